@@ -1,0 +1,1 @@
+"""topwork: keep a pretrained backbone, give it a new head."""
