@@ -1,0 +1,199 @@
+"""The data set as a value: which images, which class, which part, and what was left out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.data._names import nearest, printable, quoted
+from topwork.errors import DataError
+
+PARTS = ("", "train", "val", "test")
+"""What ``ImageDataset.parts`` may hold; the empty one says that no parts were given."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file or folder that was found and is not used.
+
+    Args:
+        path: Relative to the data set's root, with forward slashes.
+        reason: Why, in plain words.
+    """
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class ImageDataset:
+    """Labelled images by name; the pixels stay on disk. N rows, C classes.
+
+    A row costs about 150 bytes, most of it its name, so a million images fit in some 150 MB.
+
+    Args:
+        root: The folder that ``paths`` start from.
+        paths: N file names relative to ``root``, with forward slashes; a name that is not UTF-8 is carried
+            the way ``os.fsdecode`` does it.
+        labels: Shape ``(N,)``, int32, an index into ``classes``.
+        classes: C class names, each once. Order is meaning: a label is a position in this tuple.
+        parts: Shape ``(N,)``, text: ``"train"``, ``"val"``, ``"test"``, or ``""`` where no parts were given.
+        left_out: Files and folders that were found and are not used.
+        ignored: How many hidden and system entries (``.DS_Store``, ``Thumbs.db``, ``__MACOSX``) were passed
+            over.
+        notes: What the user should know about the set, in plain words.
+        groups: N group names (a patient, a production lot), or empty; ``""`` is a row that is in no group.
+
+    Raises:
+        DataError: Lengths differ, a label is out of range, a class name comes twice, a part is unknown.
+    """
+
+    root: Path
+    paths: tuple[str, ...]
+    labels: npt.NDArray[np.int32]
+    classes: tuple[str, ...]
+    parts: npt.NDArray[np.str_]
+    left_out: tuple[LeftOut, ...] = ()
+    ignored: int = 0
+    notes: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", _frozen(self.labels, np.int32))
+        object.__setattr__(self, "parts", _frozen(self.parts, "<U5"))
+        self._check_lengths()
+        self._check_classes()
+        self._check_parts()
+
+    def _check_lengths(self) -> None:
+        rows = len(self.paths)
+        if self.labels.shape != (rows,) or self.parts.shape != (rows,) or len(self.groups) not in (0, rows):
+            raise DataError(
+                f"{rows} paths, but labels of shape {self.labels.shape}, parts of shape {self.parts.shape} "
+                f"and {len(self.groups)} groups"
+            )
+
+    def _check_classes(self) -> None:
+        if len(set(self.classes)) != len(self.classes):
+            twice = sorted({name for name in self.classes if self.classes.count(name) > 1})
+            raise DataError(f"a class name comes twice: {quoted(twice)}")
+        if len(self) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
+            raise DataError(
+                f"labels run from {self.labels.min()} to {self.labels.max()}, "
+                f"but there are {len(self.classes)} classes"
+            )
+
+    def _check_parts(self) -> None:
+        known = np.zeros(len(self), dtype=bool)
+        for name in PARTS:
+            known |= self.parts == name
+        if not known.all():
+            wrong = printable(str(self.parts[int(np.argmin(known))]))
+            raise DataError(f"part '{wrong}' is not one of {quoted(PARTS[1:])}")
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def full_path(self, index: int) -> Path:
+        """Where row ``index`` lies on disk."""
+        return self.root / self.paths[index]
+
+    def part(self, name: str) -> ImageDataset:
+        """Take the rows of one part: ``"train"``, ``"val"`` or ``"test"``; there may be none.
+
+        Raises:
+            DataError: There is no such part's name.
+        """
+        if name not in PARTS[1:]:
+            raise DataError(f"no part '{printable(name)}'; nearest: {nearest(name, PARTS[1:])}")
+        return self.select(np.flatnonzero(self.parts == name))
+
+    def select(self, indices: npt.ArrayLike) -> ImageDataset:
+        """Take rows by position, in the order given; classes, notes and what was left out stay.
+
+        Args:
+            indices: Shape ``(K,)``, integers, or a boolean mask of shape ``(N,)``.
+
+        Raises:
+            IndexError: A position is out of range.
+        """
+        wanted = np.asarray(indices)
+        rows = np.arange(len(self))[wanted if wanted.size else wanted.astype(np.intp)]  # [] is of type float
+        return replace(
+            self,
+            paths=tuple(self.paths[row] for row in rows.tolist()),
+            labels=self.labels[rows],
+            parts=self.parts[rows],
+            groups=tuple(self.groups[row] for row in rows.tolist()) if self.groups else (),
+        )
+
+    def without(self, left_out: Sequence[LeftOut]) -> ImageDataset:
+        """Drop the rows that a later pass could not use, and keep them on the list of what was left out.
+
+        Raises:
+            DataError: A path is not in the data set.
+        """
+        gone = {item.path for item in left_out}
+        unknown = gone.difference(self.paths)
+        if unknown:
+            raise DataError(f"not in the data set: {quoted(sorted(unknown)[:3])}")
+        kept = self.select([row for row, path in enumerate(self.paths) if path not in gone])
+        return replace(kept, left_out=self.left_out + tuple(left_out))
+
+    def counts(self) -> npt.NDArray[np.int64]:
+        """Count the images of each class; shape ``(C,)``."""
+        return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over every row's path, class name and part, whatever their order; not over pixels."""
+        digest = hashlib.sha256()
+        for row in sorted(self._rows()):
+            digest.update(row)
+        return digest.hexdigest()
+
+    def _rows(self) -> Iterator[bytes]:
+        names = [_counted(name) for name in self.classes]
+        parts: list[str] = self.parts.tolist()
+        for path, label, part in zip(self.paths, self.labels.tolist(), parts, strict=True):
+            yield _counted(path) + names[label] + _counted(part)
+
+
+def name_bytes(name: str) -> bytes:
+    """Encode a name the same on every machine; two names never give the same bytes."""
+    return name.encode("utf-8", "surrogatepass")
+
+
+def _counted(name: str) -> bytes:
+    """Put the length first, so that no two rows run together into the same bytes."""
+    text = name_bytes(name)
+    return b"%d:%b" % (len(text), text)
+
+
+def _frozen(values: Any, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Take a read-only view; the caller's own array stays writeable."""
+    array = np.asarray(_checked(values), dtype=dtype).view()
+    array.flags.writeable = False
+    return array
+
+
+def _checked(values: Any) -> npt.NDArray[Any]:
+    """Refuse what a cast would bend: fractions as labels, and a part's name cut to five letters."""
+    array = np.asarray(values)
+    if array.size and array.dtype.kind not in "iuU":
+        raise DataError(f"labels must be integers and parts text, not {array.dtype}")
+    if array.dtype.kind == "U" and array.dtype.itemsize > np.dtype("<U5").itemsize:
+        longest = max(array.tolist(), key=len, default="")
+        if len(longest) > 5:
+            raise DataError(f"part '{printable(longest)}' is not one of {quoted(PARTS[1:])}")
+    return array
+
+
+def as_parts(names: Iterable[str]) -> npt.NDArray[np.str_]:
+    """Make the ``parts`` array from names, right for no names at all too."""
+    return np.array(list(names), dtype="<U5")

@@ -1,0 +1,153 @@
+"""Lists a folder of class folders, alone or under ``train/``, ``val/`` and ``test/``; opens no image."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from topwork.data._files import readable, refusal, why
+from topwork.data._listing import PART_NAMES, Listing
+from topwork.data._names import printable, quoted
+from topwork.errors import DataError
+
+IMAGE_SUFFIXES = frozenset(
+    {".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"}
+    | {".tif", ".tiff", ".webp"}
+)
+"""Files with another suffix are left out; what a file truly is, its first bytes tell when it is decoded."""
+
+_SYSTEM_NAMES = frozenset({"__macosx", "desktop.ini", "ehthumbs.db", "thumbs.db"})
+_LAYOUT_HINT = "put each class's images in a folder named after it: DATA/cat/1.jpg, DATA/dog/1.jpg"
+
+
+def list_folder(root: Path, *, saved_classes: Collection[str] | None = None) -> Listing:
+    """List a data folder.
+
+    ``train/`` is a part, not a class, when it holds folders; then ``val/`` (or ``valid/``, ``validation/``)
+    and ``test/`` beside it are parts too. With ``saved_classes`` (evaluation), ``val/`` or ``test/`` may
+    stand alone.
+
+    Args:
+        root: The folder.
+        saved_classes: The class names of a saved model, where there is one.
+
+    Raises:
+        DataError: No class folders, a part given twice, or ``val/`` and ``test/`` with nothing to train on.
+    """
+    walk = _Walk(root)
+    folders, files = walk.scan("")
+    for name in files:
+        walk.listing.leave_out(name, "not in a class folder")
+    parts = _part_folders(walk, folders, saved_classes)
+    if not parts:
+        walk.take_classes("", "", folders)
+    for name in folders if parts else ():
+        _take_part(walk, name, parts)
+    if not any(walk.listing.found.values()):
+        raise DataError(f"no class folders in {printable(str(root))}", hint=_LAYOUT_HINT)
+    return walk.listing
+
+
+def _part_folders(walk: _Walk, folders: list[str], saved_classes: Collection[str] | None) -> dict[str, str]:
+    """Map folder name -> part where the folder is laid out in parts; empty where its folders are classes."""
+    parts = {name: PART_NAMES[name.casefold()] for name in folders if name.casefold() in PART_NAMES}
+    only_parts = bool(parts) and len(parts) == len(folders)
+    if "train" in parts.values():
+        train = next(name for name, part in parts.items() if part == "train")
+        if not only_parts and not walk.has_folders(train):
+            return {}  # a class that happens to be called "train", beside "car" and "bus"
+    elif not only_parts or (saved_classes is not None and set(parts) <= set(saved_classes)):
+        return {}
+    elif saved_classes is None:
+        raise DataError(
+            f"{printable(str(walk.root))} has {quoted(sorted(parts))} but no 'train'",
+            hint="put the training images under train/, or rename the folders if they are classes",
+        )
+    if len(set(parts.values())) < len(parts):
+        raise DataError(f"{printable(str(walk.root))} gives one part twice: {quoted(sorted(parts))}")
+    return parts
+
+
+def _take_part(walk: _Walk, name: str, parts: dict[str, str]) -> None:
+    if name not in parts:
+        walk.listing.leave_out(name, "a folder beside 'train' that is not 'val' or 'test'")
+        return
+    folders, files = walk.scan(name)
+    for file in files:
+        walk.listing.leave_out(f"{name}/{file}", "not in a class folder")
+    if not folders and parts[name] == "train":
+        raise DataError(f"no class folders in {printable(str(walk.root / name))}", hint=_LAYOUT_HINT)
+    walk.take_classes(f"{name}/", parts[name], folders)
+
+
+class _Walk:
+    """One walk over a data folder, filling one listing."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.listing = Listing(root)
+        self._real_root = os.path.realpath(root)
+
+    def take_classes(self, prefix: str, part: str, folders: list[str]) -> None:
+        """Take each folder as a class, with the images anywhere below it."""
+        for name in folders:
+            self.listing.add_class(name, part)
+            self.listing.add(self._images(prefix + name), name, part)
+
+    def _images(self, folder: str) -> list[str]:
+        found: list[str] = []
+        pending = [folder]
+        while pending:  # a stack of our own: folders may nest deeper than Python recurses
+            here = pending.pop()
+            folders, files = self.scan(here)
+            pending += [f"{here}/{name}" for name in folders]
+            found += [f"{here}/{name}" for name in files]
+        return sorted(found)
+
+    def has_folders(self, folder: str) -> bool:
+        """Ask whether a folder holds folders, leaving no trace in the listing."""
+        try:
+            with os.scandir(self.root / folder) as entries:
+                return any(not _is_system(e.name) and e.is_dir(follow_symlinks=False) for e in entries)
+        except OSError:
+            return False
+
+    def scan(self, folder: str) -> tuple[list[str], list[str]]:
+        """List one folder: its sub-folders and usable images, each sorted; the rest goes on the listing."""
+        folders: list[str] = []
+        files: list[str] = []
+        try:
+            with os.scandir(self.root / folder if folder else self.root) as entries:
+                for entry in entries:
+                    self._place(entry, folder, folders, files)
+        except OSError as error:
+            if not folder:
+                raise DataError(f"{printable(str(self.root))}: {why(error)}") from error
+            self.listing.leave_out(folder, why(error))
+        return sorted(folders), sorted(files)
+
+    def _place(self, entry: os.DirEntry[str], folder: str, folders: list[str], files: list[str]) -> None:
+        if _is_system(entry.name):
+            self.listing.ignored += 1
+        elif entry.is_dir(follow_symlinks=False):
+            folders.append(entry.name)
+        elif reason := self._reason(entry):
+            self.listing.leave_out(f"{folder}/{entry.name}" if folder else entry.name, reason)
+        else:
+            files.append(entry.name)
+
+    def _reason(self, entry: os.DirEntry[str]) -> str:
+        if not entry.is_file(follow_symlinks=False):  # a link, FIFO, socket or device
+            if reason := refusal(entry.path, self._real_root):
+                return reason
+        elif not readable(entry.path):
+            return "cannot be read: permission denied"
+        suffix = os.path.splitext(entry.name)[1].lower()
+        if suffix in IMAGE_SUFFIXES:
+            return ""
+        return f"its suffix '{printable(suffix)}' is not an image's" if suffix else "it has no image's suffix"
+
+
+def _is_system(name: str) -> bool:
+    return name.startswith(".") or name.casefold() in _SYSTEM_NAMES

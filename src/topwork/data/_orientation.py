@@ -1,0 +1,59 @@
+"""EXIF orientation: which way up the camera was, read from the bytes and undone on the pixels."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8]
+
+_TAG = 0x0112
+_FORMATS = {3: "H", 4: "I"}  # SHORT, as the standard says; some cameras write LONG
+
+# EXIF 2.32, tag Orientation: what has to be done to see the picture upright.
+_UPRIGHT: dict[int, Callable[[Any], Any]] = {
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.transpose(1, 0, 2),
+    6: lambda pixels: pixels[::-1].transpose(1, 0, 2),
+    7: lambda pixels: pixels[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda pixels: pixels[:, ::-1].transpose(1, 0, 2),
+}
+
+
+def orientation(exif: bytes) -> int:
+    """Read the orientation, 1 to 8, from an EXIF block; 1 (upright) where it has none or is damaged.
+
+    Args:
+        exif: A TIFF header and its directory, with or without ``Exif\\0\\0`` before it.
+    """
+    exif = exif.removeprefix(b"Exif\0\0")
+    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
+    if order is None:
+        return 1
+    try:
+        return _lookup(exif, order)
+    except struct.error:  # an offset that points outside the block
+        return 1
+
+
+def _lookup(exif: bytes, order: str) -> int:
+    (directory,) = struct.unpack_from(order + "I", exif, 4)
+    (entries,) = struct.unpack_from(order + "H", exif, directory)
+    for position in range(directory + 2, directory + 2 + 12 * entries, 12):
+        tag, kind = struct.unpack_from(order + "HH", exif, position)
+        if tag == _TAG and kind in _FORMATS:
+            (value,) = struct.unpack_from(order + _FORMATS[kind], exif, position + 8)
+            return int(value) if 1 <= value <= 8 else 1
+    return 1
+
+
+def upright(pixels: Pixels, orientation: int) -> Pixels:
+    """Turn pixels, shape ``(H, W, 3)``, the right way up; the result is C-contiguous."""
+    turn = _UPRIGHT.get(orientation)
+    return np.ascontiguousarray(turn(pixels)) if turn else pixels

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from topwork.data import read
+from topwork.errors import DataError
+
+Make = Callable[..., Path]
+
+
+def write(folder: Path, text: str, name: str = "set.csv") -> Path:
+    manifest = folder / name
+    manifest.write_bytes(text.encode("utf-8", "surrogateescape"))
+    return manifest
+
+
+def test_a_manifest_is_read(make: Make) -> None:
+    folder = make("x/*3", "plain")
+    text = '\ufeffpath,label\nx/0.jpg,dog\n\nx/1.jpg,"cat, small"\nx/./2.jpg,dog\nplain,dog\n'
+    dataset = read(write(folder, text))
+    assert dataset.root == folder
+    assert dataset.classes == ("cat, small", "dog")
+    assert dataset.paths == ("x/0.jpg", "x/1.jpg", "x/2.jpg", "plain")
+    assert dataset.labels.tolist() == [1, 0, 1, 1]
+    assert dataset.groups == ()
+
+
+def test_columns_stand_in_any_order_and_parts_and_groups_are_read(make: Make) -> None:
+    rows = ["group,split,label,path", "p1,train,a,x/0.jpg", ",Train,b,x/1.jpg", "p2,valid,a,x/2.jpg"]
+    text = "\n".join([*rows, "p3,test,b,x/3.jpg"])
+    dataset = read(write(make("x/*4"), text))
+    assert dataset.parts.tolist() == ["train", "train", "val", "test"]
+    assert dataset.groups == ("p1", "", "p2", "p3")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,lable\n", "unknown column 'lable'; nearest: 'label'"),
+        ("path;label\n", "unknown column 'path;label'"),
+        ("path\n", "no column 'label'"),
+        ("", "no column 'path', 'label'"),
+        ("path,label,path\n", "a column comes twice"),
+        ("path,label\nx/0.jpg\n", "line 2: 1 fields, expected 2"),
+        ("path,label\nx/0.jpg,a,b\n", "line 2: 3 fields"),
+        ("path,label\nx/0.jpg, \n", "line 2: the label is empty"),
+        ("path,label\n,a\n", "line 2: the path is empty"),
+        ("path,label\nx/0.jpg,a\0\n", "line 2: the label holds a NUL|not a CSV"),
+        ("path,label\nx\0,a\n", "NUL"),
+        ('path,label\n"x/0.jpg,a\n', "not a CSV file"),
+        ("path,label,split\nx/0.jpg,a,tset\n", "line 2: split 'tset'; nearest: 'test'"),
+        ("path,label,split\nx/0.jpg,a,train\nx/1.jpg,a,\n", "line 3: some rows name a split"),
+        ("path,label\nx/0.jpg,a\nx/0.jpg,b\n", "line 3: 'x/0.jpg' came before as 'a', now as 'b'"),
+        ("path,label,split\nx/0.jpg,a,train\nx/./0.jpg,a,test\n", "came before as 'a'/'train'"),
+        ("path,label\n", "no training rows"),
+        ("path,label,split\nx/0.jpg,a,val\nx/1.jpg,b,val\n", "no training rows"),
+        ("path,label\nx/8.jpg,a\nx/9.jpg,b\n", "no usable image"),
+    ],
+)
+def test_a_manifest_that_cannot_be_meant_is_refused(make: Make, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read(write(make("x/*2"), text))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "../x.jpg",
+            "a/../../x.jpg",
+            "..",
+            "/etc/passwd",
+            "C:\\x.jpg",
+            "C:x.jpg",
+            "\\\\host\\x.jpg",
+            "..\\x.jpg",
+        ),
+        *("a\\b/../../../x.jpg", "a\\b/../../x.jpg", "a/..\\..\\x.jpg"),
+    ],
+)
+def test_fault_51_a_manifest_path_that_leaves_its_folder_is_refused(make: Make, path: str) -> None:
+    with pytest.raises(DataError, match=r"line 3: the path .* (is absolute|leaves the manifest's folder)"):
+        read(write(make("x/*2"), f"path,label\nx/0.jpg,a\n{path},b\n"))
+
+
+def test_fault_51_a_path_that_comes_back_inside_is_meant(make: Make) -> None:
+    assert read(write(make("x/*2"), "path,label\nx/../x/0.jpg,a\nx/1.jpg,b\n")).paths[0] == "x/0.jpg"
+
+
+def test_fault_10_a_manifest_path_through_a_link_may_not_leave_the_folder(make: Make, tmp_path: Path) -> None:
+    outside = make("secret.jpg", root="outside")
+    folder = make("x/*2")
+    (folder / "out").symlink_to(outside)
+    (folder / "within").symlink_to("x")
+    (folder / "x" / "out.jpg").symlink_to(outside / "secret.jpg")
+    text = "path,label\nx/0.jpg,a\nwithin/1.jpg,b\nout/secret.jpg,a\nx/out.jpg,b\n"
+    dataset = read(write(folder, text))
+    assert dataset.paths == ("x/0.jpg", "within/1.jpg")
+    leaves = "a link that leaves the data folder"
+    assert {item.path: item.reason for item in dataset.left_out} == {
+        "out/secret.jpg": leaves,
+        "x/out.jpg": leaves,
+    }
+
+
+def test_what_a_manifest_names_and_is_not_there_is_listed(make: Make) -> None:
+    folder = make("x/*2", "d/")
+    os.mkfifo(folder / "pipe.jpg")
+    text = "path,label\nx/0.jpg,a\nx/1.jpg,b\nx/9.jpg,a\nd,a\npipe.jpg,c\nx/0.jpg,a\n"
+    dataset = read(write(folder, text))
+    assert {item.path: item.reason for item in dataset.left_out} == {
+        "d": "not a regular file",
+        "pipe.jpg": "not a regular file",
+        "x/0.jpg": "listed more than once; used once",
+        "x/9.jpg": "no such file",
+    }
+    assert dataset.classes == ("a", "b", "c")  # c has lost its only image and keeps its place
+    assert dataset.counts().tolist() == [1, 1, 0]
+
+
+def test_fault_9_a_manifest_may_name_a_file_that_is_not_utf8(make: Make, jpeg: bytes) -> None:
+    folder = make("x/*1")
+    name = os.fsdecode(b"x/caf\xe9.jpg")
+    try:
+        (folder / name).write_bytes(jpeg)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    dataset = read(write(folder, f"path,label\nx/0.jpg,a\n{name},b\n"))
+    assert dataset.full_path(1).read_bytes() == jpeg
+
+
+def test_fault_5_an_extra_class_held_out_in_a_manifest_is_an_error(make: Make) -> None:
+    text = "path,label,split\nx/0.jpg,a,train\nx/1.jpg,b,train\nx/2.jpg,c,test\n"
+    with pytest.raises(DataError, match="class 'c' is in test but not in train"):
+        read(write(make("x/*3"), text))
+
+
+def test_fault_17_one_group_in_two_parts_is_refused(make: Make) -> None:
+    text = "path,label,split,group\nx/0.jpg,a,train,p1\nx/1.jpg,b,train,p2\nx/2.jpg,a,test,p1\n"
+    with pytest.raises(DataError, match="group 'p1' is in both train and test"):
+        read(write(make("x/*3"), text))
+    apart = text.replace("x/2.jpg,a,test,p1", "x/2.jpg,a,test,p3")
+    assert read(write(make("x/*3"), apart)).groups == ("p1", "p2", "p3")
+
+
+def test_rows_without_a_group_share_none(make: Make) -> None:
+    text = "path,label,split,group\nx/0.jpg,a,train,\nx/1.jpg,b,train,p\nx/2.jpg,a,test,\n"
+    assert len(read(write(make("x/*3"), text))) == 3

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from topwork.data import ImageDataset, split
+from topwork.errors import DataError
+
+
+def made(counts: Sequence[int], groups: Sequence[str] = ()) -> ImageDataset:
+    labels = np.repeat(np.arange(len(counts)), counts)
+    return ImageDataset(
+        root=Path("/nowhere"),
+        paths=tuple(f"{label}/{row}.jpg" for row, label in enumerate(labels.tolist())),
+        labels=labels,
+        classes=tuple(f"class {label}" for label in range(len(counts))),
+        parts=np.array([""] * len(labels), dtype="<U5"),
+        groups=tuple(groups),
+    )
+
+
+def test_rows_keep_their_order_and_get_a_part() -> None:
+    dataset = made([50, 30])
+    parted = split(dataset)
+    assert parted.paths == dataset.paths
+    assert set(parted.parts.tolist()) == {"train", "test"}
+    assert parted.part("test").counts().tolist() == [10, 6]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    counts=st.lists(st.integers(1, 40), min_size=2, max_size=8),
+    test=st.floats(0.05, 0.95),
+    seed=st.integers(-(2**40), 2**40),
+)
+def test_fault_18_stratification_holds(counts: list[int], test: float, seed: int) -> None:
+    dataset = made(counts)
+    try:
+        held_out = split(dataset, test=test, seed=seed).part("test").counts()
+    except DataError:
+        assert round(sum(counts) * test) == 0 or max(counts) == 1
+        return
+    total = np.array(counts)
+    assert (held_out <= total - 1).all()  # a training image stays, so a class of one stays whole
+    assert (np.abs(held_out - np.minimum(total * test, total - 1)) < 1 + 1e-6).all()
+    least = np.minimum(np.floor(np.round(total * test, 9)), total - 1).sum()
+    most = np.minimum(np.ceil(np.round(total * test, 9)), total - 1).sum()
+    assert held_out.sum() == np.clip(round(np.round(sum(counts) * test, 9)), least, most)
+
+
+def test_fault_18_ten_thousand_to_one() -> None:
+    parted = split(made([10_000, 1]))
+    assert parted.part("test").counts().tolist() == [2000, 0]
+    assert parted.part("train").counts().tolist() == [8000, 1]
+
+
+def test_the_split_does_not_depend_on_the_order_of_the_files() -> None:
+    dataset = made([23, 17, 9])
+    order = np.random.default_rng(3).permutation(len(dataset))
+    straight, shuffled = split(dataset, seed=5), split(dataset.select(order), seed=5)
+    assert sorted(straight.part("test").paths) == sorted(shuffled.part("test").paths)
+    assert straight.fingerprint() == shuffled.fingerprint()
+
+
+def test_the_split_is_the_same_on_every_machine() -> None:
+    # Written down once: a change here changes every user's split.
+    chosen = split(made([6, 6]), test=0.34, seed=1).part("test").paths
+    assert chosen == ("0/0.jpg", "0/1.jpg", "1/10.jpg", "1/11.jpg")
+
+
+def test_another_seed_gives_another_split() -> None:
+    assert split(made([50, 50]), seed=1).fingerprint() != split(made([50, 50]), seed=2).fingerprint()
+
+
+def test_adding_an_image_moves_few_others() -> None:
+    small, large = made([100, 100]), made([100, 101])
+    before, after = set(split(small).part("test").paths), set(split(large).part("test").paths)
+    assert len(before ^ after) <= 2
+
+
+@pytest.mark.parametrize("test", [0.0, 1.0, -0.1, float("nan")])
+def test_a_share_out_of_range_is_refused(test: float) -> None:
+    with pytest.raises(DataError, match="above 0 and below 1"):
+        split(made([5, 5]), test=test)
+
+
+def test_too_few_images_are_refused() -> None:
+    with pytest.raises(DataError, match="no image can be spared"):
+        split(made([1, 1, 1, 1, 1]))
+
+
+def test_a_set_that_has_parts_is_split_one_part_at_a_time() -> None:
+    parted = split(made([10, 10]))
+    with pytest.raises(DataError, match="has parts already"):
+        split(parted)
+    assert split(parted.part("train"), test=0.25).part("test").counts().tolist() == [2, 2]
+
+
+def test_fault_17_a_group_stays_in_one_part() -> None:
+    groups = [f"patient {row // 3 % 12}" for row in range(80)]
+    groups[40:50] = [""] * 10
+    parted = split(made([45, 35], groups), test=0.3)
+    held_out = {group for group in parted.part("test").groups if group}
+    trained = {group for group in parted.part("train").groups if group}
+    assert held_out
+    assert not held_out & trained
+    assert 0.2 <= len(parted.part("test")) / 80 <= 0.3
+    assert (parted.part("train").counts() > 0).all()
+    order = np.random.default_rng(0).permutation(80)
+    again = split(made([45, 35], groups).select(order), test=0.3)
+    assert again.fingerprint() == parted.fingerprint()
+
+
+def test_fault_17_groups_larger_than_the_share_give_the_smallest_of_them() -> None:
+    parted = split(made([10, 10], ["p"] * 4 + ["q"] * 6 + ["p"] * 4 + ["r"] * 6), test=0.1)
+    assert set(parted.part("test").groups) == {"q"} or set(parted.part("test").groups) == {"r"}
+
+
+def test_fault_17_one_group_of_all_is_refused() -> None:
+    with pytest.raises(DataError, match="no image can be spared"):
+        split(made([5, 5], ["p"] * 10))
