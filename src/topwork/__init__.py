@@ -1,1 +1,48 @@
-"""topwork: keep a pretrained backbone, give it a new head."""
+"""topwork: keep a pretrained backbone, give it a new head, and reshape only as much of it as the data calls for.
+
+Example:
+    >>> import topwork  # doctest: +SKIP
+    >>> model = topwork.fit("photos/")  # doctest: +SKIP
+    >>> print(model.metrics.accuracy)  # doctest: +SKIP
+    >>> model.save("model/")  # doctest: +SKIP
+    >>> topwork.load("model/").predict(["a.jpg"])[0].label  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from topwork._version import __version__
+
+if TYPE_CHECKING:
+    from topwork.backbones import load as load_backbone
+    from topwork.data import read
+    from topwork.errors import TopworkError
+    from topwork.features import extract
+    from topwork.fitting import fit
+    from topwork.model import Model, load
+
+# Public name -> the room it comes from and its name there. Loaded on first use, so that `import topwork` is light.
+_ROOMS = {
+    "Model": ("topwork.model", "Model"),
+    "TopworkError": ("topwork.errors", "TopworkError"),
+    "extract": ("topwork.features", "extract"),
+    "fit": ("topwork.fitting", "fit"),
+    "load": ("topwork.model", "load"),
+    "load_backbone": ("topwork.backbones", "load"),
+    "read": ("topwork.data", "read"),
+}
+
+__all__ = ["Model", "TopworkError", "__version__", "extract", "fit", "load", "load_backbone", "read"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'topwork' has no attribute {name!r}")
+    room, attribute = _ROOMS[name]
+    return getattr(importlib.import_module(room), attribute)
+
+
+def __dir__() -> list[str]:
+    return __all__

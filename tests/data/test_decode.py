@@ -49,9 +49,7 @@ def oracle(data: bytes) -> np.ndarray:
 
 @pytest.fixture
 def files(small: Image.Image, encode: Encode) -> dict[str, bytes]:
-    return {
-        name: encode(small.convert(mode), kind, **options) for name, (kind, mode, options) in KINDS.items()
-    }
+    return {name: encode(small.convert(mode), kind, **options) for name, (kind, mode, options) in KINDS.items()}
 
 
 def png_chunk(name: bytes, body: bytes) -> bytes:
@@ -178,9 +176,7 @@ def test_fault_22_the_content_counts_and_not_the_name(tmp_path: Path, files: dic
         (b"8BPS\0\1", "Photoshop"),
     ],
 )
-def test_fault_23_refused_before_any_decoder(
-    start: bytes, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fault_23_refused_before_any_decoder(start: bytes, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise AssertionError("a decoder was reached")
 
@@ -192,9 +188,7 @@ def test_fault_23_refused_before_any_decoder(
 
 
 @pytest.mark.parametrize("tags", [{50706: b"\1\4\0\0"}, {254: 1}])
-def test_fault_23_camera_raw_in_a_tiff_is_refused(
-    small: Image.Image, encode: Encode, tags: dict[int, Any]
-) -> None:
+def test_fault_23_camera_raw_in_a_tiff_is_refused(small: Image.Image, encode: Encode, tags: dict[int, Any]) -> None:
     with pytest.raises(ImageError, match="camera raw"):
         decode(encode(small, "TIFF", tiffinfo=tags))
 
@@ -202,9 +196,7 @@ def test_fault_23_camera_raw_in_a_tiff_is_refused(
 def bomb(kind: str, width: int, height: int, small: Image.Image, encode: Encode) -> bytes:
     """A small file whose header speaks of a large picture."""
     if kind == "PNG":
-        head = b"\x89PNG\r\n\x1a\n" + png_chunk(
-            b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-        )
+        head = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
         return head + png_chunk(b"IDAT", zlib.compress(bytes(1000))) + png_chunk(b"IEND", b"")
     if kind == "PPM":
         return b"P6 %d %d 255\n" % (width, height) + bytes(100)
@@ -279,9 +271,7 @@ def test_fault_25_a_huge_png_text_chunk_is_bounded(files: dict[str, bytes]) -> N
     assert time.perf_counter() - start < 1
 
 
-def test_fault_25_a_deep_tiff_and_a_gif_of_10_000_frames_cost_one_frame(
-    small: Image.Image, encode: Encode
-) -> None:
+def test_fault_25_a_deep_tiff_and_a_gif_of_10_000_frames_cost_one_frame(small: Image.Image, encode: Encode) -> None:
     tile = small.crop((0, 0, 8, 8))
     pages = encode(tile, "TIFF", save_all=True, append_images=[tile] * 300)
     gif = encode(tile.convert("P"), "GIF")
@@ -322,9 +312,7 @@ def test_fault_26_cmyk(small: Image.Image, encode: Encode) -> None:
         assert np.abs(pixels - by_hand).mean() < tolerance  # an inversion would be off by about 100
 
 
-def test_fault_26_alpha_is_laid_on_white(
-    small: Image.Image, encode: Encode, rng: np.random.Generator
-) -> None:
+def test_fault_26_alpha_is_laid_on_white(small: Image.Image, encode: Encode, rng: np.random.Generator) -> None:
     alpha = Image.fromarray(rng.integers(0, 256, (60, 90), dtype=np.uint8))
     rgba = small.copy()
     rgba.putalpha(alpha)
@@ -333,10 +321,7 @@ def test_fault_26_alpha_is_laid_on_white(
     for image in (rgba, grey):
         expected = on_white(np.asarray(image.convert("RGBA")))
         assert np.abs(decode(encode(image, "PNG")) - expected).max() <= 1
-    assert (
-        np.abs(decode(encode(rgba, "WEBP", lossless=True, exact=True)) - on_white(np.asarray(rgba))).max()
-        <= 1
-    )
+    assert np.abs(decode(encode(rgba, "WEBP", lossless=True, exact=True)) - on_white(np.asarray(rgba))).max() <= 1
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF"])
@@ -423,9 +408,7 @@ def test_fault_28_either_byte_order_and_either_integer(jpeg: bytes, order: str, 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 10_000), (10_000, 1), (2, 3)])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "TIFF", "PPM", "GIF"])
-def test_fault_29_extreme_shapes(
-    encode: Encode, rng: np.random.Generator, size: tuple[int, int], kind: str
-) -> None:
+def test_fault_29_extreme_shapes(encode: Encode, rng: np.random.Generator, size: tuple[int, int], kind: str) -> None:
     data = encode(Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)), kind)
     np.testing.assert_array_equal(decode(data), oracle(data))
     assert min(decode(data, min_side=224).shape[:2]) == min(size)
@@ -437,9 +420,7 @@ EXIF_DAMAGE = [b"", b"garbage" * 9, b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\
 @pytest.mark.parametrize("exif", EXIF_DAMAGE)
 def test_fault_30_corrupt_exif(small: Image.Image, encode: Encode, exif: bytes) -> None:
     plain = np.asarray(small)
-    np.testing.assert_array_equal(
-        decode(encode(small, "JPEG", exif=b"Exif\0\0" + exif)), decode(encode(small, "JPEG"))
-    )
+    np.testing.assert_array_equal(decode(encode(small, "JPEG", exif=b"Exif\0\0" + exif)), decode(encode(small, "JPEG")))
     np.testing.assert_array_equal(decode(with_chunk(encode(small, "PNG"), b"eXIf", exif)), plain)
     np.testing.assert_array_equal(decode(encode(small, "WEBP", lossless=True, exif=exif)), plain)
 
@@ -487,9 +468,7 @@ def test_many_threads_decode_alike_and_leave_the_warning_filters_alone(
     assert list(warnings.filters) == filters
 
 
-def test_random_damage_gives_pixels_or_an_image_error(
-    files: dict[str, bytes], rng: np.random.Generator
-) -> None:
+def test_random_damage_gives_pixels_or_an_image_error(files: dict[str, bytes], rng: np.random.Generator) -> None:
     refused = 0
     for data in files.values():
         for _ in range(25):

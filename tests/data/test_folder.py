@@ -235,9 +235,7 @@ def test_fault_12_system_and_hidden_entries_are_ignored_and_counted(make: Make) 
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX")
-def test_fault_13_a_fifo_and_a_socket_are_listed_without_a_hang(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fault_13_a_fifo_and_a_socket_are_listed_without_a_hang(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make("cat/*1", "dog/*1")
     os.mkfifo(folder / "cat" / "pipe.jpg")
     (folder / "dog" / "device.jpg").symlink_to("/dev/zero")
@@ -267,9 +265,7 @@ def test_fault_14_a_folder_that_vanishes_is_listed(make: Make, monkeypatch: pyte
 
 
 def test_a_file_that_is_no_image_by_its_name_is_listed(make: Make) -> None:
-    dataset = read(
-        make("cat/*1", "dog/*1", "dog/notes.TXT", "dog/scan.pdf", "dog/README", "labels.csv", "a.jpg")
-    )
+    dataset = read(make("cat/*1", "dog/*1", "dog/notes.TXT", "dog/scan.pdf", "dog/README", "labels.csv", "a.jpg"))
     assert reasons(dataset) == {
         "dog/notes.TXT": "its suffix '.txt' is not an image's",
         "dog/scan.pdf": "its suffix '.pdf' is not an image's",
@@ -317,9 +313,7 @@ DAMAGE = st.sampled_from([b"", b"\xff\xd8\xff", b"text", b"\x89PNG\r\n\x1a\n"])
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    files=st.dictionaries(
-        st.tuples(st.sampled_from(["", "a/", "b/", "c/.h/"]), ENTRIES), DAMAGE, max_size=12
-    ),
+    files=st.dictionaries(st.tuples(st.sampled_from(["", "a/", "b/", "c/.h/"]), ENTRIES), DAMAGE, max_size=12),
     part=st.sampled_from(["", "train/"]),
     links=st.sets(st.sampled_from(["a/link.jpg", "b/link.jpg", "link.jpg"])),
 )

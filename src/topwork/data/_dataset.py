@@ -85,8 +85,7 @@ class ImageDataset:
             raise DataError(f"a class name comes twice: {quoted(twice)}")
         if len(self) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
             raise DataError(
-                f"labels run from {self.labels.min()} to {self.labels.max()}, "
-                f"but there are {len(self.classes)} classes"
+                f"labels run from {self.labels.min()} to {self.labels.max()}, but there are {len(self.classes)} classes"
             )
 
     def _check_parts(self) -> None:

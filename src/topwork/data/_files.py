@@ -47,9 +47,7 @@ def _check_regular(info: os.stat_result, name: str) -> int:
     if not stat.S_ISREG(info.st_mode):
         raise ImageError(f"{printable(name)}: not a regular file")
     if info.st_size > MAX_FILE_BYTES:
-        raise ImageError(
-            f"{printable(name)}: {info.st_size:,} bytes, more than the {MAX_FILE_BYTES:,} allowed"
-        )
+        raise ImageError(f"{printable(name)}: {info.st_size:,} bytes, more than the {MAX_FILE_BYTES:,} allowed")
     return info.st_size
 
 

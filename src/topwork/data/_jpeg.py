@@ -81,12 +81,8 @@ def _check_scans(data: bytes) -> bytes:
             position += 1
             continue
         if marker in _PROGRESSIVE and data.count(b"\xff\xda", position) > MAX_SCANS:
-            raise ImageError(
-                f"too costly to decode safely: a progressive JPEG of more than {MAX_SCANS} scans"
-            )
+            raise ImageError(f"too costly to decode safely: a progressive JPEG of more than {MAX_SCANS} scans")
         if marker == _APP1 and not exif and data[position + 4 : position + 10] == b"Exif\0\0":
-            exif = data[
-                position + 10 : position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-            ]
+            exif = data[position + 10 : position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")]
         position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
     return exif

@@ -120,9 +120,7 @@ class ManifestRows:
         if self._has_parts is None:
             self._has_parts = bool(name)
         if self._has_parts != bool(name):
-            raise DataError(
-                f"{where}: some rows name a split and others do not", hint="fill the column or drop it"
-            )
+            raise DataError(f"{where}: some rows name a split and others do not", hint="fill the column or drop it")
         return PART_NAMES.get(name, "")
 
     def _is_repeat(self, row: Row, where: str) -> bool:
@@ -161,17 +159,11 @@ def _inner_path(path: str, where: str) -> str:
     """Normalise a path; refuse one that leaves the folder on any system that the manifest may travel to."""
     shown = printable(path)
     if not path or "\0" in path:
-        raise DataError(
-            f"{where}: the path is empty" if not path else f"{where}: the path '{shown}' holds a NUL"
-        )
+        raise DataError(f"{where}: the path is empty" if not path else f"{where}: the path '{shown}' holds a NUL")
     if posixpath.isabs(path) or ntpath.isabs(path) or ntpath.splitdrive(path)[0]:
-        raise DataError(
-            f"{where}: the path '{shown}' is absolute", hint="paths are relative to the manifest's folder"
-        )
+        raise DataError(f"{where}: the path '{shown}' is absolute", hint="paths are relative to the manifest's folder")
     normal = posixpath.normpath(path)
     # Windows takes "\\" for a separator too, so a path has to stay inside by both readings.
     if normal.split("/")[0] == ".." or ntpath.normpath(path).split("\\")[0] == "..":
-        raise DataError(
-            f"{where}: the path '{shown}' leaves the manifest's folder", hint="keep the images beside it"
-        )
+        raise DataError(f"{where}: the path '{shown}' leaves the manifest's folder", hint="keep the images beside it")
     return normal

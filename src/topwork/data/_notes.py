@@ -41,9 +41,7 @@ def _empty(classes: Sequence[str], counts: Sequence[int]) -> list[str]:
 
 def _single(classes: Sequence[str], counts: Sequence[int]) -> list[str]:
     names = [name for name, count in zip(classes, counts, strict=True) if count == 1]
-    return (
-        [f"only one training image of {_some(names)}: nothing can be held out to measure it"] if names else []
-    )
+    return [f"only one training image of {_some(names)}: nothing can be held out to measure it"] if names else []
 
 
 def _imbalance(classes: Sequence[str], counts: Sequence[int]) -> list[str]:

@@ -95,9 +95,7 @@ def _to_rgb(image: Image, kind: str) -> npt.NDArray[np.uint8]:
         return np.repeat(grey[:, :, None], 3, axis=2)
     if image.mode in ("I", "F"):
         samples = "float" if image.mode == "F" else "32-bit or signed"
-        raise ImageError(
-            f"{samples} samples have no defined range", hint="save it with 8 or 16 bits a sample"
-        )
+        raise ImageError(f"{samples} samples have no defined range", hint="save it with 8 or 16 bits a sample")
     if image.has_transparency_data:
         image = _on_white(image)
     return np.array(image.convert("RGB"))

@@ -86,9 +86,7 @@ def _training_classes(listing: Listing) -> tuple[str, ...]:
     root = printable(str(listing.root))
     names = listing.found.get(listing.training_part, set())
     if not names:
-        raise DataError(
-            f"no training rows in {root}", hint="a manifest needs rows; where it has splits, 'train' rows"
-        )
+        raise DataError(f"no training rows in {root}", hint="a manifest needs rows; where it has splits, 'train' rows")
     for part, found in listing.found.items():
         if extra := sorted(found - names):
             raise DataError(
@@ -108,8 +106,7 @@ def _saved_classes(listing: Listing, classes: Sequence[str]) -> tuple[str, ...]:
     for found in listing.found.values():
         if unknown := sorted(found.difference(classes)):
             raise DataError(
-                f"class {quoted(unknown[:3])} is not one that the model knows; "
-                f"nearest: {nearest(unknown[0], classes)}",
+                f"class {quoted(unknown[:3])} is not one that the model knows; nearest: {nearest(unknown[0], classes)}",
                 hint="rename the folder to the model's name for it, or leave it out",
             )
     return tuple(classes)

@@ -38,17 +38,13 @@ def split(dataset: ImageDataset, *, test: float = 0.2, seed: int = 0) -> ImageDa
     choose = _choose_groups if any(dataset.groups) else _choose_rows
     chosen = choose(dataset, test, seed)
     if not chosen.any():
-        raise DataError(
-            f"no image can be spared for a test part of {test:.0%} of {len(dataset)}", hint=_TOO_FEW_HINT
-        )
+        raise DataError(f"no image can be spared for a test part of {test:.0%} of {len(dataset)}", hint=_TOO_FEW_HINT)
     return replace(dataset, parts=np.where(chosen, "test", "train"))
 
 
 def _choose_rows(dataset: ImageDataset, test: float, seed: int) -> npt.NDArray[np.bool_]:
     counts = dataset.counts()
-    ranked = np.array(
-        sorted(range(len(dataset)), key=lambda row: _rank(seed, dataset.paths[row])), dtype=np.intp
-    )
+    ranked = np.array(sorted(range(len(dataset)), key=lambda row: _rank(seed, dataset.paths[row])), dtype=np.intp)
     by_class = ranked[np.argsort(dataset.labels[ranked], kind="stable")]
     place = np.arange(len(dataset)) - np.repeat(np.cumsum(counts) - counts, counts)  # 0 is first of its class
     chosen = np.zeros(len(dataset), dtype=bool)

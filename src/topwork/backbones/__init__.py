@@ -1,0 +1,47 @@
+"""Backbones: pretrained networks by name, their stages, their preprocessing, and the engines that run them.
+
+In: a name, or a file of weights. Out: a ``Backbone`` (facts), its torch module, or an engine that turns batches of
+uint8 images into features.
+"""
+
+from topwork.backbones._backbone import Backbone, Pooling, load
+from topwork.backbones._catalogue import ALIASES, CATALOGUE, DEFAULT, EMBEDDING, CatalogueRow, Stage, row
+from topwork.backbones._engine import (
+    Engine,
+    EngineChoice,
+    EngineName,
+    default_engine,
+    open_engine,
+    precisions,
+)
+from topwork.backbones._parity import decide, deviation, recorded_choice
+from topwork.backbones._preprocessing import Fit, Interpolation, Preprocessing
+from topwork.backbones._weights import Weights, file_sha256, package_file
+
+__all__ = [
+    "ALIASES",
+    "CATALOGUE",
+    "DEFAULT",
+    "EMBEDDING",
+    "Backbone",
+    "CatalogueRow",
+    "Engine",
+    "EngineChoice",
+    "EngineName",
+    "Fit",
+    "Interpolation",
+    "Pooling",
+    "Preprocessing",
+    "Stage",
+    "Weights",
+    "decide",
+    "default_engine",
+    "deviation",
+    "file_sha256",
+    "load",
+    "open_engine",
+    "package_file",
+    "precisions",
+    "recorded_choice",
+    "row",
+]

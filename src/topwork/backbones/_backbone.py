@@ -1,0 +1,189 @@
+"""A backbone: a pretrained network without its classifier, its stages, and the outputs that can be taken from it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from topwork.backbones import _catalogue, _weights
+from topwork.backbones._catalogue import EMBEDDING, Stage
+from topwork.backbones._preprocessing import Preprocessing
+from topwork.backbones._weights import Weights
+from topwork.errors import BackboneError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Pooling = Literal["mean", "max", "mean+max"]
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A pretrained network without its classifier. It holds facts; ``module`` makes the network itself.
+
+    Attributes:
+        name: timm's name.
+        weights: Which numbers it holds, and their hash.
+        stages: Its successive blocks, nearest the pixels first.
+        embedding: Width of the network's own pooled features.
+        preprocessing: What it expects of an image.
+        pretrained_on: Data set, as far as known.
+        licence: Of the weights, as far as known.
+        fixed_size: Whether the network is built for one image size (a ViT) and must be rebuilt for another.
+    """
+
+    name: str
+    weights: Weights
+    stages: tuple[Stage, ...]
+    embedding: int
+    preprocessing: Preprocessing
+    pretrained_on: str = "unknown"
+    licence: str = "unknown"
+    fixed_size: bool = False
+
+    def outputs(
+        self, stages: Literal["last", "all"] | Sequence[str] = "last", pooling: Pooling = "mean+max"
+    ) -> tuple[str, ...]:
+        """Names of the outputs to extract.
+
+        Args:
+            stages: ``last`` is the network's own pooled features (``embedding``); ``all`` every stage and the
+                embedding; or names of stages, and ``embedding``.
+            pooling: How each stage's map becomes one number a channel.
+
+        Returns:
+            Names such as ``blocks.4/max``, in the order of the network.
+
+        Raises:
+            BackboneError: There is no such stage or pooling.
+        """
+        if pooling not in ("mean", "max", "mean+max"):
+            raise BackboneError(f"pooling must be mean, max or mean+max, not {pooling!r}")
+        known = [*(stage.name for stage in self.stages), EMBEDDING]
+        if stages == "last":
+            return (EMBEDDING,)
+        wanted = known if stages == "all" else list(stages)
+        strange = [name for name in wanted if name not in known]
+        if strange or not wanted:
+            raise BackboneError(
+                f"{self.name} has no stage {strange[0]!r}" if strange else "no stage was named",
+                hint=f"its stages are {', '.join(known)}",
+            )
+        names = [f"{name}/{pool}" for name in known[:-1] if name in wanted for pool in pooling.split("+")]
+        if EMBEDDING not in wanted:
+            return tuple(names)
+        return (*(name for name in names if name != self._twin), EMBEDDING)
+
+    @property
+    def _twin(self) -> str | None:
+        """The output that holds the embedding's numbers (or the same before a last norm), where there is one."""
+        last = self.stages[-1]
+        return f"{last.name}/mean" if last.channels == self.embedding else None
+
+    def width(self, output: str) -> int:
+        """Numbers per image in one output.
+
+        Raises:
+            BackboneError: There is no such output.
+        """
+        if output == EMBEDDING:
+            return self.embedding
+        name, _, pool = output.rpartition("/")
+        for stage in self.stages:
+            if stage.name == name and pool in ("mean", "max"):
+                return stage.channels
+        raise BackboneError(f"{self.name} has no output {output!r}")
+
+    def module(self) -> nn.Module:
+        """The network with its weights, in evaluation mode on the CPU, float32; imports torch and timm.
+
+        Raises:
+            BackboneError: The weights are missing, changed, or do not fit the network.
+        """
+        from topwork.backbones import _network
+
+        return _network.build(self)
+
+    def replace(self, **changes: Any) -> Backbone:
+        """Copy that preprocesses differently, e.g. ``replace(size=320)`` or ``replace(fit="squash")``."""
+        return dataclasses.replace(self, preprocessing=self.preprocessing.replace(**changes))
+
+    def with_weights(self, weights: Weights) -> Backbone:
+        """Copy that takes its numbers from elsewhere."""
+        return dataclasses.replace(self, weights=weights)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready fields."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Backbone:
+        """Inverse of ``to_dict``.
+
+        Raises:
+            BackboneError: A field is missing, unknown or of the wrong kind.
+        """
+        try:
+            return cls(
+                **{
+                    **fields,
+                    "weights": Weights(**fields["weights"]),
+                    "stages": tuple(Stage(**stage) for stage in fields["stages"]),
+                    "preprocessing": Preprocessing.from_dict(fields["preprocessing"]),
+                }
+            )
+        except (TypeError, KeyError) as error:
+            raise BackboneError(f"a backbone's record is not as expected: {error}") from error
+
+
+def load(name: str = _catalogue.DEFAULT, *, weights: str | Path = "pretrained", size: int | None = None) -> Backbone:
+    """Find a backbone by name. Catalogue rows need neither torch nor a network; other names ask timm.
+
+    Args:
+        name: A catalogue name or alias (``lite0``), or any name that timm knows.
+        weights: ``pretrained``; a ``.safetensors`` file; or ``random`` / ``random:SEED`` for shape and speed alone.
+        size: Side of the square image in pixels, where it should not be the network's own.
+
+    Raises:
+        BackboneError: The name is unknown (the nearest right ones are in the hint), or the weights are not to be had.
+
+    Example:
+        >>> load("lite0").outputs("all", "mean")
+        ('bn1/mean', 'blocks.0/mean', ..., 'blocks.6/mean', 'embedding')
+    """
+    row = _catalogue.row(name)
+    backbone = _from_row(row) if row else _from_timm(name, fetch=str(weights) == "pretrained")
+    if str(weights) != "pretrained":
+        backbone = dataclasses.replace(backbone, weights=_chosen_weights(weights), pretrained_on="unknown")
+    return backbone if size is None else backbone.replace(size=size)
+
+
+def _from_row(row: _catalogue.CatalogueRow) -> Backbone:
+    return Backbone(
+        name=row.name,
+        weights=_weights.from_package(row),
+        stages=row.stages,
+        embedding=row.embedding,
+        preprocessing=row.preprocessing,
+        pretrained_on=row.pretrained_on,
+        licence=row.licence,
+    )
+
+
+def _from_timm(name: str, *, fetch: bool) -> Backbone:
+    from topwork.backbones import _network
+
+    facts = _network.describe(name)
+    return Backbone(name=name, weights=_weights.from_hub(name) if fetch else _weights.from_seed(0), **facts)
+
+
+def _chosen_weights(weights: str | Path) -> Weights:
+    kind, _, seed = str(weights).partition(":")
+    if kind == "random":
+        if seed and not seed.isdigit():
+            raise BackboneError(f"random weights take a whole number as their seed, not {seed!r}")
+        return _weights.from_seed(int(seed or 0))
+    return _weights.from_file(Path(weights))

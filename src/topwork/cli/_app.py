@@ -1,0 +1,279 @@
+"""The commands. Each parses, calls one library function, and prints."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from topwork.cli import _text
+from topwork.cli._console import Console, command, fail
+
+app = typer.Typer(
+    name="topwork",
+    help="Turn a folder of labelled images into a trained, measured, usable classifier.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+class StrategyName(StrEnum):
+    """Rungs that exist."""
+
+    auto = "auto"
+    probe = "probe"
+
+
+class FitName(StrEnum):
+    """Ways to bring an image into the network's square."""
+
+    auto = "auto"
+    crop = "crop"
+    squash = "squash"
+    pad = "pad"
+
+
+class HeadName(StrEnum):
+    """Heads."""
+
+    linear = "linear"
+    knn = "knn"
+
+
+class PoolingName(StrEnum):
+    """Ways to pool a stage's map."""
+
+    mean = "mean"
+    max = "max"
+    both = "mean+max"
+
+
+class WeightName(StrEnum):
+    """Ways to weigh classes."""
+
+    auto = "auto"
+    none = "none"
+    balanced = "balanced"
+
+
+class EngineChoiceName(StrEnum):
+    """Engines."""
+
+    auto = "auto"
+    openvino = "openvino"
+    torch_cpu = "torch-cpu"
+    torch_cuda = "torch-cuda"
+
+
+Data = Annotated[
+    Path, typer.Argument(help="Folder of class folders (perhaps under train/, val/, test/) or CSV manifest.")
+]
+ModelFolder = Annotated[Path, typer.Argument(help="Model folder.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from topwork._version import __version__
+
+        typer.echo(f"topwork {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@command(app, "fit")
+def fit(
+    console: Console,
+    data: Data,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Where the model folder goes.")],
+    strategy: Annotated[
+        StrategyName, typer.Option(help="Rung of the ladder; auto is a probe for now.")
+    ] = StrategyName.auto,
+    backbone: Annotated[str, typer.Option(help="A name that `topwork models` or timm knows.")] = "lite0",
+    weights: Annotated[str, typer.Option(help="pretrained, a .safetensors file, or random[:SEED].")] = "pretrained",
+    size: Annotated[
+        int | None, typer.Option(help="Side of the network's input in pixels; its own if not given.")
+    ] = None,
+    stages: Annotated[str, typer.Option(help="auto, last, all, or names of stages with commas.")] = "auto",
+    pooling: Annotated[PoolingName, typer.Option(help="How a stage's map is pooled.")] = PoolingName.both,
+    fit: Annotated[FitName, typer.Option("--fit", help="How an image fits into the square.")] = FitName.auto,
+    head: Annotated[HeadName, typer.Option(help="What is trained on the features.")] = HeadName.linear,
+    class_weight: Annotated[WeightName, typer.Option(help="Whether rare classes weigh more.")] = WeightName.auto,
+    engine: Annotated[EngineChoiceName, typer.Option(help="What runs the network.")] = EngineChoiceName.auto,
+    test: Annotated[float, typer.Option(help="Share held out where DATA has no test/ or val/.", min=0, max=0.9)] = 0.2,
+    seed: Annotated[int, typer.Option(help="Of everything that is drawn.", min=0)] = 0,
+    cache: Annotated[bool, typer.Option(help="Keep features on disk for the next run.")] = True,
+    self_contained: Annotated[
+        bool, typer.Option("--self-contained", help="Put the backbone's weights into the model.")
+    ] = False,
+) -> None:
+    """Train a classifier on DATA and measure it on images it has not seen."""
+    from topwork import fitting, model
+    from topwork.backbones import load
+    from topwork.strategies import ProbeOptions
+
+    model.require_free(out)
+    names: Any = stages if stages in ("auto", "last", "all") else tuple(stages.split(","))
+    options = ProbeOptions(
+        stages=names,
+        pooling=pooling.value,
+        fit=fit.value,
+        head=head.value,
+        class_weight=class_weight.value,
+        engine=None if engine is EngineChoiceName.auto else engine.value,
+        cache=cache,
+        seed=seed,
+    )
+    network = load(backbone, weights=weights, size=size)
+    with console.progress():
+        fitted = fitting.fit(
+            data, strategy=strategy.value, backbone=network, options=options, test=test, announce=console.step
+        )
+        fitted.save(out, self_contained=self_contained)
+    _say_notes(console, fitted.record.data.notes)
+    console.result({"model": str(out), **fitted.record.model_dump(mode="json")}, _text.fitted(fitted, out))
+
+
+@command(app, "evaluate")
+def evaluate(
+    console: Console,
+    model: ModelFolder,
+    data: Data,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.", min=0)] = 0,
+    cache: Annotated[bool, typer.Option(help="Keep features on disk for the next run.")] = True,
+) -> None:
+    """Measure MODEL on labelled images: metrics with 95 % intervals."""
+    from topwork.data import read
+    from topwork.model import load
+
+    loaded = load(model)
+    dataset = read(data, classes=loaded.classes)
+    with console.progress():
+        found = loaded.evaluate(dataset, seed=seed, cache=cache, progress=console.step("features"))
+    _say_notes(console, dataset.notes)
+    left_out = [{"path": item.path, "reason": item.reason} for item in found.left_out]
+    fields = {"model": str(model), "data": str(data), **found.evaluation.to_dict(), "left_out": left_out}
+    console.result(fields, _text.evaluated(found.evaluation, found.left_out))
+
+
+@command(app, "predict")
+def predict(
+    console: Console,
+    model: ModelFolder,
+    images: Annotated[list[str] | None, typer.Argument(help="Image files.")] = None,
+    stdin: Annotated[bool, typer.Option("--stdin", help="Read file names from stdin, one a line.")] = False,
+) -> None:
+    """Classify images: one line, or with --json one object, for each."""
+    from topwork.model import load
+
+    if stdin == bool(images):
+        raise typer.BadParameter("name images, or pass --stdin: one of the two")
+    loaded = load(model)
+    failed = 0
+    for names in _lines_as_they_come() if stdin else iter([images or []]):
+        for prediction in loaded.predict_each(names):
+            if prediction.error:
+                failed += 1
+                if not console.as_json:
+                    console.failure(prediction.error)
+                    continue
+            console.result(prediction.to_dict(), _text.predicted(prediction))
+        sys.stdout.flush()
+    if failed:
+        fail(
+            f"{failed} of the images could not be used",
+            "the lines above say why; the others are not affected",
+        )
+
+
+def _lines_as_they_come() -> Iterator[list[str]]:
+    """File names from stdin in batches of what is there: whole files fast, a typing person without delay."""
+    rest = b""
+    while block := sys.stdin.buffer.read1(65536):  # type: ignore[union-attr]
+        *lines, rest = (rest + block).split(b"\n")
+        yield _names(lines)
+    yield _names([rest])
+
+
+def _names(lines: Iterable[bytes]) -> list[str]:
+    return [os.fsdecode(line.rstrip(b"\r")) for line in lines if line.strip()]
+
+
+@command(app, "models")
+def models(
+    console: Console,
+    name: Annotated[str | None, typer.Argument(help="One backbone, told whole.")] = None,
+) -> None:
+    """List the backbones that topwork knows by itself; any other timm name works too."""
+    import dataclasses
+
+    from topwork.backbones import CATALOGUE, load, row
+
+    if name is None:
+        rows = [dataclasses.asdict(entry) for entry in CATALOGUE]
+        console.result({"models": rows}, _text.catalogue(CATALOGUE))
+        return
+    entry = row(name)
+    backbone = load(name, weights="pretrained" if entry else "random")
+    fields = dataclasses.asdict(entry) if entry else backbone.to_dict()
+    console.result(fields, _text.backbone(backbone, entry))
+
+
+@command(app, "doctor")
+def doctor(console: Console) -> None:
+    """Tell what is installed and works here: versions, devices, engines, cache."""
+    from topwork.doctor import examine
+
+    health = examine()
+    console.result(health.to_dict(), _text.health(health))
+    if not health.well:
+        fail("something that topwork needs does not work here", "the lines marked with ! say what")
+
+
+@command(app, "demo")
+def demo(
+    console: Console,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Where the model folder goes.")] = Path("topwork-demo"),
+) -> None:
+    """Do the whole job on the sample data set: read, split, train, measure, save, predict."""
+    from topwork import fitting, model
+
+    model.require_free(out)
+    folder = fitting.sample_folder()
+    console.note(f"The sample: pictures of woven textile in three classes, in {folder}")
+    console.note("Half of them train the model, the other half measure it. This takes about half a minute.")
+    with console.progress():
+        fitted = fitting.fit(folder, test=0.5, announce=console.step)
+        fitted.save(out)
+    examples = [next(iter(sorted((folder / name).iterdir()))) for name in fitted.classes]
+    predictions = model.load(out).predict(examples)
+    fields = {
+        "model": str(out),
+        **fitted.record.model_dump(mode="json"),
+        "predictions": [prediction.to_dict() for prediction in predictions],
+    }
+    console.result(fields, _text.demonstrated(fitted, out, folder, predictions))
+
+
+def _say_notes(console: Console, notes: Iterable[str]) -> None:
+    for note in notes:
+        console.note(f"note: {note}")
+
+
+def main() -> None:
+    """Run the program ``topwork``."""
+    app()

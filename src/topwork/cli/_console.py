@@ -1,0 +1,174 @@
+"""What the command line says and where: results to stdout, everything else to stderr, errors in two plain lines."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import json
+import os
+import sys
+import typing
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from topwork.errors import TopworkError
+
+Progress = Callable[[int, int], None]
+
+
+class Console:
+    """One command's voice.
+
+    Attributes:
+        as_json: Whether stdout gets one JSON object, instead of text.
+        quiet: Whether stderr gets errors alone.
+    """
+
+    def __init__(self, *, as_json: bool, quiet: bool) -> None:
+        self.as_json = as_json
+        self.quiet = quiet
+        self._bars: Any = None
+
+    def result(self, fields: dict[str, Any], text: str) -> None:
+        """Print a command's result: the fields as JSON where that was asked for, the text otherwise."""
+        print_line(json.dumps(fields, ensure_ascii=False) if self.as_json else text, sys.stdout)
+
+    def note(self, text: str) -> None:
+        """Say something beside the result."""
+        if not self.quiet:
+            print_line(text, sys.stderr)
+
+    def failure(self, text: str) -> None:
+        """Say that one of many items failed; the command goes on."""
+        print_line(f"error: {' '.join(text.split())}", sys.stderr)
+
+    def step(self, text: str) -> Progress | None:
+        """Announce a step; gives a progress callback where a person is watching."""
+        if self._bars is None:
+            return None
+        bars, task = self._bars, self._bars.add_task(text, total=None)
+        return lambda done, total: bars.update(task, completed=done, total=total)
+
+    @contextlib.contextmanager
+    def progress(self) -> Iterator[None]:
+        """Show progress bars, where stderr is a terminal and nobody asked for quiet."""
+        if self.quiet or not sys.stderr.isatty():
+            yield
+            return
+        from rich.console import Console as Terminal
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Terminal(stderr=True), transient=True) as self._bars:
+            yield
+        self._bars = None
+
+
+def print_line(text: str, stream: TextIO) -> None:
+    """Print, with characters that the stream's encoding lacks escaped; names on disk may hold any."""
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text in aligned columns, numbers (all but the first column) to the right."""
+    cells = [list(head), *[list(row) for row in rows]]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    ]
+    return "\n".join(lines)
+
+
+_COMMON = (
+    inspect.Parameter(
+        "as_json",
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False,
+        annotation=Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")],
+    ),
+    inspect.Parameter(
+        "quiet",
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False,
+        annotation=Annotated[bool, typer.Option("--quiet", "-q", help="No notes and no progress on stderr.")],
+    ),
+    inspect.Parameter(
+        "debug",
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False,
+        annotation=Annotated[bool, typer.Option("--debug", help="A traceback with an error.")],
+    ),
+)
+
+
+def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function as a command that takes ``--json``, ``--quiet`` and ``--debug`` and fails as promised.
+
+    The function's first argument is its ``Console``; the others are the command's own.
+    """
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        hints = typing.get_type_hints(function, include_extras=True)
+        own = [
+            parameter.replace(annotation=hints[parameter.name])
+            for parameter in list(inspect.signature(function).parameters.values())[1:]
+        ]
+
+        @functools.wraps(function)
+        def run(*, as_json: bool, quiet: bool, debug: bool, **arguments: Any) -> None:
+            console = Console(as_json=as_json, quiet=quiet)
+            with _failing_plainly(console, debug=debug):
+                function(console, **arguments)
+
+        parameters = [*own, *_COMMON]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        app.command(name)(run)
+        return run
+
+    return register
+
+
+@contextlib.contextmanager
+def _failing_plainly(console: Console, *, debug: bool) -> Iterator[None]:
+    """Turn failures into ``error:`` and ``hint:`` lines and exit code 1."""
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *rest, **more: console.note(f"note: {message}")
+            yield
+            sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough, as in `topwork predict … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except TopworkError as error:
+        if debug:
+            raise
+        fail(error.message, error.hint)
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        fail("interrupted", "what was computed is in the cache; the same command goes on from there")
+    except (OSError, MemoryError) as error:
+        if debug:
+            raise
+        fail(f"{type(error).__name__}: {error}", "--debug shows where")
+    except Exception as error:  # a fault of ours: still one line for whoever runs this in a script
+        if debug or isinstance(error, RuntimeError | typer.TyperException):
+            raise
+        fail(f"topwork has a fault: {type(error).__name__}: {error}", "--debug shows where; please report it")
+
+
+def fail(message: str, hint: str = "") -> typing.NoReturn:
+    """End the command with exit code 1."""
+    print_line(f"error: {' '.join(message.split())}", sys.stderr)
+    if hint:
+        print_line(f"hint: {' '.join(hint.split())}", sys.stderr)
+    raise typer.Exit(1)

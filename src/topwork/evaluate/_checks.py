@@ -1,0 +1,72 @@
+"""Checks on predictions, probabilities and labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.errors import DataError
+
+Doubles = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+_SUM_TOLERANCE = 1e-3  # float16 probabilities over a thousand classes still pass
+
+
+def check_labels(labels: npt.NDArray[Any], n_classes: int, name: str = "labels") -> Integers:
+    """Class indices (N,) as int64.
+
+    Raises:
+        DataError: Empty, not integers of shape (N,), or outside 0..n_classes-1.
+    """
+    if labels.ndim != 1 or (labels.size and labels.dtype.kind not in "iu"):
+        raise DataError(f"{name} must be integers of shape (N,), got {labels.dtype} {labels.shape}")
+    if not labels.size:
+        raise DataError(f"there are no {name} to evaluate", hint="Evaluate at least one image.")
+    outside = int(np.sum((labels < 0) | (labels >= n_classes)))
+    if outside:
+        raise DataError(f"{outside} of {len(labels)} {name} are outside 0..{n_classes - 1}")
+    return labels.astype(np.int64)
+
+
+def check_pair(predictions: npt.NDArray[Any], labels: npt.NDArray[Any], n_classes: int) -> tuple[Integers, Integers]:
+    """Predicted and true class indices, both (N,).
+
+    Raises:
+        DataError: Either is unusable, or their lengths differ.
+    """
+    if predictions.shape != labels.shape:
+        raise DataError(f"predictions {predictions.shape} and labels {labels.shape} must have the same shape")
+    return check_labels(predictions, n_classes, "predictions"), check_labels(labels, n_classes)
+
+
+def check_probabilities(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Integers]:
+    """Probabilities (N, C) and labels (N,), as they are once they fit.
+
+    Raises:
+        DataError: Empty, misshapen, NaN or Inf, outside 0..1, or rows that do not sum to one.
+    """
+    if probabilities.ndim != 2 or probabilities.dtype.kind != "f" or probabilities.shape[1] < 2:
+        raise DataError(
+            f"probabilities must be floats of shape (N, C) with C >= 2, got {probabilities.dtype} {probabilities.shape}"
+        )
+    if len(probabilities) != len(labels):
+        raise DataError(f"{len(probabilities)} rows of probabilities but {len(labels)} labels")
+    checked = check_labels(labels, probabilities.shape[1])
+    _check_rows(probabilities)
+    return probabilities, checked
+
+
+def _check_rows(probabilities: npt.NDArray[Any]) -> None:
+    broken = int(np.sum(~np.isfinite(probabilities).all(axis=1)))
+    if broken:
+        raise DataError(f"{broken} of {len(probabilities)} rows of probabilities hold NaN or Inf")
+    off = np.abs(probabilities.sum(axis=1, dtype=np.float64) - 1) > _SUM_TOLERANCE
+    wrong = int(np.sum(off | (probabilities < -_SUM_TOLERANCE).any(axis=1)))
+    if wrong:
+        raise DataError(
+            f"{wrong} of {len(probabilities)} rows of probabilities do not sum to 1 or are negative",
+            hint="Pass probabilities, not logits.",
+        )

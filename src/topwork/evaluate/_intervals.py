@@ -1,0 +1,143 @@
+"""95 % intervals: Wilson for shares, the bootstrap for everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ._calibration import BINS, losses, reliability
+from ._checks import Doubles, check_probabilities
+from ._counts import mean_f1
+
+LEVEL = 0.95
+RESAMPLES = 1000
+_Z = 1.959963984540054  # the normal quantile at 97.5 %
+_CHUNK_ELEMENTS = 1_000_000  # 8 MB of draws at a time
+
+Floats = npt.NDArray[np.float32]
+
+
+def wilson_interval(right: int, total: int) -> tuple[float, float]:
+    """95 % interval of a share: right out of total.
+
+    Holds its level at small totals and at shares near 0 and 1, where the textbook interval collapses. Source:
+    Wilson 1927; Brown, Cai & DasGupta 2001, "Interval Estimation for a Binomial Proportion".
+
+    Raises:
+        ValueError: total < 1, or right outside 0..total.
+
+    Example:
+        >>> low, high = wilson_interval(9, 10)
+        >>> round(low, 3), round(high, 3)
+        (0.596, 0.982)
+    """
+    if not 0 <= right <= total or total < 1:
+        raise ValueError(f"expected 0 <= right <= total and total >= 1, got {right} of {total}")
+    share, extra = right / total, _Z**2 / total
+    centre = (share + extra / 2) / (1 + extra)
+    half = _Z / (1 + extra) * float(np.sqrt(share * (1 - share) / total + extra / (4 * total)))
+    # At the ends the formula gives 0 and 1 up to rounding.
+    low = 0.0 if right == 0 else max(0.0, centre - half)
+    high = 1.0 if right == total else min(1.0, centre + half)
+    return low, high
+
+
+@dataclass(frozen=True)
+class BootstrapIntervals:
+    """95 % percentile intervals (low, high)."""
+
+    macro_f1: tuple[float, float]
+    log_loss: tuple[float, float]
+    ece: tuple[float, float]
+
+
+def bootstrap_intervals(
+    probabilities: npt.NDArray[Any], labels: npt.NDArray[Any], *, seed: int = 0, resamples: int = RESAMPLES
+) -> BootstrapIntervals:
+    """Percentile bootstrap of macro-F1, log loss and ECE over images.
+
+    Source: Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13. The ECE of finite data is
+    biased upwards, and that of a resample once more, so its interval lies high where the true error is near
+    zero.
+
+    Args:
+        probabilities: (N, C), rows summing to one.
+        labels: (N,) class indices.
+        seed: Of the resampling.
+        resamples: Number of resamples, at least 1.
+
+    Raises:
+        DataError: As in `log_loss`.
+    """
+    probabilities, labels = check_probabilities(probabilities, labels)
+    sums = _Sums.of(probabilities, labels)
+    parts = [sums.metrics(counts) for counts in _resample(len(labels), resamples, seed)]
+    macro_f1, log_loss, ece = (_percentiles(np.concatenate(values)) for values in zip(*parts, strict=True))
+    return BootstrapIntervals(macro_f1, log_loss, ece)
+
+
+def _resample(size: int, resamples: int, seed: int) -> Iterator[Floats]:
+    """How often each image is drawn, (N, r) float32, r resamples at a time."""
+    rng = np.random.default_rng(seed)
+    step = max(1, _CHUNK_ELEMENTS // size)
+    for first in range(0, resamples, step):
+        width = min(step, resamples - first)
+        drawn = rng.integers(0, size, (size, width), dtype=np.int64)
+        drawn *= width
+        drawn += np.arange(width)
+        counts = np.bincount(drawn.ravel(), minlength=size * width)
+        yield counts.reshape(size, width).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """The sums over images that the metrics are made of; each is linear in how often an image is drawn.
+
+    Images stand sorted by true class, so that the sums for each class are sums over neighbours: their cost
+    does not grow with the number of classes.
+    """
+
+    right: Floats  # (N, 1)
+    truth: npt.NDArray[np.int64]  # (N,) ascending
+    predicted: npt.NDArray[np.int64]  # (N,)
+    n_classes: int
+    linear: Floats  # (BINS + 1, N): gaps by bin, then the log loss
+
+    @classmethod
+    def of(cls, probabilities: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> _Sums:
+        order = np.argsort(labels, kind="stable")
+        found = reliability(probabilities, labels)
+        linear = np.zeros((BINS + 1, len(labels)))
+        linear[found.bins, np.arange(len(labels))] = found.gaps
+        linear[BINS] = losses(probabilities, labels)
+        predicted = probabilities.argmax(axis=1).astype(np.int64)
+        right = (predicted == labels)[order, None].astype(np.float32)
+        summed = linear[:, order].astype(np.float32)
+        return cls(right, labels[order], predicted[order], probabilities.shape[1], summed)
+
+    def metrics(self, counts: Floats) -> tuple[Doubles, Doubles, Doubles]:
+        """Macro-F1, log loss and ECE (r,) of resamples (N, r)."""
+        by_guess = np.argsort(self.predicted, kind="stable")
+        scores = mean_f1(
+            self._by_class(counts * self.right, self.truth),
+            self._by_class(counts, self.truth),
+            self._by_class(counts[by_guess], self.predicted[by_guess]),
+        )
+        sums = (self.linear @ counts).astype(np.float64) / len(counts)
+        return scores, sums[BINS], np.abs(sums[:BINS]).sum(axis=0)
+
+    def _by_class(self, counts: Floats, classes: npt.NDArray[np.int64]) -> Doubles:
+        """Counts (N, r) of images sorted by class to sums (r, C)."""
+        present, starts = np.unique(classes, return_index=True)
+        out = np.zeros((counts.shape[1], self.n_classes))
+        out[:, present] = np.add.reduceat(counts, starts, axis=0).T
+        return out
+
+
+def _percentiles(values: Doubles) -> tuple[float, float]:
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)

@@ -1,0 +1,11 @@
+"""Features: what a backbone makes of images.
+
+In: a data set and a backbone. Out: a ``FeatureTable``, memory-mapped, through a cache on disk.
+"""
+
+from topwork.features._extract import Extraction, Progress, extract, extract_few
+from topwork.features._read_ahead import Source
+from topwork.features._store import size_limit
+from topwork.features._table import FeatureTable
+
+__all__ = ["Extraction", "FeatureTable", "Progress", "Source", "extract", "extract_few", "size_limit"]

@@ -1,0 +1,76 @@
+"""The feature table: what a backbone makes of every image of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.backbones import Backbone, EngineChoice
+from topwork.data import ImageDataset
+from topwork.errors import BackboneError
+
+Float32Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Features of a data set's images, row by row.
+
+    Attributes:
+        dataset: The images, without those that could not be read; row i of ``values`` is its image i.
+        backbone: What made the features, preprocessing included.
+        choice: Engine and precision that made them.
+        outputs: Names of the blocks of columns, see ``Backbone.outputs``.
+        values: float32 (N, D), read-only, memory-mapped where it is large.
+    """
+
+    dataset: ImageDataset
+    backbone: Backbone
+    choice: EngineChoice
+    outputs: tuple[str, ...]
+    values: Float32Array
+
+    def __post_init__(self) -> None:
+        """Check that rows and columns are as many as they must be."""
+        expected = (len(self.dataset), sum(map(self.backbone.width, self.outputs)))
+        if self.values.shape != expected:
+            raise BackboneError(f"a feature table must be {expected}, not {self.values.shape}")
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.dataset)
+
+    def part(self, name: str) -> FeatureTable:
+        """The rows of one part of the data set (``train``, ``val``, ``test``)."""
+        return self.select(np.flatnonzero(np.asarray(self.dataset.parts) == name))
+
+    def select(self, rows: npt.NDArray[np.intp]) -> FeatureTable:
+        """Some rows; neighbouring ones stay memory-mapped."""
+        chosen = slice(rows[0], rows[-1] + 1) if _is_run(rows) else rows
+        return replace(self, dataset=self.dataset.select(rows), values=self.values[chosen])
+
+    def keep(self, outputs: tuple[str, ...]) -> FeatureTable:
+        """The same images with fewer columns."""
+        return replace(self, outputs=outputs, values=self.columns(outputs))
+
+    def columns(self, outputs: Sequence[str]) -> Float32Array:
+        """The columns of some outputs, in the given order: float32 (N, their widths together).
+
+        Raises:
+            BackboneError: An output was not extracted.
+        """
+        if tuple(outputs) == self.outputs:
+            return self.values
+        starts = dict(zip(self.outputs, np.cumsum([0, *map(self.backbone.width, self.outputs)]), strict=False))
+        missing = [name for name in outputs if name not in starts]
+        if missing:
+            raise BackboneError(f"{missing[0]} was not extracted; there are {', '.join(self.outputs)}")
+        chosen = [np.arange(starts[name], starts[name] + self.backbone.width(name)) for name in outputs]
+        return np.take(self.values, np.concatenate(chosen), axis=1)
+
+
+def _is_run(rows: npt.NDArray[np.intp]) -> bool:
+    return len(rows) > 0 and bool((np.diff(rows) == 1).all())

@@ -1,0 +1,6 @@
+"""Fitting: the one pass from a data set to a measured model. In: a folder or data set. Out: a ``Model``."""
+
+from topwork.fitting._fit import fit
+from topwork.fitting._sample import sample_folder
+
+__all__ = ["fit", "sample_folder"]

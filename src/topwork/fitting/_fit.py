@@ -1,0 +1,117 @@
+"""The one pass: read, split, extract, train, evaluate, and write down everything that is needed to repeat it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import importlib.metadata
+import os
+from typing import Literal
+
+import numpy as np
+
+from topwork._version import __version__
+from topwork.backbones import DEFAULT, Backbone
+from topwork.backbones import load as load_backbone
+from topwork.data import ImageDataset, read, split
+from topwork.errors import DataError
+from topwork.evaluate import Evaluation, evaluate
+from topwork.heads import LinearHead
+from topwork.model import DataRecord, EngineRecord, Model, ModelRecord, TrialRecord
+from topwork.strategies import Announce, Probe, ProbeOptions, fit_probe
+
+Strategy = Literal["auto", "probe"]
+
+_LIBRARIES = ("numpy", "openvino", "pillow", "simplejpeg", "timm", "torch")
+
+
+def fit(
+    data: str | os.PathLike[str] | ImageDataset,
+    *,
+    strategy: Strategy = "auto",
+    backbone: str | Backbone = DEFAULT,
+    options: ProbeOptions | None = None,
+    test: float = 0.2,
+    announce: Announce | None = None,
+) -> Model:
+    """Train a classifier on labelled images and measure it on images that it has not seen.
+
+    Args:
+        data: A folder of class folders (perhaps under ``train/``, ``val/``, ``test/``), a CSV manifest, or a data set.
+        strategy: Which rung of the ladder; ``auto`` is a probe until advice is built.
+        backbone: A name that ``load_backbone`` takes, or a backbone.
+        options: Of the probe.
+        test: Share of the images to hold out where the data has no ``test`` or ``val`` part; 0 holds none out.
+        announce: Called with each step's name; may give a progress callback for it.
+
+    Returns:
+        The model, not yet saved. ``model.metrics`` tells how it did on the held-out images.
+
+    Raises:
+        DataError: The data cannot be used to train a classifier.
+        BackboneError: The backbone is unknown or its weights are not to be had.
+    """
+    if strategy not in ("auto", "probe"):
+        raise DataError(f"strategy must be auto or probe, not {strategy!r}")
+    chosen = options or ProbeOptions()
+    dataset = _with_parts(data if isinstance(data, ImageDataset) else read(data), test, chosen.seed)
+    network = load_backbone(backbone) if isinstance(backbone, str) else backbone
+    probe = fit_probe(dataset, network, chosen, announce=announce)
+    held_out = _held_out_part(probe.table.dataset)
+    evaluation = _evaluation(probe, held_out, chosen.seed)
+    record = _record(dataset, probe, held_out, evaluation, chosen.seed)
+    return Model(record, probe.head, probe.table.backbone)
+
+
+def _with_parts(dataset: ImageDataset, test: float, seed: int) -> ImageDataset:
+    """The data set with a training part, and a held-out part unless none is wanted."""
+    parts = set(np.unique(dataset.parts).tolist())
+    if parts & {"test", "val"}:
+        return dataset
+    if test == 0:
+        return dataclasses.replace(dataset, parts=np.full(len(dataset), "train"))
+    return split(dataset, test=test, seed=seed)
+
+
+def _held_out_part(dataset: ImageDataset) -> str:
+    """The part that measures the model: ``test``, or ``val`` where there is no other; empty where there is none."""
+    parts = set(np.unique(dataset.parts).tolist())
+    return next((name for name in ("test", "val") if name in parts), "")
+
+
+def _evaluation(probe: Probe, part: str, seed: int) -> Evaluation | None:
+    if not part:
+        return None
+    table = probe.table.part(part)
+    probabilities = probe.head.probabilities(table.values)
+    return evaluate(probabilities, table.dataset.labels, table.dataset.classes, seed=seed)
+
+
+def _record(
+    dataset: ImageDataset, probe: Probe, held_out: str, evaluation: Evaluation | None, seed: int
+) -> ModelRecord:
+    used = probe.table.dataset
+    cross_validation = {"accuracy": probe.cv_accuracy, "log_loss": probe.cv_log_loss}
+    return ModelRecord(
+        classes=used.classes,
+        strategy="probe",
+        backbone=probe.table.backbone.to_dict(),
+        outputs=probe.table.outputs,
+        engine=EngineRecord(**dataclasses.asdict(probe.table.choice)),
+        head=probe.head.kind,
+        calibration={"temperature": probe.head.temperature} if isinstance(probe.head, LinearHead) else {},
+        cross_validation={name: value for name, value in cross_validation.items() if value is not None},
+        trials=tuple(TrialRecord(**dataclasses.asdict(trial)) for trial in probe.trials),
+        metrics=evaluation.to_dict() if evaluation else None,
+        data=DataRecord(
+            fingerprint=dataset.fingerprint(),
+            training=tuple(used.part("train").counts().tolist()),
+            held_out=len(used.part(held_out)) if held_out else 0,
+            held_out_part=held_out,
+            left_out=len(used.left_out),
+            notes=dataset.notes,
+        ),
+        seed=seed,
+        versions={"topwork": __version__, **{name: importlib.metadata.version(name) for name in _LIBRARIES}},
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )

@@ -1,0 +1,145 @@
+"""From features to the coordinates in which they are easiest to fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ._checks import Doubles, Floats, row_chunks
+from ._threads import one_thread
+
+ROTATE_UP_TO = 2048  # images; beyond that an eigendecomposition (N^3) costs more than it saves
+_SCALE_FLOOR = 0.1  # of the median scale
+_LEADING = 128  # directions of the spectrum that are measured where the rows are not rotated
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """The rows to fit on, their second moments, and the way back to feature weights.
+
+    With fewer images than features the rows are rotated exactly into the space they span: L2-regularised
+    solutions rotate with them, and N x N is much less than N x D. Their coordinates are uncorrelated there,
+    so the second moments are a plain vector. With many images the rows stay as they are and only the leading
+    directions of their spectrum are measured.
+
+    Attributes:
+        rows: (N, d) float32; the last coordinate is the constant 1.
+        moments: (d,) sum of squares of each coordinate; not rotated: its average outside the basis.
+        basis: (d, q) orthonormal leading directions, or None where the rows are rotated.
+        basis_moments: (q,) sum of squares along each.
+        mean: (D,) float32 of the features.
+        scale: (D,) float32 of the features.
+        standardised: (N, D) float32.
+        mix: (N, d - 1): feature weights = standardised.T @ mix @ row weights; None where not rotated.
+    """
+
+    rows: Floats
+    moments: Doubles
+    basis: Floats | None
+    basis_moments: Doubles
+    mean: Floats
+    scale: Floats
+    standardised: Floats
+    mix: Doubles | None
+
+    def restore(self, weights: Floats) -> Floats:
+        """Weights (C, d) on rows to weights (D, C) on standardised features; the bias is left out."""
+        if self.mix is None:
+            return np.ascontiguousarray(weights[:, :-1].T)
+        dual = (self.mix @ weights[:, :-1].T.astype(np.float64)).astype(np.float32)
+        return self.standardised.T @ dual
+
+
+def build_design(features: npt.NDArray[Any]) -> Design:
+    """Standardise the features (N, D), and rotate them where that pays.
+
+    The statistics come from all training rows, held-out folds included. They use no label, and a fold would
+    move them by less than their own standard error; in return all folds share one matrix, and one pass serves
+    them all.
+    """
+    mean, scale = column_statistics(features)
+    rows = _standardise(features, mean, scale)
+    if len(rows) < features.shape[1] and len(rows) <= ROTATE_UP_TO:
+        return _rotated(rows[:, :-1], mean, scale)
+    return _leading(rows, mean, scale)
+
+
+def column_statistics(features: npt.NDArray[Any]) -> tuple[Floats, Floats]:
+    """Mean (D,) and standard deviation (D,) over the rows (N, D), summed in float64.
+
+    A constant column (one that varies by less than float32 can tell from its mean) has scale 1. No other
+    scale is below a tenth of their median: a channel that woke for a single training image has a tiny
+    deviation, and the next image that wakes it would stand a hundred deviations out and decide alone. On
+    digits under random ReLU features (200 images) the floor takes the test log loss from 0.35 to 0.20 and the
+    accuracy from 92.6 to 94.1 %.
+    """
+    total = np.zeros(features.shape[1])
+    for part in row_chunks(*features.shape):
+        total += features[part].sum(axis=0, dtype=np.float64)
+    mean = total / len(features)
+    squares = np.zeros_like(mean)
+    for part in row_chunks(*features.shape):
+        off = features[part] - mean
+        squares += np.einsum("ij,ij->j", off, off)
+    scale = np.sqrt(squares / len(features))
+    constant = (scale <= 1e-6 * np.abs(mean)) | (scale < np.finfo(np.float32).tiny)
+    if not constant.all():
+        scale = np.maximum(scale, _SCALE_FLOOR * np.median(scale[~constant]))
+    scale[constant] = 1.0
+    return mean.astype(np.float32), scale.astype(np.float32)
+
+
+def _standardise(features: npt.NDArray[Any], mean: Floats, scale: Floats) -> Floats:
+    """The one copy that is made of the features: (N, D + 1) float32, the last column 1."""
+    rows = np.empty((len(features), features.shape[1] + 1), np.float32)
+    for part in row_chunks(*features.shape):
+        rows[part, :-1] = (features[part] - mean) / scale
+    rows[:, -1] = 1
+    return rows
+
+
+def _rotated(standardised: Floats, mean: Floats, scale: Floats) -> Design:
+    """Rows in the eigenbasis of their Gram matrix, in float64: weak strengths reach its small eigenvalues."""
+    gram = np.zeros((len(standardised), len(standardised)))
+    for part in row_chunks(standardised.shape[1], len(standardised)):
+        columns = standardised[:, part].astype(np.float64)
+        gram += columns @ columns.T
+    moments, vectors = _eigh(gram)
+    kept = moments > 1e-10 * max(float(moments[-1]), 1e-30)
+    moments, vectors = moments[kept], vectors[:, kept]
+    rows = np.ones((len(standardised), len(moments) + 1), np.float32)
+    rows[:, :-1] = vectors * np.sqrt(moments)
+    every = np.append(moments, len(rows))
+    return Design(rows, every, None, np.empty(0), mean, scale, standardised, vectors / np.sqrt(moments))
+
+
+def _leading(rows: Floats, mean: Floats, scale: Floats) -> Design:
+    """Rows as they are, and the leading part of their spectrum by subspace iteration (Halko et al. 2011)."""
+    standardised = rows[:, :-1]
+    width = standardised.shape[1]
+    rank = min(_LEADING, width)
+    basis = np.random.default_rng(0).standard_normal((width, rank)).astype(np.float32)
+    for _ in range(3):
+        basis = _orthonormal(standardised.T @ (standardised @ basis))
+    image = (standardised @ basis).astype(np.float64)
+    basis_moments, turn = _eigh(image.T @ image)
+    rest = np.einsum("ij,ij->", standardised, standardised, dtype=np.float64) - basis_moments.sum()
+    moments = np.full(width + 1, max(float(rest), 0.0) / max(1, width - rank))
+    moments[-1] = len(rows)
+    full = np.zeros((width + 1, rank), np.float32)
+    full[:-1] = basis @ turn
+    return Design(rows, moments, full, np.maximum(basis_moments, 0), mean, scale, standardised, None)
+
+
+def _orthonormal(columns: Floats) -> Floats:
+    with one_thread():
+        return np.linalg.qr(columns)[0].astype(np.float32)
+
+
+def _eigh(matrix: Doubles) -> tuple[Doubles, Doubles]:
+    with one_thread():
+        moments, vectors = np.linalg.eigh(matrix)
+    return moments, vectors

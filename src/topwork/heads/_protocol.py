@@ -1,0 +1,65 @@
+"""What every head can do, and how one is read back by its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.errors import ModelError
+
+from ._knn import KNNHead
+from ._linear import LinearHead
+
+
+class Head(Protocol):
+    """Features in, class probabilities out; storable as named tensors."""
+
+    @property
+    def kind(self) -> str:
+        """The name under which `head_from_tensors` finds this class again."""
+        ...
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, those without a training image included."""
+        ...
+
+    @property
+    def n_features(self) -> int:
+        """Number of features it reads."""
+        ...
+
+    def probabilities(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Features (N, D) to probabilities (N, C), each row summing to one."""
+        ...
+
+    def to_tensors(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything needed to build the head again, fit for safetensors."""
+        ...
+
+
+_KINDS: dict[str, Callable[[Mapping[str, npt.NDArray[Any]]], Head]] = {
+    LinearHead.kind: LinearHead.from_tensors,
+    KNNHead.kind: KNNHead.from_tensors,
+}
+
+
+def head_from_tensors(kind: str, tensors: Mapping[str, npt.NDArray[Any]]) -> Head:
+    """Build the head of this kind from its tensors.
+
+    Args:
+        kind: "linear" or "knn".
+        tensors: What the head's `to_tensors` gave.
+
+    Raises:
+        ModelError: The kind is unknown, or a tensor is missing, extra, misshapen or not finite.
+    """
+    if kind not in _KINDS:
+        raise ModelError(
+            f"unknown head kind {kind!r}; expected one of {', '.join(sorted(_KINDS))}",
+            hint="The model may come from a newer topwork.",
+        )
+    return _KINDS[kind](tensors)

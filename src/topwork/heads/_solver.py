@@ -1,0 +1,248 @@
+"""Many L2-regularised multinomial regressions on the same rows, solved side by side.
+
+Every cross-validation fold is a set of row weights on the same matrix, so one pass over the rows serves all
+folds: the problems are stacked, and each keeps its own step length and its own curvature memory. The method
+is L-BFGS (Nocedal 1980) with two things that a linear model allows. Logits along a search line are linear in
+the step, so a step is chosen by its exact slope without touching the rows again: an iteration costs two
+matrix products, whatever the search does. And the Hessian is close to a Kronecker product of class curvatures
+and the rows' second moments (Böhning 1992, "Multinomial logistic regression algorithm"), which gives the
+memory a good matrix to start from.
+
+K problems, C classes, d coordinates (the last is the constant 1), N rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._checks import Doubles, Floats, Integers
+from ._design import Design
+
+_MEMORY = 8
+_SLOPE_LEFT = 0.3  # a step is good once the slope along it has shrunk to this part of what it was
+_MAX_TRIALS = 8
+_FLOOR = 1e-7  # nats a row: where float32 slopes end and rounding begins
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What is fixed while strengths vary: rows, labels, and (K, N) row weights."""
+
+    design: Design
+    labels: Integers
+    row_weights: Floats
+
+    @property
+    def rows(self) -> Floats:
+        """(N, d) coordinates of the images, the last one constant."""
+        return self.design.rows
+
+    def forward(self, weights: Floats) -> Floats:
+        """Weights (K, C, d) to logits (K, C, N)."""
+        flat = weights.reshape(-1, weights.shape[2]) @ self.rows.T
+        return flat.reshape(*weights.shape[:2], -1)
+
+    def objective(self, probabilities: Floats, weights: Floats, strength: float) -> Doubles:
+        """(K,) weighted log loss plus penalty."""
+        own = probabilities[:, self.labels, np.arange(len(self.labels))]
+        losses = -np.log(np.maximum(own, np.finfo(np.float32).tiny)) * self.row_weights
+        squares = np.array([np.vdot(a, a) for a in weights[..., :-1]])
+        total: Doubles = losses.sum(axis=1, dtype=np.float64) + 0.5 * strength * squares
+        return total
+
+    def gradient(self, probabilities: Floats, weights: Floats, strength: float) -> Floats:
+        """Of the objective, (K, C, d). Uses up the probabilities (K, C, N)."""
+        residuals = probabilities
+        residuals[:, self.labels, np.arange(len(self.labels))] -= 1
+        residuals *= self.row_weights[:, None]
+        flat = residuals.reshape(-1, residuals.shape[2]) @ self.rows
+        out: Floats = flat.reshape(weights.shape)
+        out[..., :-1] += np.float32(strength) * weights[..., :-1]
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Weights (K, C, d), their logits (K, C, N) on every row, and the number of iterations."""
+
+    weights: Floats
+    logits: Floats
+    iterations: int
+
+
+def minimise(
+    problem: Problem, strength: float, start: Floats, *, tolerance: float, max_iterations: int = 200
+) -> Solution:
+    """Minimise sum_n v_n * log loss_n + strength / 2 * |W|^2 for each of K sets of row weights v.
+
+    Args:
+        problem: Rows, labels and row weights.
+        strength: L2 strength, > 0; the bias is free.
+        start: (K, C, d) first weights.
+        tolerance: Stop when every problem is, by its own quadratic model, within this share of its objective
+            from its minimum. A share, not nats: at weak strengths on separable rows the whole objective is
+            tiny.
+        max_iterations: Stop then in any case.
+    """
+    weights, logits = start.copy(), problem.forward(start)
+    probabilities = softmax(logits)
+    metric = _Metric.at(problem, probabilities, strength)
+    objective = problem.objective(probabilities, weights, strength)
+    gradient = problem.gradient(probabilities, weights, strength)
+    memory = _Memory()
+    iterations = 0
+    for iterations in range(1, max_iterations + 1):  # noqa: B007
+        direction = -memory.precondition(gradient, metric)
+        slope = _dots(gradient, direction)
+        active = -slope > 2 * np.maximum(tolerance * objective, _FLOOR * len(problem.labels))
+        if not active.any():
+            break
+        moved = problem.forward(direction)
+        line = _Line.along(problem, strength, weights, direction, logits, moved)
+        step, probabilities = _search(line, slope, active)
+        direction *= step[:, None, None]
+        moved *= step[:, None, None]
+        weights += direction
+        logits += moved
+        objective = problem.objective(probabilities, weights, strength)
+        following = problem.gradient(probabilities, weights, strength)
+        memory.push(direction, following - gradient)
+        gradient = following
+    return Solution(weights, logits, iterations)
+
+
+def softmax(logits: Floats) -> Floats:
+    """Over the class axis of (K, C, N)."""
+    out: Floats = logits - logits.max(axis=1, keepdims=True)
+    np.exp(out, out=out)
+    out /= out.sum(axis=1, keepdims=True)
+    return out
+
+
+def _dots(left: Floats, right: Floats) -> Floats:
+    """(K,) inner products, one for each problem."""
+    return np.array([np.vdot(a, b) for a, b in zip(left, right, strict=True)], np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class _Metric:
+    """An approximate inverse Hessian: class curvature times second moments, plus the strength, inverted.
+
+    Along the leading directions of the design's spectrum the moments are exact, elsewhere they are an
+    average.
+    """
+
+    diagonal: Floats  # (K, C, d)
+    basis: Floats | None  # (d, q)
+    along: Floats | None  # (K, C, q), what the basis directions get in addition
+
+    @classmethod
+    def at(cls, problem: Problem, probabilities: Floats, strength: float) -> _Metric:
+        design = problem.design
+        spread = probabilities * (1 - probabilities) * problem.row_weights[:, None]
+        curvature = spread.mean(axis=2, dtype=np.float64)
+        # A class that is sure everywhere has no curvature, yet its bias must still be able to move.
+        curvature = np.maximum(curvature, 1e-3 / probabilities.shape[1])[..., None]
+        ridge = np.full(len(design.moments), strength)
+        ridge[-1] = 0.0
+        diagonal = 1 / (curvature * design.moments + ridge)
+        if design.basis is None:
+            return cls(diagonal.astype(np.float32), None, None)
+        along = 1 / (curvature * design.basis_moments + strength) - diagonal[..., :1]
+        return cls(diagonal.astype(np.float32), design.basis, along.astype(np.float32))
+
+    def apply(self, gradient: Floats) -> Floats:
+        out: Floats = gradient * self.diagonal
+        if self.basis is not None and self.along is not None:
+            flat = gradient.reshape(-1, gradient.shape[2])
+            inside = (flat @ self.basis) * self.along.reshape(len(flat), -1)
+            out += (inside @ self.basis.T).reshape(out.shape)
+        return out
+
+
+class _Memory:
+    """The last steps and what they did to the gradient, for each problem on its own."""
+
+    def __init__(self) -> None:
+        self._pairs: list[tuple[Floats, Floats, Floats]] = []
+
+    def push(self, step: Floats, change: Floats) -> None:
+        """Remember one step (K, C, d) and its change of gradient."""
+        inner = _dots(step, change)
+        # A problem that stood still has inner = 0; weight 0 leaves it out of the recursion.
+        inverse = np.divide(1, inner, out=np.zeros_like(inner), where=inner > 1e-30)
+        self._pairs = [*self._pairs[-_MEMORY + 1 :], (step, change, inverse)]
+
+    def precondition(self, gradient: Floats, metric: _Metric) -> Floats:
+        """The two-loop recursion: inverse Hessian times gradient."""
+        out, kept = gradient.copy(), []
+        for step, change, inverse in reversed(self._pairs):
+            part = inverse * _dots(step, out)
+            out -= part[:, None, None] * change
+            kept.append(part)
+        out = metric.apply(out)
+        for (step, change, inverse), part in zip(self._pairs, reversed(kept), strict=True):
+            out += (part - inverse * _dots(change, out))[:, None, None] * step
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class _Line:
+    """The objective along a direction, as a function of one step length for each problem."""
+
+    problem: Problem
+    logits: Floats
+    moved: Floats
+    own: Doubles  # (K,) what the true classes' logits and the penalty add to the slope at step 0
+    bend: Doubles  # (K,) what the penalty adds to the slope for each unit of step
+
+    @classmethod
+    def along(
+        cls,
+        problem: Problem,
+        strength: float,
+        weights: Floats,
+        direction: Floats,
+        logits: Floats,
+        moved: Floats,
+    ) -> _Line:
+        true = moved[:, problem.labels, np.arange(len(problem.labels))]
+        pull = (true * problem.row_weights).sum(axis=1, dtype=np.float64)
+        free = direction[..., :-1]
+        own = strength * np.array([np.vdot(a, b) for a, b in zip(weights[..., :-1], free, strict=True)])
+        bend = strength * np.array([np.vdot(a, a) for a in free])
+        return cls(problem, logits, moved, own - pull, bend)
+
+    def slope(self, step: Doubles) -> tuple[Doubles, Floats]:
+        """The slope (K,) at these steps, and the probabilities (K, C, N) there."""
+        probabilities = softmax(self.logits + step[:, None, None].astype(np.float32) * self.moved)
+        expected = (probabilities * self.moved).sum(axis=1)
+        fall = (expected * self.problem.row_weights).sum(axis=1, dtype=np.float64)
+        return fall + self.own + step * self.bend, probabilities
+
+
+def _search(
+    line: _Line, first_slope: Floats, active: np.ndarray[tuple[int], np.dtype[np.bool_]]
+) -> tuple[Floats, Floats]:
+    """Steps (K,) at which the slope is nearly gone, and the probabilities there; 0 where not active.
+
+    The objective is convex, so its slope rises along the line and a bracketed secant search cannot fail.
+    """
+    step = active.astype(np.float64)
+    before, slope_before = np.zeros_like(step), first_slope.astype(np.float64)
+    low, high = np.zeros_like(step), np.full_like(step, np.inf)
+    for trial in range(_MAX_TRIALS):
+        slope, probabilities = line.slope(step)
+        good = ~active | (np.abs(slope) <= _SLOPE_LEFT * np.abs(first_slope))
+        if good.all() or trial == _MAX_TRIALS - 1:
+            break
+        low, high = np.where(slope < 0, step, low), np.where(slope < 0, high, step)
+        rise = np.maximum(slope - slope_before, 1e-30) / np.where(step == before, 1, step - before)
+        wanted = step - slope / np.maximum(rise, 1e-30)
+        room = np.where(np.isinf(high), 3 * step, high - low)
+        following = np.clip(wanted, low + 0.05 * room, np.where(np.isinf(high), 4 * step, high - 0.05 * room))
+        before, slope_before = np.where(good, before, step), np.where(good, slope_before, slope)
+        step = np.where(good, step, following)
+    return step.astype(np.float32), probabilities

@@ -1,0 +1,135 @@
+"""``model.json``: everything that must be known of a model to use it, to trust it and to repeat it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from topwork.backbones import EngineName
+from topwork.errors import ModelError
+
+FORMAT: Literal[1] = 1
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class EngineRecord(_Strict):
+    """What computed the features that trained the head: prediction must do the same.
+
+    Attributes:
+        name: Engine.
+        precision: What it computed in.
+        deviation: Of its features from torch's float32 on real images; None where it was the reference.
+    """
+
+    name: EngineName
+    precision: Literal["bf16", "f32"]
+    deviation: float | None
+
+
+class TrialRecord(_Strict):
+    """One way that was tried before this model was chosen (``strategies.Trial``)."""
+
+    question: str
+    answer: str
+    images: int
+    accuracy: float | None
+    log_loss: float | None
+    chosen: bool
+
+
+class DataRecord(_Strict):
+    """The data that made the model.
+
+    Attributes:
+        fingerprint: SHA-256 over paths, classes and parts.
+        training: Images of each class in the training part, in the order of the classes.
+        held_out: Images of the part that measured the model; 0 where there was none.
+        held_out_part: Its name.
+        left_out: Files that could not be used.
+        notes: What the user was told of the data.
+    """
+
+    fingerprint: str
+    training: tuple[int, ...]
+    held_out: int
+    held_out_part: str
+    left_out: int
+    notes: tuple[str, ...]
+
+
+class ModelRecord(_Strict):
+    """The contents of ``model.json``.
+
+    Attributes:
+        format: Version of the folder's layout.
+        task: What the model does.
+        classes: Names in order; an index in the head is a place in this list and is never derived again.
+        strategy: The rung that made it.
+        backbone: ``Backbone.to_dict``: name, weights with sha256, stages, preprocessing, licence, what it was pretrained on.
+        outputs: What the head reads of the backbone, in order.
+        engine: What computed the features.
+        head: Kind of head.
+        calibration: How the probabilities were calibrated.
+        cross_validation: Accuracy and log loss out of fold on the training part, where they were measured.
+        trials: What was compared on the way.
+        metrics: ``Evaluation.to_dict`` on held-out images; None where none were held out.
+        data: What made it.
+        seed: Of everything that was drawn.
+        versions: Of the libraries.
+        created: UTC, ISO 8601.
+    """
+
+    format: Literal[1] = FORMAT
+    task: Literal["classification"] = "classification"
+    classes: tuple[str, ...] = Field(min_length=2)
+    strategy: str
+    backbone: dict[str, Any]
+    outputs: tuple[str, ...] = Field(min_length=1)
+    engine: EngineRecord
+    head: str
+    calibration: dict[str, float]
+    cross_validation: dict[str, float]
+    trials: tuple[TrialRecord, ...]
+    metrics: dict[str, Any] | None
+    data: DataRecord
+    seed: int
+    versions: dict[str, str]
+    created: str
+
+    @model_validator(mode="after")
+    def _agrees(self) -> ModelRecord:
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("a class name comes twice")
+        if len(self.data.training) != len(self.classes):
+            raise ValueError(f"{len(self.classes)} classes, but counts of {len(self.data.training)}")
+        return self
+
+
+def parse_record(text: str, where: str) -> ModelRecord:
+    """Read ``model.json``.
+
+    Raises:
+        ModelError: It is not JSON, of another format version, or not as expected; the message names the field.
+    """
+    import json
+
+    try:
+        fields = json.loads(text)
+    except ValueError as error:
+        raise ModelError(f"{where}: not valid JSON: {error}") from error
+    version = fields.get("format") if isinstance(fields, dict) else None
+    if version != FORMAT:
+        raise ModelError(
+            f"{where}: format version {version!r}; this topwork reads version {FORMAT}",
+            hint="use the topwork that wrote it, or train it again",
+        )
+    try:
+        return ModelRecord.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(step) for step in first["loc"]) or "the whole"
+        raise ModelError(f"{where}: {place}: {first['msg']} ({error.error_count()} in all)") from error

@@ -1,0 +1,227 @@
+"""scikit-learn's side of topwork: a transformer that makes features of images, and a classifier of images.
+
+In: file names, or uint8 pixels. Both are real estimators: they clone, go into a ``Pipeline``, and are searched over.
+
+Example:
+    >>> from sklearn.pipeline import make_pipeline  # doctest: +SKIP
+    >>> from sklearn.svm import SVC  # doctest: +SKIP
+    >>> make_pipeline(FeatureExtractor(), SVC()).fit(paths, labels).score(others, their_labels)  # doctest: +SKIP
+    0.97
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from topwork.backbones import Backbone, EngineName, Fit, Pooling, load
+from topwork.errors import DataError, ImageError
+from topwork.features import Source, extract_few
+from topwork.heads import fit_linear
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
+
+Stages = Literal["last", "all"] | Sequence[str]
+
+
+def _sources(X: Any) -> list[Source]:
+    """The images of X one by one.
+
+    Raises:
+        DataError: X is one image or one name rather than several, or empty.
+    """
+    if isinstance(X, str | bytes) or (isinstance(X, np.ndarray) and X.ndim not in (1, 4)):
+        given = f"an array of shape {X.shape}" if isinstance(X, np.ndarray) else repr(X)[:60]
+        raise DataError(
+            f"X must be several images, not {given}",
+            hint="a list of file names, a list of uint8 (height, width, 3) arrays, or one uint8 (N, height, width, 3)",
+        )
+    sources = list(X)
+    if not sources:
+        raise DataError("X holds no image", hint="pass at least one file name or array")
+    return sources
+
+
+def _features(
+    X: Any, backbone: Backbone, stages: Stages, pooling: Pooling, engine: EngineName | None
+) -> npt.NDArray[np.float32]:
+    """Features (N, D) of all images of X.
+
+    Raises:
+        ImageError: One cannot be used: rows must stay as many as the labels, so nothing is left out here.
+    """
+    sources = _sources(X)
+    found = extract_few(sources, backbone, backbone.outputs(stages, pooling), engine=engine)
+    if found.refused:
+        place, reason = found.refused[0]
+        raise ImageError(
+            f"image {place} cannot be used: {reason} ({len(found.refused)} such in all)",
+            hint="take them out of X and y; topwork.read and topwork.fit do so by themselves",
+        )
+    return found.values
+
+
+class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Images in, a pretrained network's features out.
+
+    Args:
+        backbone: A name that ``topwork.load_backbone`` takes.
+        weights: ``pretrained``, a ``.safetensors`` file, or ``random``.
+        stages: ``last``, ``all``, or names of stages.
+        pooling: ``mean``, ``max`` or ``mean+max``; the last features ignore it.
+        fit_image: How an image fits into the network's square: ``crop``, ``squash`` or ``pad``.
+        size: Side of that square in pixels; the network's own when None.
+        engine: What runs the network; the best that is here when None.
+
+    Attributes:
+        n_features_out_: Number of features.
+    """
+
+    def __init__(
+        self,
+        backbone: str = "lite0",
+        *,
+        weights: str = "pretrained",
+        stages: Stages = "last",
+        pooling: Pooling = "mean+max",
+        fit_image: Fit = "crop",
+        size: int | None = None,
+        engine: EngineName | None = None,
+    ) -> None:
+        self.backbone = backbone
+        self.weights = weights
+        self.stages = stages
+        self.pooling = pooling
+        self.fit_image = fit_image
+        self.size = size
+        self.engine = engine
+
+    def fit(self, X: Any, y: Any = None) -> FeatureExtractor:
+        """Find the backbone; nothing is learnt from X."""
+        _sources(X)
+        self.backbone_ = load(self.backbone, weights=self.weights, size=self.size).replace(fit=self.fit_image)
+        self.outputs_ = self.backbone_.outputs(self.stages, self.pooling)
+        self.n_features_out_ = sum(map(self.backbone_.width, self.outputs_))
+        return self
+
+    def transform(self, X: Any) -> npt.NDArray[np.float32]:
+        """Features of images.
+
+        Args:
+            X: N file names, N encoded images as bytes, N uint8 (height, width, 3) arrays, or one
+                uint8 (N, height, width, 3).
+
+        Returns:
+            float32 (N, n_features_out_).
+
+        Raises:
+            ImageError: An image cannot be used.
+        """
+        check_is_fitted(self)
+        return _features(X, self.backbone_, self.stages, self.pooling, self.engine)
+
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+        """Names such as ``blocks.4/max[17]``."""
+        check_is_fitted(self)
+        names = [f"{output}[{index}]" for output in self.outputs_ for index in range(self.backbone_.width(output))]
+        return np.array(names, object)
+
+    def __sklearn_tags__(self) -> Tags:
+        """Images come as names or as four-dimensional arrays, never as a table of numbers."""
+        return _image_tags(super().__sklearn_tags__())
+
+
+class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A pretrained network with a new linear head, its strength chosen by cross-validation, its probabilities calibrated.
+
+    Args:
+        backbone: A name that ``topwork.load_backbone`` takes.
+        weights: ``pretrained``, a ``.safetensors`` file, or ``random``.
+        stages: ``last``, ``all``, or names of stages.
+        pooling: ``mean``, ``max`` or ``mean+max``; the last features ignore it.
+        fit_image: How an image fits into the network's square: ``crop``, ``squash`` or ``pad``.
+        size: Side of that square in pixels; the network's own when None.
+        engine: What runs the network; the best that is here when None.
+        class_weight: ``auto`` measures whether to weigh rare classes up; ``none``, ``balanced``.
+        random_state: Seed of the folds.
+
+    Attributes:
+        classes_: Labels in the order of ``predict_proba``'s columns.
+        head_: The fitted ``LinearHead``.
+    """
+
+    def __init__(
+        self,
+        backbone: str = "lite0",
+        *,
+        weights: str = "pretrained",
+        stages: Stages = "last",
+        pooling: Pooling = "mean+max",
+        fit_image: Fit = "crop",
+        size: int | None = None,
+        engine: EngineName | None = None,
+        class_weight: Literal["auto", "none", "balanced"] = "auto",
+        random_state: int = 0,
+    ) -> None:
+        self.backbone = backbone
+        self.weights = weights
+        self.stages = stages
+        self.pooling = pooling
+        self.fit_image = fit_image
+        self.size = size
+        self.engine = engine
+        self.class_weight = class_weight
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> TransferClassifier:
+        """Train the head.
+
+        Args:
+            X: Images, as ``FeatureExtractor.transform`` takes them.
+            y: N labels.
+
+        Raises:
+            ImageError: An image cannot be used.
+            DataError: As many labels as images are needed, of two classes at least.
+        """
+        sources = _sources(X)
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        if len(y) != len(sources):
+            raise DataError(f"{len(sources)} images, but {len(y)} labels")
+        self.classes_, labels = np.unique(y, return_inverse=True)
+        self.backbone_ = load(self.backbone, weights=self.weights, size=self.size).replace(fit=self.fit_image)
+        features = _features(sources, self.backbone_, self.stages, self.pooling, self.engine)
+        fitted = fit_linear(
+            features, labels, len(self.classes_), seed=self.random_state, class_weight=self.class_weight
+        )
+        self.head_ = fitted.head
+        return self
+
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:
+        """Probabilities (N, C) in the order of ``classes_``."""
+        check_is_fitted(self)
+        return self.head_.probabilities(_features(X, self.backbone_, self.stages, self.pooling, self.engine))
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """Labels (N,)."""
+        labels: npt.NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return labels
+
+    def __sklearn_tags__(self) -> Tags:
+        """Images come as names or as four-dimensional arrays, never as a table of numbers."""
+        return _image_tags(super().__sklearn_tags__())
+
+
+def _image_tags(tags: Tags) -> Tags:
+    tags.input_tags.one_d_array = True
+    tags.input_tags.two_d_array = False
+    tags.input_tags.string = True
+    return tags

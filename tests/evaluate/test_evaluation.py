@@ -1,0 +1,93 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from topwork.errors import DataError
+from topwork.evaluate import Estimate, Evaluation, ece, evaluate, log_loss, macro_f1
+
+from .test_metrics import simulate
+
+NAMES = ("ant", "bee", "<b>moth</b>", "wasp")
+
+
+def test_holds_the_figures_of_the_functions():
+    probabilities, labels = simulate(500, 4)
+    found = evaluate(probabilities, labels, NAMES)
+    predictions = probabilities.argmax(axis=1)
+    assert found.accuracy.value == np.mean(predictions == labels)
+    assert found.macro_f1.value == macro_f1(predictions, labels, 4)
+    assert found.log_loss.value == log_loss(probabilities, labels)
+    assert found.ece.value == ece(probabilities, labels)
+    assert found.n == found.confusion.sum() == 500
+    for estimate in (found.accuracy, found.macro_f1, found.log_loss):
+        assert estimate.low < estimate.value < estimate.high
+    for place, report in enumerate(found.per_class):
+        assert report.support == np.sum(labels == place)
+        assert report.recall.value == found.confusion[place, place] / report.support
+
+
+def test_round_trip_through_json_is_exact():
+    probabilities, labels = simulate(60, 4)
+    labels[labels == 3] = 0
+    found = evaluate(probabilities, labels, NAMES)
+    text = json.dumps(found.to_dict(), allow_nan=False)
+    again = Evaluation.from_dict(json.loads(text))
+    assert json.dumps(again.to_dict()) == text
+    for field in dataclasses.fields(Evaluation):
+        assert np.all(getattr(again, field.name) == getattr(found, field.name))
+
+
+def test_a_class_without_images_has_no_recall():
+    probabilities = np.array([[0.8, 0.1, 0.1], [0.1, 0.1, 0.8]])
+    found = evaluate(probabilities, np.array([0, 0]), ["a", "b", "c"])
+    assert [report.support for report in found.per_class] == [2, 0, 0]
+    assert found.per_class[0].recall.value == 0.5
+    assert (found.per_class[1].recall, found.per_class[1].precision, found.per_class[1].f1) == (
+        None,
+        None,
+        None,
+    )
+    assert found.per_class[2].precision.value == 0
+    assert found.macro_f1.value == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_few_images(n):
+    found = evaluate(np.full((n, 2), 0.5), np.zeros(n, int), ["a", "b"])
+    assert found.accuracy.value == 1
+    assert found.accuracy.low < 0.4
+
+
+def test_a_perfect_classifier():
+    found = evaluate(np.eye(3)[[0, 1, 2] * 20], np.array([0, 1, 2] * 20), ["a", "b", "c"])
+    assert found.macro_f1 == Estimate(1.0, 1.0, 1.0)
+    assert (found.log_loss.value, found.ece.value) == (0, 0)
+    assert found.accuracy.low == pytest.approx(0.94, abs=0.01)
+
+
+def test_bad_input_is_named():
+    probabilities, labels = simulate(20, 4)
+    with pytest.raises(DataError, match="4 columns of probabilities but 3 class names"):
+        evaluate(probabilities, labels, NAMES[:3])
+    with pytest.raises(DataError, match="no labels"):
+        evaluate(probabilities[:0], labels[:0], NAMES)
+    with pytest.raises(DataError, match="shape"):
+        evaluate(probabilities.ravel(), labels, NAMES)
+
+
+def test_damaged_files_are_named():
+    probabilities, labels = simulate(20, 4)
+    data = evaluate(probabilities, labels, NAMES).to_dict()
+    with pytest.raises(DataError, match="'ece' is missing"):
+        Evaluation.from_dict({key: value for key, value in data.items() if key != "ece"})
+    for wrong in ({"n": 21}, {"classes": ["a"]}, {"accuracy": None}, {"confusion": [[1]]}, {"per_class": []}):
+        with pytest.raises(DataError, match="not a saved evaluation"):
+            Evaluation.from_dict({**data, **wrong})
+
+
+@pytest.mark.parametrize("figures", [(0.5, 0.6, 0.7), (0.5, 0.1, 0.4), (float("nan"), 0, 1), (0.5, 0, float("inf"))])
+def test_estimates_check_themselves(figures):
+    with pytest.raises(ValueError, match="low <= value <= high"):
+        Estimate(*figures)
