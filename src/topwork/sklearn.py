@@ -23,7 +23,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from topwork.backbones import Backbone, EngineName, Fit, Pooling, load
 from topwork.errors import DataError, ImageError
 from topwork.features import Source, extract_few
-from topwork.heads import fit_linear
+from topwork.heads import equal_blocks, fit_linear
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -139,7 +139,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A pretrained network with a new linear head, its strength chosen by cross-validation, its probabilities calibrated.
+    """A pretrained network with a new linear head; strength by cross-validation, probabilities calibrated.
 
     Args:
         backbone: A name that ``topwork.load_backbone`` takes.
@@ -198,9 +198,15 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise DataError(f"{len(sources)} images, but {len(y)} labels")
         self.classes_, labels = np.unique(y, return_inverse=True)
         self.backbone_ = load(self.backbone, weights=self.weights, size=self.size).replace(fit=self.fit_image)
+        outputs = self.backbone_.outputs(self.stages, self.pooling)
         features = _features(sources, self.backbone_, self.stages, self.pooling, self.engine)
         fitted = fit_linear(
-            features, labels, len(self.classes_), seed=self.random_state, class_weight=self.class_weight
+            features,
+            labels,
+            len(self.classes_),
+            seed=self.random_state,
+            class_weight=self.class_weight,
+            column_weights=equal_blocks([*map(self.backbone_.width, outputs)]),
         )
         self.head_ = fitted.head
         return self

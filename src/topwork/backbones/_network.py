@@ -75,8 +75,8 @@ def _feature_info(network: Any) -> dict[str, dict[str, Any]]:
 def _stage_modules(network: Any) -> list[str]:
     """Names of the modules whose outputs are the stages, nearest the pixels first.
 
-    timm's ``feature_info`` names one a resolution. The EfficientNet and MobileNet builders have more to give: the stem, whose
-    fine detail matters where the images are unlike ImageNet's, every group of blocks, and the last map.
+    timm's ``feature_info`` names one a resolution. The EfficientNet and MobileNet builders have more to give: the
+    stem, whose fine detail matters where the images are unlike ImageNet's, every group of blocks, and the last map.
     """
     if hasattr(network, "conv_stem") and hasattr(network, "blocks"):
         groups = [f"blocks.{index}" for index in range(len(network.blocks))]

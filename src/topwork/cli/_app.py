@@ -7,12 +7,15 @@ import sys
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from topwork.cli import _text
 from topwork.cli._console import Console, command, fail
+
+if TYPE_CHECKING:
+    from topwork.backbones import EngineName
 
 app = typer.Typer(
     name="topwork",
@@ -63,7 +66,7 @@ class WeightName(StrEnum):
     balanced = "balanced"
 
 
-class EngineChoiceName(StrEnum):
+class EngineOption(StrEnum):
     """Engines."""
 
     auto = "auto"
@@ -113,7 +116,7 @@ def fit(
     fit: Annotated[FitName, typer.Option("--fit", help="How an image fits into the square.")] = FitName.auto,
     head: Annotated[HeadName, typer.Option(help="What is trained on the features.")] = HeadName.linear,
     class_weight: Annotated[WeightName, typer.Option(help="Whether rare classes weigh more.")] = WeightName.auto,
-    engine: Annotated[EngineChoiceName, typer.Option(help="What runs the network.")] = EngineChoiceName.auto,
+    engine: Annotated[EngineOption, typer.Option(help="What runs the network.")] = EngineOption.auto,
     test: Annotated[float, typer.Option(help="Share held out where DATA has no test/ or val/.", min=0, max=0.9)] = 0.2,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.", min=0)] = 0,
     cache: Annotated[bool, typer.Option(help="Keep features on disk for the next run.")] = True,
@@ -134,7 +137,7 @@ def fit(
         fit=fit.value,
         head=head.value,
         class_weight=class_weight.value,
-        engine=None if engine is EngineChoiceName.auto else engine.value,
+        engine=None if engine is EngineOption.auto else cast("EngineName", engine.value),
         cache=cache,
         seed=seed,
     )

@@ -35,13 +35,18 @@ class FeatureTable:
 
     def __post_init__(self) -> None:
         """Check that rows and columns are as many as they must be."""
-        expected = (len(self.dataset), sum(map(self.backbone.width, self.outputs)))
+        expected = (len(self.dataset), sum(self.widths))
         if self.values.shape != expected:
             raise BackboneError(f"a feature table must be {expected}, not {self.values.shape}")
 
     def __len__(self) -> int:
         """Number of images."""
         return len(self.dataset)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Columns of each output, in order."""
+        return tuple(map(self.backbone.width, self.outputs))
 
     def part(self, name: str) -> FeatureTable:
         """The rows of one part of the data set (``train``, ``val``, ``test``)."""
@@ -64,7 +69,7 @@ class FeatureTable:
         """
         if tuple(outputs) == self.outputs:
             return self.values
-        starts = dict(zip(self.outputs, np.cumsum([0, *map(self.backbone.width, self.outputs)]), strict=False))
+        starts = dict(zip(self.outputs, np.cumsum([0, *self.widths]), strict=False))
         missing = [name for name in outputs if name not in starts]
         if missing:
             raise BackboneError(f"{missing[0]} was not extracted; there are {', '.join(self.outputs)}")

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ._fit_linear import LinearFit, fit_linear
+from ._fit_linear import LinearFit, equal_blocks, fit_linear
 from ._knn import KNNHead, fit_knn
 from ._linear import LinearHead
 from ._path import PathPoint, row_losses
@@ -17,6 +17,7 @@ __all__ = [
     "LinearFit",
     "LinearHead",
     "PathPoint",
+    "equal_blocks",
     "fit_knn",
     "fit_linear",
     "head_from_tensors",

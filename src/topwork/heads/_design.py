@@ -53,14 +53,16 @@ class Design:
         return self.standardised.T @ dual
 
 
-def build_design(features: npt.NDArray[Any]) -> Design:
-    """Standardise the features (N, D), and rotate them where that pays.
+def build_design(features: npt.NDArray[Any], column_weights: npt.NDArray[Any] | None = None) -> Design:
+    """Standardise the features (N, D), multiply by the columns' weights (D,), and rotate where that pays.
 
     The statistics come from all training rows, held-out folds included. They use no label, and a fold would
     move them by less than their own standard error; in return all folds share one matrix, and one pass serves
     them all.
     """
     mean, scale = column_statistics(features)
+    if column_weights is not None:
+        scale = (scale / column_weights).astype(np.float32)
     rows = _standardise(features, mean, scale)
     if len(rows) < features.shape[1] and len(rows) <= ROTATE_UP_TO:
         return _rotated(rows[:, :-1], mean, scale)

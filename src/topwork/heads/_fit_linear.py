@@ -74,6 +74,7 @@ def fit_linear(
     strengths: Sequence[float] | None = None,
     folds: int = 5,
     class_weight: ClassWeight | Literal["auto"] = "auto",
+    column_weights: npt.NDArray[Any] | None = None,
 ) -> LinearFit:
     """Fit multinomial logistic regression with L2 on standardised features, every choice measured.
 
@@ -99,6 +100,8 @@ def fit_linear(
             "none" unless the largest class has more than twice the images of the smallest, and then the one
             with the higher out-of-fold macro-F1. Ties go to "none", whose probabilities hold for the data's
             own shares.
+        column_weights: (D,) positive; the standard deviation of each feature after standardising, 1 by default. A
+            larger one is shrunk less: `equal_blocks` gives narrow groups of columns as much say as wide ones.
 
     Raises:
         DataError: Features or labels that cannot be fitted, strengths not positive, folds < 2.
@@ -108,7 +111,7 @@ def fit_linear(
     seen, targets = np.unique(labels, return_inverse=True)
     fold_of = stratified_folds(targets, folds, seed)
     with threads_for(len(labels) * min(features.shape) * len(seen) * folds):
-        design = build_design(features)
+        design = build_design(features, _checked_weights(column_weights, features.shape[1]))
         if (fold_of == ALWAYS_TRAINS).all():
             return _fit_without_folds(design, targets, seen, n_classes, tried, class_weight)
         return _fit_with_folds(design, targets, seen, n_classes, fold_of, tried, class_weight)
@@ -140,6 +143,23 @@ def _fit_with_folds(
         class_weight=chosen,
         folds=int(fold_of.max()) + 1,
     )
+
+
+def equal_blocks(widths: Sequence[int]) -> Floats:
+    """Column weights (D,) that give every block of columns the same summed variance, so that the same prior allows each
+    as much say: a network's first stages have few channels, its last ones many.
+
+    Args:
+        widths: Columns in each block, in order; D together.
+    """
+    columns = np.asarray(widths, np.float64)
+    return np.repeat(np.sqrt(columns.sum() / (len(columns) * columns)), columns.astype(np.intp)).astype(np.float32)
+
+
+def _checked_weights(column_weights: npt.NDArray[Any] | None, width: int) -> npt.NDArray[Any] | None:
+    if column_weights is not None and (column_weights.shape != (width,) or not (column_weights > 0).all()):
+        raise DataError(f"column_weights must be ({width},) and positive, got {column_weights.shape}")
+    return column_weights
 
 
 def _check_choices(strengths: Sequence[float] | None, folds: int, class_weight: str, width: int) -> Sequence[float]:

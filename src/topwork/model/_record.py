@@ -69,7 +69,7 @@ class ModelRecord(_Strict):
         task: What the model does.
         classes: Names in order; an index in the head is a place in this list and is never derived again.
         strategy: The rung that made it.
-        backbone: ``Backbone.to_dict``: name, weights with sha256, stages, preprocessing, licence, what it was pretrained on.
+        backbone: ``Backbone.to_dict``: name, weights with sha256, stages, preprocessing, licence, what pretrained it.
         outputs: What the head reads of the backbone, in order.
         engine: What computed the features.
         head: Kind of head.

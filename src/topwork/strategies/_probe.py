@@ -7,21 +7,29 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from topwork.backbones import Backbone, EngineName, Fit, Pooling
 from topwork.data import ImageDataset, decode
 from topwork.errors import DataError, ImageError
 from topwork.features import FeatureTable, Progress, extract
-from topwork.heads import Head, LinearFit, fit_knn, fit_linear, row_losses
+from topwork.heads import Head, LinearFit, fit_knn
+from topwork.strategies._compare import (
+    ClassWeight,
+    Comparison,
+    Trial,
+    Way,
+    compare,
+    fit_head,
+    held_out_losses,
+    mean_or_none,
+)
 
 _ASPECT_IMAGES = 32  # images whose proportions are looked at
 _SQUARE = 1.1  # longer over shorter side up to which an image counts as square
 _TRIAL_IMAGES = 256  # images on which another way of fitting an image into the square is tried
-
-# Standard errors by which a later way must be better. Folds share images, so one error is no proof; the way to fit an
-# image is tried on a sample, where four times the images' number of features make it noisier still.
-_ERRORS = {"fit": 2.0, "stages": 1.0}
+# Standard errors by which the other way must be better. One, where all training images are asked; two for the way to
+# fit an image, which is tried on a sample that has far fewer images than features.
+_STAGES_ERRORS, _FIT_ERRORS = 1.0, 2.0
 
 Announce = Callable[[str], Progress | None]
 
@@ -47,31 +55,10 @@ class ProbeOptions:
     pooling: Pooling = "mean+max"
     fit: Literal["auto"] | Fit = "auto"
     head: Literal["linear", "knn"] = "linear"
-    class_weight: Literal["auto", "none", "balanced"] = "auto"
+    class_weight: ClassWeight = "auto"
     engine: EngineName | None = None
     cache: bool = True
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One way that was tried, with its cross-validated score on the training part.
-
-    Attributes:
-        question: What was to be decided: ``fit`` or ``stages``.
-        answer: The way that was tried.
-        images: How many it was tried on.
-        accuracy: Out-of-fold, 0 to 1; None where the images were too few to hold any out.
-        log_loss: Out-of-fold, after the temperature, in nats; likewise.
-        chosen: Whether it won.
-    """
-
-    question: str
-    answer: str
-    images: int
-    accuracy: float | None
-    log_loss: float | None
-    chosen: bool
 
 
 @dataclass(frozen=True)
@@ -94,11 +81,12 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class _Way:
-    """One answer to a question: a name, and the features it leads to."""
+class _Chosen:
+    """What has been decided so far: the features, perhaps a head that is fitted on them already, and the evidence."""
 
-    name: str
-    features: npt.NDArray[np.float32]
+    table: FeatureTable
+    fitted: LinearFit | None = None
+    trials: tuple[Trial, ...] = ()
 
 
 def fit_probe(
@@ -116,32 +104,59 @@ def fit_probe(
         DataError: Fewer than two classes have a readable training image.
     """
     say = announce or (lambda text: None)
+    plain, *others = _ways_to_fit(dataset.part("train"), backbone) if options.fit == "auto" else [options.fit]
     asked = "all" if options.stages == "auto" else options.stages
     outputs = backbone.outputs(asked, options.pooling)
-
-    def table_for(fitted: Backbone, images: ImageDataset, what: str) -> FeatureTable:
-        return extract(
-            images,
-            fitted,
-            outputs=outputs,
-            engine=options.engine,
-            cache=options.cache,
-            progress=say(what),
-        )
-
-    fits = _ways_to_fit(dataset.part("train"), backbone) if options.fit == "auto" else [options.fit]
-    table = table_for(backbone.replace(fit=fits[0]), dataset, "features")
+    table = _extracted(dataset, backbone.replace(fit=plain), outputs, options, say("features"))
     _require_classes(table.part("train").dataset)
-    trials: list[Trial] = []
-    for other in fits[1:]:
-        sample = _sample(table.part("train"), options.seed)
-        tried = table_for(backbone.replace(fit=other), sample.dataset, f"features, {other}")
-        ways = [_Way(fits[0], sample.values), _Way(other, tried.values)]
-        compared = _compare("fit", ways, sample.dataset, options)
-        trials += compared.trials
-        if compared.winner == other:
-            table = table_for(backbone.replace(fit=other), dataset, f"features, {other}")
-    return _fit_head(table, options, trials)
+    chosen = _choose_stages(table, options) if options.stages == "auto" else _Chosen(table)
+    for other in others:
+        chosen = _choose_fit(chosen, dataset, other, options, say)
+    return _probe(chosen, options)
+
+
+def _extracted(
+    images: ImageDataset, backbone: Backbone, outputs: tuple[str, ...], options: ProbeOptions, progress: Progress | None
+) -> FeatureTable:
+    return extract(images, backbone, outputs=outputs, engine=options.engine, cache=options.cache, progress=progress)
+
+
+def _choose_stages(table: FeatureTable, options: ProbeOptions) -> _Chosen:
+    """The network's own pooled features, unless all stages together prove better."""
+    last = table.keep(table.backbone.outputs("last"))
+    found = _compared(
+        "stages", Way("last", last.part("train")), Way("all", table.part("train")), options, _STAGES_ERRORS
+    )
+    return _Chosen(last if found.winner.name == "last" else table, found.fitted, found.trials)
+
+
+def _choose_fit(chosen: _Chosen, dataset: ImageDataset, other: Fit, options: ProbeOptions, say: Announce) -> _Chosen:
+    """The plain way to fit an image into the square, unless another proves better on a sample."""
+    table = chosen.table
+    backbone = table.backbone.replace(fit=other)
+    sample = _sample(table.part("train"), options.seed)
+    tried = _extracted(sample.dataset, backbone, table.outputs, options, say(f"features, {other}"))
+    plain = Way(table.backbone.preprocessing.fit, sample)
+    found = _compared("fit", plain, Way(other, tried), options, _FIT_ERRORS)
+    trials = (*chosen.trials, *found.trials)
+    if found.winner is plain:
+        return _Chosen(table, chosen.fitted, trials)
+    return _Chosen(_extracted(dataset, backbone, table.outputs, options, say(f"features, {other}")), None, trials)
+
+
+def _compared(question: str, plain: Way, other: Way, options: ProbeOptions, errors: float) -> Comparison:
+    return compare(question, plain, other, errors=errors, class_weight=options.class_weight, seed=options.seed)
+
+
+def _probe(chosen: _Chosen, options: ProbeOptions) -> Probe:
+    table = chosen.table
+    train = table.part("train")
+    if options.head == "knn":
+        knn = fit_knn(train.values, train.dataset.labels, len(train.dataset.classes), seed=options.seed)
+        return Probe(knn, table, chosen.trials, None, None)
+    fitted = chosen.fitted or fit_head(train, class_weight=options.class_weight, seed=options.seed)
+    log_loss = mean_or_none(held_out_losses(fitted, train))
+    return Probe(fitted.head, table, chosen.trials, fitted.cv_accuracy, log_loss)
 
 
 def _ways_to_fit(train: ImageDataset, backbone: Backbone) -> list[Fit]:
@@ -166,68 +181,6 @@ def _sides(dataset: ImageDataset, row: int) -> tuple[int, int] | None:
     except ImageError:
         return None
     return height, width
-
-
-def _fit_head(table: FeatureTable, options: ProbeOptions, trials: list[Trial]) -> Probe:
-    train = table.part("train")
-    fitted: LinearFit | None = None
-    if options.stages == "auto":
-        narrow = table.backbone.outputs("last")
-        ways = [_Way("last", train.columns(narrow)), _Way("all", train.values)]
-        compared = _compare("stages", ways, train.dataset, options)
-        trials = [*trials, *compared.trials]
-        fitted = compared.fitted
-        table = table.keep(narrow) if compared.winner == "last" else table
-    features, labels = table.part("train").values, train.dataset.labels
-    if options.head == "knn":
-        knn = fit_knn(features, labels, len(train.dataset.classes), seed=options.seed)
-        return Probe(knn, table, tuple(trials), None, None)
-    fitted = fitted or _linear(features, train.dataset, options)
-    return Probe(fitted.head, table, tuple(trials), fitted.cv_accuracy, _mean(_held_out_losses(fitted, labels)))
-
-
-@dataclass(frozen=True)
-class _Comparison:
-    """What a comparison gave: every way's trial, the winner's name and its fit."""
-
-    trials: list[Trial]
-    winner: str
-    fitted: LinearFit
-
-
-def _compare(question: str, ways: list[_Way], dataset: ImageDataset, options: ProbeOptions) -> _Comparison:
-    """Cross-validate every way on the same folds.
-
-    A later way wins only where its log loss is lower by more than some standard errors of the paired difference: the
-    ways stand from plain to costly, and a difference within the noise is no reason to pay.
-    """
-    fits = [_linear(way.features, dataset, options) for way in ways]
-    losses = [_held_out_losses(fitted, dataset.labels) for fitted in fits]
-    best = 0
-    for index in range(1, len(ways)):
-        gain = losses[best] - losses[index]
-        if gain.size > 1 and gain.mean() > _ERRORS[question] * gain.std(ddof=1) / np.sqrt(gain.size):
-            best = index
-    trials = [
-        Trial(question, way.name, len(dataset), fitted.cv_accuracy, _mean(loss), index == best)
-        for index, (way, fitted, loss) in enumerate(zip(ways, fits, losses, strict=True))
-    ]
-    return _Comparison(trials, ways[best].name, fits[best])
-
-
-def _mean(losses: npt.NDArray[np.float64]) -> float | None:
-    return float(losses.mean()) if losses.size else None
-
-
-def _linear(features: npt.NDArray[np.float32], dataset: ImageDataset, options: ProbeOptions) -> LinearFit:
-    return fit_linear(
-        features, dataset.labels, len(dataset.classes), seed=options.seed, class_weight=options.class_weight
-    )
-
-
-def _held_out_losses(fitted: LinearFit, labels: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-    held = fitted.held_out
-    return row_losses(fitted.oof_logits[held] / fitted.head.temperature, labels[held].astype(np.int64))
 
 
 def _sample(train: FeatureTable, seed: int) -> FeatureTable:
