@@ -7,16 +7,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from topwork.cli._console import table
-from topwork.data import LeftOut, printable
 
 if TYPE_CHECKING:
     from topwork.backbones import Backbone, CatalogueRow
+    from topwork.data import LeftOut
     from topwork.doctor import Health
     from topwork.evaluate import Estimate, Evaluation
     from topwork.model import Model, ModelRecord, Prediction, TrialRecord
 
 _CLASSES = 30  # rows of a per-class table on the terminal; --json has them all
 _LEFT_OUT = 5
+
+
+def printable(name: str) -> str:
+    """A name from the disk on one line, whatever it holds."""
+    from topwork import data
+
+    return data.printable(name)
 
 
 def percent(estimate: Estimate | None) -> str:

@@ -26,7 +26,7 @@ from topwork.strategies._compare import (
 
 _ASPECT_IMAGES = 32  # images whose proportions are looked at
 _SQUARE = 1.1  # longer over shorter side up to which an image counts as square
-_TRIAL_IMAGES = 256  # images on which another way of fitting an image into the square is tried
+_TRIAL_IMAGES = 128  # images on which another way to fit an image is tried: enough to see a large difference
 # Standard errors by which the other way must be better. One, where all training images are asked; two for the way to
 # fit an image, which is tried on a sample that has far fewer images than features.
 _STAGES_ERRORS, _FIT_ERRORS = 1.0, 2.0

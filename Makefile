@@ -1,0 +1,36 @@
+# Everything a newcomer needs: `make demo` shows the whole job, `make test` proves it.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint fast clean
+
+demo: $(VENV)/.sample
+	$(BIN)/topwork demo
+
+test: $(VENV)/.test lint
+	$(BIN)/pytest
+
+# The tests without the slow ones.
+fast: $(VENV)/.test
+	$(BIN)/pytest -m "not slow"
+
+lint: $(VENV)/.test
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.sample: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[sample]'
+	touch $@
+
+$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@ $(VENV)/.sample
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
