@@ -6,8 +6,10 @@ An engine takes batches of uint8 images and gives float32 features. It may be ca
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -67,15 +69,19 @@ class EngineChoice:
 
 
 def default_engine() -> EngineName:
-    """CUDA where torch is loaded already and sees a GPU or a driver is there; OpenVINO otherwise."""
+    """CUDA where torch sees a GPU, OpenVINO otherwise."""
     return "torch-cuda" if _has_cuda() else "openvino"
 
 
 def _has_cuda() -> bool:
-    """Whether torch can use an NVIDIA GPU; asks torch only where the driver's device files exist."""
-    import ctypes.util
+    """Whether torch can use an NVIDIA GPU; asks torch, which takes a second to import, only where a driver is there."""
+    if sys.platform == "win32":
+        import ctypes.util
 
-    if ctypes.util.find_library("cuda") is None:
+        driver = ctypes.util.find_library("nvcuda") is not None
+    else:
+        driver = Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists()  # the latter in WSL
+    if not driver:
         return False
     import torch
 

@@ -145,7 +145,7 @@ def run(
 
     Where no earlier run has chosen the precision, the first images decide it; the others are decoded meanwhile.
     """
-    name = engine or default_engine()
+    name = choice.name if choice else engine or default_engine()
     choice = choice or recorded_choice(backbone, name)
     store = open_store(choice) if choice else None
     items = read_ahead(sources, backbone.preprocessing, store.__contains__ if store is not None else lambda key: False)

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ Float32Array = npt.NDArray[np.float32]
 KEY_BYTES = 16
 _GATHER_ROWS = 4096
 _DEFAULT_LIMIT = 10 * 2**30
+_DRAFT_SECONDS = 86_400
 
 
 class Store(Protocol):
@@ -149,11 +151,10 @@ class DiskStore:
 
     def _read(self, segments: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> Float32Array:
         """Rows by plain reads: touching a mapped file's pages would count as this process's memory."""
-        length = self._width * 4
-        gathered = b"".join(
-            os.pread(self._files[segment].fileno(), length, int(row) * length)
-            for segment, row in zip(segments, rows, strict=True)
-        )
+        gathered = bytearray()
+        for segment, row in zip(segments, rows, strict=True):
+            self._files[segment].seek(int(row) * self._width * 4)
+            gathered += self._files[segment].read(self._width * 4)
         return np.frombuffer(gathered, np.float32).reshape(-1, self._width)
 
     def __exit__(self, *error: object) -> None:
@@ -215,6 +216,7 @@ def size_limit() -> int:
 def make_room(keep: Path) -> None:
     """Delete the segments that were used longest ago until the cache is within its limit; ``keep`` goes last."""
     root = cache_dir() / "features"
+    _sweep(root)
     excess = folder_size(root) - size_limit()
     if excess <= 0:
         return
@@ -225,6 +227,13 @@ def make_room(keep: Path) -> None:
                 file.unlink()
         if excess <= 0:
             return
+
+
+def _sweep(root: Path) -> None:
+    """Delete rows without keys: a run that was killed left them. Younger ones may be another run's draft."""
+    for rows in root.glob("*/*.rows"):
+        if not rows.with_suffix(".keys").exists() and time.time() - _last_use(rows) > _DRAFT_SECONDS:
+            rows.unlink(missing_ok=True)
 
 
 def _last_use(file: Path) -> float:
