@@ -28,5 +28,5 @@ def _quota() -> float | None:
             return None if limit == "max" else int(limit) / int(period)
         micros = int((_CGROUP_V1 / "cpu.cfs_quota_us").read_text())
         return None if micros <= 0 else micros / int((_CGROUP_V1 / "cpu.cfs_period_us").read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, ZeroDivisionError):
         return None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+_TRIES = 20  # to rename a folder into a place that others are renaming too
 
 
 def cache_dir() -> Path:
@@ -47,26 +50,45 @@ def written_whole(final: Path, *, replace: bool) -> Iterator[Path]:
 
 
 def _publish(draft: Path, final: Path, *, replace: bool) -> None:
-    old = final.with_name(f"{draft.name}-old")
-    if replace and final.exists():
-        final.rename(old)
-    try:
-        draft.rename(final)
-    except OSError:
-        if old.exists():
-            old.rename(final)
-        if not final.is_dir():
-            raise
-    shutil.rmtree(old, ignore_errors=True)
+    """Rename the draft to ``final``.
+
+    With ``replace`` it tries again where a reader, who found nothing between the two renames, has put the old folder
+    back, or where another writer was faster.
+    """
+    last = _TRIES - 1 if replace else 0
+    for attempt in range(last + 1):
+        old = final.with_name(f"{draft.name}{attempt}-old")
+        if replace:
+            with contextlib.suppress(FileNotFoundError):
+                final.rename(old)
+        try:
+            draft.rename(final)
+            break
+        except OSError:
+            with contextlib.suppress(OSError):
+                old.rename(final)
+            if not final.is_dir() or (replace and attempt == last):
+                raise
+    for left in _old_ones(final) if replace else ():
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def restored(final: Path) -> Path:
     """``final``, brought back where a run was killed at the moment between its two renames."""
     if not final.exists():
-        for old in sorted(final.parent.glob(f".{final.name}-*-old")):
-            old.rename(final)
-            break
+        olds = _old_ones(final)
+        with contextlib.suppress(OSError):  # the run lives and has gone on, or another reader was first
+            if olds:
+                max(olds, key=lambda old: old.stat().st_mtime).rename(final)
     return final
+
+
+def _old_ones(final: Path) -> list[Path]:
+    """What ``_publish`` has moved out of the way and not deleted; never that of a folder with a longer name."""
+    name = re.compile(re.escape(f".{final.name}-") + r"[^-]+-old")
+    with contextlib.suppress(OSError):
+        return [path for path in final.parent.iterdir() if name.fullmatch(path.name)]
+    return []
 
 
 def _flush(folder: Path) -> None:
@@ -80,7 +102,8 @@ def _flush(folder: Path) -> None:
 def folder_size(folder: Path) -> int:
     """Bytes of all files below ``folder``; 0 where there is none."""
     total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):  # another process may delete while we count
-            total += path.stat().st_size
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):  # another process may delete while we count
+                total += os.stat(os.path.join(parent, name)).st_size
     return total

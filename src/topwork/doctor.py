@@ -78,8 +78,9 @@ def _tried(subject: str, look: Callable[[], str]) -> Finding:
     """A finding, or the reason why there is none."""
     try:
         return Finding(subject, look())
-    except (TopworkError, OSError, ImportError, RuntimeError) as error:
-        return Finding(subject, str(error).split("\n", maxsplit=1)[0], well=False)
+    except Exception as error:  # a broken installation may raise anything, and that is what the doctor is to find
+        first = str(error).split("\n", maxsplit=1)[0]
+        return Finding(subject, first or type(error).__name__, well=False)
 
 
 def _gpu() -> str:

@@ -11,7 +11,8 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from topwork.backbones import Backbone, EngineName, Fit, Pooling, load
+from topwork.data import printable
 from topwork.errors import DataError, ImageError
 from topwork.features import Source, extract_few
 from topwork.heads import equal_blocks, fit_linear
@@ -37,8 +39,9 @@ def _sources(X: Any) -> list[Source]:
     Raises:
         DataError: X is one image or one name rather than several, or empty.
     """
-    if isinstance(X, str | bytes) or (isinstance(X, np.ndarray) and X.ndim not in (1, 4)):
-        given = f"an array of shape {X.shape}" if isinstance(X, np.ndarray) else repr(X)[:60]
+    dimensions = getattr(X, "ndim", 1)  # a DataFrame has two: its columns' names are not images
+    if isinstance(X, str | bytes | os.PathLike) or dimensions not in (1, 4) or not isinstance(X, Iterable):
+        given = f"an array of shape {X.shape}" if hasattr(X, "shape") else repr(X)[:60]
         raise DataError(
             f"X must be several images, not {given}",
             hint="a list of file names, a list of uint8 (height, width, 3) arrays, or one uint8 (N, height, width, 3)",
@@ -46,6 +49,9 @@ def _sources(X: Any) -> list[Source]:
     sources = list(X)
     if not sources:
         raise DataError("X holds no image", hint="pass at least one file name or array")
+    for source in sources:
+        if not isinstance(source, str | bytes | os.PathLike | np.ndarray):
+            raise DataError(f"X must hold file names, bytes or uint8 arrays, not {type(source).__name__}")
     return sources
 
 
@@ -61,8 +67,10 @@ def _features(
     found = extract_few(sources, backbone, backbone.outputs(stages, pooling), engine=engine)
     if found.refused:
         place, reason = found.refused[0]
+        source = sources[place]
+        name = f" ({printable(os.fspath(source))})" if isinstance(source, str | os.PathLike) else ""
         raise ImageError(
-            f"image {place} cannot be used: {reason} ({len(found.refused)} such in all)",
+            f"image {place}{name} cannot be used: {reason} ({len(found.refused)} such in all)",
             hint="take them out of X and y; topwork.read and topwork.fit do so by themselves",
         )
     return found.values
@@ -197,6 +205,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(y) != len(sources):
             raise DataError(f"{len(sources)} images, but {len(y)} labels")
         self.classes_, labels = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise DataError(f"all {len(y)} images are of class {self.classes_[0]}; two classes are needed")
         self.backbone_ = load(self.backbone, weights=self.weights, size=self.size).replace(fit=self.fit_image)
         outputs = self.backbone_.outputs(self.stages, self.pooling)
         features = _features(sources, self.backbone_, self.stages, self.pooling, self.engine)
@@ -213,12 +223,13 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:
         """Probabilities (N, C) in the order of ``classes_``."""
-        check_is_fitted(self)
+        check_is_fitted(self, "head_")
         return self.head_.probabilities(_features(X, self.backbone_, self.stages, self.pooling, self.engine))
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """Labels (N,)."""
-        labels: npt.NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        places = self.predict_proba(X).argmax(axis=1)
+        labels: npt.NDArray[Any] = self.classes_[places]
         return labels
 
     def __sklearn_tags__(self) -> Tags:

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import topwork.data
 from topwork.data import read
-from topwork.errors import DataError
+from topwork.errors import DataError, MissingExtraError
 
 Make = Callable[..., Path]
 
@@ -21,7 +22,7 @@ def test_the_public_names_are_sorted_and_there() -> None:
 
 
 def test_importing_the_room_loads_no_decoder_and_no_torch() -> None:
-    heavy = "{'torch', 'PIL', 'simplejpeg'}"
+    heavy = "{'torch', 'PIL', 'simplejpeg', 'pyarrow', 'datasets'}"
     code = f"import sys, topwork.data; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -38,17 +39,52 @@ def test_a_missing_path_is_named(tmp_path: Path, name: str) -> None:
         read(tmp_path / name)
 
 
-@pytest.mark.parametrize("name", ["set.jsonl", "set.parquet", "picture.jpg"])
-def test_a_file_that_is_no_manifest_is_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(b"")
-    with pytest.raises(DataError, match=r"neither a folder nor a manifest \(\.csv\)"):
+@pytest.mark.parametrize("name", ["set.json", "picture.jpg", "set.tsv", "set"])
+def test_a_file_of_another_kind_is_refused_with_what_is_understood(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"path,label\n")
+    with pytest.raises(DataError, match=r"neither a folder nor a file of a kind that is read") as caught:
         read(tmp_path / name)
+    assert "(.csv, .jsonl, .parquet, .tar)" in caught.value.message
+    for known in ("folder", "manifest", "WebDataset", "Hugging Face", "from_arrays"):
+        assert known in caught.value.hint
 
 
-def test_fault_13_a_fifo_called_a_manifest_does_not_hang(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "set.csv")
-    with pytest.raises(DataError, match="neither a folder nor a manifest"):
-        read(tmp_path / "set.csv")
+@pytest.mark.parametrize("data", [None, 3, b"set.csv", ["a.jpg"], np.zeros((2, 4, 4, 3), np.uint8)])
+def test_an_object_that_is_not_understood_is_refused_with_what_is(data: object) -> None:
+    with pytest.raises(DataError, match=f"no data set: a {type(data).__name__}") as caught:
+        read(data)
+    assert "from_arrays(images, labels)" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["a.tar.gz", "a.tgz", "a.TAR.XZ", "a.tar.zst"])
+def test_a_compressed_shard_is_refused_with_the_remedy(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(DataError, match="is compressed") as caught:
+        read(tmp_path / name)
+    assert "plain .tar" in caught.value.hint
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "tar"])
+def test_fault_13_a_fifo_called_a_manifest_does_not_hang(tmp_path: Path, suffix: str) -> None:
+    os.mkfifo(tmp_path / f"set.{suffix}")
+    with pytest.raises(DataError, match="neither a folder nor a file"):
+        read(tmp_path / f"set.{suffix}")
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "pip"),
+    [("set.parquet", "pyarrow", "topwork[parquet]"), ("saved", "datasets", "topwork[datasets]")],
+)
+def test_a_missing_extra_names_its_pip_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, module: str, pip: str
+) -> None:
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "dataset_dict.json").write_text('{"splits": []}')
+    (tmp_path / "set.parquet").write_bytes(b"PAR1")
+    monkeypatch.setitem(sys.modules, module, None)  # import raises
+    with pytest.raises(MissingExtraError, match=f"needs {module}") as caught:
+        read(tmp_path / name)
+    assert f"pip install '{pip}'" in caught.value.hint
 
 
 def test_a_saved_models_classes_keep_their_order_and_one_suffices(make: Make) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -124,3 +125,73 @@ def test_fault_17_groups_larger_than_the_share_give_the_smallest_of_them() -> No
 def test_fault_17_one_group_of_all_is_refused() -> None:
     with pytest.raises(DataError, match="no image can be spared"):
         split(made([5, 5], ["p"] * 10))
+
+
+def test_fault_15_clusters_stay_in_one_part_and_the_classes_keep_their_shares() -> None:
+    dataset = made([60, 40])
+    clusters = [[0, 1, 2], [5, 61], [61, 7], [], [9], np.array([10, 11])]
+    parted = split(dataset, test=0.25, keep_together=clusters)
+    for cluster in ([0, 1, 2], [5, 61, 7], [10, 11]):
+        assert len({parted.parts[row] for row in cluster}) == 1
+    assert parted.part("test").counts().tolist() == [15, 10]
+
+
+def test_fault_15_every_cluster_goes_to_the_test_part_for_some_seed() -> None:
+    dataset = made([30, 30])
+    cluster = [3, 4, 35]
+    parts = {str(split(dataset, test=0.3, seed=seed, keep_together=[cluster]).parts[3]) for seed in range(20)}
+    assert parts == {"train", "test"}
+
+
+def test_fault_15_a_cluster_joins_the_groups_it_links() -> None:
+    groups = ["p"] * 4 + ["q"] * 4 + [""] * 32
+    for seed in range(20):
+        parts = split(made([20, 20], groups), test=0.3, seed=seed, keep_together=[[3, 4], [7, 30]]).parts
+        assert len(set(parts[[*range(8), 30]].tolist())) == 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    counts=st.lists(st.integers(2, 25), min_size=2, max_size=5),
+    clusters=st.lists(st.lists(st.integers(0, 10**6), max_size=4), max_size=6),
+    seed=st.integers(0, 2**40),
+    shuffled=st.randoms(use_true_random=False),
+)
+def test_clusters_give_the_same_split_in_any_order(
+    counts: list[int], clusters: list[list[int]], seed: int, shuffled: random.Random
+) -> None:
+    dataset = made(counts)
+    size = len(dataset)
+    clusters = [[row % size for row in cluster] for cluster in clusters]
+    order = shuffled.sample(range(size), size)
+    place = {row: position for position, row in enumerate(order)}
+    moved = [[place[row] for row in cluster] for cluster in reversed(clusters)]
+    try:
+        straight = split(dataset, test=0.4, seed=seed, keep_together=clusters)
+    except DataError:
+        with pytest.raises(DataError):
+            split(dataset.select(order), test=0.4, seed=seed, keep_together=moved)
+        return
+    assert (
+        split(dataset.select(order), test=0.4, seed=seed, keep_together=moved).fingerprint() == straight.fingerprint()
+    )
+    assert (straight.part("train").counts() > 0).all()
+    for cluster in clusters:
+        assert len({straight.parts[row] for row in cluster}) <= 1
+
+
+def test_clusters_of_one_change_nothing() -> None:
+    dataset = made([23, 17])
+    assert split(dataset, keep_together=[[0], [4]]).fingerprint() == split(dataset).fingerprint()
+
+
+@pytest.mark.parametrize("cluster", [[0, 20], [-1, 3], [0.5, 1.0], [[0, 1]], ["0", "1"]])
+def test_a_cluster_that_names_no_row_is_refused(cluster: list[int]) -> None:
+    with pytest.raises(DataError, match="keep_together"):
+        split(made([10, 10]), keep_together=[cluster])
+
+
+def test_grouped_classes_keep_their_shares() -> None:
+    groups = [f"p{row // 4}" for row in range(200)]
+    held_out = split(made([160, 40], groups), test=0.2).part("test").counts()
+    assert held_out.tolist() == [32, 8]

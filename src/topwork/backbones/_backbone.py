@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Pooling = Literal["mean", "max", "mean+max"]
 
+_SEEDS = 2**63  # what torch takes
+
 
 @dataclass(frozen=True)
 class Backbone:
@@ -65,7 +67,7 @@ class Backbone:
         known = [*(stage.name for stage in self.stages), EMBEDDING]
         if stages == "last":
             return (EMBEDDING,)
-        wanted = known if stages == "all" else list(stages)
+        wanted = known if stages == "all" else [stages] if isinstance(stages, str) else list(stages)
         strange = [name for name in wanted if name not in known]
         if strange or not wanted:
             raise BackboneError(
@@ -155,7 +157,7 @@ def load(name: str = _catalogue.DEFAULT, *, weights: str | Path = "pretrained", 
         ('bn1/mean', 'blocks.0/mean', ..., 'blocks.6/mean', 'embedding')
     """
     row = _catalogue.row(name)
-    backbone = _from_row(row) if row else _from_timm(name, fetch=str(weights) == "pretrained")
+    backbone = _from_row(row) if row else _from_timm(name, size, fetch=str(weights) == "pretrained")
     if str(weights) != "pretrained":
         backbone = dataclasses.replace(backbone, weights=_chosen_weights(weights), pretrained_on="unknown")
     return backbone if size is None else backbone.replace(size=size)
@@ -173,17 +175,17 @@ def _from_row(row: _catalogue.CatalogueRow) -> Backbone:
     )
 
 
-def _from_timm(name: str, *, fetch: bool) -> Backbone:
+def _from_timm(name: str, size: int | None, *, fetch: bool) -> Backbone:
     from topwork.backbones import _network
 
-    facts = _network.describe(name)
+    facts = _network.describe(name, size)
     return Backbone(name=name, weights=_weights.from_hub(name) if fetch else _weights.from_seed(0), **facts)
 
 
 def _chosen_weights(weights: str | Path) -> Weights:
     kind, _, seed = str(weights).partition(":")
     if kind == "random":
-        if seed and not seed.isdigit():
-            raise BackboneError(f"random weights take a whole number as their seed, not {seed!r}")
+        if seed and not (seed.isdecimal() and int(seed) < _SEEDS):
+            raise BackboneError(f"random weights take a whole number below 2^63 as their seed, not {seed!r}")
         return _weights.from_seed(int(seed or 0))
     return _weights.from_file(Path(weights))

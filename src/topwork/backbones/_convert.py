@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from topwork.backbones._backbone import Backbone
 
 _FORMAT = 1  # raise when the converted network's inputs or outputs change
+_OPENVINO = "openvino"  # a folder of its own, published whole; parity records lie beside it
 _NETWORK = "network.xml"
 
 
@@ -30,16 +33,32 @@ def network_file(backbone: Backbone) -> Path:
     """The converted network's file; converts it first where it is not there yet.
 
     Raises:
-        BackboneError: The weights are not to be had, or OpenVINO cannot read the network.
+        BackboneError: The weights are not to be had, OpenVINO cannot read the network, or the cache cannot be written.
     """
-    folder = network_folder(backbone)
+    folder = network_folder(backbone) / _OPENVINO
     if not (folder / _NETWORK).exists():
         import openvino
 
         network = _converted(backbone)
-        with written_whole(folder, replace=False) as draft:
+        with writing_cache(), written_whole(folder, replace=False) as draft:
             openvino.save_model(network, draft / _NETWORK, compress_to_fp16=False)
     return folder / _NETWORK
+
+
+@contextlib.contextmanager
+def writing_cache() -> Iterator[None]:
+    """Say in plain words that the cache cannot be written.
+
+    Raises:
+        BackboneError: Instead of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise BackboneError(
+            f"the cache {cache_dir()} cannot be written: {error.strerror or error}",
+            hint="make room, or set TOPWORK_CACHE to a folder elsewhere",
+        ) from error
 
 
 def _converted(backbone: Backbone) -> Any:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import queue
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +49,11 @@ class Engine(Protocol):
     callers: int
 
     def __call__(self, images: UInt8Array) -> Float32Array:
-        """Features of uint8 (N, size, size, 3) images: float32 (N, width of the outputs together)."""
+        """Features of uint8 (N, size, size, 3) images, N at least 1: float32 (N, width of the outputs together).
+
+        Raises:
+            BackboneError: The images are of another type or shape.
+        """
         ...
 
 
@@ -66,6 +71,20 @@ class EngineChoice:
     name: EngineName
     precision: Precision
     deviation: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an engine or a precision that does not exist.
+
+        Raises:
+            BackboneError: There is no such one.
+        """
+        _require(self.name, "engine", get_args(EngineName))
+        _require(self.precision, "precision", get_args(Precision))
+
+
+def _require(value: str, what: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise BackboneError(f"no {what} is called {value!r}", hint=f"there are {', '.join(known)}")
 
 
 def default_engine() -> EngineName:
@@ -89,7 +108,12 @@ def _has_cuda() -> bool:
 
 
 def precisions(engine: EngineName) -> tuple[Precision, ...]:
-    """What the engine can compute in natively on this machine, fastest first."""
+    """What the engine can compute in natively on this machine, fastest first.
+
+    Raises:
+        BackboneError: There is no such engine.
+    """
+    _require(engine, "engine", get_args(EngineName))
     if engine == "torch-cpu":
         return ("f32",)
     if engine == "torch-cuda":
@@ -116,8 +140,8 @@ def open_engine(
     Raises:
         BackboneError: The weights are missing or do not fit, or the engine cannot run the network.
     """
-    for output in outputs:
-        backbone.width(output)
+    if not sum(map(backbone.width, outputs)):
+        raise BackboneError("no output was named", hint="backbone.outputs('last') names the network's own features")
     if choice.name == "openvino":
         return OpenVINOEngine(backbone, outputs, choice.precision, 1 if images == 1 else BATCH)
     return TorchEngine(backbone, outputs, choice)
@@ -137,7 +161,7 @@ class OpenVINOEngine:
         self.callers = 1 if batch_size == 1 else cores
         size = backbone.preprocessing.size
         core = openvino.Core()
-        network = _with_outputs(core.read_model(_convert.network_file(backbone)), outputs)
+        network = _read(core, _convert.network_file(backbone), outputs)
         network.reshape([batch_size, size, size, 3])
         settings = {
             "INFERENCE_PRECISION_HINT": precision,
@@ -148,15 +172,15 @@ class OpenVINOEngine:
         try:
             compiled = core.compile_model(network, "CPU", settings)
         except RuntimeError as error:
-            raise BackboneError(f"OpenVINO cannot run {backbone.name}: {_first_line(error)}") from error
+            raise BackboneError(f"OpenVINO cannot run {backbone.name}: {_last_line(error)}") from error
+        self._size = size
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(self.callers):
             self._idle.put(compiled.create_infer_request())
 
     def __call__(self, images: UInt8Array) -> Float32Array:
         """Features of uint8 (N, size, size, 3) images: float32 (N, D)."""
-        parts = [self._run(images[start : start + self.batch_size]) for start in range(0, len(images), self.batch_size)]
-        return np.concatenate(parts)
+        return np.concatenate([self._run(batch) for batch in _batches(images, self._size, self.batch_size)])
 
     def _run(self, images: UInt8Array) -> Float32Array:
         count = len(images)
@@ -171,14 +195,35 @@ class OpenVINOEngine:
             self._idle.put(request)
 
 
-def _with_outputs(network: Any, outputs: tuple[str, ...]) -> Any:
-    """The network cut down to the outputs that are wanted, side by side in one tensor."""
+def _read(core: Any, file: Path, outputs: tuple[str, ...]) -> Any:
+    """The converted network, cut down to the outputs that are wanted, side by side in one tensor."""
     import openvino
     from openvino import opset13 as ops
 
-    wanted = [network.output(name).get_node().input_value(0) for name in outputs]
-    joined = ops.concat(wanted, axis=1) if len(wanted) > 1 else wanted[0].get_node()
+    try:
+        network = core.read_model(file)
+        wanted = [network.output(name).get_node().input_value(0) for name in outputs]
+    except RuntimeError as error:
+        raise BackboneError(
+            f"{file}: the converted network is damaged: {_last_line(error)}",
+            hint=f"delete {file.parent}; it is made again",
+        ) from error
+    joined = ops.concat(wanted, axis=1) if len(wanted) > 1 else wanted[0]
     return openvino.Model([ops.result(joined)], network.get_parameters())
+
+
+def _batches(images: UInt8Array, size: int, count: int) -> Iterator[UInt8Array]:
+    """The images, ``count`` at a time.
+
+    Raises:
+        BackboneError: They are not what an engine takes.
+    """
+    if images.dtype != np.uint8 or images.shape[1:] != (size, size, 3) or len(images) == 0:
+        raise BackboneError(
+            f"an engine takes images as uint8 (N, {size}, {size}, 3), not {images.dtype} {images.shape}",
+            hint="the backbone's preprocessing makes them so",
+        )
+    yield from (images[start : start + count] for start in range(0, len(images), count))
 
 
 class TorchEngine:
@@ -192,10 +237,13 @@ class TorchEngine:
         self.name: EngineName = choice.name
         self.precision: Precision = choice.precision
         cuda = choice.name == "torch-cuda"
+        if cuda and not torch.cuda.is_available():
+            raise BackboneError("torch finds no CUDA GPU here", hint="--engine openvino runs on the processor")
         self.batch_size = _CUDA_BATCH if cuda else BATCH
         self.callers = 2 if cuda else 1  # one batch is copied while the other is computed
         self._device = torch.device("cuda" if cuda else "cpu")
         values = backbone.preprocessing
+        self._size = values.size
         self._mean = torch.tensor(values.mean, device=self._device).view(1, 3, 1, 1) * 255
         self._std = torch.tensor(values.std, device=self._device).view(1, 3, 1, 1) * 255
         network = _network.PooledStages(backbone, outputs).to(self._device)
@@ -204,14 +252,14 @@ class TorchEngine:
 
     def __call__(self, images: UInt8Array) -> Float32Array:
         """Features of uint8 (N, size, size, 3) images: float32 (N, D)."""
-        parts = [self._run(images[start : start + self.batch_size]) for start in range(0, len(images), self.batch_size)]
-        return np.concatenate(parts)
+        return np.concatenate([self._run(batch) for batch in _batches(images, self._size, self.batch_size)])
 
     def _run(self, images: UInt8Array) -> Float32Array:
         import torch
 
         half = self.precision == "bf16"
-        batch = torch.from_numpy(np.ascontiguousarray(images)).to(self._device, non_blocking=True).permute(0, 3, 1, 2)
+        writeable = np.require(images, requirements="CW")  # torch warns of an array that Pillow has locked
+        batch = torch.from_numpy(writeable).to(self._device, non_blocking=True).permute(0, 3, 1, 2)
         with (
             self._lock,
             torch.inference_mode(),
@@ -222,5 +270,6 @@ class TorchEngine:
         return features
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", maxsplit=1)[0]
+def _last_line(error: Exception) -> str:
+    """What OpenVINO says after the places in its own source."""
+    return str(error).strip().rpartition("\n")[2]

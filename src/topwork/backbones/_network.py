@@ -20,18 +20,40 @@ if TYPE_CHECKING:
     from topwork.backbones._backbone import Backbone
 
 
-def describe(name: str) -> dict[str, Any]:
+# What timm and torch raise for a network that is not made for what is asked of it.
+_FOREIGN = (AssertionError, AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
+
+
+def describe(name: str, size: int | None = None) -> dict[str, Any]:
     """What timm knows of a network, as the keyword arguments of ``Backbone``.
 
+    Args:
+        name: timm's name.
+        size: Side of the square image in pixels; the network's own when None.
+
     Raises:
-        BackboneError: timm has no network of that name, or it does not tell its stages.
+        BackboneError: timm has no network of that name, it does not tell its stages, or it does not run at that size.
     """
     if not timm.is_model(name):
         raise _catalogue.unknown(name, timm.list_models())
+    try:
+        return _described(name, size)
+    except _FOREIGN as error:
+        reason = str(error).strip().split("\n", maxsplit=1)[0]
+        raise BackboneError(
+            f"{name} cannot be used{'' if size is None else f' at {size} pixels'}: {reason}",
+            hint="`topwork models` lists some that work" if size is None else "leave the size to the network",
+        ) from error
+
+
+def _described(name: str, size: int | None) -> dict[str, Any]:
     with torch.device("meta"):  # shapes alone: no memory, no time
         network: Any = timm.create_model(name, pretrained=False).eval()
-    settings = network.pretrained_cfg
-    size = int(settings["input_size"][-1])
+        settings = network.pretrained_cfg
+        fixed = bool(settings.get("fixed_input_size"))
+        if size is not None and fixed:
+            network = timm.create_model(name, pretrained=False, img_size=size).eval()
+    size = size or int(settings["input_size"][-1])
     return {
         "stages": _stages(name, network, size),
         "embedding": int(network.head_hidden_size),
@@ -43,7 +65,7 @@ def describe(name: str) -> dict[str, Any]:
         ),
         "pretrained_on": str(settings.get("tag") or "unknown"),
         "licence": str(settings.get("license") or "unknown"),
-        "fixed_size": bool(settings.get("fixed_input_size")),
+        "fixed_size": fixed,
     }
 
 
@@ -91,11 +113,12 @@ def watched(network: nn.Module, modules: list[str], see: Callable[[str, torch.Te
     ``see`` is called while the network runs, before a later layer may overwrite the map in place.
     """
     prefix = int(getattr(network, "num_prefix_tokens", 0))
+    last = getattr(network, "output_fmt", None) == "NHWC"
     told = _feature_info(network)
 
     def hook(name: str) -> Callable[[nn.Module, Any, torch.Tensor], None]:
         channels = told[name]["num_chs"] if name in told else None
-        return lambda module, inputs, output: see(name, _channels_first(output, channels, prefix))
+        return lambda module, inputs, output: see(name, _channels_first(output, channels, prefix, last))
 
     handles = [network.get_submodule(name).register_forward_hook(hook(name)) for name in modules]
     try:
@@ -105,12 +128,15 @@ def watched(network: nn.Module, modules: list[str], see: Callable[[str, torch.Te
             handle.remove()
 
 
-def _channels_first(output: torch.Tensor, channels: int | None, prefix: int) -> torch.Tensor:
-    """A stage's output as (N, channels, ...): tokens lose the class token; Swin and SAM hold their channels last."""
+def _channels_first(output: torch.Tensor, channels: int | None, prefix: int, last: bool) -> torch.Tensor:
+    """A stage's output as (N, channels, ...): tokens lose the class token; Swin and SAM hold their channels last.
+
+    Swin says so (``last``); SAM does not, and its widths tell.
+    """
     if output.ndim == 3:
         return output[:, prefix:].transpose(1, 2)
-    turned = channels is not None and output.shape[1] != channels and output.shape[-1] == channels
-    return output.movedim(-1, 1) if turned else output
+    told = channels is not None and output.shape[1] != channels and output.shape[-1] == channels
+    return output.movedim(-1, 1) if last or told else output
 
 
 def build(backbone: Backbone) -> nn.Module:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
+import uuid
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from topwork.backbones._convert import network_folder
+from topwork.backbones._convert import network_folder, writing_cache
 from topwork.backbones._engine import (
     Engine,
     EngineChoice,
@@ -56,7 +56,7 @@ def recorded_choice(backbone: Backbone, engine: EngineName) -> EngineChoice | No
     try:
         fields = json.loads((network_folder(backbone) / f"parity-{engine}.json").read_text("utf-8"))
         choice = EngineChoice(engine, fields["precision"], fields["deviation"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, BackboneError):
         return None
     return choice if choice.precision in precisions(engine) else None
 
@@ -99,7 +99,8 @@ def _measure(backbone: Backbone, engine: EngineName, images: UInt8Array) -> Engi
 
 def _record(backbone: Backbone, choice: EngineChoice) -> None:
     folder = network_folder(backbone)
-    folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f".parity-{os.getpid()}"
-    draft.write_text(json.dumps({"precision": choice.precision, "deviation": choice.deviation}), "utf-8")
-    draft.replace(folder / f"parity-{choice.name}.json")
+    draft = folder / f".parity-{uuid.uuid4().hex}"  # several threads may decide at once
+    with writing_cache():
+        folder.mkdir(parents=True, exist_ok=True)
+        draft.write_text(json.dumps({"precision": choice.precision, "deviation": choice.deviation}), "utf-8")
+        draft.replace(folder / f"parity-{choice.name}.json")

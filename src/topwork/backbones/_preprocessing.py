@@ -48,13 +48,15 @@ class Preprocessing:
             BackboneError: A value is out of its range.
         """
         checks = {
-            f"size must be between 16 and 4096 pixels, not {self.size!r}": 16 <= self.size <= 4096,
+            f"size must be a whole number between 16 and 4096 pixels, not {self.size!r}": isinstance(self.size, int)
+            and 16 <= self.size <= 4096,
             f"fit must be crop, squash or pad, not {self.fit!r}": self.fit in ("crop", "squash", "pad"),
             f"crop must be above 0 and at most 1, not {self.crop!r}": 0 < self.crop <= 1,
             f"interpolation must be area, bilinear or bicubic, not {self.interpolation!r}": self.interpolation
             in ("area", "bilinear", "bicubic"),
             "mean and std must each have three numbers": len(self.mean) == len(self.std) == 3,
-            "std must be positive": all(value > 0 for value in self.std),
+            f"mean must be between 0 and 1, not {self.mean}": all(0 <= value <= 1 for value in self.mean),
+            f"std must be positive, not {self.std}": all(0 < value < np.inf for value in self.std),
         }
         for complaint, fine in checks.items():
             if not fine:

@@ -130,7 +130,7 @@ def fit(
     from topwork.strategies import ProbeOptions
 
     model.require_free(out)
-    names: Any = stages if stages in ("auto", "last", "all") else tuple(stages.split(","))
+    names: Any = stages if stages in ("auto", "last", "all") else tuple(map(str.strip, stages.split(",")))
     options = ProbeOptions(
         stages=names,
         pooling=pooling.value,
@@ -192,14 +192,14 @@ def predict(
             if prediction.error:
                 failed += 1
                 if not console.as_json:
-                    console.failure(prediction.error)
+                    console.failure(_text.refused(prediction))
                     continue
             console.result(prediction.to_dict(), _text.predicted(prediction))
         sys.stdout.flush()
     if failed:
         fail(
-            f"{failed} of the images could not be used",
-            "the lines above say why; the others are not affected",
+            f"{failed} {'image' if failed == 1 else 'images'} could not be used",
+            "each one's line says why; the others are not affected",
         )
 
 
@@ -254,15 +254,18 @@ def demo(
 ) -> None:
     """Do the whole job on the sample data set: read, split, train, measure, save, predict."""
     from topwork import fitting, model
+    from topwork.data import read, split
 
     model.require_free(out)
     folder = fitting.sample_folder()
+    dataset = split(read(folder), test=0.5)
     console.note(f"The sample: pictures of woven textile in three classes, in {folder}")
     console.note("Half of them train the model, the other half measure it. This takes about half a minute.")
     with console.progress():
-        fitted = fitting.fit(folder, test=0.5, announce=console.step)
+        fitted = fitting.fit(dataset, announce=console.step)
         fitted.save(out)
-    examples = [next(iter(sorted((folder / name).iterdir()))) for name in fitted.classes]
+    unseen = dataset.part("test")
+    examples = [unseen.full_path(int((unseen.labels == label).argmax())) for label in range(len(unseen.classes))]
     predictions = model.load(out).predict(examples)
     fields = {
         "model": str(out),
@@ -279,4 +282,7 @@ def _say_notes(console: Console, notes: Iterable[str]) -> None:
 
 def main() -> None:
     """Run the program ``topwork``."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by whoever started us, as in `topwork fit … 2>&-`
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
     app()

@@ -15,6 +15,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
+from topwork.data import printable
 from topwork.errors import TopworkError
 
 Progress = Callable[[int, int], None]
@@ -35,16 +36,17 @@ class Console:
 
     def result(self, fields: dict[str, Any], text: str) -> None:
         """Print a command's result: the fields as JSON where that was asked for, the text otherwise."""
-        print_line(json.dumps(fields, ensure_ascii=False) if self.as_json else text, sys.stdout)
+        utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"  # elsewhere JSON's own escapes
+        print_line(json.dumps(fields, ensure_ascii=not utf8) if self.as_json else text, sys.stdout)
 
     def note(self, text: str) -> None:
         """Say something beside the result."""
         if not self.quiet:
-            print_line(text, sys.stderr)
+            print_line(one_line(text), sys.stderr)
 
     def failure(self, text: str) -> None:
         """Say that one of many items failed; the command goes on."""
-        print_line(f"error: {' '.join(text.split())}", sys.stderr)
+        print_line(f"error: {one_line(text)}", sys.stderr)
 
     def step(self, text: str) -> Progress | None:
         """Announce a step; gives a progress callback where a person is watching."""
@@ -72,6 +74,11 @@ def print_line(text: str, stream: TextIO) -> None:
     """Print, with characters that the stream's encoding lacks escaped; names on disk may hold any."""
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def one_line(text: str) -> str:
+    """A message on one line, with what would steer a terminal escaped; it may quote any file's or class's name."""
+    return printable(" ".join(text.split()))
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -148,6 +155,8 @@ def _failing_plainly(console: Console, *, debug: bool) -> Iterator[None]:
             sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough, as in `topwork predict … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (typer.Exit, typer.Abort, typer.TyperException):
+        raise
     except TopworkError as error:
         if debug:
             raise
@@ -155,20 +164,20 @@ def _failing_plainly(console: Console, *, debug: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         if debug:
             raise
-        fail("interrupted", "what was computed is in the cache; the same command goes on from there")
+        fail("interrupted", "the same command starts again; features in the cache are not computed twice")
     except (OSError, MemoryError) as error:
         if debug:
             raise
         fail(f"{type(error).__name__}: {error}", "--debug shows where")
     except Exception as error:  # a fault of ours: still one line for whoever runs this in a script
-        if debug or isinstance(error, RuntimeError | typer.TyperException):
+        if debug:
             raise
         fail(f"topwork has a fault: {type(error).__name__}: {error}", "--debug shows where; please report it")
 
 
 def fail(message: str, hint: str = "") -> typing.NoReturn:
     """End the command with exit code 1."""
-    print_line(f"error: {' '.join(message.split())}", sys.stderr)
+    print_line(f"error: {one_line(message)}", sys.stderr)
     if hint:
-        print_line(f"hint: {' '.join(hint.split())}", sys.stderr)
+        print_line(f"hint: {one_line(hint)}", sys.stderr)
     raise typer.Exit(1)

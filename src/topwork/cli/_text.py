@@ -44,13 +44,17 @@ def fitted(model: Model, out: Path) -> str:
 def _choices(record: ModelRecord) -> list[str]:
     lines = [
         f"{sum(record.data.training)} training images in {len(record.classes)} classes"
-        + (f"; {record.data.left_out} files left out" if record.data.left_out else "")
+        + (f"; {_files(record.data.left_out)} left out" if record.data.left_out else "")
     ]
     for question, words in (("fit", "the image is taken by"), ("stages", "the head reads")):
         trials = [trial for trial in record.trials if trial.question == question]
         if trials:
             lines.append(f"By cross-validation {words} " + ", ".join(map(_trial, trials)))
     return lines
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
 
 
 def _trial(trial: TrialRecord) -> str:
@@ -114,6 +118,12 @@ def predicted(prediction: Prediction) -> str:
     return f"{printable(prediction.source)}\t{printable(prediction.label)}\t{prediction.probability:.4f}"
 
 
+def refused(prediction: Prediction) -> str:
+    """Which image could not be used, and why."""
+    name = printable(prediction.source)
+    return prediction.error if prediction.error.startswith(f"{name}:") else f"{name}: {prediction.error}"
+
+
 def catalogue(rows: Sequence[CatalogueRow]) -> str:
     """The catalogue as a table."""
     cells = [
@@ -157,7 +167,7 @@ def demonstrated(model: Model, out: Path, folder: Path, predictions: Sequence[Pr
         [
             *_choices(model.record),
             *_quality(model),
-            "Three of its pictures, predicted with the saved model:",
+            "Three of the held-out pictures, predicted with the saved model:",
             *shown,
             f"Data:  {folder}",
             f"Model: {out.resolve()}",

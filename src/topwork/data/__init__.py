@@ -1,17 +1,35 @@
 """Read a labelled set of images, decode one, split the set; what cannot be used is listed, not dropped.
 
-One natural pass: :func:`read` lists a folder or a manifest into an :class:`ImageDataset` without opening an
-image, :func:`split` gives each row its part, :func:`decode` turns one file into pixels. Needs numpy,
-simplejpeg and Pillow.
+One natural pass: :func:`read` lists a folder, a manifest, tar shards or a Hugging Face data set into an
+:class:`ImageDataset` without opening an image (:func:`from_arrays` does so for pixels), :func:`split` gives each row
+its part, ``dataset.source(row)`` says where a row's image lies, and :func:`decode` turns that into pixels. Needs
+numpy, simplejpeg and Pillow; Parquet and Hugging Face data need an extra each.
 """
 
 from __future__ import annotations
 
+from topwork.data._arrays import from_arrays
 from topwork.data._dataset import ImageDataset, LeftOut
 from topwork.data._decode import decode
 from topwork.data._files import read_bytes
+from topwork.data._folds import k_folds
 from topwork.data._names import printable
 from topwork.data._read import read
+from topwork.data._source import Slice, Source
 from topwork.data._split import split
+from topwork.data._write import write_manifest
 
-__all__ = ["ImageDataset", "LeftOut", "decode", "printable", "read", "read_bytes", "split"]
+__all__ = [
+    "ImageDataset",
+    "LeftOut",
+    "Slice",
+    "Source",
+    "decode",
+    "from_arrays",
+    "k_folds",
+    "printable",
+    "read",
+    "read_bytes",
+    "split",
+    "write_manifest",
+]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from topwork.data._names import nearest, printable, quoted
+from topwork.data._source import Source, Store
 from topwork.errors import DataError
 
 PARTS = ("", "train", "val", "test")
@@ -23,7 +24,8 @@ class LeftOut:
     """A file or folder that was found and is not used.
 
     Args:
-        path: Relative to the data set's root, with forward slashes.
+        path: Relative to the data set's root, with forward slashes; where the images are not files, the row's
+            name.
         reason: Why, in plain words.
     """
 
@@ -39,8 +41,8 @@ class ImageDataset:
 
     Args:
         root: The folder that ``paths`` start from.
-        paths: N file names relative to ``root``, with forward slashes; a name that is not UTF-8 is carried
-            the way ``os.fsdecode`` does it.
+        paths: N names, each once, with forward slashes: files relative to ``root``, or what ``store`` calls
+            its images; a name that is not UTF-8 is carried the way ``os.fsdecode`` does it.
         labels: Shape ``(N,)``, int32, an index into ``classes``.
         classes: C class names, each once. Order is meaning: a label is a position in this tuple.
         parts: Shape ``(N,)``, text: ``"train"``, ``"val"``, ``"test"``, or ``""`` where no parts were given.
@@ -49,6 +51,9 @@ class ImageDataset:
             over.
         notes: What the user should know about the set, in plain words.
         groups: N group names (a patient, a production lot), or empty; ``""`` is a row that is in no group.
+        store: Where the images lie when they are not files below ``root``: tar shards, a Hugging Face data
+            set, an array.
+        keys: Shape ``(N,)``, int64, each row's place in ``store``; empty without one.
 
     Raises:
         DataError: Lengths differ, a label is out of range, a class name comes twice, a part is unknown.
@@ -63,10 +68,13 @@ class ImageDataset:
     ignored: int = 0
     notes: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    store: Store | None = None
+    keys: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", _frozen(self.labels, np.int32))
         object.__setattr__(self, "parts", _frozen(self.parts, "<U5"))
+        object.__setattr__(self, "keys", _frozen(self.keys, np.int64))
         self._check_lengths()
         self._check_classes()
         self._check_parts()
@@ -78,6 +86,8 @@ class ImageDataset:
                 f"{rows} paths, but labels of shape {self.labels.shape}, parts of shape {self.parts.shape} "
                 f"and {len(self.groups)} groups"
             )
+        if self.keys.shape != (rows if self.store is not None else 0,):
+            raise DataError(f"{rows} paths, but keys of shape {self.keys.shape} into the store {self.store}")
 
     def _check_classes(self) -> None:
         if len(set(self.classes)) != len(self.classes):
@@ -100,8 +110,26 @@ class ImageDataset:
         return len(self.paths)
 
     def full_path(self, index: int) -> Path:
-        """Where row ``index`` lies on disk."""
+        """Where row ``index`` lies on disk; :meth:`source` is right for every data set.
+
+        Raises:
+            DataError: The images of this data set are not files of their own.
+        """
+        if self.store is not None:
+            raise DataError(f"the images of {printable(str(self.root))} are not files", hint="use dataset.source(row)")
         return self.root / self.paths[index]
+
+    def source(self, index: int) -> Source:
+        """Give the image of row ``index`` as :func:`decode` takes it: a path, a slice of a file, bytes or pixels.
+
+        Raises:
+            ImageError: The image cannot be had.
+        """
+        return self.full_path(index) if self.store is None else self.store.source(int(self.keys[index]))
+
+    def sources(self) -> Sequence[Source]:
+        """Give the images of all rows, each fetched only when it is asked for."""
+        return _Sources(self)
 
     def part(self, name: str) -> ImageDataset:
         """Take the rows of one part: ``"train"``, ``"val"`` or ``"test"``; there may be none.
@@ -130,6 +158,7 @@ class ImageDataset:
             labels=self.labels[rows],
             parts=self.parts[rows],
             groups=tuple(self.groups[row] for row in rows.tolist()) if self.groups else (),
+            keys=self.keys if self.store is None else self.keys[rows],
         )
 
     def without(self, left_out: Sequence[LeftOut]) -> ImageDataset:
@@ -161,6 +190,25 @@ class ImageDataset:
         parts: list[str] = self.parts.tolist()
         for path, label, part in zip(self.paths, self.labels.tolist(), parts, strict=True):
             yield _counted(path) + names[label] + _counted(part)
+
+
+class _Sources(Sequence[Source]):
+    """The images of a data set, one after another; holds none of them."""
+
+    def __init__(self, dataset: ImageDataset) -> None:
+        self._dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    @overload
+    def __getitem__(self, index: int) -> Source: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Source]: ...
+    def __getitem__(self, index: int | slice) -> Source | Sequence[Source]:
+        if isinstance(index, slice):
+            return _Sources(self._dataset.select(range(*index.indices(len(self)))))
+        return self._dataset.source(index)
 
 
 def name_bytes(name: str) -> bytes:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
 
 from topwork.data._names import printable
+from topwork.data._source import Slice
 from topwork.errors import ImageError
 
 MAX_FILE_BYTES = 512 * 1024 * 1024
@@ -18,37 +22,71 @@ _EFFECTIVE = os.access in os.supports_effective_ids
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
-def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """Read a whole file once; for a caller that wants to hash the bytes that it decodes.
+def read_bytes(source: str | os.PathLike[str] | Slice) -> bytes:
+    """Read a whole file, or one image of a larger file, once; for a caller that hashes the bytes that it decodes.
 
     Args:
-        path: A regular file of at most 512 MiB; a link to one will do.
+        source: A regular file of at most 512 MiB (a link to one will do), or a slice of at most that size of a
+            file of any size.
 
     Raises:
         ImageError: It is missing, a folder, a FIFO or a device, unreadable, too large, or changed under the
             reader.
     """
-    name = os.fspath(path)
-    try:
-        _check_regular(os.stat(name), name)  # before opening: opening a device can have effects of its own
-        with open(os.open(name, _FLAGS), "rb") as file:
-            size = _check_regular(os.fstat(file.fileno()), name)
-            data = file.read(size + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise ImageError(f"{printable(name)}: {why(error)}") from error
-    if len(data) != size:
-        raise ImageError(f"{printable(name)}: changed while it was being read")
+    if isinstance(source, Slice):
+        return _read_slice(source)
+    name = os.fspath(source)
+    with opened(name) as (file, info):
+        data = file.read(_checked_size(info.st_size, name) + 1)
+        if len(data) != info.st_size:
+            raise ImageError(f"{printable(name)}: changed while it was being read")
     return data
 
 
-def _check_regular(info: os.stat_result, name: str) -> int:
+def _read_slice(part: Slice) -> bytes:
+    with opened(os.fspath(part.path)) as (file, info):
+        if part.stamp not in (None, stamp(info)):
+            raise ImageError(f"{part}: the file has changed since it was listed")
+        file.seek(part.offset)
+        data = file.read(_checked_size(part.size, str(part)))
+        if len(data) != part.size:
+            raise ImageError(f"{part}: the file ends before that")
+    return data
+
+
+def stamp(info: os.stat_result) -> tuple[int, int]:
+    """Tell a file from what it was before: its size and its time of change."""
+    return info.st_size, info.st_mtime_ns
+
+
+@contextmanager
+def opened(name: str) -> Iterator[tuple[BinaryIO, os.stat_result]]:
+    """Open a regular file for reading, and only that: opening a FIFO would hang, and a device can have effects.
+
+    Raises:
+        ImageError: It is missing, not a regular file, or cannot be read.
+    """
+    try:
+        _check_regular(os.stat(name), name)  # before opening: opening a device can have effects of its own
+        with open(os.open(name, _FLAGS), "rb") as file:
+            info = os.fstat(file.fileno())
+            _check_regular(info, name)
+            yield file, info
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise ImageError(f"{printable(name)}: {why(error)}") from error
+
+
+def _check_regular(info: os.stat_result, name: str) -> None:
     if stat.S_ISDIR(info.st_mode):
         raise ImageError(f"{printable(name)}: a folder, not an image")
     if not stat.S_ISREG(info.st_mode):
         raise ImageError(f"{printable(name)}: not a regular file")
-    if info.st_size > MAX_FILE_BYTES:
-        raise ImageError(f"{printable(name)}: {info.st_size:,} bytes, more than the {MAX_FILE_BYTES:,} allowed")
-    return info.st_size
+
+
+def _checked_size(size: int, name: str) -> int:
+    if size > MAX_FILE_BYTES:
+        raise ImageError(f"{printable(name)}: {size:,} bytes, more than the {MAX_FILE_BYTES:,} allowed")
+    return size
 
 
 def why(error: Exception) -> str:

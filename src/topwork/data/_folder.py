@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from topwork.data._files import readable, refusal, why
-from topwork.data._listing import PART_NAMES, Listing
+from topwork.data._listing import PART_NAMES, Listing, is_system
 from topwork.data._names import printable, quoted
 from topwork.errors import DataError
 
@@ -17,7 +17,6 @@ IMAGE_SUFFIXES = frozenset(
 )
 """Files with another suffix are left out; what a file truly is, its first bytes tell when it is decoded."""
 
-_SYSTEM_NAMES = frozenset({"__macosx", "desktop.ini", "ehthumbs.db", "thumbs.db"})
 _LAYOUT_HINT = "put each class's images in a folder named after it: DATA/cat/1.jpg, DATA/dog/1.jpg"
 
 
@@ -109,7 +108,7 @@ class _Walk:
         """Ask whether a folder holds folders, leaving no trace in the listing."""
         try:
             with os.scandir(self.root / folder) as entries:
-                return any(not _is_system(e.name) and e.is_dir(follow_symlinks=False) for e in entries)
+                return any(not is_system(e.name) and e.is_dir(follow_symlinks=False) for e in entries)
         except OSError:
             return False
 
@@ -128,7 +127,7 @@ class _Walk:
         return sorted(folders), sorted(files)
 
     def _place(self, entry: os.DirEntry[str], folder: str, folders: list[str], files: list[str]) -> None:
-        if _is_system(entry.name):
+        if is_system(entry.name):
             self.listing.ignored += 1
         elif entry.is_dir(follow_symlinks=False):
             folders.append(entry.name)
@@ -147,7 +146,3 @@ class _Walk:
         if suffix in IMAGE_SUFFIXES:
             return ""
         return f"its suffix '{printable(suffix)}' is not an image's" if suffix else "it has no image's suffix"
-
-
-def _is_system(name: str) -> bool:
-    return name.startswith(".") or name.casefold() in _SYSTEM_NAMES

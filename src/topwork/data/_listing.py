@@ -1,4 +1,4 @@
-"""What a folder or a manifest was found to hold, before it is checked: the common ground of all readers."""
+"""What a reader found, before it is checked: the common ground of all readers."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from topwork.data._dataset import LeftOut
+from topwork.data._source import Store
 
 PART_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-"""What a folder or a ``split`` cell may be called -> the part it is."""
+"""What a folder, a split or a ``split`` cell may be called -> the part it is."""
+
+_SYSTEM_NAMES = frozenset({"__macosx", "desktop.ini", "ehthumbs.db", "thumbs.db"})
 
 
 @dataclass
 class Listing:
     """The rows found, as columns (a million rows as objects would take three times the memory).
 
-    ``found`` holds the class names seen in each part, those of empty class folders too.
+    ``found`` holds the class names seen in each part, those of empty class folders too. ``order`` is the
+    classes' order where the data declare one; they are sorted otherwise. ``store`` knows the image of the first
+    row as 0, of the second as 1, and so on; without one, the images are files below ``root``.
     """
 
     root: Path
@@ -27,6 +32,8 @@ class Listing:
     found: dict[str, set[str]] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
     ignored: int = 0
+    order: tuple[str, ...] = ()
+    store: Store | None = None
 
     @property
     def training_part(self) -> str:
@@ -44,6 +51,25 @@ class Listing:
         self.labels.extend([label] * (len(self.paths) - before))
         self.parts.extend([part] * (len(self.paths) - before))
 
+    def add_row(self, path: str, label: str, part: str, group: str) -> None:
+        """Add one image; a listing is filled either by this or by :meth:`add`."""
+        self.paths.append(path)
+        self.labels.append(label)
+        self.parts.append(part)
+        self.groups.append(group)
+
     def leave_out(self, path: str, reason: str) -> None:
         """List a file or folder that is not used."""
         self.left_out.append(LeftOut(path, reason))
+
+
+def is_system(name: str) -> bool:
+    """Tell hidden files and those that operating systems strew about."""
+    return name.startswith(".") or name.casefold() in _SYSTEM_NAMES
+
+
+def label_fault(label: str) -> str:
+    """Say why a text cannot be a class name; empty where it can."""
+    if not label.strip():
+        return "the label is empty"
+    return "the label holds a NUL character" if "\0" in label else ""

@@ -1,27 +1,29 @@
-"""Lists the images that a CSV manifest names: ``path,label[,split][,group]``, with a header.
+"""What the rows of a manifest mean, whatever kind of file they stand in: ``path,label[,split][,group]``.
 
-Other kinds of manifest (JSONL, Parquet) belong beside :func:`list_csv`: a function from a path to a
-:class:`~topwork.data._listing.Listing`, built row by row with :class:`ManifestRows`, and a line in
-``_read.MANIFESTS``.
+A reader (:mod:`~topwork.data._csv`, ``_jsonl``, ``_parquet``) takes rows from a file and gives them to
+:class:`ManifestRows`, which checks them and gathers them in a listing.
 """
 
 from __future__ import annotations
 
-import csv
 import ntpath
 import os
 import posixpath
-from collections.abc import Iterator
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
-from topwork.data._files import refusal, why, within
-from topwork.data._listing import PART_NAMES, Listing
+from topwork.data._files import refusal, within
+from topwork.data._listing import PART_NAMES, Listing, label_fault
 from topwork.data._names import nearest, printable, quoted
 from topwork.errors import DataError
 
 COLUMNS = ("path", "label", "split", "group")
-_REQUIRED = COLUMNS[:2]
+REQUIRED = COLUMNS[:2]
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 class Row(NamedTuple):
@@ -33,59 +35,22 @@ class Row(NamedTuple):
     group: str = ""
 
 
-def list_csv(manifest: Path) -> Listing:
-    """List what a CSV manifest names; paths are relative to the manifest's folder and may not leave it.
-
-    A file that is missing, unreadable or not regular is left out and listed. The suffix does not matter here:
-    who names a file in a manifest means it.
+def check_columns(columns: Sequence[str], where: str, hint: str) -> None:
+    """Check the names of a manifest's columns, or of one row's fields.
 
     Raises:
-        DataError: A wrong header, a row that is short, blank or of another part than it says elsewhere, a
-            path that is absolute or leaves the folder. Names the line.
+        DataError: A name that is not known, comes twice or is missing.
     """
-    rows = ManifestRows(manifest)
-    try:
-        # surrogateescape: a file name that is not UTF-8 comes through as os.fsdecode would give it.
-        with open(manifest, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            for line, row in _csv_rows(file, manifest):
-                rows.add(row, f"{printable(manifest.name)}, line {line}")
-    except OSError as error:
-        raise DataError(f"{printable(str(manifest))}: {why(error)}") from error
-    except csv.Error as error:
-        raise DataError(f"{printable(str(manifest))}: not a CSV file: {error}") from error
-    return rows.listing
-
-
-def _csv_rows(file: Iterator[str], manifest: Path) -> Iterator[tuple[int, Row]]:
-    reader = csv.reader(file, strict=True)
-    header = [name.strip() for name in next(reader, [])]
-    _check_header(header, manifest)
-    for cells in reader:
-        if not cells:  # a blank line
-            continue
-        if len(cells) != len(header):
-            where = f"{printable(manifest.name)}, line {reader.line_num}"
-            raise DataError(
-                f"{where}: {len(cells)} fields, expected {len(header)}",
-                hint="put a field that holds a comma in double quotes",
-            )
-        yield reader.line_num, Row(**dict(zip(header, cells, strict=True)))
-
-
-def _check_header(header: list[str], manifest: Path) -> None:
-    name = printable(str(manifest))
-    hint = f"the first line names the columns: {','.join(_REQUIRED)} and, if wanted, {','.join(COLUMNS[2:])}"
-    for column in header:
+    for column in columns:
         if column not in COLUMNS:
             raise DataError(
-                f"{name}: unknown column '{printable(column)}'; nearest: {nearest(column, COLUMNS)}",
-                hint=hint,
+                f"{where}: unknown column '{printable(column)}'; nearest: {nearest(column, COLUMNS)}", hint=hint
             )
-    if len(set(header)) != len(header):
-        raise DataError(f"{name}: a column comes twice: {quoted(header)}", hint=hint)
-    missing = [column for column in _REQUIRED if column not in header]
+    if len(set(columns)) != len(columns):
+        raise DataError(f"{where}: a column comes twice: {quoted(columns)}", hint=hint)
+    missing = [column for column in REQUIRED if column not in columns]
     if missing:
-        raise DataError(f"{name}: no column {quoted(missing)}", hint=hint)
+        raise DataError(f"{where}: no column {quoted(missing)}", hint=hint)
 
 
 class ManifestRows:
@@ -94,6 +59,7 @@ class ManifestRows:
     def __init__(self, manifest: Path) -> None:
         self.listing = Listing(manifest.parent)
         self._real_root = os.path.realpath(manifest.parent)
+        self._roots = (os.path.abspath(manifest.parent), self._real_root)
         self._real_folders: dict[str, str] = {}
         self._seen: dict[str, Row] = {}
         self._has_parts: bool | None = None
@@ -104,11 +70,10 @@ class ManifestRows:
         Raises:
             DataError: The row cannot be meant as it stands.
         """
-        row = Row(_inner_path(row.path, where), row.label, self._part(row.split, where), row.group)
-        if not row.label.strip():
-            raise DataError(f"{where}: the label is empty")
-        if "\0" in row.label:
-            raise DataError(f"{where}: the label holds a NUL character")
+        path = inner_path(_local_path(row.path, self._roots, where), where)
+        row = Row(path, row.label, self._part(row.split, where), row.group)
+        if fault := label_fault(row.label):
+            raise DataError(f"{where}: {fault}")
         self.listing.add_class(row.label, row.split)
         if not self._is_repeat(row, where):
             self._place(row)
@@ -136,9 +101,8 @@ class ManifestRows:
     def _place(self, row: Row) -> None:
         if reason := self._refusal(row.path):
             self.listing.leave_out(row.path, reason)
-            return
-        self.listing.add((row.path,), row.label, row.split)
-        self.listing.groups.append(row.group)
+        else:
+            self.listing.add_row(row.path, row.label, row.split, row.group)
 
     def _refusal(self, path: str) -> str:
         """As for a listed file; the folder's own links are resolved once a folder, not once a file."""
@@ -155,8 +119,12 @@ def _described(row: Row) -> str:
     return "/".join(f"'{printable(value)}'" for value in row[1:] if value)
 
 
-def _inner_path(path: str, where: str) -> str:
-    """Normalise a path; refuse one that leaves the folder on any system that the manifest may travel to."""
+def inner_path(path: str, where: str) -> str:
+    """Normalise a path; refuse one that leaves the folder on any system that the manifest may travel to.
+
+    Raises:
+        DataError: Empty, absolute, leaving the folder, or holding a NUL.
+    """
     shown = printable(path)
     if not path or "\0" in path:
         raise DataError(f"{where}: the path is empty" if not path else f"{where}: the path '{shown}' holds a NUL")
@@ -167,3 +135,39 @@ def _inner_path(path: str, where: str) -> str:
     if normal.split("/")[0] == ".." or ntpath.normpath(path).split("\\")[0] == "..":
         raise DataError(f"{where}: the path '{shown}' leaves the manifest's folder", hint="keep the images beside it")
     return normal
+
+
+def _local_path(path: str, roots: Sequence[str], where: str) -> str:
+    """Make a ``file:`` URL (RFC 8089) a path relative to the manifest's folder; other text stays as it is.
+
+    A URL that leads elsewhere is refused as ``../`` is: a manifest comes from others, and one that could name any
+    file of this machine would carry that file into a report or a model.
+    """
+    if path[:5].casefold() != "file:":
+        if scheme := _SCHEME.match(path):
+            hint = "download the images; paths are relative to the manifest's folder, or file: URLs"
+            raise DataError(f"{where}: '{printable(path)}' is a URL of '{scheme[1]}:', only 'file:' is read", hint=hint)
+        return path
+    local = _url_path(path, where)
+    if not os.path.isabs(local):
+        return local
+    for root in roots:
+        if within(local, root):
+            return local[len(os.path.join(root, "")) :].replace(os.sep, "/")
+    raise DataError(
+        f"{where}: the path '{printable(path)}' leaves the manifest's folder",
+        hint="put the manifest into a folder that holds all its images",
+    )
+
+
+def _url_path(url: str, where: str) -> str:
+    rest = url[5:]
+    if rest.startswith("//"):
+        host, slash, rest = rest[2:].partition("/")
+        rest = slash + rest
+        if host.casefold() not in ("", "localhost"):
+            raise DataError(f"{where}: '{printable(url)}' is on another machine, '{printable(host)}'")
+    if "?" in rest or "#" in rest:
+        raise DataError(f"{where}: '{printable(url)}' holds '?' or '#'", hint="in a file: URL they are %3F and %23")
+    path = unquote(rest, errors="surrogateescape")
+    return path.lstrip("/") if os.name == "nt" else path

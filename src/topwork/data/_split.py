@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from topwork.data._dataset import ImageDataset, name_bytes
+from topwork.data._blocks import Clusters, Rows, blocks, row_ranks
+from topwork.data._dataset import ImageDataset
 from topwork.errors import DataError
 
 _TOO_FEW_HINT = "add images, raise the share, or give train/ and test/ yourself"
 
 
-def split(dataset: ImageDataset, *, test: float = 0.2, seed: int = 0) -> ImageDataset:
+def split(dataset: ImageDataset, *, test: float = 0.2, seed: int = 0, keep_together: Clusters = ()) -> ImageDataset:
     """Give every row the part ``"train"`` or ``"test"``; the rows and their order stay.
 
-    Stratified: each class gives its share of test images, rounded up or down so that the total is as near as
-        can be to
+    Stratified: each class gives its share of test images, rounded up or down so that the total is as near as can be to
     ``test`` of all, and keeps at least one training image. Which rows go is a pure function of the seed, the
-    paths and the classes: rows stand in the order of a hash of seed and path. Where there are groups, whole
-    groups go instead, in the order of a hash of seed and group, so a class's share is then only about right.
+    paths and the classes: rows stand in the order of a hash of seed and path. Where there are groups or clusters,
+    those go as a whole, in the order of a hash of seed and group, each only if it brings the classes nearer to
+    their shares; these are then met as well as the groups allow, and the total is never more than ``test``.
 
     Args:
         dataset: Without parts, or all of one part.
         test: The share to set aside, above 0 and below 1.
         seed: Another seed, another split.
+        keep_together: Clusters of rows' positions, such as near duplicates, each kept in one part.
 
     Raises:
-        DataError: The share is out of range, the data set is split already, or no image can be spared.
+        DataError: The share is out of range, the data set is split already, a cluster names no row, or no image
+            can be spared.
     """
     if not 0.0 < test < 1.0:
         raise DataError(f"test must be above 0 and below 1, not {test}")
     if len(np.unique(dataset.parts)) > 1:
         raise DataError("the data set has parts already", hint="split one part of it: dataset.part('train')")
-    choose = _choose_groups if any(dataset.groups) else _choose_rows
-    chosen = choose(dataset, test, seed)
+    if any(dataset.groups) or len(keep_together):
+        chosen = _choose_blocks(dataset, blocks(dataset, keep_together, seed), test)
+    else:
+        chosen = _choose_rows(dataset, test, seed)
     if not chosen.any():
         raise DataError(f"no image can be spared for a test part of {test:.0%} of {len(dataset)}", hint=_TOO_FEW_HINT)
     return replace(dataset, parts=np.where(chosen, "test", "train"))
@@ -44,7 +49,8 @@ def split(dataset: ImageDataset, *, test: float = 0.2, seed: int = 0) -> ImageDa
 
 def _choose_rows(dataset: ImageDataset, test: float, seed: int) -> npt.NDArray[np.bool_]:
     counts = dataset.counts()
-    ranked = np.array(sorted(range(len(dataset)), key=lambda row: _rank(seed, dataset.paths[row])), dtype=np.intp)
+    ranks = row_ranks(dataset, seed)
+    ranked = np.array(sorted(range(len(dataset)), key=ranks.__getitem__), dtype=np.intp)
     by_class = ranked[np.argsort(dataset.labels[ranked], kind="stable")]
     place = np.arange(len(dataset)) - np.repeat(np.cumsum(counts) - counts, counts)  # 0 is first of its class
     chosen = np.zeros(len(dataset), dtype=bool)
@@ -69,44 +75,47 @@ def _shares(counts: npt.NDArray[np.int64], test: float) -> npt.NDArray[np.int64]
     return shares
 
 
-def _choose_groups(dataset: ImageDataset, test: float, seed: int) -> npt.NDArray[np.bool_]:
-    chosen = np.zeros(len(dataset), dtype=bool)
-    remaining = dataset.counts()
-    target = round(float(np.round(len(dataset) * test, 9)))
-    blocks = _blocks(dataset, seed)
-    taken = 0
-    for rows in blocks:
-        if taken + len(rows) <= target and _take(rows, dataset, chosen, remaining):
-            taken += len(rows)
-    for rows in () if taken else sorted(blocks, key=len):  # every group is larger than the share
-        if _take(rows, dataset, chosen, remaining):
+def _choose_blocks(dataset: ImageDataset, dealt: list[Rows], test: float) -> npt.NDArray[np.bool_]:
+    deal = _Deal(dataset, test)
+    for rows in dealt:
+        if deal.helps(rows):
+            deal.take(rows)
+    for rows in () if deal.taken else sorted(dealt, key=len):  # every block is larger than the share
+        if deal.can_spare(rows):
+            deal.take(rows)
             break
-    return chosen
+    return deal.chosen
 
 
-def _take(
-    rows: npt.NDArray[np.intp],
-    dataset: ImageDataset,
-    chosen: npt.NDArray[np.bool_],
-    remaining: npt.NDArray[np.int64],
-) -> bool:
-    """Move one group to the test part, unless a class would be left without a training image."""
-    given = np.bincount(dataset.labels[rows], minlength=len(remaining))
-    if ((given > 0) & (given >= remaining)).any():
-        return False
-    remaining -= given
-    chosen[rows] = True
-    return True
+class _Deal:
+    """What has gone to the test part so far, class by class."""
 
+    def __init__(self, dataset: ImageDataset, test: float) -> None:
+        self.chosen = np.zeros(len(dataset), dtype=bool)
+        self.taken = 0
+        self._labels: list[int] = dataset.labels.tolist()
+        self._remaining: list[int] = dataset.counts().tolist()
+        self._missing: list[int] = _shares(dataset.counts(), test).tolist()
+        self._total = round(float(np.round(len(dataset) * test, 9)))
 
-def _blocks(dataset: ImageDataset, seed: int) -> list[npt.NDArray[np.intp]]:
-    """Rows that must stay together, in hash order; a row without a group stands alone."""
-    members: dict[tuple[str, str], list[int]] = {}
-    for row, (path, group) in enumerate(zip(dataset.paths, dataset.groups, strict=True)):
-        members.setdefault(("group", group) if group else ("path", path), []).append(row)
-    ordered = sorted(members, key=lambda key: _rank(seed, f"{key[0]}:{key[1]}"))
-    return [np.array(members[key], dtype=np.intp) for key in ordered]
+    def _given(self, rows: Rows) -> Counter[int]:
+        return Counter(self._labels[row] for row in rows.tolist())
 
+    def can_spare(self, rows: Rows) -> bool:
+        """Ask whether every class would keep a training image."""
+        return all(count < self._remaining[label] for label, count in self._given(rows).items())
 
-def _rank(seed: int, name: str) -> bytes:
-    return hashlib.blake2b(b"%d:%b" % (seed, name_bytes(name)), digest_size=16).digest()
+    def helps(self, rows: Rows) -> bool:
+        """Ask whether the classes would come nearer to their shares, within the total."""
+        if self.taken + len(rows) > self._total or not self.can_spare(rows):
+            return False
+        missing = self._missing
+        return sum(abs(missing[c] - n) - abs(missing[c]) for c, n in self._given(rows).items()) < 0
+
+    def take(self, rows: Rows) -> None:
+        """Move rows to the test part."""
+        self.chosen[rows] = True
+        self.taken += len(rows)
+        for label, count in self._given(rows).items():
+            self._remaining[label] -= count
+            self._missing[label] -= count

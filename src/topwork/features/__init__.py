@@ -3,8 +3,8 @@
 In: a data set and a backbone. Out: a ``FeatureTable``, memory-mapped, through a cache on disk.
 """
 
+from topwork.data import Source
 from topwork.features._extract import Extraction, Progress, extract, extract_few
-from topwork.features._read_ahead import Source
 from topwork.features._store import size_limit
 from topwork.features._table import FeatureTable
 

@@ -26,8 +26,8 @@ from topwork.backbones import (
     open_engine,
     recorded_choice,
 )
-from topwork.data import ImageDataset, LeftOut
-from topwork.features._read_ahead import Item, Source, read_ahead
+from topwork.data import ImageDataset, LeftOut, Source
+from topwork.features._read_ahead import Item, read_ahead
 from topwork.features._store import DiskStore, MemoryStore, Store, recipe_folder
 from topwork.features._table import FeatureTable
 
@@ -39,7 +39,7 @@ _FORMAT = 1  # raise when decoding or resizing gives other pixels than before
 _PARITY_IMAGES = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Extraction:
     """Features of a row of sources.
 
@@ -86,14 +86,13 @@ def extract(
         (1000, 1280)
     """
     names = tuple(outputs) if outputs is not None else backbone.outputs("last")
-    sources = [dataset.full_path(index) for index in range(len(dataset))]
     with contextlib.ExitStack() as stack:
 
         def open_store(choice: EngineChoice) -> Store:
             folder = recipe_folder(_recipe(backbone, names, choice)) if cache else _temporary(stack)
             return stack.enter_context(DiskStore(folder, _width(backbone, names)))
 
-        found = run(sources, backbone, names, open_store, engine=engine, choice=choice, progress=progress)
+        found = run(dataset.sources(), backbone, names, open_store, engine=engine, choice=choice, progress=progress)
     left_out = [LeftOut(dataset.paths[index], reason) for index, reason in found.refused]
     return FeatureTable(dataset.without(left_out), backbone, found.choice, names, found.values)
 

@@ -14,11 +14,10 @@ import numpy.typing as npt
 
 from topwork._cores import available_cores
 from topwork.backbones import Preprocessing
-from topwork.data import decode, read_bytes
+from topwork.data import Slice, Source, decode, printable, read_bytes
 from topwork.errors import ImageError
 
 UInt8Array = npt.NDArray[np.uint8]
-Source = str | os.PathLike[str] | bytes | UInt8Array
 
 _CHUNK = 8  # images a task: enough that handing tasks over costs nothing
 _AHEAD_BYTES = 192 * 2**20  # decoded pixels that may wait; lets a first run decode while the network is converted
@@ -47,7 +46,8 @@ def read_ahead(
     """Items in the order of the sources; memory stays flat however many there are.
 
     Args:
-        sources: Files, encoded images as bytes, or pixels as uint8 (height, width, 3).
+        sources: Files, slices of files, encoded images as bytes, or pixels as uint8 (height, width, 3); each is asked
+            for once, on a decoder's thread.
         preprocessing: Applied to every image.
         is_known: Whether a content's features exist already, so that it need not be decoded.
     """
@@ -69,14 +69,24 @@ def read_ahead(
 def _read_chunk(
     sources: Sequence[Source], indices: range, preprocessing: Preprocessing, is_known: Callable[[bytes], bool]
 ) -> list[Item]:
-    return [read_item(index, sources[index], preprocessing, is_known) for index in indices]
+    return [_read_row(index, sources, preprocessing, is_known) for index in indices]
+
+
+def _read_row(
+    index: int, sources: Sequence[Source], preprocessing: Preprocessing, is_known: Callable[[bytes], bool]
+) -> Item:
+    try:
+        source = sources[index]
+    except ImageError as error:
+        return Item(index, b"", None, error.message)
+    return read_item(index, source, preprocessing, is_known)
 
 
 def read_item(index: int, source: Source, preprocessing: Preprocessing, is_known: Callable[[bytes], bool]) -> Item:
     """Read one source; what cannot be used comes back with its reason, never as an exception."""
     try:
         if isinstance(source, np.ndarray):
-            image = _checked_pixels(source)
+            image = decode(source)
             key = _content_key(image.tobytes() + str(image.shape).encode())
             return Item(index, key, None if is_known(key) else preprocessing(image))
         content = source if isinstance(source, bytes) else read_bytes(source)
@@ -85,17 +95,16 @@ def read_item(index: int, source: Source, preprocessing: Preprocessing, is_known
             return Item(index, key, None)
         return Item(index, key, preprocessing(decode(content, min_side=preprocessing.min_side)))
     except ImageError as error:
-        return Item(index, b"", None, error.message)
+        return Item(index, b"", None, _reason(source, error))
+
+
+def _reason(source: Source, error: ImageError) -> str:
+    """Why, without the file's name: whoever lists it names the file."""
+    if isinstance(source, np.ndarray | bytes):
+        return error.message
+    name = str(source) if isinstance(source, Slice) else printable(os.fspath(source))
+    return error.message.removeprefix(f"{name}: ")
 
 
 def _content_key(content: bytes) -> bytes:
     return hashlib.blake2b(content, digest_size=16).digest()
-
-
-def _checked_pixels(image: UInt8Array) -> UInt8Array:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise ImageError(
-            f"an image array must be uint8 (height, width, 3), not {image.dtype} {image.shape}",
-            hint="grey images: np.stack([image] * 3, axis=-1); floats from 0 to 1: (image * 255).astype('uint8')",
-        )
-    return image

@@ -30,6 +30,8 @@ KEY_BYTES = 16
 _GATHER_ROWS = 4096
 _DEFAULT_LIMIT = 10 * 2**30
 _DRAFT_SECONDS = 86_400
+_MOST_SEGMENTS = 64  # each is a file held open, and a process may hold 1,024 (256 on macOS)
+_SMALL_SEGMENT = 64 * 2**20  # larger ones are not copied: a cache within its limit holds few of them
 
 
 class Store(Protocol):
@@ -75,13 +77,20 @@ class DiskStore:
     def __init__(self, folder: Path, width: int) -> None:
         self._folder = folder
         self._width = width
-        self._files: list[Any] = []
+        self._files: list[Any] = []  # of rows, one a segment
+        self._names: list[Path] = []  # of keys, likewise
         self._places: dict[bytes, tuple[int, int]] = {}  # key -> (segment, row)
         self._draft: _Draft | None = None
 
     def __enter__(self) -> DiskStore:
-        """Open what earlier runs left."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        """Open what earlier runs left.
+
+        Raises:
+            TopworkError: The folder cannot be made, or ``TOPWORK_CACHE_SIZE`` is no size.
+        """
+        size_limit()  # now, not when the work is done
+        with _told(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
         for keys_file in sorted(self._folder.glob("*.keys")):
             with contextlib.suppress(OSError):  # another process may have made room meanwhile
                 self._open_segment(keys_file)
@@ -96,12 +105,13 @@ class DiskStore:
             return
         with contextlib.suppress(OSError):
             os.utime(keys_file)  # used just now: the last to be evicted
-        self._remember(rows, (keys[at * KEY_BYTES : (at + 1) * KEY_BYTES] for at in range(count)))
+        segment = self._remember(rows, keys_file)
+        self._places.update((keys[row * KEY_BYTES : (row + 1) * KEY_BYTES], (segment, row)) for row in range(count))
 
-    def _remember(self, rows: Any, keys: Iterator[bytes]) -> None:
-        segment = len(self._files)
+    def _remember(self, rows: Any, keys_file: Path) -> int:
         self._files.append(rows)
-        self._places.update((key, (segment, row)) for row, key in enumerate(keys))
+        self._names.append(keys_file)
+        return len(self._files) - 1
 
     def __contains__(self, key: object) -> bool:
         """Whether that content's features are here."""
@@ -113,23 +123,25 @@ class DiskStore:
         Raises:
             TopworkError: The disk is full or may not be written.
         """
-        try:
+        with _told(self._folder):
             if self._draft is None:
                 self._draft = _Draft(self._folder)
-                self._draft.segment = len(self._files)
-                self._files.append(self._draft.rows)
+                self._draft.segment = self._remember(self._draft.rows, self._draft.keys_file)
             for key in keys:
                 self._places[key] = (self._draft.segment, len(self._draft.keys))
                 self._draft.keys.append(key)
             self._draft.rows.write(np.ascontiguousarray(rows, np.float32))
-        except OSError as error:
-            raise TopworkError(
-                f"the feature cache {self._folder} cannot be written: {error.strerror}",
-                hint="make room, or set TOPWORK_CACHE to a folder elsewhere",
-            ) from error
 
     def gather(self, keys: Sequence[bytes]) -> Float32Array:
-        """Features (N, D) of N contents, in that order, memory-mapped."""
+        """Features (N, D) of N contents, in that order, memory-mapped.
+
+        Raises:
+            TopworkError: The disk is full.
+        """
+        with _told(self._folder):
+            return self._gathered(keys)
+
+    def _gathered(self, keys: Sequence[bytes]) -> Float32Array:
         if self._draft is not None:
             self._draft.rows.flush()
         places = np.array([self._places[key] for key in keys], np.int64).reshape(-1, 2)
@@ -161,33 +173,81 @@ class DiskStore:
         """Publish what was computed, make room, close."""
         try:
             if self._draft is not None:
-                self._draft.publish()
+                self._publish(self._draft)
                 make_room(keep=self._folder)
         finally:
             for file in self._files:
                 file.close()
+
+    def _publish(self, draft: _Draft) -> None:
+        """Show the draft to other runs, with the small segments in it where there are too many."""
+        merged = self._small() if len(self._files) > _MOST_SEGMENTS else set[int]()
+        try:
+            moved = [(key, place) for key, place in self._places.items() if place[0] in merged]
+            draft.rows.seek(0, os.SEEK_END)
+            for key, place in moved:
+                draft.rows.write(self._read(*np.array([place]).T))
+                draft.keys.append(key)
+            draft.publish()
+        except OSError:
+            draft.drop()
+            return
+        for segment in merged:
+            _delete(self._names[segment])
+
+    def _small(self) -> set[int]:
+        sizes = [os.fstat(file.fileno()).st_size for file in self._files[:-1]]  # the last one is the draft
+        return {segment for segment, size in enumerate(sizes) if size < _SMALL_SEGMENT}
+
+
+@contextlib.contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Say in plain words that the cache cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise TopworkError(
+            f"the feature cache {folder} cannot be written: {error.strerror or error}",
+            hint="make room, or set TOPWORK_CACHE to a folder elsewhere",
+        ) from error
 
 
 class _Draft:
     """The segment that this run writes."""
 
     def __init__(self, folder: Path) -> None:
-        self._name = folder / uuid.uuid4().hex
+        self.keys_file = folder / f"{uuid.uuid4().hex}.keys"
         self.segment = -1
         self.keys: list[bytes] = []
-        self.rows: Any = self._name.with_suffix(".rows").open("wb+")
+        self.rows: Any = self.keys_file.with_suffix(".rows").open("wb+")
 
     def publish(self) -> None:
-        """Make the segment visible to others, or leave nothing where it cannot be written whole."""
-        draft = self._name.with_suffix(".keys-draft")
-        try:
-            self.rows.flush()
-            os.fsync(self.rows.fileno())
-            draft.write_bytes(b"".join(self.keys))
-            draft.rename(self._name.with_suffix(".keys"))
-        except OSError:
-            draft.unlink(missing_ok=True)
-            self._name.with_suffix(".rows").unlink(missing_ok=True)
+        """Make the segment visible to others.
+
+        Raises:
+            OSError: It cannot be written whole.
+        """
+        self.rows.flush()
+        os.fsync(self.rows.fileno())
+        draft = self.keys_file.with_suffix(".keys-draft")
+        draft.write_bytes(b"".join(self.keys))
+        draft.rename(self.keys_file)
+
+    def drop(self) -> None:
+        """Leave nothing behind."""
+        _delete(self.keys_file.with_suffix(".keys-draft"))
+        _delete(self.keys_file)
+
+
+def _delete(keys_file: Path) -> int:
+    """Delete a segment, keys first; the bytes that this freed."""
+    freed = 0
+    for file in (keys_file, keys_file.with_suffix(".rows")):
+        with contextlib.suppress(OSError):  # another process may have deleted it meanwhile
+            size = file.stat().st_size
+            file.unlink()
+            freed += size
+    return freed
 
 
 def recipe_folder(recipe: dict[str, Any]) -> Path:
@@ -207,10 +267,11 @@ def size_limit() -> int:
         return _DEFAULT_LIMIT
     units = {"KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
     number, unit = (text[:-2], units[text[-2:]]) if text[-2:] in units else (text, 1)
-    try:
-        return int(float(number) * unit)
-    except ValueError:
-        raise TopworkError(f"TOPWORK_CACHE_SIZE must be a size such as 500MB or 2GB, not {text!r}") from None
+    with contextlib.suppress(ValueError, OverflowError):  # the latter for "inf"
+        size = int(float(number) * unit)
+        if size >= 0:
+            return size
+    raise TopworkError(f"TOPWORK_CACHE_SIZE must be a size such as 500MB or 2GB, not {text!r}")
 
 
 def make_room(keep: Path) -> None:
@@ -221,10 +282,7 @@ def make_room(keep: Path) -> None:
     if excess <= 0:
         return
     for keys_file in sorted(root.glob("*/*.keys"), key=lambda file: (file.parent == keep, _last_use(file))):
-        for file in (keys_file, keys_file.with_suffix(".rows")):
-            with contextlib.suppress(OSError):
-                excess -= file.stat().st_size
-                file.unlink()
+        excess -= _delete(keys_file)
         if excess <= 0:
             return
 
@@ -233,7 +291,7 @@ def _sweep(root: Path) -> None:
     """Delete rows without keys: a run that was killed left them. Younger ones may be another run's draft."""
     for rows in root.glob("*/*.rows"):
         if not rows.with_suffix(".keys").exists() and time.time() - _last_use(rows) > _DRAFT_SECONDS:
-            rows.unlink(missing_ok=True)
+            _delete(rows.with_suffix(".keys"))
 
 
 def _last_use(file: Path) -> float:

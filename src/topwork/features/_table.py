@@ -15,7 +15,7 @@ from topwork.errors import BackboneError
 Float32Array = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FeatureTable:
     """Features of a data set's images, row by row.
 
@@ -52,8 +52,9 @@ class FeatureTable:
         """The rows of one part of the data set (``train``, ``val``, ``test``)."""
         return self.select(np.flatnonzero(np.asarray(self.dataset.parts) == name))
 
-    def select(self, rows: npt.NDArray[np.intp]) -> FeatureTable:
-        """Some rows; neighbouring ones stay memory-mapped."""
+    def select(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> FeatureTable:
+        """Some rows by position or mask, as ``ImageDataset.select``; neighbouring ones stay memory-mapped."""
+        rows = np.arange(len(self))[rows]
         chosen = slice(rows[0], rows[-1] + 1) if _is_run(rows) else rows
         return replace(self, dataset=self.dataset.select(rows), values=self.values[chosen])
 

@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import importlib.metadata
 import os
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from topwork._version import __version__
 from topwork.backbones import DEFAULT, Backbone
 from topwork.backbones import load as load_backbone
-from topwork.data import ImageDataset, read, split
+from topwork.data import ImageDataset, LeftOut, printable, read, split
 from topwork.errors import DataError
 from topwork.evaluate import Evaluation, evaluate
 from topwork.heads import LinearHead
@@ -22,6 +23,7 @@ from topwork.strategies import Announce, Probe, ProbeOptions, fit_probe
 
 Strategy = Literal["auto", "probe"]
 
+_NAMED = 10  # files left out that the notes name
 _LIBRARIES = ("numpy", "openvino", "pillow", "simplejpeg", "timm", "torch")
 
 
@@ -57,7 +59,7 @@ def fit(
     dataset = _with_parts(data if isinstance(data, ImageDataset) else read(data), test, chosen.seed)
     network = load_backbone(backbone) if isinstance(backbone, str) else backbone
     probe = fit_probe(dataset, network, chosen, announce=announce)
-    held_out = _held_out_part(probe.table.dataset)
+    held_out = _held_out_part(dataset)
     evaluation = _evaluation(probe, held_out, chosen.seed)
     record = _record(dataset, probe, held_out, evaluation, chosen.seed)
     return Model(record, probe.head, probe.table.backbone)
@@ -83,8 +85,19 @@ def _evaluation(probe: Probe, part: str, seed: int) -> Evaluation | None:
     if not part:
         return None
     table = probe.table.part(part)
+    if len(table) == 0:
+        raise DataError(
+            f"none of the images that are to measure the model ({part}) can be read",
+            hint=_left_out(probe.table.dataset.left_out, 1)[0],
+        )
     probabilities = probe.head.probabilities(table.values)
     return evaluate(probabilities, table.dataset.labels, table.dataset.classes, seed=seed)
+
+
+def _left_out(items: Sequence[LeftOut], named: int) -> list[str]:
+    """A note on each of the first files that could not be used, and one on how many more there are."""
+    notes = [f"left out: {printable(item.path)}: {item.reason}" for item in items[:named]]
+    return [*notes, f"left out: {len(items) - named} more"] if len(items) > named else notes
 
 
 def _record(
@@ -109,7 +122,7 @@ def _record(
             held_out=len(used.part(held_out)) if held_out else 0,
             held_out_part=held_out,
             left_out=len(used.left_out),
-            notes=dataset.notes,
+            notes=(*dataset.notes, *_left_out(used.left_out, _NAMED)),
         ),
         seed=seed,
         versions={"topwork": __version__, **{name: importlib.metadata.version(name) for name in _LIBRARIES}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,13 +12,19 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork._files import restored, written_whole
-from topwork.backbones import Backbone, Weights, file_sha256
+from topwork.backbones import Backbone, Weights, file_sha256, row
+from topwork.data import printable
 from topwork.errors import BackboneError, ModelError
 from topwork.heads import Head, head_from_tensors
 from topwork.model._record import ModelRecord, parse_record
 
 RECORD, HEAD, BACKBONE = "model.json", "head.safetensors", "backbone.safetensors"
+_OURS = {RECORD, HEAD, BACKBONE, "history.jsonl", "report.html", ".DS_Store", "Thumbs.db"}
 _RECORD_BYTES = 256 * 2**20  # far beyond any real record; keeps a hostile file out of memory
+
+_MODE = 0o644  # safetensors makes its files private; a model is to be shared
+_READS = 20  # of a folder that another process replaces again and again
+_WRITE_HINT = "choose another folder with -o, or make room; nothing was changed there"
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 
@@ -28,45 +35,64 @@ def write(folder: Path, record: ModelRecord, head: Head, backbone: Backbone, *, 
     Raises:
         ModelError: Something that is no model stands there, or the disk cannot be written.
     """
+    from safetensors import SafetensorError
+
     require_free(folder)
+    inside = self_contained or record.backbone["weights"]["location"] == BACKBONE
     try:
-        with written_whole(folder, replace=True) as draft:
-            if self_contained:
+        with written_whole(folder.resolve(), replace=True) as draft:  # a link to a model stays a link
+            if inside:
                 record = _with_weights(record, backbone, draft / BACKBONE)
             _write_tensors(head.to_tensors(), draft / HEAD)
             (draft / RECORD).write_text(_readable(record.model_dump_json(indent=2)) + "\n", "utf-8")
-    except OSError as error:
-        raise ModelError(
-            f"{folder}: the model cannot be written: {error.strerror or error}",
-            hint="choose another folder with -o, or make room; nothing was changed there",
-        ) from error
+    except (OSError, SafetensorError) as error:  # the latter is what safetensors makes of a full disk
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise ModelError(f"{folder}: the model cannot be written: {reason or error}", hint=_WRITE_HINT) from error
 
 
 def _readable(text: str) -> str:
-    """Indented JSON with its lists of numbers on one line each."""
+    """Indented JSON with its lists of numbers on one line each; no string holds a line end, so none is touched."""
     return re.sub(
-        r"\[[\s\d.,+eE-]*\]",
+        r"\[\n[\s\d.,+eE-]*\]",
         lambda found: " ".join(found[0].split()).replace("[ ", "[").replace(" ]", "]"),
         text,
     )
 
 
 def require_free(folder: Path) -> None:
-    """Refuse to replace anything that is not a model.
+    """Refuse, before any work is done, a place where a model cannot be written without a loss.
 
     Raises:
-        ModelError: A file, or a folder that holds something else, stands there.
+        ModelError: A file, or a folder that holds something else, stands there; or no folder can be made there.
     """
-    if folder.is_dir() and (not any(folder.iterdir()) or (folder / RECORD).is_file()):
-        return
-    if folder.exists() or folder.is_symlink():
+    names = _names(folder)
+    if RECORD not in names if names else names is None and os.path.lexists(folder):
         raise ModelError(f"{folder}: exists and is no topwork model", hint="choose another folder with -o")
+    if strange := sorted((names or set()) - _OURS):
+        raise ModelError(
+            f"{folder}: replacing this model would delete {', '.join(map(printable, strange[:3]))} in it",
+            hint="choose another folder with -o, or move that away",
+        )
+    if os.path.ismount(folder):
+        raise ModelError(f"{folder}: a mount point cannot be replaced", hint=f"choose a folder in it: {folder}/model")
+    parent = next(path for path in folder.absolute().parents if path.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise ModelError(f"{folder}: no folder can be made in {parent}", hint=_WRITE_HINT)
+
+
+def _names(folder: Path) -> set[str] | None:
+    """What a folder holds; None where there is no folder."""
+    try:
+        return {path.name for path in folder.iterdir()} if folder.is_dir() else None
+    except OSError as error:
+        raise ModelError(f"{folder}: cannot be read: {error.strerror}", hint=_WRITE_HINT) from error
 
 
 def _with_weights(record: ModelRecord, backbone: Backbone, path: Path) -> ModelRecord:
     from safetensors.torch import save_file
 
     save_file({name: value.contiguous() for name, value in backbone.module().state_dict().items()}, path)
+    path.chmod(_MODE)
     weights = {"source": "file", "sha256": file_sha256(path), "location": BACKBONE}
     return record.model_copy(update={"backbone": {**record.backbone, "weights": weights}})
 
@@ -75,6 +101,7 @@ def _write_tensors(tensors: Tensors, path: Path) -> None:
     from safetensors.numpy import save_file
 
     save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, path)
+    path.chmod(_MODE)
 
 
 def read(folder: Path) -> tuple[ModelRecord, Head, Backbone]:
@@ -83,10 +110,32 @@ def read(folder: Path) -> tuple[ModelRecord, Head, Backbone]:
     Raises:
         ModelError: It is not there, not readable, or its parts do not fit.
     """
-    folder = restored(folder)
+    for _ in range(_READS):
+        before = _identity(restored(folder.resolve()))
+        try:
+            parts = _read(folder)
+        except ModelError:
+            if before == _identity(folder):
+                raise
+            continue
+        if before == _identity(folder):
+            return parts
+    raise ModelError(f"{folder}: changes all the time", hint="wait until what writes it is done")
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from another one that was renamed into its place meanwhile."""
+    try:
+        facts = folder.stat()
+    except OSError:
+        return None
+    return facts.st_ino, facts.st_mtime_ns
+
+
+def _read(folder: Path) -> tuple[ModelRecord, Head, Backbone]:
     record = parse_record(_read_text(folder), str(folder / RECORD))
     backbone = _backbone(folder, record)
-    head = head_from_tensors(record.head, _read_tensors(folder / HEAD))
+    head = _head(folder / HEAD, record)
     if head.n_classes != len(record.classes):
         raise ModelError(
             f"{folder}: the head answers with {head.n_classes} classes, model.json names {len(record.classes)}"
@@ -95,6 +144,14 @@ def read(folder: Path) -> tuple[ModelRecord, Head, Backbone]:
     if head.n_features != width:
         raise ModelError(f"{folder}: the head reads {head.n_features} features, its outputs give {width}")
     return record, head, backbone
+
+
+def _head(path: Path, record: ModelRecord) -> Head:
+    tensors = _read_tensors(path)
+    try:
+        return head_from_tensors(record.head, tensors)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error.message}", hint=error.hint) from error
 
 
 def _read_text(folder: Path) -> str:
@@ -117,13 +174,28 @@ def _backbone(folder: Path, record: ModelRecord) -> Backbone:
             backbone.width(output)
     except BackboneError as error:
         raise ModelError(f"{folder / RECORD}: {error.message}") from error
+    if not re.fullmatch(r"[\w.-]+", backbone.name):  # it becomes the name of a folder in the cache
+        raise ModelError(f"{folder / RECORD}: {backbone.name!r} is not a backbone's name")
     weights = backbone.weights
+    if weights.source == "package":
+        _require_package(folder, weights)
     if weights.source != "file" or Path(weights.location).is_absolute():
         return backbone
     if weights.location != BACKBONE:  # the only file beside it that a model may point to
         raise ModelError(f"{folder / RECORD}: weights at {weights.location!r} lie outside the model folder")
     inside = Weights("file", weights.sha256, str((folder / BACKBONE).resolve()))
     return backbone.with_weights(inside)
+
+
+def _require_package(folder: Path, weights: Weights) -> None:
+    """Refuse weights that the catalogue does not hold: others would give other features without a word."""
+    known = row(weights.location)
+    if known is None or known.sha256 != weights.sha256:
+        raise ModelError(
+            f"{folder / RECORD}: this topwork does not come with the weights {weights.location!r} "
+            f"of sha256 {weights.sha256[:16]}",
+            hint="use the topwork that wrote it, or train it again",
+        )
 
 
 def _read_tensors(path: Path) -> Tensors:

@@ -79,7 +79,7 @@ class Model:
     @property
     def metrics(self) -> Evaluation | None:
         """What held-out images said when the model was made; None where none were held out."""
-        return Evaluation.from_dict(self.record.metrics) if self.record.metrics else None
+        return Evaluation.from_dict(self.record.metrics) if self.record.metrics is not None else None
 
     def predict(self, sources: Sequence[Source]) -> list[Prediction]:
         """Classify images.
@@ -92,12 +92,14 @@ class Model:
             not affected.
 
         Raises:
+            ImageError: ``sources`` is one image rather than several.
             BackboneError: The backbone's weights are not to be had on this machine.
         """
         return list(self.predict_each(sources))
 
     def predict_each(self, sources: Sequence[Source]) -> Iterator[Prediction]:
         """Like ``predict``, a chunk at a time: memory stays flat however many sources there are."""
+        _require_several(sources)
         for start in range(0, len(sources), _CHUNK):
             chunk = sources[start : start + _CHUNK]
             probabilities, errors = self._probabilities(chunk)
@@ -112,8 +114,9 @@ class Model:
         """Probabilities (N, C) in the order of ``classes``.
 
         Raises:
-            ImageError: A source cannot be used; it names the first one.
+            ImageError: A source cannot be used; it names the first one. Or ``sources`` is one image.
         """
+        _require_several(sources)
         probabilities, errors = self._probabilities(sources)
         if errors:
             first = min(errors)
@@ -204,6 +207,13 @@ class Model:
             if single not in self._engines:
                 self._engines[single] = open_engine(self.backbone, self.record.outputs, choice, images=images)
             return self._engines[single]
+
+
+def _require_several(sources: object) -> None:
+    """Refuse one name, or one array, which is a sequence too: of letters, or of rows."""
+    single = isinstance(sources, str | bytes | os.PathLike)
+    if single or (isinstance(sources, np.ndarray) and sources.ndim not in (1, 4)):
+        raise ImageError("images come as a list, not as one image", hint="model.predict([image])")
 
 
 def _without_gpu(choice: EngineChoice) -> EngineChoice:

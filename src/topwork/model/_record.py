@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from topwork.backbones import EngineName
-from topwork.errors import ModelError
+from topwork.backbones import Backbone, EngineName
+from topwork.errors import BackboneError, DataError, ModelError
+from topwork.evaluate import Evaluation
 
 FORMAT: Literal[1] = 1
 
@@ -118,8 +120,8 @@ def parse_record(text: str, where: str) -> ModelRecord:
     import json
 
     try:
-        fields = json.loads(text)
-    except ValueError as error:
+        fields = json.loads(text, parse_float=_finite, parse_constant=_finite)
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{where}: not valid JSON: {error}") from error
     version = fields.get("format") if isinstance(fields, dict) else None
     if version != FORMAT:
@@ -128,8 +130,39 @@ def parse_record(text: str, where: str) -> ModelRecord:
             hint="use the topwork that wrote it, or train it again",
         )
     try:
-        return ModelRecord.model_validate(fields)
+        record = ModelRecord.model_validate(fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(step) for step in first["loc"]) or "the whole"
-        raise ModelError(f"{where}: {place}: {first['msg']} ({error.error_count()} in all)") from error
+        raise _unexpected(error, where) from error
+    try:
+        TypeAdapter(Backbone).validate_json(json.dumps(record.backbone), strict=True)
+    except ValidationError as error:
+        raise _unexpected(error, f"{where}: backbone") from error
+    except BackboneError as error:
+        raise ModelError(f"{where}: {error.message}") from error
+    _check_metrics(record, where)
+    return record
+
+
+def _finite(text: str) -> float:
+    """A number of the file; Python's reader would take NaN and 1e999 too."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is not a finite number")
+    return value
+
+
+def _unexpected(error: ValidationError, where: str) -> ModelError:
+    first = error.errors()[0]
+    place = ".".join(str(step) for step in first["loc"]) or "the whole"
+    return ModelError(f"{where}: {place}: {first['msg']} ({error.error_count()} in all)")
+
+
+def _check_metrics(record: ModelRecord, where: str) -> None:
+    if record.metrics is None:
+        return
+    try:
+        classes = Evaluation.from_dict(record.metrics).classes
+    except (DataError, OverflowError) as error:
+        raise ModelError(f"{where}: metrics: {error}") from error
+    if classes != record.classes:
+        raise ModelError(f"{where}: metrics: they are of other classes than the model's")

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from topwork.backbones import Backbone, EngineName, Fit, Pooling
-from topwork.data import ImageDataset, decode
+from topwork.data import ImageDataset, decode, printable
 from topwork.errors import DataError, ImageError
 from topwork.features import FeatureTable, Progress, extract
 from topwork.heads import Head, LinearFit, fit_knn
@@ -177,7 +177,7 @@ def _ways_to_fit(train: ImageDataset, backbone: Backbone) -> list[Fit]:
 def _sides(dataset: ImageDataset, row: int) -> tuple[int, int] | None:
     """Height and width of one image, None where it cannot be read; extraction lists those."""
     try:
-        height, width, _ = decode(dataset.full_path(row)).shape
+        height, width, _ = decode(dataset.source(row)).shape
     except ImageError:
         return None
     return height, width
@@ -199,7 +199,9 @@ def _sample(train: FeatureTable, seed: int) -> FeatureTable:
 def _require_classes(train: ImageDataset) -> None:
     present = int((train.counts() > 0).sum())
     if present < 2:
+        lost = [f"{len(train.left_out)} left out, the first: {printable(x.path)}: {x.reason}" for x in train.left_out]
         raise DataError(
-            f"only {present} of {len(train.classes)} classes has an image that can be read; two are needed",
-            hint="the list of what was left out says why: `topwork fit … --json`" if train.left_out else "",
+            f"training images that can be read are there for {present} of {len(train.classes)} classes; "
+            "two classes are needed",
+            hint=lost[0] if lost else "",
         )

@@ -1,0 +1,69 @@
+"""Features as the doctor reads them: a few columns of a table that may be far larger than memory."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.features import FeatureTable
+
+Float32Array = npt.NDArray[np.float32]
+
+_CHUNK = 1024  # rows at a time
+
+
+class Embedding:
+    """The last output of a table (the network's own pooled features), centred, for rows of the data set.
+
+    Args:
+        table: Features of the images that could be read.
+        rows: (M,), which row of the data set each row of the table is.
+    """
+
+    def __init__(self, table: FeatureTable, rows: npt.NDArray[np.intp]) -> None:
+        self._values = table.values
+        self._first = table.values.shape[1] - table.widths[-1]
+        self._places = {row: place for place, row in enumerate(rows.tolist())}
+        self._mean = self._mean_of_all()
+
+    def _mean_of_all(self) -> npt.NDArray[np.float64]:
+        total = np.zeros(self._values.shape[1] - self._first)
+        for part in _parts(len(self._values)):
+            total += self._values[part, self._first :].sum(axis=0, dtype=np.float64)
+            release(self._values)
+        return np.asarray(total / max(len(self._values), 1))
+
+    def cosines(self, pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Cosine of the angle between the features of each pair (P, 2) of rows; -1 where a row has none."""
+        found = np.full(len(pairs), -1.0)
+        for part in _parts(len(pairs)):
+            places = np.array([[self._places.get(row, -1) for row in pair] for pair in pairs[part].tolist()])
+            known = (places >= 0).all(axis=1)
+            first, second = (self._unit(places[known, side]) for side in (0, 1))
+            found[np.arange(part.start, part.start + len(places))[known]] = (first * second).sum(axis=1)
+            release(self._values)
+        return found
+
+    def _unit(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        centred = self._values[places, self._first :] - self._mean
+        return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12))
+
+
+def _parts(count: int) -> Iterator[slice]:
+    for start in range(0, count, _CHUNK):
+        yield slice(start, min(start + _CHUNK, count))
+
+
+def release(values: Float32Array) -> None:
+    """Tell the system that the pages of a memory-mapped array are not needed; they are read again when they are.
+
+    Without this, every page that was ever touched counts as this process's memory. An array in memory is left alone.
+    """
+    owner: object = values
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        owner.madvise(mmap.MADV_DONTNEED)

@@ -1,0 +1,100 @@
+"""Findings on files: what the reader left out, and what only decoding tells."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from topwork.checking._finding import Case, Finding, Severity, number, ranked
+from topwork.checking._survey import Survey
+from topwork.data import LeftOut, printable
+
+# Words of the reason -> finding, its severity, what it says of the files, what to do. The first that fits is taken.
+_KINDS: tuple[tuple[tuple[str, ...], str, Severity, str, str], ...] = (
+    (
+        ("a link", "linked folder"),
+        "links",
+        "warning",
+        "links that lead out of the data folder or nowhere, and were not followed",
+        "copy the images into the data folder",
+    ),
+    (
+        ("too large to decode", "too costly to decode", "more than the"),
+        "bombs",
+        "warning",
+        "too large or too costly to decode safely",
+        "make them smaller, or leave them out: one such file can take all memory",
+    ),
+    (
+        ("truncated", "premature end", "end of file", "empty file"),
+        "truncated",
+        "warning",
+        "cut off: copying or downloading them was interrupted",
+        "fetch them again from where they came",
+    ),
+    (
+        ("permission", "not a regular file", "no such file", "changed while", "cannot be read"),
+        "unreadable-files",
+        "warning",
+        "files that cannot be opened or changed meanwhile",
+        "check their rights, and whether something is writing to the folder",
+    ),
+    (
+        ("suffix", "is not read", "not an image", "not in a class folder", "beside 'train'"),
+        "not-images",
+        "note",
+        "not taken for an image of a class",
+        "nothing to do, unless you miss one of them",
+    ),
+)
+_OTHER: tuple[str, Severity, str, str] = (
+    "damaged",
+    "warning",
+    "damaged: they cannot be decoded",
+    "fetch them again, or leave them out",
+)
+
+
+def file_findings(survey: Survey) -> Iterator[Finding]:
+    """What cannot be used, by the kind of its fault; each file is in exactly one finding.
+
+    None of it blocks: the files are listed, counted and not trained on, so that no figure is untrue for them.
+    """
+    dataset = survey.dataset
+    failed = [LeftOut(dataset.paths[row], reason) for row, reason in survey.refused.items()]
+    by_kind: dict[tuple[str, Severity, str, str], list[LeftOut]] = defaultdict(list)
+    for item in (*dataset.left_out, *failed):
+        by_kind[_kind(item.reason)].append(item)
+    for (name, severity, what, advice), items in by_kind.items():
+        cases = ranked(Case((item.path,), printable(item.reason)) for item in items)
+        yield Finding(name, severity, len(items), f"{number(len(items), 'file')} left out: {what}.", advice, cases)
+    yield from _hidden(dataset.ignored)
+    yield from _notes(dataset.notes)
+
+
+def _kind(reason: str) -> tuple[str, Severity, str, str]:
+    lower = reason.lower()
+    for words, name, severity, what, advice in _KINDS:
+        if any(word in lower for word in words):
+            return name, severity, what, advice
+    return _OTHER
+
+
+def _hidden(count: int) -> Iterator[Finding]:
+    if count:
+        yield Finding(
+            "hidden-files",
+            "note",
+            count,
+            f"{number(count, 'hidden or system file')} passed over, such as .DS_Store and Thumbs.db.",
+            "nothing to do",
+        )
+
+
+def _notes(notes: Iterable[str]) -> Iterator[Finding]:
+    """What the reader noted and no other finding says in more detail."""
+    kept = [note for note in notes if not note.startswith(("no training image", "only one training", "imbalanced"))]
+    if kept:
+        yield Finding(
+            "reader-notes", "note", len(kept), f"{'; '.join(kept)}.", "read them; they are not faults by themselves"
+        )

@@ -1,0 +1,160 @@
+"""Findings on labels: likely errors, classes that cannot be told apart, classes with too few images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.checking._finding import Case, Finding, number, ranked
+from topwork.checking._probe import LEAST_IMAGES, MOST_CLASSES, Opinion
+from topwork.data import ImageDataset, printable
+
+WRONG = 0.5  # probability from which a label is listed: as likely wrong as right
+MANY_WRONG = 0.01  # share of labels above which the list is a warning
+CONFUSED = 0.35  # share of images nearer to the other class, both ways averaged; 0.5 is a coin
+LEAST_JUDGED = 10  # images of each class, for a pair to be judged
+FEW = 10  # training images of a class below which little can be learned or measured
+IMBALANCE = 10  # times by which the largest class may outnumber the smallest
+
+
+def label_findings(dataset: ImageDataset, opinion: Opinion | None) -> Iterator[Finding]:
+    """What the probe thinks of the labels.
+
+    None of it blocks: a suspicion is no proof, and wrong labels make the measured figures worse, not better.
+
+    Args:
+        dataset: The images that the opinion's rows speak of.
+        opinion: None where the labels could not be checked.
+    """
+    if opinion is None:
+        yield _not_checked(dataset)
+        return
+    yield from _likely_errors(dataset, opinion)
+    yield from _confused(dataset, opinion)
+
+
+def _not_checked(dataset: ImageDataset) -> Finding:
+    classes = len(dataset.classes)
+    many = classes > MOST_CLASSES
+    why = f"{classes:,} classes are too many" if many else f"two classes with {LEAST_IMAGES} images each are needed"
+    advice = "check some classes at a time" if many else "add images"
+    return Finding("labels-not-checked", "note", classes, f"Labels were not checked: {why}.", advice)
+
+
+def _likely_errors(dataset: ImageDataset, opinion: Opinion) -> Iterator[Finding]:
+    """A list of labels to look at; the threshold and its figures are in ``_confident`` and bench/doctor.py."""
+    listed = np.flatnonzero(opinion.wrong > WRONG)
+    if not len(listed):
+        return
+    listed = listed[np.argsort(-opinion.wrong[listed], kind="stable")]
+    judged = len(opinion.rows)
+    yield Finding(
+        "likely-label-errors",
+        "warning" if len(listed) > MANY_WRONG * judged else "note",
+        len(listed),
+        f"{len(listed):,} of {number(judged, 'label')} are probably wrong.",
+        "look at each, the first ones first, and move the file to the class it belongs to",
+        tuple(_error_case(dataset, opinion, place) for place in listed.tolist()),
+    )
+
+
+def _error_case(dataset: ImageDataset, opinion: Opinion, place: int) -> Case:
+    given, likely = (dataset.classes[int(label[place])] for label in (opinion.given, opinion.likely))
+    wrong = float(opinion.wrong[place])
+    detail = f"given '{printable(given)}', likely '{printable(likely)}', {wrong:.0%} sure"
+    return Case((dataset.paths[int(opinion.rows[place])],), detail, wrong, given, likely)
+
+
+def _confused(dataset: ImageDataset, opinion: Opinion) -> Iterator[Finding]:
+    """Pairs of classes between which the probe does little better than a coin."""
+    either = (opinion.confusion + opinion.confusion.T) / 2
+    judged = opinion.counts >= LEAST_JUDGED
+    pairs = np.argwhere(np.triu((either >= CONFUSED) & judged & judged[:, None], 1))
+    if not len(pairs):
+        return
+    cases = ranked(_pair_case(dataset, float(either[i, j]), int(i), int(j)) for i, j in pairs)
+    yield Finding(
+        "inseparable-classes",
+        "warning",
+        len(pairs),
+        f"{number(len(pairs), 'pair')} of classes that frozen features cannot tell apart.",
+        "see whether people can; join them, label them anew, or fine-tune the network",
+        cases,
+    )
+
+
+def _pair_case(dataset: ImageDataset, confusion: float, first: int, second: int) -> Case:
+    one, other = dataset.classes[first], dataset.classes[second]
+    paths = tuple(dataset.paths[int(np.flatnonzero(dataset.labels == label)[0])] for label in (first, second))
+    detail = f"'{printable(one)}' and '{printable(other)}': {confusion:.0%} of their images are nearer to the other"
+    return Case(paths, detail, confusion, one, other)
+
+
+def class_findings(dataset: ImageDataset, usable: npt.NDArray[np.bool_]) -> Iterator[Finding]:
+    """Classes with few training images, imbalance, and classes that a held-out part lacks.
+
+    Args:
+        dataset: N rows.
+        usable: (N,), which can be decoded.
+    """
+    parts = [name for name in ("train", "val", "test") if (dataset.parts == name).any()]
+    training = usable & (dataset.parts == "train") if "train" in parts else usable
+    counts = np.bincount(dataset.labels[training], minlength=len(dataset.classes))
+    yield from _few(dataset, counts)
+    yield from _imbalance(dataset, counts)
+    for part in parts:
+        if part != "train":
+            yield from _missing(dataset, usable, part)
+
+
+def _few(dataset: ImageDataset, counts: npt.NDArray[np.int64]) -> Iterator[Finding]:
+    few = np.flatnonzero(counts < FEW).tolist()
+    if few:
+        yield Finding(
+            "few-images",
+            "warning",
+            len(few),
+            f"{number(len(few), 'class', 'classes')} with fewer than {FEW} usable training images.",
+            "add images, or join classes: what is measured on so few is mostly luck",
+            ranked(_class_case(dataset, label, number(int(counts[label]), "image"), -counts[label]) for label in few),
+        )
+
+
+def _imbalance(dataset: ImageDataset, counts: npt.NDArray[np.int64]) -> Iterator[Finding]:
+    filled = np.flatnonzero(counts)
+    if not len(filled) or counts.max() <= IMBALANCE * counts[filled].min():
+        return
+    common, rare = int(counts.argmax()), int(filled[counts[filled].argmin()])
+    yield Finding(
+        "imbalance",
+        "warning",
+        len(filled),
+        f"Class '{printable(dataset.classes[common])}' has {counts[common]:,} training images, "
+        f"'{printable(dataset.classes[rare])}' has {counts[rare]:,}.",
+        "add images of the rare classes; look at macro-F1 rather than accuracy",
+        tuple(
+            _class_case(dataset, label, number(int(counts[label]), "image"), counts[label]) for label in (common, rare)
+        ),
+    )
+
+
+def _missing(dataset: ImageDataset, usable: npt.NDArray[np.bool_], part: str) -> Iterator[Finding]:
+    present = np.bincount(dataset.labels[usable & (dataset.parts == part)], minlength=len(dataset.classes)) > 0
+    missing = np.flatnonzero(~present).tolist()
+    if missing:
+        yield Finding(
+            f"class-missing-in-{part}",
+            "warning",
+            len(missing),
+            f"{number(len(missing), 'class', 'classes')} without a usable image in {part}.",
+            f"add images of them to {part}: nothing will be measured for them",
+            ranked(_class_case(dataset, label, "", 0.0) for label in missing),
+        )
+
+
+def _class_case(dataset: ImageDataset, label: int, detail: str, score: float) -> Case:
+    """A class as a case: it has no path, its name is in the detail."""
+    name = f"class '{printable(dataset.classes[label])}'"
+    return Case((), f"{name}: {detail}" if detail else name, float(score))

@@ -1,0 +1,225 @@
+"""Findings on single pictures: too small, too dark, blurred and so on, from the survey's numbers alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.backbones import Preprocessing
+from topwork.checking._finding import Finding, Severity
+from topwork.checking._format import FORMATS, suffix_fits
+from topwork.checking._rows import share, worst
+from topwork.checking._survey import Survey
+
+Rows = npt.NDArray[np.intp]
+Floats = npt.NDArray[np.float64]
+Describe = Callable[[int], str]
+
+# Each limit lies well outside what 4,400 real images hold (cats, dogs, ants, bees, cloth); in brackets their extreme.
+DARK = 50.0  # 99 % of the picture is darker, of 255 (lowest seen: 99)
+BRIGHT = 225.0  # 99 % of it is brighter (highest seen: 156)
+UNIFORM = 4.0  # standard deviation of brightness, of 255 (lowest seen: 11)
+GREY = 1.5  # mean difference between channels, of 255; a colour photograph of a grey thing has about 4
+LONG = 4.0  # longer over shorter side (highest seen: 3.4)
+ENLARGED = 4.0  # times by which the network's input is larger than the image
+# Sharpness of photographs: median 0.3 to 0.6, 1 in 100 below 0.06; after a Gaussian blur of 2 % of the shorter side,
+# 95 in 100 below 0.013. Cloth under a lens is ten times sharper, blurred or not: hence a limit relative to the median.
+BLURRED, BLURRED_OF_MEDIAN = 0.02, 1 / 50
+CROPPED = 0.6  # share of an image that the centre crop leaves out; 4:3 loses 0.43, 2:1 0.62
+CROPPED_IMAGES = 0.05  # share of such images below which nothing is said
+RARE = 0.02  # share of images of one format below which they stand out
+
+
+@dataclass(frozen=True)
+class _Limit:
+    """One limit on one number of each image.
+
+    Attributes:
+        name: Of the finding.
+        severity: Of the finding.
+        excess: (N,) how far beyond the limit each image is; above 0 is beyond, NaN is not judged.
+        what: Of the images beyond: "are ...".
+        advice: What to do.
+        describe: The number, in words, of one row.
+    """
+
+    name: str
+    severity: Severity
+    excess: Floats
+    what: str
+    advice: str
+    describe: Describe
+
+
+def picture_findings(survey: Survey, preprocessing: Preprocessing) -> Iterator[Finding]:
+    """Everything that a single picture may have wrong.
+
+    None of it blocks: such pictures make a model worse, and do not make its measured figures untrue.
+
+    Args:
+        survey: Facts of the images.
+        preprocessing: What the network will see of them.
+    """
+    usable = np.flatnonzero(survey.usable)
+    for limit in (*_brightness(survey), *_shape(survey, preprocessing), _blur(survey, usable)):
+        beyond = usable[np.nan_to_num(limit.excess[usable], nan=-1.0) > 0]
+        if len(beyond):
+            yield _beyond(survey, limit, beyond, len(usable))
+    yield from _cropped(survey, preprocessing, usable)
+    yield from _grey(survey, usable)
+    yield from _formats(survey, usable)
+
+
+def _beyond(survey: Survey, limit: _Limit, rows: Rows, of: int) -> Finding:
+    cases = worst(survey.dataset, rows, limit.excess[rows], limit.describe)
+    return Finding(limit.name, limit.severity, len(rows), f"{share(len(rows), of)} {limit.what}.", limit.advice, cases)
+
+
+def _brightness(survey: Survey) -> Iterator[_Limit]:
+    low, high, spread = (survey.facts[name].astype(np.float64) for name in ("low", "high", "spread"))
+    uniform = UNIFORM - spread
+    yield _Limit(
+        "nearly-uniform",
+        "warning",
+        uniform,
+        "show next to nothing: one even surface",
+        "look at them; a blank or placeholder picture teaches a class nothing true",
+        lambda row: f"brightness varies by {spread[row]:.1f} of 255",
+    )
+    several = uniform <= 0  # a blank picture is told once, as a blank one
+    yield _Limit(
+        "too-dark",
+        "warning",
+        np.where(several, DARK - high, -1.0),
+        f"are almost black: 99 % of the picture is darker than {DARK:.0f} of 255",
+        "take them again with more light, or leave them out",
+        lambda row: f"99 % is darker than {high[row]:.0f} of 255",
+    )
+    yield _Limit(
+        "too-bright",
+        "warning",
+        np.where(several, low - BRIGHT, -1.0),
+        f"are almost white: 99 % of the picture is brighter than {BRIGHT:.0f} of 255",
+        "take them again with less light, or leave them out",
+        lambda row: f"99 % is brighter than {low[row]:.0f} of 255",
+    )
+
+
+def _shape(survey: Survey, preprocessing: Preprocessing) -> Iterator[_Limit]:
+    height, width = survey.facts["height"].astype(np.float64), survey.facts["width"].astype(np.float64)
+    shorter, longer = np.minimum(height, width), np.maximum(height, width)
+    least = preprocessing.size / ENLARGED
+
+    def sides(row: int) -> str:
+        return f"{int(width[row]):,} × {int(height[row]):,} pixels"
+
+    yield _Limit(
+        "too-small",
+        "warning",
+        least - shorter,
+        f"have a side of less than {least:.0f} pixels, where the network looks at {preprocessing.size}",
+        "use larger originals if there are any; enlarging adds nothing",
+        sides,
+    )
+    yield _Limit(
+        "extreme-aspect",
+        "warning",
+        longer / np.maximum(shorter, 1) - LONG,
+        f"are more than {LONG:.0f} times as long as wide",
+        "cut them to what matters: a network sees a square",
+        sides,
+    )
+    yield _Limit(
+        "animated",
+        "note",
+        survey.facts["frames"].astype(np.float64) - 1,
+        "are animations, of which only the first picture is used",
+        "save the picture that matters as a still",
+        lambda row: f"{survey.facts['frames'][row]:,} pictures",
+    )
+
+
+def _blur(survey: Survey, usable: Rows) -> _Limit:
+    sharpness = survey.facts["sharpness"].astype(np.float64)
+    judged = sharpness[usable][~np.isnan(sharpness[usable])]
+    median = float(np.median(judged)) if len(judged) else 0.0
+    limit = max(BLURRED, BLURRED_OF_MEDIAN * median)
+    return _Limit(
+        "blurred",
+        "warning",
+        1.0 - sharpness / limit,
+        "are blurred, even at the size that a network sees",
+        "look at them; leave out what you could not name yourself",
+        lambda row: f"sharpness {sharpness[row]:.3f}, half of the images have more than {median:.2f}",
+    )
+
+
+def _cropped(survey: Survey, preprocessing: Preprocessing, usable: Rows) -> Iterator[Finding]:
+    """What the network's centre crop would not show; says nothing where the whole image is used."""
+    if preprocessing.fit != "crop" or not len(usable):
+        return
+    height, width = survey.facts["height"].astype(np.float64), survey.facts["width"].astype(np.float64)
+    seen = (np.minimum(height, width) * preprocessing.crop) ** 2
+    lost = 1.0 - seen / np.maximum(height * width, 1)
+    rows = usable[lost[usable] > CROPPED]
+    if len(rows) > CROPPED_IMAGES * len(usable):
+        typical = float(np.median(lost[usable]))
+        yield Finding(
+            "cut-by-crop",
+            "note",
+            len(rows),
+            f"{share(len(rows), len(usable))} would lose more than {CROPPED:.0%} of their area to the centre crop; "
+            f"half of all lose more than {typical:.0%}.",
+            "leave `--fit auto` on, which measures whether the whole image does better",
+            worst(survey.dataset, rows, lost[rows], lambda row: f"{lost[row]:.0%} of the area is cut away"),
+        )
+
+
+def _grey(survey: Survey, usable: Rows) -> Iterator[Finding]:
+    grey = survey.facts["colour"][usable] < GREY
+    odd = grey if 2 * grey.sum() <= len(usable) else ~grey
+    if not odd.any():
+        return
+    rows = usable[odd]
+    what = "are greyscale among colour" if odd is grey else "are in colour among greyscale"
+    yield Finding(
+        "mixed-colour",
+        "note",
+        len(rows),
+        f"{share(len(rows), len(usable))} {what}.",
+        "fine if the pictures to predict will be mixed in the same way; convert them otherwise",
+        worst(survey.dataset, rows, np.abs(survey.facts["colour"][rows] - GREY), lambda row: ""),
+    )
+
+
+def _formats(survey: Survey, usable: Rows) -> Iterator[Finding]:
+    """Formats that hardly any image has, and names that claim another one."""
+    counts = np.bincount(survey.kinds[usable] + 1, minlength=len(FORMATS) + 1)
+    rare = usable[counts[survey.kinds[usable] + 1] <= RARE * len(usable)]
+    if len(rare):
+        yield Finding(
+            "rare-format",
+            "note",
+            len(rare),
+            f"{share(len(rare), len(usable))} have a format that hardly any other image here has.",
+            "look at them: a placeholder or a drawing often gives itself away so",
+            worst(survey.dataset, rare, np.zeros(len(rare)), lambda row: _format(survey, row)),
+        )
+    paths = survey.dataset.paths
+    wrong = np.array([row for row in usable.tolist() if not suffix_fits(paths[row], _format(survey, row))], np.intp)
+    if len(wrong):
+        yield Finding(
+            "wrong-suffix",
+            "note",
+            len(wrong),
+            f"{share(len(wrong), len(usable))} are not what their suffix says.",
+            "nothing to do here, the first bytes decide; other programs may refuse them",
+            worst(survey.dataset, wrong, np.zeros(len(wrong)), lambda row: f"is {_format(survey, row)}"),
+        )
+
+
+def _format(survey: Survey, row: int) -> str:
+    return FORMATS[survey.kinds[row]] if survey.kinds[row] >= 0 else ""

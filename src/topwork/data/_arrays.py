@@ -1,0 +1,123 @@
+"""A data set of pixels that are in memory already, or in a memory-mapped file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.data._assemble import assembled
+from topwork.data._dataset import ImageDataset
+from topwork.data._listing import PART_NAMES, Listing, label_fault
+from topwork.data._names import nearest, printable, quoted
+from topwork.data._source import Pixels
+from topwork.errors import DataError, ImageError
+
+_SHAPE_HINT = (
+    "floats from 0 to 1: (images * 255).astype('uint8'); channels first: images.transpose(0, 2, 3, 1); "
+    "one grey channel: images[..., 0]"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayStore:
+    """Images of one array; uint8 ``(N, H, W, 3)``, or ``(N, H, W)`` where they are grey."""
+
+    images: Pixels
+
+    def source(self, key: int) -> Pixels:
+        """Give the pixels of one row, uint8 ``(H, W, 3)``."""
+        try:
+            image: Pixels = self.images[key]
+        except IndexError as error:
+            raise ImageError(f"no image {key}: the array holds {len(self.images)}") from error
+        return np.repeat(image[:, :, None], 3, axis=2) if image.ndim == 2 else image
+
+
+def from_arrays(
+    images: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    *,
+    classes: Sequence[str] | None = None,
+    parts: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
+) -> ImageDataset:
+    """Make a data set of pixels; the array is not copied, so it may be one of ``np.load(…, mmap_mode="r")``.
+
+    A row is known by its position, from ``"0"`` on, so a split depends on the order of the rows here.
+
+    Args:
+        images: Shape ``(N, H, W, 3)``, RGB, or ``(N, H, W)``, grey; uint8. It is not to be changed afterwards.
+        labels: Shape ``(N,)``: class names, or whole numbers, which are positions in ``classes`` where those are
+            given and class names by their digits where not.
+        classes: C class names in order. One class with images is then enough, so that a saved model can be
+            evaluated on it; to train on, two are needed all the same.
+        parts: N names, ``"train"``, ``"val"`` or ``"test"``; none where None.
+        groups: N names of groups whose rows stay together; ``""`` is none.
+
+    Raises:
+        DataError: Another type or shape, lengths that differ, a label or a part that is not known, one class.
+
+    Example:
+        >>> images = np.zeros((4, 8, 8, 3), np.uint8)
+        >>> from_arrays(images, [0, 1, 1, 0], classes=["cat", "dog"]).counts().tolist()
+        [2, 2]
+    """
+    pixels = _checked_images(images)
+    names, order = _label_names(np.asarray(labels), classes)
+    listing = Listing(Path("<arrays>"), order=order, store=ArrayStore(pixels))
+    lengths = {len(names), *(len(column) for column in (parts, groups) if column is not None)}
+    if lengths != {len(pixels)}:
+        raise DataError(f"{len(pixels)} images, but {sorted(lengths)} labels, parts or groups")
+    for row, name in enumerate(names):
+        part = _part(parts[row]) if parts is not None else ""
+        listing.add_row(str(row), name, part, str(groups[row]) if groups is not None else "")
+        listing.add_class(name, part)
+    for part in listing.found if classes is not None else ():
+        listing.found[part].update(classes or ())
+    trainable = len({name for name, part in zip(names, listing.parts, strict=True) if part in ("", "train")}) > 1
+    return assembled(listing, None if classes is None or trainable else classes)
+
+
+def _checked_images(images: npt.ArrayLike) -> Pixels:
+    pixels = np.asarray(images)
+    shaped = pixels.ndim == 3 or (pixels.ndim == 4 and pixels.shape[3] == 3)
+    if pixels.dtype != np.uint8 or not shaped or 0 in pixels.shape[1:]:
+        raise DataError(
+            f"images must be uint8 (N, H, W, 3) or (N, H, W), not {pixels.dtype} {pixels.shape}", hint=_SHAPE_HINT
+        )
+    view = pixels.view()
+    view.flags.writeable = False
+    return view
+
+
+def _label_names(labels: npt.NDArray[Any], classes: Sequence[str] | None) -> tuple[list[str], tuple[str, ...]]:
+    """Give each row's class name, and the order of the classes where there is one."""
+    if labels.ndim != 1 or (labels.size and labels.dtype.kind not in "iuU"):
+        raise DataError(f"labels must be whole numbers or text of shape (N,), not {labels.dtype} {labels.shape}")
+    known = tuple(classes or ())
+    if labels.dtype.kind == "U":
+        names: list[str] = labels.tolist()
+        if unknown := sorted(set(names).difference(known)) if classes is not None else []:
+            raise DataError(f"label {quoted(unknown[:3])} is not a class; nearest: {nearest(unknown[0], known)}")
+    elif classes is None:
+        names = [str(label) for label in labels.tolist()]
+        known = tuple(str(label) for label in np.unique(labels).tolist())
+    else:
+        if labels.size and not 0 <= int(labels.min()) <= int(labels.max()) < len(known):
+            raise DataError(f"labels run from {labels.min()} to {labels.max()}, but there are {len(known)} classes")
+        names = [known[label] for label in labels.tolist()]
+    for name in set(names) | set(known):
+        if fault := label_fault(name):
+            raise DataError(f"class '{printable(name)}': {fault}")
+    return names, known
+
+
+def _part(name: str) -> str:
+    if name.casefold() not in PART_NAMES:
+        raise DataError(f"part '{printable(name)}'; nearest: {nearest(name, PART_NAMES)}")
+    return PART_NAMES[name.casefold()]

@@ -1,0 +1,261 @@
+"""Lists a Hugging Face data set: an object of the ``datasets`` package, or a folder that one was saved to."""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.data._files import MAX_FILE_BYTES, refusal, within
+from topwork.data._listing import PART_NAMES, Listing, label_fault
+from topwork.data._names import printable, quoted
+from topwork.data._optional import optional
+from topwork.data._source import Source
+from topwork.errors import DataError, ImageError
+
+_BATCH = 256  # rows; a data set that was shuffled copies that many images at a time to be listed
+_TYPES = ("Dataset", "DatasetDict", "IterableDataset", "IterableDatasetDict")
+
+
+class _Columns(NamedTuple):
+    """The columns of one split, and what the label's numbers are called; empty where it holds the names."""
+
+    image: str
+    label: str
+    group: str
+    names: tuple[str, ...]
+
+
+class _Cell(NamedTuple):
+    """One row without its image's bytes."""
+
+    embedded: bool
+    path: str
+    label: Any
+    group: str
+
+
+@dataclass(frozen=True, eq=False)
+class RowStore:
+    """Images in the rows of a Hugging Face data set, read from its memory-mapped files one at a time.
+
+    Args:
+        splits: Each a ``Dataset`` in Arrow format with one column, the image.
+        split: Shape ``(N,)``, which of them holds a row.
+        rows: Shape ``(N,)``, its place there.
+        root: The folder that the images' paths start from, where they are not embedded.
+    """
+
+    splits: tuple[Any, ...]
+    split: npt.NDArray[np.int32]
+    rows: npt.NDArray[np.int64]
+    root: str
+
+    def source(self, key: int) -> Source:
+        """Give one row's image: its bytes, or the path of its file.
+
+        Raises:
+            ImageError: It cannot be read, or has more than 512 MiB.
+        """
+        try:
+            image = self.splits[self.split[key]][int(self.rows[key])].column(0)[0].as_py()
+        except Exception as error:  # whatever Arrow makes of a damaged file
+            raise ImageError(f"the row cannot be read: {printable(str(error))}") from error
+        data = image["bytes"]
+        if data is None:
+            return Path(self.root, image["path"])
+        if len(data) > MAX_FILE_BYTES:
+            raise ImageError(f"{len(data):,} bytes, more than the {MAX_FILE_BYTES:,} allowed")
+        return bytes(data)
+
+
+def is_huggingface(data: object) -> bool:
+    """Tell an object of the ``datasets`` package, without importing that."""
+    module = sys.modules.get("datasets")
+    return module is not None and isinstance(data, tuple(getattr(module, name) for name in _TYPES))
+
+
+def is_saved(folder: Path) -> bool:
+    """Tell a folder that ``save_to_disk`` has written."""
+    one = (folder / "state.json").is_file() and (folder / "dataset_info.json").is_file()
+    return one or (folder / "dataset_dict.json").is_file()
+
+
+def list_saved(folder: Path) -> Listing:
+    """List a folder that ``save_to_disk`` has written; nothing that it names may lie outside it.
+
+    Raises:
+        DataError: It cannot be loaded, names files elsewhere, or is no data set of labelled images.
+        MissingExtraError: ``datasets`` is not installed.
+    """
+    module = optional("datasets", extra="datasets", what="a saved Hugging Face data set")
+    try:
+        _check_inside(folder)
+        data = module.load_from_disk(str(folder))
+    except DataError:
+        raise
+    except Exception as error:  # the package raises nearly every built-in exception on damaged files
+        reason = printable(str(error)) or type(error).__name__
+        raise DataError(f"{printable(str(folder))}: the Hugging Face data set cannot be loaded: {reason}") from error
+    return _list(data, folder, inside=True)
+
+
+def _check_inside(folder: Path) -> None:
+    """Refuse a folder whose own lists of splits and files lead out of it, before anything is opened."""
+    index = folder / "dataset_dict.json"
+    splits = json.loads(index.read_bytes())["splits"] if index.is_file() else [""]
+    real_root = os.path.realpath(folder)
+    for split in splits:
+        place = folder / split
+        _require_within(place / "state.json", real_root)
+        _require_within(place / "dataset_info.json", real_root)
+        for file in json.loads((place / "state.json").read_bytes())["_data_files"]:
+            _require_within(place / file["filename"], real_root)  # an absolute name replaces the place
+
+
+def _require_within(path: Path, real_root: str) -> None:
+    if not within(os.path.realpath(path), real_root):
+        raise DataError(f"{printable(real_root)}: '{printable(str(path))}' leads out of the folder")
+
+
+def list_object(data: object) -> Listing:
+    """List a ``Dataset`` or ``DatasetDict``; its paths are the caller's own and may lead anywhere.
+
+    Raises:
+        DataError: It streams, or is no data set of labelled images.
+    """
+    name = type(data).__name__
+    if name.startswith("Iterable"):
+        raise DataError(
+            f"a {name} streams: its rows cannot be read by number",
+            hint="load it without streaming=True, or datasets.Dataset.from_generator(lambda: iter(rows))",
+        )
+    return _list(data, Path(f"<datasets.{name}>"), inside=False)
+
+
+def _list(data: Any, root: Path, *, inside: bool) -> Listing:
+    listing = Listing(root)
+    splits: list[Any] = []
+    rows: list[npt.NDArray[np.int64]] = []
+    for name, part, split in _parts(data, listing):
+        columns = _columns(split.features, f"{printable(str(root))}{f', split {printable(name)}' if name else ''}")
+        for label in columns.names:
+            listing.add_class(label, part)
+        listing.order = listing.order if listing.order and part != "train" else columns.names
+        rows.append(_list_split(listing, split, columns, name, part, inside=inside))
+        splits.append(split.select_columns([columns.image]).with_format("arrow"))
+    listing.store = RowStore(
+        tuple(splits),
+        np.repeat(np.arange(len(rows), dtype=np.int32), [len(kept) for kept in rows]),
+        np.concatenate([np.zeros(0, np.int64), *rows]),
+        str(root) if inside else "",
+    )
+    return listing
+
+
+def _parts(data: Any, listing: Listing) -> Iterator[tuple[str, str, Any]]:
+    """Give each split's own name, its part, and its rows."""
+    if not isinstance(data, Mapping):
+        yield "", "", data
+        return
+    parts = [PART_NAMES[name.casefold()] for name in data if name.casefold() in PART_NAMES]
+    if len(set(parts)) < len(parts):
+        raise DataError(f"{printable(str(listing.root))} gives one part twice: {quoted(data)}")
+    for name, split in data.items():
+        if name.casefold() in PART_NAMES:
+            yield name, PART_NAMES[name.casefold()], split
+        else:
+            listing.leave_out(name, f"a split of {len(split):,} rows that is not 'train', 'validation' or 'test'")
+
+
+def _columns(features: Mapping[str, Any], where: str) -> _Columns:
+    kinds = {name: type(feature).__name__ for name, feature in features.items()}
+    labels = [name for name, kind in kinds.items() if kind == "ClassLabel"]
+    if not labels or "label" in labels:
+        plain = ("string", "large_string", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+        labels = [name for name in ("label",) if name in labels or getattr(features.get(name), "dtype", "") in plain]
+    image = _only([name for name, kind in kinds.items() if kind == "Image"], "an Image feature", where, kinds)
+    label = _only(labels, "a ClassLabel feature, or a column 'label' of text or whole numbers", where, kinds)
+    return _Columns(
+        image, label, "group" if "group" in kinds else "", tuple(getattr(features[label], "names", None) or ())
+    )
+
+
+def _only(found: list[str], what: str, where: str, kinds: Mapping[str, str]) -> str:
+    if len(found) == 1:
+        return found[0]
+    has = ", ".join(f"{printable(name)}: {kind}" for name, kind in kinds.items())
+    hint = "dataset.remove_columns(…) takes others away" if found else "dataset.cast_column(…) makes one"
+    raise DataError(f"{where} needs {what}, and has {len(found)} ({has})", hint=hint)
+
+
+def _list_split(
+    listing: Listing, split: Any, columns: _Columns, name: str, part: str, *, inside: bool
+) -> npt.NDArray[np.int64]:
+    """Add the rows of one split, and give their places in it."""
+    cells = list(_cells(split, columns))
+    names = _row_names(cells, name)
+    real_root = os.path.realpath(listing.root)
+    kept = []
+    for row, (cell, path) in enumerate(zip(cells, names, strict=True)):
+        label, fault = _label(cell.label, columns.names)
+        if not cell.embedded:
+            fault = fault or _path_fault(cell.path, real_root, inside=inside)
+        if fault:
+            listing.leave_out(path, fault)
+            continue
+        kept.append(row)
+        listing.add_row(path, label, part, cell.group)
+        listing.add_class(label, part)
+    return np.array(kept, np.int64)
+
+
+def _cells(split: Any, columns: _Columns) -> Iterator[_Cell]:
+    compute = optional("pyarrow.compute", extra="datasets", what="a Hugging Face data set")
+    wanted = [column for column in columns[:3] if column]
+    for table in split.select_columns(wanted).with_format("arrow").iter(batch_size=_BATCH):
+        image = table.column(columns.image)
+        embedded = compute.is_valid(compute.struct_field(image, "bytes")).to_pylist()
+        paths = compute.struct_field(image, "path").to_pylist()
+        labels = table.column(columns.label).to_pylist()
+        groups = table.column(columns.group).to_pylist() if columns.group else [None] * len(labels)
+        for *cell, group in zip(embedded, paths, labels, groups, strict=True):
+            yield _Cell(cell[0], cell[1] or "", cell[2], "" if group is None else str(group))
+
+
+def _row_names(cells: list[_Cell], split: str) -> list[str]:
+    """Name the rows after their files where those are known and differ, so that their order does not matter."""
+    files = [posixpath.basename(cell.path.replace(os.sep, "/")) for cell in cells]
+    if not all(files) or len(set(files)) < len(files):
+        files = [str(row) for row in range(len(cells))]
+    return [f"{split}/{file}" if split else file for file in files]
+
+
+def _label(value: Any, names: tuple[str, ...]) -> tuple[str, str]:
+    """Give the class name of a label, and why there is none."""
+    if value is None or value == -1:  # how the hub's test sets without labels are filled
+        return "", "no label"
+    if not names:
+        return str(value), label_fault(str(value))
+    if not 0 <= value < len(names):
+        return "", f"label {value} is not one of the {len(names)} classes"
+    return names[value], label_fault(names[value])
+
+
+def _path_fault(path: str, real_root: str, *, inside: bool) -> str:
+    if not path:
+        return "no image"
+    if "://" in path:
+        return "a URL, not an image; download the images first"
+    if not inside:
+        return ""
+    real = os.path.realpath(os.path.join(real_root, path))
+    return refusal(real, real_root) if within(real, real_root) else "its path leaves the data folder"

@@ -1,0 +1,201 @@
+"""Lists WebDataset shards: tar files in which the files of one sample share a name up to its first dot."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.data._files import refusal, why
+from topwork.data._listing import PART_NAMES, Listing, is_system
+from topwork.data._names import printable, quoted
+from topwork.data._shard_index import ShardIndex, index_of
+from topwork.data._source import Slice
+from topwork.errors import DataError, ImageError
+
+_COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+COMPRESSED_HINT = "unpack it to a plain .tar: single images cannot be reached in a compressed one"
+
+
+@dataclass(frozen=True, eq=False)
+class TarStore:
+    """Images as slices of tar files; 20 bytes a row.
+
+    Args:
+        shards: Path and stamp of each tar file.
+        shard: Shape ``(N,)``, which of them holds a row's image.
+        offsets, sizes: Shape ``(N,)``, in bytes.
+    """
+
+    shards: tuple[tuple[str, tuple[int, int]], ...]
+    shard: npt.NDArray[np.int32]
+    offsets: npt.NDArray[np.int64]
+    sizes: npt.NDArray[np.int64]
+
+    def source(self, key: int) -> Slice:
+        """Give the place of one row's image."""
+        path, stamp = self.shards[self.shard[key]]
+        return Slice(path, int(self.offsets[key]), int(self.sizes[key]), stamp)
+
+
+def is_compressed(name: str) -> bool:
+    """Tell a compressed tar file by its name."""
+    return name.casefold().endswith(_COMPRESSED)
+
+
+def has_shards(folder: Path) -> bool:
+    """Tell a folder of shards from a folder of class folders.
+
+    It is one where tar files lie in it and no folder does, or where all its folders are called ``train``, ``val``
+    or ``test`` and one holds tar files and no folder.
+    """
+    tars, folders = _census(folder)
+    if tars or not folders:
+        return bool(tars) and not folders
+    if not all(name.casefold() in PART_NAMES for name in folders):
+        return False
+    return any(tars and not inner for tars, inner in (_census(folder / name) for name in folders))
+
+
+def _census(folder: Path) -> tuple[int, list[str]]:
+    """Count the tar files of a folder, and name its folders."""
+    tars, folders = 0, []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if is_system(entry.name):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.name)
+                tars += _is_shard(entry.name)
+    except OSError:  # the reader that is chosen will tell
+        return 0, []
+    return tars, folders
+
+
+def _is_shard(name: str) -> bool:
+    return name.casefold().endswith((".tar", *_COMPRESSED))
+
+
+def list_tar(path: Path) -> Listing:
+    """List one shard; whatever its name says, its rows are in no part.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    shards = _Shards(path.parent)
+    try:
+        shards.add(path.name, "")
+    except ImageError as error:
+        raise DataError(error.message) from error
+    return shards.finished()
+
+
+def list_shards(root: Path) -> Listing:
+    """List a folder of shards.
+
+    The part is what the folder is called (``train/0000.tar``), or else a word of the file's name
+    (``flowers-train-0000.tar``). A shard that cannot be read is left out.
+
+    Raises:
+        DataError: Some shards name a part and others do not.
+    """
+    shards = _Shards(root)
+    for name in shards.scan(""):
+        if (root / name).is_dir() and not (root / name).is_symlink():
+            if name.casefold() in PART_NAMES:
+                for inner in shards.scan(name):
+                    shards.take(f"{name}/{inner}", PART_NAMES[name.casefold()])
+            else:
+                shards.listing.leave_out(name, "a folder beside shards that is not 'train', 'val' or 'test'")
+        else:
+            shards.take(name, _part_of(name))
+    return shards.finished()
+
+
+def _part_of(name: str) -> str:
+    words = {PART_NAMES[word] for word in re.split(r"[-_.]", name.casefold()) if word in PART_NAMES}
+    return words.pop() if len(words) == 1 else ""
+
+
+class _Shards:
+    """Gathers the rows of shards in ``listing``."""
+
+    def __init__(self, root: Path) -> None:
+        self.listing = Listing(root)
+        self._root = root
+        self._real_root = os.path.realpath(root)
+        self._shards: list[tuple[str, tuple[int, int]]] = []
+        self._indexes: list[ShardIndex] = []
+        self._by_part: dict[str, str] = {}
+
+    def scan(self, folder: str) -> list[str]:
+        """Give the names in a folder, sorted; hidden ones are counted."""
+        try:
+            names = sorted(os.listdir(self._root / folder))
+        except OSError as error:
+            self.listing.leave_out(folder, why(error))
+            return []
+        self.listing.ignored += sum(map(is_system, names))
+        return [name for name in names if not is_system(name)]
+
+    def take(self, name: str, part: str) -> None:
+        """Take one shard of a folder, or leave it out with its reason."""
+        if is_compressed(name):
+            reason = COMPRESSED_HINT
+        elif not _is_shard(name):
+            reason = "not a tar file"
+        else:
+            reason = refusal(str(self._root / name), self._real_root)
+        if reason:
+            self.listing.leave_out(name, reason)
+            return
+        try:
+            self.add(name, part)
+        except ImageError as error:
+            self.listing.leave_out(name, error.message)
+
+    def add(self, name: str, part: str) -> None:
+        """Take one shard.
+
+        Raises:
+            ImageError: It cannot be read.
+        """
+        path = os.path.join(self._root, name)
+        stamp, index = index_of(path)
+        self._shards.append((path, stamp))
+        self._indexes.append(index)
+        self._by_part.setdefault(part, name)
+        for member, label, group in zip(index.names, index.labels, index.groups, strict=True):
+            self.listing.add_row(f"{name}/{member}", label, part, group)
+        for label in set(index.labels):
+            self.listing.add_class(label, part)
+        for member, reason in index.left_out:
+            self.listing.leave_out(f"{name}/{member}" if member else name, reason)
+        self.listing.ignored += index.ignored
+
+    def finished(self) -> Listing:
+        """Close the listing.
+
+        Raises:
+            DataError: Some shards name a part and others do not.
+        """
+        if "" in self._by_part and len(self._by_part) > 1:
+            without = self._by_part.pop("")
+            others = list(self._by_part.values())
+            raise DataError(
+                f"{quoted(others[:3])} name a part and {quoted([without])} does not in {printable(str(self._root))}",
+                hint="put the shards into train/, val/ and test/",
+            )
+        counts = [len(index.names) for index in self._indexes]
+        self.listing.store = TarStore(
+            tuple(self._shards),
+            np.repeat(np.arange(len(counts), dtype=np.int32), counts),
+            np.concatenate([np.zeros(0, np.int64), *(index.offsets for index in self._indexes)]),
+            np.concatenate([np.zeros(0, np.int64), *(index.sizes for index in self._indexes)]),
+        )
+        return self.listing

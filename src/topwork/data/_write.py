@@ -1,0 +1,133 @@
+"""Writes the rows of a data set as a CSV manifest; never over a file of the user's that is something else."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import os
+import posixpath
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from topwork.data._dataset import ImageDataset
+from topwork.data._files import why
+from topwork.data._listing import label_fault
+from topwork.data._manifest import REQUIRED, Row, inner_path
+from topwork.data._names import printable
+from topwork.errors import DataError
+
+_HEADER_BYTES = 64  # "path,label,split,group" and a line end, with room for spaces
+
+
+def write_manifest(dataset: ImageDataset, path: str | os.PathLike[str], *, replace: bool = False) -> Path:
+    """Write the rows as a CSV manifest that :func:`read` takes: ``path,label[,split][,group]``.
+
+    Paths are relative to the manifest's folder, with links resolved. A name that is not UTF-8 is written as its
+    bytes; line ends, commas and quotes in names are quoted. What a manifest cannot say is lost: what was left out,
+    and a class without images or an order of classes other than sorted (give those to :func:`read` as
+    ``classes``). The file appears whole or not at all.
+
+    Args:
+        dataset: Its images must be files.
+        path: Ends in ``.csv``, in a folder that holds all the images, at any depth.
+        replace: Whether another manifest that lies there may go; any other file never does.
+
+    Returns:
+        The path.
+
+    Raises:
+        DataError: The images are no files or lie outside the manifest's folder, something stands at ``path``, a
+            row that a manifest cannot hold, or the folder cannot be written.
+    """
+    final = Path(path)
+    if final.suffix.lower() != ".csv":
+        raise DataError(f"{printable(str(final))}: a manifest's name ends in .csv")
+    content = _content(dataset, final)
+    if _is_free(final, content, replace=replace):
+        _write_whole(final, content)
+    return final
+
+
+def _content(dataset: ImageDataset, manifest: Path) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")  # RFC 4180; a lone "\r" in a name is then quoted
+    with_parts, with_groups = _has_parts(dataset), any(dataset.groups)
+    writer.writerow([*REQUIRED, *(["split"] if with_parts else []), *(["group"] if with_groups else [])])
+    for row in _rows(dataset, manifest):
+        writer.writerow(
+            [row.path, row.label, *([row.split] if with_parts else []), *([row.group] if with_groups else [])]
+        )
+    try:
+        return text.getvalue().encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        name = printable(error.object[max(error.start - 20, 0) : error.end])
+        raise DataError(f"a name cannot be written as UTF-8: '…{name}'", hint="rename it") from error
+
+
+def _has_parts(dataset: ImageDataset) -> bool:
+    without = dataset.parts == ""
+    if without.any() and not without.all():
+        raise DataError("some rows are in a part and others are not", hint="split the data set, or select one part")
+    return not without.any()
+
+
+def _rows(dataset: ImageDataset, manifest: Path) -> Iterator[Row]:
+    if dataset.store is not None:
+        raise DataError(f"the images of {printable(str(dataset.root))} are not files: a manifest cannot name them")
+    if len(set(dataset.paths)) < len(dataset):
+        raise DataError("an image comes twice: a manifest names it once")
+    root = os.path.relpath(os.path.realpath(dataset.root), os.path.realpath(manifest.parent)).replace(os.sep, "/")
+    parts: list[str] = dataset.parts.tolist()
+    groups = dataset.groups or ("",) * len(dataset)
+    for name, label, part, group in zip(dataset.paths, dataset.labels.tolist(), parts, groups, strict=True):
+        where = f"{printable(str(manifest))} cannot name '{printable(name)}'"
+        inner = inner_path(posixpath.join(root, name), where)
+        if fault := label_fault(dataset.classes[label]):
+            raise DataError(f"{where}: {fault}")
+        # "./" since "file:" at the start would be a URL's
+        yield Row(f"./{inner}" if inner[:5].casefold() == "file:" else inner, dataset.classes[label], part, group)
+
+
+def _is_free(final: Path, content: bytes, *, replace: bool) -> bool:
+    """Ask whether the manifest has to be written; no, where it stands there already.
+
+    Raises:
+        DataError: Something else stands there.
+    """
+    shown = printable(str(final))
+    if not os.path.lexists(final):
+        return True
+    if final.is_symlink() or not final.is_file():
+        raise DataError(f"{shown}: is no regular file, and is left as it is", hint="choose another name")
+    try:
+        with open(final, "rb") as file:
+            there = file.read(len(content) + 1)
+    except OSError as error:
+        raise DataError(f"{shown}: {why(error)}") from error
+    if there == content:
+        return False
+    header = there[:_HEADER_BYTES].removeprefix(b"\xef\xbb\xbf").split(b"\n")[0].decode("ascii", "replace").split(",")
+    if not set(REQUIRED).issubset(name.strip() for name in header):
+        raise DataError(f"{shown}: is no manifest, and is left as it is", hint="choose another name")
+    if not replace:
+        raise DataError(f"{shown}: another manifest is there", hint="choose another name, or allow it to be replaced")
+    return True
+
+
+def _write_whole(final: Path, content: bytes) -> None:
+    draft = None
+    try:
+        handle, draft = tempfile.mkstemp(prefix=f".{final.stem[:50]}-", dir=final.parent)
+        with open(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(draft, 0o644)  # mkstemp makes it private
+        os.replace(draft, final)
+    except OSError as error:
+        if draft is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(draft)
+        raise DataError(f"{printable(str(final))}: cannot be written: {error.strerror or error}") from error

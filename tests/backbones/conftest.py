@@ -1,0 +1,58 @@
+"""Backbones that need no hub, and real pictures preprocessed for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from topwork.backbones import Backbone, load
+from topwork.data import decode
+
+Pixels = Callable[..., npt.NDArray[np.uint8]]
+
+
+@pytest.fixture(scope="session")
+def lite0() -> Backbone:
+    return load("lite0")
+
+
+@pytest.fixture(scope="session")
+def resnet18() -> Backbone:
+    return load("resnet18", weights="random:1")
+
+
+@pytest.fixture(scope="session")
+def vit_tiny() -> Backbone:
+    return load("vit_tiny_patch16_224", weights="random:1")
+
+
+@pytest.fixture(params=["lite0", "resnet18", "vit_tiny"])
+def backbone(request: pytest.FixtureRequest) -> Backbone:
+    """A CNN with its trained weights, a plain CNN, a ViT."""
+    found: Backbone = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(scope="session")
+def pixels(photos: list[Path]) -> Pixels:
+    """The first pictures as one backbone wants them: uint8 (count, size, size, 3)."""
+
+    def pixels(backbone: Backbone, count: int = 4) -> npt.NDArray[np.uint8]:
+        fit = backbone.preprocessing
+        return np.stack([fit(decode(path, min_side=fit.min_side)) for path in photos[:count]])
+
+    return pixels
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing may open an engine."""
+
+    def fail(*args: object, **options: object) -> None:
+        pytest.fail("an engine was opened")
+
+    monkeypatch.setattr("topwork.backbones._parity.open_engine", fail)

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from topwork.backbones import Preprocessing
+from topwork.errors import BackboneError
+
+FITS = ("crop", "squash", "pad")
+
+
+@pytest.fixture
+def image() -> npt.NDArray[np.uint8]:
+    """480 wide, 256 high, unlike itself everywhere."""
+    return np.random.default_rng(3).integers(0, 256, (256, 480, 3), dtype=np.uint8)
+
+
+def test_crop_takes_the_middle_of_the_shorter_side(image: npt.NDArray[np.uint8]) -> None:
+    found = Preprocessing(size=224, crop=0.875)(image)  # 0.875 of 256 are 224: nothing is resized
+    np.testing.assert_array_equal(found, image[16:240, 128:352])
+    upright = Preprocessing(size=224, crop=0.875)(image.transpose(1, 0, 2))
+    np.testing.assert_array_equal(upright, image[16:240, 128:352].transpose(1, 0, 2))
+
+
+def test_crop_of_everything_keeps_the_whole_shorter_side(image: npt.NDArray[np.uint8]) -> None:
+    np.testing.assert_array_equal(Preprocessing(size=256, crop=1.0)(image), image[:, 112:368])
+
+
+def test_area_is_the_mean_of_the_pixels_that_fall_into_one(image: npt.NDArray[np.uint8]) -> None:
+    found = Preprocessing(size=112, crop=0.875)(image)
+    blocks = image[16:240, 128:352].reshape(112, 2, 112, 2, 3).astype(float).mean(axis=(1, 3))
+    np.testing.assert_allclose(found, blocks, atol=1.01)  # Pillow rounds after each of its two passes
+
+
+def test_squash_takes_everything(image: npt.NDArray[np.uint8]) -> None:
+    found = Preprocessing(size=32, fit="squash")(image)
+    blocks = image.reshape(32, 8, 32, 15, 3).astype(float).mean(axis=(1, 3))
+    np.testing.assert_allclose(found, blocks, atol=1.01)
+
+
+def test_pad_lays_the_whole_image_on_the_mean_colour(image: npt.NDArray[np.uint8]) -> None:
+    fit = Preprocessing(size=240, fit="pad", mean=(0.485, 0.456, 0.406))
+    found = fit(image)
+    blocks = image.reshape(128, 2, 240, 2, 3).astype(float).mean(axis=(1, 3))
+    np.testing.assert_allclose(found[56:184], blocks, atol=1.01)
+    for edge in (found[:56], found[184:]):
+        assert {tuple(colour) for colour in edge.reshape(-1, 3).tolist()} == {(124, 116, 104)}
+    np.testing.assert_allclose(fit(image.transpose(1, 0, 2)), found.transpose(1, 0, 2), atol=1)
+
+
+@pytest.mark.parametrize(("name", "filter_"), [("bilinear", "BILINEAR"), ("bicubic", "BICUBIC"), ("area", "BOX")])
+def test_the_resampling_is_pillows(image: npt.NDArray[np.uint8], name: Any, filter_: str) -> None:
+    found = Preprocessing(size=100, fit="squash", interpolation=name)(image)
+    expected = Image.fromarray(image).resize((100, 100), Image.Resampling[filter_])
+    np.testing.assert_array_equal(found, np.asarray(expected))
+
+
+def test_area_enlarges_smoothly() -> None:
+    steps = np.array([[0, 255]], np.uint8)[:, :, None].repeat(3, axis=2)
+    row = Preprocessing(size=64, fit="squash")(steps)[0, :, 0].astype(int)
+    assert (row[0], row[-1]) == (0, 255)
+    assert np.diff(row).min() >= 0
+    assert len(set(row.tolist())) > 20  # boxes would give two
+
+
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 10_000), (10_000, 1), (2, 3)], ids=str)
+def test_fault_29_images_of_any_shape_are_taken(fit: Any, shape: tuple[int, int]) -> None:
+    pixels = np.full((*shape, 3), (200, 100, 50), np.uint8)
+    found = Preprocessing(size=48, fit=fit)(pixels)
+    assert (found.shape, found.dtype) == ((48, 48, 3), np.uint8)
+    assert found[23, 23].tolist() == [200, 100, 50]  # a line of one pixel, where the rest is padding
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    height=st.integers(1, 90),
+    width=st.integers(1, 90),
+    fit=st.sampled_from(FITS),
+    size=st.integers(16, 70),
+    crop=st.floats(0.05, 1.0),
+)
+def test_one_colour_stays_one_colour(height: int, width: int, fit: Any, size: int, crop: float) -> None:
+    grey = Preprocessing(size=size, fit=fit, crop=crop, mean=(0.2, 0.2, 0.2))  # 51, the image's own colour
+    found = grey(np.full((height, width, 3), 51, np.uint8))
+    assert found.shape == (size, size, 3)
+    assert (found == 51).all()
+
+
+@pytest.mark.parametrize(("size", "crop"), [(224, 0.875), (240, 0.882), (260, 0.89), (224, 1.0), (17, 0.3)])
+def test_min_side_is_the_least_that_is_not_enlarged(size: int, crop: float) -> None:
+    fit = Preprocessing(size=size, crop=crop)
+    assert fit.min_side * crop >= size - 1e-9
+    assert (fit.min_side - 1) * crop < size
+    assert fit.replace(fit="squash").min_side == fit.replace(fit="pad").min_side == size
+
+
+def test_values_survive_json_exactly() -> None:
+    fit = Preprocessing(300, "pad", 0.882, "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    again = Preprocessing.from_dict(json.loads(json.dumps(fit.to_dict())))
+    assert again == fit
+    assert hash(again) == hash(fit)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"size": 15}, "between 16 and 4096 pixels, not 15"),
+        ({"size": 4097}, "not 4097"),
+        ({"size": 224.5}, "a whole number"),
+        ({"fit": "stretch"}, "crop, squash or pad, not 'stretch'"),
+        ({"crop": 0.0}, "above 0 and at most 1"),
+        ({"crop": 1.01}, "not 1.01"),
+        ({"crop": math.nan}, "not nan"),
+        ({"interpolation": "nearest"}, "not 'nearest'"),
+        ({"mean": (0.5, 0.5)}, "three numbers"),
+        ({"mean": (0.5, 0.5, 127.5)}, "mean must be between 0 and 1"),
+        ({"mean": (0.5, 0.5, math.nan)}, "mean must be between 0 and 1"),
+        ({"std": (0.5, 0.5, 0.5, 0.5)}, "three numbers"),
+        ({"std": (0.5, 0.0, 0.5)}, "std must be positive"),
+        ({"std": (0.5, math.inf, 0.5)}, "std must be positive"),
+    ],
+)
+def test_values_out_of_range_are_refused(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(BackboneError, match=said):
+        Preprocessing(**change)
+    with pytest.raises(BackboneError, match=said):
+        Preprocessing().replace(**change)
+    with pytest.raises(BackboneError, match=said):
+        Preprocessing.from_dict({**Preprocessing().to_dict(), **change})
+
+
+@pytest.mark.parametrize("change", [{"colour": "RGB"}, {"size": "224"}, {"mean": None}, {"std": ("a", "b", "c")}])
+def test_a_bent_record_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(BackboneError, match="preprocessing: "):
+        Preprocessing.from_dict({**Preprocessing().to_dict(), **change})

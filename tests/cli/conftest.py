@@ -1,0 +1,68 @@
+"""The program as its user runs it: another process, whose exit code and two streams are what counts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.samples import textile_folder
+
+TOPWORK = (sys.executable, "-m", "topwork")
+
+
+@dataclass(frozen=True)
+class Done:
+    """What one run of the program gave."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output, which must be one JSON object on one line."""
+        lines = self.out.splitlines()
+        assert len(lines) == 1, self
+        return json.loads(lines[0])
+
+    def failed(self) -> tuple[str, str]:
+        """The error and the hint of a run that failed as promised: one line each, and nothing else."""
+        assert (self.code, self.out) == (1, ""), self
+        lines = self.err.splitlines()
+        assert [line.partition(":")[0] for line in lines] == ["error", "hint"][: len(lines)], self
+        return (lines[0].removeprefix("error: "), "".join(lines[1:]).removeprefix("hint: "))
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture(scope="session")
+def run(shared_cache: Path) -> Run:
+    def run(*given: object, stdin: bytes = b"", **environment: str) -> Done:
+        command = [*map(os.fsencode, TOPWORK), *(os.fsencode(str(each)) for each in given)]
+        environ = {**os.environ, "PYTHONUTF8": "1", "COLUMNS": "200", **environment}
+        done = subprocess.run(command, input=stdin, capture_output=True, check=False, env=environ, timeout=120)
+        return Done(done.returncode, done.stdout.decode("utf-8", "strict"), done.stderr.decode("utf-8", "strict"))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def textile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return textile_folder(tmp_path_factory.mktemp("data") / "textile")
+
+
+@pytest.fixture(scope="session")
+def model(run: Run, textile: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    done = run("fit", textile, "-o", folder)
+    assert done.code == 0, done
+    return folder

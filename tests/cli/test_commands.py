@@ -1,0 +1,263 @@
+"""What each command does, says and gives as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model.samples import CLASSES, copied, easy_folder, photos, textiles
+from topwork import __version__
+from topwork.model import load
+
+from .conftest import TOPWORK, Run
+
+COMMANDS = ("fit", "evaluate", "predict", "models", "doctor", "demo")
+QUICK = ("--stages", "last", "--fit", "crop")
+
+
+def test_help_and_version(run: Run) -> None:
+    assert run("--version").out == f"topwork {__version__}\n"
+    text = run("--help")
+    assert (text.code, text.err) == (0, "")
+    assert all(name in text.out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_and_the_common_options(run: Run, command: str) -> None:
+    done = run(command, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert all(option in done.out for option in ("--json", "--quiet", "--debug"))
+
+
+def test_help_imports_nothing_heavy() -> None:
+    heavy = "{'torch', 'timm', 'openvino', 'sklearn', 'numpy.random', 'pydantic', 'PIL'}"
+    code = f"import sys, topwork.cli; print(sorted({heavy} & set(sys.modules) - {{'numpy.random'}}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_fit_says_how_good_where_and_what_next(run: Run, textile: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    done = run("fit", textile, "-o", out)
+    assert (done.code, done.err) == (0, "")  # no notes, and no progress where nobody watches
+    assert done.out.startswith("48 training images in 3 classes\n")
+    assert "Accuracy on 12 held-out images (test): " in done.out
+    assert done.out.endswith(f"Model: {out}\nNext:  topwork predict {out} IMAGE...\n")
+    assert load(out).classes == CLASSES
+
+
+def test_fit_as_json_is_the_record(run: Run, textile: Path, tmp_path: Path) -> None:
+    done = run("fit", textile, "-o", tmp_path / "model", "--json", *QUICK)
+    record = json.loads((tmp_path / "model" / "model.json").read_text("utf-8"))
+    assert done.err == ""
+    assert done.json == {"model": str(tmp_path / "model"), **record}
+
+
+def test_the_options_of_fit_reach_the_model(run: Run, tmp_path: Path, shared_cache: Path) -> None:
+    data = easy_folder(tmp_path / "data")
+    given = ["--head", "knn", "--stages", "blocks.2, blocks.4", "--pooling", "max", "--fit", "pad", "--seed", "5"]
+    given += ["--test", "0.5", "--size", "96", "--engine", "torch-cpu", "--no-cache", "--class-weight", "none"]
+    record = run("fit", data, "-o", tmp_path / "m", "--json", "--strategy", "probe", *given).json
+    assert (record["head"], record["seed"], record["outputs"]) == ("knn", 5, ["blocks.2/max", "blocks.4/max"])
+    assert record["backbone"]["preprocessing"]["fit"] == "pad"
+    assert record["backbone"]["preprocessing"]["size"] == 96
+    assert record["engine"] == {"name": "torch-cpu", "precision": "f32", "deviation": None}
+    assert record["data"]["held_out"] == 8
+    assert not (tmp_path / "m" / "backbone.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_fit_self_contained(run: Run, tmp_path: Path) -> None:
+    data = easy_folder(tmp_path / "data")
+    assert run("fit", data, "-o", tmp_path / "m", "--self-contained", *QUICK).code == 0
+    assert (tmp_path / "m" / "backbone.safetensors").stat().st_size > 10_000_000
+
+
+def test_notes_go_to_stderr_unless_quiet(run: Run, tmp_path: Path) -> None:
+    data = easy_folder(tmp_path / "data")
+    (data / "photo" / "broken.jpg").touch()
+    loud = run("fit", data, "-o", tmp_path / "m", *QUICK)
+    assert "note: left out: photo/broken.jpg: an empty file (0 bytes)\n" in loud.err
+    assert "; 1 file left out\n" in loud.out
+    quiet = run("fit", data, "-o", tmp_path / "m", "--quiet", *QUICK)
+    assert (quiet.code, quiet.err, quiet.out) == (0, "", loud.out)
+
+
+def test_evaluate(run: Run, model: Path, tmp_path: Path) -> None:
+    for label in CLASSES:
+        copied(textiles(label)[40:44], tmp_path / "data" / label)
+    (tmp_path / "data" / "local" / "bad.jpg").write_text("no")
+    done = run("evaluate", model, tmp_path / "data")
+    assert (done.code, done.err) == (0, "")
+    assert "on 12 images" in done.out
+    assert "left out: local/bad.jpg: not an image" in done.out
+    fields = run("evaluate", model, tmp_path / "data", "--json").json
+    assert fields["n"] == 12
+    assert fields["left_out"] == [{"path": "local/bad.jpg", "reason": "not an image: it starts with 'no'"}]
+    assert [report["name"] for report in fields["per_class"]] == list(CLASSES)
+
+
+def test_evaluate_notes_what_is_not_measured(run: Run, model: Path, tmp_path: Path) -> None:
+    copied(textiles("local")[40:44], tmp_path / "local")
+    done = run("evaluate", model, tmp_path)
+    assert done.err == "note: no image of 2 classes: 'global', 'nominal': nothing will be measured for them\n"
+
+
+def test_predict_gives_a_line_an_image(run: Run, model: Path) -> None:
+    files = [textiles(label)[30] for label in CLASSES]
+    done = run("predict", model, *files)
+    lines = [line.split("\t") for line in done.out.splitlines()]
+    expected = load(model).predict(files)
+    assert [line[0] for line in lines] == list(map(str, files))
+    assert [(line[1], line[2]) for line in lines] == [(p.label, f"{p.probability:.4f}") for p in expected]
+    objects = [json.loads(line) for line in run("predict", model, *files, "--json").out.splitlines()]
+    assert [each["source"] for each in objects] == list(map(str, files))
+    assert objects[0].keys() == {"source", "label", "probability", "probabilities"}
+
+
+def test_fault_59_a_bad_image_is_named_and_the_others_are_predicted(run: Run, model: Path, tmp_path: Path) -> None:
+    cut, good = tmp_path / "cut.jpg", textiles("local")[30]
+    cut.write_bytes(good.read_bytes()[:2000])
+    done = run("predict", model, cut, good, tmp_path / "none.jpg")
+    assert done.code == 1
+    assert done.out == run("predict", model, good).out
+    assert done.err.splitlines()[0].startswith(f"error: {cut}: damaged JPEG")
+    assert done.err.splitlines()[1] == f"error: {tmp_path}/none.jpg: no such file"
+    assert done.err.splitlines()[2] == "error: 2 images could not be used"
+    assert done.err.splitlines()[3].startswith("hint: ")
+    as_json = run("predict", model, cut, "--json")
+    assert as_json.json["source"] == str(cut)
+    assert "damaged JPEG" in as_json.json["error"]
+    assert as_json.err.startswith("error: 1 image could not be used\n")
+
+
+@pytest.mark.parametrize("end", [b"\n", b"", b"\r\n"], ids=["newline", "no last newline", "CRLF"])
+def test_predict_reads_names_from_stdin(run: Run, model: Path, end: bytes) -> None:
+    files = [str(textiles(label)[30]) for label in CLASSES]
+    between = end or b"\n"
+    stdin = between.join(name.encode() for name in files) + end
+    done = run("predict", model, "--stdin", stdin=stdin)
+    assert (done.code, done.err) == (0, "")
+    assert done.out == run("predict", model, *files).out
+
+
+def test_blank_lines_and_no_lines_on_stdin(run: Run, model: Path) -> None:
+    file = str(textiles("local")[30])
+    assert len(run("predict", model, "--stdin", stdin=f"\n\n{file}\n \n".encode()).out.splitlines()) == 1
+    nothing = run("predict", model, "--stdin")
+    assert (nothing.code, nothing.out, nothing.err) == (0, "", "")
+
+
+def test_a_name_is_answered_while_stdin_stays_open(run: Run, model: Path) -> None:
+    """As a program on the other end of a pipe needs it."""
+    with subprocess.Popen([*TOPWORK, "predict", model, "--stdin"], stdin=-1, stdout=-1, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for label in CLASSES:
+            process.stdin.write(f"{textiles(label)[30]}\n")
+            process.stdin.flush()
+            assert process.stdout.readline().startswith(str(textiles(label)[30]))
+        process.stdin.close()
+    assert process.returncode == 0
+
+
+def test_fault_9_names_that_would_break_the_line_are_escaped(run: Run, model: Path, tmp_path: Path) -> None:
+    names = [b"caf\xe9.jpg", b"\x1b[31mred.jpg", b"two\nlines.jpg", b"[bold]x[-]\t.jpg"]
+    for name in names:
+        shutil.copyfile(textiles("local")[30], tmp_path / name.decode("utf-8", "surrogateescape"))
+    files = [f"{tmp_path}/" + name.decode("utf-8", "surrogateescape") for name in names]
+    done = run("predict", model, *files)
+    shown = [line.split("\t")[0].removeprefix(f"{tmp_path}/") for line in done.out.splitlines()]
+    assert shown == ["caf\\xe9.jpg", "\\x1b[31mred.jpg", "two\\nlines.jpg", "[bold]x[-]\\t.jpg"]
+    objects = [json.loads(line) for line in run("predict", model, *files, "--json").out.splitlines()]
+    assert [each["source"] for each in objects] == files
+    piped = run("predict", model, "--stdin", stdin=f"{tmp_path}/".encode() + names[0] + b"\n")
+    assert piped.out.startswith(f"{tmp_path}/caf\\xe9.jpg\t")
+
+
+def test_fault_8_class_names_that_would_steer_a_terminal_are_escaped(run: Run, tmp_path: Path) -> None:
+    name = "\x1b[31m[red]<b>\n"
+    data = easy_folder(tmp_path / "data", first=name)
+    done = run("fit", data, "-o", tmp_path / "m", *QUICK)
+    assert done.code == 0
+    texts = [done, run("predict", tmp_path / "m", photos()[15]), run("evaluate", tmp_path / "m", data)]
+    texts += [run("evaluate", tmp_path / "m", easy_folder(tmp_path / "other", first="\x1b[2Jx"))]
+    assert all("\x1b" not in text.out + text.err for text in texts)
+    assert "\\x1b[31m[red]<b>\\n" in texts[1].out
+    assert len(texts[1].out.splitlines()) == 1
+    assert texts[3].failed()[0].startswith("class '\\x1b[2Jx' is not one that the model knows")
+    assert run("predict", tmp_path / "m", photos()[15], "--json").json["label"] == name
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_json_is_json_and_text_is_printed_in_any_encoding(run: Run, tmp_path: Path, encoding: str) -> None:
+    name = "é😀\x81漢"
+    data = easy_folder(tmp_path / "data", first=name)
+    assert run("fit", data, "-o", tmp_path / "m", *QUICK).code == 0
+    settings = {"PYTHONUTF8": "0", "PYTHONIOENCODING": encoding}
+    command = [*TOPWORK, "predict", str(tmp_path / "m"), str(photos()[15])]
+    environ = {**os.environ, **settings}
+    plain = subprocess.run(command, capture_output=True, check=True, env=environ)
+    as_json = subprocess.run([*command, "--json"], capture_output=True, check=True, env=environ)
+    assert json.loads(as_json.stdout.decode(encoding))["label"] == name
+    assert len(plain.stdout.decode(encoding).splitlines()) == 1
+
+
+def test_models(run: Run) -> None:
+    done = run("models")
+    assert done.code == 0
+    assert "tf_efficientnet_lite0" in done.out
+    rows = run("models", "--json").json["models"]
+    assert [row["name"] for row in rows] == [f"tf_efficientnet_lite{number}" for number in range(3)]
+    assert all(row["licence"] == "Apache-2.0" and len(row["sha256"]) == 64 for row in rows)
+
+
+@pytest.mark.slow
+def test_models_tells_one(run: Run) -> None:
+    assert "blocks.6" in run("models", "lite1").out
+    assert run("models", "lite1", "--json").json["name"] == "tf_efficientnet_lite1"
+    assert run("models", "resnet18", "--json").json["embedding"] == 512  # timm's, with random weights: no network
+
+
+@pytest.mark.slow
+def test_an_unknown_backbone_lists_the_nearest(run: Run, textile: Path, tmp_path: Path) -> None:
+    error, hint = run("fit", textile, "-o", tmp_path / "m", "--backbone", "resnt50").failed()
+    assert error == "no backbone is called 'resnt50'"
+    assert hint.startswith("did you mean resnet50, ")
+
+
+@pytest.mark.slow
+def test_doctor(run: Run) -> None:
+    fields = run("doctor", "--json").json
+    assert fields["well"] is True
+    assert {"topwork", "weights", "engine", "cache"} <= {finding["subject"] for finding in fields["findings"]}
+
+
+@pytest.mark.slow
+def test_doctor_of_an_unwritable_cache(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run("doctor", TOPWORK_CACHE=str(tmp_path / "file" / "cache"))
+    assert done.code == 1
+    marked = {line.split()[1] for line in done.out.splitlines() if line.startswith("!")}
+    assert marked == {"engine", "cache"}  # the engine has nowhere to put the converted network
+    assert done.err.splitlines() == [
+        "error: something that topwork needs does not work here",
+        "hint: the lines marked with ! say what",
+    ]
+
+
+@pytest.mark.slow
+def test_demo_does_the_whole_job(run: Run, tmp_path: Path) -> None:
+    done = run("demo", "-o", tmp_path / "demo", "--json")
+    assert done.code == 0
+    assert done.json["data"]["held_out"] == 1000
+    assert done.json["metrics"]["accuracy"]["value"] > 0.8
+    assert len(done.json["predictions"]) == 3
+    assert load(tmp_path / "demo").classes == CLASSES
+    assert done.err.startswith("The sample: ")

@@ -1,0 +1,237 @@
+"""How the program fails: exit code, two plain lines, no traceback, nothing destroyed."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from model.samples import easy_folder, textile_folder, textiles
+
+from .conftest import TOPWORK, Run
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("fit", "DATA"),
+        ("fit", "-o", "OUT"),
+        ("fit", "DATA", "-o", "OUT", "--test", "2"),
+        ("fit", "DATA", "-o", "OUT", "--head", "forest"),
+        ("fit", "DATA", "-o", "OUT", "--seed", "x"),
+        ("predict", "MODEL"),
+        ("predict", "MODEL", "--stdin", "a.jpg"),
+        ("evaluate", "MODEL"),
+        ("models", "a", "b"),
+        ("doctor", "--bogus"),
+        ("bogus",),
+        (),
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_command_line_is_2_and_touches_nothing(run: Run, given: tuple[str, ...], tmp_path: Path) -> None:
+    done = run(*given)
+    assert done.code == 2
+    assert "Usage: " in done.out + done.err
+    assert "Traceback" not in done.err
+    assert not Path("OUT").exists()
+
+
+def test_predict_says_what_it_wants(run: Run) -> None:
+    assert "name images, or pass --stdin: one of the two" in run("predict", "MODEL").err
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "hint"),
+    [
+        (("fit", "none", "-o", "out"), "none: no such folder or manifest", "check the path"),
+        (("predict", "none", "a.jpg"), "none: there is no such model folder", "`topwork fit DATA -o MODEL` makes one"),
+        (
+            ("evaluate", ".", "a"),
+            ".: is no topwork model (it has no model.json)",
+            "`topwork fit DATA -o MODEL` makes one",
+        ),
+        (("fit", "d", "-o", "m", "--weights", "w.pth"), "w.pth: there is no such weights file", ""),
+        (("fit", "d", "-o", "m", "--size", "3"), "size must be", ""),
+        (("fit", "two", "-o", "m", "--stages", "blocks.9"), "has no stage 'blocks.9'", "its stages are bn1, "),
+        (("fit", "two", "-o", "m", "--stages", ""), "has no stage ''", "its stages are bn1, "),
+        (
+            ("fit", "one", "-o", "m"),
+            "only one class, 'photo', in one: there is nothing to tell it from",
+            "add a folder",
+        ),
+        (("fit", "two/photo", "-o", "m"), "no class folders in two/photo", "put each class's images in a folder"),
+    ],
+)
+@pytest.mark.parametrize("flag", [(), ("--json",)], ids=["text", "json"])
+def test_work_that_failed_is_1_with_two_lines(
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: tuple[str, ...],
+    error: str,
+    hint: str,
+    flag: tuple[str, ...],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    easy_folder(tmp_path / "two", count=3)
+    easy_folder(tmp_path / "one", count=3)
+    shutil.rmtree(tmp_path / "one" / "textile")
+    said = run(*given, *flag).failed()
+    assert error in said[0]
+    assert said[1].startswith(hint)
+    assert not (tmp_path / "m").exists()
+
+
+def test_debug_gives_the_traceback(run: Run) -> None:
+    done = run("predict", "none", "a.jpg", "--debug")
+    assert done.code == 1
+    assert "Traceback (most recent call last)" in done.err
+    assert "ModelError: none: there is no such model folder" in done.err
+
+
+@pytest.mark.slow
+def test_an_engine_that_this_machine_lacks_fails_plainly(run: Run, textile: Path, tmp_path: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    error, _ = run("fit", textile, "-o", tmp_path / "m", "--engine", "torch-cuda").failed()
+    assert error
+
+
+@pytest.mark.parametrize("raised", ["RuntimeError", "ValueError", "AssertionError", "MemoryError", "KeyError"])
+def test_a_fault_of_ours_is_still_one_line(tmp_path: Path, raised: str) -> None:
+    code = (
+        "import sys, topwork.doctor\n"
+        f"def broken():\n    raise {raised}('first\\nsecond \\x1b[31m')\n"
+        "topwork.doctor.examine = broken\n"
+        "sys.argv = ['topwork', 'doctor', *sys.argv[1:]]\n"
+        "from topwork.cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["error", "hint"]
+    assert raised in done.stderr
+    assert "\x1b" not in done.stderr
+    debug = subprocess.run([sys.executable, "-c", code, "--debug"], capture_output=True, text=True, check=False)
+    assert debug.returncode == 1
+    assert "Traceback" in debug.stderr
+
+
+@pytest.mark.parametrize("place", ["folder", "file", "below a file", "model with a note"])
+def test_fault_32_a_wrong_place_is_refused_before_any_work(run: Run, model: Path, tmp_path: Path, place: str) -> None:
+    out = {"folder": tmp_path / "photos", "file": tmp_path / "file", "below a file": tmp_path / "file" / "m"}.get(
+        place, tmp_path / "model"
+    )
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"precious")
+    (tmp_path / "file").write_bytes(b"precious")
+    shutil.copytree(model, tmp_path / "model")
+    (tmp_path / "model" / "notes.txt").write_bytes(b"precious")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    error, hint = run("fit", "no such data", "-o", out).failed()  # the data would be the next complaint
+    assert error.startswith(f"{out}: ")
+    assert hint.startswith("choose another folder with -o")
+    assert run("demo", "-o", out).failed()[0] == error
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_broken_pipe_is_quiet(model: Path, tmp_path: Path, shared_cache: Path) -> None:
+    (tmp_path / "names").write_text(f"{textiles('local')[30]}\n" * 200)
+    with (
+        (tmp_path / "names").open("rb") as names,
+        subprocess.Popen([*TOPWORK, "predict", model, "--stdin"], stdin=names, stdout=-1, stderr=-1) as process,
+    ):
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()  # the reader is gone before the first line
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def test_closed_streams_do_no_harm(model: Path, tmp_path: Path, shared_cache: Path) -> None:
+    file = str(textiles("local")[30])
+    for closing in (">&-", "2>&-", ">&- 2>&-", "<&-"):
+        command = f'exec "$@" {closing}'
+        given = ["bash", "-c", command, "bash", *TOPWORK, "predict", str(model), file]
+        done = subprocess.run(given, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert (done.stdout == "") == (">&-" in closing.split())
+    data = easy_folder(tmp_path / "data", count=3)
+    given = [
+        "bash",
+        "-c",
+        'exec "$@" 2>&-',
+        "bash",
+        *TOPWORK,
+        "fit",
+        str(data),
+        "-o",
+        str(tmp_path / "m"),
+        "--stages=last",
+    ]
+    assert subprocess.run(given, capture_output=True, check=False).returncode == 0
+
+
+def test_fault_32_a_full_disk_behind_stdout_is_an_error(model: Path, shared_cache: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        given = [*TOPWORK, "predict", str(model), str(textiles("local")[30])]
+        done = subprocess.run(given, stdout=full, stderr=-1, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: OSError: [Errno 28] No space left on device\nhint: ")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_fit_plainly_and_leaves_nothing_half(tmp_path: Path, shared_cache: Path) -> None:
+    data, temporary = textile_folder(tmp_path / "data", per_class=150), tmp_path / "temporary"
+    temporary.mkdir()
+    given = [*TOPWORK, "fit", str(data), "-o", str(tmp_path / "m"), "--engine", "torch-cpu", "--no-cache"]
+    environ = {**os.environ, "TMPDIR": str(temporary)}
+    with subprocess.Popen(given, stdout=-1, stderr=-1, text=True, env=environ) as process:
+        while not any(temporary.glob("topwork-*")):  # features begin; 450 images take torch 20 s
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (1, "")
+    assert err.startswith("error: interrupted\nhint: ")
+    assert len(err.splitlines()) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "temporary"]
+    assert not any(temporary.glob("topwork-*"))
+
+
+def test_progress_is_shown_to_a_person_alone(run: Run, tmp_path: Path, shared_cache: Path) -> None:
+    """stderr is a terminal here, and only here; --quiet silences it there too."""
+    data = easy_folder(tmp_path / "data", count=4)
+    seen = {}
+    for flag in ("--cache", "--quiet"):
+        leader, follower = pty.openpty()
+        given = [*TOPWORK, "fit", data, "-o", tmp_path / "m", "--stages", "last", "--no-cache", flag]
+        with subprocess.Popen(given, stdout=-1, stderr=follower, env={**os.environ, "TERM": "xterm"}) as process:
+            os.close(follower)
+            seen[flag] = _drained(leader)
+            assert process.wait() == 0
+    assert b"features" in seen["--cache"]
+    assert seen["--quiet"] == b""
+
+
+def _drained(descriptor: int) -> bytes:
+    content = b""
+    try:
+        while block := os.read(descriptor, 4096):
+            content += block
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    os.close(descriptor)
+    return content

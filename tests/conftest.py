@@ -1,0 +1,48 @@
+"""What every room's tests share: a cache of their own, and real pictures."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One cache for the whole run, so that a network is converted once; the user's own is never touched."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TOPWORK_CACHE", str(folder))
+        patch.delenv("TOPWORK_CACHE_SIZE", raising=False)
+        yield folder
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache that nothing is in; it does not exist yet."""
+    folder = tmp_path / "empty-cache"
+    monkeypatch.setenv("TOPWORK_CACHE", str(folder))
+    return folder
+
+
+def package_folder(name: str) -> Path:
+    """Where a package's data lie, without importing it (foolbox would import torch)."""
+    spec = importlib.util.find_spec(name)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def photos() -> list[Path]:
+    """20 ImageNet pictures; the name ends in the class's index: imagenet_00_243.jpg."""
+    return sorted(package_folder("foolbox").glob("imagenet_*.jpg"))
+
+
+@pytest.fixture(scope="session")
+def textiles() -> list[Path]:
+    """Close-ups of cloth with and without a fault, larger than the networks' input."""
+    folder = package_folder("conformal_clip_data")
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from topwork.data import ImageDataset, _write, from_arrays, read, split, write_manifest
+from topwork.errors import DataError
+
+Make = Callable[..., Path]
+
+
+def same(one: ImageDataset, two: ImageDataset) -> None:
+    assert one.paths == two.paths
+    assert one.labels.tolist() == two.labels.tolist()
+    assert one.classes == two.classes
+    assert one.parts.tolist() == two.parts.tolist()
+    assert one.groups == two.groups
+
+
+def test_what_is_written_reads_back_the_same(make: Make) -> None:
+    folder = make("train/a/*3", "train/b, c/*2", "test/a/*1", "train/a/notes.txt")
+    dataset = read(folder)
+    written = write_manifest(dataset, folder / "clean.csv")
+    assert written == folder / "clean.csv"
+    same(read(written), dataset)
+    assert written.read_bytes().startswith(b"path,label,split\r\n")
+    assert b"notes.txt" not in written.read_bytes()
+    assert sorted(path.name for path in folder.iterdir()) == ["clean.csv", "test", "train"]
+
+
+def test_a_manifest_above_the_data_names_the_way_down(make: Make, tmp_path: Path) -> None:
+    dataset = read(make("a/*2", "b/*2"))
+    (tmp_path / "alias").symlink_to("set")
+    for root in (dataset, read(tmp_path / "alias")):
+        written = read(write_manifest(root, tmp_path / "clean.csv"))
+        assert written.paths == tuple(f"set/{path}" for path in dataset.paths)
+        assert written.left_out == ()
+
+
+def test_a_manifest_beside_the_images_of_one_folder(make: Make) -> None:
+    folder = make("deep/set/a/*1", "deep/set/b/*1", "deep/b/*1")
+    written = write_manifest(read(folder / "deep" / "set"), folder / "deep" / "clean.csv")
+    assert read(written).paths == ("set/a/0.jpg", "set/b/0.jpg")
+
+
+def test_images_outside_the_manifests_folder_are_refused(make: Make, tmp_path: Path) -> None:
+    dataset = read(make("a/*1", "b/*1"))
+    (tmp_path / "elsewhere").mkdir()
+    with pytest.raises(DataError, match="leaves the manifest's folder"):
+        write_manifest(dataset, tmp_path / "elsewhere" / "clean.csv")
+    with pytest.raises(DataError, match="leaves the manifest's folder"):
+        write_manifest(dataset, dataset.root / "a" / "clean.csv")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+NAME = st.text(st.characters(exclude_characters="\0/", exclude_categories=["Cs"]), min_size=1, max_size=12)
+ODD = st.sampled_from(
+    ["two\nlines", "a\r", '"q"', "=1+1", "a,b", " lead", "\udce9", "file:x", "é", "\ufeffbom", "a\r\nb"]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    names=st.lists(st.tuples(NAME | ODD, NAME | ODD, st.sampled_from(["p", "", "q\n,", "é"])), min_size=1, max_size=6),
+    seed=st.integers(0, 99),
+)
+def test_any_name_comes_back_or_is_refused(names: list[tuple[str, str, str]], seed: int) -> None:
+    rows = sorted({f"{label}/{name}": (label, group) for label, name, group in names}.items())
+    rows += [("a/0", ("a", "")), ("b/0", ("b", ""))]
+    rows = list(dict(rows).items())
+    with tempfile.TemporaryDirectory() as root:
+        for path, _ in rows:
+            file = os.path.join(root, path)
+            if path.split("/")[1] in (".", "..") or path.split("/")[0] in (".", ".."):
+                return
+            os.makedirs(os.path.dirname(file), exist_ok=True)
+            open(file, "wb").close()
+        classes = tuple(sorted({label for _, (label, _) in rows}))
+        dataset = ImageDataset(
+            root=Path(root),
+            paths=tuple(path for path, _ in rows),
+            labels=np.array([classes.index(label) for _, (label, _) in rows]),
+            classes=classes,
+            parts=np.array([""] * len(rows)),
+            groups=tuple(group for _, (_, group) in rows) if any(group for _, (_, group) in rows) else (),
+        )
+        try:
+            written = write_manifest(dataset, Path(root) / "clean.csv")
+        except DataError as error:
+            refused = ("absolute", "leaves the manifest's folder", "the label is empty")
+            if not error.message.endswith(refused):
+                raise
+            assert not (Path(root) / "clean.csv").exists()
+            return
+        same(read(written), dataset)
+
+
+def test_groups_and_parts_are_written(make: Make) -> None:
+    folder = make("x/*8")
+    rows = "".join(f"x/{n}.jpg,{'ab'[n % 2]},p{n // 2}\n" for n in range(8))
+    (folder / "set.csv").write_text("path,label,group\n" + rows)
+    dataset = split(read(folder / "set.csv"), test=0.3)
+    same(read(write_manifest(dataset, folder / "parted.csv")), dataset)
+
+
+def test_another_manifest_goes_only_when_asked(make: Make) -> None:
+    folder = make("a/*2", "b/*2")
+    dataset = read(folder)
+    written = write_manifest(dataset, folder / "clean.csv")
+    before = (written.stat().st_ino, written.read_bytes())
+    write_manifest(dataset, written)  # the same: nothing to do
+    assert (written.stat().st_ino, written.read_bytes()) == before
+    with pytest.raises(DataError, match="another manifest is there"):
+        write_manifest(dataset.select([0, 2]), written)
+    assert written.read_bytes() == before[1]
+    write_manifest(dataset.select([0, 2]), written, replace=True)
+    assert read(written).paths == ("a/0.jpg", "b/0.jpg")
+
+
+@pytest.mark.parametrize("content", [b"", b"notes,more\n1,2\n", b"\xff\xd8\xff\xe0path,label"])
+def test_what_is_no_manifest_is_never_touched(make: Make, content: bytes) -> None:
+    folder = make("a/*1", "b/*1")
+    (folder / "clean.csv").write_bytes(content)
+    with pytest.raises(DataError, match="is no manifest, and is left as it is"):
+        write_manifest(read(folder), folder / "clean.csv", replace=True)
+    assert (folder / "clean.csv").read_bytes() == content
+
+
+def test_an_image_a_folder_or_a_link_is_never_touched(make: Make, jpeg: bytes) -> None:
+    folder = make("a/*1", "b/*1", "d.csv/")
+    dataset = read(folder)
+    with pytest.raises(DataError, match=r"ends in \.csv"):
+        write_manifest(dataset, folder / "a" / "0.jpg", replace=True)
+    assert (folder / "a" / "0.jpg").read_bytes() == jpeg
+    (folder / "link.csv").symlink_to("a/0.jpg")
+    (folder / "broken.csv").symlink_to("nowhere")
+    for name in ("d.csv", "link.csv", "broken.csv"):
+        with pytest.raises(DataError, match="is no regular file"):
+            write_manifest(dataset, folder / name, replace=True)
+    assert (folder / "a" / "0.jpg").read_bytes() == jpeg
+    assert not (folder / "nowhere").exists()
+
+
+def test_fault_32_what_cannot_be_written_leaves_nothing(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make("a/*1", "b/*1")
+    dataset = read(folder)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_write.os, "fsync", full)
+    with pytest.raises(DataError, match="cannot be written: No space left"):
+        write_manifest(dataset, folder / "clean.csv")
+    assert sorted(path.name for path in folder.iterdir()) == ["a", "b"]
+    with pytest.raises(DataError, match="cannot be written: No such file"):
+        write_manifest(dataset, folder / "missing" / ".." / "clean.csv")
+
+
+def test_what_a_manifest_cannot_say_is_refused(make: Make) -> None:
+    folder = make("a/*2", "b/*2")
+    dataset = read(folder)
+    arrays = from_arrays(np.zeros((2, 4, 4), np.uint8), [0, 1])
+    with pytest.raises(DataError, match="are not files: a manifest cannot name them"):
+        write_manifest(arrays, folder / "clean.csv")
+    with pytest.raises(DataError, match="an image comes twice"):
+        write_manifest(dataset.select([0, 0, 2]), folder / "clean.csv")
+    some = ImageDataset(folder, dataset.paths, dataset.labels, dataset.classes, np.array(["train", "", "", "test"]))
+    with pytest.raises(DataError, match="some rows are in a part and others are not"):
+        write_manifest(some, folder / "clean.csv")
+    assert not (folder / "clean.csv").exists()
+
+
+def test_classes_that_no_row_has_come_back_as_classes(make: Make) -> None:
+    folder = make("a/*1", "b/", "c/*1")
+    dataset = read(folder)
+    written = write_manifest(dataset, folder / "clean.csv")
+    same(read(written, classes=dataset.classes), dataset)

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import topwork
+
+HEAVY = {"torch", "torchvision", "timm", "openvino", "sklearn", "scipy", "fastapi", "matplotlib", "PIL"}
+
+
+@pytest.mark.parametrize("module", ["topwork", "topwork.cli", "topwork.backbones", "topwork.features", "topwork.model"])
+def test_importing_is_light(module: str) -> None:
+    code = f"import sys, {module}; print(sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_importing_the_package_loads_no_room() -> None:
+    code = "import sys, topwork; print(sorted(name for name in sys.modules if name.startswith('topwork.')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['topwork._version']"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["fit", "--help"], ["--version"]])
+def test_help_is_light(arguments: list[str]) -> None:
+    code = (
+        "import sys; from topwork.cli import main\n"
+        f"sys.argv = ['topwork', *{arguments!r}]\n"
+        "try:\n    main()\n"
+        f"finally:\n    print('HEAVY', sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_the_public_names_are_sorted_and_resolve() -> None:
+    assert topwork.__all__ == sorted(topwork.__all__)
+    assert dir(topwork) == topwork.__all__
+    for name in topwork.__all__:
+        assert getattr(topwork, name) is not None
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'topwork' has no attribute 'trian'"):
+        topwork.trian  # noqa: B018
