@@ -4,10 +4,10 @@
     python bench/doctor.py speed DATA [--repeats 3]
     python bench/doctor.py scale [--few 2000] [--many 100000]
 
-``labels`` turns a share of the training part's labels to another class at random, in memory, and compares the list of likely
-label errors with what was turned. ``speed`` compares the whole check with extracting the same features once, both with
-an empty cache of features; the network is converted beforehand. ``scale`` checks generated images, each count in a
-process of its own.
+``labels`` turns a share of the training part's labels to another class at random, in memory, and compares the list of
+likely label errors with what was turned. ``speed`` compares the check with extracting the same features once, both
+with an empty cache of features; the network is converted beforehand. ``scale`` checks generated images, each count in
+a process of its own.
 """
 
 from __future__ import annotations
@@ -115,10 +115,8 @@ def scale(options: argparse.Namespace) -> None:
     print(header("Time and peak memory of the whole check"))
     print(table(("images", "findings", "seconds", "extract alone", "peak MB"), rows))
     few, many = ([float(value) for value in row] for row in rows)
-    print(
-        f"\n{many[4] - few[4]:.0f} MB more and {many[2] / few[2]:.1f} times the seconds for {many[0] / few[0]:.0f} times "
-        f"the images"
-    )
+    times = f"{many[2] / few[2]:.1f} times the seconds for {many[0] / few[0]:.0f} times the images"
+    print(f"\n{many[4] - few[4]:.0f} MB more and {times}")
 
 
 def measured(count: int, root: Path) -> list[str]:

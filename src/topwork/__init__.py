@@ -17,6 +17,7 @@ from topwork._version import __version__
 
 if TYPE_CHECKING:
     from topwork.backbones import load as load_backbone
+    from topwork.checking import check
     from topwork.data import read
     from topwork.errors import TopworkError
     from topwork.features import extract
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _ROOMS = {
     "Model": ("topwork.model", "Model"),
     "TopworkError": ("topwork.errors", "TopworkError"),
+    "check": ("topwork.checking", "check"),
     "extract": ("topwork.features", "extract"),
     "fit": ("topwork.fitting", "fit"),
     "load": ("topwork.model", "load"),
@@ -34,7 +36,7 @@ _ROOMS = {
     "read": ("topwork.data", "read"),
 }
 
-__all__ = ["Model", "TopworkError", "__version__", "extract", "fit", "load", "load_backbone", "read"]
+__all__ = ["Model", "TopworkError", "__version__", "check", "extract", "fit", "load", "load_backbone", "read"]
 
 
 def __getattr__(name: str) -> Any:

@@ -21,9 +21,9 @@ COMMANDS = ("fit", "evaluate", "predict", "models", "doctor", "demo")
 QUICK = ("--stages", "last", "--fit", "crop")
 
 
-def test_help_and_version(run: Run) -> None:
-    assert run("--version").out == f"topwork {__version__}\n"
-    text = run("--help")
+def test_help_and_version(spawn: Run) -> None:
+    assert spawn("--version").out == f"topwork {__version__}\n"
+    text = spawn("--help")
     assert (text.code, text.err) == (0, "")
     assert all(name in text.out for name in COMMANDS)
 
@@ -109,42 +109,42 @@ def test_evaluate_notes_what_is_not_measured(run: Run, model: Path, tmp_path: Pa
     assert done.err == "note: no image of 2 classes: 'global', 'nominal': nothing will be measured for them\n"
 
 
-def test_predict_gives_a_line_an_image(run: Run, model: Path) -> None:
+def test_predict_gives_a_line_an_image(spawn: Run, model: Path) -> None:
     files = [textiles(label)[30] for label in CLASSES]
-    done = run("predict", model, *files)
+    done = spawn("predict", model, *files)
     lines = [line.split("\t") for line in done.out.splitlines()]
     expected = load(model).predict(files)
     assert [line[0] for line in lines] == list(map(str, files))
     assert [(line[1], line[2]) for line in lines] == [(p.label, f"{p.probability:.4f}") for p in expected]
-    objects = [json.loads(line) for line in run("predict", model, *files, "--json").out.splitlines()]
+    objects = [json.loads(line) for line in spawn("predict", model, *files, "--json").out.splitlines()]
     assert [each["source"] for each in objects] == list(map(str, files))
     assert objects[0].keys() == {"source", "label", "probability", "probabilities"}
 
 
-def test_fault_59_a_bad_image_is_named_and_the_others_are_predicted(run: Run, model: Path, tmp_path: Path) -> None:
+def test_fault_59_a_bad_image_is_named_and_the_others_are_predicted(spawn: Run, model: Path, tmp_path: Path) -> None:
     cut, good = tmp_path / "cut.jpg", textiles("local")[30]
     cut.write_bytes(good.read_bytes()[:2000])
-    done = run("predict", model, cut, good, tmp_path / "none.jpg")
+    done = spawn("predict", model, cut, good, tmp_path / "none.jpg")
     assert done.code == 1
-    assert done.out == run("predict", model, good).out
+    assert done.out == spawn("predict", model, good).out
     assert done.err.splitlines()[0].startswith(f"error: {cut}: damaged JPEG")
     assert done.err.splitlines()[1] == f"error: {tmp_path}/none.jpg: no such file"
     assert done.err.splitlines()[2] == "error: 2 images could not be used"
     assert done.err.splitlines()[3].startswith("hint: ")
-    as_json = run("predict", model, cut, "--json")
+    as_json = spawn("predict", model, cut, "--json")
     assert as_json.json["source"] == str(cut)
     assert "damaged JPEG" in as_json.json["error"]
     assert as_json.err.startswith("error: 1 image could not be used\n")
 
 
 @pytest.mark.parametrize("end", [b"\n", b"", b"\r\n"], ids=["newline", "no last newline", "CRLF"])
-def test_predict_reads_names_from_stdin(run: Run, model: Path, end: bytes) -> None:
+def test_predict_reads_names_from_stdin(spawn: Run, model: Path, end: bytes) -> None:
     files = [str(textiles(label)[30]) for label in CLASSES]
     between = end or b"\n"
     stdin = between.join(name.encode() for name in files) + end
-    done = run("predict", model, "--stdin", stdin=stdin)
+    done = spawn("predict", model, "--stdin", stdin=stdin)
     assert (done.code, done.err) == (0, "")
-    assert done.out == run("predict", model, *files).out
+    assert done.out == spawn("predict", model, *files).out
 
 
 def test_blank_lines_and_no_lines_on_stdin(run: Run, model: Path) -> None:
@@ -167,17 +167,17 @@ def test_a_name_is_answered_while_stdin_stays_open(run: Run, model: Path) -> Non
     assert process.returncode == 0
 
 
-def test_fault_9_names_that_would_break_the_line_are_escaped(run: Run, model: Path, tmp_path: Path) -> None:
+def test_fault_9_names_that_would_break_the_line_are_escaped(spawn: Run, model: Path, tmp_path: Path) -> None:
     names = [b"caf\xe9.jpg", b"\x1b[31mred.jpg", b"two\nlines.jpg", b"[bold]x[-]\t.jpg"]
     for name in names:
         shutil.copyfile(textiles("local")[30], tmp_path / name.decode("utf-8", "surrogateescape"))
     files = [f"{tmp_path}/" + name.decode("utf-8", "surrogateescape") for name in names]
-    done = run("predict", model, *files)
+    done = spawn("predict", model, *files)
     shown = [line.split("\t")[0].removeprefix(f"{tmp_path}/") for line in done.out.splitlines()]
     assert shown == ["caf\\xe9.jpg", "\\x1b[31mred.jpg", "two\\nlines.jpg", "[bold]x[-]\\t.jpg"]
-    objects = [json.loads(line) for line in run("predict", model, *files, "--json").out.splitlines()]
+    objects = [json.loads(line) for line in spawn("predict", model, *files, "--json").out.splitlines()]
     assert [each["source"] for each in objects] == files
-    piped = run("predict", model, "--stdin", stdin=f"{tmp_path}/".encode() + names[0] + b"\n")
+    piped = spawn("predict", model, "--stdin", stdin=f"{tmp_path}/".encode() + names[0] + b"\n")
     assert piped.out.startswith(f"{tmp_path}/caf\\xe9.jpg\t")
 
 

@@ -44,8 +44,14 @@ def test_a_wrong_command_line_is_2_and_touches_nothing(run: Run, given: tuple[st
     assert not Path("OUT").exists()
 
 
-def test_predict_says_what_it_wants(run: Run) -> None:
-    assert "name images, or pass --stdin: one of the two" in run("predict", "MODEL").err
+def test_predict_says_what_it_wants(spawn: Run) -> None:
+    done = spawn("predict", "MODEL")
+    assert (done.code, done.out) == (2, "")
+    assert "name images, or pass --stdin: one of the two" in done.err
+
+
+def test_a_failure_of_the_real_program(spawn: Run) -> None:
+    assert spawn("predict", "none", "a.jpg", "--json").failed()[0] == "none: there is no such model folder"
 
 
 @pytest.mark.parametrize(
@@ -90,8 +96,8 @@ def test_work_that_failed_is_1_with_two_lines(
     assert not (tmp_path / "m").exists()
 
 
-def test_debug_gives_the_traceback(run: Run) -> None:
-    done = run("predict", "none", "a.jpg", "--debug")
+def test_debug_gives_the_traceback(spawn: Run) -> None:
+    done = spawn("predict", "none", "a.jpg", "--debug")
     assert done.code == 1
     assert "Traceback (most recent call last)" in done.err
     assert "ModelError: none: there is no such model folder" in done.err
@@ -129,7 +135,7 @@ def test_a_fault_of_ours_is_still_one_line(tmp_path: Path, raised: str) -> None:
 
 
 @pytest.mark.parametrize("place", ["folder", "file", "below a file", "model with a note"])
-def test_fault_32_a_wrong_place_is_refused_before_any_work(run: Run, model: Path, tmp_path: Path, place: str) -> None:
+def test_fault_32_a_wrong_place_is_refused_before_any_work(spawn: Run, model: Path, tmp_path: Path, place: str) -> None:
     out = {"folder": tmp_path / "photos", "file": tmp_path / "file", "below a file": tmp_path / "file" / "m"}.get(
         place, tmp_path / "model"
     )
@@ -139,10 +145,10 @@ def test_fault_32_a_wrong_place_is_refused_before_any_work(run: Run, model: Path
     shutil.copytree(model, tmp_path / "model")
     (tmp_path / "model" / "notes.txt").write_bytes(b"precious")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    error, hint = run("fit", "no such data", "-o", out).failed()  # the data would be the next complaint
+    error, hint = spawn("fit", "no such data", "-o", out).failed()  # the data would be the next complaint
     assert error.startswith(f"{out}: ")
     assert hint.startswith("choose another folder with -o")
-    assert run("demo", "-o", out).failed()[0] == error
+    assert spawn("demo", "-o", out).failed()[0] == error
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 

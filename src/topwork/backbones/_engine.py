@@ -258,7 +258,7 @@ class TorchEngine:
         import torch
 
         half = self.precision == "bf16"
-        writeable = np.require(images, requirements="CW")  # torch warns of an array that Pillow has locked
+        writeable = np.require(images, requirements=["C", "W"])  # torch warns of an array that Pillow has locked
         batch = torch.from_numpy(writeable).to(self._device, non_blocking=True).permute(0, 3, 1, 2)
         with (
             self._lock,

@@ -98,6 +98,31 @@ def _main(
     pass
 
 
+@command(app, "check")
+def check(
+    console: Console,
+    data: Data,
+    backbone: Annotated[str | None, typer.Option(help="Whose features judge the images; lite0 if not given.")] = None,
+    write: Annotated[
+        Path | None, typer.Option("--write", help="CSV manifest to write: the rows that can do no harm.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the folds.", min=0)] = 0,
+    cache: Annotated[bool, typer.Option(help="Keep features on disk for the next run.")] = True,
+) -> None:
+    """Look for what would spoil a model trained on DATA, or make its figures untrue."""
+    from topwork import checking
+    from topwork.backbones import load
+    from topwork.data import read, write_manifest
+
+    dataset = read(data)
+    network = load(backbone) if backbone else None
+    with console.progress():
+        found = checking.check(dataset, network, cache=cache, seed=seed, progress=console.step("images"))
+    if write is not None:
+        write_manifest(found.clean(), write)
+    console.result({"data": str(data), **found.to_dict()}, _text.checked(found, write))
+
+
 @command(app, "fit")
 def fit(
     console: Console,
@@ -165,6 +190,11 @@ def evaluate(
 
     loaded = load(model)
     dataset = read(data, classes=loaded.classes)
+    if part := dataset.held_out_part:
+        dataset = dataset.part(part)
+        console.note(f"note: measured on the part {part}")
+    elif loaded.was_made_from(dataset):
+        console.note("note: this is the data that the model was trained on: the figures are better than it is")
     with console.progress():
         found = loaded.evaluate(dataset, seed=seed, cache=cache, progress=console.step("features"))
     _say_notes(console, dataset.notes)

@@ -10,6 +10,7 @@ from topwork.cli._console import table
 
 if TYPE_CHECKING:
     from topwork.backbones import Backbone, CatalogueRow
+    from topwork.checking import Case, Checkup
     from topwork.data import LeftOut
     from topwork.doctor import Health
     from topwork.evaluate import Estimate, Evaluation
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _CLASSES = 30  # rows of a per-class table on the terminal; --json has them all
 _LEFT_OUT = 5
+_CASES = 3  # of a finding
+_SOUND = "Nothing here would make a model's figures untrue."
 
 
 def printable(name: str) -> str:
@@ -111,6 +114,29 @@ def _unread(left_out: Sequence[LeftOut]) -> list[str]:
     if len(left_out) > _LEFT_OUT:
         lines.append(f"left out: … and {len(left_out) - _LEFT_OUT} more; --json has them all")
     return lines
+
+
+def checked(found: Checkup, manifest: Path | None) -> str:
+    """The doctor's findings on a data set, each with its worst cases and what to do."""
+    usable = len(found.dataset) - len(found.unusable)
+    lines = [f"{usable} of {len(found.dataset)} images in {len(found.dataset.classes)} classes can be used"]
+    for finding in found.findings:
+        mark = {"blocks": "!!", "warning": "! ", "note": "  "}[finding.severity]
+        lines += ["", f"{mark} {finding.name}: {finding.what}"]
+        lines += [f"       {_case(case)}" for case in finding.cases[:_CASES]]
+        if finding.count > _CASES < len(finding.cases):
+            lines.append(f"       … and {len(finding.cases) - _CASES} more; --json has them")
+        lines.append(f"   {finding.advice}")
+    blocking = [finding.name for finding in found.blocking()]
+    lines += ["", f"A model's figures would be untrue because of {', '.join(blocking)}." if blocking else _SOUND]
+    if manifest is not None:
+        lines.append(f"Without the rows that can only do harm: {printable(str(manifest))}")
+    return "\n".join(lines)
+
+
+def _case(case: Case) -> str:
+    names = ", ".join(map(printable, case.paths[:2])) + (", …" if len(case.paths) > 2 else "")
+    return f"{names}: {printable(case.detail)}" if case.detail else names
 
 
 def predicted(prediction: Prediction) -> str:

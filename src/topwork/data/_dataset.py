@@ -141,6 +141,11 @@ class ImageDataset:
             raise DataError(f"no part '{printable(name)}'; nearest: {nearest(name, PARTS[1:])}")
         return self.select(np.flatnonzero(self.parts == name))
 
+    @property
+    def held_out_part(self) -> str:
+        """The part that measures a model: ``test``, or ``val`` where there is no other; empty where there is none."""
+        return next((name for name in ("test", "val") if (self.parts == name).any()), "")
+
     def select(self, indices: npt.ArrayLike) -> ImageDataset:
         """Take rows by position, in the order given; classes, notes and what was left out stay.
 

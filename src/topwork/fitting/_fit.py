@@ -56,29 +56,23 @@ def fit(
     if strategy not in ("auto", "probe"):
         raise DataError(f"strategy must be auto or probe, not {strategy!r}")
     chosen = options or ProbeOptions()
-    dataset = _with_parts(data if isinstance(data, ImageDataset) else read(data), test, chosen.seed)
+    given = data if isinstance(data, ImageDataset) else read(data)
+    dataset = _with_parts(given, test, chosen.seed)
     network = load_backbone(backbone) if isinstance(backbone, str) else backbone
     probe = fit_probe(dataset, network, chosen, announce=announce)
-    held_out = _held_out_part(dataset)
+    held_out = dataset.held_out_part
     evaluation = _evaluation(probe, held_out, chosen.seed)
-    record = _record(dataset, probe, held_out, evaluation, chosen.seed)
+    record = _record(given, probe, held_out, evaluation, chosen.seed)
     return Model(record, probe.head, probe.table.backbone)
 
 
 def _with_parts(dataset: ImageDataset, test: float, seed: int) -> ImageDataset:
     """The data set with a training part, and a held-out part unless none is wanted."""
-    parts = set(np.unique(dataset.parts).tolist())
-    if parts & {"test", "val"}:
+    if dataset.held_out_part:
         return dataset
     if test == 0:
         return dataclasses.replace(dataset, parts=np.full(len(dataset), "train"))
     return split(dataset, test=test, seed=seed)
-
-
-def _held_out_part(dataset: ImageDataset) -> str:
-    """The part that measures the model: ``test``, or ``val`` where there is no other; empty where there is none."""
-    parts = set(np.unique(dataset.parts).tolist())
-    return next((name for name in ("test", "val") if name in parts), "")
 
 
 def _evaluation(probe: Probe, part: str, seed: int) -> Evaluation | None:
@@ -100,9 +94,7 @@ def _left_out(items: Sequence[LeftOut], named: int) -> list[str]:
     return [*notes, f"left out: {len(items) - named} more"] if len(items) > named else notes
 
 
-def _record(
-    dataset: ImageDataset, probe: Probe, held_out: str, evaluation: Evaluation | None, seed: int
-) -> ModelRecord:
+def _record(given: ImageDataset, probe: Probe, held_out: str, evaluation: Evaluation | None, seed: int) -> ModelRecord:
     used = probe.table.dataset
     cross_validation = {"accuracy": probe.cv_accuracy, "log_loss": probe.cv_log_loss}
     return ModelRecord(
@@ -117,12 +109,12 @@ def _record(
         trials=tuple(TrialRecord(**dataclasses.asdict(trial)) for trial in probe.trials),
         metrics=evaluation.to_dict() if evaluation else None,
         data=DataRecord(
-            fingerprint=dataset.fingerprint(),
+            fingerprint=given.fingerprint(),
             training=tuple(used.part("train").counts().tolist()),
             held_out=len(used.part(held_out)) if held_out else 0,
             held_out_part=held_out,
             left_out=len(used.left_out),
-            notes=(*dataset.notes, *_left_out(used.left_out, _NAMED)),
+            notes=(*given.notes, *_left_out(used.left_out, _NAMED)),
         ),
         seed=seed,
         versions={"topwork": __version__, **{name: importlib.metadata.version(name) for name in _LIBRARIES}},

@@ -81,6 +81,10 @@ class Model:
         """What held-out images said when the model was made; None where none were held out."""
         return Evaluation.from_dict(self.record.metrics) if self.record.metrics is not None else None
 
+    def was_made_from(self, dataset: ImageDataset) -> bool:
+        """Whether this is the data set that was given to ``fit``, before its split: some of it trained the model."""
+        return dataset.fingerprint() == self.record.data.fingerprint
+
     def predict(self, sources: Sequence[Source]) -> list[Prediction]:
         """Classify images.
 

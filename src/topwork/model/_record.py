@@ -47,7 +47,7 @@ class DataRecord(_Strict):
     """The data that made the model.
 
     Attributes:
-        fingerprint: SHA-256 over paths, classes and parts.
+        fingerprint: SHA-256 over paths, classes and parts, as the data was given.
         training: Images of each class in the training part, in the order of the classes.
         held_out: Images of the part that measured the model; 0 where there was none.
         held_out_part: Its name.

@@ -1,0 +1,119 @@
+"""Findings on single pictures: each is provoked by one, and none by pictures that are well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+from tests.checking.conftest import Paint, encoded, pixels_of
+
+from topwork.backbones import Preprocessing
+from topwork.checking import Finding
+from topwork.checking._pictures import picture_findings
+from topwork.checking._survey import Survey, survey
+from topwork.data import read
+
+Write = Callable[..., Path]
+WHOLE = Preprocessing(fit="squash")
+
+CASES: dict[str, Paint] = {
+    "nearly-uniform": lambda image: Image.new("RGB", image.size, (90, 140, 90)),
+    "too-dark": lambda image: image.point(lambda value: value * 0.15),
+    "too-bright": lambda image: image.point(lambda value: 230 + value * 0.1),
+    "blurred": lambda image: image.filter(ImageFilter.GaussianBlur(0.025 * min(image.size))),
+    "too-small": lambda image: image.resize((40, 60)),
+    "extreme-aspect": lambda image: image.resize((1000, 100)),
+    "mixed-colour": lambda image: image.convert("L"),
+}
+
+
+def findings(folder: Path, preprocessing: Preprocessing = WHOLE) -> dict[str, Finding]:
+    seen: Survey = survey(read(folder), lambda done: None)
+    assert not seen.refused
+    return {found.name: found for found in picture_findings(seen, preprocessing)}
+
+
+def well(photos: list[Path]) -> dict[str, bytes]:
+    return {f"{'ab'[row % 2]}/{row:02d}.jpg": encoded(pixels_of(path)) for row, path in enumerate(photos)}
+
+
+def test_photographs_are_well(write: Write, photos: list[Path]) -> None:
+    assert findings(write(well(photos))) == {}
+
+
+def test_cloth_is_well(write: Write, cloth: dict[str, list[Path]]) -> None:
+    files = {f"{name}/{path.name}": path.read_bytes() for name, paths in cloth.items() for path in paths}
+    assert findings(write(files)) == {}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_fault_is_found_in_the_picture_that_has_it(write: Write, photos: list[Path], name: str) -> None:
+    bad = CASES[name](pixels_of(photos[3]))
+    found = findings(write(well(photos) | {"a/bad.jpg": encoded(bad)}))
+    assert [case.paths for case in found[name].cases] == [("a/bad.jpg",)]
+    assert found[name].count == 1
+    assert found[name].severity != "blocks"
+    assert set(found) <= {name, "mixed-colour"}  # an even surface is grey as well
+
+
+def test_the_worst_comes_first(write: Write, photos: list[Path]) -> None:
+    sides = {"a/x.jpg": 50, "a/y.jpg": 20, "b/z.jpg": 35}
+    files = {name: encoded(pixels_of(photos[0]).resize((side, side))) for name, side in sides.items()}
+    found = findings(write(well(photos) | files))["too-small"]
+    assert [case.paths[0] for case in found.cases] == ["a/y.jpg", "b/z.jpg", "a/x.jpg"]
+    assert found.cases[0].detail == "20 × 20 pixels"
+
+
+def test_a_large_soft_photograph_is_not_blurred_at_the_networks_scale(write: Write, photos: list[Path]) -> None:
+    soft = pixels_of(photos[3]).resize((1800, 1800)).filter(ImageFilter.GaussianBlur(3))
+    assert "blurred" not in findings(write(well(photos) | {"a/soft.jpg": encoded(soft)}))
+
+
+def test_animations_and_rare_formats_and_wrong_suffixes(write: Write, photos: list[Path]) -> None:
+    images = [pixels_of(path) for path in photos[:3]]
+    many = {f"c/{row:03d}.jpg": encoded(pixels_of(photos[row % 20]), quality=60 + row // 20) for row in range(60)}
+    files = (
+        well(photos)
+        | many
+        | {
+            "a/moving.gif": encoded(images[0].convert("RGB"), "GIF", save_all=True, append_images=images[1:]),
+            "a/really.png": encoded(images[1]),
+        }
+    )
+    found = findings(write(files))
+    assert [case.paths for case in found["animated"].cases] == [("a/moving.gif",)]
+    assert found["animated"].cases[0].detail == "3 pictures"
+    assert [case.paths for case in found["rare-format"].cases] == [("a/moving.gif",)]
+    assert [(case.paths, case.detail) for case in found["wrong-suffix"].cases] == [(("a/really.png",), "is JPEG")]
+
+
+def test_what_the_centre_crop_would_cut_away(write: Write, photos: list[Path]) -> None:
+    long = {f"a/long{row}.jpg": encoded(pixels_of(photos[row]).resize((400, 160))) for row in range(3)}
+    folder = write(well(photos) | long)
+    found = findings(folder, Preprocessing(fit="crop", crop=0.875))["cut-by-crop"]
+    lost = 1 - (160 * 0.875) ** 2 / (400 * 160)
+    assert found.count == 3
+    assert found.cases[0].score == pytest.approx(lost)
+    assert "cut-by-crop" not in findings(folder, WHOLE)
+
+
+def test_colour_among_greyscale_is_told_the_other_way_round(write: Write, photos: list[Path]) -> None:
+    grey = {name: encoded(pixels_of(path).convert("L")) for name, path in zip(well(photos), photos, strict=True)}
+    found = findings(write(grey | {"b/colour.jpg": encoded(pixels_of(photos[0]))}))["mixed-colour"]
+    assert [case.paths for case in found.cases] == [("b/colour.jpg",)]
+    assert "in colour among greyscale" in found.what
+
+
+def test_survey_reads_pixels_that_decoders_give(write: Write, photos: list[Path]) -> None:
+    """Sizes and brightness against Pillow and numpy on the whole picture."""
+    seen = survey(read(write(well(photos))), lambda done: None)
+    for row in range(len(seen.dataset)):
+        image = pixels_of(seen.dataset.root / seen.dataset.paths[row])
+        assert (seen.facts["width"][row], seen.facts["height"][row]) == image.size
+        small = np.asarray(image.resize((32, 32), Image.Resampling.BOX).convert("L"), float)
+        assert seen.facts["spread"][row] == pytest.approx(small.std(), abs=1.0)
+        assert seen.facts["low"][row] == pytest.approx(np.percentile(small, 1), abs=3.0)
+        assert seen.facts["high"][row] == pytest.approx(np.percentile(small, 99), abs=3.0)
