@@ -18,15 +18,18 @@ from topwork._version import __version__
 if TYPE_CHECKING:
     from topwork.backbones import load as load_backbone
     from topwork.checking import check
-    from topwork.data import read
+    from topwork.data import ImageDataset, read
     from topwork.errors import TopworkError
     from topwork.features import extract
     from topwork.fitting import fit
     from topwork.model import Model, load
+    from topwork.strategies import ProbeOptions
 
 # Public name -> the room it comes from and its name there. Loaded on first use, so that `import topwork` is light.
 _ROOMS = {
+    "ImageDataset": ("topwork.data", "ImageDataset"),
     "Model": ("topwork.model", "Model"),
+    "ProbeOptions": ("topwork.strategies", "ProbeOptions"),
     "TopworkError": ("topwork.errors", "TopworkError"),
     "check": ("topwork.checking", "check"),
     "extract": ("topwork.features", "extract"),
@@ -36,7 +39,19 @@ _ROOMS = {
     "read": ("topwork.data", "read"),
 }
 
-__all__ = ["Model", "TopworkError", "__version__", "check", "extract", "fit", "load", "load_backbone", "read"]
+__all__ = [
+    "ImageDataset",
+    "Model",
+    "ProbeOptions",
+    "TopworkError",
+    "__version__",
+    "check",
+    "extract",
+    "fit",
+    "load",
+    "load_backbone",
+    "read",
+]
 
 
 def __getattr__(name: str) -> Any:

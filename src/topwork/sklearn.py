@@ -21,10 +21,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from topwork.backbones import Backbone, EngineName, Fit, Pooling, load
-from topwork.data import printable
+from topwork.backbones import Backbone, EngineChoice, EngineName, Fit, Pooling, load, nearest_choice
 from topwork.errors import DataError, ImageError
-from topwork.features import Source, extract_few
+from topwork.features import Extraction, Source, extract_few
 from topwork.heads import equal_blocks, fit_linear
 
 if TYPE_CHECKING:
@@ -55,25 +54,31 @@ def _sources(X: Any) -> list[Source]:
     return sources
 
 
-def _features(
-    X: Any, backbone: Backbone, stages: Stages, pooling: Pooling, engine: EngineName | None
-) -> npt.NDArray[np.float32]:
-    """Features (N, D) of all images of X.
+def _extracted(
+    X: Any, backbone: Backbone, outputs: tuple[str, ...], engine: EngineName | None, choice: EngineChoice | None
+) -> Extraction:
+    """Features (N, D) of all images of X, and the engine and precision that made them.
+
+    Args:
+        X: Images.
+        backbone: Whose features.
+        outputs: Which of them.
+        engine: What runs the network, where nothing is fitted yet.
+        choice: What ran it when the estimator was fitted; prediction must do the same.
 
     Raises:
         ImageError: One cannot be used: rows must stay as many as the labels, so nothing is left out here.
     """
     sources = _sources(X)
-    found = extract_few(sources, backbone, backbone.outputs(stages, pooling), engine=engine)
+    wanted = nearest_choice(choice) if choice else None
+    found = extract_few(sources, backbone, outputs, engine=engine, choice=wanted)
     if found.refused:
         place, reason = found.refused[0]
-        source = sources[place]
-        name = f" ({printable(os.fspath(source))})" if isinstance(source, str | os.PathLike) else ""
         raise ImageError(
-            f"image {place}{name} cannot be used: {reason} ({len(found.refused)} such in all)",
+            f"image {place} cannot be used: {reason} ({len(found.refused)} such in all)",
             hint="take them out of X and y; topwork.read and topwork.fit do so by themselves",
         )
-    return found.values
+    return found
 
 
 class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -117,6 +122,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.backbone_ = load(self.backbone, weights=self.weights, size=self.size).replace(fit=self.fit_image)
         self.outputs_ = self.backbone_.outputs(self.stages, self.pooling)
         self.n_features_out_ = sum(map(self.backbone_.width, self.outputs_))
+        self.choice_: EngineChoice | None = None
         return self
 
     def transform(self, X: Any) -> npt.NDArray[np.float32]:
@@ -133,7 +139,9 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             ImageError: An image cannot be used.
         """
         check_is_fitted(self)
-        return _features(X, self.backbone_, self.stages, self.pooling, self.engine)
+        found = _extracted(X, self.backbone_, self.outputs_, self.engine, self.choice_)
+        self.choice_ = found.choice  # the first images decide it; whatever follows in a pipeline learns from those
+        return found.values
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Names such as ``blocks.4/max[17]``."""
@@ -148,6 +156,9 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A pretrained network with a new linear head; strength by cross-validation, probabilities calibrated.
+
+    It takes the stages and the fit that it is given; ``topwork.fit`` measures which are best, and a grid search over
+    ``stages`` and ``fit_image`` does so here.
 
     Args:
         backbone: A name that ``topwork.load_backbone`` takes.
@@ -208,15 +219,16 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(self.classes_) < 2:
             raise DataError(f"all {len(y)} images are of class {self.classes_[0]}; two classes are needed")
         self.backbone_ = load(self.backbone, weights=self.weights, size=self.size).replace(fit=self.fit_image)
-        outputs = self.backbone_.outputs(self.stages, self.pooling)
-        features = _features(sources, self.backbone_, self.stages, self.pooling, self.engine)
+        self.outputs_ = self.backbone_.outputs(self.stages, self.pooling)
+        found = _extracted(sources, self.backbone_, self.outputs_, self.engine, None)
+        self.choice_ = found.choice
         fitted = fit_linear(
-            features,
+            found.values,
             labels,
             len(self.classes_),
             seed=self.random_state,
             class_weight=self.class_weight,
-            column_weights=equal_blocks([*map(self.backbone_.width, outputs)]),
+            column_weights=equal_blocks([*map(self.backbone_.width, self.outputs_)]),
         )
         self.head_ = fitted.head
         return self
@@ -224,7 +236,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:
         """Probabilities (N, C) in the order of ``classes_``."""
         check_is_fitted(self, "head_")
-        return self.head_.probabilities(_features(X, self.backbone_, self.stages, self.pooling, self.engine))
+        found = _extracted(X, self.backbone_, self.outputs_, self.engine, self.choice_)
+        return self.head_.probabilities(found.values)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """Labels (N,)."""

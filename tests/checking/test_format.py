@@ -19,7 +19,7 @@ def reel(pieces: list[Image.Image]) -> list[Image.Image]:
     return pieces[:5]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in FORMATS])
+@pytest.mark.parametrize("kind", list(FORMATS))
 def test_formats_are_told_by_their_first_bytes(pieces: list[Image.Image], kind: str) -> None:
     assert format_of(encoded(pieces[0], kind)) == kind
 

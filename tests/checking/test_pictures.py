@@ -73,8 +73,12 @@ def test_a_large_soft_photograph_is_not_blurred_at_the_networks_scale(write: Wri
 
 
 def test_animations_and_rare_formats_and_wrong_suffixes(write: Write, photos: list[Path]) -> None:
-    images = [pixels_of(path) for path in photos[:3]]
-    many = {f"c/{row:03d}.jpg": encoded(pixels_of(photos[row % 20]), quality=60 + row // 20) for row in range(60)}
+    images = [pixels_of(path).resize((150, 130)) for path in photos[:3]]
+    many = {
+        f"c/{row:03d}.jpg": encoded(pixels_of(photos[row % 20]).resize((140, 130)), quality=60 + row)
+        for row in range(30)
+    }
+    many |= {name.replace("c/", "d/"): content for name, content in many.items()}
     files = (
         well(photos)
         | many

@@ -17,7 +17,7 @@ from topwork.model import load
 
 from .conftest import TOPWORK, Run
 
-COMMANDS = ("fit", "evaluate", "predict", "models", "doctor", "demo")
+COMMANDS = ("check", "fit", "evaluate", "predict", "models", "doctor", "demo")
 QUICK = ("--stages", "last", "--fit", "crop")
 
 
@@ -109,6 +109,39 @@ def test_evaluate_notes_what_is_not_measured(run: Run, model: Path, tmp_path: Pa
     assert done.err == "note: no image of 2 classes: 'global', 'nominal': nothing will be measured for them\n"
 
 
+def test_evaluate_measures_the_held_out_part_and_says_so(run: Run, model: Path, tmp_path: Path) -> None:
+    for label in CLASSES:
+        copied(textiles(label)[:4], tmp_path / "train" / label)
+        copied(textiles(label)[40:43], tmp_path / "val" / label)
+        copied(textiles(label)[50:52], tmp_path / "test" / label)
+    done = run("evaluate", model, tmp_path)
+    assert done.err == "note: measured on the part test\n"
+    assert " on 6 images\n" in done.out
+    shutil.rmtree(tmp_path / "test")
+    assert run("evaluate", model, tmp_path, "--json").json["n"] == 9
+    shutil.rmtree(tmp_path / "val")
+    assert (run("evaluate", model, tmp_path).err, run("evaluate", model, tmp_path, "--json").json["n"]) == ("", 12)
+
+
+def test_evaluate_says_when_the_model_was_trained_on_the_data(run: Run, model: Path, textile: Path) -> None:
+    done = run("evaluate", model, textile)
+    assert (done.code, len(done.err.splitlines())) == (0, 1)
+    assert done.err.startswith("note: this is the data that the model was trained on")
+    assert run("evaluate", model, textile, "--quiet").err == ""
+
+
+def test_check_finds_a_copy_and_a_damaged_file(run: Run, tmp_path: Path, shared_cache: Path) -> None:
+    data = easy_folder(tmp_path / "data")
+    shutil.copyfile(data / "textile" / "textile_0001.jpg", data / "photo" / "copy.jpg")
+    (data / "photo" / "broken.jpg").touch()
+    done = run("check", data)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("17 of 18 images in 2 classes can be used\n")
+    assert "photo/copy.jpg" in done.out
+    assert "photo/broken.jpg" in done.out
+    assert run("check", data, "--json").json["data"] == str(data)
+
+
 def test_predict_gives_a_line_an_image(spawn: Run, model: Path) -> None:
     files = [textiles(label)[30] for label in CLASSES]
     done = spawn("predict", model, *files)
@@ -121,30 +154,30 @@ def test_predict_gives_a_line_an_image(spawn: Run, model: Path) -> None:
     assert objects[0].keys() == {"source", "label", "probability", "probabilities"}
 
 
-def test_fault_59_a_bad_image_is_named_and_the_others_are_predicted(spawn: Run, model: Path, tmp_path: Path) -> None:
+def test_fault_59_a_bad_image_is_named_and_the_others_are_predicted(run: Run, model: Path, tmp_path: Path) -> None:
     cut, good = tmp_path / "cut.jpg", textiles("local")[30]
     cut.write_bytes(good.read_bytes()[:2000])
-    done = spawn("predict", model, cut, good, tmp_path / "none.jpg")
+    done = run("predict", model, cut, good, tmp_path / "none.jpg")
     assert done.code == 1
-    assert done.out == spawn("predict", model, good).out
+    assert done.out == run("predict", model, good).out
     assert done.err.splitlines()[0].startswith(f"error: {cut}: damaged JPEG")
     assert done.err.splitlines()[1] == f"error: {tmp_path}/none.jpg: no such file"
     assert done.err.splitlines()[2] == "error: 2 images could not be used"
     assert done.err.splitlines()[3].startswith("hint: ")
-    as_json = spawn("predict", model, cut, "--json")
+    as_json = run("predict", model, cut, "--json")
     assert as_json.json["source"] == str(cut)
     assert "damaged JPEG" in as_json.json["error"]
     assert as_json.err.startswith("error: 1 image could not be used\n")
 
 
 @pytest.mark.parametrize("end", [b"\n", b"", b"\r\n"], ids=["newline", "no last newline", "CRLF"])
-def test_predict_reads_names_from_stdin(spawn: Run, model: Path, end: bytes) -> None:
+def test_predict_reads_names_from_stdin(run: Run, model: Path, end: bytes) -> None:
     files = [str(textiles(label)[30]) for label in CLASSES]
     between = end or b"\n"
     stdin = between.join(name.encode() for name in files) + end
-    done = spawn("predict", model, "--stdin", stdin=stdin)
+    done = run("predict", model, "--stdin", stdin=stdin)
     assert (done.code, done.err) == (0, "")
-    assert done.out == spawn("predict", model, *files).out
+    assert done.out == run("predict", model, *files).out
 
 
 def test_blank_lines_and_no_lines_on_stdin(run: Run, model: Path) -> None:

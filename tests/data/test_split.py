@@ -195,3 +195,10 @@ def test_grouped_classes_keep_their_shares() -> None:
     groups = [f"p{row // 4}" for row in range(200)]
     held_out = split(made([160, 40], groups), test=0.2).part("test").counts()
     assert held_out.tolist() == [32, 8]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_groups_of_several_classes_never_give_more_than_the_share(seed: int) -> None:
+    order = np.random.default_rng(seed).permutation(90)
+    dataset = made([45, 45], [f"p{place // 9}" for place in order])
+    assert 9 <= len(split(dataset, test=0.25, seed=seed).part("test")) <= 22

@@ -11,18 +11,21 @@ from topwork.backbones._engine import (
     EngineChoice,
     EngineName,
     default_engine,
+    has_cuda,
     open_engine,
     precisions,
 )
-from topwork.backbones._parity import decide, deviation, recorded_choice
+from topwork.backbones._parity import IMAGES as PARITY_IMAGES
+from topwork.backbones._parity import decide, deviation, nearest_choice, recorded_choice
 from topwork.backbones._preprocessing import Fit, Interpolation, Preprocessing
-from topwork.backbones._weights import Weights, file_sha256, package_file
+from topwork.backbones._weights import Weights, file_sha256, hub_repository, package_file
 
 __all__ = [
     "ALIASES",
     "CATALOGUE",
     "DEFAULT",
     "EMBEDDING",
+    "PARITY_IMAGES",
     "Backbone",
     "CatalogueRow",
     "Engine",
@@ -38,7 +41,10 @@ __all__ = [
     "default_engine",
     "deviation",
     "file_sha256",
+    "has_cuda",
+    "hub_repository",
     "load",
+    "nearest_choice",
     "open_engine",
     "package_file",
     "precisions",

@@ -89,10 +89,10 @@ def _require(value: str, what: str, known: tuple[str, ...]) -> None:
 
 def default_engine() -> EngineName:
     """CUDA where torch sees a GPU, OpenVINO otherwise."""
-    return "torch-cuda" if _has_cuda() else "openvino"
+    return "torch-cuda" if has_cuda() else "openvino"
 
 
-def _has_cuda() -> bool:
+def has_cuda() -> bool:
     """Whether torch can use an NVIDIA GPU; asks torch, which takes a second to import, only where a driver is there."""
     if sys.platform == "win32":
         import ctypes.util

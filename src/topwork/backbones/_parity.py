@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from topwork.backbones._engine import (
     EngineName,
     Float32Array,
     UInt8Array,
+    has_cuda,
     open_engine,
     precisions,
 )
@@ -59,6 +61,20 @@ def recorded_choice(backbone: Backbone, engine: EngineName) -> EngineChoice | No
     except (OSError, ValueError, KeyError, TypeError, BackboneError):
         return None
     return choice if choice.precision in precisions(engine) else None
+
+
+def nearest_choice(choice: EngineChoice) -> EngineChoice:
+    """The engine and precision that made a head's features, or the nearest that this machine has, with a warning."""
+    if choice.name == "torch-cuda" and not has_cuda():
+        choice = EngineChoice("openvino", choice.precision, choice.deviation)
+    if choice.precision in precisions(choice.name):
+        return choice
+    warnings.warn(
+        f"this model was trained on {choice.precision} features, which this processor does not compute; "
+        "float32 is used, and probabilities may differ in the second digit",
+        stacklevel=4,
+    )
+    return EngineChoice(choice.name, "f32")
 
 
 def decide(backbone: Backbone, engine: EngineName, images: UInt8Array) -> EngineChoice:

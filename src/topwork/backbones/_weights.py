@@ -65,11 +65,16 @@ def from_hub(name: str) -> Weights:
     Raises:
         BackboneError: timm knows no weights of that name, or they cannot be fetched.
     """
-    repository = _hub_repository(name)
+    repository = hub_repository(name)
     return Weights("hub", file_sha256(_hub_file(repository)), repository)
 
 
-def _hub_repository(name: str) -> str:
+def hub_repository(name: str) -> str:
+    """The hub's repository that timm names for a network; imports timm.
+
+    Raises:
+        BackboneError: timm names none.
+    """
     from timm.models import get_pretrained_cfg
 
     settings = get_pretrained_cfg(name)

@@ -26,7 +26,8 @@ class Embedding:
     def __init__(self, table: FeatureTable, rows: npt.NDArray[np.intp]) -> None:
         self._values = table.values
         self._first = table.values.shape[1] - table.widths[-1]
-        self._places = {row: place for place, row in enumerate(rows.tolist())}
+        self._places = np.full(int(rows.max(initial=-1)) + 1, -1)
+        self._places[rows] = np.arange(len(rows))
         self._mean = self._mean_of_all()
 
     def _mean_of_all(self) -> npt.NDArray[np.float64]:
@@ -37,13 +38,11 @@ class Embedding:
         return np.asarray(total / max(len(self._values), 1))
 
     def cosines(self, pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """Cosine of the angle between the features of each pair (P, 2) of rows; -1 where a row has none."""
-        found = np.full(len(pairs), -1.0)
+        """Cosine of the angle between the features of each pair (P, 2) of rows of the data set."""
+        found = np.empty(len(pairs))
         for part in _parts(len(pairs)):
-            places = np.array([[self._places.get(row, -1) for row in pair] for pair in pairs[part].tolist()])
-            known = (places >= 0).all(axis=1)
-            first, second = (self._unit(places[known, side]) for side in (0, 1))
-            found[np.arange(part.start, part.start + len(places))[known]] = (first * second).sum(axis=1)
+            first, second = (self._unit(self._places[pairs[part, side]]) for side in (0, 1))
+            found[part] = (first * second).sum(axis=1)
             release(self._values)
         return found
 

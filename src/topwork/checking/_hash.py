@@ -65,16 +65,36 @@ def near_pairs(hashes: UInt64Array) -> Pairs:
     however many rows there are, so time and memory grow like N log N. Among 2,000 images a pair 4 bits apart is found
     with a chance above 99.9 %, 8 bits apart 97 %, 12 bits apart 71 %.
 
+    Rows of equal hashes are linked to the two that follow, and only the first of them is compared with others.
+
     Args:
         hashes: (N,).
 
     Returns:
         (P, 2), each pair once, the lower row first.
     """
+    distinct, first = np.unique(hashes, return_index=True)
+    others = first[_distinct_pairs(distinct)]
+    pairs = np.concatenate([np.sort(others, axis=1), *_equal_pairs(hashes)])
+    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+
+
+def _equal_pairs(hashes: UInt64Array) -> Iterator[Pairs]:
+    order = np.argsort(hashes, kind="stable")
+    for step in (1, 2):
+        here, there = order[:-step], order[step:]
+        same = hashes[here] == hashes[there]
+        yield np.stack([here[same], there[same]], axis=1)
+
+
+def _distinct_pairs(hashes: UInt64Array) -> Pairs:
+    """(P, 2), near pairs among hashes of which no two are equal."""
     count = len(hashes)
     both = np.concatenate([hashes, mirrored(hashes)])
     rows = np.tile(np.arange(count), 2)
-    found = np.unique(np.concatenate([np.empty(0, np.int64), *_tables(both, rows, count)]))
+    found = np.empty(0, np.int64)
+    for pairs in _tables(both, rows, count):
+        found = np.union1d(found, pairs)
     return np.stack([found // max(count, 1), found % max(count, 1)], axis=1)
 
 

@@ -143,7 +143,8 @@ def _shape(survey: Survey, preprocessing: Preprocessing) -> Iterator[_Limit]:
 
 
 def _blur(survey: Survey, usable: Rows) -> _Limit:
-    sharpness = survey.facts["sharpness"].astype(np.float64)
+    blank = survey.facts["spread"] < UNIFORM  # told as blank
+    sharpness = np.where(blank, np.nan, survey.facts["sharpness"].astype(np.float64))
     judged = sharpness[usable][~np.isnan(sharpness[usable])]
     median = float(np.median(judged)) if len(judged) else 0.0
     limit = max(BLURRED, BLURRED_OF_MEDIAN * median)

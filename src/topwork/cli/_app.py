@@ -58,7 +58,7 @@ class PoolingName(StrEnum):
     both = "mean+max"
 
 
-class WeightName(StrEnum):
+class ClassWeightName(StrEnum):
     """Ways to weigh classes."""
 
     auto = "auto"
@@ -140,7 +140,9 @@ def fit(
     pooling: Annotated[PoolingName, typer.Option(help="How a stage's map is pooled.")] = PoolingName.both,
     fit: Annotated[FitName, typer.Option("--fit", help="How an image fits into the square.")] = FitName.auto,
     head: Annotated[HeadName, typer.Option(help="What is trained on the features.")] = HeadName.linear,
-    class_weight: Annotated[WeightName, typer.Option(help="Whether rare classes weigh more.")] = WeightName.auto,
+    class_weight: Annotated[
+        ClassWeightName, typer.Option(help="Whether rare classes weigh more.")
+    ] = ClassWeightName.auto,
     engine: Annotated[EngineOption, typer.Option(help="What runs the network.")] = EngineOption.auto,
     test: Annotated[float, typer.Option(help="Share held out where DATA has no test/ or val/.", min=0, max=0.9)] = 0.2,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.", min=0)] = 0,
@@ -190,17 +192,19 @@ def evaluate(
 
     loaded = load(model)
     dataset = read(data, classes=loaded.classes)
-    if part := dataset.held_out_part:
-        dataset = dataset.part(part)
-        console.note(f"note: measured on the part {part}")
-    elif loaded.was_made_from(dataset):
-        console.note("note: this is the data that the model was trained on: the figures are better than it is")
     with console.progress():
         found = loaded.evaluate(dataset, seed=seed, cache=cache, progress=console.step("features"))
     _say_notes(console, dataset.notes)
     left_out = [{"path": item.path, "reason": item.reason} for item in found.left_out]
-    fields = {"model": str(model), "data": str(data), **found.evaluation.to_dict(), "left_out": left_out}
-    console.result(fields, _text.evaluated(found.evaluation, found.left_out))
+    fields = {
+        "model": str(model),
+        "data": str(data),
+        "part": found.part,
+        "seen_in_training": found.seen_in_training,
+        **found.evaluation.to_dict(),
+        "left_out": left_out,
+    }
+    console.result(fields, _text.evaluated(found))
 
 
 @command(app, "predict")

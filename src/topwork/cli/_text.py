@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from topwork.data import LeftOut
     from topwork.doctor import Health
     from topwork.evaluate import Estimate, Evaluation
-    from topwork.model import Model, ModelRecord, Prediction, TrialRecord
+    from topwork.model import Evaluated, Model, ModelRecord, Prediction, TrialRecord
 
 _CLASSES = 30  # rows of a per-class table on the terminal; --json has them all
 _LEFT_OUT = 5
+_SEEN = "This is the data that the model was made from: it has seen most of it, and is not as good as these figures."
 _CASES = 3  # of a finding
 _SOUND = "Nothing here would make a model's figures untrue."
 
@@ -77,14 +78,17 @@ def _quality(model: Model) -> list[str]:
     ]
 
 
-def evaluated(evaluation: Evaluation, left_out: Sequence[LeftOut]) -> str:
+def evaluated(found: Evaluated) -> str:
     """Metrics, a row for each class, and what could not be read."""
+    evaluation = found.evaluation
     rows = [
         (printable(report.name), str(report.support), percent(report.precision), percent(report.recall))
         for report in evaluation.per_class[:_CLASSES]
     ]
     lines = [
-        f"Accuracy  {percent(evaluation.accuracy)} on {evaluation.n} images",
+        *([_SEEN] if found.seen_in_training else []),
+        f"Accuracy  {percent(evaluation.accuracy)} on {evaluation.n} images"
+        + (f" ({found.part})" if found.part else ""),
         f"Macro-F1  {percent(evaluation.macro_f1)}",
         f"Log loss  {evaluation.log_loss.value:.4f} ({evaluation.log_loss.low:.4f} to {evaluation.log_loss.high:.4f})",
         f"ECE       {percent(evaluation.ece)}",
@@ -94,7 +98,7 @@ def evaluated(evaluation: Evaluation, left_out: Sequence[LeftOut]) -> str:
     ]
     if len(evaluation.per_class) > _CLASSES:
         lines.append(f"… and {len(evaluation.per_class) - _CLASSES} more classes; --json has them all")
-    lines += [*_mistakes(evaluation), *_unread(left_out)]
+    lines += [*_mistakes(evaluation), *_unread(found.left_out)]
     return "\n".join(lines)
 
 

@@ -119,7 +119,11 @@ class Evaluation:
             raise ValueError("per_class must have one report for each class, in the order of classes")
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it; `from_dict` gives an equal evaluation back."""
+        """As JSON holds it; `from_dict` gives an equal evaluation back.
+
+        Of the confusion only what is not zero: [true class, predicted class, images]. A thousand classes would take a
+        million numbers otherwise.
+        """
         return {
             "n": self.n,
             "classes": list(self.classes),
@@ -128,7 +132,7 @@ class Evaluation:
             "log_loss": self.log_loss.to_dict(),
             "ece": self.ece.to_dict(),
             "per_class": [report.to_dict() for report in self.per_class],
-            "confusion": self.confusion.tolist(),
+            "confusion": [[*cell, int(self.confusion[cell])] for cell in _cells(self.confusion)],
         }
 
     @classmethod
@@ -147,12 +151,25 @@ class Evaluation:
                 log_loss=Estimate.from_dict(data["log_loss"]),
                 ece=Estimate.from_dict(data["ece"]),
                 per_class=tuple(ClassReport.from_dict(report) for report in data["per_class"]),
-                confusion=np.array(data["confusion"], np.int64),
+                confusion=_from_cells(data["confusion"], len(data["classes"])),
             )
         except KeyError as missing:
             raise DataError(f"not a saved evaluation: field {missing} is missing") from missing
         except (TypeError, ValueError) as wrong:
             raise DataError(f"not a saved evaluation: {wrong}") from wrong
+
+
+def _cells(confusion: Integers) -> list[tuple[int, int]]:
+    return [(int(true), int(said)) for true, said in zip(*confusion.nonzero(), strict=True)]
+
+
+def _from_cells(cells: Sequence[Sequence[int]], size: int) -> Integers:
+    confusion = np.zeros((size, size), np.int64)
+    for true, said, images in cells:
+        if not (0 <= true < size and 0 <= said < size):
+            raise ValueError(f"confusion names class {max(true, said)} of {size}")
+        confusion[true, said] = images
+    return confusion
 
 
 def evaluate(

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.backbones import (
+    PARITY_IMAGES,
     Backbone,
     Engine,
     EngineChoice,
@@ -36,7 +37,6 @@ Progress = Callable[[int, int], None]
 OpenNetwork = Callable[[EngineChoice, int], Engine]
 
 _FORMAT = 1  # raise when decoding or resizing gives other pixels than before
-_PARITY_IMAGES = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,9 +163,11 @@ def run(
 def _first_pixels(items: Iterator[Item]) -> list[Item]:
     """Items up to the first few that can be used."""
     ahead: list[Item] = []
+    usable = 0
     for item in items:
         ahead.append(item)
-        if sum(each.pixels is not None for each in ahead) == _PARITY_IMAGES:
+        usable += item.pixels is not None
+        if usable == PARITY_IMAGES:
             break
     return ahead
 

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from ._fit_linear import LinearFit, equal_blocks, fit_linear
+from ._fit_linear import FOLDS, LinearFit, equal_blocks, fit_linear
 from ._knn import KNNHead, fit_knn
 from ._linear import LinearHead
 from ._path import PathPoint, row_losses
 from ._protocol import Head, head_from_tensors
 
 __all__ = [
+    "FOLDS",
     "Head",
     "KNNHead",
     "LinearFit",

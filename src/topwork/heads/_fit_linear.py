@@ -23,6 +23,7 @@ from ._threads import threads_for
 ClassWeight = Literal["none", "balanced"]
 
 ABSENT_LOGIT = -1e4  # of a class without images: its probability underflows to zero at any temperature allowed
+FOLDS = 5
 _FINAL_TOLERANCE = 1e-6  # of the objective
 _RELATIVE_STRENGTHS = 10.0 ** np.arange(2.0, -5.5, -0.5)
 _IMBALANCE = 2.0
@@ -72,7 +73,8 @@ def fit_linear(
     *,
     seed: int = 0,
     strengths: Sequence[float] | None = None,
-    folds: int = 5,
+    folds: int = FOLDS,
+    fold_of: npt.NDArray[Any] | None = None,
     class_weight: ClassWeight | Literal["auto"] = "auto",
     column_weights: npt.NDArray[Any] | None = None,
 ) -> LinearFit:
@@ -96,6 +98,8 @@ def fit_linear(
         strengths: L2 strengths to try. By default D times 10^2 .. 10^-5 in half decades: D / strength is the
             prior variance of a logit, so the same range fits any feature width.
         folds: Folds of the cross-validation, at least 2; fewer are used where the classes are smaller.
+        fold_of: (N,) the fold, from 0, that holds each row out, where rows must not be parted freely (groups); dealt
+            from the seed when None.
         class_weight: "none"; "balanced" weighs each image by N / (classes x images of its class); "auto" is
             "none" unless the largest class has more than twice the images of the smallest, and then the one
             with the higher out-of-fold macro-F1. Ties go to "none", whose probabilities hold for the data's
@@ -109,7 +113,7 @@ def fit_linear(
     labels = check_training(features, labels, n_classes)
     tried = _check_choices(strengths, folds, class_weight, features.shape[1])
     seen, targets = np.unique(labels, return_inverse=True)
-    fold_of = stratified_folds(targets, folds, seed)
+    fold_of = stratified_folds(targets, folds, seed) if fold_of is None else _checked_folds(fold_of, len(labels))
     with threads_for(len(labels) * min(features.shape) * len(seen) * folds):
         design = build_design(features, _checked_weights(column_weights, features.shape[1]))
         if (fold_of == ALWAYS_TRAINS).all():
@@ -154,6 +158,12 @@ def equal_blocks(widths: Sequence[int]) -> Floats:
     """
     columns = np.asarray(widths, np.float64)
     return np.repeat(np.sqrt(columns.sum() / (len(columns) * columns)), columns.astype(np.intp)).astype(np.float32)
+
+
+def _checked_folds(fold_of: npt.NDArray[Any], rows: int) -> Integers:
+    if fold_of.shape != (rows,) or fold_of.dtype.kind not in "iu" or fold_of.min() < ALWAYS_TRAINS or fold_of.max() < 1:
+        raise DataError(f"fold_of must be ({rows},) whole numbers with two folds at least, got {fold_of.shape}")
+    return fold_of.astype(np.int64)
 
 
 def _checked_weights(column_weights: npt.NDArray[Any] | None, width: int) -> npt.NDArray[Any] | None:

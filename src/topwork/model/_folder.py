@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork._files import restored, written_whole
-from topwork.backbones import Backbone, Weights, file_sha256, row
+from topwork.backbones import Backbone, Weights, file_sha256, hub_repository, row
 from topwork.data import printable
 from topwork.errors import BackboneError, ModelError
 from topwork.heads import Head, head_from_tensors
@@ -66,7 +66,9 @@ def require_free(folder: Path) -> None:
         ModelError: A file, or a folder that holds something else, stands there; or no folder can be made there.
     """
     names = _names(folder)
-    if RECORD not in names if names else names is None and os.path.lexists(folder):
+    is_file = names is None and os.path.lexists(folder)
+    is_other = bool(names) and RECORD not in (names or ())
+    if is_file or is_other:
         raise ModelError(f"{folder}: exists and is no topwork model", hint="choose another folder with -o")
     if strange := sorted((names or set()) - _OURS):
         raise ModelError(
@@ -91,7 +93,8 @@ def _names(folder: Path) -> set[str] | None:
 def _with_weights(record: ModelRecord, backbone: Backbone, path: Path) -> ModelRecord:
     from safetensors.torch import save_file
 
-    save_file({name: value.contiguous() for name, value in backbone.module().state_dict().items()}, path)
+    state = backbone.module().state_dict()
+    save_file({name: value.contiguous().clone() for name, value in state.items()}, path)  # tied weights share memory
     path.chmod(_MODE)
     weights = {"source": "file", "sha256": file_sha256(path), "location": BACKBONE}
     return record.model_copy(update={"backbone": {**record.backbone, "weights": weights}})
@@ -179,6 +182,10 @@ def _backbone(folder: Path, record: ModelRecord) -> Backbone:
     weights = backbone.weights
     if weights.source == "package":
         _require_package(folder, weights)
+    if weights.source == "hub" and weights.location != hub_repository(backbone.name):
+        raise ModelError(f"{folder / RECORD}: {weights.location!r} is not where the hub keeps {backbone.name}")
+    if weights.source == "random" and not weights.location.isdecimal():
+        raise ModelError(f"{folder / RECORD}: {weights.location!r} is no seed of random weights")
     if weights.source != "file" or Path(weights.location).is_absolute():
         return backbone
     if weights.location != BACKBONE:  # the only file beside it that a model may point to

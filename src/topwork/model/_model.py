@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from topwork.backbones import Backbone, Engine, EngineChoice, open_engine, precisions
-from topwork.data import ImageDataset, LeftOut
+from topwork.backbones import Backbone, Engine, EngineChoice, nearest_choice, open_engine
+from topwork.data import ImageDataset, LeftOut, read
 from topwork.errors import DataError, ImageError
 from topwork.evaluate import Evaluation, evaluate
 from topwork.features import Progress, Source, extract, extract_few
@@ -81,10 +80,6 @@ class Model:
         """What held-out images said when the model was made; None where none were held out."""
         return Evaluation.from_dict(self.record.metrics) if self.record.metrics is not None else None
 
-    def was_made_from(self, dataset: ImageDataset) -> bool:
-        """Whether this is the data set that was given to ``fit``, before its split: some of it trained the model."""
-        return dataset.fingerprint() == self.record.data.fingerprint
-
     def predict(self, sources: Sequence[Source]) -> list[Prediction]:
         """Classify images.
 
@@ -128,12 +123,18 @@ class Model:
         return probabilities
 
     def evaluate(
-        self, dataset: ImageDataset, *, seed: int = 0, cache: bool = True, progress: Progress | None = None
+        self,
+        data: str | os.PathLike[str] | ImageDataset,
+        *,
+        seed: int = 0,
+        cache: bool = True,
+        progress: Progress | None = None,
     ) -> Evaluated:
         """Measure the model on labelled images that it was not trained on.
 
         Args:
-            dataset: Read with ``read(path, classes=model.classes)``, so that its labels are this model's.
+            data: A path as ``fit`` takes it, or a data set with this model's classes. Of data in parts, ``test`` is
+                measured, or ``val`` where there is no other.
             seed: Of the bootstrap.
             cache: Whether features are kept on disk.
             progress: Called with (images done, images in all).
@@ -141,11 +142,14 @@ class Model:
         Raises:
             DataError: The classes are not the model's, or no image can be read.
         """
-        if dataset.classes != self.classes:
+        given = data if isinstance(data, ImageDataset) else read(data, classes=self.classes)
+        if given.classes != self.classes:
             raise DataError(
-                f"the data set's classes {dataset.classes} are not the model's {self.classes}",
+                f"the data set's classes {given.classes} are not the model's {self.classes}",
                 hint="read it with read(path, classes=model.classes)",
             )
+        part = given.held_out_part
+        dataset = given.part(part) if part else given
         table = extract(
             dataset,
             self.backbone,
@@ -157,8 +161,9 @@ class Model:
         if len(table) == 0:
             raise DataError(f"{dataset.root}: none of the {len(dataset)} images can be read")
         probabilities = self.head.probabilities(table.values)
-        labels = table.dataset.labels
-        return Evaluated(evaluate(probabilities, labels, self.classes, seed=seed), table.dataset.left_out)
+        found = evaluate(probabilities, table.dataset.labels, self.classes, seed=seed)
+        seen = not part and given.fingerprint() == self.record.data.fingerprint
+        return Evaluated(found, part, seen, table.dataset.left_out)
 
     def save(self, path: str | os.PathLike[str], *, self_contained: bool = False) -> Path:
         """Write the model folder, whole or not at all; an older model at that place is replaced.
@@ -166,12 +171,14 @@ class Model:
         Args:
             path: The folder.
             self_contained: Whether the backbone's weights go with it, so that they need not be installed or fetched.
+                Weights from a file of the user's always do: no other machine has that file.
 
         Raises:
             ModelError: Something that is no model stands there, or the disk cannot be written.
         """
         folder = Path(path)
-        _folder.write(folder, self.record, self.head, self.backbone, self_contained=self_contained)
+        whole = self_contained or self.backbone.weights.source == "file"
+        _folder.write(folder, self.record, self.head, self.backbone, self_contained=whole)
         return folder
 
     def _probabilities(self, sources: Sequence[Source]) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
@@ -191,19 +198,8 @@ class Model:
         return Prediction(name, label, ranked[label], ranked)
 
     def _choice(self) -> EngineChoice:
-        """The engine and precision that trained the head, or the nearest that this machine has."""
         recorded = self.record.engine
-        choice = EngineChoice(recorded.name, recorded.precision, recorded.deviation)
-        if choice.name == "torch-cuda":
-            choice = _without_gpu(choice)
-        if choice.precision in precisions(choice.name):
-            return choice
-        warnings.warn(
-            f"this model was trained on {choice.precision} features, which this processor does not compute; "
-            "float32 is used, and probabilities may differ in the second digit",
-            stacklevel=4,
-        )
-        return EngineChoice(choice.name, "f32")
+        return nearest_choice(EngineChoice(recorded.name, recorded.precision, recorded.deviation))
 
     def _engine(self, choice: EngineChoice, images: int) -> Engine:
         with self._lock:
@@ -220,23 +216,20 @@ def _require_several(sources: object) -> None:
         raise ImageError("images come as a list, not as one image", hint="model.predict([image])")
 
 
-def _without_gpu(choice: EngineChoice) -> EngineChoice:
-    """A model trained on a GPU, used where there is none: OpenVINO in the same precision."""
-    import torch
-
-    return choice if torch.cuda.is_available() else EngineChoice("openvino", choice.precision)
-
-
 @dataclass(frozen=True)
 class Evaluated:
     """What an evaluation gave.
 
     Attributes:
         evaluation: The metrics with their intervals.
+        part: The part of the data that was measured; empty where the data has none.
+        seen_in_training: Whether the model was made from these data, so that the figures are better than it is.
         left_out: Images that could not be read; they count in no metric.
     """
 
     evaluation: Evaluation
+    part: str
+    seen_in_training: bool
     left_out: tuple[LeftOut, ...]
 
 

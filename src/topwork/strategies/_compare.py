@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from topwork.data import ImageDataset, k_folds
+from topwork.errors import DataError
 from topwork.features import FeatureTable
-from topwork.heads import LinearFit, equal_blocks, fit_linear, row_losses
+from topwork.heads import FOLDS, LinearFit, equal_blocks, fit_linear, row_losses
 
 ClassWeight = Literal["auto", "none", "balanced"]
 
@@ -99,7 +102,16 @@ def fit_head(train: FeatureTable, *, class_weight: ClassWeight, seed: int) -> Li
         seed=seed,
         class_weight=class_weight,
         column_weights=equal_blocks(train.widths),
+        fold_of=_folds_of_groups(train.dataset, seed) if train.dataset.groups else None,
     )
+
+
+def _folds_of_groups(dataset: ImageDataset, seed: int) -> npt.NDArray[np.int64] | None:
+    """Folds that keep groups whole, as many as there can be; None where all images are of one group."""
+    for count in range(FOLDS, 1, -1):
+        with contextlib.suppress(DataError):  # fewer groups than folds
+            return k_folds(dataset, count, seed=seed)
+    return None
 
 
 def held_out_losses(fitted: LinearFit, train: FeatureTable) -> npt.NDArray[np.float64]:

@@ -108,7 +108,7 @@ def fit_probe(
     asked = "all" if options.stages == "auto" else options.stages
     outputs = backbone.outputs(asked, options.pooling)
     table = _extracted(dataset, backbone.replace(fit=plain), outputs, options, say("features"))
-    _require_classes(table.part("train").dataset)
+    _require_classes(table.dataset.part("train"))
     chosen = _choose_stages(table, options) if options.stages == "auto" else _Chosen(table)
     for other in others:
         chosen = _choose_fit(chosen, dataset, other, options, say)
@@ -136,6 +136,8 @@ def _choose_fit(chosen: _Chosen, dataset: ImageDataset, other: Fit, options: Pro
     backbone = table.backbone.replace(fit=other)
     sample = _sample(table.part("train"), options.seed)
     tried = _extracted(sample.dataset, backbone, table.outputs, options, say(f"features, {other}"))
+    if tried.dataset.paths != sample.dataset.paths:
+        raise DataError("an image of the training part vanished or changed while it was read", hint="run it again")
     plain = Way(table.backbone.preprocessing.fit, sample)
     found = _compared("fit", plain, Way(other, tried), options, _FIT_ERRORS)
     trials = (*chosen.trials, *found.trials)
@@ -168,16 +170,17 @@ def _ways_to_fit(train: ImageDataset, backbone: Backbone) -> list[Fit]:
     own = backbone.preprocessing.fit
     if own != "crop":
         return [own]
-    sides = [_sides(train, row) for row in np.linspace(0, len(train) - 1, _ASPECT_IMAGES).astype(int)]
+    rows = np.unique(np.linspace(0, len(train) - 1, _ASPECT_IMAGES).astype(int))
+    sides = [_sides(train, row, backbone.preprocessing.min_side) for row in rows]
     known = [max(pair) / min(pair) for pair in sides if pair]
     square = bool(known) and float(np.median(known)) <= _SQUARE
     return ["squash", "crop"] if square else ["crop", "squash"]
 
 
-def _sides(dataset: ImageDataset, row: int) -> tuple[int, int] | None:
-    """Height and width of one image, None where it cannot be read; extraction lists those."""
+def _sides(dataset: ImageDataset, row: int, min_side: int) -> tuple[int, int] | None:
+    """Height and width of one image, perhaps both halved; None where it cannot be read; extraction lists those."""
     try:
-        height, width, _ = decode(dataset.source(row)).shape
+        height, width, _ = decode(dataset.source(row), min_side=min_side).shape
     except ImageError:
         return None
     return height, width

@@ -1,0 +1,215 @@
+"""Likely label errors, classes that cannot be told apart, classes with too few images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.checking.conftest import in_memory
+
+from topwork.checking import _probe
+from topwork.checking._confident import off_diagonal, probabilities, wrong_probability
+from topwork.checking._labels import class_findings, label_findings
+from topwork.checking._probe import ask_probe
+from topwork.data import ImageDataset
+
+
+@dataclass
+class Table:
+    """What the probe reads of a feature table."""
+
+    values: np.ndarray
+    dataset: ImageDataset
+    widths: tuple[int, ...]
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.datasets import load_digits
+
+    values, labels = load_digits(n_class=4, return_X_y=True)
+    return values.astype(np.float32), labels.astype(np.int32)
+
+
+def turned(labels: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    rows = rng.choice(len(labels), round(share * len(labels)), replace=False)
+    changed = labels.copy()
+    changed[rows] = (labels[rows] + rng.integers(1, labels.max() + 1, len(rows))) % (labels.max() + 1)
+    return changed, rows
+
+
+def ask(values: np.ndarray, labels: np.ndarray, seed: int = 0, widths: tuple[int, ...] | None = None) -> Any:
+    table = Table(values, in_memory(labels.tolist()), widths or (values.shape[1],))
+    return ask_probe(table, np.arange(len(labels)), seed=seed)  # type: ignore[arg-type]
+
+
+def listed(dataset: ImageDataset, opinion: Any) -> list[str]:
+    found = {found.name: found for found in label_findings(dataset, opinion)}
+    return [case.paths[0] for case in found["likely-label-errors"].cases] if "likely-label-errors" in found else []
+
+
+@pytest.mark.parametrize("seed", [11, 12, 13])
+def test_turned_labels_are_found(digits: tuple[np.ndarray, np.ndarray], seed: int) -> None:
+    values, labels = digits
+    changed, rows = turned(labels, 0.05, seed)
+    dataset = in_memory(changed.tolist())
+    found, true = set(listed(dataset, ask(values, changed))), {dataset.paths[row] for row in rows}
+    assert len(found & true) >= 0.9 * len(found)
+    assert len(found & true) >= 0.9 * len(true)
+
+
+def test_good_labels_are_left_alone(digits: tuple[np.ndarray, np.ndarray]) -> None:
+    values, labels = digits
+    assert list(label_findings(in_memory(labels.tolist()), ask(values, labels))) == []
+
+
+def test_a_case_tells_the_given_and_the_likely_class_and_how_sure(digits: tuple[np.ndarray, np.ndarray]) -> None:
+    values, labels = digits
+    row = int(np.flatnonzero(labels == 0)[5])
+    changed = labels.copy()
+    changed[row] = 2
+    dataset = in_memory(changed.tolist())
+    (found,) = label_findings(dataset, ask(values, changed))
+    (case,) = found.cases
+    assert (case.paths, case.given, case.likely) == ((dataset.paths[row],), "class 2", "class 0")
+    assert 0.5 < case.score <= 1
+    assert case.detail == f"given 'class 2', likely 'class 0', {case.score:.0%} sure"
+    assert found.severity == "note"  # one of 720 is no reason for a warning
+
+
+def test_hard_but_well_labelled_classes_are_not_taken_for_mislabelled_ones() -> None:
+    """Two overlapping clouds: a fifth of the images lies on the wrong side, and no label is wrong."""
+    rng = np.random.default_rng(0)
+    labels = (np.arange(600) % 2).astype(np.int32)
+    values = rng.standard_normal((600, 20)).astype(np.float32)
+    values[:, 0] += 1.7 * labels
+    opinion = ask(values, labels)
+    assert 0.7 < opinion.accuracy < 0.9
+    assert len(listed(in_memory(labels.tolist()), opinion)) <= 6
+
+
+def test_shuffled_labels_make_classes_inseparable_and_no_list(digits: tuple[np.ndarray, np.ndarray]) -> None:
+    values, labels = digits
+    shuffled = np.random.default_rng(0).permutation(labels)
+    found = {found.name: found for found in label_findings(in_memory(shuffled.tolist()), ask(values, shuffled))}
+    assert found["inseparable-classes"].count == 6
+    assert "likely-label-errors" not in found
+
+
+def test_only_the_pair_that_is_one_class_is_inseparable(digits: tuple[np.ndarray, np.ndarray]) -> None:
+    values, labels = digits
+    split = labels.copy()
+    split[np.flatnonzero(labels == 3)[::2]] = 4  # class 4 is half of class 3
+    found = {found.name: found for found in label_findings(in_memory(split.tolist()), ask(values, split))}
+    (case,) = found["inseparable-classes"].cases
+    assert {case.given, case.likely} == {"class 3", "class 4"}
+
+
+def test_the_better_columns_are_read() -> None:
+    """Stages that know more than the last features are used, and stages that do not are left alone."""
+    rng = np.random.default_rng(0)
+    labels = (np.arange(300) % 2).astype(np.int32)
+    telling, noise = rng.standard_normal((2, 300, 30)).astype(np.float32)
+    telling[:, 0] += 6 * labels
+    assert ask(np.hstack([telling, noise]), labels, widths=(30, 30)).accuracy > 0.95
+    assert ask(np.hstack([noise, telling]), labels, widths=(30, 30)).accuracy > 0.95
+
+
+def test_blocks_judge_every_image_once(digits: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+    values, labels = digits
+    changed, rows = turned(labels, 0.05, 5)
+    monkeypatch.setattr(_probe, "_BLOCK_ROWS", 250)
+    opinion = ask(values, changed)
+    assert sorted(opinion.rows.tolist()) == list(range(len(labels)))
+    assert (opinion.given == changed[opinion.rows]).all()
+    dataset = in_memory(changed.tolist())
+    found, true = set(listed(dataset, opinion)), {dataset.paths[row] for row in rows}
+    assert len(found & true) >= 0.9 * len(found)
+    assert len(found & true) >= 0.8 * len(true)
+
+
+def test_probability_of_being_wrong_follows_bayes() -> None:
+    """Labels drawn from a known mixture: the estimated share and the sum of the probabilities are right."""
+    rng = np.random.default_rng(0)
+    wrong = rng.random(20_000) < 0.08
+    own = np.where(wrong, rng.beta(1, 30, 20_000), rng.beta(30, 1, 20_000))
+    found, noise = wrong_probability(own, classes=2)
+    assert noise == pytest.approx(0.08, abs=0.005)
+    assert found.sum() == pytest.approx(wrong.sum(), rel=0.05)
+    assert (np.diff(found[np.argsort(own)]) <= 1e-12).all()
+
+
+def test_nothing_doubted_where_nothing_is_known() -> None:
+    assert wrong_probability(np.empty(0), classes=2)[0].shape == (0,)
+    assert wrong_probability(np.ones(10), classes=2)[0].max() == 0
+    assert np.isfinite(wrong_probability(np.zeros(10), classes=2)[0]).all()
+
+
+def test_confident_joint_by_hand() -> None:
+    chances = np.array([[0.9, 0.1], [0.8, 0.2], [0.05, 0.95], [0.1, 0.9], [0.2, 0.8], [0.45, 0.55]])
+    labels = np.array([0, 0, 0, 1, 1, 1])
+    # Thresholds are (0.583, 0.75): row 2 counts as class 1; row 5 reaches neither.
+    assert off_diagonal(chances, labels).tolist() == [False, False, True, False, False, False]
+
+
+def test_probabilities_are_a_softmax() -> None:
+    found = probabilities(np.array([[1.0, 3.0]], np.float32), 2.0)
+    assert found[0, 1] == pytest.approx(1 / (1 + np.exp(-1.0)))
+    assert np.isfinite(probabilities(np.array([[1e4, -1e4]], np.float32), 0.01)).all()
+
+
+def test_more_than_half_of_a_class_is_never_left_out_of_the_second_round() -> None:
+    chances = np.tile([0.05, 0.95], (10, 1))
+    chances[8:] = [0.99, 0.01]
+    labels = np.array([0] * 10)
+    doubted = off_diagonal(np.vstack([chances, [[0.4, 0.6]] * 5]), np.append(labels, [1] * 5))
+    assert doubted.sum() > 5
+    assert not _probe._doubted(np.vstack([chances, [[0.4, 0.6]] * 5]), np.append(labels, [1] * 5)).any()
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 1, 1], [0] * 20 + [1] * 4])
+def test_too_few_images_are_said_not_to_be_checked(labels: list[int]) -> None:
+    values = np.random.default_rng(0).standard_normal((len(labels), 8)).astype(np.float32)
+    opinion = ask(values, np.array(labels, np.int32))
+    assert opinion is None
+    (found,) = label_findings(in_memory(labels), opinion)
+    assert found.name == "labels-not-checked"
+
+
+def test_a_class_of_one_image_is_told_and_the_others_are_judged(digits: tuple[np.ndarray, np.ndarray]) -> None:
+    values, labels = digits
+    more = np.append(labels, 4).astype(np.int32)
+    opinion = ask(np.vstack([values, values[:1]]), more)
+    assert sorted(opinion.rows.tolist()) == list(range(len(labels)))
+    found = {found.name: found for found in class_findings(in_memory(more.tolist()), np.ones(len(more), bool))}
+    assert [case.detail for case in found["few-images"].cases] == ["class 'class 4': 1 image"]
+
+
+def test_an_imbalance_of_ten_thousand_to_one() -> None:
+    labels = [0] * 10_000 + [1]
+    found = {found.name: found for found in class_findings(in_memory(labels), np.ones(len(labels), bool))}
+    assert found["imbalance"].severity == "warning"
+    assert "10,000" in found["imbalance"].what
+    assert set(found) == {"imbalance", "few-images"}
+
+
+def test_balanced_classes_are_silent() -> None:
+    assert list(class_findings(in_memory([0, 1] * 20), np.ones(40, bool))) == []
+
+
+def test_only_usable_training_images_count() -> None:
+    labels, parts = [0, 1] * 20, ["train"] * 30 + ["test"] * 10
+    usable = np.ones(40, bool)
+    assert list(class_findings(in_memory(labels, parts=parts), usable)) == []
+    usable[[1, 3, 5, 7, 9, 11, 13]] = False
+    (found,) = class_findings(in_memory(labels, parts=parts), usable)
+    assert [case.detail for case in found.cases] == ["class 'class 1': 8 images"]
+
+
+def test_a_class_that_a_part_lacks() -> None:
+    labels, parts = [0, 1] * 20 + [0] * 5, ["train"] * 40 + ["val"] * 5
+    (found,) = class_findings(in_memory(labels, parts=parts), np.ones(45, bool))
+    assert (found.name, [case.detail for case in found.cases]) == ("class-missing-in-val", ["class 'class 1'"])
