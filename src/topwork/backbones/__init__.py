@@ -18,7 +18,7 @@ from topwork.backbones._engine import (
 from topwork.backbones._parity import IMAGES as PARITY_IMAGES
 from topwork.backbones._parity import decide, deviation, nearest_choice, recorded_choice
 from topwork.backbones._preprocessing import Fit, Interpolation, Preprocessing
-from topwork.backbones._weights import Weights, file_sha256, hub_repository, package_file
+from topwork.backbones._weights import Weights, file_sha256, package_file
 
 __all__ = [
     "ALIASES",
@@ -42,7 +42,6 @@ __all__ = [
     "deviation",
     "file_sha256",
     "has_cuda",
-    "hub_repository",
     "load",
     "nearest_choice",
     "open_engine",

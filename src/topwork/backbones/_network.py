@@ -149,9 +149,17 @@ def build(backbone: Backbone) -> nn.Module:
     if backbone.weights.source == "random":
         network: nn.Module = _random(backbone, sized)
     else:
+        _require_own_repository(backbone)
         network = timm.create_model(backbone.name, pretrained=False, **sized)
         _fill(network, _weights.read_state(backbone.weights), by_order=backbone.weights.source == "package")
     return network.eval().requires_grad_(False)
+
+
+def _require_own_repository(backbone: Backbone) -> None:
+    """A saved model names its weights' place; it must not send this program to just any repository."""
+    weights = backbone.weights
+    if weights.source == "hub" and weights.location != _weights.hub_repository(backbone.name):
+        raise BackboneError(f"{weights.location!r} is not where the hub keeps {backbone.name}")
 
 
 def _random(backbone: Backbone, sized: dict[str, Any]) -> nn.Module:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork._files import restored, written_whole
-from topwork.backbones import Backbone, Weights, file_sha256, hub_repository, row
+from topwork.backbones import Backbone, Weights, file_sha256, row
 from topwork.data import printable
 from topwork.errors import BackboneError, ModelError
 from topwork.heads import Head, head_from_tensors
@@ -182,8 +182,6 @@ def _backbone(folder: Path, record: ModelRecord) -> Backbone:
     weights = backbone.weights
     if weights.source == "package":
         _require_package(folder, weights)
-    if weights.source == "hub" and weights.location != hub_repository(backbone.name):
-        raise ModelError(f"{folder / RECORD}: {weights.location!r} is not where the hub keeps {backbone.name}")
     if weights.source == "random" and not weights.location.isdecimal():
         raise ModelError(f"{folder / RECORD}: {weights.location!r} is no seed of random weights")
     if weights.source != "file" or Path(weights.location).is_absolute():
