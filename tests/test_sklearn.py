@@ -32,7 +32,7 @@ from sklearn.utils.estimator_checks import (
 )
 
 import topwork.sklearn
-from model.samples import photos, textiles
+from tests.model.samples import photos, textiles
 from topwork.backbones import load
 from topwork.data import decode
 from topwork.errors import BackboneError, DataError, ImageError

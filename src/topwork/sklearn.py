@@ -22,6 +22,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from topwork.backbones import Backbone, EngineChoice, EngineName, Fit, Pooling, load, nearest_choice
+from topwork.data import printable
 from topwork.errors import DataError, ImageError
 from topwork.features import Extraction, Source, extract_few
 from topwork.heads import equal_blocks, fit_linear
@@ -74,8 +75,10 @@ def _extracted(
     found = extract_few(sources, backbone, outputs, engine=engine, choice=wanted)
     if found.refused:
         place, reason = found.refused[0]
+        source = sources[place]
+        name = f" ({printable(os.fspath(source))})" if isinstance(source, str | os.PathLike) else ""
         raise ImageError(
-            f"image {place} cannot be used: {reason} ({len(found.refused)} such in all)",
+            f"image {place}{name} cannot be used: {reason} ({len(found.refused)} such in all)",
             hint="take them out of X and y; topwork.read and topwork.fit do so by themselves",
         )
     return found

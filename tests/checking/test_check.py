@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.checking.conftest import encoded, pixels_of
 
 from topwork.backbones import load
 from topwork.checking import Checkup, check
 from topwork.data import decode, read, split
 from topwork.features import _extract, extract
+
+from .conftest import encoded, pixels_of
 
 Write = Callable[..., Path]
 

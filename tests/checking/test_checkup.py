@@ -6,13 +6,14 @@ import json
 import os
 
 import pytest
-from tests.checking.conftest import in_memory
 
 import topwork.checking
 from topwork.checking import Case, Checkup, Finding
 from topwork.checking._finding import MOST_CASES, number, ranked
 from topwork.checking._twins import Groups
 from topwork.data import ImageDataset
+
+from .conftest import in_memory
 
 
 def checkup(

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.checking.conftest import encoded
 
 from topwork.checking._format import FORMATS, compression, format_of, frames, suffix_fits, true_size
 from topwork.data import decode
+
+from .conftest import encoded
 
 
 @pytest.fixture

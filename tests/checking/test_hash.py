@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
-from tests.checking.conftest import Paint, encoded, pixels_of
 
 from topwork.checking import _hash
 from topwork.checking._hash import NEAR, distance, mirrored, near_pairs
 from topwork.checking._look import look
+
+from .conftest import Paint, encoded, pixels_of
 
 COPIES: dict[str, Paint] = {
     "recompressed": lambda image: image,

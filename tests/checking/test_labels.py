@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.checking.conftest import in_memory
 
 from topwork.checking import _probe
-from topwork.checking._confident import off_diagonal, probabilities, wrong_probability
 from topwork.checking._labels import class_findings, label_findings
+from topwork.checking._noise import Noise, fit_noise, wrong_probability
 from topwork.checking._probe import ask_probe
 from topwork.data import ImageDataset
+
+from .conftest import in_memory
 
 
 @dataclass
@@ -51,14 +52,17 @@ def listed(dataset: ImageDataset, opinion: Any) -> list[str]:
     return [case.paths[0] for case in found["likely-label-errors"].cases] if "likely-label-errors" in found else []
 
 
-@pytest.mark.parametrize("seed", [11, 12, 13])
-def test_turned_labels_are_found(digits: tuple[np.ndarray, np.ndarray], seed: int) -> None:
+def test_turned_labels_are_found(digits: tuple[np.ndarray, np.ndarray]) -> None:
+    """Three draws of 5 %, counted together."""
     values, labels = digits
-    changed, rows = turned(labels, 0.05, seed)
-    dataset = in_memory(changed.tolist())
-    found, true = set(listed(dataset, ask(values, changed))), {dataset.paths[row] for row in rows}
-    assert len(found & true) >= 0.9 * len(found)
-    assert len(found & true) >= 0.9 * len(true)
+    right, told, all_turned = 0, 0, 0
+    for seed in (11, 12, 13):
+        changed, rows = turned(labels, 0.05, seed)
+        dataset = in_memory(changed.tolist())
+        found, true = set(listed(dataset, ask(values, changed))), {dataset.paths[row] for row in rows}
+        right, told, all_turned = right + len(found & true), told + len(found), all_turned + len(true)
+    assert right >= 0.95 * told
+    assert right >= 0.85 * all_turned
 
 
 def test_good_labels_are_left_alone(digits: tuple[np.ndarray, np.ndarray]) -> None:
@@ -75,7 +79,7 @@ def test_a_case_tells_the_given_and_the_likely_class_and_how_sure(digits: tuple[
     (found,) = label_findings(dataset, ask(values, changed))
     (case,) = found.cases
     assert (case.paths, case.given, case.likely) == ((dataset.paths[row],), "class 2", "class 0")
-    assert 0.5 < case.score <= 1
+    assert 0.6 < case.score <= 1
     assert case.detail == f"given 'class 2', likely 'class 0', {case.score:.0%} sure"
     assert found.severity == "note"  # one of 720 is no reason for a warning
 
@@ -88,7 +92,7 @@ def test_hard_but_well_labelled_classes_are_not_taken_for_mislabelled_ones() -> 
     values[:, 0] += 1.7 * labels
     opinion = ask(values, labels)
     assert 0.7 < opinion.accuracy < 0.9
-    assert len(listed(in_memory(labels.tolist()), opinion)) <= 6
+    assert len(listed(in_memory(labels.tolist()), opinion)) <= 2
 
 
 def test_shuffled_labels_make_classes_inseparable_and_no_list(digits: tuple[np.ndarray, np.ndarray]) -> None:
@@ -128,14 +132,16 @@ def test_blocks_judge_every_image_once(digits: tuple[np.ndarray, np.ndarray], mo
     dataset = in_memory(changed.tolist())
     found, true = set(listed(dataset, opinion)), {dataset.paths[row] for row in rows}
     assert len(found & true) >= 0.9 * len(found)
-    assert len(found & true) >= 0.8 * len(true)
+    assert len(found & true) >= 0.7 * len(true)
 
 
 def test_probability_of_being_wrong_follows_bayes() -> None:
     """Labels drawn from a known mixture: the estimated share and the sum of the probabilities are right."""
     rng = np.random.default_rng(0)
     wrong = rng.random(20_000) < 0.08
-    own = np.where(wrong, rng.beta(1, 30, 20_000), rng.beta(30, 1, 20_000))
+    chances = rng.beta(0.3, 0.3, 20_000)  # of class 0
+    true = rng.random(20_000) > chances
+    own = np.where(true ^ wrong, 1 - chances, chances)
     found, noise = wrong_probability(own, classes=2)
     assert noise == pytest.approx(0.08, abs=0.005)
     assert found.sum() == pytest.approx(wrong.sum(), rel=0.05)
@@ -148,26 +154,43 @@ def test_nothing_doubted_where_nothing_is_known() -> None:
     assert np.isfinite(wrong_probability(np.zeros(10), classes=2)[0]).all()
 
 
-def test_confident_joint_by_hand() -> None:
-    chances = np.array([[0.9, 0.1], [0.8, 0.2], [0.05, 0.95], [0.1, 0.9], [0.2, 0.8], [0.45, 0.55]])
-    labels = np.array([0, 0, 0, 1, 1, 1])
-    # Thresholds are (0.583, 0.75): row 2 counts as class 1; row 5 reaches neither.
-    assert off_diagonal(chances, labels).tolist() == [False, False, True, False, False, False]
+def test_noise_and_temperature_are_told_apart() -> None:
+    """Logits of a known temperature, labels drawn from them, and 5 % of these turned: all three are found again."""
+    rng = np.random.default_rng(1)
+    logits = rng.normal(0, 6, (8_000, 3)).astype(np.float32)
+    chances = np.exp(logits / 2.0)
+    chances /= chances.sum(axis=1, keepdims=True)
+    labels = (rng.random((8_000, 1)) > chances.cumsum(axis=1)).sum(axis=1)
+    clean = fit_noise(logits, labels, 1.0)
+    assert clean.share < 0.005
+    assert clean.temperature == pytest.approx(2.0, rel=0.15)
+    turned_rows = rng.random(8_000) < 0.05
+    found = fit_noise(logits, np.where(turned_rows, (labels + 1) % 3, labels), 3.0)
+    assert found.share == pytest.approx(0.05, abs=0.01)
+    assert found.temperature == pytest.approx(2.0, rel=0.15)
+    listed_rows = found.wrong > 0.7
+    assert turned_rows[listed_rows].mean() > 0.8
 
 
-def test_probabilities_are_a_softmax() -> None:
-    found = probabilities(np.array([[1.0, 3.0]], np.float32), 2.0)
-    assert found[0, 1] == pytest.approx(1 / (1 + np.exp(-1.0)))
-    assert np.isfinite(probabilities(np.array([[1e4, -1e4]], np.float32), 0.01)).all()
+def test_a_class_that_no_image_has_changes_nothing() -> None:
+    logits = np.random.default_rng(0).normal(0, 3, (200, 2)).astype(np.float32)
+    labels = logits.argmax(axis=1)
+    labels[:5] = 1 - labels[:5]
+    wider = np.hstack([logits, np.full((200, 1), -1e4, np.float32)])
+    assert fit_noise(wider, labels, 1.0).wrong == pytest.approx(fit_noise(logits, labels, 1.0).wrong)
+
+
+def test_no_rows_no_noise() -> None:
+    found = fit_noise(np.empty((0, 2), np.float32), np.empty(0, np.intp), 1.0)
+    assert (found.share, found.wrong.shape) == (0.0, (0,))
 
 
 def test_more_than_half_of_a_class_is_never_left_out_of_the_second_round() -> None:
-    chances = np.tile([0.05, 0.95], (10, 1))
-    chances[8:] = [0.99, 0.01]
-    labels = np.array([0] * 10)
-    doubted = off_diagonal(np.vstack([chances, [[0.4, 0.6]] * 5]), np.append(labels, [1] * 5))
-    assert doubted.sum() > 5
-    assert not _probe._doubted(np.vstack([chances, [[0.4, 0.6]] * 5]), np.append(labels, [1] * 5)).any()
+    labels = np.array([0] * 10 + [1] * 10)
+    wrong = np.zeros(20)
+    wrong[:6] = 0.9
+    wrong[10:14] = 0.9
+    assert _probe._doubted(Noise(wrong, 0.5, 1.0), labels).nonzero()[0].tolist() == [10, 11, 12, 13]
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 1, 1], [0] * 20 + [1] * 4])

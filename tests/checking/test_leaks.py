@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.checking.conftest import in_memory
 
 from topwork.checking import Finding
 from topwork.checking._leaks import twin_findings
 from topwork.checking._twins import Groups, Twins
 from topwork.data import ImageDataset
+
+from .conftest import in_memory
 
 
 def twins(exact: Groups = (), near: list[tuple[int, int]] | None = None, clusters: Groups | None = None) -> Twins:

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
-from tests.checking.conftest import Paint, encoded, pixels_of
 
 from topwork.backbones import Preprocessing
 from topwork.checking import Finding
 from topwork.checking._pictures import picture_findings
 from topwork.checking._survey import Survey, survey
 from topwork.data import read
+
+from .conftest import Paint, encoded, pixels_of
 
 Write = Callable[..., Path]
 WHOLE = Preprocessing(fit="squash")

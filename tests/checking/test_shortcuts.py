@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from tests.checking.conftest import encoded
 
 from topwork.checking import Finding
 from topwork.checking._shortcuts import shortcut_findings
 from topwork.checking._survey import survey
 from topwork.data import read
+
+from .conftest import encoded
 
 Write = Callable[..., Path]
 

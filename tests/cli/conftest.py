@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from model.samples import textile_folder
+from tests.model.samples import textile_folder
 from topwork.cli._app import app
 
 TOPWORK = (sys.executable, "-m", "topwork")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from model.samples import CLASSES, copied, easy_folder, photos, textiles
+from tests.model.samples import CLASSES, copied, easy_folder, photos, textiles
 from topwork import __version__
 from topwork.model import load
 
@@ -115,8 +115,8 @@ def test_evaluate_measures_the_held_out_part_and_says_so(run: Run, model: Path, 
         copied(textiles(label)[40:43], tmp_path / "val" / label)
         copied(textiles(label)[50:52], tmp_path / "test" / label)
     done = run("evaluate", model, tmp_path)
-    assert done.err == "note: measured on the part test\n"
-    assert " on 6 images\n" in done.out
+    assert " on 6 images (test)\n" in done.out
+    assert run("evaluate", model, tmp_path, "--json").json["part"] == "test"
     shutil.rmtree(tmp_path / "test")
     assert run("evaluate", model, tmp_path, "--json").json["n"] == 9
     shutil.rmtree(tmp_path / "val")
@@ -125,9 +125,9 @@ def test_evaluate_measures_the_held_out_part_and_says_so(run: Run, model: Path, 
 
 def test_evaluate_says_when_the_model_was_trained_on_the_data(run: Run, model: Path, textile: Path) -> None:
     done = run("evaluate", model, textile)
-    assert (done.code, len(done.err.splitlines())) == (0, 1)
-    assert done.err.startswith("note: this is the data that the model was trained on")
-    assert run("evaluate", model, textile, "--quiet").err == ""
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("This is the data that the model was made from")
+    assert run("evaluate", model, textile, "--json").json["seen_in_training"] is True
 
 
 def test_check_finds_a_copy_and_a_damaged_file(run: Run, tmp_path: Path, shared_cache: Path) -> None:

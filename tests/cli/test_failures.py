@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from model.samples import easy_folder, textile_folder, textiles
+from tests.model.samples import easy_folder, textile_folder, textiles
 
 from .conftest import TOPWORK, Run
 
@@ -94,6 +94,11 @@ def test_work_that_failed_is_1_with_two_lines(
     assert error in said[0]
     assert said[1].startswith(hint)
     assert not (tmp_path / "m").exists()
+
+
+def test_an_error_that_quotes_a_name_stays_on_its_line(run: Run, tmp_path: Path) -> None:
+    error, _ = run("predict", f"{tmp_path}/\x1b[31mred\nhint: rm -r", "a.jpg").failed()
+    assert error == f"{tmp_path}/\\x1b[31mred hint: rm -r: there is no such model folder"
 
 
 def test_debug_gives_the_traceback(spawn: Run) -> None:

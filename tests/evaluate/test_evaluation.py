@@ -91,3 +91,12 @@ def test_damaged_files_are_named():
 def test_estimates_check_themselves(figures):
     with pytest.raises(ValueError, match="low <= value <= high"):
         Estimate(*figures)
+
+
+def test_confusion_is_saved_by_its_cells_alone() -> None:
+    labels = np.arange(1000)
+    evaluation = evaluate(np.eye(1000, dtype=np.float32), labels, [str(label) for label in labels])
+    fields = evaluation.to_dict()
+    assert fields["confusion"][7] == [7, 7, 1]
+    assert len(fields["confusion"]) == 1000
+    assert (Evaluation.from_dict(fields).confusion == np.eye(1000)).all()

@@ -159,12 +159,13 @@ def test_values_gathered_before_a_merge_stay_right(folder: Path, monkeypatch: py
     put(folder, 1)
     put(folder, 2)
     with DiskStore(folder, WIDTH) as store:
-        store.add([key(3)], row(3)[None])
-        mixed, new = store.gather([key(3), key(1), key(2)]), store.gather([key(3)])
+        store.add([key(3), key(4)], np.stack([row(3), row(4)]))
+        new = store.gather([key(3), key(4)])
+        mixed = store.gather([key(4), key(1), key(2), key(3)])  # leaves the draft's file in its middle
     assert len(list(folder.glob("*.keys"))) == 1
-    np.testing.assert_array_equal(mixed, [row(3), row(1), row(2)])
-    np.testing.assert_array_equal(new, [row(3)])
-    assert found(folder, 1, 2, 3) == [1, 2, 3]
+    np.testing.assert_array_equal(mixed, [row(4), row(1), row(2), row(3)])
+    np.testing.assert_array_equal(new, [row(3), row(4)])
+    assert found(folder, 1, 2, 3, 4) == [1, 2, 3, 4]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from model.samples import easy_folder, textile_folder
+from tests.model.samples import easy_folder, textile_folder
 
 
 @pytest.fixture(scope="session")

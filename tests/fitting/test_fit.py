@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import topwork.fitting
-from model.samples import CLASSES, copied, easy_folder, photos, textile_folder, textiles
+from tests.model.samples import CLASSES, copied, easy_folder, photos, textile_folder, textiles
 from topwork.backbones import load as load_backbone
 from topwork.data import read, split
 from topwork.errors import BackboneError, DataError, MissingExtraError
@@ -297,9 +297,9 @@ def test_fault_9_a_file_name_that_is_not_utf8_is_used(tmp_path: Path, shared_cac
     model = fit(data, options=QUICK)
     assert sum(model.record.data.training) + model.record.data.held_out == 17
     again = load(model.save(tmp_path / "model"))
-    assert again.was_made_from(read(data))
+    assert again.evaluate(data).seen_in_training
     (data / "photo" / name).unlink()
-    assert not again.was_made_from(read(data))
+    assert not again.evaluate(data).seen_in_training
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from topwork.errors import DataError
-from topwork.heads import fit_linear
+from topwork.heads import equal_blocks, fit_linear
 from topwork.heads._fit_linear import macro_f1
 from topwork.heads._folds import stratified_folds
 
@@ -276,3 +276,38 @@ def test_rows_that_are_not_finite_are_counted(value):
     features[[3, 8], 1] = value
     with pytest.raises(DataError, match="2 of 20 feature rows"):
         fit_linear(features, labels, 2)
+
+
+def test_given_folds_are_used_as_they_are() -> None:
+    rows, labels = blobs(60, 8, 3, seed=0)[:2]
+    fold_of = np.arange(60) // 20
+    fit = fit_linear(rows, labels, 3, fold_of=fold_of)
+    assert fit.folds == 3
+    assert fit.held_out.all()
+
+
+def test_siblings_in_other_folds_flatter_and_given_folds_do_not() -> None:
+    """Twelve groups of ten near copies with a label each at random: nothing can be learned beyond the group."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(12), 10)
+    rows = (rng.standard_normal((12, 30))[groups] + 0.01 * rng.standard_normal((120, 30))).astype(np.float32)
+    labels = rng.permutation(np.arange(12) % 2)[groups]
+    parted = fit_linear(rows, labels, 2).cv_accuracy
+    whole = fit_linear(rows, labels, 2, fold_of=groups % 4).cv_accuracy
+    assert parted == 1.0
+    assert whole is not None
+    assert whole < 0.8
+
+
+@pytest.mark.parametrize("fold_of", [np.zeros(60, int), np.arange(59) % 2, np.linspace(0, 1, 60)])
+def test_folds_that_are_none_are_refused(fold_of: np.ndarray) -> None:
+    rows, labels = blobs(60, 8, 3, seed=0)[:2]
+    with pytest.raises(DataError, match="fold_of must be"):
+        fit_linear(rows, labels, 3, fold_of=fold_of)
+
+
+def test_equal_blocks_give_each_block_the_same_variance() -> None:
+    weights = equal_blocks([2, 8])
+    assert weights.shape == (10,)
+    assert np.isclose((weights[:2] ** 2).sum(), (weights[2:] ** 2).sum())
+    assert np.isclose((weights**2).sum(), 10)

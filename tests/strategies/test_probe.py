@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.samples import copied, easy_folder, photos, textile_folder, textiles
+from tests.model.samples import copied, easy_folder, photos, textile_folder, textiles
 from topwork.backbones import load
 from topwork.data import ImageDataset, read, split
 from topwork.features import Progress, extract

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.checking._columns import release
-from topwork.checking._confident import off_diagonal, probabilities, wrong_probability
+from topwork.checking._noise import Noise, fit_noise
 from topwork.features import FeatureTable
 from topwork.heads import LinearFit, equal_blocks, fit_linear, row_losses
 
@@ -22,6 +22,7 @@ LEAST_IMAGES = 5
 MOST_CLASSES = 500
 """Classes above which labels are not checked: the fits would take longer than the features."""
 
+_DOUBT = 0.5  # probability of being wrong above which a label does not teach the second probe
 _BLOCK_ROWS = 2_000  # fitted at once; the solver rotates up to 2,048 rows, which is its fastest way
 _ROWS_A_CLASS = 20
 _CHOICE_ROWS = 1_000  # on which the better columns are chosen
@@ -60,7 +61,7 @@ class _Block:
     rows: Rows
     given: Rows
     likely: Rows
-    own: Doubles  # (M,), probability of the given class
+    wrong: Doubles
     nearer: Doubles  # (C, C), images of class i nearer to class j
     right: int
 
@@ -144,37 +145,38 @@ def _ask_block(read: _Reader, rows: Rows, seed: int) -> _Block:
     """Ask twice: once of all, then of a probe that was not taught by the labels it has come to doubt.
 
     A wrong label drags the probe towards itself, which makes the probe unsure of exactly the images that matter. On
-    digits with 5 % of the labels flipped, the confident joint alone lists 77 % of them and is right in 93 % of its
-    list; the second round lists 88 % and is right in 99 %.
+    cloth with 5 % of the labels turned, the second round takes the share that is found from 0.60 to 0.71 at a precision
+    of 0.97; a third gains nothing.
     """
     values, labels = read.values(rows), read.labels(rows)
     first = read.fit(values, labels, seed)
-    doubted = _doubted(probabilities(first.oof_logits, first.head.temperature), labels) & first.held_out
+    held = first.held_out
+    doubted = np.zeros(len(rows), dtype=bool)
+    doubted[held] = _doubted(fit_noise(first.oof_logits[held], labels[held], first.head.temperature), labels[held])
     logits, temperature = first.oof_logits.copy(), first.head.temperature
     if doubted.any():
         second = read.fit(values[~doubted], labels[~doubted], seed)
         logits[~doubted], temperature = second.oof_logits, second.head.temperature
         logits[doubted] = second.head.logits(values[doubted])
-    held = first.held_out
-    chances = probabilities(logits[held], temperature)
-    own = chances[np.arange(len(chances)), labels[held]].copy()
-    chances[np.arange(len(chances)), labels[held]] = -1.0
+    noise = fit_noise(logits[held], labels[held], temperature)
+    others = logits[held].copy()
+    others[np.arange(len(others)), labels[held]] = -np.inf
     return _Block(
         rows=rows[held],
         given=labels[held],
-        likely=chances.argmax(axis=1),
-        own=own,
+        likely=others.argmax(axis=1),
+        wrong=noise.wrong,
         nearer=_nearer(first.oof_logits[held], labels[held]),
         right=int((first.oof_logits[held].argmax(axis=1) == labels[held]).sum()),
     )
 
 
-def _doubted(chances: Doubles, labels: Rows) -> npt.NDArray[np.bool_]:
+def _doubted(noise: Noise, labels: Rows) -> npt.NDArray[np.bool_]:
     """Labels to leave out of the second round; never more than half of a class, which would unteach it."""
-    doubted = off_diagonal(chances, labels)
-    counts = np.bincount(labels, minlength=chances.shape[1])
-    most = 2 * np.bincount(labels[doubted], minlength=chances.shape[1]) > counts
-    return doubted & ~most[labels]
+    doubted = noise.wrong > _DOUBT
+    counts = np.bincount(labels)
+    most = 2 * np.bincount(labels[doubted], minlength=len(counts)) > counts
+    return np.asarray(doubted & ~most[labels])
 
 
 def _nearer(logits: Float32Array, labels: Rows) -> Doubles:
@@ -189,10 +191,9 @@ def _nearer(logits: Float32Array, labels: Rows) -> Doubles:
 
 def _joined(blocks: list[_Block], classes: int) -> Opinion:
     given = np.concatenate([block.given for block in blocks])
-    own = np.concatenate([block.own for block in blocks])
+    wrong = np.concatenate([block.wrong for block in blocks])
     counts = np.bincount(given, minlength=classes)
     nearer = np.sum([block.nearer for block in blocks], axis=0)
-    wrong, noise = wrong_probability(own, classes=int((counts > 0).sum()))
     return Opinion(
         rows=np.concatenate([block.rows for block in blocks]),
         given=given,
@@ -201,5 +202,5 @@ def _joined(blocks: list[_Block], classes: int) -> Opinion:
         confusion=nearer / np.maximum(counts, 1)[:, None],
         counts=counts,
         accuracy=sum(block.right for block in blocks) / max(len(given), 1),
-        noise=noise,
+        noise=float(wrong.mean()),
     )

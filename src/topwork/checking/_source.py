@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import numpy.typing as npt
 
@@ -17,9 +19,13 @@ def content(dataset: ImageDataset, row: int) -> Content:
     Raises:
         ImageError: It cannot be had.
     """
-    return read_bytes(dataset.full_path(row))
+    source = dataset.source(row)
+    return source if isinstance(source, bytes | np.ndarray) else read_bytes(source)
 
 
 def reason(dataset: ImageDataset, row: int, message: str) -> str:
     """Why an image cannot be used, without its name: whoever lists it names it."""
-    return message.removeprefix(f"{printable(str(dataset.full_path(row)))}: ")
+    source = dataset.source(row)
+    return (
+        message.removeprefix(f"{printable(os.fspath(source))}: ") if isinstance(source, str | os.PathLike) else message
+    )

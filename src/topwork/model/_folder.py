@@ -38,10 +38,9 @@ def write(folder: Path, record: ModelRecord, head: Head, backbone: Backbone, *, 
     from safetensors import SafetensorError
 
     require_free(folder)
-    inside = self_contained or record.backbone["weights"]["location"] == BACKBONE
     try:
         with written_whole(folder.resolve(), replace=True) as draft:  # a link to a model stays a link
-            if inside:
+            if self_contained:
                 record = _with_weights(record, backbone, draft / BACKBONE)
             _write_tensors(head.to_tensors(), draft / HEAD)
             (draft / RECORD).write_text(_readable(record.model_dump_json(indent=2)) + "\n", "utf-8")
