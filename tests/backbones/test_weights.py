@@ -288,6 +288,7 @@ def test_a_seed_that_is_none_is_refused(seed: str) -> None:
 # ---- the hub
 
 
+@pytest.mark.slow
 def test_without_a_network_the_hub_is_a_named_error(tmp_path: Path) -> None:
     """In a process of its own: huggingface_hub reads its settings when it is imported."""
     code = (
