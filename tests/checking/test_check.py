@@ -15,7 +15,8 @@ from PIL import Image
 
 from topwork.backbones import load
 from topwork.checking import Checkup, check
-from topwork.data import decode, read, split
+from topwork.data import ImageDataset, decode, read, split
+from topwork.errors import ImageError
 from topwork.features import _extract, extract
 
 from .conftest import encoded, pixels_of
@@ -274,3 +275,28 @@ def test_blank_images_are_no_near_duplicates(write: Write) -> None:
     found = checkup.finding("nearly-uniform")
     assert found is not None
     assert found.count == 12
+
+
+class Shelf:
+    """Images that are not files: pixels, the bytes of a file, and one that cannot be had."""
+
+    def __init__(self, pieces: list[Image.Image]) -> None:
+        self._images: list[Any] = [np.asarray(pieces[0]), encoded(pieces[1]), None, encoded(pieces[2])[:500]]
+
+    def source(self, key: int) -> Any:
+        if self._images[key] is None:
+            raise ImageError("fell off the shelf")
+        return self._images[key]
+
+
+def test_images_that_are_not_files(pieces: list[Image.Image]) -> None:
+    labels, parts = np.array([0, 1, 0, 1], np.int32), np.array([""] * 4)
+    dataset = ImageDataset(
+        Path("shelf"), ("a", "b", "c", "d"), labels, ("x", "y"), parts, store=Shelf(pieces), keys=np.arange(4)
+    )
+    checkup = check(dataset)
+    assert checkup.unusable[2] == "fell off the shelf"
+    assert set(checkup.unusable) == {2, 3}
+    assert checkup.features is not None
+    assert checkup.features.dataset.paths == ("a", "b")
+    assert "rare-format" not in {found.name for found in checkup.findings}

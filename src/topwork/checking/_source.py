@@ -7,7 +7,8 @@ import os
 import numpy as np
 import numpy.typing as npt
 
-from topwork.data import ImageDataset, printable, read_bytes
+from topwork.data import ImageDataset, Slice, printable, read_bytes
+from topwork.errors import ImageError
 
 Content = bytes | npt.NDArray[np.uint8]
 """The bytes of a file, or pixels, uint8 (H, W, 3), where a data set holds no files."""
@@ -25,7 +26,11 @@ def content(dataset: ImageDataset, row: int) -> Content:
 
 def reason(dataset: ImageDataset, row: int, message: str) -> str:
     """Why an image cannot be used, without its name: whoever lists it names it."""
-    source = dataset.source(row)
-    return (
-        message.removeprefix(f"{printable(os.fspath(source))}: ") if isinstance(source, str | os.PathLike) else message
-    )
+    try:
+        source = dataset.source(row)
+    except ImageError:  # the message is the store's own
+        return message
+    if isinstance(source, bytes | np.ndarray):
+        return message
+    name = str(source) if isinstance(source, Slice) else printable(os.fspath(source))
+    return message.removeprefix(f"{name}: ")
