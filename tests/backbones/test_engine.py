@@ -235,3 +235,14 @@ def test_fault_32_a_conversion_that_breaks_off_leaves_nothing(
             network_file(small)
     assert [path for path in empty_cache.rglob("*") if path.is_file()] == []
     assert network_file(small).exists()
+
+
+@pytest.mark.parametrize("precision", precisions("openvino"))
+def test_an_output_is_the_same_whatever_is_extracted_beside_it(
+    backbone: Backbone, pixels: Pixels, precision: Any
+) -> None:
+    """A head is fitted on the columns of a wide extraction and predicts from a narrow one."""
+    images, choice = pixels(backbone), EngineChoice("openvino", precision)
+    wide = open_engine(backbone, backbone.outputs("all"), choice)(images)
+    narrow = open_engine(backbone, backbone.outputs("last"), choice)(images)
+    assert (wide[:, -backbone.embedding :] == narrow).all()

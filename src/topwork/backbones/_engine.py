@@ -209,7 +209,9 @@ def _read(core: Any, file: Path, outputs: tuple[str, ...]) -> Any:
             hint=f"delete {file.parent}; it is made again",
         ) from error
     joined = ops.concat(wanted, axis=1) if len(wanted) > 1 else wanted[0]
-    return openvino.Model([ops.result(joined)], network.get_parameters())
+    # The other outputs stay: without them the compiler fuses layers differently, and in bfloat16 the features that
+    # a head is trained on would not be those that it reads when it predicts.
+    return openvino.Model([ops.result(joined), *network.get_results()], network.get_parameters())
 
 
 def _batches(images: UInt8Array, size: int, count: int) -> Iterator[UInt8Array]:

@@ -36,7 +36,7 @@ Float32Array = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
 OpenNetwork = Callable[[EngineChoice, int], Engine]
 
-_FORMAT = 1  # raise when decoding or resizing gives other pixels than before
+_FORMAT = 2  # raise when decoding or resizing gives other pixels than before
 
 
 @dataclass(frozen=True, eq=False)
