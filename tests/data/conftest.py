@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import io
 import json
 import os
@@ -19,25 +18,6 @@ import pytest
 from PIL import Image
 
 Make = Callable[..., Path]
-
-
-def package_folder(name: str) -> Path:
-    """Where a package lies, without importing it (foolbox would import torch)."""
-    spec = importlib.util.find_spec(name)
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent / "data"
-
-
-@pytest.fixture(scope="session")
-def photos() -> list[Path]:
-    return sorted(package_folder("foolbox").glob("imagenet_*.jpg"))
-
-
-@pytest.fixture(scope="session")
-def textiles() -> list[Path]:
-    folder = package_folder("conformal_clip_data")
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
 
 
 @pytest.fixture(scope="session")

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from topwork._optional import optional
 from topwork.data._files import MAX_FILE_BYTES, refusal, within
 from topwork.data._listing import PART_NAMES, Listing, label_fault
 from topwork.data._names import printable, quoted
-from topwork.data._optional import optional
 from topwork.data._source import Source
 from topwork.errors import DataError, ImageError
 

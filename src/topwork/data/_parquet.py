@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from topwork._optional import optional
 from topwork.data._listing import Listing
 from topwork.data._manifest import ManifestRows, Row, check_columns
 from topwork.data._names import printable
-from topwork.data._optional import optional
 from topwork.errors import DataError
 
 _BATCH = 4096  # rows
