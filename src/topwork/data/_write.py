@@ -83,7 +83,7 @@ def _rows(dataset: ImageDataset, manifest: Path) -> Iterator[Row]:
     groups = dataset.groups or ("",) * len(dataset)
     for name, label, part, group in zip(dataset.paths, dataset.labels.tolist(), parts, groups, strict=True):
         where = f"{printable(str(manifest))} cannot name '{printable(name)}'"
-        inner = inner_path(posixpath.join(root, name), where)
+        inner = inner_path(inner_path(posixpath.join(root, name), where), where)  # as it will be read: without "./"
         if fault := label_fault(dataset.classes[label]):
             raise DataError(f"{where}: {fault}")
         # "./" since "file:" at the start would be a URL's
