@@ -21,7 +21,16 @@ from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from topwork.backbones import Backbone, EngineChoice, EngineName, Fit, Pooling, load, nearest_choice
+from topwork.backbones import (
+    PARITY_IMAGES,
+    Backbone,
+    EngineChoice,
+    EngineName,
+    Fit,
+    Pooling,
+    load,
+    nearest_choice,
+)
 from topwork.data import printable
 from topwork.errors import DataError, ImageError
 from topwork.features import Extraction, Source, extract_few
@@ -120,12 +129,16 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.engine = engine
 
     def fit(self, X: Any, y: Any = None) -> FeatureExtractor:
-        """Find the backbone; nothing is learnt from X."""
-        _sources(X)
+        """Find the backbone; the first images of X decide the precision, and nothing else is learnt from them.
+
+        Raises:
+            ImageError: One of those cannot be used.
+        """
+        sources = _sources(X)
         self.backbone_ = load(self.backbone, weights=self.weights, size=self.size).replace(fit=self.fit_image)
         self.outputs_ = self.backbone_.outputs(self.stages, self.pooling)
         self.n_features_out_ = sum(map(self.backbone_.width, self.outputs_))
-        self.choice_: EngineChoice | None = None
+        self.choice_ = _extracted(sources[:PARITY_IMAGES], self.backbone_, self.outputs_, self.engine, None).choice
         return self
 
     def transform(self, X: Any) -> npt.NDArray[np.float32]:
@@ -142,9 +155,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             ImageError: An image cannot be used.
         """
         check_is_fitted(self)
-        found = _extracted(X, self.backbone_, self.outputs_, self.engine, self.choice_)
-        self.choice_ = found.choice  # the first images decide it; whatever follows in a pipeline learns from those
-        return found.values
+        return _extracted(X, self.backbone_, self.outputs_, self.engine, self.choice_).values
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Names such as ``blocks.4/max[17]``."""

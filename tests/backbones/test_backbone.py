@@ -52,6 +52,20 @@ def test_all_outputs_are_in_the_networks_order_without_the_embeddings_twin(resne
     assert len(both) == 10
 
 
+def test_a_class_token_is_no_mean_so_both_are_kept(vit_tiny: Backbone) -> None:
+    assert vit_tiny.outputs("all", "mean")[-2:] == ("blocks.11/mean", "embedding")
+
+
+@pytest.mark.parametrize(
+    ("name", "mean"),
+    [("densenet121", True), ("convnext_tiny", True), ("resnet50_clip", False), ("vit_base_patch16_siglip_224", False)],
+)
+def test_whether_the_embedding_is_a_mean_is_known(name: str, mean: bool) -> None:
+    backbone = load(name, weights="random")
+    assert backbone.mean_embedding is mean
+    assert (f"{backbone.stages[-1].name}/mean" in backbone.outputs("all")) is not mean
+
+
 def test_a_network_whose_embedding_is_wider_keeps_its_last_mean() -> None:
     backbone = load("mobilenetv3_small_050", weights="random")
     assert backbone.outputs("all", "mean")[-2:] == (f"{backbone.stages[-1].name}/mean", "embedding")

@@ -24,6 +24,7 @@ def test_a_row_says_what_timm_says(entry: CatalogueRow) -> None:
     assert entry.embedding == told["embedding"]
     assert entry.preprocessing == told["preprocessing"]
     assert not told["fixed_size"]
+    assert told["mean_embedding"]
 
 
 @pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.name)

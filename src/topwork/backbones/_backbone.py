@@ -35,6 +35,7 @@ class Backbone:
         pretrained_on: Data set, as far as known.
         licence: Of the weights, as far as known.
         fixed_size: Whether the network is built for one image size (a ViT) and must be rebuilt for another.
+        mean_embedding: Whether its own pooled features are a mean over the last map, rather than a token or attention.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Backbone:
     pretrained_on: str = "unknown"
     licence: str = "unknown"
     fixed_size: bool = False
+    mean_embedding: bool = False
 
     def outputs(
         self, stages: Literal["last", "all"] | Sequence[str] = "last", pooling: Pooling = "mean+max"
@@ -83,7 +85,7 @@ class Backbone:
     def _twin(self) -> str | None:
         """The output that holds the embedding's numbers (or the same before a last norm), where there is one."""
         last = self.stages[-1]
-        return f"{last.name}/mean" if last.channels == self.embedding else None
+        return f"{last.name}/mean" if self.mean_embedding and last.channels == self.embedding else None
 
     def width(self, output: str) -> int:
         """Numbers per image in one output.
@@ -172,6 +174,7 @@ def _from_row(row: _catalogue.CatalogueRow) -> Backbone:
         preprocessing=row.preprocessing,
         pretrained_on=row.pretrained_on,
         licence=row.licence,
+        mean_embedding=True,
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork._cores import available_cores
-from topwork.backbones import _convert
+from topwork.backbones import _compiled
 from topwork.errors import BackboneError
 
 if TYPE_CHECKING:
@@ -153,30 +153,15 @@ class OpenVINOEngine:
     name: EngineName = "openvino"
 
     def __init__(self, backbone: Backbone, outputs: tuple[str, ...], precision: Precision, batch_size: int) -> None:
-        import openvino
-
         self.precision: Precision = precision
         self.batch_size = batch_size
-        cores = available_cores()
-        self.callers = 1 if batch_size == 1 else cores
-        size = backbone.preprocessing.size
-        core = openvino.Core()
-        network = _read(core, _convert.network_file(backbone), outputs)
-        network.reshape([batch_size, size, size, 3])
-        settings = {
-            "INFERENCE_PRECISION_HINT": precision,
-            "NUM_STREAMS": self.callers,
-            "INFERENCE_NUM_THREADS": cores,
-            "ENABLE_CPU_PINNING": False,  # the decoders share these cores
-        }
-        try:
-            compiled = core.compile_model(network, "CPU", settings)
-        except RuntimeError as error:
-            raise BackboneError(f"OpenVINO cannot run {backbone.name}: {_last_line(error)}") from error
-        self._size = size
+        self.callers = 1 if batch_size == 1 else available_cores()
+        self._size = backbone.preprocessing.size
+        network = _compiled.compiled(backbone, precision, batch_size)
+        self._wanted = [network.output(name) for name in outputs]
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(self.callers):
-            self._idle.put(compiled.create_infer_request())
+            self._idle.put(network.create_infer_request())
 
     def __call__(self, images: UInt8Array) -> Float32Array:
         """Features of uint8 (N, size, size, 3) images: float32 (N, D)."""
@@ -190,28 +175,10 @@ class OpenVINOEngine:
         request = self._idle.get()
         try:
             request.infer({0: np.ascontiguousarray(images)}, share_inputs=True)
-            return np.array(request.get_output_tensor(0).data[:count], np.float32)
+            parts = [request.get_tensor(output).data[:count] for output in self._wanted]
+            return np.concatenate(parts, axis=1, dtype=np.float32)
         finally:
             self._idle.put(request)
-
-
-def _read(core: Any, file: Path, outputs: tuple[str, ...]) -> Any:
-    """The converted network, cut down to the outputs that are wanted, side by side in one tensor."""
-    import openvino
-    from openvino import opset13 as ops
-
-    try:
-        network = core.read_model(file)
-        wanted = [network.output(name).get_node().input_value(0) for name in outputs]
-    except RuntimeError as error:
-        raise BackboneError(
-            f"{file}: the converted network is damaged: {_last_line(error)}",
-            hint=f"delete {file.parent}; it is made again",
-        ) from error
-    joined = ops.concat(wanted, axis=1) if len(wanted) > 1 else wanted[0]
-    # The other outputs stay: without them the compiler fuses layers differently, and in bfloat16 the features that
-    # a head is trained on would not be those that it reads when it predicts.
-    return openvino.Model([ops.result(joined), *network.get_results()], network.get_parameters())
 
 
 def _batches(images: UInt8Array, size: int, count: int) -> Iterator[UInt8Array]:
@@ -270,8 +237,3 @@ class TorchEngine:
             joined = torch.cat([part.float() for part in self._network((batch - self._mean) / self._std)], dim=1)
         features: Float32Array = joined.cpu().numpy()
         return features
-
-
-def _last_line(error: Exception) -> str:
-    """What OpenVINO says after the places in its own source."""
-    return str(error).strip().rpartition("\n")[2]

@@ -66,7 +66,14 @@ def _described(name: str, size: int | None) -> dict[str, Any]:
         "pretrained_on": str(settings.get("tag") or "unknown"),
         "licence": str(settings.get("license") or "unknown"),
         "fixed_size": fixed,
+        "mean_embedding": _pools_by_mean(network),
     }
+
+
+def _pools_by_mean(network: Any) -> bool:
+    """Whether timm pools the last map by its mean; ViTs name the way in a string, others have a module for it."""
+    pool = getattr(network, "global_pool", None) or getattr(getattr(network, "head", None), "global_pool", None)
+    return getattr(pool, "pool_type", pool) == "avg"
 
 
 def _stages(name: str, network: Any, size: int) -> tuple[Stage, ...]:

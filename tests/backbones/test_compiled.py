@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from topwork.backbones import Backbone, EngineChoice, load, open_engine, precisions
+from topwork.backbones import _compiled as room
+
+Pixels = Callable[..., Any]
+
+
+@pytest.fixture
+def small(empty_cache: Path) -> Backbone:
+    """Converts in a second, into a cache that nothing else is in."""
+    return load("resnet18", weights="random:3", size=32)
+
+
+@pytest.fixture
+def compilations(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The network files that were read to be compiled."""
+    seen: list[Path] = []
+    read = room._read
+
+    def counted(core: Any, file: Path) -> Any:
+        seen.append(file)
+        return read(core, file)
+
+    monkeypatch.setattr(room, "_read", counted)
+    return seen
+
+
+def another_process() -> None:
+    """Forget what this process holds."""
+    room._compiled.cache_clear()
+
+
+def features(backbone: Backbone, images: int | None = 1, precision: Any = "f32") -> Any:
+    side = backbone.preprocessing.size
+    pixels = np.random.default_rng(0).integers(0, 256, (3, side, side, 3), dtype=np.uint8)
+    return open_engine(backbone, backbone.outputs("all"), EngineChoice("openvino", precision), images=images)(pixels)
+
+
+def kept(cache: Path) -> list[Path]:
+    return list(cache.rglob("*.blob"))
+
+
+@pytest.mark.parametrize("precision", precisions("openvino"))
+def test_the_next_process_gets_the_same_features_without_compiling(
+    small: Backbone, empty_cache: Path, compilations: list[Path], precision: Any
+) -> None:
+    expected = features(small, precision=precision)
+    assert len(kept(empty_cache)) == 1
+    another_process()
+    assert (features(small, precision=precision) == expected).all()
+    assert len(compilations) == 1
+
+
+def test_a_network_stays_ready_whatever_is_asked_of_it(small: Backbone, compilations: list[Path]) -> None:
+    choice = EngineChoice("openvino", "f32")
+    for backbone in (small, small.replace(fit="squash"), load("resnet18", weights="random:3", size=32)):
+        open_engine(backbone, backbone.outputs("last"), choice)
+        open_engine(backbone, backbone.outputs("all"), choice)
+    assert len(compilations) == 1
+    features(load("resnet18", weights="random:4", size=32), None)
+    features(small.replace(size=64), None)
+    assert len(compilations) == 3
+
+
+def test_only_the_one_for_single_images_is_kept(small: Backbone, empty_cache: Path) -> None:
+    features(small, None)
+    assert kept(empty_cache) == []
+
+
+@pytest.mark.parametrize("damage", ["nothing", "half", "tail", "a byte", "other"])
+def test_a_damaged_one_is_made_again(small: Backbone, empty_cache: Path, compilations: list[Path], damage: str) -> None:
+    expected = features(small)
+    (file,) = kept(empty_cache)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    good = file.read_bytes()
+    file.write_bytes(
+        {
+            "nothing": b"",
+            "half": good[: len(good) // 2],
+            "tail": good[:-1000],
+            "a byte": bytes(content),
+            "other": b"<html>" * 1000,
+        }[damage]
+    )
+    another_process()
+    assert (features(small) == expected).all()
+    assert len(compilations) == 2
+    another_process()
+    assert (features(small) == expected).all()
+    assert len(compilations) == 2  # what was written instead serves again
+
+
+def test_one_that_openvino_refuses_is_compiled_as_if_it_were_new(
+    small: Backbone, empty_cache: Path, compilations: list[Path]
+) -> None:
+    """Of another OpenVINO, say: whole, and of no use."""
+    import hashlib
+
+    expected = features(small)
+    (file,) = kept(empty_cache)
+    file.write_bytes(hashlib.sha256(b"strange").digest() + b"strange")
+    another_process()
+    assert (features(small) == expected).all()
+    assert len(compilations) == 2
+
+
+def test_without_room_it_works_all_the_same(
+    small: Backbone, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert features(small).shape == (3, sum(map(small.width, small.outputs("all"))))
+    assert [path for path in empty_cache.rglob("*") if "blob" in path.name] == []
+
+
+def test_threads_that_ask_at_once_compile_once(small: Backbone, compilations: list[Path]) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda index: features(small, None), range(4)))
+    assert all((each == found[0]).all() for each in found)
+    assert len(compilations) == 1
