@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from topwork.backbones import load
-from topwork.checking import Checkup, check
+from topwork.checking import Checkup, check, vet
 from topwork.data import ImageDataset, decode, read, split
 from topwork.errors import ImageError
 from topwork.features import _extract, extract
@@ -300,3 +300,20 @@ def test_images_that_are_not_files(pieces: list[Image.Image]) -> None:
     assert checkup.features is not None
     assert checkup.features.dataset.paths == ("a", "b")
     assert "rare-format" not in {found.name for found in checkup.findings}
+
+
+def test_fits_part_of_the_check_finds_copies_without_a_network(
+    pieces: list[Image.Image], write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("topwork.checking._check.extract", lambda *args, **options: pytest.fail("features were made"))
+    files = {f"{'ab'[row % 2]}/{row}.jpg": encoded(piece) for row, piece in enumerate(pieces[:24])}
+    files |= {"a/copy.jpg": files["a/0.jpg"], "b/as-png.png": encoded(pieces[1], "PNG")}
+    files |= {"a/soft.jpg": encoded(pieces[2], quality=60)}
+    dataset = read(write(files))
+    done: list[tuple[int, int]] = []
+    found = vet(dataset, progress=lambda *steps: done.append(steps))
+    names = {tuple(sorted(dataset.paths[row] for row in rows)) for rows in found.clusters}
+    assert names == {("a/0.jpg", "a/copy.jpg"), ("b/1.jpg", "b/as-png.png"), ("a/2.jpg", "a/soft.jpg")}
+    assert found.features is None
+    assert done[-1] == (27, 27)
+    assert {finding.name for finding in found.findings} == {"exact-duplicates", "near-duplicates"}

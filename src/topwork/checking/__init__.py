@@ -4,8 +4,8 @@ In: a data set, a backbone. Out: a ``Checkup``: findings in plain words with the
 on the way, and the data set without its bad rows. Nothing of the user's is ever touched.
 """
 
-from topwork.checking._check import check
+from topwork.checking._check import check, vet
 from topwork.checking._checkup import Checkup
-from topwork.checking._finding import Case, Finding, Severity
+from topwork.checking._finding import BLOCKING, Case, Finding, Severity
 
-__all__ = ["Case", "Checkup", "Finding", "Severity", "check"]
+__all__ = ["BLOCKING", "Case", "Checkup", "Finding", "Severity", "check", "vet"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -73,8 +73,29 @@ def check(
         table = extract(usable, chosen, outputs=names, engine=engine, cache=cache, progress=steps.extracted)
         seen, rows = _matched(seen, table)
     twins = find_twins(seen, Embedding(table, rows) if table is not None else None)
-    findings = sorted(_findings(seen, chosen, table, rows, twins, seed), key=lambda found: _ORDER.index(found.severity))
-    return Checkup(dataset, tuple(findings), table, twins.clusters, seen.refused, twins.exact)
+    findings = _in_order(_findings(seen, chosen, table, rows, twins, seed))
+    return Checkup(dataset, findings, table, twins.clusters, seen.refused, twins.exact)
+
+
+def vet(dataset: ImageDataset, *, progress: Progress | None = None) -> Checkup:
+    """The part of the check that ``fit`` makes first: copies and classes, without a network.
+
+    It finds all that can make a measured figure untrue, in the time of one quick look at every file. Near copies are
+    those whose hashes all but agree; ``check`` finds more of them.
+
+    Args:
+        dataset: The images, in parts or not.
+        progress: Called with (images done, images in all).
+    """
+    seen = survey(dataset, (lambda done: progress(done, len(dataset))) if progress else (lambda done: None))
+    twins = find_twins(seen, None)
+    usable = seen.usable
+    found = [*twin_findings(dataset, twins, int(usable.sum())), *class_findings(dataset, usable)]
+    return Checkup(dataset, _in_order(found), None, twins.clusters, seen.refused, twins.exact)
+
+
+def _in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda found: _ORDER.index(found.severity)))
 
 
 def _findings(

@@ -21,7 +21,7 @@ class Checkup:
         dataset: What was checked, N rows.
         findings: What is wrong or worth knowing: what blocks first, then warnings, then notes.
         features: Of the images that can be used; they lie in the cache, where ``fit`` finds them. None where no
-            image can be.
+            image can be, or no network was asked (``vet``).
         clusters: Groups of rows that are copies or show nearly the same picture, two or more each: for the
             ``keep_together`` of a split.
         unusable: Row and reason of every image that cannot be decoded.

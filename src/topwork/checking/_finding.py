@@ -11,6 +11,9 @@ Severity = Literal["note", "warning", "blocks"]
 MOST_CASES = 1_000
 """Cases that a finding keeps, the worst first; its ``count`` counts all."""
 
+BLOCKING = ("group-in-two-parts", "label-conflicts", "leakage")
+"""Names of the findings that may block; ``--allow`` takes these."""
+
 _SEVERITIES = ("note", "warning", "blocks")
 
 
@@ -63,6 +66,8 @@ class Finding:
     def __post_init__(self) -> None:
         if self.severity not in _SEVERITIES:
             raise ValueError(f"severity must be one of {', '.join(_SEVERITIES)}, not {self.severity!r}")
+        if self.severity == "blocks" and self.name not in BLOCKING:
+            raise ValueError(f"{self.name}: a finding that blocks must be one that can be allowed")
         if self.count < 1:
             raise ValueError(f"{self.name}: a finding counts at least one, not {self.count}")
 

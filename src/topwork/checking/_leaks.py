@@ -77,8 +77,8 @@ def _near_copies(dataset: ImageDataset, twins: Twins) -> Iterator[Finding]:
     cases = (
         Case(
             tuple(dataset.paths[row] for row in twins.near[place].tolist()),
-            f"features are {twins.similarity[place]:.0%} alike",
-            float(twins.similarity[place]),
+            "" if np.isnan(twins.similarity[place]) else f"features are {twins.similarity[place]:.0%} alike",
+            float(np.nan_to_num(twins.similarity[place])),
         )
         for place in order.tolist()
     )

@@ -145,6 +145,9 @@ def fit(
     ] = ClassWeightName.auto,
     engine: Annotated[EngineOption, typer.Option(help="What runs the network.")] = EngineOption.auto,
     test: Annotated[float, typer.Option(help="Share held out where DATA has no test/ or val/.", min=0, max=0.9)] = 0.2,
+    allow: Annotated[
+        list[str] | None, typer.Option(help="Train in spite of this finding of `topwork check`, such as leakage.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.", min=0)] = 0,
     cache: Annotated[bool, typer.Option(help="Keep features on disk for the next run.")] = True,
     self_contained: Annotated[
@@ -171,7 +174,13 @@ def fit(
     network = load(backbone, weights=weights, size=size)
     with console.progress():
         fitted = fitting.fit(
-            data, strategy=strategy.value, backbone=network, options=options, test=test, announce=console.step
+            data,
+            strategy=strategy.value,
+            backbone=network,
+            options=options,
+            test=test,
+            allow=allow or (),
+            announce=console.step,
         )
         fitted.save(out, self_contained=self_contained)
     _say_notes(console, fitted.record.data.notes)

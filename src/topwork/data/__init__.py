@@ -9,6 +9,7 @@ numpy, simplejpeg and Pillow; Parquet and Hugging Face data need an extra each.
 from __future__ import annotations
 
 from topwork.data._arrays import from_arrays
+from topwork.data._blocks import grouped
 from topwork.data._dataset import ImageDataset, LeftOut
 from topwork.data._decode import decode
 from topwork.data._files import read_bytes
@@ -26,6 +27,7 @@ __all__ = [
     "Source",
     "decode",
     "from_arrays",
+    "grouped",
     "k_folds",
     "printable",
     "read",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,26 @@ def blocks(dataset: ImageDataset, keep_together: Clusters, seed: int) -> list[Ro
     members = np.split(order, starts[1:]) if len(order) else []
     ranks = row_ranks(dataset, seed)
     return sorted(members, key=lambda rows: min(ranks[row] for row in rows.tolist()))
+
+
+def grouped(dataset: ImageDataset, clusters: Clusters) -> ImageDataset:
+    """Copy whose groups hold the clusters too, so that splits and folds of any part of it keep them whole.
+
+    Args:
+        dataset: N rows, perhaps in groups.
+        clusters: Rows' positions, such as near duplicates.
+
+    Raises:
+        DataError: A position that is not a row's.
+    """
+    if not len(clusters):
+        return dataset
+    leader = _leaders(dataset, clusters)
+    alone = np.bincount(leader, minlength=len(dataset))[leader] == 1
+    own = dataset.groups or ("",) * len(dataset)
+    names = [own[row] or f"like {dataset.paths[row]}" for row in range(len(dataset))]
+    groups = (own[row] if alone[row] else names[leader[row]] for row in range(len(dataset)))
+    return replace(dataset, groups=tuple(groups))
 
 
 def row_ranks(dataset: ImageDataset, seed: int) -> list[tuple[bytes, str]]:

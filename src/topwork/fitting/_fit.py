@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 import importlib.metadata
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 import numpy as np
@@ -14,7 +14,8 @@ import numpy as np
 from topwork._version import __version__
 from topwork.backbones import DEFAULT, Backbone
 from topwork.backbones import load as load_backbone
-from topwork.data import ImageDataset, LeftOut, printable, read, split
+from topwork.checking import BLOCKING, Checkup, vet
+from topwork.data import ImageDataset, LeftOut, grouped, printable, read, split
 from topwork.errors import DataError
 from topwork.evaluate import Evaluation, evaluate
 from topwork.heads import LinearHead
@@ -34,6 +35,7 @@ def fit(
     backbone: str | Backbone = DEFAULT,
     options: ProbeOptions | None = None,
     test: float = 0.2,
+    allow: Collection[str] = (),
     announce: Announce | None = None,
 ) -> Model:
     """Train a classifier on labelled images and measure it on images that it has not seen.
@@ -43,27 +45,49 @@ def fit(
         strategy: Which rung of the ladder; ``auto`` is a probe until advice is built.
         backbone: A name that ``load_backbone`` takes, or a backbone.
         options: Of the probe.
-        test: Share of the images to hold out where the data has no ``test`` or ``val`` part; 0 holds none out.
+        test: Share of the images to hold out where the data has no ``test`` or ``val`` part; 0 holds none out. Copies
+            and near copies of one picture stay on one side, there and in cross-validation.
+        allow: Names of findings that would stop the fit, such as ``leakage``, to train in spite of.
         announce: Called with each step's name; may give a progress callback for it.
 
     Returns:
         The model, not yet saved. ``model.metrics`` tells how it did on the held-out images.
 
     Raises:
-        DataError: The data cannot be used to train a classifier.
+        DataError: The data cannot be used to train a classifier, or would make its figures untrue.
         BackboneError: The backbone is unknown or its weights are not to be had.
     """
     if strategy not in ("auto", "probe"):
         raise DataError(f"strategy must be auto or probe, not {strategy!r}")
     chosen = options or ProbeOptions()
     given = data if isinstance(data, ImageDataset) else read(data)
-    dataset = _with_parts(given, test, chosen.seed)
+    checkup = vet(given, progress=announce("images") if announce else None)
+    _require_sound(checkup, allow)
+    dataset = _with_parts(grouped(given, checkup.clusters), test, chosen.seed)
     network = load_backbone(backbone) if isinstance(backbone, str) else backbone
     probe = fit_probe(dataset, network, chosen, announce=announce)
     held_out = dataset.held_out_part
     evaluation = _evaluation(probe, held_out, chosen.seed)
-    record = _record(given, probe, held_out, evaluation, chosen.seed)
+    record = _record(checkup, probe, held_out, evaluation, chosen.seed)
     return Model(record, probe.head, probe.table.backbone)
+
+
+def _require_sound(checkup: Checkup, allow: Collection[str]) -> None:
+    """Refuse data on which a model's figures would be a lie.
+
+    Raises:
+        DataError: There is such a finding that is not allowed, or an allowed name that is none.
+    """
+    for name in allow:
+        if name not in BLOCKING:
+            raise DataError(f"no finding that stops a fit is called {name!r}", hint=f"there are {', '.join(BLOCKING)}")
+    blocking = checkup.blocking(allow)
+    if blocking:
+        names = " ".join(f"--allow {found.name}" for found in blocking)
+        raise DataError(
+            f"the model's figures would be untrue: {' '.join(found.what for found in blocking)}",
+            hint=f"{blocking[0].advice}; `topwork check` shows which; {names} trains all the same",
+        )
 
 
 def _with_parts(dataset: ImageDataset, test: float, seed: int) -> ImageDataset:
@@ -94,8 +118,14 @@ def _left_out(items: Sequence[LeftOut], named: int) -> list[str]:
     return [*notes, f"left out: {len(items) - named} more"] if len(items) > named else notes
 
 
-def _record(given: ImageDataset, probe: Probe, held_out: str, evaluation: Evaluation | None, seed: int) -> ModelRecord:
-    used = probe.table.dataset
+def _found(checkup: Checkup) -> list[str]:
+    """A note on each finding that a person should know of; the reader has noted an imbalance itself."""
+    told = [found for found in checkup.findings if found.severity != "note" and found.name != "imbalance"]
+    return [f"{found.name}: {found.what}" for found in told]
+
+
+def _record(checkup: Checkup, probe: Probe, held_out: str, evaluation: Evaluation | None, seed: int) -> ModelRecord:
+    given, used = checkup.dataset, probe.table.dataset
     cross_validation = {"accuracy": probe.cv_accuracy, "log_loss": probe.cv_log_loss}
     return ModelRecord(
         classes=used.classes,
@@ -114,7 +144,7 @@ def _record(given: ImageDataset, probe: Probe, held_out: str, evaluation: Evalua
             held_out=len(used.part(held_out)) if held_out else 0,
             held_out_part=held_out,
             left_out=len(used.left_out),
-            notes=(*given.notes, *_left_out(used.left_out, _NAMED)),
+            notes=(*given.notes, *_found(checkup), *_left_out(used.left_out, _NAMED)),
         ),
         seed=seed,
         versions={"topwork": __version__, **{name: importlib.metadata.version(name) for name in _LIBRARIES}},
