@@ -1,0 +1,63 @@
+"""From a template and values to a page. What is printed into a page is shown as text, whoever wrote the template."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from topwork._version import __version__
+from topwork.data import printable
+
+MARK = '<meta name="generator" content="topwork'
+"""What every page of this room holds in its first lines."""
+
+_BRIEF = 300  # characters; a path may have 4,096
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template of this package.
+
+    Every string is made printable and escaped on its way into the page; only what a template says itself is HTML.
+
+    Args:
+        template: Its file name below ``templates/``.
+        values: What it names; one that is missing is an error.
+
+    Returns:
+        A whole page, which UTF-8 can hold.
+    """
+    return _templates().get_template(template).render(version=__version__, **values)
+
+
+def brief(text: str, most: int = _BRIEF) -> str:
+    """A name on one line, its middle left out where it is longer than ``most`` characters.
+
+    >>> brief("a" * 30, 11)
+    'aaaaa…aaaaa'
+    """
+    shown = printable(text)
+    half = most // 2
+    return shown if len(shown) <= most else f"{shown[:half]}…{shown[-half:]}"
+
+
+@functools.cache
+def _templates() -> Environment:
+    found = Environment(
+        loader=PackageLoader("topwork.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_as_text,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters["brief"] = brief
+    found.filters["number"] = lambda count: f"{count:,}"
+    return found
+
+
+def _as_text(value: Any) -> Any:
+    """Make text printable before it is escaped; what a template's own macro gave is HTML already."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value

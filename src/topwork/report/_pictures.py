@@ -1,0 +1,108 @@
+"""Images of a data set as small pictures that lie in the page itself, and stand-ins for those that cannot be shown."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.checking import Checkup
+from topwork.data import ImageDataset, Source, decode
+from topwork.errors import ImageError
+
+SIDE = 192  # pixels of the longer side; shown at about 160, so sharp on most screens
+_QUALITY = 75  # WebP: 6 kB for a photograph, a quarter less than a JPEG that looks the same
+
+ROOM = 3_000_000
+"""Characters that all pictures of a page may take together."""
+
+_NO_ROOM = "left out to keep this page small"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One image of a data set as a page shows it.
+
+    Attributes:
+        name: As the data set names it.
+        label: Its class.
+        part: Its part; empty where there are none.
+        uri: The picture as a ``data:`` URI; empty where there is none.
+        reason: Why there is none.
+    """
+
+    name: str
+    label: str
+    part: str
+    uri: str = ""
+    reason: str = ""
+
+
+class Album:
+    """Makes the pictures of one page, each image decoded once, until there is no room left.
+
+    Args:
+        checkup: Its data set's images are shown; what it found to be unusable is not decoded again.
+        room: Characters that all ``data:`` URIs may take together.
+    """
+
+    def __init__(self, checkup: Checkup, room: int = ROOM) -> None:
+        self._dataset = checkup.dataset
+        self._reasons = dict(checkup.unusable)
+        self._uris: dict[int, str] = {}
+        self._room = room
+
+    def picture(self, row: int) -> Picture:
+        """The image of one row; where it cannot be had, decoded or fitted in, the reason instead."""
+        uri, reason = self._shown(row)
+        dataset = self._dataset
+        label = dataset.classes[int(dataset.labels[row])]
+        return Picture(dataset.paths[row], label, str(dataset.parts[row]), uri, reason)
+
+    def _shown(self, row: int) -> tuple[str, str]:
+        """URI and reason, one of them empty."""
+        if row not in self._uris and row not in self._reasons and self._room > 0:
+            try:
+                self._uris[row] = thumbnail(self._dataset.source(row))
+            except ImageError as error:
+                self._reasons[row] = error.message
+        if row in self._reasons:
+            return "", self._reasons[row]
+        uri = self._uris.get(row, "")
+        if not uri or len(uri) > self._room:
+            self._room = 0  # a smaller one that still fits would make the choice look arbitrary
+            return "", _NO_ROOM
+        self._room -= len(uri)
+        return uri, ""
+
+
+def thumbnail(source: Source) -> str:
+    """A small picture of one image as a ``data:`` URI.
+
+    Args:
+        source: What ``decode`` takes.
+
+    Raises:
+        ImageError: It cannot be decoded.
+    """
+    from PIL import Image
+
+    small = Image.fromarray(_enlarged(decode(source, min_side=SIDE)))
+    small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    file = io.BytesIO()
+    small.save(file, "WEBP", quality=_QUALITY)
+    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+
+
+def _enlarged(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """(H, W, 3), a tiny picture with each pixel as a square block, as sharp as it is: a browser would blur it."""
+    times = SIDE // max(pixels.shape[:2])
+    return pixels.repeat(times, axis=0).repeat(times, axis=1) if times > 1 else pixels
+
+
+def rows_of(dataset: ImageDataset, names: set[str]) -> dict[str, int]:
+    """Each name's row, for those of ``names`` that the data set holds."""
+    return {name: row for row, name in enumerate(dataset.paths) if name in names}
