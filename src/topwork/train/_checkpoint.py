@@ -1,0 +1,144 @@
+"""Checkpoints on disk: whole or not at all, each with its checksum, the former one kept until the next but one.
+
+A checkpoint is a ``.safetensors`` file: tensors by name, and the rest as one JSON text in a tensor of bytes. Its name
+has its number and its SHA-256, so that one rename makes both appear. Nothing that could run code is ever read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from topwork.train._errors import CheckpointError
+from topwork.train._parts import Tensors
+
+_NAME = re.compile(r"checkpoint-(\d{6,})-([0-9a-f]{64})\.safetensors")
+_DRAFT = ".checkpoint-"
+_TEXT = "text"
+_KEPT = 2
+_MODE = 0o644  # safetensors and mkstemp make their files private
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a checkpoint holds.
+
+    Attributes:
+        tensors: By name.
+        text: The rest.
+        notes: What was wrong with newer ones.
+    """
+
+    tensors: Tensors
+    text: str
+    notes: tuple[str, ...] = field(default=())
+
+
+def write_checkpoint(folder: Path, tensors: Tensors, text: str) -> None:
+    """Write a checkpoint beside the former ones, of which the latest stays.
+
+    Raises:
+        CheckpointError: It cannot be written (no space, read-only); the former ones are as they were.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    content = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    content[_TEXT] = torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
+    before = _generations(folder)
+    number = before[0][0] + 1 if before else 1
+    draft: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=_DRAFT, dir=folder)
+        os.close(handle)
+        draft = Path(name)
+        save_file(content, draft)
+        draft.rename(folder / f"checkpoint-{number:06d}-{_settled(draft)}.safetensors")
+        _sync(folder)
+    except (OSError, SafetensorError) as error:  # the latter is what safetensors makes of a full disk
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise CheckpointError(
+            f"{folder}: no checkpoint can be written: {reason or error}",
+            hint="make room and go on with --resume; the former checkpoint is kept",
+        ) from error
+    finally:
+        if draft is not None:
+            draft.unlink(missing_ok=True)
+    for _, old in before[_KEPT - 1 :]:
+        old.unlink(missing_ok=True)
+
+
+def read_checkpoint(folder: Path) -> Saved | None:
+    """The newest checkpoint that is sound; None where there is none at all.
+
+    Raises:
+        CheckpointError: There are some, and all are damaged.
+    """
+    notes: list[str] = []
+    for _, path in _generations(folder):
+        try:
+            return Saved(*_read(path), tuple(notes))
+        except CheckpointError as error:
+            notes.append(f"{error.message}; an earlier one was used")
+    if notes:
+        raise CheckpointError(
+            f"{folder}: every checkpoint is damaged", hint="train again without --resume; is the disk sound?"
+        )
+    return None
+
+
+def clear_drafts(folder: Path) -> None:
+    """Delete what a killed run has left half written; call it under the lock."""
+    for path in folder.glob(f"{_DRAFT}*"):
+        path.unlink(missing_ok=True)
+
+
+def _generations(folder: Path) -> list[tuple[int, Path]]:
+    """Checkpoints of a folder with their numbers, newest first."""
+    found = [(match, path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
+    return sorted(((int(match[1]), path) for match, path in found), reverse=True)
+
+
+def _read(path: Path) -> tuple[Tensors, str]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if _digest(path) != path.stem.rpartition("-")[2]:
+            raise CheckpointError(f"{path}: its checksum is not that of its bytes")
+        tensors = load_file(path)
+        text = bytes(tensors.pop(_TEXT).numpy()).decode()
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read: {error}") from error
+    return tensors, text
+
+
+def _settled(draft: Path) -> str:
+    """The digest of a file whose bytes have reached the disk."""
+    with draft.open("rb+") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        os.fsync(file.fileno())
+    draft.chmod(_MODE)
+    return digest
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    """Make the rename itself last through a power cut; not every system can open a folder."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,221 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from topwork.train._budget import affordable_steps
+from topwork.train._config import TrainConfig
+from topwork.train._errors import TrainError
+from topwork.train._job import Job, Tell, prepared
+from topwork.train._measure import measure
+from topwork.train._parts import Layers, put, put_for_now, set_training
+from topwork.train._run import Run
+from topwork.train._samples import Samples, reading
+from topwork.train._schedule import multiplier_at
+from topwork.train._seeds import epoch_batches
+from topwork.train._state import EpochRecord, Progress, Reason, Score, TrainResult
+
+_GPU_LOOK = 10  # steps between looks at the loss: to look is to wait for the device
+
+
+def train(
+    model: nn.Module,
+    data: Samples,
+    validation: Samples,
+    config: TrainConfig,
+    *,
+    layers: Layers,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    progress: Tell | None = None,
+) -> TrainResult:
+    """Train the layers of a model and leave the best weights in it, by validation accuracy, then loss.
+
+    The model is measured before the first step too, and keeps its first weights where nothing beats them. All that is
+    outside the layers stays as it is to the byte. With equal arguments on a CPU the weights are equal to the bit,
+    resumed or not, unless a budget changed the schedule. Ctrl-C ends it with the best so far, as does a loss that is
+    not a number.
+
+    Args:
+        model: Inputs (n, ...) to logits (n, C); on the device where it is to be trained.
+        data: What it learns from.
+        validation: What tells which weights are best.
+        config: All settings.
+        layers: Name and module of what is trained, nearest the input first, the head last (see ``parts_of``).
+        checkpoint: Folder for checkpoints, one run's at a time; None writes none.
+        resume: Go on from the newest sound checkpoint in the folder, if there is one.
+        progress: Called after steps and epochs, on the first rank.
+
+    Raises:
+        TrainError: Data, layers or model do not fit; no memory; another run writes to the folder.
+        CheckpointError: A checkpoint cannot be written, or it is of another training.
+    """
+    whole = prepared(model, data, validation, config, layers=layers, folder=checkpoint, resumed=resume, tell=progress)
+    with whole as (job, run):
+        try:
+            if run.state.start is None:
+                _measure_start(job, run)
+            while run.state.stopped is None:
+                _run_steps(job, run)
+                if run.state.stopped is None:
+                    _end_epoch(job, run)
+        except KeyboardInterrupt:
+            if run.state.start is None:
+                raise
+            run.state.stopped = "interrupted"
+        put(run.best, run.parts.state)
+        return run.result()
+
+
+def _measure_start(job: Job, run: Run) -> None:
+    """Measure the model as it was given: it is the first that the best must beat."""
+    run.state.start = _score(job, run)
+    run.keep_if_best(run.state.start)
+    run.state.epoch_end_seconds = job.clock.lap()
+    run.state.seconds += run.state.epoch_end_seconds
+
+
+def _score(job: Job, run: Run) -> Score:
+    with put_for_now(run.weights, run.parts.state):
+        return measure(job.model, job.validation, job.config, job.ranks)
+
+
+def _run_steps(job: Job, run: Run) -> None:
+    """What is left of an epoch's steps."""
+    state, config = run.state, job.config
+    plan = epoch_batches(config.seed, state.epoch, len(job.data.labels), config.batch_size)[state.batch :]
+    losses = torch.tensor(state.loss_sum, dtype=torch.float64, device=job.device)
+    look_every, unseen = (1 if job.device.type == "cpu" else _GPU_LOOK), 0
+    set_training(job.model, job.layers)
+    with reading(job.data, state.epoch, [job.ranks.shard(rows) for rows in plan]) as batches:
+        for rows in plan:
+            if state.step >= state.pace.total:
+                return
+            batch = next(batches, None)
+            if batch is None:
+                raise TrainError(f"the data gave {state.batch} of {job.per_epoch} batches in epoch {state.epoch + 1}")
+            state.learning_rate = _rate(job, run)
+            losses += job.step(batch, state.learning_rate, state.epoch, state.batch, len(rows))
+            state.batch, state.step, state.samples = state.batch + 1, state.step + 1, state.samples + len(rows)
+            run.average(config.ema_decay)
+            unseen += 1
+            if unseen == look_every or state.batch == job.per_epoch or state.step == state.pace.total:
+                _look(job, run, float(losses), unseen)
+                unseen = 0
+                if state.stopped is not None:
+                    return
+
+
+def _rate(job: Job, run: Run) -> float:
+    """Learning rate of the next step, of the layer nearest the output."""
+    state = run.state
+    course = multiplier_at(state.pace.share_at(state.step), job.config)
+    return job.config.learning_rate * state.plateau.factor * course
+
+
+def _look(job: Job, run: Run, loss_sum: float, steps: int) -> None:
+    """See how it goes: is the loss a number, what does the clock say, is a checkpoint due?"""
+    state, seconds = run.state, job.clock.lap()
+    state.epoch_seconds += seconds
+    state.seconds += seconds
+    if not math.isfinite(loss_sum):
+        _stop_unfinite(run, f"the training loss was {loss_sum}")
+        return
+    state.loss_sum = loss_sum
+    job.clock.step_time.saw(seconds / steps)
+    _fit_to_budget(job, run)
+    job.tell(_progress(job, run))
+    if job.clock.save_is_due(job.config.checkpoint_minutes):
+        job.save()
+        state.seconds += job.clock.lap()
+
+
+def _stop_unfinite(run: Run, what: str) -> None:
+    run.state.stopped = "not finite"
+    run.notes += (f"{what} at step {run.state.step} (epoch {run.state.epoch + 1}): stopped, the best weights kept",)
+
+
+def _fit_to_budget(job: Job, run: Run) -> None:
+    """Move the last step to where the time ends; the schedule goes on from where it is, so it is shortened, not cut."""
+    state, budget, step = run.state, job.config.budget_seconds, job.clock.step_time.seconds
+    if budget is None:
+        return
+    left = budget - state.seconds
+    if step is None:  # the first steps measure nothing but the warming up
+        steps = job.planned if left > state.epoch_end_seconds else 0
+    else:
+        to_end = job.per_epoch - state.batch
+        steps = affordable_steps(left, step, state.epoch_end_seconds, to_end, job.per_epoch)
+    total = int(job.ranks.agreed(min(job.planned, state.step + steps), job.device))
+    state.pace = state.pace.refitted(state.step, total)
+
+
+def _end_epoch(job: Job, run: Run) -> None:
+    """Validate, keep the best, write down, decide whether to go on, save."""
+    state = run.state
+    job.ranks.average([value for value in run.parts.buffers if value.is_floating_point()])
+    score = _score(job, run)
+    state.epoch_end_seconds = job.clock.lap()
+    state.seconds += state.epoch_end_seconds
+    if not math.isfinite(score.loss):
+        _stop_unfinite(run, f"the validation loss was {score.loss}")
+        return
+    record = _record(run, score)
+    state.history.append(record)
+    last = _progress(job, run, record)
+    state.epoch += 1
+    run.keep_if_best(score)
+    state.plateau = state.plateau.after(score.loss)
+    state.batch, state.samples, state.loss_sum, state.epoch_seconds = 0, 0, 0.0, 0.0
+    state.stopped = _reason_to_stop(job, run)
+    job.save()
+    saving = job.clock.lap()
+    state.epoch_end_seconds += saving
+    state.seconds += saving
+    job.tell(last)
+
+
+def _reason_to_stop(job: Job, run: Run) -> Reason | None:
+    state, patience = run.state, job.config.patience
+    if state.step >= job.planned:
+        return "epochs"
+    if state.step >= state.pace.total:
+        return "budget"
+    if patience is not None and state.epoch - state.best_epoch >= patience:
+        return "patience"
+    return None
+
+
+def _record(run: Run, score: Score) -> EpochRecord:
+    state = run.state
+    return EpochRecord(
+        epoch=state.epoch + 1,
+        step=state.step,
+        loss=state.loss_sum / state.samples,
+        validation_loss=score.loss,
+        accuracy=score.accuracy,
+        learning_rate=state.learning_rate,
+        seconds=state.epoch_seconds + state.epoch_end_seconds,
+        samples_per_second=state.samples / max(state.epoch_seconds, 1e-9),
+    )
+
+
+def _progress(job: Job, run: Run, record: EpochRecord | None = None) -> Progress:
+    state, step_time = run.state, job.clock.step_time.seconds
+    steps_left = max(0, state.pace.total - state.step)
+    epochs_left = math.ceil(steps_left / job.per_epoch)
+    return Progress(
+        epoch=state.epoch + 1,
+        epochs=job.config.epochs,
+        step=state.step,
+        steps=state.pace.total,
+        loss=state.loss_sum / state.samples,
+        samples_per_second=state.samples / max(state.epoch_seconds, 1e-9),
+        seconds_left=None if step_time is None else steps_left * step_time + epochs_left * state.epoch_end_seconds,
+        record=record,
+    )
