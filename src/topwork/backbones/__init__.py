@@ -5,7 +5,17 @@ uint8 images into features.
 """
 
 from topwork.backbones._backbone import Backbone, Pooling, load
-from topwork.backbones._catalogue import ALIASES, CATALOGUE, DEFAULT, EMBEDDING, CatalogueRow, Stage, row
+from topwork.backbones._catalogue import (
+    CATALOGUE,
+    DEFAULT,
+    EMBEDDING,
+    CatalogueRow,
+    Family,
+    Method,
+    Stage,
+    row,
+    select,
+)
 from topwork.backbones._engine import (
     Engine,
     EngineChoice,
@@ -21,7 +31,6 @@ from topwork.backbones._preprocessing import Fit, Interpolation, Preprocessing
 from topwork.backbones._weights import Weights, file_sha256, package_file
 
 __all__ = [
-    "ALIASES",
     "CATALOGUE",
     "DEFAULT",
     "EMBEDDING",
@@ -31,8 +40,10 @@ __all__ = [
     "Engine",
     "EngineChoice",
     "EngineName",
+    "Family",
     "Fit",
     "Interpolation",
+    "Method",
     "Pooling",
     "Preprocessing",
     "Stage",
@@ -49,4 +60,5 @@ __all__ = [
     "precisions",
     "recorded_choice",
     "row",
+    "select",
 ]

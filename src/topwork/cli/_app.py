@@ -131,7 +131,9 @@ def fit(
     strategy: Annotated[
         StrategyName, typer.Option(help="Rung of the ladder; auto is a probe for now.")
     ] = StrategyName.auto,
-    backbone: Annotated[str, typer.Option(help="A name that `topwork models` or timm knows.")] = "lite0",
+    backbone: Annotated[
+        str, typer.Option(help="A name that `topwork models` or timm knows; of several with commas, the best is kept.")
+    ] = "lite0",
     weights: Annotated[str, typer.Option(help="pretrained, a .safetensors file, or random[:SEED].")] = "pretrained",
     size: Annotated[
         int | None, typer.Option(help="Side of the network's input in pixels; its own if not given.")
@@ -171,12 +173,12 @@ def fit(
         cache=cache,
         seed=seed,
     )
-    network = load(backbone, weights=weights, size=size)
+    networks = [load(name.strip(), weights=weights, size=size) for name in backbone.split(",")]
     with console.progress():
         fitted = fitting.fit(
             data,
             strategy=strategy.value,
-            backbone=network,
+            backbone=networks,
             options=options,
             test=test,
             allow=allow or (),
@@ -263,19 +265,26 @@ def _names(lines: Iterable[bytes]) -> list[str]:
 def models(
     console: Console,
     name: Annotated[str | None, typer.Argument(help="One backbone, told whole.")] = None,
+    family: Annotated[str | None, typer.Option(help="Only of this family, such as resnet or vit.")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="Only pretrained so: supervised, self-supervised, image-text or segmentation.")
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="Only under this licence, or free: no terms of its own.")] = None,
+    max_params: Annotated[float | None, typer.Option(help="Only up to so many million parameters.")] = None,
+    max_gmacs: Annotated[
+        float | None, typer.Option(help="Only up to so many billion multiplications an image.")
+    ] = None,
 ) -> None:
     """List the backbones that topwork knows by itself; any other timm name works too."""
-    import dataclasses
-
-    from topwork.backbones import CATALOGUE, load, row
+    from topwork.backbones import load, row, select
 
     if name is None:
-        rows = [dataclasses.asdict(entry) for entry in CATALOGUE]
-        console.result({"models": rows}, _text.catalogue(CATALOGUE))
+        rows = select(family=family, method=method, licence=licence, max_params=max_params, max_gmacs=max_gmacs)
+        console.result({"models": [entry.to_dict() for entry in rows]}, _text.catalogue(rows))
         return
     entry = row(name)
-    backbone = load(name, weights="pretrained" if entry else "random")
-    fields = dataclasses.asdict(entry) if entry else backbone.to_dict()
+    backbone = load(name, weights="random")  # its facts alone: nothing is fetched
+    fields = entry.to_dict() if entry else backbone.to_dict()
     console.result(fields, _text.backbone(backbone, entry))
 
 

@@ -50,7 +50,8 @@ def _choices(record: ModelRecord) -> list[str]:
         f"{sum(record.data.training)} training images in {len(record.classes)} classes"
         + (f"; {_files(record.data.left_out)} left out" if record.data.left_out else "")
     ]
-    for question, words in (("fit", "the image is taken by"), ("stages", "the head reads")):
+    questions = (("backbone", "the backbone is"), ("fit", "the image is taken by"), ("stages", "the head reads"))
+    for question, words in questions:
         trials = [trial for trial in record.trials if trial.question == question]
         if trials:
             lines.append(f"By cross-validation {words} " + ", ".join(map(_trial, trials)))
@@ -156,27 +157,63 @@ def refused(prediction: Prediction) -> str:
 
 def catalogue(rows: Sequence[CatalogueRow]) -> str:
     """The catalogue as a table."""
+    if not rows:
+        return "No row of the catalogue meets all of these conditions."
     cells = [
-        (row.name, f"{row.parameters} M", str(row.size), str(row.embedding), row.licence, row.advice) for row in rows
+        (
+            row.alias,
+            row.family.name,
+            f"{row.parameters:g}",
+            f"{row.gmacs:g}",
+            str(row.size),
+            f"{row.top1:.1f}" if row.top1 else "-",
+            row.method,
+            row.licence if row.free else f"{row.licence} (!)",
+        )
+        for row in rows
     ]
-    head = ("name", "parameters", "pixels", "features", "licence", "")
-    return f"{table(head, cells)}\nAny other timm model works by its name; its weights come from the hub."
+    head = ("name", "family", "M params", "GMACs", "pixels", "top-1 %", "pretraining", "licence")
+    notes = ["", "`topwork models NAME` tells one whole. Any other timm model works by its name too."]
+    if not all(row.free for row in rows):
+        notes.insert(1, "(!) a licence with terms of its own: read it before commercial use.")
+    return "\n".join([table(head, cells), *notes])
 
 
 def backbone(found: Backbone, row: CatalogueRow | None) -> str:
     """One backbone told whole."""
+    facts = [
+        ("pretrained on", row.pretrained_on if row else found.pretrained_on),
+        ("licence", row.licence if row else found.licence),
+        ("input", f"{found.preprocessing.size} pixels"),
+        ("features", str(found.embedding)),
+    ]
     lines = [found.name]
     if row is not None:
-        lines += [row.advice, f"parameters     {row.parameters} M", f"paper          {row.paper}"]
-    lines += [
-        f"pretrained on  {found.pretrained_on}",
-        f"licence        {found.licence}",
-        f"input          {found.preprocessing.size} pixels",
-        f"features       {found.embedding}",
-        "",
-        table(("stage", "channels", "stride"), [(s.name, str(s.channels), str(s.stride)) for s in found.stages]),
-    ]
+        lines.append(row.advice)
+        if not row.free:
+            lines.append(f"Mind the licence ({row.licence}): it has terms of its own; read it before commercial use.")
+        facts = _row_facts(row) + facts
+    width = max(len(name) for name, _ in facts) + 2
+    lines += ["", *(f"{name.ljust(width)}{value}" for name, value in facts), ""]
+    lines.append(
+        table(("stage", "channels", "stride"), [(s.name, str(s.channels), str(s.stride)) for s in found.stages])
+    )
     return "\n".join(lines)
+
+
+def _row_facts(row: CatalogueRow) -> list[tuple[str, str]]:
+    source = f"the package {row.package}" if row.package else f"the hub: {row.hub}"
+    top1 = f"{row.top1:.1f} % (timm's table of results)" if row.top1 else "no ImageNet classifier comes with it"
+    return [
+        ("name", row.alias),
+        ("family", f"{row.family.name}, {row.family.year}"),
+        ("paper", row.family.paper),
+        ("parameters", f"{row.parameters:g} million"),
+        ("operations", f"{row.gmacs:g} GMACs an image"),
+        ("ImageNet top-1", top1),
+        ("pretraining", row.method),
+        ("weights", source),
+    ]
 
 
 def health(found: Health) -> str:

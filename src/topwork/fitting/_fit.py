@@ -20,7 +20,7 @@ from topwork.errors import DataError
 from topwork.evaluate import Evaluation, evaluate
 from topwork.heads import LinearHead
 from topwork.model import DataRecord, EngineRecord, Model, ModelRecord, TrialRecord
-from topwork.strategies import Announce, Probe, ProbeOptions, fit_probe
+from topwork.strategies import Announce, Probe, ProbeOptions, fit_best_probe
 
 Strategy = Literal["auto", "probe"]
 
@@ -32,7 +32,7 @@ def fit(
     data: str | os.PathLike[str] | ImageDataset,
     *,
     strategy: Strategy = "auto",
-    backbone: str | Backbone = DEFAULT,
+    backbone: str | Backbone | Sequence[str | Backbone] = DEFAULT,
     options: ProbeOptions | None = None,
     test: float = 0.2,
     allow: Collection[str] = (),
@@ -43,7 +43,8 @@ def fit(
     Args:
         data: A folder of class folders (perhaps under ``train/``, ``val/``, ``test/``), a CSV manifest, or a data set.
         strategy: Which rung of the ladder; ``auto`` is a probe until advice is built.
-        backbone: A name that ``load_backbone`` takes, or a backbone.
+        backbone: A name that ``load_backbone`` takes, or a backbone; or several, of which cross-validation on the
+            training part keeps the best.
         options: Of the probe.
         test: Share of the images to hold out where the data has no ``test`` or ``val`` part; 0 holds none out. Copies
             and near copies of one picture stay on one side, there and in cross-validation.
@@ -64,8 +65,9 @@ def fit(
     checkup = vet(given, progress=announce("images") if announce else None)
     _require_sound(checkup, allow)
     dataset = _with_parts(grouped(given, checkup.clusters), test, chosen.seed)
-    network = load_backbone(backbone) if isinstance(backbone, str) else backbone
-    probe = fit_probe(dataset, network, chosen, announce=announce)
+    named = [backbone] if isinstance(backbone, str | Backbone) else backbone
+    networks = [load_backbone(each) if isinstance(each, str) else each for each in named]
+    probe = fit_best_probe(dataset, networks, chosen, announce=announce)
     held_out = dataset.held_out_part
     evaluation = _evaluation(probe, held_out, chosen.seed)
     record = _record(checkup, probe, held_out, evaluation, chosen.seed)

@@ -2,5 +2,6 @@
 
 from topwork.strategies._compare import Trial
 from topwork.strategies._probe import Announce, Probe, ProbeOptions, fit_probe
+from topwork.strategies._several import fit_best_probe
 
-__all__ = ["Announce", "Probe", "ProbeOptions", "Trial", "fit_probe"]
+__all__ = ["Announce", "Probe", "ProbeOptions", "Trial", "fit_best_probe", "fit_probe"]
