@@ -52,6 +52,27 @@ def test_fit_says_how_good_where_and_what_next(run: Run, textile: Path, tmp_path
     assert load(out).classes == CLASSES
 
 
+def test_fit_compares_backbones(run: Run, textile: Path, tmp_path: Path) -> None:
+    done = run(
+        "fit", textile, "-o", tmp_path / "model", "--backbone", "lite0, mobilenet-v3-small", "--weights", "random"
+    )
+    assert "By cross-validation the backbone is tf_efficientnet_lite0 (" in done.out
+    assert done.out.splitlines()[1].count("chosen") == 1
+
+
+def test_fit_refuses_what_would_be_a_lie_and_may_be_told_to_go_on(run: Run, tmp_path: Path, shared_cache: Path) -> None:
+    data = easy_folder(tmp_path / "data", count=10)
+    shutil.copyfile(sorted((data / "photo").iterdir())[0], data / "textile" / "again.jpg")
+    asked = ("fit", data, "-o", tmp_path / "model", *QUICK)
+    done = run(*asked)
+    assert (done.code, done.out) == (1, "")
+    assert "error: the model's figures would be untrue: 2 images are exact copies under different labels." in done.err
+    assert "--allow label-conflicts trains all the same" in done.err
+    allowed = run(*asked, "--allow", "label-conflicts", "--allow", "leakage")
+    assert allowed.code == 0
+    assert "note: label-conflicts: 2 images are exact copies" in allowed.err
+
+
 def test_fit_as_json_is_the_record(run: Run, textile: Path, tmp_path: Path) -> None:
     done = run("fit", textile, "-o", tmp_path / "model", "--json", *QUICK)
     record = json.loads((tmp_path / "model" / "model.json").read_text("utf-8"))
@@ -244,18 +265,31 @@ def test_json_is_json_and_text_is_printed_in_any_encoding(run: Run, tmp_path: Pa
 
 def test_models(run: Run) -> None:
     done = run("models")
-    assert done.code == 0
-    assert "tf_efficientnet_lite0" in done.out
+    assert all(name in done.out for name in ("lite0", "vgg16", "dinov3-s", "sam-b"))
+    assert "(!) a licence with terms of its own" in done.out
     rows = run("models", "--json").json["models"]
-    assert [row["name"] for row in rows] == [f"tf_efficientnet_lite{number}" for number in range(3)]
-    assert all(row["licence"] == "Apache-2.0" and len(row["sha256"]) == 64 for row in rows)
+    assert rows[0]["alias"] == "lite0"
+    assert {"family", "year", "paper"} & rows[0]["family"].keys()
+    assert {"parameters", "gmacs", "top1", "stages", "hub", "free", "method"} <= rows[0].keys()
 
 
-@pytest.mark.slow
+def test_models_by_what_they_are(run: Run) -> None:
+    asked = ("models", "--family", "resnet", "--max-params", "30", "--licence", "free", "--method", "supervised")
+    assert [row["alias"] for row in run(*asked, "--json").json["models"]] == ["resnet18", "resnet50"]
+    assert "(!)" not in run(*asked).out
+    assert "No row of the catalogue meets" in run(*asked, "--max-gmacs", "0.1").out
+    wrong = run("models", "--family", "resnett")
+    assert (wrong.code, wrong.out) == (1, "")
+    assert "error: no family is called 'resnett'" in wrong.err
+
+
 def test_models_tells_one(run: Run) -> None:
     assert "blocks.6" in run("models", "lite1").out
     assert run("models", "lite1", "--json").json["name"] == "tf_efficientnet_lite1"
-    assert run("models", "resnet18", "--json").json["embedding"] == 512  # timm's, with random weights: no network
+    told = run("models", "dinov3-s").out
+    assert "Mind the licence (DINOv3 License)" in told
+    assert "the hub: timm/vit_small_patch16_dinov3.lvd1689m" in told
+    assert run("models", "resnet26", "--json").json["embedding"] == 2048  # timm's, with random weights: no network
 
 
 @pytest.mark.slow
