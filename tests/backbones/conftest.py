@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,8 @@ import pytest
 
 from topwork.backbones import Backbone, load
 from topwork.data import decode
+
+from .hub import NAME, REPOSITORY, SEED, Files, Hub, files_of, network_of, serving
 
 Pixels = Callable[..., npt.NDArray[np.uint8]]
 
@@ -56,3 +59,37 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.fail("an engine was opened")
 
     monkeypatch.setattr("topwork.backbones._parity.open_engine", fail)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub that holds nothing yet; its client has an empty cache, and waits for nothing before it tries again."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    with serving(tmp_path / "hub-cache") as hub:
+        yield hub
+
+
+@pytest.fixture
+def hub_cache(hub: Hub) -> Path:
+    """Where the hub's client keeps what it has fetched."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+@pytest.fixture(scope="session")
+def tiny_network() -> Any:
+    """timm's own network, with numbers that no seed of ours gives."""
+    return network_of(NAME, SEED)
+
+
+@pytest.fixture(scope="session")
+def tiny_files(tiny_network: Any, tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """The network's repository."""
+    return files_of(tiny_network, tmp_path_factory.mktemp("hub") / "repository")
+
+
+@pytest.fixture
+def commit(hub: Hub, tiny_files: Files) -> str:
+    """The network's repository is on the hub, at this commit."""
+    return hub.publish(REPOSITORY, tiny_files)

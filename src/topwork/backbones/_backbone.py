@@ -143,13 +143,24 @@ class Backbone:
             raise BackboneError(f"a backbone's record is not as expected: {error}") from error
 
 
-def load(name: str = _catalogue.DEFAULT, *, weights: str | Path = "pretrained", size: int | None = None) -> Backbone:
-    """Find a backbone by name. Catalogue rows need neither torch nor a network; other names ask timm.
+def load(
+    name: str = _catalogue.DEFAULT,
+    *,
+    weights: str | Path = "pretrained",
+    size: int | None = None,
+    offline: bool = False,
+    allow_pickle: bool = False,
+) -> Backbone:
+    """Find a backbone by name. Catalogue rows need neither torch nor a network; other names ask timm and its hub.
 
     Args:
         name: A catalogue name or alias (``lite0``), or any name that timm knows.
-        weights: ``pretrained``; a ``.safetensors`` file; or ``random`` / ``random:SEED`` for shape and speed alone.
+        weights: ``pretrained``; a ``.safetensors`` file; a folder that holds ``model.safetensors``; or ``random`` /
+            ``random:SEED`` for shape and speed alone.
         size: Side of the square image in pixels, where it should not be the network's own.
+        offline: Whether to use no network, only what is on this machine; ``HF_HUB_OFFLINE=1`` says so too.
+        allow_pickle: Whether a ``.pth``, ``.pt`` or ``.bin`` file will do as well. Its weights alone are read, and
+            kept as ``.safetensors``.
 
     Raises:
         BackboneError: The name is unknown (the nearest right ones are in the hint), or the weights are not to be had.
@@ -159,36 +170,48 @@ def load(name: str = _catalogue.DEFAULT, *, weights: str | Path = "pretrained", 
         ('bn1/mean', 'blocks.0/mean', ..., 'blocks.6/mean', 'embedding')
     """
     row = _catalogue.row(name)
-    backbone = _from_row(row) if row else _from_timm(name, size, fetch=str(weights) == "pretrained")
-    if str(weights) != "pretrained":
-        backbone = dataclasses.replace(backbone, weights=_chosen_weights(weights), pretrained_on="unknown")
+    pretrained = str(weights) == "pretrained"
+    backbone = (
+        _from_row(row, fetch=pretrained, offline=offline)
+        if row
+        else _from_timm(name, size, fetch=pretrained, offline=offline)
+    )
+    if not pretrained:
+        chosen = _chosen_weights(weights, backbone.name, allow_pickle=allow_pickle)
+        backbone = dataclasses.replace(backbone, weights=chosen, pretrained_on="unknown")
     return backbone if size is None else backbone.replace(size=size)
 
 
-def _from_row(row: _catalogue.CatalogueRow) -> Backbone:
+def _from_row(row: _catalogue.CatalogueRow, *, fetch: bool, offline: bool) -> Backbone:
     return Backbone(
         name=row.name,
-        weights=_weights.from_package(row),
+        weights=_row_weights(row, offline=offline) if fetch else _weights.from_seed(0),
         stages=row.stages,
         embedding=row.embedding,
         preprocessing=row.preprocessing,
         pretrained_on=row.pretrained_on,
         licence=row.licence,
-        mean_embedding=True,
+        fixed_size=row.fixed_size,
+        mean_embedding=row.mean_embedding,
     )
 
 
-def _from_timm(name: str, size: int | None, *, fetch: bool) -> Backbone:
+def _row_weights(row: _catalogue.CatalogueRow, *, offline: bool) -> Weights:
+    return _weights.from_package(row) if row.package else _weights.from_hub(row.name, offline=offline)
+
+
+def _from_timm(name: str, size: int | None, *, fetch: bool, offline: bool) -> Backbone:
     from topwork.backbones import _network
 
     facts = _network.describe(name, size)
-    return Backbone(name=name, weights=_weights.from_hub(name) if fetch else _weights.from_seed(0), **facts)
+    weights = _weights.from_hub(name, offline=offline) if fetch else _weights.from_seed(0)
+    return Backbone(name=name, weights=weights, **facts)
 
 
-def _chosen_weights(weights: str | Path) -> Weights:
+def _chosen_weights(weights: str | Path, name: str, *, allow_pickle: bool) -> Weights:
     kind, _, seed = str(weights).partition(":")
     if kind == "random":
         if seed and not (seed.isdecimal() and int(seed) < _SEEDS):
             raise BackboneError(f"random weights take a whole number below 2^63 as their seed, not {seed!r}")
         return _weights.from_seed(int(seed or 0))
-    return _weights.from_file(Path(weights))
+    return _weights.from_path(Path(weights), name, allow_pickle=allow_pickle)

@@ -11,7 +11,7 @@ import timm
 import torch
 from torch import nn
 
-from topwork.backbones import _catalogue, _weights
+from topwork.backbones import _catalogue, _hub, _weights
 from topwork.backbones._catalogue import EMBEDDING, Stage
 from topwork.backbones._preprocessing import Preprocessing
 from topwork.errors import BackboneError
@@ -163,10 +163,14 @@ def build(backbone: Backbone) -> nn.Module:
 
 
 def _require_own_repository(backbone: Backbone) -> None:
-    """A saved model names its weights' place; it must not send this program to just any repository."""
+    """A saved model names its weights' place; it must not send this program to just any repository or branch."""
     weights = backbone.weights
-    if weights.source == "hub" and weights.location != _weights.hub_repository(backbone.name):
+    if weights.source != "hub":
+        return
+    if weights.location != _weights.hub_repository(backbone.name):
         raise BackboneError(f"{weights.location!r} is not where the hub keeps {backbone.name}")
+    if weights.revision and not _hub.is_commit(weights.revision):
+        raise BackboneError(f"{weights.revision!r} is no commit of {weights.location}")
 
 
 def _random(backbone: Backbone, sized: dict[str, Any]) -> nn.Module:
@@ -224,6 +228,7 @@ def _mismatch(
     strange: list[str],
     unequal: list[str],
 ) -> BackboneError:
+    strange.sort(key=lambda name: -state[name].ndim)  # kernels tell the most; many files begin with counters
     lines = [f"network has {name} {tuple(own[name].shape)}, file has none" for name in missing[:3]]
     lines += [f"file has {name} {tuple(state[name].shape)}, network has none" for name in strange[:3]]
     lines += [f"{name}: network {tuple(own[name].shape)}, file {tuple(state[name].shape)}" for name in unequal[:3]]

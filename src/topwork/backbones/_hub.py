@@ -1,0 +1,142 @@
+"""The hub: one file of a repository at one commit, out of huggingface_hub's cache or fetched into it.
+
+What is in the cache is used without asking; the network is for what is not. A file whose hash is wrong does not stay.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from topwork.backbones._hash import file_sha256
+from topwork.errors import BackboneError
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """A file of the hub's on this machine.
+
+    Attributes:
+        path: Where it lies.
+        revision: The commit that it is of.
+        sha256: Of the file.
+    """
+
+    path: Path
+    revision: str
+    sha256: str
+
+
+def fetch(repository: str, file: str, *, revision: str = "", sha256: str = "", offline: bool = False) -> HubFile:
+    """A file of the hub's, verified.
+
+    Args:
+        repository: ``owner/name``.
+        file: Its path in the repository, with forward slashes.
+        revision: The commit; the default branch's when empty, or the one that the cache holds as that.
+        sha256: What the file must be; when empty, what the hub said of it when it was fetched.
+        offline: Whether to use no network; ``HF_HUB_OFFLINE=1`` says so too.
+
+    Raises:
+        BackboneError: It is not to be had, or not what it must be; then it is deleted from the cache.
+    """
+    from huggingface_hub import constants
+
+    path = _cached(repository, file, revision)
+    if path is None:
+        if offline or constants.HF_HUB_OFFLINE:
+            raise BackboneError(
+                f"{repository}/{file} is not on this machine, and offline nothing is fetched",
+                hint=_by_hand(repository, file, revision),
+            )
+        path = _downloaded(repository, file, revision)
+    actual, expected = file_sha256(path), sha256 or _promised(path)
+    if expected and actual != expected:
+        _forget(path)
+        raise BackboneError(
+            f"{repository}/{file}: not the file that was expected (sha256 {actual[:16]}, expected {expected[:16]})",
+            hint=f"delete {path}"
+            if path.exists()
+            else "it was deleted; try again, and if that does not help, the hub or the network hands out another file",
+        )
+    return HubFile(path, path.parents[len(PurePosixPath(file).parts) - 1].name, actual)
+
+
+def is_commit(revision: str) -> bool:
+    """Whether this names one commit for ever, as a branch or a tag does not."""
+    return _COMMIT.fullmatch(revision) is not None
+
+
+def _cached(repository: str, file: str, revision: str) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(repository, file, revision=revision or None)
+    return Path(found) if isinstance(found, str) else None
+
+
+def _downloaded(repository: str, file: str, revision: str) -> Path:
+    """Fetch a file; the client resumes where a connection broke, and publishes it whole or not at all.
+
+    Without a network the client would try for half a minute, so the hub is asked once before. An answer, be it a bad
+    one, is left to the client, which knows when to try again.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        with contextlib.suppress(HfHubHTTPError):
+            get_hf_file_metadata(hf_hub_url(repository, file, revision=revision or None))
+        return Path(hf_hub_download(repository, file, revision=revision or None))
+    except Exception as error:  # the client's, httpx's and xet's own errors have no base in common
+        raise BackboneError(
+            f"{repository}/{file} cannot be fetched from the hub: {_reason(error)}",
+            hint=_by_hand(repository, file, revision),
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__  # the client's own words are of a connection, whatever the hub has answered
+    reasons = {
+        errors.GatedRepoError: "its owner wants terms accepted first",
+        errors.RepositoryNotFoundError: "there is no such repository, or it wants a login",
+        errors.RevisionNotFoundError: "the repository has no such revision",
+        errors.EntryNotFoundError: "the repository has no such file",
+    }
+    told = next((text for kind, text in reasons.items() if isinstance(error, kind)), None)
+    return told or str(error).strip().split("\n", maxsplit=1)[0] or type(error).__name__
+
+
+def _by_hand(repository: str, file: str, revision: str) -> str:
+    """What to fetch and where to put it; a commit's file has a place of its own in the client's cache."""
+    from huggingface_hub import constants, hf_hub_url
+    from huggingface_hub.file_download import repo_folder_name
+
+    url = hf_hub_url(repository, file, revision=revision or None)
+    if not revision:
+        return f"fetch {url} elsewhere and pass it with --weights FILE.safetensors, or the folder it is in"
+    folder = repo_folder_name(repo_id=repository, repo_type="model")
+    return f"fetch {url} elsewhere and put it at {Path(constants.HF_HUB_CACHE, folder, 'snapshots', revision, file)}"
+
+
+def _promised(path: Path) -> str:
+    """The sha256 that the hub told: the cache links to a large file by it. Empty for a small file or a copy."""
+    name = path.readlink().name if path.is_symlink() else ""
+    return name if _SHA256.fullmatch(name) else ""
+
+
+def _forget(path: Path) -> None:
+    """Delete a file from the client's cache, and what its links lead to; nothing where the cache is another's."""
+    with contextlib.suppress(OSError):
+        while path.is_symlink():
+            target = path.parent / path.readlink()
+            path.unlink()
+            path = target
+        path.unlink()
