@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from topwork._files import cache_dir, folder_size, restored, written_whole
+from topwork._files import cache_dir, folder_size, restored, write_whole, written_whole
 
 
 def test_the_cache_lies_where_the_variable_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,3 +166,29 @@ def test_a_folders_size_is_its_files(tmp_path: Path) -> None:
     (tmp_path / "a" / "b" / "two").write_bytes(bytes(234))
     (tmp_path / "gone").symlink_to("nowhere")
     assert folder_size(tmp_path) == 1234
+
+
+def test_a_file_appears_whole_and_replaces_what_was_there(tmp_path: Path) -> None:
+    final = tmp_path / "page.html"
+    for content in (b"first", b"second" * 1000):
+        write_whole(final, content)
+        assert final.read_bytes() == content
+    assert os.listdir(tmp_path) == ["page.html"]
+    if os.name == "posix":
+        assert final.stat().st_mode & 0o777 == 0o644
+
+
+def test_fault_32_a_file_that_cannot_be_written_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    final = tmp_path / "page.html"
+    write_whole(final, b"old")
+
+    def full(number: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(final, b"new")
+    assert final.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["page.html"]

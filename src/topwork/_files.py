@@ -49,6 +49,26 @@ def written_whole(final: Path, *, replace: bool) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
+def write_whole(final: Path, content: bytes) -> None:
+    """Write a file so that it appears whole or not at all; one that is there is replaced, for its readers too.
+
+    Raises:
+        OSError: The folder is not there or cannot be written; nothing is left behind.
+    """
+    handle, draft = tempfile.mkstemp(prefix=f".{final.stem[:50]}-", dir=final.parent)
+    try:
+        with open(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(draft, 0o644)  # mkstemp makes it private
+        os.replace(draft, final)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(draft)
+        raise
+
+
 def _publish(draft: Path, final: Path, *, replace: bool) -> None:
     """Rename the draft to ``final``.
 

@@ -7,6 +7,7 @@
     │   └── ImageError   one image cannot be used
     ├── BackboneError    a backbone cannot be named, found, verified or run
     ├── ModelError       a model folder cannot be read or written
+    ├── ReportError      a page cannot be written
     └── MissingExtraError  an optional package is not installed
 """
 
@@ -41,6 +42,10 @@ class BackboneError(TopworkError):
 
 class ModelError(TopworkError):
     """A model folder cannot be read or written."""
+
+
+class ReportError(TopworkError):
+    """A page cannot be written."""
 
 
 class MissingExtraError(TopworkError):

@@ -120,7 +120,7 @@ def test_without_room_it_works_all_the_same(
     def full(file: Path, content: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(room, "write_whole", full)
     assert features(small).shape == (3, sum(map(small.width, small.outputs("all"))))
     assert [path for path in empty_cache.rglob("*") if "blob" in path.name] == []
 

@@ -151,6 +151,22 @@ def test_evaluate_says_when_the_model_was_trained_on_the_data(run: Run, model: P
     assert run("evaluate", model, textile, "--json").json["seen_in_training"] is True
 
 
+def test_check_writes_a_page_with_pictures(run: Run, tmp_path: Path, shared_cache: Path) -> None:
+    data = easy_folder(tmp_path / "data", first="<b>photo", count=10)
+    shutil.copyfile(photos()[0], data / "textile" / "x.jpg")
+    page = tmp_path / "page.html"
+    done = run("check", data, "--report", page)
+    assert done.code == 0
+    assert done.out.endswith(f"Page with the pictures: {page}\n")
+    text = page.read_text("utf-8")
+    assert "label-conflicts" in text
+    assert "data:image/" in text
+    assert "<b>photo" not in text
+    again = run("check", data, "--report", photos()[0], "--no-cache")
+    assert again.code == 1
+    assert "is no page of topwork's, and is left as it is" in again.err
+
+
 def test_check_finds_a_copy_and_a_damaged_file(run: Run, tmp_path: Path, shared_cache: Path) -> None:
     data = easy_folder(tmp_path / "data")
     shutil.copyfile(data / "textile" / "textile_0001.jpg", data / "photo" / "copy.jpg")

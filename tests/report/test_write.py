@@ -12,7 +12,8 @@ import pytest
 
 from topwork.data import ImageDataset
 from topwork.errors import TopworkError
-from topwork.report import ReportError, checkup_page, write_page
+from topwork.errors import ReportError
+from topwork.report import checkup_page, write_page
 from topwork.report._page import MARK
 
 from .conftest import checkup

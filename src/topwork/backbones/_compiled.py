@@ -12,11 +12,11 @@ import hashlib
 import io
 import json
 import threading
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from topwork._cores import available_cores
+from topwork._files import write_whole
 from topwork.backbones import _convert
 from topwork.errors import BackboneError
 
@@ -116,12 +116,7 @@ def _keep(found: Any, file: Path) -> None:
     exported = io.BytesIO()
     found.export_model(exported)
     network = exported.getvalue()
-    draft = file.with_name(f".{file.name}-{uuid.uuid4().hex}")
-    try:
-        draft.write_bytes(hashlib.sha256(network).digest() + network)
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_whole(file, hashlib.sha256(network).digest() + network)
 
 
 def _read(core: Any, file: Path) -> Any:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import uuid
 import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from topwork._files import write_whole
 from topwork.backbones._convert import network_folder, writing_cache
 from topwork.backbones._engine import (
     Engine,
@@ -115,8 +115,7 @@ def _measure(backbone: Backbone, engine: EngineName, images: UInt8Array) -> Engi
 
 def _record(backbone: Backbone, choice: EngineChoice) -> None:
     folder = network_folder(backbone)
-    draft = folder / f".parity-{uuid.uuid4().hex}"  # several threads may decide at once
+    content = json.dumps({"precision": choice.precision, "deviation": choice.deviation}).encode()
     with writing_cache():
         folder.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps({"precision": choice.precision, "deviation": choice.deviation}), "utf-8")
-        draft.replace(folder / f"parity-{choice.name}.json")
+        write_whole(folder / f"parity-{choice.name}.json", content)

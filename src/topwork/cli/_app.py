@@ -106,11 +106,14 @@ def check(
     write: Annotated[
         Path | None, typer.Option("--write", help="CSV manifest to write: the rows that can do no harm.")
     ] = None,
+    page: Annotated[
+        Path | None, typer.Option("--report", help="HTML page to write: every finding with its pictures.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the folds.", min=0)] = 0,
     cache: Annotated[bool, typer.Option(help="Keep features on disk for the next run.")] = True,
 ) -> None:
     """Look for what would spoil a model trained on DATA, or make its figures untrue."""
-    from topwork import checking
+    from topwork import checking, report
     from topwork.backbones import load
     from topwork.data import read, write_manifest
 
@@ -120,7 +123,9 @@ def check(
         found = checking.check(dataset, network, cache=cache, seed=seed, progress=console.step("images"))
     if write is not None:
         write_manifest(found.clean(), write)
-    console.result({"data": str(data), **found.to_dict()}, _text.checked(found, write))
+    if page is not None:
+        report.write_page(report.checkup_page(found), page)
+    console.result({"data": str(data), **found.to_dict()}, _text.checked(found, manifest=write, page=page))
 
 
 @command(app, "fit")

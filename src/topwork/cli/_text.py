@@ -121,7 +121,7 @@ def _unread(left_out: Sequence[LeftOut]) -> list[str]:
     return lines
 
 
-def checked(found: Checkup, manifest: Path | None) -> str:
+def checked(found: Checkup, *, manifest: Path | None, page: Path | None) -> str:
     """The doctor's findings on a data set, each with its worst cases and what to do."""
     usable = len(found.dataset) - len(found.unusable)
     lines = [f"{usable} of {len(found.dataset)} images in {len(found.dataset.classes)} classes can be used"]
@@ -136,6 +136,8 @@ def checked(found: Checkup, manifest: Path | None) -> str:
     lines += ["", f"A model's figures would be untrue because of {', '.join(blocking)}." if blocking else _SOUND]
     if manifest is not None:
         lines.append(f"Without the rows that can only do harm: {printable(str(manifest))}")
+    if page is not None:
+        lines.append(f"Page with the pictures: {printable(str(page))}")
     return "\n".join(lines)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import os
 import posixpath
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from topwork._files import write_whole
 from topwork.data._dataset import ImageDataset
 from topwork.data._files import why
 from topwork.data._listing import label_fault
@@ -46,7 +45,10 @@ def write_manifest(dataset: ImageDataset, path: str | os.PathLike[str], *, repla
         raise DataError(f"{printable(str(final))}: a manifest's name ends in .csv")
     content = _content(dataset, final)
     if _is_free(final, content, replace=replace):
-        _write_whole(final, content)
+        try:
+            write_whole(final, content)
+        except OSError as error:
+            raise DataError(f"{printable(str(final))}: cannot be written: {error.strerror or error}") from error
     return final
 
 
@@ -114,20 +116,3 @@ def _is_free(final: Path, content: bytes, *, replace: bool) -> bool:
     if not replace:
         raise DataError(f"{shown}: another manifest is there", hint="choose another name, or allow it to be replaced")
     return True
-
-
-def _write_whole(final: Path, content: bytes) -> None:
-    draft = None
-    try:
-        handle, draft = tempfile.mkstemp(prefix=f".{final.stem[:50]}-", dir=final.parent)
-        with open(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(draft, 0o644)  # mkstemp makes it private
-        os.replace(draft, final)
-    except OSError as error:
-        if draft is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(draft)
-        raise DataError(f"{printable(str(final))}: cannot be written: {error.strerror or error}") from error

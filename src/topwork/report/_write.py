@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
 from pathlib import Path
 
+from topwork._files import write_whole
 from topwork.data import printable
-from topwork.errors import TopworkError
+from topwork.errors import ReportError
 from topwork.report._page import MARK
 
 _HEAD = 1_000  # bytes in which a page of this room says what it is
-
-
-class ReportError(TopworkError):
-    """A page cannot be written."""
 
 
 def write_page(html: str, path: str | os.PathLike[str]) -> Path:
@@ -35,7 +30,7 @@ def write_page(html: str, path: str | os.PathLike[str]) -> Path:
     final = Path(path)
     try:
         _require_free(final)
-        _write_whole(final, html.encode("utf-8"))
+        write_whole(final, html.encode("utf-8"))
     except OSError as error:
         raise ReportError(
             f"{printable(str(final))}: cannot be written: {error.strerror or error}",
@@ -55,18 +50,3 @@ def _require_free(final: Path) -> None:
     raise ReportError(
         f"{printable(str(final))}: is there, is no page of topwork's, and is left as it is", hint="choose another name"
     )
-
-
-def _write_whole(final: Path, content: bytes) -> None:
-    handle, draft = tempfile.mkstemp(prefix=f".{final.stem[:50]}-", dir=final.parent)
-    try:
-        with open(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(draft, 0o644)  # mkstemp makes it private; a page is to be shared
-        os.replace(draft, final)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(draft)
-        raise
