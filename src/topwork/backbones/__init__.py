@@ -16,6 +16,7 @@ from topwork.backbones._catalogue import (
     row,
     select,
 )
+from topwork.backbones._classifier import Classifier, classifier
 from topwork.backbones._engine import (
     Engine,
     EngineChoice,
@@ -25,9 +26,11 @@ from topwork.backbones._engine import (
     open_engine,
     precisions,
 )
+from topwork.backbones._imagenet import Label, imagenet_indices, imagenet_labels, imagenet_near
 from topwork.backbones._parity import IMAGES as PARITY_IMAGES
 from topwork.backbones._parity import decide, deviation, nearest_choice, recorded_choice
 from topwork.backbones._preprocessing import Fit, Interpolation, Preprocessing
+from topwork.backbones._text import TextTower, has_text, text_tower
 from topwork.backbones._weights import Weights, file_sha256, package_file
 
 __all__ = [
@@ -37,22 +40,30 @@ __all__ = [
     "PARITY_IMAGES",
     "Backbone",
     "CatalogueRow",
+    "Classifier",
     "Engine",
     "EngineChoice",
     "EngineName",
     "Family",
     "Fit",
     "Interpolation",
+    "Label",
     "Method",
     "Pooling",
     "Preprocessing",
     "Stage",
+    "TextTower",
     "Weights",
+    "classifier",
     "decide",
     "default_engine",
     "deviation",
     "file_sha256",
     "has_cuda",
+    "has_text",
+    "imagenet_indices",
+    "imagenet_labels",
+    "imagenet_near",
     "load",
     "nearest_choice",
     "open_engine",
@@ -61,4 +72,5 @@ __all__ = [
     "recorded_choice",
     "row",
     "select",
+    "text_tower",
 ]
