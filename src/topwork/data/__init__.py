@@ -14,7 +14,7 @@ from topwork.data._dataset import ImageDataset, LeftOut
 from topwork.data._decode import decode
 from topwork.data._files import read_bytes
 from topwork.data._folds import k_folds
-from topwork.data._names import printable
+from topwork.data._names import printable, quoted
 from topwork.data._read import read
 from topwork.data._source import Slice, Source
 from topwork.data._split import split
@@ -30,6 +30,7 @@ __all__ = [
     "grouped",
     "k_folds",
     "printable",
+    "quoted",
     "read",
     "read_bytes",
     "split",

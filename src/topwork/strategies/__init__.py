@@ -1,7 +1,33 @@
 """Strategies: the rungs of the ladder. In: a data set with parts, a backbone. Out: a head, what it reads, and why."""
 
+from topwork.strategies._as_is import AsIs, AsIsOptions, Way, as_is_head, fit_as_is
 from topwork.strategies._compare import Trial
+from topwork.strategies._own_classes import Candidate, OwnAnswer, OwnClasses
 from topwork.strategies._probe import Announce, Probe, ProbeOptions, fit_probe
+from topwork.strategies._prompts import TEMPLATES, read_descriptions, read_templates
 from topwork.strategies._several import fit_best_probe
+from topwork.strategies._zero_shot import ZeroShot, ZeroShotOptions, fit_zero_shot, zero_shot_head
 
-__all__ = ["Announce", "Probe", "ProbeOptions", "Trial", "fit_best_probe", "fit_probe"]
+__all__ = [
+    "TEMPLATES",
+    "Announce",
+    "AsIs",
+    "AsIsOptions",
+    "Candidate",
+    "OwnAnswer",
+    "OwnClasses",
+    "Probe",
+    "ProbeOptions",
+    "Trial",
+    "Way",
+    "ZeroShot",
+    "ZeroShotOptions",
+    "as_is_head",
+    "fit_as_is",
+    "fit_best_probe",
+    "fit_probe",
+    "fit_zero_shot",
+    "read_descriptions",
+    "read_templates",
+    "zero_shot_head",
+]

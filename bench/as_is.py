@@ -1,0 +1,83 @@
+"""Accuracy of `--strategy as-is` with EfficientNet-Lite0: nothing is trained.
+
+    python bench/as_is.py DATA
+
+DATA has classes called cat and dog under train/ and test/. The names alone; maps that are learnt from a few training
+images a class, drawn ten times; and the network's own classes on the 20 ImageNet pictures that foolbox ships.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from _report import header, spread, table
+from topwork.backbones import Backbone, imagenet_labels, load
+from topwork.data import read
+from topwork.features import FeatureTable, extract
+from topwork.heads import MappedHead
+from topwork.strategies import AsIsOptions, OwnClasses, fit_as_is
+
+DRAWS = 10
+
+
+def score(head: MappedHead, test: FeatureTable) -> tuple[float, float]:
+    """Accuracy in percent, and log loss in nats."""
+    probabilities, labels = head.probabilities(test.values), test.dataset.labels
+    right = probabilities[np.arange(len(labels)), labels]
+    return 100 * float((probabilities.argmax(axis=1) == labels).mean()), float(-np.log(right).mean())
+
+
+def by_names(folder: str, backbone: Backbone) -> tuple[str, ...]:
+    dataset = read(folder)
+    found = fit_as_is(dataset, backbone, AsIsOptions(way="names"))
+    accuracy, loss = score(found.head, found.table.part("test"))
+    covers = ", ".join(f"{name} {count}" for name, count in zip(dataset.classes, found.covers, strict=True))
+    return f"names alone ({covers} classes of the network)", "0", f"{accuracy:.1f}", f"{loss:.3f}"
+
+
+def learnt(features: FeatureTable, backbone: Backbone, per_class: int) -> tuple[str, ...]:
+    train, test = features.part("train"), features.part("test")
+    scores = [score(fit_drawn(train, backbone, per_class, seed), test) for seed in range(DRAWS)]
+    accuracies, losses = zip(*scores, strict=True)
+    return "learnt map", str(per_class), spread(accuracies, 1), spread(losses, 3)
+
+
+def fit_drawn(train: FeatureTable, backbone: Backbone, per_class: int, seed: int) -> MappedHead:
+    """A map learnt from the first images of each class in a seeded order."""
+    order = np.random.default_rng(seed).permutation(len(train))
+    labels = train.dataset.labels[order]
+    classes = range(len(train.dataset.classes))
+    drawn = train.select(np.sort(np.concatenate([order[labels == label][:per_class] for label in classes])))
+    found = fit_as_is(drawn.dataset, backbone, AsIsOptions(way="learnt"))
+    return found.head
+
+
+def own_classes(backbone: Backbone) -> tuple[str, ...]:
+    spec = importlib.util.find_spec("foolbox")
+    assert spec is not None
+    assert spec.origin is not None
+    photos = sorted((Path(spec.origin).parent / "data").glob("imagenet_*.jpg"))
+    truths = [imagenet_labels()[int(photo.stem.rpartition("_")[2])].synset for photo in photos]
+    tops = [[candidate.label for candidate in answer.top] for answer in OwnClasses(backbone).top(photos)]
+    first = sum(top[0] == truth for top, truth in zip(tops, truths, strict=True))
+    among = sum(truth in top for top, truth in zip(tops, truths, strict=True))
+    return "foolbox's ImageNet pictures", str(len(photos)), str(first), str(among)
+
+
+def main() -> None:
+    folder, backbone = sys.argv[1], load("lite0")
+    features = extract(read(folder), backbone)
+    rows = [by_names(folder, backbone), *(learnt(features, backbone, count) for count in (1, 5, 20, 100))]
+    print(header("As it is: EfficientNet-Lite0's own classes answer"))
+    print(f"{len(features.part('test'))} test images of cats and dogs. In brackets: lowest and highest of {DRAWS}.\n")
+    print(table(("way", "images a class", "accuracy %", "log loss"), rows))
+    print()
+    print(table(("pictures", "in all", "named right", "right among five"), [own_classes(backbone)]))
+
+
+if __name__ == "__main__":
+    main()
