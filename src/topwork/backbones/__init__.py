@@ -30,7 +30,6 @@ from topwork.backbones._imagenet import Label, imagenet_indices, imagenet_labels
 from topwork.backbones._parity import IMAGES as PARITY_IMAGES
 from topwork.backbones._parity import decide, deviation, nearest_choice, recorded_choice
 from topwork.backbones._preprocessing import Fit, Interpolation, Preprocessing
-from topwork.backbones._text import TextTower, has_text, text_tower
 from topwork.backbones._weights import Weights, file_sha256, package_file
 
 __all__ = [
@@ -52,7 +51,6 @@ __all__ = [
     "Pooling",
     "Preprocessing",
     "Stage",
-    "TextTower",
     "Weights",
     "classifier",
     "decide",
@@ -60,7 +58,6 @@ __all__ = [
     "deviation",
     "file_sha256",
     "has_cuda",
-    "has_text",
     "imagenet_indices",
     "imagenet_labels",
     "imagenet_near",
@@ -72,5 +69,4 @@ __all__ = [
     "recorded_choice",
     "row",
     "select",
-    "text_tower",
 ]

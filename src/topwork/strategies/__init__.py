@@ -4,12 +4,9 @@ from topwork.strategies._as_is import AsIs, AsIsOptions, Way, as_is_head, fit_as
 from topwork.strategies._compare import Trial
 from topwork.strategies._own_classes import Candidate, OwnAnswer, OwnClasses
 from topwork.strategies._probe import Announce, Probe, ProbeOptions, fit_probe
-from topwork.strategies._prompts import TEMPLATES, read_descriptions, read_templates
 from topwork.strategies._several import fit_best_probe
-from topwork.strategies._zero_shot import ZeroShot, ZeroShotOptions, fit_zero_shot, zero_shot_head
 
 __all__ = [
-    "TEMPLATES",
     "Announce",
     "AsIs",
     "AsIsOptions",
@@ -20,14 +17,8 @@ __all__ = [
     "ProbeOptions",
     "Trial",
     "Way",
-    "ZeroShot",
-    "ZeroShotOptions",
     "as_is_head",
     "fit_as_is",
     "fit_best_probe",
     "fit_probe",
-    "fit_zero_shot",
-    "read_descriptions",
-    "read_templates",
-    "zero_shot_head",
 ]
