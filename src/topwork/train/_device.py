@@ -48,7 +48,7 @@ def compiled(
 def ready(inputs: torch.Tensor, config: TrainConfig, device: torch.device) -> torch.Tensor:
     """A batch on the model's device, in its layout; maps kept in bf16 become float32 where it computes in that."""
     inputs = inputs.to(device, non_blocking=True)
-    if inputs.is_floating_point() and not uses_bf16(config, device):
+    if inputs.dtype == torch.float64 or (inputs.is_floating_point() and not uses_bf16(config, device)):
         inputs = inputs.float()
     if config.channels_last and inputs.ndim == 4:
         inputs = inputs.contiguous(memory_format=torch.channels_last)

@@ -61,7 +61,7 @@ def parts_of(model: nn.Module, layers: Layers) -> Parts:
     if not parameters:
         raise TrainError("there is nothing to train", hint="name at least the head among the layers")
     changing = set(distance_of) | {id(buffer) for _, layer in layers for buffer in layer.buffers()}
-    tensors = {n: value for n, value in model.state_dict(keep_vars=True).items() if isinstance(value, torch.Tensor)}
+    tensors = _tensors(model)
     return Parts(
         parameters=parameters,
         distances={name: distance_of[id(value)] for name, value in parameters.items()},
@@ -70,6 +70,13 @@ def parts_of(model: nn.Module, layers: Layers) -> Parts:
         frozen={name: value.detach() for name, value in tensors.items() if id(value) not in changing},
         plain=frozenset(name for name, value in parameters.items() if _is_plain(model, name, value)),
     )
+
+
+def _tensors(model: nn.Module) -> Tensors:
+    """Parameters and lasting buffers by name, tied ones once."""
+    named = model.state_dict(keep_vars=True)
+    first = {id(value): name for name, value in reversed(named.items()) if isinstance(value, torch.Tensor)}
+    return {name: value for name, value in named.items() if first.get(id(value)) == name}
 
 
 def _is_plain(model: nn.Module, name: str, parameter: nn.Parameter) -> bool:

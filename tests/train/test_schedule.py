@@ -1,0 +1,82 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.optim import lr_scheduler
+
+from topwork.train import TrainConfig
+from topwork.train._schedule import Pace, Plateau, multiplier, multiplier_at
+
+
+def rates(build, steps):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler = build(optimizer)
+    found = []
+    for _ in range(steps):
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return found
+
+
+def ours(steps, **settings):
+    config = TrainConfig(**settings)
+    return [multiplier(step, steps, config) for step in range(steps)]
+
+
+def warm(optimizer, steps):
+    return lr_scheduler.LinearLR(optimizer, start_factor=1 / 25, total_iters=steps)
+
+
+@pytest.mark.filterwarnings("ignore:.*epoch parameter.*:UserWarning")  # torch's own SequentialLR
+def test_cosine_after_a_warm_up_is_torchs():
+    def build(optimizer):
+        after = lr_scheduler.CosineAnnealingLR(optimizer, T_max=180)
+        return lr_scheduler.SequentialLR(optimizer, [warm(optimizer, 20), after], milestones=[20])
+
+    assert ours(200, schedule="cosine", warmup=0.1) == pytest.approx(rates(build, 200), abs=1e-9)
+
+
+def test_constant_after_a_warm_up_is_torchs():
+    assert ours(100, schedule="constant", warmup=0.2) == pytest.approx(rates(lambda o: warm(o, 20), 100), abs=1e-9)
+
+
+def test_one_cycle_is_torchs_whose_ends_come_one_step_sooner():
+    def build(optimizer):
+        return lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=5000, pct_start=0.3, cycle_momentum=False)
+
+    assert ours(5000, schedule="one-cycle", warmup=0.3) == pytest.approx(rates(build, 5000), abs=2e-3)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "constant", "one-cycle", "plateau"])
+@given(share=st.floats(0, 1), warmup=st.floats(0, 0.99))
+def test_no_rate_is_negative_or_above_the_peak(schedule, share, warmup):
+    assert 0 <= multiplier_at(share, TrainConfig(schedule=schedule, warmup=warmup)) <= 1
+
+
+def test_plateau_is_torchs():
+    losses = [1.0, 0.9, 0.95, 0.9, 0.91, 0.92, 0.8, 0.81, 0.82, 0.83, 0.79999, 0.79998, 0.7, 0.9, 0.9, 0.9, 0.9]
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    oracle = lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.3, patience=2)
+    plateau = Plateau()
+    for loss in losses:
+        oracle.step(loss)
+        plateau = Plateau.model_validate_json(plateau.after(loss).model_dump_json())
+        assert plateau.factor == pytest.approx(optimizer.param_groups[0]["lr"])
+    assert plateau.factor < 0.1
+
+
+def test_a_pace_that_nothing_changed_is_the_plain_share():
+    assert [Pace(total=7).share_at(step) for step in range(8)] == [step / 7 for step in range(8)]
+
+
+@given(st.lists(st.integers(1, 400), min_size=1, max_size=40))
+def test_a_changed_pace_rises_without_a_jump_and_ends_at_one(totals):
+    pace, before = Pace(total=200), 0.0
+    for step, left in enumerate(totals, start=1):
+        share = pace.share_at(step)
+        assert before <= share <= 1
+        pace = pace.refitted(step, step + left)
+        assert pace.share_at(step) == pytest.approx(share)
+        before = share
+    assert pace.share_at(pace.total) == 1
