@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from topwork.features import extract
     from topwork.fitting import fit
     from topwork.model import Model, load
-    from topwork.strategies import ProbeOptions
+    from topwork.strategies import AsIsOptions, ProbeOptions
 
 # Public name -> the room it comes from and its name there. Loaded on first use, so that `import topwork` is light.
 _ROOMS = {
+    "AsIsOptions": ("topwork.strategies", "AsIsOptions"),
     "ImageDataset": ("topwork.data", "ImageDataset"),
     "Model": ("topwork.model", "Model"),
     "ProbeOptions": ("topwork.strategies", "ProbeOptions"),
@@ -40,6 +41,7 @@ _ROOMS = {
 }
 
 __all__ = [
+    "AsIsOptions",
     "ImageDataset",
     "Model",
     "ProbeOptions",

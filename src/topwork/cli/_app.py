@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -16,6 +16,8 @@ from topwork.cli._console import Console, command, fail
 
 if TYPE_CHECKING:
     from topwork.backbones import EngineName
+    from topwork.model import Prediction
+    from topwork.strategies import OwnAnswer
 
 app = typer.Typer(
     name="topwork",
@@ -32,6 +34,7 @@ class StrategyName(StrEnum):
 
     auto = "auto"
     probe = "probe"
+    as_is = "as-is"
 
 
 class FitName(StrEnum):
@@ -134,7 +137,7 @@ def fit(
     data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", help="Where the model folder goes.")],
     strategy: Annotated[
-        StrategyName, typer.Option(help="Rung of the ladder; auto is a probe for now.")
+        StrategyName, typer.Option(help="Rung of the ladder; auto is a probe for now. as-is trains nothing.")
     ] = StrategyName.auto,
     backbone: Annotated[
         str, typer.Option(help="A name that `topwork models` or timm knows; of several with commas, the best is kept.")
@@ -150,6 +153,9 @@ def fit(
     class_weight: Annotated[
         ClassWeightName, typer.Option(help="Whether rare classes weigh more.")
     ] = ClassWeightName.auto,
+    class_map: Annotated[
+        Path | None, typer.Option("--map", help='For as-is: JSON file of {"class": ["ImageNet name" or index, ...]}.')
+    ] = None,
     engine: Annotated[EngineOption, typer.Option(help="What runs the network.")] = EngineOption.auto,
     test: Annotated[float, typer.Option(help="Share held out where DATA has no test/ or val/.", min=0, max=0.9)] = 0.2,
     allow: Annotated[
@@ -164,19 +170,22 @@ def fit(
     """Train a classifier on DATA and measure it on images it has not seen."""
     from topwork import fitting, model
     from topwork.backbones import load
-    from topwork.strategies import ProbeOptions
+    from topwork.strategies import AsIsOptions, ProbeOptions, read_class_map
 
     model.require_free(out)
     names: Any = stages if stages in ("auto", "last", "all") else tuple(map(str.strip, stages.split(",")))
-    options = ProbeOptions(
-        stages=names,
-        pooling=pooling.value,
-        fit=fit.value,
-        head=head.value,
-        class_weight=class_weight.value,
-        engine=None if engine is EngineOption.auto else cast("EngineName", engine.value),
-        cache=cache,
-        seed=seed,
+    common: Any = {
+        "fit": fit.value,
+        "engine": None if engine is EngineOption.auto else cast("EngineName", engine.value),
+        "cache": cache,
+        "seed": seed,
+    }
+    options = (
+        AsIsOptions(class_map=read_class_map(class_map) if class_map else None, **common)
+        if strategy is StrategyName.as_is
+        else ProbeOptions(
+            stages=names, pooling=pooling.value, head=head.value, class_weight=class_weight.value, **common
+        )
     )
     networks = [load(name.strip(), weights=weights, size=size) for name in backbone.split(",")]
     with console.progress():
@@ -226,19 +235,24 @@ def evaluate(
 @command(app, "predict")
 def predict(
     console: Console,
-    model: ModelFolder,
+    model: Annotated[str | None, typer.Argument(help="Model folder; left out with --backbone.")] = None,
     images: Annotated[list[str] | None, typer.Argument(help="Image files.")] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="No model, but this network's own classes: the 5 most probable of ImageNet's.")
+    ] = None,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read file names from stdin, one a line.")] = False,
 ) -> None:
     """Classify images: one line, or with --json one object, for each."""
-    from topwork.model import load
-
+    if backbone is not None and model is not None:  # no model: every argument is an image
+        images = [model, *(images or [])]
+    if backbone is None and model is None:
+        raise typer.BadParameter("name a model folder, or a network with --backbone")
     if stdin == bool(images):
         raise typer.BadParameter("name images, or pass --stdin: one of the two")
-    loaded = load(model)
+    predict_each = _predictor(model or "", backbone)
     failed = 0
     for names in _lines_as_they_come() if stdin else iter([images or []]):
-        for prediction in loaded.predict_each(names):
+        for prediction in predict_each(names):
             if prediction.error:
                 failed += 1
                 if not console.as_json:
@@ -251,6 +265,18 @@ def predict(
             f"{failed} {'image' if failed == 1 else 'images'} could not be used",
             "each one's line says why; the others are not affected",
         )
+
+
+def _predictor(model: str, backbone: str | None) -> Callable[[list[str]], Iterator[Prediction | OwnAnswer]]:
+    """What answers: a model, or a network without one."""
+    if backbone is None:
+        from topwork.model import load
+
+        return load(model).predict_each
+    from topwork.backbones import load as load_backbone
+    from topwork.strategies import OwnClasses
+
+    return OwnClasses(load_backbone(backbone)).top
 
 
 def _lines_as_they_come() -> Iterator[list[str]]:

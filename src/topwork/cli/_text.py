@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from topwork.doctor import Health
     from topwork.evaluate import Estimate, Evaluation
     from topwork.model import Evaluated, Model, ModelRecord, Prediction, TrialRecord
+    from topwork.strategies import OwnAnswer
 
 _CLASSES = 30  # rows of a per-class table on the terminal; --json has them all
 _LEFT_OUT = 5
@@ -55,7 +56,20 @@ def _choices(record: ModelRecord) -> list[str]:
         trials = [trial for trial in record.trials if trial.question == question]
         if trials:
             lines.append(f"By cross-validation {words} " + ", ".join(map(_trial, trials)))
+    if record.mapping is not None:
+        lines.append(_met(record))
     return lines
+
+
+_WAYS = {"given": "by the given map", "names": "by their names", "learnt": "by a map learnt from the training images"}
+
+
+def _met(record: ModelRecord) -> str:
+    """How the network's classes met the user's: ``… by their names: cat 13, dog 118``."""
+    assert record.mapping is not None
+    pairs = [f"{printable(name)} {n}" for name, n in zip(record.classes, record.mapping.covers, strict=True)]
+    shown = ", ".join(pairs[:_CLASSES]) + (", …" if len(pairs) > _CLASSES else "")
+    return f"The network's own classes answer, met {_WAYS[record.mapping.way]}: {shown}"
 
 
 def _files(count: int) -> str:
@@ -146,12 +160,17 @@ def _case(case: Case) -> str:
     return f"{names}: {printable(case.detail)}" if case.detail else names
 
 
-def predicted(prediction: Prediction) -> str:
-    """One line: file, class, probability, with tabs between."""
-    return f"{printable(prediction.source)}\t{printable(prediction.label)}\t{prediction.probability:.4f}"
+def predicted(prediction: Prediction | OwnAnswer) -> str:
+    """One line: file, class, probability, with tabs between; of a network without a model, the next classes too."""
+    said = (
+        [(each.name, each.probability) for each in prediction.top]
+        if hasattr(prediction, "top")
+        else [(prediction.label, prediction.probability)]
+    )
+    return "\t".join([printable(prediction.source), *(f"{printable(name)}\t{share:.4f}" for name, share in said)])
 
 
-def refused(prediction: Prediction) -> str:
+def refused(prediction: Prediction | OwnAnswer) -> str:
     """Which image could not be used, and why."""
     name = printable(prediction.source)
     return prediction.error if prediction.error.startswith(f"{name}:") else f"{name}: {prediction.error}"

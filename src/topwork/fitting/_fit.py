@@ -7,7 +7,7 @@ import datetime
 import importlib.metadata
 import os
 from collections.abc import Collection, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,11 +18,13 @@ from topwork.checking import BLOCKING, Checkup, vet
 from topwork.data import ImageDataset, LeftOut, grouped, printable, read, split
 from topwork.errors import DataError
 from topwork.evaluate import Evaluation, evaluate
-from topwork.heads import LinearHead
-from topwork.model import DataRecord, EngineRecord, Model, ModelRecord, TrialRecord
-from topwork.strategies import Announce, Probe, ProbeOptions, fit_best_probe
+from topwork.heads import LinearHead, MappedHead
+from topwork.model import DataRecord, EngineRecord, MappingRecord, Model, ModelRecord, TrialRecord
+from topwork.strategies import Announce, AsIs, AsIsOptions, Probe, ProbeOptions, fit_as_is, fit_best_probe
 
-Strategy = Literal["auto", "probe"]
+Strategy = Literal["auto", "probe", "as-is"]
+Options = ProbeOptions | AsIsOptions
+Fitted = Probe | AsIs
 
 _NAMED = 10  # files left out that the notes name
 _LIBRARIES = ("numpy", "openvino", "pillow", "simplejpeg", "timm", "torch")
@@ -33,7 +35,7 @@ def fit(
     *,
     strategy: Strategy = "auto",
     backbone: str | Backbone | Sequence[str | Backbone] = DEFAULT,
-    options: ProbeOptions | None = None,
+    options: Options | None = None,
     test: float = 0.2,
     allow: Collection[str] = (),
     announce: Announce | None = None,
@@ -42,10 +44,10 @@ def fit(
 
     Args:
         data: A folder of class folders (perhaps under ``train/``, ``val/``, ``test/``), a CSV manifest, or a data set.
-        strategy: Which rung of the ladder; ``auto`` is a probe until advice is built.
+        strategy: Which rung of the ladder; ``auto`` is a probe until advice is built. ``as-is`` trains nothing.
         backbone: A name that ``load_backbone`` takes, or a backbone; or several, of which cross-validation on the
             training part keeps the best.
-        options: Of the probe.
+        options: Of the strategy: ``ProbeOptions``, or ``AsIsOptions`` for ``as-is``.
         test: Share of the images to hold out where the data has no ``test`` or ``val`` part; 0 holds none out. Copies
             and near copies of one picture stay on one side, there and in cross-validation.
         allow: Names of findings that would stop the fit, such as ``leakage``, to train in spite of.
@@ -58,20 +60,41 @@ def fit(
         DataError: The data cannot be used to train a classifier, or would make its figures untrue.
         BackboneError: The backbone is unknown or its weights are not to be had.
     """
-    if strategy not in ("auto", "probe"):
-        raise DataError(f"strategy must be auto or probe, not {strategy!r}")
-    chosen = options or ProbeOptions()
+    chosen = _options(strategy, options)
     given = data if isinstance(data, ImageDataset) else read(data)
     checkup = vet(given, progress=announce("images") if announce else None)
     _require_sound(checkup, allow)
     dataset = _with_parts(grouped(given, checkup.clusters), test, chosen.seed)
     named = [backbone] if isinstance(backbone, str | Backbone) else backbone
     networks = [load_backbone(each) if isinstance(each, str) else each for each in named]
-    probe = fit_best_probe(dataset, networks, chosen, announce=announce)
+    fitted = _fitted(dataset, networks, chosen, announce)
     held_out = dataset.held_out_part
-    evaluation = _evaluation(probe, held_out, chosen.seed)
-    record = _record(checkup, probe, held_out, evaluation, chosen.seed)
-    return Model(record, probe.head, probe.table.backbone)
+    evaluation = _evaluation(fitted, held_out, chosen.seed)
+    record = _record(checkup, fitted, held_out, evaluation, chosen.seed)
+    return Model(record, fitted.head, fitted.table.backbone)
+
+
+def _options(strategy: str, options: Options | None) -> Options:
+    """The strategy's own options.
+
+    Raises:
+        DataError: There is no such strategy, or these are another one's options.
+    """
+    kinds: dict[str, type[Options]] = {"auto": ProbeOptions, "probe": ProbeOptions, "as-is": AsIsOptions}
+    if strategy not in kinds:
+        raise DataError(f"strategy must be auto, probe or as-is, not {strategy!r}")
+    kind = kinds[strategy]
+    if not isinstance(options, kind | None):
+        raise DataError(f"strategy {strategy} takes {kind.__name__}, not {type(options).__name__}")
+    return options or kind()
+
+
+def _fitted(dataset: ImageDataset, networks: Sequence[Backbone], options: Options, announce: Announce | None) -> Fitted:
+    if isinstance(options, ProbeOptions):
+        return fit_best_probe(dataset, networks, options, announce=announce)
+    if len(networks) != 1:
+        raise DataError(f"as-is takes one backbone, not {len(networks)}", hint="nothing is trained to compare them by")
+    return fit_as_is(dataset, networks[0], options, announce=announce)
 
 
 def _require_sound(checkup: Checkup, allow: Collection[str]) -> None:
@@ -101,16 +124,16 @@ def _with_parts(dataset: ImageDataset, test: float, seed: int) -> ImageDataset:
     return split(dataset, test=test, seed=seed)
 
 
-def _evaluation(probe: Probe, part: str, seed: int) -> Evaluation | None:
+def _evaluation(fitted: Fitted, part: str, seed: int) -> Evaluation | None:
     if not part:
         return None
-    table = probe.table.part(part)
+    table = fitted.table.part(part)
     if len(table) == 0:
         raise DataError(
             f"none of the images that are to measure the model ({part}) can be read",
-            hint=_left_out(probe.table.dataset.left_out, 1)[0],
+            hint=_left_out(fitted.table.dataset.left_out, 1)[0],
         )
-    probabilities = probe.head.probabilities(table.values)
+    probabilities = fitted.head.probabilities(table.values)
     return evaluate(probabilities, table.dataset.labels, table.dataset.classes, seed=seed)
 
 
@@ -126,19 +149,32 @@ def _found(checkup: Checkup) -> list[str]:
     return [f"{found.name}: {found.what}" for found in told]
 
 
-def _record(checkup: Checkup, probe: Probe, held_out: str, evaluation: Evaluation | None, seed: int) -> ModelRecord:
-    given, used = checkup.dataset, probe.table.dataset
-    cross_validation = {"accuracy": probe.cv_accuracy, "log_loss": probe.cv_log_loss}
+def _evidence(fitted: Fitted) -> dict[str, Any]:
+    """What a record tells of one strategy and not of the others."""
+    if isinstance(fitted, AsIs):
+        mapping = MappingRecord(way=fitted.way, covers=fitted.covers)
+        return {"strategy": "as-is", "cross_validation": {}, "trials": (), "mapping": mapping}
+    scores = {"accuracy": fitted.cv_accuracy, "log_loss": fitted.cv_log_loss}
+    return {
+        "strategy": "probe",
+        "cross_validation": {name: value for name, value in scores.items() if value is not None},
+        "trials": tuple(TrialRecord(**dataclasses.asdict(trial)) for trial in fitted.trials),
+    }
+
+
+def _record(checkup: Checkup, fitted: Fitted, held_out: str, evaluation: Evaluation | None, seed: int) -> ModelRecord:
+    given, used = checkup.dataset, fitted.table.dataset
+    learnt = [f"a map was learnt, since {fitted.reason}"] if isinstance(fitted, AsIs) and fitted.reason else []
     return ModelRecord(
         classes=used.classes,
-        strategy="probe",
-        backbone=probe.table.backbone.to_dict(),
-        outputs=probe.table.outputs,
-        engine=EngineRecord(**dataclasses.asdict(probe.table.choice)),
-        head=probe.head.kind,
-        calibration={"temperature": probe.head.temperature} if isinstance(probe.head, LinearHead) else {},
-        cross_validation={name: value for name, value in cross_validation.items() if value is not None},
-        trials=tuple(TrialRecord(**dataclasses.asdict(trial)) for trial in probe.trials),
+        **_evidence(fitted),
+        backbone=fitted.table.backbone.to_dict(),
+        outputs=fitted.table.outputs,
+        engine=EngineRecord(**dataclasses.asdict(fitted.table.choice)),
+        head=fitted.head.kind,
+        calibration={"temperature": fitted.head.temperature}
+        if isinstance(fitted.head, LinearHead | MappedHead)
+        else {},
         metrics=evaluation.to_dict() if evaluation else None,
         data=DataRecord(
             fingerprint=given.fingerprint(),
@@ -146,7 +182,7 @@ def _record(checkup: Checkup, probe: Probe, held_out: str, evaluation: Evaluatio
             held_out=len(used.part(held_out)) if held_out else 0,
             held_out_part=held_out,
             left_out=len(used.left_out),
-            notes=(*given.notes, *_found(checkup), *_left_out(used.left_out, _NAMED)),
+            notes=(*given.notes, *learnt, *_found(checkup), *_left_out(used.left_out, _NAMED)),
         ),
         seed=seed,
         versions={"topwork": __version__, **{name: importlib.metadata.version(name) for name in _LIBRARIES}},

@@ -2,13 +2,14 @@
 
 from topwork.model._folder import require_free
 from topwork.model._model import Evaluated, Model, Prediction, load
-from topwork.model._record import FORMAT, DataRecord, EngineRecord, ModelRecord, TrialRecord
+from topwork.model._record import FORMAT, DataRecord, EngineRecord, MappingRecord, ModelRecord, TrialRecord
 
 __all__ = [
     "FORMAT",
     "DataRecord",
     "EngineRecord",
     "Evaluated",
+    "MappingRecord",
     "Model",
     "ModelRecord",
     "Prediction",

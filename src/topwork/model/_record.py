@@ -43,6 +43,18 @@ class TrialRecord(_Strict):
     chosen: bool
 
 
+class MappingRecord(_Strict):
+    """How the network's own classes met the user's (``strategies.AsIs``).
+
+    Attributes:
+        way: By a map that was given, by names, or by a map that was learnt.
+        covers: For each class, how many of the network's classes speak for it.
+    """
+
+    way: Literal["given", "names", "learnt"]
+    covers: tuple[int, ...]
+
+
 class DataRecord(_Strict):
     """The data that made the model.
 
@@ -78,6 +90,7 @@ class ModelRecord(_Strict):
         calibration: How the probabilities were calibrated.
         cross_validation: Accuracy and log loss out of fold on the training part, where they were measured.
         trials: What was compared on the way.
+        mapping: How the network's own classes met the user's, where they are what answers.
         metrics: ``Evaluation.to_dict`` on held-out images; None where none were held out.
         data: What made it.
         seed: Of everything that was drawn.
@@ -96,6 +109,7 @@ class ModelRecord(_Strict):
     calibration: dict[str, float]
     cross_validation: dict[str, float]
     trials: tuple[TrialRecord, ...]
+    mapping: MappingRecord | None = None
     metrics: dict[str, Any] | None
     data: DataRecord
     seed: int
@@ -108,6 +122,8 @@ class ModelRecord(_Strict):
             raise ValueError("a class name comes twice")
         if len(self.data.training) != len(self.classes):
             raise ValueError(f"{len(self.classes)} classes, but counts of {len(self.data.training)}")
+        if self.mapping is not None and len(self.mapping.covers) != len(self.classes):
+            raise ValueError(f"{len(self.classes)} classes, but a mapping of {len(self.mapping.covers)}")
         return self
 
 

@@ -1,6 +1,7 @@
 """Strategies: the rungs of the ladder. In: a data set with parts, a backbone. Out: a head, what it reads, and why."""
 
 from topwork.strategies._as_is import AsIs, AsIsOptions, Way, as_is_head, fit_as_is
+from topwork.strategies._class_map import read_class_map
 from topwork.strategies._compare import Trial
 from topwork.strategies._own_classes import Candidate, OwnAnswer, OwnClasses
 from topwork.strategies._probe import Announce, Probe, ProbeOptions, fit_probe
@@ -21,4 +22,5 @@ __all__ = [
     "fit_as_is",
     "fit_best_probe",
     "fit_probe",
+    "read_class_map",
 ]

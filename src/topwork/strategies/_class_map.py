@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from topwork.backbones import imagenet_indices, imagenet_labels, imagenet_near
 from topwork.data import printable, quoted
@@ -15,6 +17,7 @@ GivenMap = Mapping[str, Sequence[str | int]]
 """User class -> names (``dog``, ``golden retriever``, ``n02099601``) or indices (207) of the network's classes."""
 
 _NAMED = 5  # classes that a message names
+_FORM = 'write {"class": ["name of an ImageNet class", 207], ...}'
 _HINT = "give a map, or labelled images to learn one from"
 
 
@@ -47,14 +50,32 @@ def groups_by_map(classes: Sequence[str], given: GivenMap) -> Groups:
     if missing or extra:
         raise DataError(
             f"the map is not of the data's classes: missing {quoted(missing[:_NAMED]) or 'none'}, "
-            f"not expected {quoted(extra[:_NAMED]) or 'none'}"
+            f"not expected {quoted(extra[:_NAMED]) or 'none'}",
+            hint=_FORM,
         )
     return _parted(classes, [_meant(name, given[name]) for name in classes])
 
 
+def read_class_map(path: Path) -> GivenMap:
+    """A given map from a JSON file: one object, whose values are lists.
+
+    Raises:
+        DataError: It cannot be read, or is no such object; its names are looked at when it meets the classes.
+    """
+    try:
+        given = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not a readable map: {error}", hint=_FORM) from error
+    if not isinstance(given, dict):
+        raise DataError(f"{path}: a map is one JSON object, not {type(given).__name__}", hint=_FORM)
+    return given
+
+
 def _meant(name: str, words: Sequence[str | int]) -> frozenset[int]:
     if isinstance(words, str) or not isinstance(words, Sequence) or not words:
-        raise DataError(f"the map gives {printable(name)!r} no list of the network's classes, but {words!r}")
+        raise DataError(
+            f"the map gives {printable(name)!r} no list of the network's classes, but {words!r}", hint=_FORM
+        )
     return frozenset[int]().union(*(_one(name, word) for word in words))
 
 
