@@ -73,7 +73,8 @@ def main() -> None:
     features = extract(read(folder), backbone)
     rows = [by_names(folder, backbone), *(learnt(features, backbone, count) for count in (1, 5, 20, 100))]
     print(header("As it is: EfficientNet-Lite0's own classes answer"))
-    print(f"{len(features.part('test'))} test images of cats and dogs. In brackets: lowest and highest of {DRAWS}.\n")
+    tested = len(features.part("test"))
+    print(f"{tested} test images of cats and dogs. In brackets: lowest and highest of {DRAWS} draws.\n")
     print(table(("way", "images a class", "accuracy %", "log loss"), rows))
     print()
     print(table(("pictures", "in all", "named right", "right among five"), [own_classes(backbone)]))
