@@ -73,6 +73,11 @@ class Hub:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}"
 
+    @property
+    def downloads(self) -> list[Request]:
+        """The requests for a file's content; the client has questions of its own beside them."""
+        return [request for request in self.requests if request.method == "GET" and "/resolve/" in request.path]
+
     def publish(self, repository: str, files: Files) -> str:
         """Make a commit, which the branch ``main`` then is."""
         facts = [repository, *(f"{name} {hashlib.sha256(content).hexdigest()}" for name, content in files.items())]

@@ -97,8 +97,8 @@ def test_a_redirect_is_followed(hub: Hub, tiny_files: Files, elsewhere: bool) ->
         hub.redirect = other.url + MOVED if elsewhere else MOVED
         require_whole(tiny_files)
         assert load(NAME).weights.revision == commit
-        moved = (other if elsewhere else hub).requests[-1]
-        assert (moved.method, moved.path) == ("GET", f"{MOVED}/{REPOSITORY}/resolve/main/{FILE}")
+        moved = (other if elsewhere else hub).downloads[-1]
+        assert moved.path == f"{MOVED}/{REPOSITORY}/resolve/main/{FILE}"
 
 
 def test_another_architecture_gets_a_two_sided_diff(hub: Hub, tmp_path: Path) -> None:
