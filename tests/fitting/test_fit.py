@@ -329,7 +329,7 @@ def test_a_backbone_may_be_given_by_name_or_as_a_value(easy: Path) -> None:
 
 
 def test_wrong_names_are_refused_with_the_nearest(easy: Path) -> None:
-    with pytest.raises(DataError, match="strategy must be auto, .*, not 'finetune'"):
+    with pytest.raises(DataError, match=r"strategy must be auto, .*, not 'finetune'"):
         fit(easy, strategy="finetune")  # type: ignore[arg-type]
     with pytest.raises(BackboneError, match="no backbone is called 'lite9'") as refused:
         fit(easy, backbone="lite9")
