@@ -30,6 +30,7 @@ from topwork.backbones._imagenet import Label, imagenet_indices, imagenet_labels
 from topwork.backbones._parity import IMAGES as PARITY_IMAGES
 from topwork.backbones._parity import decide, deviation, nearest_choice, recorded_choice
 from topwork.backbones._preprocessing import Fit, Interpolation, Preprocessing
+from topwork.backbones._text import TextTower, has_text, text_tower
 from topwork.backbones._weights import Weights, file_sha256, package_file
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "Pooling",
     "Preprocessing",
     "Stage",
+    "TextTower",
     "Weights",
     "classifier",
     "decide",
@@ -58,6 +60,7 @@ __all__ = [
     "deviation",
     "file_sha256",
     "has_cuda",
+    "has_text",
     "imagenet_indices",
     "imagenet_labels",
     "imagenet_near",
@@ -69,4 +72,5 @@ __all__ = [
     "recorded_choice",
     "row",
     "select",
+    "text_tower",
 ]

@@ -82,6 +82,7 @@ class CatalogueRow:
         advice: One line on when to pick it.
         fixed_size: Whether it is built for one image size and must be rebuilt for another.
         mean_embedding: Whether its own pooled features are a mean over the last map.
+        repository: The hub's, where it is not timm's with the network's name.
         package: Distribution that holds the weights; empty where they come from the hub.
         weights: The weights file's path inside the package's module.
         sha256: Of that file.
@@ -104,6 +105,7 @@ class CatalogueRow:
     advice: str
     fixed_size: bool = False
     mean_embedding: bool = True
+    repository: str = ""
     package: str = ""
     weights: str = ""
     sha256: str = ""
@@ -116,7 +118,7 @@ class CatalogueRow:
     @property
     def hub(self) -> str:
         """The hub's repository, empty for a package; which commit was fetched is kept in the saved model."""
-        return "" if self.package else f"timm/{self.name}"
+        return "" if self.package else self.repository or f"timm/{self.name}"
 
     @property
     def free(self) -> bool:

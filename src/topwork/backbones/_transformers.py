@@ -12,6 +12,8 @@ SIGLIP2 = Family("SigLIP", 2025, "Tschannen et al. 2025, arXiv 2502.14786")
 SAM = Family("SAM", 2023, "Kirillov et al. 2023, arXiv 2304.02643")
 SAM2 = Family("SAM", 2024, "Ravi et al. 2024, arXiv 2408.00714")
 
+# OpenAI trained its ViTs with a quick approximation of GELU; with the exact one, which timm's plain names run, the same
+# weights give other embeddings, and words no longer meet them. Both names share a repository.
 TRANSFORMERS: tuple[CatalogueRow, ...] = (
     CatalogueRow(
         alias="vit-s16",
@@ -171,7 +173,8 @@ TRANSFORMERS: tuple[CatalogueRow, ...] = (
     ),
     CatalogueRow(
         alias="clip-b32",
-        name="vit_base_patch32_clip_224.openai",
+        name="vit_base_patch32_clip_quickgelu_224.openai",
+        repository="timm/vit_base_patch32_clip_224.openai",
         family=CLIP,
         parameters=87.8,
         gmacs=4.41,
@@ -190,7 +193,8 @@ TRANSFORMERS: tuple[CatalogueRow, ...] = (
     ),
     CatalogueRow(
         alias="clip-b16",
-        name="vit_base_patch16_clip_224.openai",
+        name="vit_base_patch16_clip_quickgelu_224.openai",
+        repository="timm/vit_base_patch16_clip_224.openai",
         family=CLIP,
         parameters=86.2,
         gmacs=17.56,
@@ -209,7 +213,8 @@ TRANSFORMERS: tuple[CatalogueRow, ...] = (
     ),
     CatalogueRow(
         alias="clip-l14",
-        name="vit_large_patch14_clip_224.openai",
+        name="vit_large_patch14_clip_quickgelu_224.openai",
+        repository="timm/vit_large_patch14_clip_224.openai",
         family=CLIP,
         parameters=304.0,
         gmacs=81.01,

@@ -13,19 +13,25 @@ from ._linear import LinearHead
 from ._mapped import MappedHead, map_classes, network_probabilities
 from ._path import PathPoint, row_losses
 from ._protocol import Head, head_from_tensors
+from ._temperature import fit_temperature
+from ._text import BlendHead, TextHead, blended
 
 __all__ = [
     "FOLDS",
+    "BlendHead",
     "Head",
     "KNNHead",
     "LinearFit",
     "LinearHead",
     "MappedHead",
     "PathPoint",
+    "TextHead",
+    "blended",
     "equal_blocks",
     "fit_knn",
     "fit_linear",
     "fit_mapped",
+    "fit_temperature",
     "head_from_tensors",
     "map_classes",
     "network_probabilities",

@@ -13,6 +13,7 @@ from topwork.errors import ModelError
 from ._knn import KNNHead
 from ._linear import LinearHead
 from ._mapped import MappedHead
+from ._text import BlendHead, TextHead
 
 
 class Head(Protocol):
@@ -45,6 +46,8 @@ class Head(Protocol):
 _KINDS: dict[str, Callable[[Mapping[str, npt.NDArray[Any]]], Head]] = {
     LinearHead.kind: LinearHead.from_tensors,
     KNNHead.kind: KNNHead.from_tensors,
+    TextHead.kind: TextHead.from_tensors,
+    BlendHead.kind: BlendHead.from_tensors,
     MappedHead.kind: MappedHead.from_tensors,
 }
 
@@ -53,7 +56,7 @@ def head_from_tensors(kind: str, tensors: Mapping[str, npt.NDArray[Any]]) -> Hea
     """Build the head of this kind from its tensors.
 
     Args:
-        kind: "linear", "knn" or "mapped".
+        kind: "linear", "knn", "mapped", "text" or "blend".
         tensors: What the head's `to_tensors` gave.
 
     Raises:

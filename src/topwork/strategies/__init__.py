@@ -5,9 +5,12 @@ from topwork.strategies._class_map import read_class_map
 from topwork.strategies._compare import Trial
 from topwork.strategies._own_classes import Candidate, OwnAnswer, OwnClasses
 from topwork.strategies._probe import Announce, Probe, ProbeOptions, fit_probe
+from topwork.strategies._prompts import TEMPLATES, read_descriptions, read_templates
 from topwork.strategies._several import fit_best_probe
+from topwork.strategies._zero_shot import ZeroShot, ZeroShotOptions, fit_zero_shot, zero_shot_head
 
 __all__ = [
+    "TEMPLATES",
     "Announce",
     "AsIs",
     "AsIsOptions",
@@ -18,9 +21,15 @@ __all__ = [
     "ProbeOptions",
     "Trial",
     "Way",
+    "ZeroShot",
+    "ZeroShotOptions",
     "as_is_head",
     "fit_as_is",
     "fit_best_probe",
     "fit_probe",
+    "fit_zero_shot",
     "read_class_map",
+    "read_descriptions",
+    "read_templates",
+    "zero_shot_head",
 ]

@@ -1,0 +1,250 @@
+"""The text tower that was trained together with a backbone: words in, embeddings in the space that both share out.
+
+open_clip builds it from the files that it publishes on the hub; they are fetched and verified here. It is needed while
+a model is made, never to predict: what remains of it is one embedding a class.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork._optional import optional
+from topwork.backbones import _catalogue, _hub
+from topwork.backbones._hash import file_sha256
+from topwork.errors import BackboneError
+
+if TYPE_CHECKING:
+    from topwork.backbones._backbone import Backbone
+
+CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
+TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
+
+# open_clip's repository is the image tower's own, except of these.
+_ELSEWHERE = {"vit_base_patch16_siglip_224.v2_webli": "timm/ViT-B-16-SigLIP2"}
+
+_BATCH = 64  # texts at a time
+_SAME = 1e-3  # of the largest number; float32 sums in another order differ by a hundredth of that
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class TextTower:
+    """A text tower, and the way of its backbone's features into the space that images and texts share.
+
+    Attributes:
+        source: Folder, or repository of the hub.
+        revision: The hub's commit; empty for a folder.
+        sha256: Of the weights.
+        projection: float32 (D, E): embedding @ projection + offset is an image in the shared space.
+        offset: float32 (E,).
+        scale: What the model learnt to multiply cosines by.
+    """
+
+    source: str
+    revision: str
+    sha256: str
+    projection: Floats
+    offset: Floats
+    scale: float
+    _model: Any
+    _tokenizer: Any
+
+    def __call__(self, texts: Sequence[str]) -> Floats:
+        """Embeddings of texts: float32 (N, E), rows of length one.
+
+        Raises:
+            BackboneError: The tower gives no finite numbers.
+        """
+        import torch
+
+        batches = [list(texts[start : start + _BATCH]) for start in range(0, len(texts), _BATCH)]
+        with torch.inference_mode():
+            rows = [self._model.encode_text(self._tokenizer(batch), normalize=True).numpy() for batch in batches]
+        found = np.concatenate(rows).astype(np.float32, copy=False)
+        if not np.isfinite(found).all():
+            raise BackboneError(f"{self.source}: the text tower gives NaN or infinity; its weights are damaged")
+        return found
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the files lie on this machine, and where they came from."""
+
+    folder: Path
+    source: str
+    revision: str
+    sha256: str
+
+
+def has_text(name: str) -> bool:
+    """Whether the catalogue knows the text tower of a backbone."""
+    row = _catalogue.row(name)
+    return row is not None and row.name == name and row.method == "image-text"
+
+
+def text_tower(backbone: Backbone, source: str | Path | None = None, *, offline: bool = False) -> TextTower:
+    """The text tower that was trained together with a backbone; imports torch and open_clip.
+
+    That the two belong together is proven on one image, which has to get the same embedding from the backbone as from
+    the image tower beside the text tower.
+
+    Args:
+        backbone: Of the catalogue's image-text rows, or any other together with ``source``.
+        source: A folder that holds ``open_clip_config.json`` and ``open_clip_model.safetensors``, or a repository of
+            the hub, ``owner/name``; the catalogue's when None.
+        offline: Whether to use no network; ``HF_HUB_OFFLINE=1`` says so too.
+
+    Raises:
+        MissingExtraError: open_clip is not installed.
+        BackboneError: There is no text tower for this backbone, it is not to be had, damaged, or of another image
+            tower.
+    """
+    open_clip = optional("open_clip", extra="clip", what="an image-text model")
+    import torch
+
+    place = _place(backbone, source, offline)
+    settings = _settings(place.folder / CONFIG)
+    with torch.random.fork_rng(devices=[]):  # both are built of random numbers first
+        model = _model(open_clip, place)
+        network = backbone.replace(size=_side(model)).module()
+    projection, offset = _projection(backbone, network)
+    _require_pair(backbone, place, network, model, projection, offset)
+    model.visual = None  # its work is done, and it holds more memory than the text tower
+    scale = float(model.logit_scale.exp())
+    tokenizer = _tokenizer(open_clip, place.folder, settings)
+    return TextTower(place.source, place.revision, place.sha256, projection, offset, scale, model, tokenizer)
+
+
+def _place(backbone: Backbone, source: str | Path | None, offline: bool) -> _Place:
+    if source is not None and (isinstance(source, Path) or Path(source).is_dir()):
+        return _in_folder(Path(source))
+    repository = source or _repository(backbone)
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
+        raise BackboneError(
+            f"{repository}: no such folder, and no repository of the hub", hint="owner/name, or a folder"
+        )
+    same = backbone.weights.source == "hub" and backbone.weights.location == repository
+    config = _hub.fetch(repository, CONFIG, revision=backbone.weights.revision if same else "", offline=offline)
+    weights = _hub.fetch(repository, WEIGHTS, revision=config.revision, offline=offline)
+    if _settings(config.path)["text_cfg"].get("hf_tokenizer_name"):
+        for name in TOKENIZER:
+            _hub.fetch(repository, name, revision=config.revision, offline=offline)
+    return _Place(config.path.parent, repository, config.revision, weights.sha256)
+
+
+def _in_folder(folder: Path) -> _Place:
+    missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
+    if missing:
+        raise BackboneError(
+            f"{folder}: holds no {missing[0]}",
+            hint=f"an image-text model is {CONFIG} and {WEIGHTS}, as open_clip saves it",
+        )
+    return _Place(folder, str(folder.resolve()), "", file_sha256(folder / WEIGHTS))
+
+
+def _repository(backbone: Backbone) -> str:
+    row = _catalogue.row(backbone.name)
+    if row is None or not has_text(backbone.name):
+        known = ", ".join(entry.alias for entry in _catalogue.select(method="image-text"))
+        raise BackboneError(
+            f"no text tower is known that was trained together with {backbone.name}",
+            hint=f"these have one: {known}; for others name a folder or a repository that holds {CONFIG}",
+        )
+    return _ELSEWHERE.get(row.name, row.hub)
+
+
+def _settings(config: Path) -> dict[str, Any]:
+    """What the configuration says of the model."""
+    try:
+        found = json.loads(config.read_text("utf-8"))["model_cfg"]
+        towers = found["text_cfg"], found["vision_cfg"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BackboneError(f"{config}: is no configuration of open_clip's: {error!r}") from error
+    if not all(isinstance(tower, dict) for tower in towers) or "hf_model_name" in found["text_cfg"]:
+        raise BackboneError(f"{config}: its text tower is not one of open_clip's own, which alone can be read")
+    return dict(found)
+
+
+def _model(open_clip: Any, place: _Place) -> Any:
+    import torch
+
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return (
+                open_clip.create_model(f"local-dir:{place.folder}", require_pretrained=True)
+                .eval()
+                .requires_grad_(False)
+            )
+    except (
+        Exception
+    ) as error:  # what open_clip, torch and safetensors raise for a file that does not fit is of many kinds
+        reason = str(error).strip().split("\n", maxsplit=1)[0] or type(error).__name__
+        raise BackboneError(f"{place.source}: the image-text model cannot be built: {reason}") from error
+
+
+def _side(model: Any) -> int:
+    size = model.visual.image_size
+    return int(size if isinstance(size, int) else size[0])
+
+
+def _projection(backbone: Backbone, network: Any) -> tuple[Floats, Floats]:
+    """The way into the shared space, which timm holds as the network's classifier; without one, none is needed."""
+    from torch import nn
+
+    layer = network.get_classifier()
+    if isinstance(layer, nn.Identity):
+        return np.eye(backbone.embedding, dtype=np.float32), np.zeros(backbone.embedding, np.float32)
+    if not isinstance(layer, nn.Linear):
+        raise BackboneError(f"{backbone.name}: its features do not reach the texts by one linear layer")
+    weight = np.ascontiguousarray(layer.weight.detach().numpy().T)
+    offset = np.zeros(layer.out_features, np.float32) if layer.bias is None else layer.bias.detach().numpy().copy()
+    return weight, offset
+
+
+def _require_pair(
+    backbone: Backbone, place: _Place, network: Any, model: Any, projection: Floats, offset: Floats
+) -> None:
+    """Refuse a text tower of another image tower: same shapes may hide other weights, or another activation."""
+    import torch
+
+    side = _side(model)
+    image = torch.randn((1, 3, side, side), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        features = network.forward_head(network.forward_features(image), pre_logits=True).numpy()
+        theirs = model.encode_image(image).numpy()
+    ours = features @ projection + offset
+    if ours.shape == theirs.shape and np.allclose(ours, theirs, rtol=0, atol=_SAME * np.abs(theirs).max()):
+        return
+    found = f"widths {ours.shape[1]} and {theirs.shape[1]}"
+    if ours.shape == theirs.shape:
+        found = f"they differ by {np.linalg.norm(ours - theirs) / np.linalg.norm(theirs):.0%}".replace("%", " %")
+    raise BackboneError(
+        f"{backbone.name} with these weights is not the image tower that {place.source} was trained with: they make "
+        f"other embeddings of one image ({found})",
+        hint="take the backbone's own weights; for OpenAI's CLIP take timm's networks with quickgelu in their names",
+    )
+
+
+def _tokenizer(open_clip: Any, folder: Path, settings: dict[str, Any]) -> Any:
+    """CLIP's own vocabulary comes with open_clip; SigLIP's lies beside its weights."""
+    text = settings["text_cfg"]
+    if not text.get("hf_tokenizer_name"):
+        return open_clip.get_tokenizer(f"local-dir:{folder}")
+    from topwork.backbones._text_tokens import FileTokenizer
+
+    given = {**text.get("tokenizer_kwargs", {}), "tokenizer_mode": text.get("tokenizer_mode")}
+    clean = given.pop("clean", "whitespace")
+    if clean not in ("canonicalize", "lower", "whitespace"):
+        given["clean"] = clean
+    if strange := sorted(name for name, value in given.items() if value):
+        raise BackboneError(f"{folder / CONFIG}: topwork cannot make tokens with {', '.join(strange)}")
+    return FileTokenizer(folder, int(text.get("context_length", 77)), open_clip.tokenizer.get_clean_fn(clean))
