@@ -14,7 +14,7 @@ from topwork.data import ImageDataset, read, split
 from topwork.errors import BackboneError, DataError
 from topwork.features import FeatureTable, Progress, extract
 from topwork.heads import BlendHead, LinearHead, TextHead
-from topwork.strategies import ProbeOptions, ZeroShotOptions, fit_probe, fit_zero_shot, zero_shot_head
+from topwork.strategies import ProbeOptions, ZeroShotOptions, fit_probe, fit_zero_shot, words_alone
 from topwork.strategies._zero_shot import _alone
 
 
@@ -52,14 +52,14 @@ def test_classes_it_has_never_seen_are_named(
     assert isinstance(found.head, TextHead)
     assert right(found.head, unseen, backbone) > 0.85
     assert found.prompts[0][:2] == ("blue four", "a photo of a blue four.")
-    assert found.accuracy is None  # no part of these data is for training
+    assert found.cv_accuracy is None  # no part of these data is for training
 
 
 def test_they_are_named_among_all_classes_too(
     unseen: ImageDataset, backbone: Backbone, options: ZeroShotOptions
 ) -> None:
     """The sixty classes together: 48 that the model was trained on and 12 that it was not. Chance is 2 %."""
-    head = zero_shot_head([name.replace("_", " ") for name in clips.CLASSES], backbone, options)
+    head = words_alone([name.replace("_", " ") for name in clips.CLASSES], backbone, options).head
     table = extract(unseen, backbone, outputs=(EMBEDDING,))
     said = np.array(clips.CLASSES)[head.probabilities(table.values).argmax(axis=1)]
     assert (said == np.array(unseen.classes)[table.dataset.labels]).mean() > 0.6
@@ -71,7 +71,7 @@ def test_several_prompts_are_averaged(unseen: ImageDataset, backbone: Backbone, 
     names = ["red one", "blue two"]
     templates = ("{}", "a blurry photo of a {}.")
     tower = text_tower(backbone, options.text)
-    head = zero_shot_head(names, backbone, ZeroShotOptions(text=options.text, templates=templates))
+    head = words_alone(names, backbone, ZeroShotOptions(text=options.text, templates=templates)).head
     for name, row in zip(names, head.texts, strict=True):
         mean = tower([template.replace("{}", name) for template in templates]).mean(axis=0)
         np.testing.assert_allclose(row, mean / np.linalg.norm(mean), atol=1e-6)
@@ -96,9 +96,9 @@ def test_labelled_images_make_the_probabilities_honest(
     assert isinstance(plain.head, TextHead)
     assert isinstance(honest.head, TextHead)
     assert plain.head.temperature == 1 != honest.head.temperature
-    assert honest.accuracy == plain.accuracy
-    assert honest.accuracy is not None
-    assert honest.accuracy > 0.85
+    assert honest.cv_accuracy == plain.cv_accuracy
+    assert honest.cv_accuracy is not None
+    assert honest.cv_accuracy > 0.85
     vain = dataclasses.replace(plain.head, scale=10 * plain.head.scale)
     cured = _alone(vain, plain.table.part("train"), calibrate=True).head
     test = plain.table.part("test")
@@ -122,7 +122,7 @@ def test_words_probe_and_blend_come_out_of_one_extraction(
     assert questions[:2] == [("blend", "words"), ("blend", "probe")]
     assert [trial.chosen for trial in found.trials] == [False, False, True]
     losses = [trial.log_loss for trial in found.trials]
-    assert losses[2] == min(losses) == found.log_loss
+    assert losses[2] == min(losses) == found.cv_log_loss
 
     def no_engine(*arguments: object, **named: object) -> None:
         pytest.fail("features were computed again")
@@ -143,7 +143,7 @@ def test_a_blend_gives_wrong_words_no_say(tmp_path: Path, backbone: Backbone, op
     wrong = dict(zip(names, [["green seven"], ["blue three"], ["red zero"]], strict=True))
     found = fit_zero_shot(parted, backbone, ZeroShotOptions(text=options.text, descriptions=wrong, blend=True))
     assert isinstance(found.head, LinearHead) or (isinstance(found.head, BlendHead) and found.head.share <= 0.1)
-    assert found.accuracy == 1
+    assert found.cv_accuracy == 1
 
 
 def test_no_blend_where_a_class_has_too_few_images(

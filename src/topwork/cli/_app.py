@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -35,6 +35,7 @@ class StrategyName(StrEnum):
     auto = "auto"
     probe = "probe"
     as_is = "as-is"
+    zero_shot = "zero-shot"
 
 
 class FitName(StrEnum):
@@ -134,10 +135,16 @@ def check(
 @command(app, "fit")
 def fit(
     console: Console,
-    data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", help="Where the model folder goes.")],
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            help="As of the other commands; zero-shot needs none where there are --labels.", show_default=False
+        ),
+    ] = None,
     strategy: Annotated[
-        StrategyName, typer.Option(help="Rung of the ladder; auto is a probe for now. as-is trains nothing.")
+        StrategyName,
+        typer.Option(help="Rung of the ladder; auto is a probe for now. as-is and zero-shot train nothing."),
     ] = StrategyName.auto,
     backbone: Annotated[
         str, typer.Option(help="A name that `topwork models` or timm knows; of several with commas, the best is kept.")
@@ -156,6 +163,22 @@ def fit(
     class_map: Annotated[
         Path | None, typer.Option("--map", help='For as-is: JSON file of {"class": ["ImageNet name" or index, ...]}.')
     ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help='For zero-shot: words for the classes, with commas: "a cat,a dog".')
+    ] = None,
+    descriptions: Annotated[
+        Path | None, typer.Option(help="For zero-shot: file of `class: description` lines, or JSON.")
+    ] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help='For zero-shot: file of sentences such as "a photo of a {}.", one a line.')
+    ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(help="For zero-shot: folder or hub repository of the text tower; the catalogue's if not given."),
+    ] = None,
+    blend: Annotated[
+        bool, typer.Option("--blend", help="For zero-shot: let a probe join in, as far as it helps.")
+    ] = False,
     engine: Annotated[EngineOption, typer.Option(help="What runs the network.")] = EngineOption.auto,
     test: Annotated[float, typer.Option(help="Share held out where DATA has no test/ or val/.", min=0, max=0.9)] = 0.2,
     allow: Annotated[
@@ -180,14 +203,21 @@ def fit(
         "cache": cache,
         "seed": seed,
     }
-    options = (
+    options: Any = (
         AsIsOptions(class_map=read_class_map(class_map) if class_map else None, **common)
         if strategy is StrategyName.as_is
         else ProbeOptions(
             stages=names, pooling=pooling.value, head=head.value, class_weight=class_weight.value, **common
         )
     )
+    if strategy is StrategyName.zero_shot:
+        options = _zero_shot_options(labels, descriptions, prompts, text, blend, common)
     networks = [load(name.strip(), weights=weights, size=size) for name in backbone.split(",")]
+    if data is None:
+        made = fitting.from_words(_labels_alone(strategy, labels, networks), networks[0], options)
+        made.save(out, self_contained=self_contained)
+        _say_notes(console, made.record.data.notes)
+        return console.result({"model": str(out), **made.record.model_dump(mode="json")}, _text.fitted(made, out))
     with console.progress():
         fitted = fitting.fit(
             data,
@@ -201,6 +231,28 @@ def fit(
         fitted.save(out, self_contained=self_contained)
     _say_notes(console, fitted.record.data.notes)
     console.result({"model": str(out), **fitted.record.model_dump(mode="json")}, _text.fitted(fitted, out))
+
+
+def _zero_shot_options(
+    labels: str | None, descriptions: Path | None, prompts: Path | None, text: str | None, blend: bool, common: Any
+) -> Any:
+    from topwork.strategies import TEMPLATES, ZeroShotOptions, read_descriptions, read_templates
+
+    return ZeroShotOptions(
+        labels=tuple(labels.split(",")) if labels is not None else None,
+        descriptions=read_descriptions(descriptions) if descriptions else None,
+        templates=read_templates(prompts) if prompts else TEMPLATES,
+        text=text,
+        blend=blend,
+        **common,
+    )
+
+
+def _labels_alone(strategy: StrategyName, labels: str | None, networks: Sized) -> list[str]:
+    """The labels of a fit without data."""
+    if strategy is not StrategyName.zero_shot or labels is None or len(networks) != 1:
+        raise typer.BadParameter("DATA may be left out only with --strategy zero-shot, --labels and one backbone")
+    return labels.split(",")
 
 
 @command(app, "evaluate")

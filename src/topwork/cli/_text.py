@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from topwork.data import LeftOut
     from topwork.doctor import Health
     from topwork.evaluate import Estimate, Evaluation
-    from topwork.model import Evaluated, Model, ModelRecord, Prediction, TrialRecord
+    from topwork.model import Evaluated, Model, ModelRecord, Prediction, TrialRecord, WordsRecord
     from topwork.strategies import OwnAnswer
 
 _CLASSES = 30  # rows of a per-class table on the terminal; --json has them all
@@ -51,13 +51,20 @@ def _choices(record: ModelRecord) -> list[str]:
         f"{sum(record.data.training)} training images in {len(record.classes)} classes"
         + (f"; {_files(record.data.left_out)} left out" if record.data.left_out else "")
     ]
-    questions = (("backbone", "the backbone is"), ("fit", "the image is taken by"), ("stages", "the head reads"))
+    questions = (
+        ("backbone", "the backbone is"),
+        ("fit", "the image is taken by"),
+        ("stages", "the head reads"),
+        ("blend", "what answers is"),
+    )
     for question, words in questions:
         trials = [trial for trial in record.trials if trial.question == question]
         if trials:
             lines.append(f"By cross-validation {words} " + ", ".join(map(_trial, trials)))
     if record.mapping is not None:
         lines.append(_met(record))
+    if record.words is not None:
+        lines.append(_said(record.words))
     return lines
 
 
@@ -70,6 +77,14 @@ def _met(record: ModelRecord) -> str:
     pairs = [f"{printable(name)} {n}" for name, n in zip(record.classes, record.mapping.covers, strict=True)]
     shown = ", ".join(pairs[:_CLASSES]) + (", …" if len(pairs) > _CLASSES else "")
     return f"The network's own classes answer, met {_WAYS[record.mapping.way]}: {shown}"
+
+
+def _said(words: WordsRecord) -> str:
+    """What stands for a class: ``Texts of the first class, as X was asked: cat; a photo of a cat.; …``."""
+    shown = "; ".join(printable(prompt) for prompt in words.prompts[0][:3])
+    return f"Texts of the first class, as {printable(words.source)} was asked: {shown}" + (
+        "; …" if len(words.prompts[0]) > 3 else ""
+    )
 
 
 def _files(count: int) -> str:

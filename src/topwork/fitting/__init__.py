@@ -2,5 +2,6 @@
 
 from topwork.fitting._fit import fit
 from topwork.fitting._sample import sample_folder
+from topwork.fitting._words import from_words
 
-__all__ = ["fit", "sample_folder"]
+__all__ = ["fit", "from_words", "sample_folder"]

@@ -18,13 +18,24 @@ from topwork.checking import BLOCKING, Checkup, vet
 from topwork.data import ImageDataset, LeftOut, grouped, printable, read, split
 from topwork.errors import DataError
 from topwork.evaluate import Evaluation, evaluate
-from topwork.heads import LinearHead, MappedHead
-from topwork.model import DataRecord, EngineRecord, MappingRecord, Model, ModelRecord, TrialRecord
-from topwork.strategies import Announce, AsIs, AsIsOptions, Probe, ProbeOptions, fit_as_is, fit_best_probe
+from topwork.heads import BlendHead, LinearHead, MappedHead, TextHead
+from topwork.model import DataRecord, EngineRecord, MappingRecord, Model, ModelRecord, TrialRecord, WordsRecord
+from topwork.strategies import (
+    Announce,
+    AsIs,
+    AsIsOptions,
+    Probe,
+    ProbeOptions,
+    ZeroShot,
+    ZeroShotOptions,
+    fit_as_is,
+    fit_best_probe,
+    fit_zero_shot,
+)
 
-Strategy = Literal["auto", "probe", "as-is"]
-Options = ProbeOptions | AsIsOptions
-Fitted = Probe | AsIs
+Strategy = Literal["auto", "probe", "as-is", "zero-shot"]
+Options = ProbeOptions | AsIsOptions | ZeroShotOptions
+Fitted = Probe | AsIs | ZeroShot
 
 _NAMED = 10  # files left out that the notes name
 _LIBRARIES = ("numpy", "openvino", "pillow", "simplejpeg", "timm", "torch")
@@ -44,10 +55,12 @@ def fit(
 
     Args:
         data: A folder of class folders (perhaps under ``train/``, ``val/``, ``test/``), a CSV manifest, or a data set.
-        strategy: Which rung of the ladder; ``auto`` is a probe until advice is built. ``as-is`` trains nothing.
+        strategy: Which rung of the ladder; ``auto`` is a probe until advice is built. ``as-is`` and
+            ``zero-shot`` train nothing.
         backbone: A name that ``load_backbone`` takes, or a backbone; or several, of which cross-validation on the
             training part keeps the best.
-        options: Of the strategy: ``ProbeOptions``, or ``AsIsOptions`` for ``as-is``.
+        options: Of the strategy: ``ProbeOptions``, ``AsIsOptions`` for ``as-is``, ``ZeroShotOptions`` for
+            ``zero-shot``.
         test: Share of the images to hold out where the data has no ``test`` or ``val`` part; 0 holds none out. Copies
             and near copies of one picture stay on one side, there and in cross-validation.
         allow: Names of findings that would stop the fit, such as ``leakage``, to train in spite of.
@@ -80,9 +93,14 @@ def _options(strategy: str, options: Options | None) -> Options:
     Raises:
         DataError: There is no such strategy, or these are another one's options.
     """
-    kinds: dict[str, type[Options]] = {"auto": ProbeOptions, "probe": ProbeOptions, "as-is": AsIsOptions}
+    kinds: dict[str, type[Options]] = {
+        "auto": ProbeOptions,
+        "probe": ProbeOptions,
+        "as-is": AsIsOptions,
+        "zero-shot": ZeroShotOptions,
+    }
     if strategy not in kinds:
-        raise DataError(f"strategy must be auto, probe or as-is, not {strategy!r}")
+        raise DataError(f"strategy must be one of {', '.join(kinds)}, not {strategy!r}")
     kind = kinds[strategy]
     if not isinstance(options, kind | None):
         raise DataError(f"strategy {strategy} takes {kind.__name__}, not {type(options).__name__}")
@@ -93,7 +111,10 @@ def _fitted(dataset: ImageDataset, networks: Sequence[Backbone], options: Option
     if isinstance(options, ProbeOptions):
         return fit_best_probe(dataset, networks, options, announce=announce)
     if len(networks) != 1:
-        raise DataError(f"as-is takes one backbone, not {len(networks)}", hint="nothing is trained to compare them by")
+        name = "as-is" if isinstance(options, AsIsOptions) else "zero-shot"
+        raise DataError(f"{name} takes one backbone, not {len(networks)}", hint="nothing is trained to compare them by")
+    if isinstance(options, ZeroShotOptions):
+        return fit_zero_shot(dataset, networks[0], options, announce=announce)
     return fit_as_is(dataset, networks[0], options, announce=announce)
 
 
@@ -156,15 +177,22 @@ def _evidence(fitted: Fitted) -> dict[str, Any]:
         return {"strategy": "as-is", "cross_validation": {}, "trials": (), "mapping": mapping}
     scores = {"accuracy": fitted.cv_accuracy, "log_loss": fitted.cv_log_loss}
     return {
-        "strategy": "probe",
+        "strategy": fitted.strategy if isinstance(fitted, ZeroShot) else "probe",
         "cross_validation": {name: value for name, value in scores.items() if value is not None},
         "trials": tuple(TrialRecord(**dataclasses.asdict(trial)) for trial in fitted.trials),
+        "words": _words(fitted) if isinstance(fitted, ZeroShot) else None,
     }
+
+
+def _words(fitted: ZeroShot) -> WordsRecord:
+    source, revision, sha256 = fitted.source
+    return WordsRecord(source=source, revision=revision, sha256=sha256, prompts=fitted.prompts)
 
 
 def _record(checkup: Checkup, fitted: Fitted, held_out: str, evaluation: Evaluation | None, seed: int) -> ModelRecord:
     given, used = checkup.dataset, fitted.table.dataset
     learnt = [f"a map was learnt, since {fitted.reason}"] if isinstance(fitted, AsIs) and fitted.reason else []
+    learnt = [fitted.reason] if isinstance(fitted, ZeroShot) and fitted.reason else learnt
     return ModelRecord(
         classes=used.classes,
         **_evidence(fitted),
@@ -173,7 +201,7 @@ def _record(checkup: Checkup, fitted: Fitted, held_out: str, evaluation: Evaluat
         engine=EngineRecord(**dataclasses.asdict(fitted.table.choice)),
         head=fitted.head.kind,
         calibration={"temperature": fitted.head.temperature}
-        if isinstance(fitted.head, LinearHead | MappedHead)
+        if isinstance(fitted.head, LinearHead | MappedHead | TextHead | BlendHead)
         else {},
         metrics=evaluation.to_dict() if evaluation else None,
         data=DataRecord(
@@ -185,6 +213,11 @@ def _record(checkup: Checkup, fitted: Fitted, held_out: str, evaluation: Evaluat
             notes=(*given.notes, *learnt, *_found(checkup), *_left_out(used.left_out, _NAMED)),
         ),
         seed=seed,
-        versions={"topwork": __version__, **{name: importlib.metadata.version(name) for name in _LIBRARIES}},
+        versions=versions(),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
+
+
+def versions() -> dict[str, str]:
+    """Of topwork and of the libraries that a model's figures depend on."""
+    return {"topwork": __version__, **{name: importlib.metadata.version(name) for name in _LIBRARIES}}

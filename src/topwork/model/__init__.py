@@ -2,7 +2,15 @@
 
 from topwork.model._folder import require_free
 from topwork.model._model import Evaluated, Model, Prediction, load
-from topwork.model._record import FORMAT, DataRecord, EngineRecord, MappingRecord, ModelRecord, TrialRecord
+from topwork.model._record import (
+    FORMAT,
+    DataRecord,
+    EngineRecord,
+    MappingRecord,
+    ModelRecord,
+    TrialRecord,
+    WordsRecord,
+)
 
 __all__ = [
     "FORMAT",
@@ -14,6 +22,7 @@ __all__ = [
     "ModelRecord",
     "Prediction",
     "TrialRecord",
+    "WordsRecord",
     "load",
     "require_free",
 ]

@@ -55,6 +55,22 @@ class MappingRecord(_Strict):
     covers: tuple[int, ...]
 
 
+class WordsRecord(_Strict):
+    """What was said of each class, and who understood it (``strategies.ZeroShot``).
+
+    Attributes:
+        source: Folder or repository of the text tower.
+        revision: The hub's commit; empty for a folder.
+        sha256: Of its weights.
+        prompts: The texts of each class, whose embeddings were averaged, in the order of the classes.
+    """
+
+    source: str
+    revision: str
+    sha256: str
+    prompts: tuple[tuple[str, ...], ...]
+
+
 class DataRecord(_Strict):
     """The data that made the model.
 
@@ -91,6 +107,7 @@ class ModelRecord(_Strict):
         cross_validation: Accuracy and log loss out of fold on the training part, where they were measured.
         trials: What was compared on the way.
         mapping: How the network's own classes met the user's, where they are what answers.
+        words: What was said of the classes, where words answer.
         metrics: ``Evaluation.to_dict`` on held-out images; None where none were held out.
         data: What made it.
         seed: Of everything that was drawn.
@@ -110,6 +127,7 @@ class ModelRecord(_Strict):
     cross_validation: dict[str, float]
     trials: tuple[TrialRecord, ...]
     mapping: MappingRecord | None = None
+    words: WordsRecord | None = None
     metrics: dict[str, Any] | None
     data: DataRecord
     seed: int
@@ -124,6 +142,8 @@ class ModelRecord(_Strict):
             raise ValueError(f"{len(self.classes)} classes, but counts of {len(self.data.training)}")
         if self.mapping is not None and len(self.mapping.covers) != len(self.classes):
             raise ValueError(f"{len(self.classes)} classes, but a mapping of {len(self.mapping.covers)}")
+        if self.words is not None and len(self.words.prompts) != len(self.classes):
+            raise ValueError(f"{len(self.classes)} classes, but words for {len(self.words.prompts)}")
         return self
 
 

@@ -7,7 +7,7 @@ from topwork.strategies._own_classes import Candidate, OwnAnswer, OwnClasses
 from topwork.strategies._probe import Announce, Probe, ProbeOptions, fit_probe
 from topwork.strategies._prompts import TEMPLATES, read_descriptions, read_templates
 from topwork.strategies._several import fit_best_probe
-from topwork.strategies._zero_shot import ZeroShot, ZeroShotOptions, fit_zero_shot, zero_shot_head
+from topwork.strategies._zero_shot import Words, ZeroShot, ZeroShotOptions, fit_zero_shot, words_alone
 
 __all__ = [
     "TEMPLATES",
@@ -21,6 +21,7 @@ __all__ = [
     "ProbeOptions",
     "Trial",
     "Way",
+    "Words",
     "ZeroShot",
     "ZeroShotOptions",
     "as_is_head",
@@ -31,5 +32,5 @@ __all__ = [
     "read_class_map",
     "read_descriptions",
     "read_templates",
-    "zero_shot_head",
+    "words_alone",
 ]

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,6 @@ from topwork.strategies._probe import Announce
 from topwork.strategies._prompts import TEMPLATES, Descriptions, label_names, prompts
 
 _SHARES = tuple(share / 10 for share in range(1, 10))  # of the words in a blend
-
-Kind = Literal["words", "probe", "blend"]
 
 
 @dataclass(frozen=True)
@@ -64,9 +62,9 @@ class ZeroShot:
         head: Features to probabilities.
         table: The network's own pooled features of every image of the data set.
         trials: Words alone, the probe alone and the best blend, where a blend was asked for.
-        accuracy: Of the head on the training part: out of fold where a probe takes part, and as it is where words alone
-            answer, since nothing but one temperature was fitted on it. None without labelled training images.
-        log_loss: Likewise, in nats, after the temperature.
+        cv_accuracy: Of the head on the training part: out of fold where a probe takes part, and as it is where words
+            alone answer, since nothing but one temperature was fitted on it. None without labelled training images.
+        cv_log_loss: Likewise, in nats, after the temperature.
         prompts: What was said of each class, in the classes' order.
         source: Where the text tower came from: place, commit, hash.
         reason: Why no blend was tried though one was asked for; empty otherwise.
@@ -75,11 +73,13 @@ class ZeroShot:
     head: TextHead | BlendHead | LinearHead
     table: FeatureTable
     trials: tuple[Trial, ...]
-    accuracy: float | None
-    log_loss: float | None
+    cv_accuracy: float | None
+    cv_log_loss: float | None
     prompts: tuple[tuple[str, ...], ...]
     source: tuple[str, str, str]
     reason: str = ""
+
+    strategy: ClassVar[str] = "zero-shot"
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,24 @@ def fit_zero_shot(
     return ZeroShot(best.head, table, trials, best.accuracy, best.log_loss, told, source)
 
 
-def zero_shot_head(labels: Sequence[str], backbone: Backbone, options: ZeroShotOptions | None = None) -> TextHead:
+@dataclass(frozen=True)
+class Words:
+    """A head for labels alone.
+
+    Attributes:
+        head: Features to probabilities.
+        classes: The labels.
+        prompts: What was said of each, in the same order.
+        source: Where the text tower came from: place, commit, hash.
+    """
+
+    head: TextHead
+    classes: tuple[str, ...]
+    prompts: tuple[tuple[str, ...], ...]
+    source: tuple[str, str, str]
+
+
+def words_alone(labels: Sequence[str], backbone: Backbone, options: ZeroShotOptions | None = None) -> Words:
     """The head for labels alone, without any image: a classifier for whoever has only words.
 
     It reads the output ``embedding`` of the backbone; its classes are the labels.
@@ -145,7 +162,7 @@ def zero_shot_head(labels: Sequence[str], backbone: Backbone, options: ZeroShotO
     Args:
         labels: Two or more.
         backbone: The image tower of an image-text model.
-        options: Of them, ``labels`` has no say here.
+        options: Of them, ``labels`` has no say here, nor has anything that needs images.
 
     Raises:
         DataError: A label is empty, or two mean the same.
@@ -153,8 +170,10 @@ def zero_shot_head(labels: Sequence[str], backbone: Backbone, options: ZeroShotO
         MissingExtraError: open_clip is not installed.
     """
     chosen = dataclasses.replace(options or ZeroShotOptions(), labels=None)
-    told = _told(label_names(labels), chosen)
-    return _head(text_tower(backbone, chosen.text, offline=chosen.offline), told)
+    classes = label_names(labels)
+    told = _told(classes, chosen)
+    tower = text_tower(backbone, chosen.text, offline=chosen.offline)
+    return Words(_head(tower, told), classes, told, (tower.source, tower.revision, tower.sha256))
 
 
 def _told(classes: Sequence[str], options: ZeroShotOptions) -> tuple[tuple[str, ...], ...]:
