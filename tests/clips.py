@@ -99,7 +99,7 @@ def digits_clip() -> Clip:
 
 
 def digit_folder(folder: Path, classes: Sequence[str], count: int, first: int = 0) -> Path:
-    """Class folders of pictures that no training image shares its handwriting with."""
+    """Class folders of pictures made of digits that were kept out of the training."""
     images, labels = _digits()
     for name in classes:
         colour, digit = name.split("_")
