@@ -208,8 +208,7 @@ def _blended(words: _Scored, train: FeatureTable, seed: int) -> tuple[_Scored, t
     """Words, a probe, and the best blend of both, on the same held-out images.
 
     The words' logits are honest on every training image, the probe's out of fold. The lowest log loss wins, without the
-    proof that `compare` asks for: of few images, where no difference is proven, a blend is the safest guess
-    (docs/decisions/zero-shot.md).
+    proof that `compare` asks for: neither of the other two is the plain way (docs/decisions/zero-shot.md).
     """
     assert isinstance(words.head, TextHead)
     fitted = fit_head(train, class_weight="none", seed=seed)
