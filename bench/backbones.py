@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _report import header, table
 
+from _report import header, table
 from topwork import read
 from topwork.backbones import CATALOGUE, CatalogueRow, EngineChoice, load, open_engine, precisions, row
 from topwork.backbones._parity import IMAGES, TOLERANCE, worst_deviation
@@ -38,7 +38,17 @@ def main() -> None:
             os.environ["TOPWORK_CACHE"] = cache
             cells.append(measured(entry, dataset))
         print(*cells[-1], sep=" | ", flush=True)
-    head = ("backbone", "M parameters", "pixels", "outputs", "torch s", "convert s", "parity f32", "parity bf16", "runs in")
+    head = (
+        "backbone",
+        "M parameters",
+        "pixels",
+        "outputs",
+        "torch s",
+        "convert s",
+        "f32 off by",
+        "bf16 off by",
+        "runs in",
+    )
     print("\n" + table(head, cells))
 
 
@@ -52,7 +62,7 @@ def measured(entry: CatalogueRow, dataset: ImageDataset) -> tuple[str, ...]:
     assert reference.shape == (IMAGES, sum(map(backbone.width, outputs)))
     assert np.isfinite(reference).all()
     found: dict[str, str] = {"bf16": "not here"}
-    kept = ""
+    kept, convert = "", 0.0
     for precision in reversed(precisions("openvino")):
         engine, opened = timed(lambda p=precision: open_engine(backbone, outputs, EngineChoice("openvino", p)))
         distance = worst_deviation(backbone, outputs, engine(images), reference)

@@ -43,7 +43,7 @@ def parted(tmp_path: Path, shared_cache: Path) -> Path:
 
 
 def test_the_public_names_are_there() -> None:
-    assert topwork.fitting.__all__ == ["fit", "sample_folder"]
+    assert topwork.fitting.__all__ == ["fit", "from_words", "sample_folder"]
     assert topwork.fit is fit
 
 
@@ -329,8 +329,8 @@ def test_a_backbone_may_be_given_by_name_or_as_a_value(easy: Path) -> None:
 
 
 def test_wrong_names_are_refused_with_the_nearest(easy: Path) -> None:
-    with pytest.raises(DataError, match=r"strategy must be auto, .*, not 'finetune'"):
-        fit(easy, strategy="finetune")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"strategy must be one of auto, .*, not 'tune'"):
+        fit(easy, strategy="tune")  # type: ignore[arg-type]
     with pytest.raises(BackboneError, match="no backbone is called 'lite9'") as refused:
         fit(easy, backbone="lite9")
     assert "lite0" in refused.value.hint

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from topwork.data import ImageDataset
-from topwork.errors import TopworkError
-from topwork.errors import ReportError
+from topwork.errors import ReportError, TopworkError
 from topwork.report import checkup_page, write_page
 from topwork.report._page import MARK
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sized
 from enum import StrEnum
@@ -34,6 +36,7 @@ class StrategyName(StrEnum):
 
     auto = "auto"
     probe = "probe"
+    finetune = "finetune"
     as_is = "as-is"
     zero_shot = "zero-shot"
 
@@ -45,6 +48,24 @@ class FitName(StrEnum):
     crop = "crop"
     squash = "squash"
     pad = "pad"
+
+
+class AugmentName(StrEnum):
+    """Levels of augmentation."""
+
+    none = "none"
+    light = "light"
+    colour = "colour"
+    rand = "rand"
+
+
+class OrientName(StrEnum):
+    """Ways to turn training images."""
+
+    auto = "auto"
+    none = "none"
+    mirror = "mirror"
+    any = "any"
 
 
 class HeadName(StrEnum):
@@ -144,7 +165,9 @@ def fit(
     ] = None,
     strategy: Annotated[
         StrategyName,
-        typer.Option(help="Rung of the ladder; auto is a probe for now. as-is and zero-shot train nothing."),
+        typer.Option(
+            help="The rung: as-is and zero-shot train nothing, probe a head, finetune the backbone too; auto: probe."
+        ),
     ] = StrategyName.auto,
     backbone: Annotated[
         str, typer.Option(help="A name that `topwork models` or timm knows; of several with commas, the best is kept.")
@@ -160,6 +183,22 @@ def fit(
     class_weight: Annotated[
         ClassWeightName, typer.Option(help="Whether rare classes weigh more.")
     ] = ClassWeightName.auto,
+    unfreeze: Annotated[
+        str, typer.Option(help="For finetune: how many stages to train, counted from the last; all; or auto.")
+    ] = "auto",
+    augment: Annotated[
+        AugmentName, typer.Option(help="For finetune: what is done to a training image.")
+    ] = AugmentName.light,
+    orient: Annotated[
+        OrientName, typer.Option(help="For finetune: mirror images, turn them at will (any), or neither.")
+    ] = OrientName.auto,
+    epochs: Annotated[int, typer.Option(help="For finetune: passes over the training images.", min=1)] = 6,
+    budget: Annotated[
+        str | None, typer.Option(help="For finetune: time for the training, such as 90s or 5m; the schedule fits it.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="For finetune: go on where a run with the same -o was broken off.")
+    ] = False,
     class_map: Annotated[
         Path | None, typer.Option("--map", help='For as-is: JSON file of {"class": ["ImageNet name" or index, ...]}.')
     ] = None,
@@ -193,7 +232,7 @@ def fit(
     """Train a classifier on DATA and measure it on images it has not seen."""
     from topwork import fitting, model
     from topwork.backbones import load
-    from topwork.strategies import AsIsOptions, ProbeOptions, read_class_map
+    from topwork.strategies import AsIsOptions, FinetuneOptions, ProbeOptions, default_config, read_class_map
 
     model.require_free(out)
     names: Any = stages if stages in ("auto", "last", "all") else tuple(map(str.strip, stages.split(",")))
@@ -203,13 +242,23 @@ def fit(
         "cache": cache,
         "seed": seed,
     }
-    options: Any = (
-        AsIsOptions(class_map=read_class_map(class_map) if class_map else None, **common)
-        if strategy is StrategyName.as_is
-        else ProbeOptions(
-            stages=names, pooling=pooling.value, head=head.value, class_weight=class_weight.value, **common
-        )
+    probe = ProbeOptions(
+        stages=names, pooling=pooling.value, head=head.value, class_weight=class_weight.value, **common
     )
+    training = out.with_name(f"{out.name}.training")
+    options: Any = probe
+    if strategy is StrategyName.as_is:
+        options = AsIsOptions(class_map=read_class_map(class_map) if class_map else None, **common)
+    if strategy is StrategyName.finetune:
+        options = FinetuneOptions(
+            unfreeze=_stage_count(unfreeze),
+            augment=augment.value,
+            orient=orient.value,
+            config=default_config(epochs=epochs, seed=seed, budget_seconds=_seconds(budget)),
+            probe=probe,
+            checkpoint=training,
+            resume=resume,
+        )
     if strategy is StrategyName.zero_shot:
         options = _zero_shot_options(labels, descriptions, prompts, text, blend, common)
     networks = [load(name.strip(), weights=weights, size=size) for name in backbone.split(",")]
@@ -229,8 +278,31 @@ def fit(
             announce=console.step,
         )
         fitted.save(out, self_contained=self_contained)
+    shutil.rmtree(training, ignore_errors=True)  # checkpoints of a training that is done
     _say_notes(console, fitted.record.data.notes)
     console.result({"model": str(out), **fitted.record.model_dump(mode="json")}, _text.fitted(fitted, out))
+
+
+def _stage_count(text: str) -> Any:
+    if text in ("auto", "all"):
+        return text
+    if not text.isdecimal():
+        raise typer.BadParameter(f"--unfreeze takes a number of stages, all or auto, not {text!r}")
+    return int(text)
+
+
+def _seconds(text: str | None) -> float | None:
+    """``90s``, ``5m``, ``1h`` or seconds as a number."""
+    if text is None:
+        return None
+    number, unit = (text[:-1], text[-1]) if text[-1:] in "smh" else (text, "s")
+    try:
+        seconds = float(number) * {"s": 1, "m": 60, "h": 3600}[unit]
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise typer.BadParameter(f"--budget takes a time such as 90s, 5m or 1h, not {text!r}")
+    return seconds
 
 
 def _zero_shot_options(

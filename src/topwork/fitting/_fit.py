@@ -24,18 +24,21 @@ from topwork.strategies import (
     Announce,
     AsIs,
     AsIsOptions,
+    Finetuned,
+    FinetuneOptions,
     Probe,
     ProbeOptions,
     ZeroShot,
     ZeroShotOptions,
+    finetune,
     fit_as_is,
     fit_best_probe,
     fit_zero_shot,
 )
 
-Strategy = Literal["auto", "probe", "as-is", "zero-shot"]
-Options = ProbeOptions | AsIsOptions | ZeroShotOptions
-Fitted = Probe | AsIs | ZeroShot
+Strategy = Literal["auto", "probe", "finetune", "as-is", "zero-shot"]
+Options = ProbeOptions | FinetuneOptions | AsIsOptions | ZeroShotOptions
+Fitted = Probe | Finetuned | AsIs | ZeroShot
 
 _NAMED = 10  # files left out that the notes name
 _LIBRARIES = ("numpy", "openvino", "pillow", "simplejpeg", "timm", "torch")
@@ -55,12 +58,13 @@ def fit(
 
     Args:
         data: A folder of class folders (perhaps under ``train/``, ``val/``, ``test/``), a CSV manifest, or a data set.
-        strategy: Which rung of the ladder; ``auto`` is a probe until advice is built. ``as-is`` and
+        strategy: Which rung of the ladder; ``auto`` is a probe until advice is built. ``finetune`` trains the top of
+            the backbone too and keeps the probe where that is no worse; ``as-is`` and
             ``zero-shot`` train nothing.
         backbone: A name that ``load_backbone`` takes, or a backbone; or several, of which cross-validation on the
             training part keeps the best.
-        options: Of the strategy: ``ProbeOptions``, ``AsIsOptions`` for ``as-is``, ``ZeroShotOptions`` for
-            ``zero-shot``.
+        options: Of the strategy: ``ProbeOptions``, ``FinetuneOptions`` for ``finetune``, ``AsIsOptions`` for ``as-is``,
+            ``ZeroShotOptions`` for ``zero-shot``.
         test: Share of the images to hold out where the data has no ``test`` or ``val`` part; 0 holds none out. Copies
             and near copies of one picture stay on one side, there and in cross-validation.
         allow: Names of findings that would stop the fit, such as ``leakage``, to train in spite of.
@@ -84,7 +88,8 @@ def fit(
     held_out = dataset.held_out_part
     evaluation = _evaluation(fitted, held_out, chosen.seed)
     record = _record(checkup, fitted, held_out, evaluation, chosen.seed)
-    return Model(record, fitted.head, fitted.table.backbone)
+    history = [epoch.model_dump() for epoch in fitted.history] if isinstance(fitted, Finetuned) else []
+    return Model(record, fitted.head, fitted.table.backbone, history)
 
 
 def _options(strategy: str, options: Options | None) -> Options:
@@ -96,6 +101,7 @@ def _options(strategy: str, options: Options | None) -> Options:
     kinds: dict[str, type[Options]] = {
         "auto": ProbeOptions,
         "probe": ProbeOptions,
+        "finetune": FinetuneOptions,
         "as-is": AsIsOptions,
         "zero-shot": ZeroShotOptions,
     }
@@ -110,6 +116,9 @@ def _options(strategy: str, options: Options | None) -> Options:
 def _fitted(dataset: ImageDataset, networks: Sequence[Backbone], options: Options, announce: Announce | None) -> Fitted:
     if isinstance(options, ProbeOptions):
         return fit_best_probe(dataset, networks, options, announce=announce)
+    if isinstance(options, FinetuneOptions):
+        probe = fit_best_probe(dataset, networks, options.probe, announce=announce)
+        return finetune(dataset, probe, options, announce=announce)
     if len(networks) != 1:
         name = "as-is" if isinstance(options, AsIsOptions) else "zero-shot"
         raise DataError(f"{name} takes one backbone, not {len(networks)}", hint="nothing is trained to compare them by")
@@ -177,7 +186,7 @@ def _evidence(fitted: Fitted) -> dict[str, Any]:
         return {"strategy": "as-is", "cross_validation": {}, "trials": (), "mapping": mapping}
     scores = {"accuracy": fitted.cv_accuracy, "log_loss": fitted.cv_log_loss}
     return {
-        "strategy": fitted.strategy if isinstance(fitted, ZeroShot) else "probe",
+        "strategy": fitted.strategy if isinstance(fitted, Finetuned | ZeroShot) else "probe",
         "cross_validation": {name: value for name, value in scores.items() if value is not None},
         "trials": tuple(TrialRecord(**dataclasses.asdict(trial)) for trial in fitted.trials),
         "words": _words(fitted) if isinstance(fitted, ZeroShot) else None,
@@ -189,10 +198,18 @@ def _words(fitted: ZeroShot) -> WordsRecord:
     return WordsRecord(source=source, revision=revision, sha256=sha256, prompts=fitted.prompts)
 
 
+def _told(fitted: Fitted) -> Sequence[str]:
+    """What the strategy itself has to say."""
+    if isinstance(fitted, AsIs):
+        return [f"a map was learnt, since {fitted.reason}"] if fitted.reason else []
+    if isinstance(fitted, ZeroShot):
+        return [fitted.reason] if fitted.reason else []
+    return fitted.notes if isinstance(fitted, Finetuned) else ()
+
+
 def _record(checkup: Checkup, fitted: Fitted, held_out: str, evaluation: Evaluation | None, seed: int) -> ModelRecord:
     given, used = checkup.dataset, fitted.table.dataset
-    learnt = [f"a map was learnt, since {fitted.reason}"] if isinstance(fitted, AsIs) and fitted.reason else []
-    learnt = [fitted.reason] if isinstance(fitted, ZeroShot) and fitted.reason else learnt
+    told = _told(fitted)
     return ModelRecord(
         classes=used.classes,
         **_evidence(fitted),
@@ -210,7 +227,7 @@ def _record(checkup: Checkup, fitted: Fitted, held_out: str, evaluation: Evaluat
             held_out=len(used.part(held_out)) if held_out else 0,
             held_out_part=held_out,
             left_out=len(used.left_out),
-            notes=(*given.notes, *learnt, *_found(checkup), *_left_out(used.left_out, _NAMED)),
+            notes=(*given.notes, *told, *_found(checkup), *_left_out(used.left_out, _NAMED)),
         ),
         seed=seed,
         versions=versions(),

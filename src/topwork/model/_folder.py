@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from topwork.errors import BackboneError, ModelError
 from topwork.heads import Head, head_from_tensors
 from topwork.model._record import ModelRecord, parse_record
 
-RECORD, HEAD, BACKBONE = "model.json", "head.safetensors", "backbone.safetensors"
-_OURS = {RECORD, HEAD, BACKBONE, "history.jsonl", "report.html", ".DS_Store", "Thumbs.db"}
+RECORD, HEAD, BACKBONE, HISTORY = "model.json", "head.safetensors", "backbone.safetensors", "history.jsonl"
+_OURS = {RECORD, HEAD, BACKBONE, HISTORY, "report.html", ".DS_Store", "Thumbs.db"}
 _RECORD_BYTES = 256 * 2**20  # far beyond any real record; keeps a hostile file out of memory
 
 _MODE = 0o644  # safetensors makes its files private; a model is to be shared
@@ -29,7 +30,15 @@ _WRITE_HINT = "choose another folder with -o, or make room; nothing was changed 
 Tensors = Mapping[str, npt.NDArray[Any]]
 
 
-def write(folder: Path, record: ModelRecord, head: Head, backbone: Backbone, *, self_contained: bool) -> None:
+def write(
+    folder: Path,
+    record: ModelRecord,
+    head: Head,
+    backbone: Backbone,
+    history: Sequence[dict[str, Any]] = (),
+    *,
+    self_contained: bool,
+) -> None:
     """Write a model folder, or leave what was there.
 
     Raises:
@@ -43,6 +52,8 @@ def write(folder: Path, record: ModelRecord, head: Head, backbone: Backbone, *, 
             if self_contained:
                 record = _with_weights(record, backbone, draft / BACKBONE)
             _write_tensors(head.to_tensors(), draft / HEAD)
+            if history:
+                (draft / HISTORY).write_text("".join(f"{json.dumps(epoch)}\n" for epoch in history), "utf-8")
             (draft / RECORD).write_text(_readable(record.model_dump_json(indent=2)) + "\n", "utf-8")
     except (OSError, SafetensorError) as error:  # the latter is what safetensors makes of a full disk
         reason = error.strerror if isinstance(error, OSError) else None
@@ -106,7 +117,7 @@ def _write_tensors(tensors: Tensors, path: Path) -> None:
     path.chmod(_MODE)
 
 
-def read(folder: Path) -> tuple[ModelRecord, Head, Backbone]:
+def read(folder: Path) -> tuple[ModelRecord, Head, Backbone, tuple[dict[str, Any], ...]]:
     """Read a model folder and check that its parts belong together.
 
     Raises:
@@ -134,7 +145,7 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return facts.st_ino, facts.st_mtime_ns
 
 
-def _read(folder: Path) -> tuple[ModelRecord, Head, Backbone]:
+def _read(folder: Path) -> tuple[ModelRecord, Head, Backbone, tuple[dict[str, Any], ...]]:
     record = parse_record(_read_text(folder), str(folder / RECORD))
     backbone = _backbone(folder, record)
     head = _head(folder / HEAD, record)
@@ -145,7 +156,15 @@ def _read(folder: Path) -> tuple[ModelRecord, Head, Backbone]:
     width = sum(map(backbone.width, record.outputs))
     if head.n_features != width:
         raise ModelError(f"{folder}: the head reads {head.n_features} features, its outputs give {width}")
-    return record, head, backbone
+    return record, head, backbone, _history(folder / HISTORY)
+
+
+def _history(path: Path) -> tuple[dict[str, Any], ...]:
+    try:
+        lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+        return tuple(json.loads(line) for line in lines)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: cannot be read: {error}") from error
 
 
 def _head(path: Path, record: ModelRecord) -> Head:

@@ -61,12 +61,17 @@ class Model:
         record: What ``model.json`` holds.
         head: Features to probabilities.
         backbone: What makes the features, preprocessing included.
+        history: What each epoch of a training gave, a line of ``history.jsonl`` each; empty where nothing was trained
+            by epochs.
     """
 
-    def __init__(self, record: ModelRecord, head: Head, backbone: Backbone) -> None:
+    def __init__(
+        self, record: ModelRecord, head: Head, backbone: Backbone, history: Sequence[dict[str, Any]] = ()
+    ) -> None:
         self.record = record
         self.head = head
         self.backbone = backbone
+        self.history = tuple(history)
         self._engines: dict[bool, Engine] = {}  # by whether they are for a single image
         self._lock = threading.Lock()
 
@@ -178,7 +183,7 @@ class Model:
         """
         folder = Path(path)
         whole = self_contained or self.backbone.weights.source == "file"
-        _folder.write(folder, self.record, self.head, self.backbone, self_contained=whole)
+        _folder.write(folder, self.record, self.head, self.backbone, self.history, self_contained=whole)
         return folder
 
     def _probabilities(self, sources: Sequence[Source]) -> tuple[npt.NDArray[np.float32], dict[int, str]]:

@@ -3,6 +3,7 @@
 from topwork.strategies._as_is import AsIs, AsIsOptions, Way, as_is_head, fit_as_is
 from topwork.strategies._class_map import read_class_map
 from topwork.strategies._compare import Trial
+from topwork.strategies._finetune import Finetuned, FinetuneOptions, default_config, finetune
 from topwork.strategies._own_classes import Candidate, OwnAnswer, OwnClasses
 from topwork.strategies._probe import Announce, Probe, ProbeOptions, fit_probe
 from topwork.strategies._prompts import TEMPLATES, read_descriptions, read_templates
@@ -15,6 +16,8 @@ __all__ = [
     "AsIs",
     "AsIsOptions",
     "Candidate",
+    "FinetuneOptions",
+    "Finetuned",
     "OwnAnswer",
     "OwnClasses",
     "Probe",
@@ -25,6 +28,8 @@ __all__ = [
     "ZeroShot",
     "ZeroShotOptions",
     "as_is_head",
+    "default_config",
+    "finetune",
     "fit_as_is",
     "fit_best_probe",
     "fit_probe",

@@ -20,45 +20,57 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    epochs: int = Field(10, ge=1, description="passes over the training part, at most")
-    batch_size: int = Field(32, ge=1, description="images a step of the optimizer, over all pieces and ranks together")
+    epochs: int = Field(default=10, ge=1, description="passes over the training part, at most")
+    batch_size: int = Field(
+        default=32, ge=1, description="images a step of the optimizer, over all pieces and ranks together"
+    )
     accumulate: int = Field(
-        1, ge=1, description="pieces a batch is computed in, one after the other: less memory, the same gradient"
+        default=1,
+        ge=1,
+        description="pieces a batch is computed in, one after the other: less memory, the same gradient",
     )
-    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="rule that turns gradients into steps")
-    learning_rate: float = Field(1e-3, gt=0, description="peak rate of the layer nearest the output")
-    layer_decay: float = Field(1.0, gt=0, le=1, description="factor on the rate for each layer further from the output")
+    optimizer: Literal["adamw", "sgd"] = Field(default="adamw", description="rule that turns gradients into steps")
+    learning_rate: float = Field(default=1e-3, gt=0, description="peak rate of the layer nearest the output")
+    layer_decay: float = Field(
+        default=1.0, gt=0, le=1, description="factor on the rate for each layer further from the output"
+    )
     weight_decay: float = Field(
-        0.01, ge=0, description="decoupled for adamw, L2 for sgd; never on norms, biases, 1-d tensors"
+        default=0.01, ge=0, description="decoupled for adamw, L2 for sgd; never on norms, biases, 1-d tensors"
     )
-    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd; the first beta of adamw")
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="of sgd; the first beta of adamw")
     schedule: Literal["cosine", "constant", "one-cycle", "plateau"] = Field(
-        "one-cycle", description="course of the learning rate after the warm-up"
+        default="one-cycle", description="course of the learning rate after the warm-up"
     )
-    warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps in which the rate rises to its peak")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of a target's mass spread over all classes")
+    warmup: float = Field(default=0.1, ge=0, lt=1, description="share of all steps in which the rate rises to its peak")
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="share of a target's mass spread over all classes"
+    )
     class_weights: Literal["none", "balanced"] = Field(
-        "none", description="balanced: an image counts N / (classes x images of its class)"
+        default="none", description="balanced: an image counts N / (classes x images of its class)"
     )
-    dropout: float = Field(0.0, ge=0, lt=1, description="share of the last layer's inputs that is dropped in training")
-    mixup: float = Field(0.0, ge=0, description="alpha of the beta distribution of mixup's shares; 0 = off")
-    cutmix: float = Field(0.0, ge=0, description="alpha of the beta distribution of CutMix's areas; 0 = off")
-    ema_decay: float | None = Field(None, gt=0, lt=1, description="of the weights' running mean, a step; None = off")
-    clip: float | None = Field(1.0, gt=0, description="greatest norm of the whole gradient; None = as it comes")
+    dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="share of the last layer's inputs that is dropped in training"
+    )
+    mixup: float = Field(default=0.0, ge=0, description="alpha of the beta distribution of mixup's shares; 0 = off")
+    cutmix: float = Field(default=0.0, ge=0, description="alpha of the beta distribution of CutMix's areas; 0 = off")
+    ema_decay: float | None = Field(
+        default=None, gt=0, lt=1, description="of the weights' running mean, a step; None = off"
+    )
+    clip: float | None = Field(default=1.0, gt=0, description="greatest norm of the whole gradient; None = as it comes")
     precision: Literal["auto", "bf16", "f32"] = Field(
-        "auto", description="of the multiplications; auto: bf16 where the device computes in it"
+        default="auto", description="of the multiplications; auto: bf16 where the device computes in it"
     )
-    channels_last: bool = Field(True, description="hold maps with the channels last, which convolutions prefer")
+    channels_last: bool = Field(default=True, description="hold maps with the channels last, which convolutions prefer")
     compile: Literal["off", "auto"] = Field(
-        "auto", description="auto: torch.compile on a GPU where there are steps enough to repay it"
+        default="auto", description="auto: torch.compile on a GPU where there are steps enough to repay it"
     )
     patience: int | None = Field(
-        None, ge=1, description="epochs without a better validation before it stops; None = all epochs"
+        default=None, ge=1, description="epochs without a better validation before it stops; None = all epochs"
     )
-    checkpoint_minutes: float = Field(5.0, gt=0, description="minutes between checkpoints within an epoch")
-    seed: int = Field(0, ge=0, description="of order, dropout, mixup, CutMix and augmentation")
+    checkpoint_minutes: float = Field(default=5.0, gt=0, description="minutes between checkpoints within an epoch")
+    seed: int = Field(default=0, ge=0, description="of order, dropout, mixup, CutMix and augmentation")
     budget_seconds: float | None = Field(
-        None, gt=0, description="seconds for all of it: the schedule is shortened to fit; None = no limit"
+        default=None, gt=0, description="seconds for all of it: the schedule is shortened to fit; None = no limit"
     )
 
 

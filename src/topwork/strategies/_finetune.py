@@ -1,0 +1,316 @@
+"""Fine-tuning: the head and the top stages of the backbone, gently, from where the probe stands (LP-FT).
+
+Source: Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution",
+arXiv 2202.10054: a head that is fitted first keeps the first steps from spoiling the features.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork._files import cache_dir, write_whole
+from topwork.backbones import EMBEDDING, Backbone, Weights
+from topwork.data import ImageDataset, split
+from topwork.errors import DataError
+from topwork.features import FeatureTable, extract, extract_few
+from topwork.heads import LinearHead, fit_temperature, row_losses
+from topwork.strategies._augment import Augmentation, Level, Orient
+from topwork.strategies._compare import Trial, fit_head
+from topwork.strategies._pictures import ImageSamples, squares
+from topwork.strategies._probe import Announce, Probe, ProbeOptions
+from topwork.train import TrainConfig, parse_config
+
+if TYPE_CHECKING:
+    from topwork.strategies._tunable import Tunable, Unfreeze
+    from topwork.train import EpochRecord, TrainResult
+
+_MIRRORED = 256  # validation images that are mirrored to see whether that changes their class
+_ERRORS = 2.0  # standard errors by which mirrored images must be answered worse
+
+
+def default_config(**changes: Any) -> TrainConfig:
+    """What the textile sample and the two-class sets were tried with (docs/decisions/finetune.md), with changes.
+
+    Raises:
+        TrainError: There is no such setting, or its value is out of range.
+    """
+    return parse_config({"epochs": 6, "batch_size": 32, "learning_rate": 1e-3, "schedule": "one-cycle", **changes})
+
+
+@dataclass(frozen=True)
+class FinetuneOptions:
+    """How to fine-tune.
+
+    Attributes:
+        unfreeze: Stages that are trained, counted from the last; ``all``; ``auto`` is about half of them.
+        augment: What is done to a training image, see ``Augmentation``.
+        orient: Likewise; ``auto`` mirrors unless mirrored images are answered worse.
+        validation: Share of the training part that tells when to stop, where there is no part ``val`` beside ``test``.
+        config: Of the training.
+        probe: Of the probe that it starts from and must beat.
+        checkpoint: Folder for checkpoints; None writes none.
+        resume: Whether to go on from the newest checkpoint there.
+    """
+
+    unfreeze: Unfreeze = "auto"
+    augment: Level = "light"
+    orient: Literal["auto"] | Orient = "auto"
+    validation: float = 0.15
+    config: TrainConfig = field(default_factory=default_config)
+    probe: ProbeOptions = field(default_factory=ProbeOptions)
+    checkpoint: Path | None = None
+    resume: bool = False
+
+    @property
+    def seed(self) -> int:
+        """Of everything that is drawn."""
+        return self.probe.seed
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """A fine-tuned backbone with its head, or the probe where that was no worse.
+
+    Attributes:
+        head: Features to probabilities.
+        table: Features of every image of the data set, made by the backbone that is kept.
+        trials: What was compared on the way, the winners marked.
+        strategy: ``finetune``, or ``probe`` where fine-tuning did not beat it.
+        history: What each epoch gave.
+        notes: What the user should know.
+        cv_accuracy: Of the probe where that was kept; a fine-tuned network is not cross-validated.
+        cv_log_loss: Likewise.
+    """
+
+    head: Any
+    table: FeatureTable
+    trials: tuple[Trial, ...]
+    strategy: Literal["finetune", "probe"]
+    history: tuple[EpochRecord, ...]
+    notes: tuple[str, ...]
+    cv_accuracy: float | None = None
+    cv_log_loss: float | None = None
+
+
+@dataclass(frozen=True)
+class _Halves:
+    """Rows of the probe's table: what is learnt from, and what tells when to stop."""
+
+    learn: npt.NDArray[np.intp]
+    check: npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class _Score:
+    """Accuracy and log loss on the validation rows."""
+
+    accuracy: float
+    log_loss: float
+
+    def beats(self, other: _Score) -> bool:
+        return (self.accuracy, -self.log_loss) > (other.accuracy, -other.log_loss)
+
+
+def finetune(
+    dataset: ImageDataset, probe: Probe, options: FinetuneOptions, *, announce: Announce | None = None
+) -> Finetuned:
+    """Train the top stages of the probe's backbone with a head, and keep that if it beats the probe.
+
+    Both are fitted on the same images and compared on the same others, of the training part or of ``val``; the part
+    ``test`` is not looked at.
+
+    Args:
+        dataset: With parts, as the probe was given it.
+        probe: What to start from: its way to fit an image is kept.
+        options: What to train, and how.
+        announce: Called with what begins; may give a progress callback for it.
+
+    Raises:
+        DataError: Too few images to set some aside for validation.
+        BackboneError: There are not so many stages.
+        TrainError: The training cannot be made, or not resumed.
+    """
+    from topwork.strategies._tunable import Tunable, stages_to_train, trained_layers
+
+    say = announce or (lambda text: None)
+    backbone = probe.table.backbone
+    count = stages_to_train(backbone, options.unfreeze)
+    halves = _halves(probe.table.dataset, options)
+    last = _embedding(probe, options)
+    start = fit_head(last.select(halves.learn), class_weight=options.probe.class_weight, seed=options.seed)
+    reference = _probe_score(probe, halves, options)
+    augmentation = Augmentation(options.augment, _orient(last, start.head, halves, options))
+    model = Tunable(backbone, start.head)
+    result = _trained(model, trained_layers(model, backbone, count), last, halves, augmentation, options, say)
+    tuned = _Score(result.best.accuracy, result.best.loss)
+    better = result.best_epoch > 0 and tuned.beats(reference)
+    trials = _trials(len(halves.check), reference, tuned, count, backbone, better=better)
+    if not better:
+        said = f"fine-tuning {count} stages gave {tuned.accuracy:.1%} on validation images"
+        return Finetuned(
+            probe.head,
+            probe.table,
+            (*trials, *probe.trials),
+            "probe",
+            result.history,
+            (*result.notes, f"{said}, the probe {reference.accuracy:.1%}: the probe is kept"),
+            probe.cv_accuracy,
+            probe.cv_log_loss,
+        )
+    table = extract(
+        dataset,
+        backbone.with_weights(_kept_weights(model, backbone)),
+        outputs=(EMBEDDING,),
+        engine=options.probe.engine,
+        cache=options.probe.cache,
+        progress=say("features of the tuned network"),
+    )
+    head = _calibrated(model, table, _rows_of(table, last.select(halves.check)))
+    return Finetuned(head, table, (*trials, *probe.trials), "finetune", result.history, result.notes)
+
+
+def _halves(dataset: ImageDataset, options: FinetuneOptions) -> _Halves:
+    """``val`` validates where ``test`` measures; otherwise a share of the training part does."""
+    train = np.flatnonzero(dataset.parts == "train")
+    if dataset.held_out_part == "test" and (dataset.parts == "val").any():
+        return _Halves(train, np.flatnonzero(dataset.parts == "val"))
+    parted = split(dataset.part("train"), test=options.validation, seed=options.seed)
+    return _Halves(train[parted.parts == "train"], train[parted.parts == "test"])
+
+
+def _embedding(probe: Probe, options: FinetuneOptions) -> FeatureTable:
+    """The embedding of every image that the probe could read."""
+    table = probe.table
+    if EMBEDDING in table.outputs:
+        return table.keep((EMBEDDING,))
+    found = extract(table.dataset, table.backbone, choice=table.choice, cache=options.probe.cache)
+    if found.dataset.paths != table.dataset.paths:
+        raise DataError("an image vanished or changed while it was read", hint="run it again")
+    return found
+
+
+def _probe_score(probe: Probe, halves: _Halves, options: FinetuneOptions) -> _Score:
+    """What the probe reaches on the validation rows when it is fitted on the others alone."""
+    learn, check = probe.table.select(halves.learn), probe.table.select(halves.check)
+    head = fit_head(learn, class_weight=options.probe.class_weight, seed=options.seed).head
+    return _score(head, check)
+
+
+def _score(head: LinearHead, table: FeatureTable) -> _Score:
+    labels = table.dataset.labels.astype(np.int64)
+    logits = head.logits(table.values)
+    losses = row_losses(logits / head.temperature, labels)
+    return _Score(float((logits.argmax(axis=1) == labels).mean()), float(losses.mean()))
+
+
+def _orient(last: FeatureTable, head: LinearHead, halves: _Halves, options: FinetuneOptions) -> Orient:
+    """Whether to mirror: not where the probe answers mirrored validation images worse, as with digits."""
+    if options.orient != "auto":
+        return options.orient
+    rows = halves.check[np.linspace(0, len(halves.check) - 1, min(_MIRRORED, len(halves.check))).astype(int)]
+    table = last.select(np.unique(rows))
+    mirrored = [_mirrored(table, row) for row in range(len(table))]
+    found = extract_few(mirrored, table.backbone, (EMBEDDING,), choice=table.choice)
+    labels = table.dataset.labels.astype(np.int64)[found.kept]
+    both = (found.values, table.values[found.kept])
+    losses = [row_losses(head.logits(values) / head.temperature, labels) for values in both]
+    worse = losses[0] - losses[1]
+    error = worse.std(ddof=1) / np.sqrt(worse.size) if worse.size > 1 else np.inf
+    return "none" if worse.mean() > _ERRORS * error else "mirror"
+
+
+def _mirrored(table: FeatureTable, row: int) -> npt.NDArray[np.uint8]:
+    from topwork.data import decode
+
+    image = decode(table.dataset.source(row), min_side=table.backbone.preprocessing.min_side)
+    return np.ascontiguousarray(image[:, ::-1])
+
+
+def _trained(
+    model: Tunable,
+    layers: Any,
+    table: FeatureTable,
+    halves: _Halves,
+    augmentation: Augmentation,
+    options: FinetuneOptions,
+    say: Announce,
+) -> TrainResult:
+
+    from topwork.train import train
+
+    dataset = table.dataset
+    name = f"{dataset.fingerprint()} {table.backbone.preprocessing}"
+    with squares(dataset, table.backbone.preprocessing, say("images in the square")) as pixels:
+
+        def samples(rows: npt.NDArray[np.intp], how: Augmentation | None) -> ImageSamples:
+            labels, classes = dataset.labels[rows], len(dataset.classes)
+            seed = options.config.seed
+            return ImageSamples(pixels, rows, labels, classes, fingerprint=name, augmentation=how, seed=seed)
+
+        progress = say(f"training {len(layers) - 1} stages")
+        return train(
+            model,
+            samples(halves.learn, augmentation),
+            samples(halves.check, None),
+            _config(options.config),
+            layers=layers,
+            checkpoint=options.checkpoint,
+            resume=options.resume,
+            progress=(lambda step: progress(step.step, step.steps)) if progress else None,
+        )
+
+
+def _config(config: TrainConfig) -> TrainConfig:
+    """In float32 on a CPU, unless asked otherwise: bfloat16 is no faster there, and moves a tuned Lite0 by 16 %."""
+    import torch
+
+    cpu = config.precision == "auto" and not torch.cuda.is_available()
+    return config.model_copy(update={"precision": "f32"}) if cpu else config
+
+
+def _trials(
+    images: int, reference: _Score, tuned: _Score, count: int, backbone: Backbone, *, better: bool
+) -> tuple[Trial, ...]:
+    name = f"finetune {count} of {len(backbone.stages)} stages"
+    return (
+        Trial("strategy", "probe", images, reference.accuracy, reference.log_loss, chosen=not better),
+        Trial("strategy", name, images, tuned.accuracy, tuned.log_loss, chosen=better),
+    )
+
+
+def _kept_weights(model: Tunable, backbone: Backbone) -> Weights:
+    """The tuned network's weights as a file in the cache, named by their hash; saving a model copies them."""
+    from safetensors.torch import save
+
+    state = {name: value.detach().contiguous().clone() for name, value in model.network.state_dict().items()}
+    content = save(state)
+    digest = hashlib.sha256(content).hexdigest()
+    file = cache_dir() / "tuned" / f"{backbone.name}-{digest[:16]}.safetensors"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(file, content)
+    return Weights("file", digest, str(file.resolve()))
+
+
+def _rows_of(table: FeatureTable, part: FeatureTable) -> npt.NDArray[np.intp]:
+    places = {path: row for row, path in enumerate(table.dataset.paths)}
+    return np.array([places[path] for path in part.dataset.paths], np.intp)
+
+
+def _calibrated(model: Tunable, table: FeatureTable, rows: npt.NDArray[np.intp]) -> LinearHead:
+    """The trained head as one that needs no torch, with a temperature from the validation rows."""
+    weight = model.head.weight.detach().cpu().float().numpy().T.copy()
+    head = LinearHead(
+        mean=np.zeros(len(weight), np.float32),
+        scale=np.ones(len(weight), np.float32),
+        weight=weight,
+        bias=model.head.bias.detach().cpu().float().numpy().copy(),
+        temperature=1.0,
+    )
+    labels = table.dataset.labels[rows].astype(np.int64)
+    return replace(head, temperature=fit_temperature(head.logits(table.values[rows]), labels))

@@ -1,0 +1,96 @@
+"""A backbone and a head as one torch module that takes pixels, and what of it is trained."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import nn
+
+from topwork.backbones import Backbone
+from topwork.backbones._layers import embed, layers_of
+from topwork.errors import BackboneError
+from topwork.heads import LinearHead
+from topwork.train import Layers
+
+Unfreeze = int | Literal["auto", "all"]
+
+_USUAL = 0.55  # share of the stages that are trained where nobody says otherwise
+
+
+class Tunable(nn.Module):
+    """Pixels to logits.
+
+    Args:
+        backbone: Its network is built anew, so that the caller's own is never changed.
+        head: Fitted on the backbone's embedding; where the training starts from.
+    """
+
+    def __init__(self, backbone: Backbone, head: LinearHead) -> None:
+        super().__init__()
+        values = backbone.preprocessing
+        self.network: nn.Module = backbone.module()
+        self.head = _as_layer(head)
+        self.pixels = _Normalised(values.mean, values.std)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits.
+
+        Args:
+            images: (n, 3, size, size), uint8 or of the same range.
+
+        Returns:
+            float (n, C).
+        """
+        logits: torch.Tensor = self.head(embed(self.network, self.pixels(images)))
+        return logits
+
+
+class _Normalised(nn.Module):
+    """Pixels from 0 to 255 to what the network was trained on."""
+
+    mean: torch.Tensor
+    deviation: torch.Tensor
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", 255 * torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("deviation", 255 * torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return (images - self.mean) / self.deviation
+
+
+def _as_layer(head: LinearHead) -> nn.Linear:
+    """The head on raw embeddings, temperature included."""
+    weight = torch.from_numpy(head.weight.T / head.scale).float()
+    bias = torch.from_numpy(head.bias).float() - weight @ torch.from_numpy(head.mean).float()
+    layer = nn.Linear(head.n_features, head.n_classes)
+    with torch.no_grad():
+        layer.weight.copy_(weight / head.temperature)
+        layer.bias.copy_(bias / head.temperature)
+    return layer
+
+
+def stages_to_train(backbone: Backbone, unfreeze: Unfreeze) -> int:
+    """How many stages are trained, counted from the last.
+
+    Raises:
+        BackboneError: The network has fewer.
+    """
+    count = len(backbone.stages)
+    if unfreeze == "all":
+        return count
+    if unfreeze == "auto":
+        return max(1, round(_USUAL * count))
+    if not 1 <= unfreeze <= count:
+        raise BackboneError(
+            f"{backbone.name} has {count} stages; {unfreeze} of them cannot be trained",
+            hint=f"--unfreeze takes 1 to {count}, or all",
+        )
+    return unfreeze
+
+
+def trained_layers(model: Tunable, backbone: Backbone, stages: int) -> Layers:
+    """What is trained, nearest the input first, the head last."""
+    return [*layers_of(model.network, backbone)[-stages:], ("head", model.head)]
