@@ -344,3 +344,49 @@ def test_demo_does_the_whole_job(run: Run, tmp_path: Path) -> None:
     assert len(done.json["predictions"]) == 3
     assert load(tmp_path / "demo").classes == CLASSES
     assert done.err.startswith("The sample: ")
+
+
+def test_fit_finetunes_and_says_what_it_kept(run: Run, tmp_path: Path, shared_cache: Path) -> None:
+    data = easy_folder(tmp_path / "data", count=16)
+    out = tmp_path / "model"
+    asked = ("--strategy", "finetune", "--unfreeze", "1", "--epochs", "1", "--size", "64", "--augment", "none")
+    done = run("fit", data, "-o", out, *asked, "--budget", "2m", "--stages", "last", "--fit", "squash")
+    assert done.code == 0
+    assert "On validation images the better one of probe (100.0% of 4, chosen), finetune 1 of 9 stages (" in done.out
+    assert not (tmp_path / "model.training").exists()
+    assert len((out / "history.jsonl").read_text("utf-8").splitlines()) == 1
+    assert load(out).history[0]["epoch"] == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--unfreeze", "some", "takes a number of stages, all or auto"),
+        ("--budget", "soon", "takes a time such as 90s, 5m or 1h"),
+        ("--budget", "-5m", "takes a time such as"),
+    ],
+)
+def test_values_that_finetune_cannot_take_are_refused(
+    run: Run, tmp_path: Path, shared_cache: Path, option: str, value: str, said: str
+) -> None:
+    data = easy_folder(tmp_path / "data")
+    done = run("fit", data, "-o", tmp_path / "m", "--strategy", "finetune", option, value)
+    assert done.code == 2
+    assert said in " ".join(done.err.split())
+
+
+def test_more_stages_than_there_are_is_an_error(run: Run, tmp_path: Path, shared_cache: Path) -> None:
+    data = easy_folder(tmp_path / "data")
+    done = run("fit", data, "-o", tmp_path / "m", "--strategy", "finetune", "--unfreeze", "10", *QUICK)
+    assert done.code == 1
+    assert "has 9 stages; 10 of them cannot be trained" in done.err
+
+
+def test_offline_fetches_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: Path) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    data = easy_folder(tmp_path / "data")
+    done = run("fit", data, "-o", tmp_path / "m", "--backbone", "resnet18", "--offline")
+    assert done.code == 1
+    assert "timm/resnet18.a1_in1k/model.safetensors is not on this machine, and offline nothing is fetched" in done.err
+    assert "--weights FILE.safetensors" in done.err
+    assert "HF_HUB_OFFLINE" not in os.environ

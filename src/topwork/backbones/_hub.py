@@ -6,6 +6,7 @@ What is in the cache is used without asking; the network is for what is not. A f
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,6 +15,7 @@ from topwork.backbones._hash import file_sha256
 from topwork.errors import BackboneError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_YES = ("1", "ON", "YES", "TRUE")  # as the client takes them; it looks only once, when it is imported
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -49,7 +51,7 @@ def fetch(repository: str, file: str, *, revision: str = "", sha256: str = "", o
 
     path = _cached(repository, file, revision)
     if path is None:
-        if offline or constants.HF_HUB_OFFLINE:
+        if offline or constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "") in _YES:
             raise BackboneError(
                 f"{repository}/{file} is not on this machine, and offline nothing is fetched",
                 hint=_by_hand(repository, file, revision),

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import os
-import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sized
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from topwork.cli import _text
 from topwork.cli._console import Console, command, fail
+from topwork.cli._fit import fit
 
 if TYPE_CHECKING:
-    from topwork.backbones import EngineName
     from topwork.model import Prediction
     from topwork.strategies import OwnAnswer
 
@@ -29,75 +26,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-
-class StrategyName(StrEnum):
-    """Rungs that exist."""
-
-    auto = "auto"
-    probe = "probe"
-    finetune = "finetune"
-    as_is = "as-is"
-    zero_shot = "zero-shot"
-
-
-class FitName(StrEnum):
-    """Ways to bring an image into the network's square."""
-
-    auto = "auto"
-    crop = "crop"
-    squash = "squash"
-    pad = "pad"
-
-
-class AugmentName(StrEnum):
-    """Levels of augmentation."""
-
-    none = "none"
-    light = "light"
-    colour = "colour"
-    rand = "rand"
-
-
-class OrientName(StrEnum):
-    """Ways to turn training images."""
-
-    auto = "auto"
-    none = "none"
-    mirror = "mirror"
-    any = "any"
-
-
-class HeadName(StrEnum):
-    """Heads."""
-
-    linear = "linear"
-    knn = "knn"
-
-
-class PoolingName(StrEnum):
-    """Ways to pool a stage's map."""
-
-    mean = "mean"
-    max = "max"
-    both = "mean+max"
-
-
-class ClassWeightName(StrEnum):
-    """Ways to weigh classes."""
-
-    auto = "auto"
-    none = "none"
-    balanced = "balanced"
-
-
-class EngineOption(StrEnum):
-    """Engines."""
-
-    auto = "auto"
-    openvino = "openvino"
-    torch_cpu = "torch-cpu"
-    torch_cuda = "torch-cuda"
 
 
 Data = Annotated[
@@ -153,178 +81,7 @@ def check(
     console.result({"data": str(data), **found.to_dict()}, _text.checked(found, manifest=write, page=page))
 
 
-@command(app, "fit")
-def fit(
-    console: Console,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Where the model folder goes.")],
-    data: Annotated[
-        Path | None,
-        typer.Argument(
-            help="As of the other commands; zero-shot needs none where there are --labels.", show_default=False
-        ),
-    ] = None,
-    strategy: Annotated[
-        StrategyName,
-        typer.Option(
-            help="The rung: as-is and zero-shot train nothing, probe a head, finetune the backbone too; auto: probe."
-        ),
-    ] = StrategyName.auto,
-    backbone: Annotated[
-        str, typer.Option(help="A name that `topwork models` or timm knows; of several with commas, the best is kept.")
-    ] = "lite0",
-    weights: Annotated[str, typer.Option(help="pretrained, a .safetensors file, or random[:SEED].")] = "pretrained",
-    size: Annotated[
-        int | None, typer.Option(help="Side of the network's input in pixels; its own if not given.")
-    ] = None,
-    stages: Annotated[str, typer.Option(help="auto, last, all, or names of stages with commas.")] = "auto",
-    pooling: Annotated[PoolingName, typer.Option(help="How a stage's map is pooled.")] = PoolingName.both,
-    fit: Annotated[FitName, typer.Option("--fit", help="How an image fits into the square.")] = FitName.auto,
-    head: Annotated[HeadName, typer.Option(help="What is trained on the features.")] = HeadName.linear,
-    class_weight: Annotated[
-        ClassWeightName, typer.Option(help="Whether rare classes weigh more.")
-    ] = ClassWeightName.auto,
-    unfreeze: Annotated[
-        str, typer.Option(help="For finetune: how many stages to train, counted from the last; all; or auto.")
-    ] = "auto",
-    augment: Annotated[
-        AugmentName, typer.Option(help="For finetune: what is done to a training image.")
-    ] = AugmentName.light,
-    orient: Annotated[
-        OrientName, typer.Option(help="For finetune: mirror images, turn them at will (any), or neither.")
-    ] = OrientName.auto,
-    epochs: Annotated[int, typer.Option(help="For finetune: passes over the training images.", min=1)] = 6,
-    budget: Annotated[
-        str | None, typer.Option(help="For finetune: time for the training, such as 90s or 5m; the schedule fits it.")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="For finetune: go on where a run with the same -o was broken off.")
-    ] = False,
-    class_map: Annotated[
-        Path | None, typer.Option("--map", help='For as-is: JSON file of {"class": ["ImageNet name" or index, ...]}.')
-    ] = None,
-    labels: Annotated[
-        str | None, typer.Option(help='For zero-shot: words for the classes, with commas: "a cat,a dog".')
-    ] = None,
-    descriptions: Annotated[
-        Path | None, typer.Option(help="For zero-shot: file of `class: description` lines, or JSON.")
-    ] = None,
-    prompts: Annotated[
-        Path | None, typer.Option(help='For zero-shot: file of sentences such as "a photo of a {}.", one a line.')
-    ] = None,
-    text: Annotated[
-        str | None,
-        typer.Option(help="For zero-shot: folder or hub repository of the text tower; the catalogue's if not given."),
-    ] = None,
-    blend: Annotated[
-        bool, typer.Option("--blend", help="For zero-shot: let a probe join in, as far as it helps.")
-    ] = False,
-    engine: Annotated[EngineOption, typer.Option(help="What runs the network.")] = EngineOption.auto,
-    test: Annotated[float, typer.Option(help="Share held out where DATA has no test/ or val/.", min=0, max=0.9)] = 0.2,
-    allow: Annotated[
-        list[str] | None, typer.Option(help="Train in spite of this finding of `topwork check`, such as leakage.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of everything that is drawn.", min=0)] = 0,
-    cache: Annotated[bool, typer.Option(help="Keep features on disk for the next run.")] = True,
-    self_contained: Annotated[
-        bool, typer.Option("--self-contained", help="Put the backbone's weights into the model.")
-    ] = False,
-) -> None:
-    """Train a classifier on DATA and measure it on images it has not seen."""
-    from topwork import fitting, model
-    from topwork.backbones import load
-    from topwork.strategies import AsIsOptions, FinetuneOptions, ProbeOptions, default_config, read_class_map
-
-    model.require_free(out)
-    names: Any = stages if stages in ("auto", "last", "all") else tuple(map(str.strip, stages.split(",")))
-    common: Any = {
-        "fit": fit.value,
-        "engine": None if engine is EngineOption.auto else cast("EngineName", engine.value),
-        "cache": cache,
-        "seed": seed,
-    }
-    probe = ProbeOptions(
-        stages=names, pooling=pooling.value, head=head.value, class_weight=class_weight.value, **common
-    )
-    training = out.with_name(f"{out.name}.training")
-    options: Any = probe
-    if strategy is StrategyName.as_is:
-        options = AsIsOptions(class_map=read_class_map(class_map) if class_map else None, **common)
-    if strategy is StrategyName.finetune:
-        options = FinetuneOptions(
-            unfreeze=_stage_count(unfreeze),
-            augment=augment.value,
-            orient=orient.value,
-            config=default_config(epochs=epochs, seed=seed, budget_seconds=_seconds(budget)),
-            probe=probe,
-            checkpoint=training,
-            resume=resume,
-        )
-    if strategy is StrategyName.zero_shot:
-        options = _zero_shot_options(labels, descriptions, prompts, text, blend, common)
-    networks = [load(name.strip(), weights=weights, size=size) for name in backbone.split(",")]
-    if data is None:
-        made = fitting.from_words(_labels_alone(strategy, labels, networks), networks[0], options)
-        made.save(out, self_contained=self_contained)
-        _say_notes(console, made.record.data.notes)
-        return console.result({"model": str(out), **made.record.model_dump(mode="json")}, _text.fitted(made, out))
-    with console.progress():
-        fitted = fitting.fit(
-            data,
-            strategy=strategy.value,
-            backbone=networks,
-            options=options,
-            test=test,
-            allow=allow or (),
-            announce=console.step,
-        )
-        fitted.save(out, self_contained=self_contained)
-    shutil.rmtree(training, ignore_errors=True)  # checkpoints of a training that is done
-    _say_notes(console, fitted.record.data.notes)
-    console.result({"model": str(out), **fitted.record.model_dump(mode="json")}, _text.fitted(fitted, out))
-
-
-def _stage_count(text: str) -> Any:
-    if text in ("auto", "all"):
-        return text
-    if not text.isdecimal():
-        raise typer.BadParameter(f"--unfreeze takes a number of stages, all or auto, not {text!r}")
-    return int(text)
-
-
-def _seconds(text: str | None) -> float | None:
-    """``90s``, ``5m``, ``1h`` or seconds as a number."""
-    if text is None:
-        return None
-    number, unit = (text[:-1], text[-1]) if text[-1:] in "smh" else (text, "s")
-    try:
-        seconds = float(number) * {"s": 1, "m": 60, "h": 3600}[unit]
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < math.inf:
-        raise typer.BadParameter(f"--budget takes a time such as 90s, 5m or 1h, not {text!r}")
-    return seconds
-
-
-def _zero_shot_options(
-    labels: str | None, descriptions: Path | None, prompts: Path | None, text: str | None, blend: bool, common: Any
-) -> Any:
-    from topwork.strategies import TEMPLATES, ZeroShotOptions, read_descriptions, read_templates
-
-    return ZeroShotOptions(
-        labels=tuple(labels.split(",")) if labels is not None else None,
-        descriptions=read_descriptions(descriptions) if descriptions else None,
-        templates=read_templates(prompts) if prompts else TEMPLATES,
-        text=text,
-        blend=blend,
-        **common,
-    )
-
-
-def _labels_alone(strategy: StrategyName, labels: str | None, networks: Sized) -> list[str]:
-    """The labels of a fit without data."""
-    if strategy is not StrategyName.zero_shot or labels is None or len(networks) != 1:
-        raise typer.BadParameter("DATA may be left out only with --strategy zero-shot, --labels and one backbone")
-    return labels.split(",")
+command(app, "fit")(fit)
 
 
 @command(app, "evaluate")
@@ -343,7 +100,7 @@ def evaluate(
     dataset = read(data, classes=loaded.classes)
     with console.progress():
         found = loaded.evaluate(dataset, seed=seed, cache=cache, progress=console.step("features"))
-    _say_notes(console, dataset.notes)
+    console.notes(dataset.notes)
     left_out = [{"path": item.path, "reason": item.reason} for item in found.left_out]
     fields = {
         "model": str(model),
@@ -480,11 +237,6 @@ def demo(
         "predictions": [prediction.to_dict() for prediction in predictions],
     }
     console.result(fields, _text.demonstrated(fitted, out, folder, predictions))
-
-
-def _say_notes(console: Console, notes: Iterable[str]) -> None:
-    for note in notes:
-        console.note(f"note: {note}")
 
 
 def main() -> None:

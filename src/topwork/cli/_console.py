@@ -10,7 +10,7 @@ import os
 import sys
 import typing
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Annotated, Any, TextIO
 
 import typer
@@ -43,6 +43,11 @@ class Console:
         """Say something beside the result."""
         if not self.quiet:
             print_line(one_line(text), sys.stderr)
+
+    def notes(self, texts: Iterable[str]) -> None:
+        """Say several things beside the result."""
+        for text in texts:
+            self.note(f"note: {text}")
 
     def failure(self, text: str) -> None:
         """Say that one of many items failed; the command goes on."""
@@ -114,11 +119,17 @@ _COMMON = (
         default=False,
         annotation=Annotated[bool, typer.Option("--debug", help="A traceback with an error.")],
     ),
+    inspect.Parameter(
+        "offline",
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False,
+        annotation=Annotated[bool, typer.Option("--offline", help="Use no network: fetch no weights from the hub.")],
+    ),
 )
 
 
 def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a function as a command that takes ``--json``, ``--quiet`` and ``--debug`` and fails as promised.
+    """Register a function as a command that takes the options of all commands and fails as promised.
 
     The function's first argument is its ``Console``; the others are the command's own.
     """
@@ -131,9 +142,10 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Call
         ]
 
         @functools.wraps(function)
-        def run(*, as_json: bool, quiet: bool, debug: bool, **arguments: Any) -> None:
+        def run(*, as_json: bool, quiet: bool, debug: bool, offline: bool, **arguments: Any) -> None:
             console = Console(as_json=as_json, quiet=quiet)
-            with _failing_plainly(console, debug=debug):
+            hub = _hub_settings(offline=offline, silent=as_json or quiet)
+            with hub, _failing_plainly(console, debug=debug):
                 function(console, **arguments)
 
         parameters = [*own, *_COMMON]
@@ -143,6 +155,24 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Call
         return run
 
     return register
+
+
+@contextlib.contextmanager
+def _hub_settings(*, offline: bool, silent: bool) -> Iterator[None]:
+    """Tell the hub's client what was asked for; it reads its settings when it is first imported."""
+    wanted = {"HF_HUB_OFFLINE": "1"} if offline else {}
+    if silent:
+        wanted |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_VERBOSITY": "error"}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager

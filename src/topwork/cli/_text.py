@@ -52,15 +52,16 @@ def _choices(record: ModelRecord) -> list[str]:
         + (f"; {_files(record.data.left_out)} left out" if record.data.left_out else "")
     ]
     questions = (
-        ("backbone", "the backbone is"),
-        ("fit", "the image is taken by"),
-        ("stages", "the head reads"),
-        ("blend", "what answers is"),
+        ("backbone", "By cross-validation the backbone is"),
+        ("fit", "By cross-validation the image is taken by"),
+        ("stages", "By cross-validation the head reads"),
+        ("blend", "By cross-validation what answers is"),
+        ("strategy", "On validation images the better one of"),
     )
     for question, words in questions:
         trials = [trial for trial in record.trials if trial.question == question]
         if trials:
-            lines.append(f"By cross-validation {words} " + ", ".join(map(_trial, trials)))
+            lines.append(f"{words} " + ", ".join(map(_trial, trials)))
     if record.mapping is not None:
         lines.append(_met(record))
     if record.words is not None:

@@ -242,6 +242,7 @@ def _trained(
     say: Announce,
 ) -> TrainResult:
 
+    from topwork.strategies._tunable import settle
     from topwork.train import train
 
     dataset = table.dataset
@@ -253,6 +254,7 @@ def _trained(
             seed = options.config.seed
             return ImageSamples(pixels, rows, labels, classes, fingerprint=name, augmentation=how, seed=seed)
 
+        settle(model, layers, samples(halves.learn, None), options.config.batch_size, options.seed)
         progress = say(f"training {len(layers) - 1} stages")
         return train(
             model,
