@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from topwork.backbones import Backbone, load
-from topwork.backbones._layers import Prefix, embed, evaluating, layers_of, tail_of
+from topwork.backbones.layers import Prefix, embed, evaluating, layers_of, tail_of
 
 NETWORKS = ("resnet18", "mobilenet-v3-small", "vit_tiny_patch16_224", "densenet121", "convnext_atto")
 

@@ -364,6 +364,7 @@ def test_fit_finetunes_and_says_what_it_kept(run: Run, tmp_path: Path, shared_ca
         ("--unfreeze", "some", "takes a number of stages, all or auto"),
         ("--budget", "soon", "takes a time such as 90s, 5m or 1h"),
         ("--budget", "-5m", "takes a time such as"),
+        ("--budget", "", "takes a time such as"),
     ],
 )
 def test_values_that_finetune_cannot_take_are_refused(
@@ -390,3 +391,14 @@ def test_offline_fetches_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.M
     assert "timm/resnet18.a1_in1k/model.safetensors is not on this machine, and offline nothing is fetched" in done.err
     assert "--weights FILE.safetensors" in done.err
     assert "HF_HUB_OFFLINE" not in os.environ
+
+
+def test_a_folder_that_only_looks_like_checkpoints_is_left_alone(run: Run, tmp_path: Path, shared_cache: Path) -> None:
+    """`fit fruit.training -o fruit` must not take the images for leftovers of a training."""
+    data = easy_folder(tmp_path / "fruit.training")
+    before = sorted(path.name for path in data.rglob("*"))
+    assert run("fit", data, "-o", tmp_path / "fruit", *QUICK).code == 0
+    refused = run("fit", data, "-o", tmp_path / "fruit", "--strategy", "finetune", *QUICK)
+    assert refused.code == 1
+    assert "checkpoints go there, and it holds 'photo'" in refused.err
+    assert sorted(path.name for path in data.rglob("*")) == before

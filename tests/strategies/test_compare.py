@@ -25,7 +25,10 @@ def losses_by_hand(fitted: LinearFit, table: FeatureTable) -> npt.NDArray[np.flo
 
 
 def test_the_public_names_are_there() -> None:
-    assert topwork.strategies.__all__ == ["Announce", "Probe", "ProbeOptions", "Trial", "fit_probe"]
+    names = topwork.strategies.__all__
+    assert len(set(names)) == len(names)
+    assert all(hasattr(topwork.strategies, name) for name in names)
+    assert {"fit_as_is", "fit_probe", "fit_zero_shot", "finetune", "fit_best_probe"} <= set(names)
 
 
 def test_losses_are_those_computed_by_hand(make_table: MakeTable) -> None:

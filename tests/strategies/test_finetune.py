@@ -12,7 +12,7 @@ from tests.model.samples import easy_folder
 from topwork.backbones import Backbone, load
 from topwork.data import ImageDataset, from_arrays, read, split
 from topwork.errors import BackboneError, DataError
-from topwork.strategies import FinetuneOptions, Probe, ProbeOptions, default_config, finetune, fit_probe
+from topwork.strategies import INTERRUPTED, FinetuneOptions, Probe, ProbeOptions, default_config, finetune, fit_probe
 from topwork.strategies._finetune import _halves, _orient
 from topwork.strategies._tunable import Tunable, stages_to_train, trained_layers
 from topwork.train import TrainError
@@ -124,16 +124,36 @@ def test_the_same_seed_gives_the_same_network(digits: ImageDataset, probe: Probe
 
 def test_digits_are_not_mirrored_and_photographs_are(digits: ImageDataset, tmp_path: Path, shared_cache: Path) -> None:
     from topwork.strategies._compare import fit_head
+    from topwork.strategies._pictures import squares
 
     asked = options(orient="auto")
-    for dataset, expected in (
-        (digits, "none"),
-        (split(read(easy_folder(tmp_path / "e", count=16)), test=0.25), "mirror"),
-    ):
+    photographs = split(read(easy_folder(tmp_path / "e", count=16)), test=0.25)
+    for dataset, expected in ((digits, "none"), (photographs, "mirror")):
         table = fit_probe(dataset, load(size=96), QUICK).table
         halves = _halves(table.dataset, asked)
         head = fit_head(table.select(halves.learn), class_weight="none", seed=0).head
-        assert _orient(table, head, halves, asked) == expected
+        with squares(table.dataset, table.backbone.preprocessing, None) as images:
+            assert _orient(images.pixels, table, head, halves, asked) == expected
+
+
+def test_ctrl_c_keeps_the_best_so_far_and_the_checkpoints(digits: ImageDataset, probe: Probe, tmp_path: Path) -> None:
+    def stop(text: str) -> Any:
+        def progress(done: int, total: int) -> None:
+            if text.startswith("training") and done > 0.8 * total:
+                raise KeyboardInterrupt
+
+        return progress
+
+    folder = tmp_path / "training"
+    found = finetune(digits, probe, options(checkpoint=folder), announce=stop)
+    assert any(note.startswith(INTERRUPTED) and "--resume goes on" in note for note in found.notes)
+    assert list(folder.glob("checkpoint-*"))
+    assert len(found.history) == 2
+
+
+def test_knn_is_no_head_to_start_from(digits: ImageDataset, probe: Probe) -> None:
+    with pytest.raises(DataError, match="not from kNN"):
+        finetune(digits, probe, options(probe=dataclasses.replace(QUICK, head="knn")))
 
 
 def test_a_broken_off_training_goes_on(digits: ImageDataset, probe: Probe, tmp_path: Path) -> None:

@@ -57,7 +57,14 @@ def fetch(repository: str, file: str, *, revision: str = "", sha256: str = "", o
                 hint=_by_hand(repository, file, revision),
             )
         path = _downloaded(repository, file, revision)
-    actual, expected = file_sha256(path), sha256 or _promised(path)
+    actual, promised = file_sha256(path), _promised(path)
+    if sha256 and actual == promised != sha256:  # what the hub has: it is the caller who wants another file
+        raise BackboneError(
+            f"{repository}/{file} at {revision or 'its newest commit'} is not the file that was asked for "
+            f"(sha256 {actual[:16]}, asked for {sha256[:16]})",
+            hint="the model that names it was changed, or made from another file",
+        )
+    expected = sha256 or promised
     if expected and actual != expected:
         _forget(path)
         raise BackboneError(

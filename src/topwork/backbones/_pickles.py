@@ -14,6 +14,8 @@ from topwork.errors import BackboneError
 if TYPE_CHECKING:
     import torch
 
+_TIED = 2  # times that tensors may share the file's bytes: an embedding and its inverse do, a thousand names do not
+
 SUFFIXES = (".pth", ".pt", ".bin")
 
 # Where training programs keep the weights beside an optimiser's state; averaged ones first, as timm does.
@@ -43,6 +45,8 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
     try:
         _require_its_own_size(_unpacked_size(path), path)
         return _state(torch.load(path, map_location="cpu", weights_only=True), path)
+    except (OSError, MemoryError) as error:
+        raise BackboneError(f"{path}: cannot be read: {error}") from error
     except Exception as error:  # what reads a hostile file may raise anything
         raise BackboneError(
             f"{path}: not a checkpoint of weights alone; what else it holds could run code, so it was not read",
@@ -68,6 +72,6 @@ def _state(checkpoint: Any, path: Path) -> dict[str, torch.Tensor]:
 
     inner = next((checkpoint[key] for key in _KEYS if isinstance(checkpoint.get(key), dict)), checkpoint)
     state: dict[str, torch.Tensor] = clean_state_dict(inner)
-    for value in state.values():
-        _require_its_own_size(value.numel() * value.element_size(), path)
+    total = sum(value.numel() * value.element_size() for value in state.values())
+    _require_its_own_size(total // _TIED, path)
     return {name: value.detach().contiguous().clone() for name, value in state.items()}  # tied ones share memory

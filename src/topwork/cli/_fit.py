@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -111,7 +110,15 @@ def fit(
     """Train a classifier on DATA and measure it on images it has not seen."""
     from topwork import fitting, model
     from topwork.backbones import load
-    from topwork.strategies import AsIsOptions, FinetuneOptions, ProbeOptions, default_config, read_class_map
+    from topwork.strategies import (
+        INTERRUPTED,
+        AsIsOptions,
+        FinetuneOptions,
+        ProbeOptions,
+        default_config,
+        read_class_map,
+    )
+    from topwork.train import remove_checkpoints, require_own
 
     model.require_free(out)
     common: Any = {
@@ -123,11 +130,12 @@ def fit(
     probe = ProbeOptions(
         stages=_names(stages), pooling=pooling.value, head=head.value, class_weight=class_weight.value, **common
     )
-    training = out.with_name(f"{out.name}.training")
+    training = out.resolve().with_name(f"{out.resolve().name}.training")
     options: Any = probe
     if strategy is StrategyName.as_is:
         options = AsIsOptions(class_map=read_class_map(class_map) if class_map else None, **common)
     if strategy is StrategyName.finetune:
+        require_own(training)
         config = default_config(epochs=epochs, seed=seed, budget_seconds=_seconds(budget))
         how: Any = {"unfreeze": _stage_count(unfreeze), "augment": augment.value, "orient": orient.value}
         options = FinetuneOptions(**how, config=config, probe=probe, checkpoint=training, resume=resume)
@@ -152,7 +160,8 @@ def fit(
             announce=console.step,
         )
         fitted.save(out, self_contained=self_contained)
-    shutil.rmtree(training, ignore_errors=True)  # checkpoints of a training that is done
+    if strategy is StrategyName.finetune and not any(INTERRUPTED in note for note in fitted.record.data.notes):
+        remove_checkpoints(training)
     console.notes(fitted.record.data.notes)
     console.result({"model": str(out), **fitted.record.model_dump(mode="json")}, _text.fitted(fitted, out))
 
@@ -173,7 +182,7 @@ def _seconds(text: str | None) -> float | None:
     """``90s``, ``5m``, ``1h`` or seconds as a number."""
     if text is None:
         return None
-    number, unit = (text[:-1], text[-1]) if text[-1:] in "smh" else (text, "s")
+    number, unit = (text[:-1], text[-1]) if text.endswith(("s", "m", "h")) else (text, "s")
     try:
         seconds = float(number) * {"s": 1, "m": 60, "h": 3600}[unit]
     except ValueError:

@@ -22,6 +22,7 @@ from topwork.model._record import ModelRecord, parse_record
 RECORD, HEAD, BACKBONE, HISTORY = "model.json", "head.safetensors", "backbone.safetensors", "history.jsonl"
 _OURS = {RECORD, HEAD, BACKBONE, HISTORY, "report.html", ".DS_Store", "Thumbs.db"}
 _RECORD_BYTES = 256 * 2**20  # far beyond any real record; keeps a hostile file out of memory
+_HISTORY_BYTES = 16 * 2**20  # 50,000 epochs
 
 _MODE = 0o644  # safetensors makes its files private; a model is to be shared
 _READS = 20  # of a folder that another process replaces again and again
@@ -160,11 +161,14 @@ def _read(folder: Path) -> tuple[ModelRecord, Head, Backbone, tuple[dict[str, An
 
 
 def _history(path: Path) -> tuple[dict[str, Any], ...]:
+    """A training's log; empty where it is damaged or far too long, which is no reason not to predict."""
     try:
-        lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-        return tuple(json.loads(line) for line in lines)
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: cannot be read: {error}") from error
+        if not path.is_file() or path.stat().st_size > _HISTORY_BYTES:
+            return ()
+        epochs = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    except (OSError, ValueError, RecursionError):
+        return ()
+    return tuple(epochs) if all(isinstance(epoch, dict) for epoch in epochs) else ()
 
 
 def _head(path: Path, record: ModelRecord) -> Head:

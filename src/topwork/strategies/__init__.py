@@ -3,7 +3,7 @@
 from topwork.strategies._as_is import AsIs, AsIsOptions, Way, as_is_head, fit_as_is
 from topwork.strategies._class_map import read_class_map
 from topwork.strategies._compare import Trial
-from topwork.strategies._finetune import Finetuned, FinetuneOptions, default_config, finetune
+from topwork.strategies._finetune import INTERRUPTED, Finetuned, FinetuneOptions, default_config, finetune
 from topwork.strategies._own_classes import Candidate, OwnAnswer, OwnClasses
 from topwork.strategies._probe import Announce, Probe, ProbeOptions, fit_probe
 from topwork.strategies._prompts import TEMPLATES, read_descriptions, read_templates
@@ -11,6 +11,7 @@ from topwork.strategies._several import fit_best_probe
 from topwork.strategies._zero_shot import Words, ZeroShot, ZeroShotOptions, fit_zero_shot, words_alone
 
 __all__ = [
+    "INTERRUPTED",
     "TEMPLATES",
     "Announce",
     "AsIs",

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork._files import cache_dir, write_whole
-from topwork.backbones import EMBEDDING, Backbone, Weights
+from topwork.backbones import EMBEDDING, Backbone, Weights, open_engine
 from topwork.data import ImageDataset, split
 from topwork.errors import DataError
-from topwork.features import FeatureTable, extract, extract_few
+from topwork.features import FeatureTable, extract
 from topwork.heads import LinearHead, fit_temperature, row_losses
 from topwork.strategies._augment import Augmentation, Level, Orient
 from topwork.strategies._compare import Trial, fit_head
@@ -29,6 +29,9 @@ from topwork.train import TrainConfig, parse_config
 if TYPE_CHECKING:
     from topwork.strategies._tunable import Tunable, Unfreeze
     from topwork.train import EpochRecord, TrainResult
+
+INTERRUPTED = "the training was interrupted after"
+"""How the note begins that Ctrl-C leaves behind; checkpoints are kept then."""
 
 _MIRRORED = 256  # validation images that are mirrored to see whether that changes their class
 _ERRORS = 2.0  # standard errors by which mirrored images must be answered worse
@@ -123,7 +126,7 @@ def finetune(
     """Train the top stages of the probe's backbone with a head, and keep that if it beats the probe.
 
     Both are fitted on the same images and compared on the same others, of the training part or of ``val``; the part
-    ``test`` is not looked at.
+    ``test`` is not looked at. It trains where the probe's engine runs: on the GPU, or on the CPU.
 
     Args:
         dataset: With parts, as the probe was given it.
@@ -132,38 +135,56 @@ def finetune(
         announce: Called with what begins; may give a progress callback for it.
 
     Raises:
-        DataError: Too few images to set some aside for validation.
+        DataError: Too few images to set some aside for validation, no room for them, or the probe's head is kNN.
         BackboneError: There are not so many stages.
         TrainError: The training cannot be made, or not resumed.
     """
-    from topwork.strategies._tunable import Tunable, stages_to_train, trained_layers
+    from topwork.strategies._tunable import Tunable, stages_to_train
 
+    if options.probe.head == "knn":
+        raise DataError("fine-tuning starts from a linear head, not from kNN", hint="leave out --head knn")
     say = announce or (lambda text: None)
     backbone = probe.table.backbone
     count = stages_to_train(backbone, options.unfreeze)
     halves = _halves(probe.table.dataset, options)
     last = _embedding(probe, options)
-    start = fit_head(last.select(halves.learn), class_weight=options.probe.class_weight, seed=options.seed)
-    reference = _probe_score(probe, halves, options)
-    augmentation = Augmentation(options.augment, _orient(last, start.head, halves, options))
-    model = Tunable(backbone, start.head)
-    result = _trained(model, trained_layers(model, backbone, count), last, halves, augmentation, options, say)
+    start = _fit(last.select(halves.learn), options)
+    reference = _score(_fit(probe.table.select(halves.learn), options), probe.table.select(halves.check))
+    model = Tunable(backbone, start)
+    result = _trained(model, start, last, halves, count, options, say)
+    notes = (*result.notes, *_broken_off(result))
     tuned = _Score(result.best.accuracy, result.best.loss)
+    if result.best_epoch > 0:
+        table = _served(model, dataset, backbone, options, say)
+        check = table.select(_rows_of(table, last.select(halves.check)))
+        head = _calibrated(model, check)
+        tuned = _score(head, check)  # as it will be served: perhaps in bfloat16, which the training was not
     better = result.best_epoch > 0 and tuned.beats(reference)
-    trials = _trials(len(halves.check), reference, tuned, count, backbone, better=better)
-    if not better:
-        said = f"fine-tuning {count} stages gave {tuned.accuracy:.1%} on validation images"
-        return Finetuned(
-            probe.head,
-            probe.table,
-            (*trials, *probe.trials),
-            "probe",
-            result.history,
-            (*result.notes, f"{said}, the probe {reference.accuracy:.1%}: the probe is kept"),
-            probe.cv_accuracy,
-            probe.cv_log_loss,
-        )
-    table = extract(
+    trials = (*_trials(len(halves.check), reference, tuned, count, backbone, better=better), *probe.trials)
+    if better:
+        return Finetuned(head, table, trials, "finetune", result.history, notes)
+    said = f"fine-tuning {count} stages gave {tuned.accuracy:.1%} on validation images, the probe"
+    notes += (f"{said} {reference.accuracy:.1%}: the probe is kept",)
+    return Finetuned(
+        probe.head, probe.table, trials, "probe", result.history, notes, probe.cv_accuracy, probe.cv_log_loss
+    )
+
+
+def _fit(table: FeatureTable, options: FinetuneOptions) -> LinearHead:
+    return fit_head(table, class_weight=options.probe.class_weight, seed=options.seed).head
+
+
+def _broken_off(result: TrainResult) -> tuple[str, ...]:
+    if not result.interrupted:
+        return ()
+    return (f"{INTERRUPTED} {len(result.history)} epochs; the best so far is used, and --resume goes on",)
+
+
+def _served(
+    model: Tunable, dataset: ImageDataset, backbone: Backbone, options: FinetuneOptions, say: Announce
+) -> FeatureTable:
+    """What the tuned network makes of every image, in the engine that will run it."""
+    return extract(
         dataset,
         backbone.with_weights(_kept_weights(model, backbone)),
         outputs=(EMBEDDING,),
@@ -171,8 +192,6 @@ def finetune(
         cache=options.probe.cache,
         progress=say("features of the tuned network"),
     )
-    head = _calibrated(model, table, _rows_of(table, last.select(halves.check)))
-    return Finetuned(head, table, (*trials, *probe.trials), "finetune", result.history, result.notes)
 
 
 def _halves(dataset: ImageDataset, options: FinetuneOptions) -> _Halves:
@@ -195,13 +214,6 @@ def _embedding(probe: Probe, options: FinetuneOptions) -> FeatureTable:
     return found
 
 
-def _probe_score(probe: Probe, halves: _Halves, options: FinetuneOptions) -> _Score:
-    """What the probe reaches on the validation rows when it is fitted on the others alone."""
-    learn, check = probe.table.select(halves.learn), probe.table.select(halves.check)
-    head = fit_head(learn, class_weight=options.probe.class_weight, seed=options.seed).head
-    return _score(head, check)
-
-
 def _score(head: LinearHead, table: FeatureTable) -> _Score:
     labels = table.dataset.labels.astype(np.int64)
     logits = head.logits(table.values)
@@ -209,58 +221,53 @@ def _score(head: LinearHead, table: FeatureTable) -> _Score:
     return _Score(float((logits.argmax(axis=1) == labels).mean()), float(losses.mean()))
 
 
-def _orient(last: FeatureTable, head: LinearHead, halves: _Halves, options: FinetuneOptions) -> Orient:
+def _orient(
+    pixels: npt.NDArray[np.uint8], last: FeatureTable, head: LinearHead, halves: _Halves, options: FinetuneOptions
+) -> Orient:
     """Whether to mirror: not where the probe answers mirrored validation images worse, as with digits."""
     if options.orient != "auto":
         return options.orient
-    rows = halves.check[np.linspace(0, len(halves.check) - 1, min(_MIRRORED, len(halves.check))).astype(int)]
-    table = last.select(np.unique(rows))
-    mirrored = [_mirrored(table, row) for row in range(len(table))]
-    found = extract_few(mirrored, table.backbone, (EMBEDDING,), choice=table.choice)
-    labels = table.dataset.labels.astype(np.int64)[found.kept]
-    both = (found.values, table.values[found.kept])
-    losses = [row_losses(head.logits(values) / head.temperature, labels) for values in both]
+    rows = halves.check[np.unique(np.linspace(0, len(halves.check) - 1, _MIRRORED).astype(int))]
+    engine = open_engine(last.backbone, (EMBEDDING,), last.choice, images=len(rows))
+    mirrored = engine(np.ascontiguousarray(pixels[rows][:, :, ::-1]))
+    labels = last.dataset.labels[rows].astype(np.int64)
+    losses = [row_losses(head.logits(values) / head.temperature, labels) for values in (mirrored, last.values[rows])]
     worse = losses[0] - losses[1]
     error = worse.std(ddof=1) / np.sqrt(worse.size) if worse.size > 1 else np.inf
     return "none" if worse.mean() > _ERRORS * error else "mirror"
 
 
-def _mirrored(table: FeatureTable, row: int) -> npt.NDArray[np.uint8]:
-    from topwork.data import decode
-
-    image = decode(table.dataset.source(row), min_side=table.backbone.preprocessing.min_side)
-    return np.ascontiguousarray(image[:, ::-1])
-
-
 def _trained(
     model: Tunable,
-    layers: Any,
-    table: FeatureTable,
+    start: LinearHead,
+    last: FeatureTable,
     halves: _Halves,
-    augmentation: Augmentation,
+    count: int,
     options: FinetuneOptions,
     say: Announce,
 ) -> TrainResult:
-
-    from topwork.strategies._tunable import settle
+    from topwork.strategies._tunable import settle, trained_layers
     from topwork.train import train
 
-    dataset = table.dataset
-    name = f"{dataset.fingerprint()} {table.backbone.preprocessing}"
-    with squares(dataset, table.backbone.preprocessing, say("images in the square")) as pixels:
+    dataset, classes, config = last.dataset, len(last.dataset.classes), _config(last, options)
+    model.to("cuda" if last.choice.name == "torch-cuda" else "cpu")
+    layers = trained_layers(model, last.backbone, count)
+    with squares(dataset, last.backbone.preprocessing, say("images in the square")) as images:
 
         def samples(rows: npt.NDArray[np.intp], how: Augmentation | None) -> ImageSamples:
-            labels, classes = dataset.labels[rows], len(dataset.classes)
-            seed = options.config.seed
-            return ImageSamples(pixels, rows, labels, classes, fingerprint=name, augmentation=how, seed=seed)
+            return ImageSamples(images, rows, dataset.labels[rows], classes, augmentation=how, seed=config.seed)
 
-        settle(model, layers, samples(halves.learn, None), options.config.batch_size, options.seed)
-        progress = say(f"training {len(layers) - 1} stages")
+        def refit(values: npt.NDArray[np.float32]) -> LinearHead:
+            return _fit(replace(last.select(halves.learn), values=values), options)
+
+        orient = _orient(images.pixels, last, start, halves, options)
+        settle(model, layers, samples(halves.learn, None), config.batch_size, refit)
+        progress = say(f"training {count} stages")
         return train(
             model,
-            samples(halves.learn, augmentation),
+            samples(halves.learn, Augmentation(options.augment, orient)),
             samples(halves.check, None),
-            _config(options.config),
+            config,
             layers=layers,
             checkpoint=options.checkpoint,
             resume=options.resume,
@@ -268,12 +275,14 @@ def _trained(
         )
 
 
-def _config(config: TrainConfig) -> TrainConfig:
+def _config(last: FeatureTable, options: FinetuneOptions) -> TrainConfig:
     """In float32 on a CPU, unless asked otherwise: bfloat16 is no faster there, and moves a tuned Lite0 by 16 %."""
-    import torch
-
-    cpu = config.precision == "auto" and not torch.cuda.is_available()
-    return config.model_copy(update={"precision": "f32"}) if cpu else config
+    changes: dict[str, Any] = {}
+    if options.config.precision == "auto" and last.choice.name != "torch-cuda":
+        changes["precision"] = "f32"
+    if options.probe.class_weight == "balanced":
+        changes["class_weights"] = "balanced"
+    return options.config.model_copy(update=changes)
 
 
 def _trials(
@@ -290,7 +299,7 @@ def _kept_weights(model: Tunable, backbone: Backbone) -> Weights:
     """The tuned network's weights as a file in the cache, named by their hash; saving a model copies them."""
     from safetensors.torch import save
 
-    state = {name: value.detach().contiguous().clone() for name, value in model.network.state_dict().items()}
+    state = {name: value.detach().cpu().contiguous().clone() for name, value in model.network.state_dict().items()}
     content = save(state)
     digest = hashlib.sha256(content).hexdigest()
     file = cache_dir() / "tuned" / f"{backbone.name}-{digest[:16]}.safetensors"
@@ -304,8 +313,8 @@ def _rows_of(table: FeatureTable, part: FeatureTable) -> npt.NDArray[np.intp]:
     return np.array([places[path] for path in part.dataset.paths], np.intp)
 
 
-def _calibrated(model: Tunable, table: FeatureTable, rows: npt.NDArray[np.intp]) -> LinearHead:
-    """The trained head as one that needs no torch, with a temperature from the validation rows."""
+def _calibrated(model: Tunable, check: FeatureTable) -> LinearHead:
+    """The trained head as one that needs no torch, with a temperature from the validation images."""
     weight = model.head.weight.detach().cpu().float().numpy().T.copy()
     head = LinearHead(
         mean=np.zeros(len(weight), np.float32),
@@ -314,5 +323,5 @@ def _calibrated(model: Tunable, table: FeatureTable, rows: npt.NDArray[np.intp])
         bias=model.head.bias.detach().cpu().float().numpy().copy(),
         temperature=1.0,
     )
-    labels = table.dataset.labels[rows].astype(np.int64)
-    return replace(head, temperature=fit_temperature(head.logits(table.values[rows]), labels))
+    labels = check.dataset.labels.astype(np.int64)
+    return replace(head, temperature=fit_temperature(head.logits(check.values), labels))

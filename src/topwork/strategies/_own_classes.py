@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from topwork.backbones import EMBEDDING, Backbone, EngineName, classifier, imagenet_labels
+from topwork.backbones import (
+    EMBEDDING,
+    Backbone,
+    Engine,
+    EngineChoice,
+    EngineName,
+    classifier,
+    imagenet_labels,
+    open_engine,
+)
 from topwork.features import Source, extract_few
 from topwork.heads import network_probabilities
 
@@ -71,6 +80,13 @@ class OwnClasses:
         self.backbone = backbone
         self.engine: EngineName | None = engine
         self._classifier = classifier(backbone)
+        self._engines: dict[bool, Engine] = {}  # by whether they are for a single image
+
+    def _opened(self, choice: EngineChoice, images: int) -> Engine:
+        single = images == 1
+        if single not in self._engines:
+            self._engines[single] = open_engine(self.backbone, (EMBEDDING,), choice, images=images)
+        return self._engines[single]
 
     def top(self, sources: Sequence[Source], count: int = 5) -> Iterator[OwnAnswer]:
         """The most probable classes of each image, in the order of the images.
@@ -81,7 +97,7 @@ class OwnClasses:
         """
         for start in range(0, len(sources), _CHUNK):
             chunk = sources[start : start + _CHUNK]
-            found = extract_few(chunk, self.backbone, (EMBEDDING,), engine=self.engine)
+            found = extract_few(chunk, self.backbone, (EMBEDDING,), engine=self.engine, open_network=self._opened)
             probabilities = network_probabilities(found.values, self._classifier.weight, self._classifier.bias)
             rows, errors = dict(zip(found.kept.tolist(), probabilities, strict=True)), dict(found.refused)
             for index, source in enumerate(chunk):

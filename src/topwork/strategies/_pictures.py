@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import math
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,55 +29,85 @@ UInt8Array = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True, eq=False)
+class Squares:
+    """Images in the network's square.
+
+    Attributes:
+        pixels: uint8 (N, size, size, 3), memory-mapped.
+        digest: Names their content and how they were prepared.
+    """
+
+    pixels: UInt8Array
+    digest: str
+
+
 @contextlib.contextmanager
-def squares(dataset: ImageDataset, preprocessing: Preprocessing, progress: Progress | None) -> Iterator[UInt8Array]:
-    """All images as uint8 (N, size, size, 3), memory-mapped for as long as the context lasts.
+def squares(dataset: ImageDataset, preprocessing: Preprocessing, progress: Progress | None) -> Iterator[Squares]:
+    """All images of a data set in the square, on disk for as long as the context lasts.
 
     Raises:
-        DataError: An image cannot be read any more; extraction has read all of them before.
+        DataError: An image cannot be read any more, or there is no room for so many.
     """
-    size = preprocessing.size
-    with tempfile.TemporaryDirectory(prefix="topwork-") as folder:
-        pixels = np.memmap(Path(folder) / "pixels", np.uint8, "w+", shape=(len(dataset), size, size, 3))
-        for item in read_ahead(dataset.sources(), preprocessing, lambda key: False):
+    shape = (len(dataset), preprocessing.size, preprocessing.size, 3)
+    digest = hashlib.sha256(repr(preprocessing).encode())
+    with contextlib.ExitStack() as stack:
+        folder = tempfile.TemporaryDirectory(prefix="topwork-", ignore_cleanup_errors=True)
+        pixels = _room(Path(stack.enter_context(folder)) / "pixels", shape)
+        stack.callback(pixels._mmap.close)  # type: ignore[attr-defined]  # before the folder goes: Windows wants it so
+        items = read_ahead(dataset.sources(), preprocessing, lambda key: False)
+        for item in stack.enter_context(contextlib.closing(items)):
             if item.pixels is None:
                 raise DataError(f"{printable(dataset.paths[item.index])}: {item.reason}", hint="run it again")
             pixels[item.index] = item.pixels
+            digest.update(item.key)
             if progress is not None:
                 progress(item.index + 1, len(dataset))
-        yield pixels
-        del pixels
+        yield Squares(pixels, digest.hexdigest())
+
+
+def _room(file: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:
+    """A mapped file whose room is there: writing into a hole on a full disk would kill the process."""
+    try:
+        with file.open("wb") as made:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(made.fileno(), 0, math.prod(shape))
+        return np.memmap(file, np.uint8, "r+" if file.stat().st_size else "w+", shape=shape)
+    except OSError as error:
+        raise DataError(
+            f"{file.parent}: no room for {shape[0]} images ({math.prod(shape) / 2**20:.0f} MB): {error.strerror}",
+            hint="set TMPDIR to a folder on a larger disk, or train at a smaller --size",
+        ) from error
 
 
 class ImageSamples:
     """Labelled images as ``topwork.train`` takes them, augmented in a thread of their own while the network trains.
 
     Args:
-        pixels: uint8 (M, size, size, 3).
+        images: M of them.
         rows: (N,), which of them these samples are.
         labels: (N,), from 0.
         n_classes: C.
-        fingerprint: Names the images and how they were prepared.
         augmentation: None shows them as they are.
         seed: Of the augmentation.
     """
 
     def __init__(
         self,
-        pixels: UInt8Array,
+        images: Squares,
         rows: npt.NDArray[np.integer],
         labels: npt.NDArray[np.integer],
         n_classes: int,
         *,
-        fingerprint: str,
         augmentation: Augmentation | None = None,
         seed: int = 0,
     ) -> None:
         self.labels: Rows = np.asarray(labels, np.int64)
         self.n_classes = n_classes
-        self.fingerprint = f"{fingerprint} {augmentation} {seed}"
-        self._pixels = pixels
-        self._rows = rows
+        self._pixels = images.pixels
+        self._rows = np.asarray(rows, np.int64)
+        place = hashlib.sha256(self._rows.tobytes() + self.labels.tobytes()).hexdigest()
+        self.fingerprint = f"{images.digest} {place} {augmentation} {seed}"
         self._augmentation = augmentation
         self._seed = seed
 

@@ -40,6 +40,7 @@ def fit_best_probe(
         trials.append(Trial("backbone", backbone.name, images, probe.cv_accuracy, probe.cv_log_loss, chosen=False))
         if best is None or _loss(probe) < _loss(best):
             best = probe
+        del probe
     assert best is not None
     name = best.table.backbone.name
     told = tuple(dataclasses.replace(trial, chosen=trial.answer == name) for trial in trials)

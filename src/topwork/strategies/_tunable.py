@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from topwork.backbones import Backbone
-from topwork.backbones._layers import embed, layers_of
+from topwork.backbones.layers import embed, layers_of
 from topwork.errors import BackboneError
-from topwork.heads import LinearHead, fit_linear
+from topwork.heads import LinearHead
 from topwork.train import Layers, Samples
 
+FitHead = Callable[[npt.NDArray[np.float32]], LinearHead]
 Unfreeze = int | Literal["auto", "all"]
 
 _USUAL = 0.55  # share of the stages that are trained where nobody says otherwise
@@ -63,7 +66,7 @@ class _Normalised(nn.Module):
         return (images - self.mean) / self.deviation
 
 
-def settle(model: Tunable, layers: Layers, samples: Samples, batch_size: int, seed: int) -> None:
+def settle(model: Tunable, layers: Layers, samples: Samples, batch_size: int, fit: FitHead) -> None:
     """Give the batch norms that will train the statistics of these images, and the head a fit on what comes out then.
 
     In training a batch norm sees the statistics of its batch, not those of ImageNet. On images unlike ImageNet's these
@@ -75,12 +78,12 @@ def settle(model: Tunable, layers: Layers, samples: Samples, batch_size: int, se
         layers: What will be trained.
         samples: The training images as they are, without augmentation.
         batch_size: Images at a time.
-        seed: Of the head's folds.
+        fit: A head on embeddings (N, D) of the samples, in their order.
     """
     norms = [norm for _, layer in layers for norm in layer.modules() if isinstance(norm, _BatchNorm)]
     if not norms:
         return
-    count = len(samples.labels)
+    device, count = next(model.parameters()).device, len(samples.labels)
     rows = np.array_split(np.arange(count, dtype=np.int64), -(-count // batch_size))
     momenta = [norm.momentum for norm in norms]
     model.eval()
@@ -90,13 +93,12 @@ def settle(model: Tunable, layers: Layers, samples: Samples, batch_size: int, se
         norm.train()
     with torch.no_grad():
         for images, _ in samples.batches(0, rows):
-            model(images)
+            model(images.to(device))
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         model.eval()
-        found = torch.cat([embed(model.network, model.pixels(images)) for images, _ in samples.batches(0, rows)])
-    fitted = fit_linear(found.float().cpu().numpy(), samples.labels, samples.n_classes, seed=seed)
-    model.head.load_state_dict(_as_layer(fitted.head).state_dict())
+        found = [embed(model.network, model.pixels(images.to(device))).cpu() for images, _ in samples.batches(0, rows)]
+    model.head.load_state_dict(_as_layer(fit(torch.cat(found).numpy())).state_dict())
 
 
 def _as_layer(head: LinearHead) -> nn.Linear:

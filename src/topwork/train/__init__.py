@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from topwork.train._checkpoint import remove_checkpoints, require_own
     from topwork.train._config import TrainConfig, parse_config
     from topwork.train._errors import CheckpointError, TrainError
     from topwork.train._lock import locked
@@ -41,6 +42,8 @@ _MODULES = {
     "measure": "_measure",
     "parse_config": "_config",
     "rate_range": "_rate_range",
+    "remove_checkpoints": "_checkpoint",
+    "require_own": "_checkpoint",
     "sample_seed": "_seeds",
     "train": "_loop",
 }
@@ -64,6 +67,8 @@ __all__ = [
     "measure",
     "parse_config",
     "rate_range",
+    "remove_checkpoints",
+    "require_own",
     "sample_seed",
     "train",
 ]

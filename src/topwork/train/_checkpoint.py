@@ -16,7 +16,8 @@ from pathlib import Path
 
 import torch
 
-from topwork.train._errors import CheckpointError
+from topwork.train._errors import CheckpointError, TrainError
+from topwork.train._lock import LOCK
 from topwork.train._parts import Tensors
 
 _NAME = re.compile(r"checkpoint-(\d{6,})-([0-9a-f]{64})\.safetensors")
@@ -98,6 +99,34 @@ def clear_drafts(folder: Path) -> None:
     """Delete what a killed run has left half written; call it under the lock."""
     for path in folder.glob(f"{_DRAFT}*"):
         path.unlink(missing_ok=True)
+
+
+def require_own(folder: Path) -> None:
+    """Refuse a folder that holds anything but a training's own files: they will be deleted when it is done.
+
+    Raises:
+        TrainError: There is something else.
+    """
+    strange = sorted(path.name for path in folder.iterdir() if not _is_own(path)) if folder.is_dir() else []
+    if strange or (folder.exists() and not folder.is_dir()):
+        raise TrainError(
+            f"{folder}: checkpoints go there, and it holds {strange[0]!r}" if strange else f"{folder}: is a file",
+            hint="move that away, or choose another folder with -o",
+        )
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Delete a training's own files, and the folder where nothing else is in it."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if _is_own(path):
+            path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _is_own(path: Path) -> bool:
+    name = path.name
+    return path.is_file() and (name == LOCK or name.startswith(_DRAFT) or _NAME.fullmatch(name) is not None)
 
 
 def _generations(folder: Path) -> list[tuple[int, Path]]:

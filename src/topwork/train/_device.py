@@ -59,7 +59,8 @@ def reseed(seed: int, device: torch.device) -> None:
     """Set what the network draws from (dropout), on its device alone."""
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
+        with torch.cuda.device(device):  # it seeds the current one
+            torch.cuda.manual_seed(seed)
 
 
 def own_randomness(device: torch.device) -> contextlib.AbstractContextManager[None]:

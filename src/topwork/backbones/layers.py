@@ -1,4 +1,7 @@
-"""A network cut along its stages: what each of them is made of, and the tail that runs from a stage's map."""
+"""A network cut along its stages: what each of them is made of, and the tail that runs from a stage's map.
+
+A public module of this room and not among its names, since it imports torch.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,7 @@ def _in_order_of_running(network: nn.Module, backbone: Backbone) -> list[nn.Modu
 
     size = backbone.preprocessing.size
     example = torch.zeros(1, 3, size, size, device=next(network.parameters()).device)
-    with contextlib.ExitStack() as stack, torch.no_grad():
+    with contextlib.ExitStack() as stack, torch.no_grad(), evaluating(network):
         for name, module in network.named_modules():
             if name:
                 stack.callback(module.register_forward_hook(note).remove)
