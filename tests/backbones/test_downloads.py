@@ -99,9 +99,12 @@ def test_fault_49_a_cache_that_cannot_be_changed_is_named(
     assert require_refused("not the file that was expected").hint.startswith(f"delete {hub_cache}")
 
 
-def test_fault_49_a_record_with_another_hash_is_refused(commit: str, hub_cache: Path) -> None:
+def test_fault_49_a_record_with_another_hash_is_refused_and_costs_no_good_file(commit: str, hub_cache: Path) -> None:
+    """What the hub itself promised is in the cache: a model folder from elsewhere must not be able to delete it."""
     backbone = load(NAME)
     wrong = backbone.with_weights(replace(backbone.weights, sha256="0" * 64))
-    with pytest.raises(BackboneError, match=r"expected 0000000000000000\)"):
+    before = kept(hub_cache)
+    assert before
+    with pytest.raises(BackboneError, match=r"asked for 0000000000000000\)"):
         wrong.module()
-    assert kept(hub_cache) == []
+    assert kept(hub_cache) == before

@@ -75,7 +75,7 @@ def test_a_record_of_before_revisions_is_held_to_its_hash(
     old.module()
     shutil.rmtree(hub_cache)
     hub.publish(REPOSITORY, files_of(network_of(NAME, 1), tmp_path / "newer"))
-    with pytest.raises(BackboneError, match="not the file that was expected"):
+    with pytest.raises(BackboneError, match="at its newest commit is not the file that was asked for"):
         old.module()
 
 

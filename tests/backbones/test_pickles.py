@@ -199,6 +199,15 @@ def test_a_training_checkpoint_gives_its_weights(tmp_path: Path, state: State, k
     require_same(loaded(tmp_path / "net.pt"), state)
 
 
+def test_fault_46_a_thousand_names_for_one_tensor_are_refused(tmp_path: Path) -> None:
+    """Each by itself is no larger than the file; taken apart they would fill the memory."""
+    one = torch.zeros(100_000)
+    path = tmp_path / "weights.pth"
+    torch.save({f"layer{number}.weight": one for number in range(1000)}, path)
+    with pytest.raises(BackboneError, match="not a checkpoint of weights alone"):
+        load("lite0", weights=path, allow_pickle=True)
+
+
 def test_tensors_that_share_memory_are_taken_apart(tmp_path: Path, state: State) -> None:
     tied = {**state, "twin": state["fc.bias"], "turned": state["fc.weight"].T}
     torch.save(tied, tmp_path / "net.pth")

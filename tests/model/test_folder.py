@@ -380,3 +380,17 @@ def test_a_changed_byte_in_a_self_contained_backbone_is_found(
 def test_a_record_knows_no_other_fields(fitted: Model) -> None:
     with pytest.raises(ValueError, match="Extra inputs"):
         ModelRecord.model_validate({**fitted.record.model_dump(), "command": "rm"})
+
+
+def test_a_trainings_log_is_kept_and_a_damaged_one_does_no_harm(fitted: Model, tmp_path: Path) -> None:
+    epochs = [{"epoch": 1, "accuracy": 0.5}, {"epoch": 2, "accuracy": 0.75}]
+    model = Model(fitted.record, fitted.head, fitted.backbone, epochs)
+    folder = model.save(tmp_path / "model")
+    assert load(folder).history == tuple(epochs)
+    assert (
+        load(folder).save(tmp_path / "again").joinpath("history.jsonl").read_bytes()
+        == (folder / "history.jsonl").read_bytes()
+    )
+    for damage in (b'{"epoch": 1', b"[1]\n", b"\xff\n", b"[" * 100_000):
+        (folder / "history.jsonl").write_bytes(damage)
+        assert load(folder).history == ()

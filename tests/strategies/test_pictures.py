@@ -11,7 +11,7 @@ from topwork.backbones import Preprocessing
 from topwork.data import ImageDataset, decode, read
 from topwork.errors import DataError
 from topwork.strategies._augment import Augmentation
-from topwork.strategies._pictures import ImageSamples, squares
+from topwork.strategies._pictures import ImageSamples, Squares, squares
 
 SMALL = Preprocessing(size=48, fit="squash")
 
