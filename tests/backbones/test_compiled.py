@@ -130,3 +130,23 @@ def test_threads_that_ask_at_once_compile_once(small: Backbone, compilations: li
         found = list(pool.map(lambda index: features(small, None), range(4)))
     assert all((each == found[0]).all() for each in found)
     assert len(compilations) == 1
+
+
+def test_openvino_has_seen_an_array_before_threads_show_it_theirs(
+    small: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two threads that are the first to do so at once block each other for ever (seen once in some hundred runs)."""
+    import threading
+
+    import openvino
+
+    seen: list[threading.Thread] = []
+    tensor = openvino.Tensor
+
+    def shown(*arguments: Any, **options: Any) -> Any:
+        seen.append(threading.current_thread())
+        return tensor(*arguments, **options)
+
+    monkeypatch.setattr(openvino, "Tensor", shown)
+    open_engine(small, ("embedding",), EngineChoice("openvino", "f32"))
+    assert seen == [threading.main_thread()]

@@ -15,6 +15,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from topwork._cores import available_cores
 from topwork._files import write_whole
 from topwork.backbones import _convert
@@ -67,6 +69,10 @@ class _Key:
 def _compiled(key: _Key, precision: str, batch_size: int, cores: int) -> Any:
     import openvino
 
+    # OpenVINO sets up its view of NumPy when it is first shown an array. Two threads that do so at once, which the
+    # engine's callers are, can block each other for ever: one sets it up and wants the interpreter's lock, the other has it
+    # and waits for the first. So it is shown one here, in one thread.
+    openvino.Tensor(np.zeros(1, np.uint8))
     core = openvino.Core()
     settings = {
         "INFERENCE_PRECISION_HINT": precision,
