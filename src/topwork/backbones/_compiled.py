@@ -70,8 +70,8 @@ def _compiled(key: _Key, precision: str, batch_size: int, cores: int) -> Any:
     import openvino
 
     # OpenVINO sets up its view of NumPy when it is first shown an array. Two threads that do so at once, which the
-    # engine's callers are, can block each other for ever: one sets it up and wants the interpreter's lock, the other has it
-    # and waits for the first. So it is shown one here, in one thread.
+    # engine's callers are, can block each other for ever: one sets it up and wants the interpreter's lock, the other
+    # has that and waits for the first. So it is shown one here, in one thread.
     openvino.Tensor(np.zeros(1, np.uint8))
     core = openvino.Core()
     settings = {
