@@ -103,6 +103,14 @@ def restored(final: Path) -> Path:
     return final
 
 
+def is_being_replaced(final: Path) -> bool:
+    """Whether a new folder for that place, or the old one from it, lies beside it: it may be between two renames."""
+    name = re.compile(re.escape(f".{final.name}-") + r"[^-]+(-old)?")
+    with contextlib.suppress(OSError):
+        return any(name.fullmatch(path.name) for path in final.parent.iterdir())
+    return False
+
+
 def _old_ones(final: Path) -> list[Path]:
     """What ``_publish`` has moved out of the way and not deleted; never that of a folder with a longer name."""
     name = re.compile(re.escape(f".{final.name}-") + r"[^-]+-old")

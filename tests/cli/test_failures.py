@@ -210,7 +210,8 @@ def test_ctrl_c_ends_a_fit_plainly_and_leaves_nothing_half(tmp_path: Path, share
     given = [*TOPWORK, "fit", str(data), "-o", str(tmp_path / "m"), "--engine", "torch-cpu", "--no-cache"]
     environ = {**os.environ, "TMPDIR": str(temporary)}
     with subprocess.Popen(given, stdout=-1, stderr=-1, text=True, env=environ) as process:
-        while not any(temporary.glob("topwork-*")):  # features begin; 450 images take torch 20 s
+        # The first features are there; all take torch 20 s. Before, libraries are imported, and some swallow a Ctrl-C.
+        while not any(path.stat().st_size for path in temporary.glob("topwork-*/*")):
             assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from topwork._files import restored, written_whole
+from topwork._files import is_being_replaced, restored, written_whole
 from topwork.backbones import Backbone, Weights, file_sha256, row
 from topwork.data import printable
 from topwork.errors import BackboneError, ModelError
@@ -25,6 +26,7 @@ _RECORD_BYTES = 256 * 2**20  # far beyond any real record; keeps a hostile file 
 _HISTORY_BYTES = 16 * 2**20  # 50,000 epochs
 
 _MODE = 0o644  # safetensors makes its files private; a model is to be shared
+_PAUSE = 0.005  # seconds between two reads of a folder that is being replaced
 _READS = 20  # of a folder that another process replaces again and again
 _WRITE_HINT = "choose another folder with -o, or make room; nothing was changed there"
 
@@ -129,8 +131,9 @@ def read(folder: Path) -> tuple[ModelRecord, Head, Backbone, tuple[dict[str, Any
         try:
             parts = _read(folder)
         except ModelError:
-            if before == _identity(folder):
+            if before == _identity(folder) and not (before is None and is_being_replaced(folder.resolve())):
                 raise
+            time.sleep(_PAUSE)
             continue
         if before == _identity(folder):
             return parts
