@@ -147,6 +147,29 @@ def open_engine(
     return TorchEngine(backbone, outputs, choice)
 
 
+class Engines:
+    """A caller's engines for one network: one for single images and one for more, each opened when it is needed first.
+
+    Args:
+        backbone: Whose features.
+        outputs: Which of them.
+    """
+
+    def __init__(self, backbone: Backbone, outputs: tuple[str, ...]) -> None:
+        self._backbone = backbone
+        self._outputs = outputs
+        self._open: dict[bool, Engine] = {}  # by whether they are for a single image
+        self._lock = threading.Lock()
+
+    def __call__(self, choice: EngineChoice, images: int) -> Engine:
+        """The engine for so many images; every call makes the same choice."""
+        with self._lock:
+            single = images == 1
+            if single not in self._open:
+                self._open[single] = open_engine(self._backbone, self._outputs, choice, images=images)
+            return self._open[single]
+
+
 class OpenVINOEngine:
     """Runs the converted network with a static shape: one stream a core, each its own batch, so that no core waits."""
 

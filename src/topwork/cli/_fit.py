@@ -141,11 +141,11 @@ def fit(
         options = FinetuneOptions(**how, config=config, probe=probe, checkpoint=training, resume=resume)
     if strategy is StrategyName.zero_shot:
         options = _zero_shot_options(labels, descriptions, prompts, text, blend, common)
-    networks = [
-        load(name.strip(), weights=weights, size=size, allow_pickle=allow_pickle) for name in backbone.split(",")
-    ]
+    names = [name.strip() for name in backbone.split(",")]
+    words = _labels_alone(strategy, labels, names) if data is None else []  # told before anything is fetched
+    networks = [load(name, weights=weights, size=size, allow_pickle=allow_pickle) for name in names]
     if data is None:
-        made = fitting.from_words(_labels_alone(strategy, labels, networks), networks[0], options)
+        made = fitting.from_words(words, networks[0], options)
         made.save(out, self_contained=self_contained)
         console.notes(made.record.data.notes)
         return console.result({"model": str(out), **made.record.model_dump(mode="json")}, _text.fitted(made, out))
@@ -207,8 +207,8 @@ def _zero_shot_options(
     )
 
 
-def _labels_alone(strategy: StrategyName, labels: str | None, networks: Sized) -> list[str]:
+def _labels_alone(strategy: StrategyName, labels: str | None, backbones: Sized) -> list[str]:
     """The labels of a fit without data."""
-    if strategy is not StrategyName.zero_shot or labels is None or len(networks) != 1:
+    if strategy is not StrategyName.zero_shot or labels is None or len(backbones) != 1:
         raise typer.BadParameter("DATA may be left out only with --strategy zero-shot, --labels and one backbone")
     return labels.split(",")

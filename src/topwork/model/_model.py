@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from topwork.backbones import Backbone, Engine, EngineChoice, nearest_choice, open_engine
+from topwork.backbones import Backbone, EngineChoice, Engines, nearest_choice
 from topwork.data import ImageDataset, LeftOut, read
 from topwork.errors import DataError, ImageError
 from topwork.evaluate import Evaluation, evaluate
@@ -72,8 +71,7 @@ class Model:
         self.head = head
         self.backbone = backbone
         self.history = tuple(history)
-        self._engines: dict[bool, Engine] = {}  # by whether they are for a single image
-        self._lock = threading.Lock()
+        self._engines = Engines(backbone, record.outputs)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -189,7 +187,7 @@ class Model:
     def _probabilities(self, sources: Sequence[Source]) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
         """Probabilities (N, C), rows of zeros where a source cannot be used, and the reasons."""
         found = extract_few(
-            sources, self.backbone, self.record.outputs, choice=self._choice(), open_network=self._engine
+            sources, self.backbone, self.record.outputs, choice=self._choice(), open_network=self._engines
         )
         probabilities = np.zeros((len(sources), len(self.classes)), np.float32)
         if len(found.kept):
@@ -205,13 +203,6 @@ class Model:
     def _choice(self) -> EngineChoice:
         recorded = self.record.engine
         return nearest_choice(EngineChoice(recorded.name, recorded.precision, recorded.deviation))
-
-    def _engine(self, choice: EngineChoice, images: int) -> Engine:
-        with self._lock:
-            single = images == 1
-            if single not in self._engines:
-                self._engines[single] = open_engine(self.backbone, self.record.outputs, choice, images=images)
-            return self._engines[single]
 
 
 def _require_several(sources: object) -> None:

@@ -13,12 +13,10 @@ import numpy.typing as npt
 from topwork.backbones import (
     EMBEDDING,
     Backbone,
-    Engine,
-    EngineChoice,
     EngineName,
+    Engines,
     classifier,
     imagenet_labels,
-    open_engine,
 )
 from topwork.features import Source, extract_few
 from topwork.heads import network_probabilities
@@ -80,13 +78,7 @@ class OwnClasses:
         self.backbone = backbone
         self.engine: EngineName | None = engine
         self._classifier = classifier(backbone)
-        self._engines: dict[bool, Engine] = {}  # by whether they are for a single image
-
-    def _opened(self, choice: EngineChoice, images: int) -> Engine:
-        single = images == 1
-        if single not in self._engines:
-            self._engines[single] = open_engine(self.backbone, (EMBEDDING,), choice, images=images)
-        return self._engines[single]
+        self._engines = Engines(backbone, (EMBEDDING,))
 
     def top(self, sources: Sequence[Source], count: int = 5) -> Iterator[OwnAnswer]:
         """The most probable classes of each image, in the order of the images.
@@ -97,7 +89,7 @@ class OwnClasses:
         """
         for start in range(0, len(sources), _CHUNK):
             chunk = sources[start : start + _CHUNK]
-            found = extract_few(chunk, self.backbone, (EMBEDDING,), engine=self.engine, open_network=self._opened)
+            found = extract_few(chunk, self.backbone, (EMBEDDING,), engine=self.engine, open_network=self._engines)
             probabilities = network_probabilities(found.values, self._classifier.weight, self._classifier.bias)
             rows, errors = dict(zip(found.kept.tolist(), probabilities, strict=True)), dict(found.refused)
             for index, source in enumerate(chunk):
