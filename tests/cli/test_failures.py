@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import pty
 import shutil
@@ -14,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.model.samples import easy_folder, textile_folder, textiles
+from topwork.cli._choices import STRATEGIES_OF
+from topwork.cli._fit import fit
 
 from .conftest import TOPWORK, Run
 
@@ -42,6 +45,29 @@ def test_a_wrong_command_line_is_2_and_touches_nothing(run: Run, given: tuple[st
     assert "Usage: " in done.out + done.err
     assert "Traceback" not in done.err
     assert not Path("OUT").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "whose"),
+    [
+        (("--labels", "a,b"), "zero-shot, not for auto"),
+        (("--strategy", "probe", "--epochs", "6"), "finetune, not for probe"),  # the default, and yet not heard
+        (("--strategy", "probe", "--resume"), "finetune, not for probe"),
+        (("--strategy", "finetune", "--blend"), "zero-shot, not for finetune"),
+        (("--strategy", "zero-shot", "--map", "map.json"), "as-is, not for zero-shot"),
+        (("--strategy", "as-is", "--class-weight", "none"), "auto, probe, finetune, not for as-is"),
+    ],
+    ids=str,
+)
+def test_an_option_of_another_strategy_is_2_and_names_whose_it_is(run: Run, given: tuple[str, ...], whose: str) -> None:
+    done = run("fit", "no such data", "-o", "OUT", *given)
+    option = next(text for text in given[::-1] if text.startswith("--"))
+    assert (done.code, done.out) == (2, "")
+    assert f"{option} is for --strategy {whose}" in done.err
+
+
+def test_every_option_that_has_an_owner_is_one_of_fit() -> None:
+    assert set(STRATEGIES_OF) <= set(inspect.signature(fit).parameters)
 
 
 def test_predict_says_what_it_wants(spawn: Run) -> None:

@@ -1,8 +1,10 @@
-"""What options of a fixed choice may be, so that the command line itself refuses others and lists them."""
+"""What options may be, and whose they are, so that the command line itself refuses others and says so."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+
+import typer
 
 
 class StrategyName(StrEnum):
@@ -72,3 +74,43 @@ class EngineOption(StrEnum):
     openvino = "openvino"
     torch_cpu = "torch-cpu"
     torch_cuda = "torch-cuda"
+
+
+_PROBES = (StrategyName.auto, StrategyName.probe, StrategyName.finetune)
+_FINETUNE = (StrategyName.finetune,)
+_ZERO_SHOT = (StrategyName.zero_shot,)
+
+STRATEGIES_OF = {
+    "stages": _PROBES,
+    "pooling": _PROBES,
+    "head": _PROBES,
+    "class_weight": _PROBES,
+    "unfreeze": _FINETUNE,
+    "augment": _FINETUNE,
+    "orient": _FINETUNE,
+    "epochs": _FINETUNE,
+    "budget": _FINETUNE,
+    "resume": _FINETUNE,
+    "class_map": (StrategyName.as_is,),
+    "labels": _ZERO_SHOT,
+    "descriptions": _ZERO_SHOT,
+    "prompts": _ZERO_SHOT,
+    "text": _ZERO_SHOT,
+    "blend": _ZERO_SHOT,
+}
+"""Which strategies read an option of ``fit``, by its parameter's name; all of them, where it is not here."""
+
+
+def require_heard(context: typer.Context, strategy: StrategyName) -> None:
+    """Refuse options on the command line that the strategy would not read.
+
+    Raises:
+        typer.BadParameter: There is one; it names whose it is.
+    """
+    for parameter in context.command.params:
+        readers = STRATEGIES_OF.get(parameter.name or "", (strategy,))
+        source = context.get_parameter_source(parameter.name or "")
+        if strategy not in readers and source is not None and source.name != "DEFAULT":
+            raise typer.BadParameter(
+                f"{parameter.opts[0]} is for --strategy {', '.join(readers)}, not for {strategy}", ctx=context
+            )

@@ -19,6 +19,7 @@ from topwork.cli._choices import (
     OrientName,
     PoolingName,
     StrategyName,
+    require_heard,
 )
 from topwork.cli._console import Console
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 def fit(
     console: Console,
+    context: typer.Context,
     out: Annotated[Path, typer.Option("-o", "--out", help="Where the model folder goes.")],
     data: Annotated[
         Path | None,
@@ -120,6 +122,7 @@ def fit(
     )
     from topwork.train import remove_checkpoints, require_own
 
+    require_heard(context, strategy)
     model.require_free(out)
     common: Any = {
         "fit": fit.value,
