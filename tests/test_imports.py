@@ -10,7 +10,9 @@ import topwork
 HEAVY = {"torch", "torchvision", "timm", "openvino", "sklearn", "scipy", "fastapi", "matplotlib", "PIL"}
 
 
-@pytest.mark.parametrize("module", ["topwork", "topwork.cli", "topwork.backbones", "topwork.features", "topwork.model"])
+@pytest.mark.parametrize(
+    "module", ["topwork", "topwork.cli", "topwork.backbones", "topwork.explain", "topwork.features", "topwork.model"]
+)
 def test_importing_is_light(module: str) -> None:
     code = f"import sys, {module}; print(sorted({HEAVY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

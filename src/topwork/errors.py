@@ -7,6 +7,7 @@
     │   └── ImageError   one image cannot be used
     ├── BackboneError    a backbone cannot be named, found, verified or run
     ├── ModelError       a model folder cannot be read or written
+    ├── ExplainError     a network cannot be looked into in this way, or a picture cannot be written
     ├── ReportError      a page cannot be written
     └── MissingExtraError  an optional package is not installed
 """
@@ -42,6 +43,10 @@ class BackboneError(TopworkError):
 
 class ModelError(TopworkError):
     """A model folder cannot be read or written."""
+
+
+class ExplainError(TopworkError):
+    """A network cannot be looked into in this way, or a picture cannot be written."""
 
 
 class ReportError(TopworkError):

@@ -119,13 +119,10 @@ def watched(network: nn.Module, modules: list[str], see: Callable[[str, torch.Te
 
     ``see`` is called while the network runs, before a later layer may overwrite the map in place.
     """
-    prefix = int(getattr(network, "num_prefix_tokens", 0))
-    last = getattr(network, "output_fmt", None) == "NHWC"
-    told = _feature_info(network)
 
     def hook(name: str) -> Callable[[nn.Module, Any, torch.Tensor], None]:
-        channels = told[name]["num_chs"] if name in told else None
-        return lambda module, inputs, output: see(name, _channels_first(output, channels, prefix, last))
+        as_map = map_reader(network, name)
+        return lambda module, inputs, output: see(name, as_map(output))
 
     handles = [network.get_submodule(name).register_forward_hook(hook(name)) for name in modules]
     try:
@@ -133,6 +130,14 @@ def watched(network: nn.Module, modules: list[str], see: Callable[[str, torch.Te
     finally:
         for handle in handles:
             handle.remove()
+
+
+def map_reader(network: Any, module: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    """How a stage's raw output (or a gradient of its shape) is read as (N, channels, ...)."""
+    prefix = int(getattr(network, "num_prefix_tokens", 0))
+    last = getattr(network, "output_fmt", None) == "NHWC"
+    channels = _feature_info(network).get(module, {}).get("num_chs")
+    return lambda output: _channels_first(output, channels, prefix, last)
 
 
 def _channels_first(output: torch.Tensor, channels: int | None, prefix: int, last: bool) -> torch.Tensor:

@@ -14,6 +14,9 @@ import torch
 from torch import nn
 
 from topwork.backbones._backbone import Backbone
+from topwork.backbones._network import PooledStages, map_reader
+
+__all__ = ["PooledStages", "Prefix", "embed", "evaluating", "layers_of", "map_reader", "tail_of"]
 
 _REST = "top"  # what runs after the last stage: a last norm, a widening before the classifier
 

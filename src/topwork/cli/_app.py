@@ -12,6 +12,7 @@ import typer
 
 from topwork.cli import _text
 from topwork.cli._console import Console, command, fail
+from topwork.cli._explain import explain
 from topwork.cli._fit import fit
 
 if TYPE_CHECKING:
@@ -171,6 +172,9 @@ def _lines_as_they_come() -> Iterator[list[str]]:
 
 def _names(lines: Iterable[bytes]) -> list[str]:
     return [os.fsdecode(line.rstrip(b"\r")) for line in lines if line.strip()]
+
+
+command(app, "explain")(explain)
 
 
 @command(app, "models")

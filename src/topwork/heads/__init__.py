@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ._fit_linear import FOLDS, LinearFit, equal_blocks, fit_linear
 from ._fit_mapped import fit_mapped
+from ._knn import TEMPERATURE as KNN_TEMPERATURE
 from ._knn import KNNHead, fit_knn
 from ._linear import LinearHead
 from ._mapped import MappedHead, map_classes, network_probabilities
@@ -18,6 +19,7 @@ from ._text import BlendHead, TextHead, blended
 
 __all__ = [
     "FOLDS",
+    "KNN_TEMPERATURE",
     "BlendHead",
     "Head",
     "KNNHead",

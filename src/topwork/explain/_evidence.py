@@ -1,0 +1,128 @@
+"""Evidence: where in an image a classifier sees a class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from topwork.drawing import Cell, overlay, sheet, signed
+from topwork.explain._subject import BATCH, Float32Array, Subject, UInt8Array
+from topwork.features import Progress
+
+Maps = Callable[[torch.Tensor, npt.NDArray[np.intp]], torch.Tensor]
+"""Pixels (n, 3, size, size) on the scale 0 to 1 and a class each, to maps (n, size, size)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """A map over one image: what speaks for a class, and where.
+
+    Attributes:
+        method: What made it.
+        image: uint8 (size, size, 3), as the network saw it.
+        map: float32 (size, size); the larger, the more speaks for the class there. Below 0 something speaks against
+            it, where the method tells that.
+        label: The class.
+        probability: What the classifier gives it.
+        answer: The class that it names.
+        answer_probability: Of that one.
+    """
+
+    method: str
+    image: UInt8Array
+    map: Float32Array
+    label: str
+    probability: float
+    answer: str
+    answer_probability: float
+
+    @property
+    def peak(self) -> tuple[int, int]:
+        """Row and column where the most speaks for the class."""
+        row, column = np.unravel_index(int(self.map.argmax()), self.map.shape)
+        return int(row), int(column)
+
+    @property
+    def headline(self) -> str:
+        """What was found, in a line."""
+        return f"{self.method} for {self.label} ({self.probability:.1%}); the answer is {self.answer}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready fields; of the map its peak alone."""
+        return {
+            "method": self.method,
+            "label": self.label,
+            "probability": self.probability,
+            "answer": self.answer,
+            "answer_probability": self.answer_probability,
+            "peak": self.peak,
+        }
+
+    def picture(self) -> UInt8Array:
+        """The image and the map upon it: uint8 (H, W, 3)."""
+        return evidence_sheet([self])
+
+
+def collected(
+    method: str,
+    subject: Subject,
+    images: UInt8Array,
+    label: str | int | None,
+    maps: Maps,
+    progress: Progress | None,
+    batch: int = BATCH,
+) -> list[Evidence]:
+    """One method's maps of all images, a batch at a time.
+
+    Args:
+        method: Its name.
+        subject: The classifier.
+        images: uint8 (N, size, size, 3).
+        label: The class; of each image the one that is named, when None.
+        maps: What makes them.
+        progress: Called with (images done, images in all).
+        batch: Images at a time.
+    """
+    place = None if label is None else subject.index(label)
+    found: list[Evidence] = []
+    for start in range(0, len(images), batch):
+        part = images[start : start + batch]
+        probabilities = subject.probabilities(part)
+        answers = probabilities.argmax(axis=1)
+        places = answers if place is None else np.full(len(part), place)
+        values = maps(subject.tensor(part), places).float().cpu().numpy()
+        for row, asked in enumerate(places):
+            found.append(
+                Evidence(
+                    method,
+                    part[row],
+                    values[row],
+                    subject.classes[asked],
+                    float(probabilities[row, asked]),
+                    subject.classes[answers[row]],
+                    float(probabilities[row, answers[row]]),
+                )
+            )
+        if progress is not None:
+            progress(len(found), len(images))
+    return found
+
+
+def evidence_sheet(found: Sequence[Evidence]) -> UInt8Array:
+    """Several maps, a row each: uint8 (H, W, 3)."""
+    return sheet([_row(each) for each in found], side=288)
+
+
+def _row(found: Evidence) -> list[Cell]:
+    said = f"answer: {found.answer} {found.answer_probability:.1%}"
+    asked = f"{found.method}: what speaks for\n{found.label} ({found.probability:.1%})"
+    scale = float(np.abs(found.map).max()) or 1.0
+    cells = [Cell(found.image, said), Cell(overlay(found.image, found.map.clip(0) / scale), asked)]
+    if (found.map < 0).any():
+        cells.append(Cell(signed(found.map / scale), "red speaks for it,\nblue against it"))
+    return cells

@@ -1,0 +1,52 @@
+"""``topwork explain``: what is asked for lies there as a picture, and what went wrong is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Run
+
+
+def test_a_model_tells_why(run: Run, model: Path, textile: Path, tmp_path: Path) -> None:
+    image = sorted((textile / "local").iterdir())[0]
+    done = run("explain", model, image, image, "-o", tmp_path / "out", "--json")
+    assert done.code == 0, done
+    first, second = done.json["pictures"]
+    assert first["source"] == str(image)
+    assert Path(first["picture"]) == tmp_path / "out" / f"{image.stem}-grad-cam.png"
+    assert Path(second["picture"]) == tmp_path / "out" / f"{image.stem}-grad-cam-2.png"
+    assert first["label"] == first["answer"]
+    with Image.open(first["picture"]) as picture:
+        assert picture.width > 400
+
+
+def test_a_network_alone_tells_why(run: Run, photos: list[Path], tmp_path: Path) -> None:
+    done = run("explain", "--backbone", "lite0", photos[0], "--class", "zebra", "-o", tmp_path)
+    assert done.code == 0, done
+    assert (
+        done.out == f"{tmp_path / photos[0].stem}-grad-cam.png: Grad-CAM for zebra (0.0%); the answer is bull mastiff\n"
+    )
+
+
+def test_an_image_that_is_none_does_not_stop_the_others(run: Run, photos: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "bad.jpg").write_text("no image")
+    done = run("explain", "--backbone", "lite0", tmp_path / "bad.jpg", photos[0], "-o", tmp_path / "out")
+    assert done.code == 1
+    assert done.err.splitlines()[0].startswith(f"error: {tmp_path / 'bad.jpg'}: ")
+    assert "1 image could not be used" in done.err
+    assert [each.name for each in (tmp_path / "out").iterdir()] == [f"{photos[0].stem}-grad-cam.png"]
+
+
+@pytest.mark.parametrize("given", [[], ["--backbone", "lite0"], ["model"]])
+def test_a_command_line_without_what_it_needs_is_wrong(run: Run, given: list[str]) -> None:
+    assert run("explain", *given).code == 2
+
+
+def test_a_class_that_is_none_is_one_error(run: Run, photos: list[Path], tmp_path: Path) -> None:
+    done = run("explain", "--backbone", "lite0", photos[0], "--class", "zebrra", "-o", tmp_path)
+    error, hint = done.failed()
+    assert error == "no class is called 'zebrra'"
+    assert "zebra" in hint

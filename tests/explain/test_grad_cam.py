@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from tests.explain.conftest import random_subject, traces
+from topwork.backbones import classifier, load
+from topwork.errors import ExplainError
+from topwork.explain import Subject, grad_cam
+from topwork.heads import KNNHead
+
+
+def test_it_is_the_class_activation_map_where_a_mean_is_pooled(lite0: Subject, squares: np.ndarray) -> None:
+    """Zhou et al. 2016: weights of the last layer times the last map; Selvaraju et al. prove the two equal."""
+    found = grad_cam(lite0, squares[:2], "zebra")
+    weight = torch.from_numpy(classifier(load("lite0")).weight[:, 340])
+    with torch.no_grad():
+        maps = lite0.network.forward_features((lite0.tensor(squares[:2]) - lite0.module.mean) / lite0.module.std)
+    expected = torch.einsum("nchw,c->nhw", maps, weight)
+    large = functional.interpolate(expected[:, None], size=(224, 224), mode="bilinear")[:, 0].numpy()
+    np.testing.assert_allclose([each.map for each in found], large, atol=1e-3 * np.abs(large).max())
+
+
+def test_the_class_that_is_named_is_asked_for(lite0: Subject, squares: np.ndarray) -> None:
+    seen: list[tuple[int, int]] = []
+    found = grad_cam(lite0, squares[:3], progress=lambda *step: seen.append(step))
+    assert [each.label for each in found] == [each.answer for each in found]
+    assert [each.probability for each in found] == pytest.approx(lite0.probabilities(squares[:3]).max(axis=1))
+    assert seen == [(3, 3)]
+    assert found[0].picture().shape[2] == 3
+    assert set(found[0].to_dict()) == {"method", "label", "probability", "answer", "answer_probability", "peak"}
+
+
+def test_no_images_give_no_maps(lite0: Subject, squares: np.ndarray) -> None:
+    assert grad_cam(lite0, squares[:0]) == []
+
+
+# One of every kind of stage: maps, maps with channels last, tokens with a class token, and all tokens pooled.
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("resnet18", 64),
+        ("vgg11", 64),
+        ("densenet121", 64),
+        ("convnext_atto", 64),
+        ("mobilenetv3_small_050", 64),
+        ("swin_tiny_patch4_window7_224", None),
+        ("vit_tiny_patch16_224", 64),
+        ("vit_base_patch16_siglip_224", 64),
+        ("vit_small_patch14_dinov2", 56),
+    ],
+)
+def test_every_family_has_a_map(name: str, size: int | None) -> None:
+    subject = random_subject(name, size=size)
+    image = np.random.default_rng(0).integers(0, 256, (2, subject.size, subject.size, 3), np.uint8)
+    before = traces(subject)
+    found = [grad_cam(subject, image, label) for label in ("a", "b")]
+    assert any(each.map.any() for row in found for each in row)
+    assert found[0][0].map.shape == image.shape[1:3]
+    assert traces(subject) == before
+
+
+def test_a_head_that_reads_several_stages_has_evidence_in_each() -> None:
+    outputs = ("layer1/max", "layer2/mean", "embedding")
+    subject = random_subject("resnet18", outputs, size=64)
+    image = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
+    both = grad_cam(subject, image, "a")[0].map
+    alone = grad_cam(random_subject("resnet18", ("embedding",), size=64), image, "a")[0].map
+    assert not np.allclose(both, alone)
+    assert traces(subject)["hooks"] == 0
+
+
+def test_channels_count_from_their_average(squares: np.ndarray) -> None:
+    """Of a head that was trained on exactly this image, nothing in a flat picture of its average says anything."""
+    subject = random_subject("resnet18", ("layer2/mean",), size=64)
+    image = np.full((1, 64, 64, 3), 90, np.uint8)
+    with torch.no_grad():
+        (pooled,) = subject.module.pooled(subject.tensor(image))
+    before = np.abs(grad_cam(subject, image, "a")[0].map)[16:48, 16:48].max()
+    subject.averages = {"layer2/mean": pooled[0].numpy()}
+    assert np.abs(grad_cam(subject, image, "a")[0].map.mean()) < 1e-3 * before
+
+
+def test_a_map_shows_where_what_the_head_reads_lies() -> None:
+    """A head that reads one early stage, of a picture that is flat but for one corner."""
+    subject = random_subject("resnet18", ("layer1/mean",), size=64)
+    image = np.full((1, 64, 64, 3), 128, np.uint8)
+    image[:, :16, 48:] = np.random.default_rng(0).integers(0, 256, (1, 16, 16, 3))
+    flat = np.full_like(image, 128)
+    changed = grad_cam(subject, image, "a")[0].map - grad_cam(subject, flat, "a")[0].map
+    assert np.abs(changed[:20, 44:]).mean() > 10 * np.abs(changed[32:, :32]).mean()
+
+
+def test_an_answer_without_gradient_is_an_error() -> None:
+    backbone = load("resnet18", weights="random", size=64)
+    bank = np.eye(2, backbone.embedding, dtype=np.float32)
+    zeros, ones = np.zeros(backbone.embedding, np.float32), np.ones(backbone.embedding, np.float32)
+    subject = Subject(backbone, ("embedding",), KNNHead(zeros, ones, bank, np.arange(2), 2, 1), ("a", "b"))
+    image = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
+    answer = grad_cam(subject, image)[0].answer
+    with pytest.raises(ExplainError, match="no gradient reaches a map"):
+        grad_cam(subject, image, "b" if answer == "a" else "a")
+    assert traces(subject)["hooks"] == 0
+
+
+def test_hooks_go_when_the_network_raises(lite0: Subject, squares: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*given: object) -> None:
+        raise MemoryError("full")
+
+    monkeypatch.setattr(lite0.module.head, "forward", fails)
+    with pytest.raises(MemoryError):
+        grad_cam(lite0, squares[:1], "zebra")
+    assert traces(lite0)["hooks"] == 0
