@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from topwork.features import FeatureTable
 Float32Array = npt.NDArray[np.float32]
 
 _CHUNK = 1024  # rows at a time
+_SCATTERED = 32  # rows at a time that do not lie side by side: each may bring in 2 MB of the file around it
 
 
 class Embedding:
@@ -43,17 +45,30 @@ class Embedding:
         for part in _parts(len(pairs)):
             first, second = (self._unit(self._places[pairs[part, side]]) for side in (0, 1))
             found[part] = (first * second).sum(axis=1)
-            release(self._values)
         return found
 
     def _unit(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        centred = self._values[places, self._first :] - self._mean
+        centred = scattered(self._values, places, self._first) - self._mean
         return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12))
 
 
 def _parts(count: int) -> Iterator[slice]:
     for start in range(0, count, _CHUNK):
         yield slice(start, min(start + _CHUNK, count))
+
+
+def scattered(values: Float32Array, rows: npt.NDArray[np.integer[Any]], first: int = 0) -> Float32Array:
+    """Rows (M, D - first) of an array that may be memory-mapped, from a column on, as a copy.
+
+    A few at a time, since the system brings in what lies around each: 2,000 rows of 100,000, 32 MB, would map 1.6 GB
+    of the file, and all of that counts as this process's memory until it is released.
+    """
+    found = np.empty((len(rows), values.shape[1] - first), np.float32)
+    for start in range(0, len(rows), _SCATTERED):
+        part = slice(start, start + _SCATTERED)
+        found[part] = values[rows[part], first:]
+        release(values)
+    return found
 
 
 def release(values: Float32Array) -> None:

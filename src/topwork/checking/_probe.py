@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from topwork.checking._columns import release
+from topwork.checking._columns import scattered
 from topwork.checking._noise import Noise, fit_noise
 from topwork.features import FeatureTable
 from topwork.heads import LinearFit, equal_blocks, fit_linear, row_losses
@@ -117,9 +117,7 @@ class _Reader:
             self._weights, self._first_column = columns, 0
 
     def values(self, rows: Rows) -> Float32Array:
-        found = np.array(self._table.values[rows, self._first_column :])
-        release(self._table.values)
-        return found
+        return scattered(self._table.values, rows, self._first_column)
 
     def labels(self, rows: Rows) -> Rows:
         return self._table.dataset.labels[rows].astype(np.intp)
