@@ -188,7 +188,7 @@ def test_predict_gives_a_line_an_image(spawn: Run, model: Path) -> None:
     assert [(line[1], line[2]) for line in lines] == [(p.label, f"{p.probability:.4f}") for p in expected]
     objects = [json.loads(line) for line in spawn("predict", model, *files, "--json").out.splitlines()]
     assert [each["source"] for each in objects] == list(map(str, files))
-    assert objects[0].keys() == {"source", "label", "probability", "probabilities"}
+    assert objects[0].keys() == {"source", "label", "probability", "probabilities", "typicality"}
 
 
 def test_fault_59_a_bad_image_is_named_and_the_others_are_predicted(run: Run, model: Path, tmp_path: Path) -> None:
@@ -402,3 +402,61 @@ def test_a_folder_that_only_looks_like_checkpoints_is_left_alone(run: Run, tmp_p
     assert refused.code == 1
     assert "checkpoints go there, and it holds 'photo'" in refused.err
     assert sorted(path.name for path in data.rglob("*")) == before
+
+
+def test_evaluate_compares_two_models(run: Run, model: Path, tmp_path: Path) -> None:
+    for label in CLASSES:
+        copied(textiles(label)[40:44], tmp_path / "data" / label)
+    done = run("evaluate", model, model, tmp_path / "data")
+    assert (done.code, done.err) == (0, "")
+    assert "12 images" in done.out
+    assert "No difference is proven: chance alone parts two equal models so far in 100.0% of cases" in done.out
+    fields = run("evaluate", model, model, tmp_path / "data", "--json").json
+    assert fields["first"] == fields["second"]
+    assert fields["comparison"]["only_first"] == fields["comparison"]["only_second"] == 0
+    assert fields["comparison"]["p_value"] == 1
+
+
+@pytest.mark.parametrize("given", [[], ["a"], ["a", "b", "c", "d"]])
+def test_evaluate_takes_one_model_or_two(run: Run, given: list[str]) -> None:
+    assert run("evaluate", *given).code == 2
+
+
+def test_evaluate_and_predict_warn_of_images_of_another_kind(run: Run, model: Path, tmp_path: Path) -> None:
+    strange = copied(photos()[:12], tmp_path / "data" / "local")
+    said = "12 of 12 images are unlike the training images"
+    assert said in run("evaluate", model, tmp_path / "data").err
+    shift = run("evaluate", model, tmp_path / "data", "--json").json["shift"]
+    assert (shift["images"], shift["unfamiliar"], shift["alarm"]) == (12, 12, True)
+    assert said in run("predict", model, *strange.iterdir()).err
+    assert "note: this image is unlike the training images" in run("predict", model, photos()[0]).err
+    quiet = run("predict", model, *strange.iterdir(), "--quiet")
+    assert (quiet.code, quiet.err) == (0, "")
+    known = run("predict", model, *[textiles(label)[place] for label in CLASSES for place in (30, 31, 32)])
+    assert (known.code, known.err) == (0, "")
+
+
+def test_predict_names_a_set_or_abstains(run: Run, model: Path) -> None:
+    files = [textiles(label)[place] for label in CLASSES for place in range(30, 40)]
+    sets = [line.split("\t") for line in run("predict", model, *files, "--coverage", "0.9").out.splitlines()]
+    assert {len(line) for line in sets} <= {3, 5, 7}
+    assert max(len(line) for line in sets) > 3
+    objects = [
+        json.loads(line) for line in run("predict", model, *files, "--coverage", "0.9", "--json").out.splitlines()
+    ]
+    assert [line[1::2] for line in sets] == [each["labels"] for each in objects]
+    answers = [line.split("\t") for line in run("predict", model, *files, "--abstain", "0.8").out.splitlines()]
+    objects = [
+        json.loads(line) for line in run("predict", model, *files, "--abstain", "0.8", "--json").out.splitlines()
+    ]
+    assert {each["answered"] for each in objects} == {True, False}
+    assert [line[1] for line in answers] == [each["label"] if each["answered"] else "?" for each in objects]
+
+
+def test_predict_promises_no_more_than_it_can(run: Run, model: Path) -> None:
+    message, hint = run("predict", model, textiles("local")[0], "--abstain", "0.999").failed()
+    assert "this model can promise no accuracy of 0.999" in message
+    assert hint == "ask for less"
+    for given in (("--coverage", "95"), ("--coverage", "0.9", "--abstain", "0.9")):
+        assert run("predict", model, textiles("local")[0], *given).code == 2
+    assert run("predict", "--backbone", "lite0", photos()[0], "--coverage", "0.9").code == 2

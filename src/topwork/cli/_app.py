@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -12,11 +13,12 @@ import typer
 
 from topwork.cli import _text
 from topwork.cli._console import Console, command, fail
+from topwork.cli._evaluate import evaluate, unlike
 from topwork.cli._explain import explain
 from topwork.cli._fit import fit
 
 if TYPE_CHECKING:
-    from topwork.model import Prediction
+    from topwork.model import Model, Prediction
     from topwork.strategies import OwnAnswer
 
 app = typer.Typer(
@@ -85,33 +87,7 @@ def check(
 command(app, "fit")(fit)
 
 
-@command(app, "evaluate")
-def evaluate(
-    console: Console,
-    model: ModelFolder,
-    data: Data,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.", min=0)] = 0,
-    cache: Annotated[bool, typer.Option(help="Keep features on disk for the next run.")] = True,
-) -> None:
-    """Measure MODEL on labelled images: metrics with 95 % intervals."""
-    from topwork.data import read
-    from topwork.model import load
-
-    loaded = load(model)
-    dataset = read(data, classes=loaded.classes)
-    with console.progress():
-        found = loaded.evaluate(dataset, seed=seed, cache=cache, progress=console.step("features"))
-    console.notes(dataset.notes)
-    left_out = [{"path": item.path, "reason": item.reason} for item in found.left_out]
-    fields = {
-        "model": str(model),
-        "data": str(data),
-        "part": found.part,
-        "seen_in_training": found.seen_in_training,
-        **found.evaluation.to_dict(),
-        "left_out": left_out,
-    }
-    console.result(fields, _text.evaluated(found))
+command(app, "evaluate")(evaluate)
 
 
 @command(app, "predict")
@@ -123,6 +99,18 @@ def predict(
         str | None, typer.Option(help="No model, but this network's own classes: the 5 most probable of ImageNet's.")
     ] = None,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read file names from stdin, one a line.")] = False,
+    coverage: Annotated[
+        float | None,
+        typer.Option(
+            help="Name as many classes as hold the true one so often, such as 0.95.", min=0, max=1, show_default=False
+        ),
+    ] = None,
+    abstain: Annotated[
+        float | None,
+        typer.Option(
+            help="Answer ? unless so many of the answers are right, such as 0.99.", min=0, max=1, show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Classify images: one line, or with --json one object, for each."""
     if backbone is not None and model is not None:  # no model: every argument is an image
@@ -131,10 +119,15 @@ def predict(
         raise typer.BadParameter("name a model folder, or a network with --backbone")
     if stdin == bool(images):
         raise typer.BadParameter("name images, or pass --stdin: one of the two")
-    predict_each = _predictor(model or "", backbone)
+    if (coverage, abstain) != (None, None) and (backbone is not None or None not in (coverage, abstain)):
+        raise typer.BadParameter("a model takes --coverage or --abstain, one of the two; --backbone takes neither")
+    loaded = _loaded(model) if backbone is None else None
+    predict_each = _predictor(loaded, backbone or "", coverage, abstain)
     failed = 0
+    typicalities: list[float | None] = []
     for names in _lines_as_they_come() if stdin else iter([images or []]):
         for prediction in predict_each(names):
+            typicalities.append(getattr(prediction, "typicality", None))
             if prediction.error:
                 failed += 1
                 if not console.as_json:
@@ -142,6 +135,7 @@ def predict(
                     continue
             console.result(prediction.to_dict(), _text.predicted(prediction))
         sys.stdout.flush()
+    console.notes(unlike(loaded.shift(typicalities)) if loaded is not None else ())
     if failed:
         fail(
             f"{failed} {'image' if failed == 1 else 'images'} could not be used",
@@ -149,12 +143,18 @@ def predict(
         )
 
 
-def _predictor(model: str, backbone: str | None) -> Callable[[list[str]], Iterator[Prediction | OwnAnswer]]:
-    """What answers: a model, or a network without one."""
-    if backbone is None:
-        from topwork.model import load
+def _loaded(folder: str | None) -> Model:
+    from topwork.model import load
 
-        return load(model).predict_each
+    return load(folder or "")
+
+
+def _predictor(
+    model: Model | None, backbone: str, coverage: float | None, accuracy: float | None
+) -> Callable[[list[str]], Iterator[Prediction | OwnAnswer]]:
+    """What answers: a model, or a network without one."""
+    if model is not None:
+        return functools.partial(model.predict_each, coverage=coverage, accuracy=accuracy)
     from topwork.backbones import load as load_backbone
     from topwork.strategies import OwnClasses
 

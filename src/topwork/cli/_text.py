@@ -11,15 +11,12 @@ from topwork.cli._console import table
 if TYPE_CHECKING:
     from topwork.backbones import Backbone, CatalogueRow
     from topwork.checking import Case, Checkup
-    from topwork.data import LeftOut
     from topwork.doctor import Health
-    from topwork.evaluate import Estimate, Evaluation
-    from topwork.model import Evaluated, Model, ModelRecord, Prediction, TrialRecord, WordsRecord
+    from topwork.evaluate import Estimate
+    from topwork.model import Model, ModelRecord, Prediction, TrialRecord, WordsRecord
     from topwork.strategies import OwnAnswer
 
-_CLASSES = 30  # rows of a per-class table on the terminal; --json has them all
-_LEFT_OUT = 5
-_SEEN = "This is the data that the model was made from: it has seen most of it, and is not as good as these figures."
+_CLASSES = 30  # named on the terminal; --json has them all
 _CASES = 3  # of a finding
 _SOUND = "Nothing here would make a model's figures untrue."
 
@@ -106,49 +103,20 @@ def _quality(model: Model) -> list[str]:
         f"Accuracy on {metrics.n} held-out images ({record.data.held_out_part}): {percent(metrics.accuracy)}",
         f"Macro-F1 {percent(metrics.macro_f1)}, log loss {metrics.log_loss.value:.3f}, "
         f"calibration error {metrics.ece.value:.1%}",
+        *_sure(record),
     ]
 
 
-def evaluated(found: Evaluated) -> str:
-    """Metrics, a row for each class, and what could not be read."""
-    evaluation = found.evaluation
-    rows = [
-        (printable(report.name), str(report.support), percent(report.precision), percent(report.recall))
-        for report in evaluation.per_class[:_CLASSES]
+def _sure(record: ModelRecord) -> list[str]:
+    """How many held-out images are answered at the highest accuracy that can be promised and was measured."""
+    kept = [each for each in (record.caution.kept if record.caution else ()) if each["answered"]]
+    if not kept:
+        return []
+    best = kept[-1]
+    return [
+        f"Sure enough for {best['level']:.0%} accuracy (predict --abstain {best['level']:g}): "
+        f"{best['answered']['value']:.1%} of them"
     ]
-    lines = [
-        *([_SEEN] if found.seen_in_training else []),
-        f"Accuracy  {percent(evaluation.accuracy)} on {evaluation.n} images"
-        + (f" ({found.part})" if found.part else ""),
-        f"Macro-F1  {percent(evaluation.macro_f1)}",
-        f"Log loss  {evaluation.log_loss.value:.4f} ({evaluation.log_loss.low:.4f} to {evaluation.log_loss.high:.4f})",
-        f"ECE       {percent(evaluation.ece)}",
-        "In brackets: 95 % intervals.",
-        "",
-        table(("class", "images", "precision", "recall"), rows),
-    ]
-    if len(evaluation.per_class) > _CLASSES:
-        lines.append(f"… and {len(evaluation.per_class) - _CLASSES} more classes; --json has them all")
-    lines += [*_mistakes(evaluation), *_unread(found.left_out)]
-    return "\n".join(lines)
-
-
-def _mistakes(evaluation: Evaluation) -> list[str]:
-    """The classes that are taken for each other most often."""
-    confusion = evaluation.confusion.copy()
-    confusion[range(len(confusion)), range(len(confusion))] = 0
-    worst = sorted(zip(*confusion.nonzero(), strict=True), key=lambda cell: -confusion[cell])[:3]
-    if not worst:
-        return ["", "No image was taken for another class."]
-    names = [printable(name) for name in evaluation.classes]
-    return ["", *(f"{confusion[true, said]} × {names[true]} taken for {names[said]}" for true, said in worst)]
-
-
-def _unread(left_out: Sequence[LeftOut]) -> list[str]:
-    lines = [f"left out: {printable(item.path)}: {item.reason}" for item in left_out[:_LEFT_OUT]]
-    if len(left_out) > _LEFT_OUT:
-        lines.append(f"left out: … and {len(left_out) - _LEFT_OUT} more; --json has them all")
-    return lines
 
 
 def checked(found: Checkup, *, manifest: Path | None, page: Path | None) -> str:
@@ -177,12 +145,16 @@ def _case(case: Case) -> str:
 
 
 def predicted(prediction: Prediction | OwnAnswer) -> str:
-    """One line: file, class, probability, with tabs between; of a network without a model, the next classes too."""
-    said = (
-        [(each.name, each.probability) for each in prediction.top]
-        if hasattr(prediction, "top")
-        else [(prediction.label, prediction.probability)]
-    )
+    """One line: file, class, probability, with tabs between.
+
+    Of a network without a model, and of a prediction set, the next classes too; ``?`` where the model abstains.
+    """
+    if hasattr(prediction, "top"):
+        said = [(each.name, each.probability) for each in prediction.top]
+    elif prediction.labels is not None:
+        said = [(name, prediction.probabilities[name]) for name in prediction.labels]
+    else:
+        said = [(prediction.label if prediction.answered is not False else "?", prediction.probability)]
     return "\t".join([printable(prediction.source), *(f"{printable(name)}\t{share:.4f}" for name, share in said)])
 
 

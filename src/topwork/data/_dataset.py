@@ -166,6 +166,17 @@ class ImageDataset:
             keys=self.keys if self.store is None else self.keys[rows],
         )
 
+    def relabelled(self, classes: Sequence[str]) -> ImageDataset:
+        """The same images with the same class names in another order.
+
+        Raises:
+            DataError: These are other names.
+        """
+        if sorted(classes) != sorted(self.classes):
+            raise DataError(f"classes {quoted(classes)} are not {quoted(self.classes)} in another order")
+        places = np.array([list(classes).index(name) for name in self.classes], np.int32)
+        return replace(self, classes=tuple(classes), labels=places[self.labels])
+
     def without(self, left_out: Sequence[LeftOut]) -> ImageDataset:
         """Drop the rows that a later pass could not use, and keep them on the list of what was left out.
 

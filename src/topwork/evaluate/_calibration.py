@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._checks import Doubles, Integers, check_probabilities
+from ._values import ReliabilityBin, Uncalibrated
 
 BINS = 15
 _SMALLEST = float(np.finfo(np.float32).tiny)  # keeps the loss of a flat-out miss finite: 87 nats
@@ -53,6 +54,24 @@ def losses(probabilities: npt.NDArray[Any], labels: Integers) -> Doubles:
     return out
 
 
+def brier(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
+    """Mean squared distance between the probabilities and the truth (one for the true class), 0..2.
+
+    Source: Brier 1950, "Verification of forecasts expressed in terms of probability"; with two classes it is twice what
+    many libraries give. Arguments and errors as in `log_loss`.
+    """
+    probabilities, labels = check_probabilities(probabilities, labels)
+    return float(distances(probabilities, labels).mean())
+
+
+def distances(probabilities: npt.NDArray[Any], labels: Integers) -> Doubles:
+    """Squared distance (N,) of each row from the truth."""
+    exact = probabilities.astype(np.float64)
+    own = exact[np.arange(len(labels)), labels]
+    found: Doubles = np.square(exact).sum(axis=1) - 2 * own + 1
+    return found
+
+
 def ece(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
     """Expected calibration error, 0..1: how far confidence and accuracy lie apart.
 
@@ -72,3 +91,34 @@ def reliability(probabilities: npt.NDArray[Any], labels: Integers) -> Reliabilit
     right = probabilities.argmax(axis=1) == labels
     bins = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
     return Reliability(bins, right - confidence)
+
+
+def reliability_curve(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tuple[ReliabilityBin, ...]:
+    """Confidence and accuracy in each of the 15 bins of `ece` that hold an image, by rising confidence.
+
+    Arguments and errors as in `log_loss`.
+    """
+    probabilities, labels = check_probabilities(probabilities, labels)
+    found = reliability(probabilities, labels)
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    counts = np.bincount(found.bins, minlength=BINS)
+    sums = np.bincount(found.bins, confidence, minlength=BINS)
+    gaps = np.bincount(found.bins, found.gaps, minlength=BINS)
+    return tuple(
+        ReliabilityBin(
+            images=int(counts[place]),
+            confidence=float(sums[place] / counts[place]),
+            accuracy=float((sums[place] + gaps[place]) / counts[place]),
+        )
+        for place in np.flatnonzero(counts).tolist()
+    )
+
+
+def uncalibrated(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Uncalibrated:
+    """The calibration figures of probabilities before temperature scaling. Arguments and errors as in `log_loss`."""
+    return Uncalibrated(
+        log_loss(probabilities, labels),
+        ece(probabilities, labels),
+        brier(probabilities, labels),
+        reliability_curve(probabilities, labels),
+    )

@@ -73,6 +73,12 @@ def macro_f1(predictions: npt.NDArray[Any], labels: npt.NDArray[Any], n_classes:
     return float(mean_f1(right, confusion.sum(axis=1)[None], confusion.sum(axis=0)[None])[0])
 
 
+def balanced_accuracy(predictions: npt.NDArray[Any], labels: npt.NDArray[Any], n_classes: int) -> float:
+    """Mean recall over the classes that occur in the labels. Arguments and errors as in `confusion_matrix`."""
+    confusion = confusion_matrix(predictions, labels, n_classes)
+    return float(mean_recall(np.diagonal(confusion)[None], confusion.sum(axis=1)[None])[0])
+
+
 def per_class(confusion: Integers) -> PerClass:
     """Precision, recall, F1 and support of each class, from a confusion matrix (C, C)."""
     right = np.diagonal(confusion)
@@ -91,6 +97,12 @@ def mean_f1(right: npt.NDArray[Any], support: npt.NDArray[Any], predicted: npt.N
     scores = np.nan_to_num(_ratio(2 * right, support + predicted))
     present = support > 0
     means: Doubles = (scores * present).sum(axis=1) / present.sum(axis=1)
+    return means
+
+
+def mean_recall(right: npt.NDArray[Any], support: npt.NDArray[Any]) -> Doubles:
+    """Balanced accuracy (R,) of R tables at once, each given by its right and true counts (R, C)."""
+    means: Doubles = np.nan_to_num(_ratio(right, support)).sum(axis=1) / (support > 0).sum(axis=1)
     return means
 
 

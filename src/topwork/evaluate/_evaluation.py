@@ -11,77 +11,12 @@ import numpy.typing as npt
 
 from topwork.errors import DataError
 
-from ._calibration import ece, log_loss
+from ._calibration import brier, ece, log_loss, reliability_curve, uncalibrated
 from ._checks import Integers, check_probabilities
-from ._counts import confusion_matrix, macro_f1, per_class
-from ._intervals import bootstrap_intervals, wilson_interval
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure and its 95 % interval.
-
-    Raises:
-        ValueError: Not finite, or not low <= value <= high.
-    """
-
-    value: float
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        if not (np.isfinite([self.value, self.low, self.high]).all() and self.low <= self.value <= self.high):
-            raise ValueError(f"expected finite low <= value <= high, got {self.low}, {self.value}, {self.high}")
-
-    def to_dict(self) -> dict[str, float]:
-        """As JSON holds it."""
-        return {"value": self.value, "low": self.low, "high": self.high}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Estimate:
-        """What `to_dict` gave."""
-        return cls(float(data["value"]), float(data["low"]), float(data["high"]))
-
-
-@dataclass(frozen=True)
-class ClassReport:
-    """One class of the test set.
-
-    Attributes:
-        name: The class.
-        support: Number of its images.
-        precision: None where the class was never predicted.
-        recall: None where the class has no image.
-        f1: None where the class has no image: it has no say in macro-F1 either.
-    """
-
-    name: str
-    support: int
-    precision: Estimate | None
-    recall: Estimate | None
-    f1: float | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it."""
-        return {
-            "name": self.name,
-            "support": self.support,
-            "precision": None if self.precision is None else self.precision.to_dict(),
-            "recall": None if self.recall is None else self.recall.to_dict(),
-            "f1": self.f1,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> ClassReport:
-        """What `to_dict` gave."""
-        precision, recall = data["precision"], data["recall"]
-        return cls(
-            name=str(data["name"]),
-            support=int(data["support"]),
-            precision=None if precision is None else Estimate.from_dict(precision),
-            recall=None if recall is None else Estimate.from_dict(recall),
-            f1=None if data["f1"] is None else float(data["f1"]),
-        )
+from ._counts import balanced_accuracy, confusion_matrix, macro_f1, per_class
+from ._intervals import bootstrap_intervals, share_of
+from ._ranking import TOP, average_precision, ranks, roc_auc
+from ._values import ClassReport, Estimate, ReliabilityBin, Uncalibrated
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +32,15 @@ class Evaluation:
         ece: Expected calibration error over 15 bins, with a bootstrap interval.
         per_class: One report for each class, in index order.
         confusion: (C, C) int64 counts; rows are the true class, columns the predicted one.
+        top5: Share of images whose true class is among the five most probable, with a Wilson interval; None where there
+            are no more than five classes. This and what follows is None or empty in evaluations that an older topwork
+            saved.
+        balanced_accuracy: Mean recall over the classes with images, with a bootstrap interval.
+        roc_auc: Each class against the others, mean over the classes with images; None where that is one class.
+        average_precision: Likewise.
+        brier: Mean squared distance from the truth, 0..2, with a bootstrap interval.
+        reliability: The bins behind the calibration error that hold an image.
+        before_scaling: The calibration figures without the temperature; None where there is none.
     """
 
     n: int
@@ -107,6 +51,13 @@ class Evaluation:
     ece: Estimate
     per_class: tuple[ClassReport, ...]
     confusion: Integers
+    top5: Estimate | None = None
+    balanced_accuracy: Estimate | None = None
+    roc_auc: Estimate | None = None
+    average_precision: Estimate | None = None
+    brier: Estimate | None = None
+    reliability: tuple[ReliabilityBin, ...] = ()
+    before_scaling: Uncalibrated | None = None
 
     def __post_init__(self) -> None:
         size = len(self.classes)
@@ -133,6 +84,9 @@ class Evaluation:
             "ece": self.ece.to_dict(),
             "per_class": [report.to_dict() for report in self.per_class],
             "confusion": [[*cell, int(self.confusion[cell])] for cell in _cells(self.confusion)],
+            **{name: each.to_dict() if (each := getattr(self, name)) else None for name in _LATER},
+            "reliability": [each.to_list() for each in self.reliability],
+            "before_scaling": self.before_scaling.to_dict() if self.before_scaling else None,
         }
 
     @classmethod
@@ -152,11 +106,17 @@ class Evaluation:
                 ece=Estimate.from_dict(data["ece"]),
                 per_class=tuple(ClassReport.from_dict(report) for report in data["per_class"]),
                 confusion=_from_cells(data["confusion"], len(data["classes"])),
+                **{name: Estimate.from_dict(data[name]) if data.get(name) else None for name in _LATER},
+                reliability=tuple(map(ReliabilityBin.from_list, data.get("reliability", ()))),
+                before_scaling=Uncalibrated.from_dict(before) if (before := data.get("before_scaling")) else None,
             )
         except KeyError as missing:
             raise DataError(f"not a saved evaluation: field {missing} is missing") from missing
         except (TypeError, ValueError) as wrong:
             raise DataError(f"not a saved evaluation: {wrong}") from wrong
+
+
+_LATER = ("top5", "balanced_accuracy", "roc_auc", "average_precision", "brier")  # than the first saved evaluations
 
 
 def _cells(confusion: Integers) -> list[tuple[int, int]]:
@@ -173,7 +133,12 @@ def _from_cells(cells: Sequence[Sequence[int]], size: int) -> Integers:
 
 
 def evaluate(
-    probabilities: npt.NDArray[Any], labels: npt.NDArray[Any], classes: Sequence[str], *, seed: int = 0
+    probabilities: npt.NDArray[Any],
+    labels: npt.NDArray[Any],
+    classes: Sequence[str],
+    *,
+    before_scaling: npt.NDArray[Any] | None = None,
+    seed: int = 0,
 ) -> Evaluation:
     """Measure a classifier on a test set it has not seen.
 
@@ -181,6 +146,7 @@ def evaluate(
         probabilities: (N, C) floats, rows summing to one; ties go to the lower class index.
         labels: (N,) class indices.
         classes: C names.
+        before_scaling: (N, C), the probabilities as they were without a temperature.
         seed: Of the bootstrap.
 
     Raises:
@@ -196,17 +162,20 @@ def evaluate(
     return Evaluation(
         n=len(labels),
         classes=tuple(classes),
-        accuracy=_share(int(np.trace(confusion)), len(labels)),
+        accuracy=share_of(int(np.trace(confusion)), len(labels)),
         macro_f1=_around(macro_f1(predictions, labels, len(classes)), intervals.macro_f1),
         log_loss=_around(log_loss(probabilities, labels), intervals.log_loss),
         ece=_around(ece(probabilities, labels), intervals.ece),
         per_class=_reports(confusion, classes),
         confusion=confusion,
+        top5=share_of(int((ranks(probabilities, labels) < TOP).sum()), len(labels)) if len(classes) > TOP else None,
+        balanced_accuracy=_around(balanced_accuracy(predictions, labels, len(classes)), intervals.balanced_accuracy),
+        roc_auc=roc_auc(probabilities, labels),
+        average_precision=average_precision(probabilities, labels),
+        brier=_around(brier(probabilities, labels), intervals.brier),
+        reliability=reliability_curve(probabilities, labels),
+        before_scaling=None if before_scaling is None else uncalibrated(before_scaling, labels),
     )
-
-
-def _share(right: int, total: int) -> Estimate:
-    return Estimate(right / total, *wilson_interval(right, total))
 
 
 def _around(value: float, interval: tuple[float, float]) -> Estimate:
@@ -221,8 +190,8 @@ def _reports(confusion: Integers, classes: Sequence[str]) -> tuple[ClassReport, 
         ClassReport(
             name=name,
             support=int(figures.support[i]),
-            precision=_share(int(right[i]), int(figures.predicted[i])) if figures.predicted[i] else None,
-            recall=_share(int(right[i]), int(figures.support[i])) if figures.support[i] else None,
+            precision=share_of(int(right[i]), int(figures.predicted[i])) if figures.predicted[i] else None,
+            recall=share_of(int(right[i]), int(figures.support[i])) if figures.support[i] else None,
             f1=float(figures.f1[i]) if figures.support[i] else None,
         )
         for i, name in enumerate(classes)

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._calibration import BINS, losses, reliability
+from ._calibration import BINS, distances, losses, reliability
 from ._checks import Doubles, check_probabilities
-from ._counts import mean_f1
+from ._counts import mean_f1, mean_recall
+from ._values import Estimate
 
 LEVEL = 0.95
 RESAMPLES = 1000
-_Z = 1.959963984540054  # the normal quantile at 97.5 %
+LEVEL_Z = 1.959963984540054  # the normal quantile at 97.5 %
 _CHUNK_ELEMENTS = 1_000_000  # 8 MB of draws at a time
 
 Floats = npt.NDArray[np.float32]
@@ -37,13 +38,18 @@ def wilson_interval(right: int, total: int) -> tuple[float, float]:
     """
     if not 0 <= right <= total or total < 1:
         raise ValueError(f"expected 0 <= right <= total and total >= 1, got {right} of {total}")
-    share, extra = right / total, _Z**2 / total
+    share, extra = right / total, LEVEL_Z**2 / total
     centre = (share + extra / 2) / (1 + extra)
-    half = _Z / (1 + extra) * float(np.sqrt(share * (1 - share) / total + extra / (4 * total)))
+    half = LEVEL_Z / (1 + extra) * float(np.sqrt(share * (1 - share) / total + extra / (4 * total)))
     # At the ends the formula gives 0 and 1 up to rounding.
     low = 0.0 if right == 0 else max(0.0, centre - half)
     high = 1.0 if right == total else min(1.0, centre + half)
     return low, high
+
+
+def share_of(right: int, total: int) -> Estimate:
+    """A share with its Wilson interval."""
+    return Estimate(right / total, *wilson_interval(right, total))
 
 
 @dataclass(frozen=True)
@@ -51,14 +57,16 @@ class BootstrapIntervals:
     """95 % percentile intervals (low, high)."""
 
     macro_f1: tuple[float, float]
+    balanced_accuracy: tuple[float, float]
     log_loss: tuple[float, float]
+    brier: tuple[float, float]
     ece: tuple[float, float]
 
 
 def bootstrap_intervals(
     probabilities: npt.NDArray[Any], labels: npt.NDArray[Any], *, seed: int = 0, resamples: int = RESAMPLES
 ) -> BootstrapIntervals:
-    """Percentile bootstrap of macro-F1, log loss and ECE over images.
+    """Percentile bootstrap over images of macro-F1, balanced accuracy, log loss, Brier score and ECE.
 
     Source: Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13. The ECE of finite data is
     biased upwards, and that of a resample once more, so its interval lies high where the true error is near
@@ -75,12 +83,11 @@ def bootstrap_intervals(
     """
     probabilities, labels = check_probabilities(probabilities, labels)
     sums = _Sums.of(probabilities, labels)
-    parts = [sums.metrics(counts) for counts in _resample(len(labels), resamples, seed)]
-    macro_f1, log_loss, ece = (_percentiles(np.concatenate(values)) for values in zip(*parts, strict=True))
-    return BootstrapIntervals(macro_f1, log_loss, ece)
+    parts = [sums.metrics(counts) for counts in resample(len(labels), resamples, seed)]
+    return BootstrapIntervals(*(percentiles(np.concatenate(values)) for values in zip(*parts, strict=True)))
 
 
-def _resample(size: int, resamples: int, seed: int) -> Iterator[Floats]:
+def resample(size: int, resamples: int, seed: int) -> Iterator[Floats]:
     """How often each image is drawn, (N, r) float32, r resamples at a time."""
     rng = np.random.default_rng(seed)
     step = max(1, _CHUNK_ELEMENTS // size)
@@ -105,30 +112,30 @@ class _Sums:
     truth: npt.NDArray[np.int64]  # (N,) ascending
     predicted: npt.NDArray[np.int64]  # (N,)
     n_classes: int
-    linear: Floats  # (BINS + 1, N): gaps by bin, then the log loss
+    linear: Floats  # (BINS + 2, N): gaps by bin, then the log loss and the Brier score
 
     @classmethod
     def of(cls, probabilities: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> _Sums:
         order = np.argsort(labels, kind="stable")
         found = reliability(probabilities, labels)
-        linear = np.zeros((BINS + 1, len(labels)))
+        linear = np.zeros((BINS + 2, len(labels)))
         linear[found.bins, np.arange(len(labels))] = found.gaps
         linear[BINS] = losses(probabilities, labels)
+        linear[BINS + 1] = distances(probabilities, labels)
         predicted = probabilities.argmax(axis=1).astype(np.int64)
         right = (predicted == labels)[order, None].astype(np.float32)
         summed = linear[:, order].astype(np.float32)
         return cls(right, labels[order], predicted[order], probabilities.shape[1], summed)
 
-    def metrics(self, counts: Floats) -> tuple[Doubles, Doubles, Doubles]:
-        """Macro-F1, log loss and ECE (r,) of resamples (N, r)."""
+    def metrics(self, counts: Floats) -> tuple[Doubles, ...]:
+        """Each figure (r,) of resamples (N, r), in the order of `BootstrapIntervals`."""
         by_guess = np.argsort(self.predicted, kind="stable")
-        scores = mean_f1(
-            self._by_class(counts * self.right, self.truth),
-            self._by_class(counts, self.truth),
-            self._by_class(counts[by_guess], self.predicted[by_guess]),
-        )
+        right = self._by_class(counts * self.right, self.truth)
+        support = self._by_class(counts, self.truth)
+        predicted = self._by_class(counts[by_guess], self.predicted[by_guess])
         sums = (self.linear @ counts).astype(np.float64) / len(counts)
-        return scores, sums[BINS], np.abs(sums[:BINS]).sum(axis=0)
+        ece = np.abs(sums[:BINS]).sum(axis=0)
+        return mean_f1(right, support, predicted), mean_recall(right, support), sums[BINS], sums[BINS + 1], ece
 
     def _by_class(self, counts: Floats, classes: npt.NDArray[np.int64]) -> Doubles:
         """Counts (N, r) of images sorted by class to sums (r, C)."""
@@ -138,6 +145,6 @@ class _Sums:
         return out
 
 
-def _percentiles(values: Doubles) -> tuple[float, float]:
+def percentiles(values: Doubles) -> tuple[float, float]:
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

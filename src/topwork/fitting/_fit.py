@@ -17,9 +17,18 @@ from topwork.backbones import load as load_backbone
 from topwork.checking import BLOCKING, Checkup, vet
 from topwork.data import ImageDataset, LeftOut, grouped, printable, read, split
 from topwork.errors import DataError
-from topwork.evaluate import Evaluation, evaluate
+from topwork.evaluate import LEVELS, answer_thresholds, set_thresholds
 from topwork.heads import BlendHead, LinearHead, MappedHead, TextHead
-from topwork.model import DataRecord, EngineRecord, MappingRecord, Model, ModelRecord, TrialRecord, WordsRecord
+from topwork.model import (
+    CautionRecord,
+    DataRecord,
+    EngineRecord,
+    MappingRecord,
+    Model,
+    ModelRecord,
+    TrialRecord,
+    WordsRecord,
+)
 from topwork.strategies import (
     Announce,
     AsIs,
@@ -34,6 +43,7 @@ from topwork.strategies import (
     fit_as_is,
     fit_best_probe,
     fit_zero_shot,
+    novelty_of,
 )
 
 Strategy = Literal["auto", "probe", "finetune", "as-is", "zero-shot"]
@@ -86,10 +96,11 @@ def fit(
     networks = [load_backbone(each) if isinstance(each, str) else each for each in named]
     fitted = _fitted(dataset, networks, chosen, announce)
     held_out = dataset.held_out_part
-    evaluation = _evaluation(fitted, held_out, chosen.seed)
-    record = _record(checkup, fitted, held_out, evaluation, chosen.seed)
+    record = _record(checkup, fitted, held_out, chosen.seed)
     history = [epoch.model_dump() for epoch in fitted.history] if isinstance(fitted, Finetuned) else []
-    return Model(record, fitted.head, fitted.table.backbone, history)
+    novelty = novelty_of(fitted.table, fitted.unseen, chosen.seed)
+    model = Model(record, fitted.head, fitted.table.backbone, history, novelty)
+    return _measured(model, fitted, held_out, chosen.seed) if held_out else model
 
 
 def _options(strategy: str, options: Options | None) -> Options:
@@ -154,17 +165,35 @@ def _with_parts(dataset: ImageDataset, test: float, seed: int) -> ImageDataset:
     return split(dataset, test=test, seed=seed)
 
 
-def _evaluation(fitted: Fitted, part: str, seed: int) -> Evaluation | None:
-    if not part:
-        return None
+def _measured(model: Model, fitted: Fitted, part: str, seed: int) -> Model:
+    """The model with what its held-out images say of it."""
     table = fitted.table.part(part)
     if len(table) == 0:
         raise DataError(
             f"none of the images that are to measure the model ({part}) can be read",
             hint=_left_out(fitted.table.dataset.left_out, 1)[0],
         )
-    probabilities = fitted.head.probabilities(table.values)
-    return evaluate(probabilities, table.dataset.labels, table.dataset.classes, seed=seed)
+    found = model.measure(table, part=part, seed=seed)
+    caution = model.record.caution
+    if caution is not None:
+        caution = caution.model_copy(update={"kept": tuple(each.to_dict() for each in found.kept)})
+    record = model.record.model_copy(update={"metrics": found.evaluation.to_dict(), "caution": caution})
+    return Model(record, model.head, model.backbone, model.history, model.novelty, found)
+
+
+def _caution(fitted: Fitted) -> CautionRecord | None:
+    """From which probability on to answer; None where no images are there to tell."""
+    unseen = fitted.unseen
+    if unseen is None:
+        return None
+    labels = fitted.table.dataset.labels[unseen.rows]
+    return CautionRecord(
+        source=unseen.source,
+        images=len(labels),
+        levels=LEVELS,
+        sets=set_thresholds(unseen.probabilities, labels),
+        answers=answer_thresholds(unseen.probabilities, labels),
+    )
 
 
 def _left_out(items: Sequence[LeftOut], named: int) -> list[str]:
@@ -207,7 +236,7 @@ def _told(fitted: Fitted) -> Sequence[str]:
     return fitted.notes if isinstance(fitted, Finetuned) else ()
 
 
-def _record(checkup: Checkup, fitted: Fitted, held_out: str, evaluation: Evaluation | None, seed: int) -> ModelRecord:
+def _record(checkup: Checkup, fitted: Fitted, held_out: str, seed: int) -> ModelRecord:
     given, used = checkup.dataset, fitted.table.dataset
     told = _told(fitted)
     return ModelRecord(
@@ -220,7 +249,8 @@ def _record(checkup: Checkup, fitted: Fitted, held_out: str, evaluation: Evaluat
         calibration={"temperature": fitted.head.temperature}
         if isinstance(fitted.head, LinearHead | MappedHead | TextHead | BlendHead)
         else {},
-        metrics=evaluation.to_dict() if evaluation else None,
+        metrics=None,
+        caution=_caution(fitted),
         data=DataRecord(
             fingerprint=given.fingerprint(),
             training=tuple(used.part("train").counts().tolist()),

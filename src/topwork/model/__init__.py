@@ -1,9 +1,11 @@
 """The model: what is saved, shipped and used. In: a record, a head and a backbone. Out: predictions and a folder."""
 
+from topwork.model._compare import Compared, compare
 from topwork.model._folder import require_free
-from topwork.model._model import Evaluated, Model, Prediction, load
+from topwork.model._model import Model, load
 from topwork.model._record import (
     FORMAT,
+    CautionRecord,
     DataRecord,
     EngineRecord,
     MappingRecord,
@@ -11,9 +13,12 @@ from topwork.model._record import (
     TrialRecord,
     WordsRecord,
 )
+from topwork.model._results import Evaluated, Prediction
 
 __all__ = [
     "FORMAT",
+    "CautionRecord",
+    "Compared",
     "DataRecord",
     "EngineRecord",
     "Evaluated",
@@ -23,6 +28,7 @@ __all__ = [
     "Prediction",
     "TrialRecord",
     "WordsRecord",
+    "compare",
     "load",
     "require_free",
 ]

@@ -17,11 +17,12 @@ from topwork._files import is_being_replaced, restored, written_whole
 from topwork.backbones import Backbone, Weights, file_sha256, row
 from topwork.data import printable
 from topwork.errors import BackboneError, ModelError
-from topwork.heads import Head, head_from_tensors
+from topwork.heads import Head, Novelty, head_from_tensors
 from topwork.model._record import ModelRecord, parse_record
 
 RECORD, HEAD, BACKBONE, HISTORY = "model.json", "head.safetensors", "backbone.safetensors", "history.jsonl"
-_OURS = {RECORD, HEAD, BACKBONE, HISTORY, "report.html", ".DS_Store", "Thumbs.db"}
+NOVELTY = "novelty.safetensors"
+_OURS = {RECORD, HEAD, BACKBONE, HISTORY, NOVELTY, "report.html", ".DS_Store", "Thumbs.db"}
 _RECORD_BYTES = 256 * 2**20  # far beyond any real record; keeps a hostile file out of memory
 _HISTORY_BYTES = 16 * 2**20  # 50,000 epochs
 
@@ -31,6 +32,7 @@ _READS = 20  # of a folder that another process replaces again and again
 _WRITE_HINT = "choose another folder with -o, or make room; nothing was changed there"
 
 Tensors = Mapping[str, npt.NDArray[Any]]
+Parts = tuple[ModelRecord, Head, Backbone, tuple[dict[str, Any], ...], Novelty | None]
 
 
 def write(
@@ -39,6 +41,7 @@ def write(
     head: Head,
     backbone: Backbone,
     history: Sequence[dict[str, Any]] = (),
+    novelty: Novelty | None = None,
     *,
     self_contained: bool,
 ) -> None:
@@ -55,6 +58,8 @@ def write(
             if self_contained:
                 record = _with_weights(record, backbone, draft / BACKBONE)
             _write_tensors(head.to_tensors(), draft / HEAD)
+            if novelty is not None:
+                _write_tensors(novelty.to_tensors(), draft / NOVELTY)
             if history:
                 (draft / HISTORY).write_text("".join(f"{json.dumps(epoch)}\n" for epoch in history), "utf-8")
             (draft / RECORD).write_text(_readable(record.model_dump_json(indent=2)) + "\n", "utf-8")
@@ -120,7 +125,7 @@ def _write_tensors(tensors: Tensors, path: Path) -> None:
     path.chmod(_MODE)
 
 
-def read(folder: Path) -> tuple[ModelRecord, Head, Backbone, tuple[dict[str, Any], ...]]:
+def read(folder: Path) -> Parts:
     """Read a model folder and check that its parts belong together.
 
     Raises:
@@ -149,7 +154,7 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return facts.st_ino, facts.st_mtime_ns
 
 
-def _read(folder: Path) -> tuple[ModelRecord, Head, Backbone, tuple[dict[str, Any], ...]]:
+def _read(folder: Path) -> Parts:
     record = parse_record(_read_text(folder), str(folder / RECORD))
     backbone = _backbone(folder, record)
     head = _head(folder / HEAD, record)
@@ -160,7 +165,7 @@ def _read(folder: Path) -> tuple[ModelRecord, Head, Backbone, tuple[dict[str, An
     width = sum(map(backbone.width, record.outputs))
     if head.n_features != width:
         raise ModelError(f"{folder}: the head reads {head.n_features} features, its outputs give {width}")
-    return record, head, backbone, _history(folder / HISTORY)
+    return record, head, backbone, _history(folder / HISTORY), _novelty(folder / NOVELTY, head)
 
 
 def _history(path: Path) -> tuple[dict[str, Any], ...]:
@@ -180,6 +185,19 @@ def _head(path: Path, record: ModelRecord) -> Head:
         return head_from_tensors(record.head, tensors)
     except ModelError as error:
         raise ModelError(f"{path}: {error.message}", hint=error.hint) from error
+
+
+def _novelty(path: Path, head: Head) -> Novelty | None:
+    """What tells strange images; models of an older topwork, and of very few images, have none."""
+    if not path.is_file():
+        return None
+    try:
+        novelty = Novelty.from_tensors(_read_tensors(path))
+    except ModelError as error:
+        raise error if error.message.startswith(str(path)) else ModelError(f"{path}: {error.message}") from error
+    if novelty.n_features != head.n_features:
+        raise ModelError(f"{path}: it reads {novelty.n_features} features, the head {head.n_features}")
+    return novelty
 
 
 def _read_text(folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,45 +13,35 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.backbones import Backbone, EngineChoice, Engines, nearest_choice
-from topwork.data import ImageDataset, LeftOut, read
+from topwork.data import ImageDataset, read
 from topwork.errors import DataError, ImageError
-from topwork.evaluate import Evaluation, evaluate
-from topwork.features import Progress, Source, extract, extract_few
-from topwork.heads import Head
+from topwork.evaluate import Evaluation, Kept, Shift, evaluate, kept, prediction_sets, promised, shift, typicality
+from topwork.features import FeatureTable, Progress, Source, extract, extract_few
+from topwork.heads import Head, Novelty
 from topwork.model import _folder
-from topwork.model._record import ModelRecord
+from topwork.model._record import CautionRecord, ModelRecord
+from topwork.model._results import Evaluated, Prediction
 
 _CHUNK = 512  # images predicted at a time, so that a long list needs no more memory than a short one
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What a model says of one image.
+class _Asked:
+    """From which probability a class is in the set and an answer is given; None where that was not asked for."""
 
-    Attributes:
-        source: The file's name, or ``#3`` for the fourth array.
-        label: The most probable class; empty where the image could not be used.
-        probability: Of that class, 0 to 1.
-        probabilities: Of every class, most probable first.
-        error: Why the image could not be used; empty where it could.
+    set_from: float | None
+    answer_from: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Answers:
+    """For each source: probabilities (N, C), zeros where it cannot be used, then the reason; typicality (N,) if
+    known.
     """
 
-    source: str
-    label: str
-    probability: float
-    probabilities: dict[str, float]
-    error: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready fields."""
-        if self.error:
-            return {"source": self.source, "error": self.error}
-        return {
-            "source": self.source,
-            "label": self.label,
-            "probability": self.probability,
-            "probabilities": self.probabilities,
-        }
+    probabilities: npt.NDArray[np.float32]
+    typicalities: npt.NDArray[np.float64] | None
+    errors: dict[int, str]
 
 
 class Model:
@@ -62,15 +53,26 @@ class Model:
         backbone: What makes the features, preprocessing included.
         history: What each epoch of a training gave, a line of ``history.jsonl`` each; empty where nothing was trained
             by epochs.
+        novelty: What tells images that are unlike the training images; None where these were too few, or an older
+            topwork made the model.
+        held_out: What the held-out images said, image by image; it is not saved, so a loaded model has none.
     """
 
     def __init__(
-        self, record: ModelRecord, head: Head, backbone: Backbone, history: Sequence[dict[str, Any]] = ()
+        self,
+        record: ModelRecord,
+        head: Head,
+        backbone: Backbone,
+        history: Sequence[dict[str, Any]] = (),
+        novelty: Novelty | None = None,
+        held_out: Evaluated | None = None,
     ) -> None:
         self.record = record
         self.head = head
         self.backbone = backbone
         self.history = tuple(history)
+        self.novelty = novelty
+        self.held_out = held_out
         self._engines = Engines(backbone, record.outputs)
 
     @property
@@ -83,11 +85,15 @@ class Model:
         """What held-out images said when the model was made; None where none were held out."""
         return Evaluation.from_dict(self.record.metrics) if self.record.metrics is not None else None
 
-    def predict(self, sources: Sequence[Source]) -> list[Prediction]:
+    def predict(
+        self, sources: Sequence[Source], *, coverage: float | None = None, accuracy: float | None = None
+    ) -> list[Prediction]:
         """Classify images.
 
         Args:
             sources: Files, encoded images as bytes, or pixels as uint8 (height, width, 3).
+            coverage: How often ``labels`` is to hold the true class, such as 0.95.
+            accuracy: How many of the answers are to be right, such as 0.99; unsure ones have ``answered`` False.
 
         Returns:
             One prediction a source, in order. One that cannot be used has its reason in ``error``; the others are
@@ -96,21 +102,25 @@ class Model:
         Raises:
             ImageError: ``sources`` is one image rather than several.
             BackboneError: The backbone's weights are not to be had on this machine.
+            DataError: The model cannot promise so much.
         """
-        return list(self.predict_each(sources))
+        return list(self.predict_each(sources, coverage=coverage, accuracy=accuracy))
 
-    def predict_each(self, sources: Sequence[Source]) -> Iterator[Prediction]:
+    def predict_each(
+        self, sources: Sequence[Source], *, coverage: float | None = None, accuracy: float | None = None
+    ) -> Iterator[Prediction]:
         """Like ``predict``, a chunk at a time: memory stays flat however many sources there are."""
         _require_several(sources)
+        asked = self._asked(coverage, accuracy)
         for start in range(0, len(sources), _CHUNK):
             chunk = sources[start : start + _CHUNK]
-            probabilities, errors = self._probabilities(chunk)
+            answers = self._answers(chunk)
             for index, source in enumerate(chunk):
                 name = os.fspath(source) if isinstance(source, str | os.PathLike) else f"#{start + index}"
-                if index in errors:
-                    yield Prediction(name, "", 0.0, {}, errors[index])
+                if index in answers.errors:
+                    yield Prediction(name, "", 0.0, {}, answers.errors[index])
                 else:
-                    yield self._prediction(name, probabilities[index])
+                    yield self._prediction(name, answers, index, asked)
 
     def predict_proba(self, sources: Sequence[Source]) -> npt.NDArray[np.float32]:
         """Probabilities (N, C) in the order of ``classes``.
@@ -119,11 +129,22 @@ class Model:
             ImageError: A source cannot be used; it names the first one. Or ``sources`` is one image.
         """
         _require_several(sources)
-        probabilities, errors = self._probabilities(sources)
-        if errors:
-            first = min(errors)
-            raise ImageError(f"image {first} of {len(sources)} cannot be used: {errors[first]}")
-        return probabilities
+        answers = self._answers(sources)
+        if answers.errors:
+            first = min(answers.errors)
+            raise ImageError(f"image {first} of {len(sources)} cannot be used: {answers.errors[first]}")
+        return answers.probabilities
+
+    def shift(self, typicalities: Sequence[float | None]) -> Shift | None:
+        """Whether images as a whole are like the training images; None where the model cannot tell.
+
+        Args:
+            typicalities: Of predictions; those of images that could not be used are None and do not count.
+        """
+        if self.novelty is None:
+            return None
+        known = np.array([each for each in typicalities if each is not None], np.float64)
+        return shift(known, len(self.novelty.reference))
 
     def evaluate(
         self,
@@ -163,10 +184,36 @@ class Model:
         )
         if len(table) == 0:
             raise DataError(f"{dataset.root}: none of the {len(dataset)} images can be read")
-        probabilities = self.head.probabilities(table.values)
-        found = evaluate(probabilities, table.dataset.labels, self.classes, seed=seed)
         seen = not part and given.fingerprint() == self.record.data.fingerprint
-        return Evaluated(found, part, seen, table.dataset.left_out)
+        return self.measure(table, part=part, seen_in_training=seen, seed=seed)
+
+    def measure(
+        self, table: FeatureTable, *, part: str = "", seen_in_training: bool = False, seed: int = 0
+    ) -> Evaluated:
+        """Measure the model on features of labelled images, in the columns that the head reads.
+
+        Args:
+            table: One row or more, with this model's classes.
+            part: What the images are to be called.
+            seen_in_training: Whether the model was made from them.
+            seed: Of the bootstrap.
+
+        Raises:
+            DataError: The head's probabilities are not finite.
+        """
+        labels, probabilities = table.dataset.labels, self.head.probabilities(table.values)
+        before = self._before_scaling(table)
+        found = evaluate(probabilities, labels, self.classes, before_scaling=before, seed=seed)
+        typicalities = self._typicalities(table.values)
+        return Evaluated(
+            evaluation=found,
+            part=part,
+            seen_in_training=seen_in_training,
+            dataset=table.dataset,
+            probabilities=probabilities,
+            shift=None if typicalities is None else self.shift(typicalities.tolist()),
+            kept=_kept(self.record.caution, probabilities, labels),
+        )
 
     def save(self, path: str | os.PathLike[str], *, self_contained: bool = False) -> Path:
         """Write the model folder, whole or not at all; an older model at that place is replaced.
@@ -181,28 +228,76 @@ class Model:
         """
         folder = Path(path)
         whole = self_contained or self.backbone.weights.source == "file"
-        _folder.write(folder, self.record, self.head, self.backbone, self.history, self_contained=whole)
+        _folder.write(folder, self.record, self.head, self.backbone, self.history, self.novelty, self_contained=whole)
         return folder
 
-    def _probabilities(self, sources: Sequence[Source]) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
-        """Probabilities (N, C), rows of zeros where a source cannot be used, and the reasons."""
+    def _answers(self, sources: Sequence[Source]) -> _Answers:
         found = extract_few(
             sources, self.backbone, self.record.outputs, choice=self._choice(), open_network=self._engines
         )
         probabilities = np.zeros((len(sources), len(self.classes)), np.float32)
+        typicalities = None if self.novelty is None else np.ones(len(sources))
         if len(found.kept):
             probabilities[found.kept] = self.head.probabilities(found.values)
-        return probabilities, dict(found.refused)
+            if typicalities is not None:
+                typicalities[found.kept] = self._typicalities(found.values)
+        return _Answers(probabilities, typicalities, dict(found.refused))
 
-    def _prediction(self, name: str, probabilities: npt.NDArray[np.float32]) -> Prediction:
+    def _prediction(self, name: str, answers: _Answers, row: int, asked: _Asked) -> Prediction:
+        probabilities = answers.probabilities[row]
         order = np.argsort(-probabilities, kind="stable")
         ranked = {self.classes[index]: float(probabilities[index]) for index in order}
         label = self.classes[order[0]]
-        return Prediction(name, label, ranked[label], ranked)
+        labels = None
+        if asked.set_from is not None:
+            inside = prediction_sets(probabilities[None], asked.set_from)[0]
+            labels = tuple(self.classes[index] for index in order if inside[index])
+        return Prediction(
+            source=name,
+            label=label,
+            probability=ranked[label],
+            probabilities=ranked,
+            typicality=None if answers.typicalities is None else float(answers.typicalities[row]),
+            answered=None if asked.answer_from is None else ranked[label] >= asked.answer_from,
+            labels=labels,
+        )
+
+    def _asked(self, coverage: float | None, accuracy: float | None) -> _Asked:
+        caution = self.record.caution
+        if caution is None and (coverage, accuracy) != (None, None):
+            raise DataError(
+                "this model holds no thresholds: it was made without images to read them off, or by an older topwork",
+                hint="fit it again, with a few training images of each class",
+            )
+        if caution is None:
+            return _Asked(None, None)
+        levels = caution.levels
+        return _Asked(
+            None if coverage is None else promised(coverage, levels, caution.sets, "coverage"),
+            None if accuracy is None else promised(accuracy, levels, caution.answers, "accuracy"),
+        )
+
+    def _typicalities(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:
+        """Typicality (N,) of features (N, D)."""
+        return None if self.novelty is None else typicality(self.novelty.distances(values), self.novelty.reference)
+
+    def _before_scaling(self, table: FeatureTable) -> npt.NDArray[np.float32] | None:
+        """The probabilities without the temperature; None for a head that has none."""
+        if not hasattr(self.head, "temperature"):
+            return None
+        plain: Any = dataclasses.replace(self.head, temperature=1.0)  # type: ignore[type-var]
+        found: npt.NDArray[np.float32] = plain.probabilities(table.values)
+        return found
 
     def _choice(self) -> EngineChoice:
         recorded = self.record.engine
         return nearest_choice(EngineChoice(recorded.name, recorded.precision, recorded.deviation))
+
+
+def _kept(caution: CautionRecord | None, probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tuple[Kept, ...]:
+    if caution is None:
+        return ()
+    return kept(probabilities, labels, levels=caution.levels, sets=caution.sets, answers=caution.answers)
 
 
 def _require_several(sources: object) -> None:
@@ -210,23 +305,6 @@ def _require_several(sources: object) -> None:
     single = isinstance(sources, str | bytes | os.PathLike)
     if single or (isinstance(sources, np.ndarray) and sources.ndim not in (1, 4)):
         raise ImageError("images come as a list, not as one image", hint="model.predict([image])")
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """What an evaluation gave.
-
-    Attributes:
-        evaluation: The metrics with their intervals.
-        part: The part of the data that was measured; empty where the data has none.
-        seen_in_training: Whether the model was made from these data, so that the figures are better than it is.
-        left_out: Images that could not be read; they count in no metric.
-    """
-
-    evaluation: Evaluation
-    part: str
-    seen_in_training: bool
-    left_out: tuple[LeftOut, ...]
 
 
 def load(path: str | os.PathLike[str]) -> Model:

@@ -71,6 +71,34 @@ class WordsRecord(_Strict):
     prompts: tuple[tuple[str, ...], ...]
 
 
+class CautionRecord(_Strict):
+    """From which probability on to answer, or to let a class into a prediction set (``evaluate.set_thresholds``).
+
+    Attributes:
+        source: What kind of images the promises were read off (``strategies.Unseen``).
+        images: How many.
+        levels: Coverages of sets, accuracies of answers; rising.
+        sets: For each level, the probability from which a class is in the set.
+        answers: For the first levels, the probability from which to answer; more cannot be promised.
+        kept: ``evaluate.Kept.to_dict`` on held-out images.
+    """
+
+    source: Literal["cross-validation", "validation", "training"]
+    images: int = Field(ge=1)
+    levels: tuple[float, ...]
+    sets: tuple[float, ...]
+    answers: tuple[float, ...]
+    kept: tuple[dict[str, Any], ...] = ()
+
+    @model_validator(mode="after")
+    def _fits(self) -> CautionRecord:
+        if len(self.sets) != len(self.levels) or len(self.answers) > len(self.levels):
+            raise ValueError(f"{len(self.levels)} levels, but {len(self.sets)} sets and {len(self.answers)} answers")
+        if list(self.levels) != sorted(self.levels) or not all(0 <= each <= 1.001 for each in self.sets + self.answers):
+            raise ValueError("levels must rise and thresholds be probabilities")
+        return self
+
+
 class DataRecord(_Strict):
     """The data that made the model.
 
@@ -109,6 +137,7 @@ class ModelRecord(_Strict):
         mapping: How the network's own classes met the user's, where they are what answers.
         words: What was said of the classes, where words answer.
         metrics: ``Evaluation.to_dict`` on held-out images; None where none were held out.
+        caution: Thresholds of prediction sets and of answers; None where no images were there to read them off.
         data: What made it.
         seed: Of everything that was drawn.
         versions: Of the libraries.
@@ -129,6 +158,7 @@ class ModelRecord(_Strict):
     mapping: MappingRecord | None = None
     words: WordsRecord | None = None
     metrics: dict[str, Any] | None
+    caution: CautionRecord | None = None
     data: DataRecord
     seed: int
     versions: dict[str, str]

@@ -8,6 +8,7 @@ from topwork.strategies._own_classes import Candidate, OwnAnswer, OwnClasses
 from topwork.strategies._probe import Announce, Probe, ProbeOptions, fit_probe
 from topwork.strategies._prompts import TEMPLATES, read_descriptions, read_templates
 from topwork.strategies._several import fit_best_probe
+from topwork.strategies._unseen import Unseen, novelty_of
 from topwork.strategies._zero_shot import Words, ZeroShot, ZeroShotOptions, fit_zero_shot, words_alone
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Probe",
     "ProbeOptions",
     "Trial",
+    "Unseen",
     "Way",
     "Words",
     "ZeroShot",
@@ -35,6 +37,7 @@ __all__ = [
     "fit_best_probe",
     "fit_probe",
     "fit_zero_shot",
+    "novelty_of",
     "read_class_map",
     "read_descriptions",
     "read_templates",

@@ -15,6 +15,7 @@ from topwork.features import FeatureTable, extract
 from topwork.heads import MappedHead, fit_mapped, map_classes
 from topwork.strategies._class_map import GivenMap, Groups, groups_by_map, groups_by_name
 from topwork.strategies._probe import Announce
+from topwork.strategies._unseen import Unseen, training_rows
 
 Way = Literal["given", "names", "learnt"]
 
@@ -56,6 +57,7 @@ class AsIs:
         covers: For each class, how many classes of the network speak for it: those it means, or of a learnt map those
             that speak for it more than for any other.
         reason: Why the names did not do, where that is so; empty otherwise.
+        unseen: What the head says of training images, where it has learnt nothing from them.
     """
 
     head: MappedHead
@@ -63,6 +65,7 @@ class AsIs:
     way: Way
     covers: tuple[int, ...]
     reason: str
+    unseen: Unseen | None = None
 
 
 class _Meeting(NamedTuple):
@@ -102,10 +105,15 @@ def fit_as_is(
     )
     if meeting.groups is not None:
         head = map_classes(layer.weight, layer.bias, meeting.groups)
-        return AsIs(head, table, meeting.way, tuple(map(len, meeting.groups)), meeting.reason)
+        return AsIs(head, table, meeting.way, tuple(map(len, meeting.groups)), meeting.reason, _answers(head, table))
     head = _learnt(table.part("train"), layer, meeting.reason)
     covers = np.bincount(head.shares.argmax(axis=1), minlength=head.n_classes)
     return AsIs(head, table, meeting.way, tuple(covers.tolist()), meeting.reason)
+
+
+def _answers(head: MappedHead, table: FeatureTable) -> Unseen | None:
+    rows = training_rows(table)
+    return Unseen("training", rows, head.probabilities(table.values[rows])) if len(rows) else None
 
 
 def as_is_head(classes: Sequence[str], backbone: Backbone, class_map: GivenMap | None = None) -> MappedHead:

@@ -24,6 +24,7 @@ from topwork.strategies._augment import Augmentation, Level, Orient
 from topwork.strategies._compare import Trial, fit_head
 from topwork.strategies._pictures import ImageSamples, squares
 from topwork.strategies._probe import Announce, Probe, ProbeOptions
+from topwork.strategies._unseen import Unseen
 from topwork.train import TrainConfig, parse_config
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Finetuned:
         notes: What the user should know.
         cv_accuracy: Of the probe where that was kept; a fine-tuned network is not cross-validated.
         cv_log_loss: Likewise.
+        unseen: The head's answers on the validation images, or the probe's out-of-fold ones.
     """
 
     head: Any
@@ -99,6 +101,7 @@ class Finetuned:
     notes: tuple[str, ...]
     cv_accuracy: float | None = None
     cv_log_loss: float | None = None
+    unseen: Unseen | None = None
 
 
 @dataclass(frozen=True)
@@ -156,18 +159,19 @@ def finetune(
     tuned = _Score(result.best.accuracy, result.best.loss)
     if result.best_epoch > 0:
         table = _served(model, dataset, backbone, options, say)
-        check = table.select(_rows_of(table, last.select(halves.check)))
+        rows = _rows_of(table, last.select(halves.check))
+        check = table.select(rows)
         head = _calibrated(model, check)
         tuned = _score(head, check)  # as it will be served: perhaps in bfloat16, which the training was not
     better = result.best_epoch > 0 and tuned.beats(reference)
     trials = (*_trials(len(halves.check), reference, tuned, count, backbone, better=better), *probe.trials)
     if better:
-        return Finetuned(head, table, trials, "finetune", result.history, notes)
+        unseen = Unseen("validation", rows, head.probabilities(check.values))
+        return Finetuned(head, table, trials, "finetune", result.history, notes, unseen=unseen)
     said = f"fine-tuning {count} stages gave {tuned.accuracy:.1%} on validation images, the probe"
     notes += (f"{said} {reference.accuracy:.1%}: the probe is kept",)
-    return Finetuned(
-        probe.head, probe.table, trials, "probe", result.history, notes, probe.cv_accuracy, probe.cv_log_loss
-    )
+    scores = (probe.cv_accuracy, probe.cv_log_loss, probe.unseen)
+    return Finetuned(probe.head, probe.table, trials, "probe", result.history, notes, *scores)
 
 
 def _fit(table: FeatureTable, options: FinetuneOptions) -> LinearHead:

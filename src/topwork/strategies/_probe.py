@@ -23,6 +23,7 @@ from topwork.strategies._compare import (
     held_out_losses,
     mean_or_none,
 )
+from topwork.strategies._unseen import Unseen, from_logits, training_rows
 
 _ASPECT_IMAGES = 32  # images whose proportions are looked at
 _SQUARE = 1.1  # longer over shorter side up to which an image counts as square
@@ -71,6 +72,7 @@ class Probe:
         trials: What was compared on the way, the winners marked.
         cv_accuracy: The head's own out-of-fold accuracy on the training part; None for kNN or too few images.
         cv_log_loss: Likewise, in nats, after the temperature.
+        unseen: The head's out-of-fold answers; likewise.
     """
 
     head: Head
@@ -78,6 +80,7 @@ class Probe:
     trials: tuple[Trial, ...]
     cv_accuracy: float | None
     cv_log_loss: float | None
+    unseen: Unseen | None = None
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,10 @@ def _probe(chosen: _Chosen, options: ProbeOptions) -> Probe:
         return Probe(knn, table, chosen.trials, None, None)
     fitted = chosen.fitted or fit_head(train, class_weight=options.class_weight, seed=options.seed)
     log_loss = mean_or_none(held_out_losses(fitted, train))
-    return Probe(fitted.head, table, chosen.trials, fitted.cv_accuracy, log_loss)
+    held = fitted.held_out
+    logits = fitted.oof_logits[held] / np.float32(fitted.head.temperature)
+    unseen = from_logits("cross-validation", training_rows(table)[held], logits)
+    return Probe(fitted.head, table, chosen.trials, fitted.cv_accuracy, log_loss, unseen)
 
 
 def _ways_to_fit(train: ImageDataset, backbone: Backbone) -> list[Fit]:

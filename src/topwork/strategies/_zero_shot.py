@@ -18,6 +18,7 @@ from topwork.heads import BlendHead, LinearHead, TextHead, blended, fit_temperat
 from topwork.strategies._compare import Trial, fit_head
 from topwork.strategies._probe import Announce
 from topwork.strategies._prompts import TEMPLATES, Descriptions, label_names, prompts
+from topwork.strategies._unseen import Unseen, from_logits, training_rows
 
 _SHARES = tuple(share / 10 for share in range(1, 10))  # of the words in a blend
 
@@ -68,6 +69,7 @@ class ZeroShot:
         prompts: What was said of each class, in the classes' order.
         source: Where the text tower came from: place, commit, hash.
         reason: Why no blend was tried though one was asked for; empty otherwise.
+        unseen: What the head says of training images: as it is where words alone answer, out of fold in a blend.
     """
 
     head: TextHead | BlendHead | LinearHead
@@ -78,6 +80,7 @@ class ZeroShot:
     prompts: tuple[tuple[str, ...], ...]
     source: tuple[str, str, str]
     reason: str = ""
+    unseen: Unseen | None = None
 
     strategy: ClassVar[str] = "zero-shot"
 
@@ -132,9 +135,11 @@ def fit_zero_shot(
     alone = _alone(words, train, calibrate=options.calibrate)
     reason = _no_blend(train, options)
     if not options.blend or reason:
-        return ZeroShot(alone.head, table, (), alone.accuracy, alone.log_loss, told, source, reason)
-    best, trials = _blended(alone, train, options.seed)
-    return ZeroShot(best.head, table, trials, best.accuracy, best.log_loss, told, source)
+        unseen = from_logits("training", training_rows(table), alone.logits)
+        return ZeroShot(alone.head, table, (), alone.accuracy, alone.log_loss, told, source, reason, unseen)
+    best, trials, held = _blended(alone, train, options.seed)
+    unseen = from_logits("cross-validation", training_rows(table)[held], best.logits)
+    return ZeroShot(best.head, table, trials, best.accuracy, best.log_loss, told, source, "", unseen)
 
 
 @dataclass(frozen=True)
@@ -204,11 +209,14 @@ def _no_blend(train: FeatureTable, options: ZeroShotOptions) -> str:
     return "a blend needs two training images of each class, so words answer alone"
 
 
-def _blended(words: _Scored, train: FeatureTable, seed: int) -> tuple[_Scored, tuple[Trial, ...]]:
+def _blended(
+    words: _Scored, train: FeatureTable, seed: int
+) -> tuple[_Scored, tuple[Trial, ...], npt.NDArray[np.bool_]]:
     """Words, a probe, and the best blend of both, on the same held-out images.
 
     The words' logits are honest on every training image, the probe's out of fold. The lowest log loss wins, without the
-    proof that `compare` asks for: neither of the other two is the plain way (docs/decisions/zero-shot.md).
+    proof that `compare` asks for: neither of the other two is the plain way (docs/decisions/zero-shot.md). Last comes
+    which training images those are.
     """
     assert isinstance(words.head, TextHead)
     fitted = fit_head(train, class_weight="none", seed=seed)
@@ -221,7 +229,7 @@ def _blended(words: _Scored, train: FeatureTable, seed: int) -> tuple[_Scored, t
         Trial("blend", each.name, len(alone.labels), each.accuracy, each.log_loss, chosen=each is best)
         for each in (alone, probe, blend)
     )
-    return best, trials
+    return best, trials, held
 
 
 def _mixed(share: float, words: TextHead, words_said: _Scored, probe: LinearHead, probe_said: _Scored) -> _Scored:

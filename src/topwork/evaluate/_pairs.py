@@ -1,0 +1,114 @@
+"""Two models on the same images: is one better, or is it chance?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.errors import DataError
+
+from ._calibration import losses
+from ._checks import Doubles, check_probabilities
+from ._intervals import RESAMPLES, percentiles, resample
+from ._values import Estimate
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A first and a second model on the same images.
+
+    Attributes:
+        n: Number of images.
+        both: Images that both name right.
+        only_first: That only the first names right.
+        only_second: That only the second names right.
+        neither: That neither names right.
+        accuracy: Of the second less that of the first, with a paired bootstrap interval.
+        log_loss: Likewise, in nats; below zero where the second is better.
+        p_value: Of McNemar's exact test: how often chance alone parts two equally accurate models so far or farther.
+    """
+
+    n: int
+    both: int
+    only_first: int
+    only_second: int
+    neither: int
+    accuracy: Estimate
+    log_loss: Estimate
+    p_value: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        counts = {name: getattr(self, name) for name in ("n", "both", "only_first", "only_second", "neither")}
+        return {
+            **counts,
+            "accuracy": self.accuracy.to_dict(),
+            "log_loss": self.log_loss.to_dict(),
+            "p_value": self.p_value,
+        }
+
+
+def compare(
+    first: npt.NDArray[Any], second: npt.NDArray[Any], labels: npt.NDArray[Any], *, seed: int = 0
+) -> Comparison:
+    """Compare two classifiers image by image, which tells far smaller differences than two separate intervals do.
+
+    Sources: McNemar 1947, "Note on the sampling error of the difference between correlated proportions", in its exact
+    form; Efron & Tibshirani 1993 for the bootstrap over images.
+
+    Args:
+        first: (N, C) probabilities of the first model.
+        second: (N, C) of the second, of the same images and classes.
+        labels: (N,) class indices.
+        seed: Of the bootstrap.
+
+    Raises:
+        DataError: As in `log_loss`, or the two do not have the same shape.
+    """
+    if first.shape != second.shape:
+        raise DataError(f"two models' probabilities must have one shape, got {first.shape} and {second.shape}")
+    first, labels = check_probabilities(first, labels)
+    second, labels = check_probabilities(second, labels)
+    right = first.argmax(axis=1) == labels, second.argmax(axis=1) == labels
+    only_first, only_second = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
+    differences = np.stack([right[1].astype(np.float64) - right[0], losses(second, labels) - losses(first, labels)])
+    accuracy, log_loss = _differences(differences, seed)
+    return Comparison(
+        n=len(labels),
+        both=int((right[0] & right[1]).sum()),
+        only_first=only_first,
+        only_second=only_second,
+        neither=int((~right[0] & ~right[1]).sum()),
+        accuracy=accuracy,
+        log_loss=log_loss,
+        p_value=mcnemar(only_first, only_second),
+    )
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """The exact two-sided p-value of so many images that only the one or only the other model names right.
+
+    >>> round(mcnemar(1, 9), 4)
+    0.0215
+    """
+    apart = only_first + only_second
+    if only_first == only_second:
+        return 1.0
+    few = min(only_first, only_second)
+    logs = [math.lgamma(apart + 1) - math.lgamma(k + 1) - math.lgamma(apart - k + 1) for k in range(few + 1)]
+    return min(1.0, 2 * math.fsum(math.exp(each - apart * math.log(2)) for each in logs))
+
+
+def _differences(differences: Doubles, seed: int) -> list[Estimate]:
+    """Means of rows (2, N) with paired bootstrap intervals."""
+    size = differences.shape[1]
+    means = [differences @ counts.astype(np.float64) / size for counts in resample(size, RESAMPLES, seed)]
+    found = []
+    for value, drawn in zip(differences.mean(axis=1).tolist(), np.concatenate(means, axis=1), strict=True):
+        low, high = percentiles(drawn)
+        found.append(Estimate(value, min(low, value), max(high, value)))
+    return found

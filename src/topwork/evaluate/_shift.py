@@ -1,0 +1,89 @@
+"""Whether new images are like the training images: an exact test of how many of them lie far out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FALSE_ALARMS = 0.05
+"""How often an image, or a batch of images, that is like the training images is called unlike them."""
+
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How a batch of images compares with the training images.
+
+    Attributes:
+        images: How many were looked at.
+        unfamiliar: How many of them are farther out than 95 % of training images are.
+        p_value: How often a batch of the training images' kind has so many or more of these.
+    """
+
+    images: int
+    unfamiliar: int
+    p_value: float
+
+    @property
+    def alarm(self) -> bool:
+        """Whether to warn: a batch like the training images does so in 5 % of cases at most."""
+        return self.p_value <= FALSE_ALARMS + _ROUNDING
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {
+            "images": self.images,
+            "unfamiliar": self.unfamiliar,
+            "p_value": self.p_value,
+            "alarm": self.alarm,
+        }
+
+
+def typicality(distances: npt.NDArray[Any], reference: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """The conformal p-value (N,) of each distance: small where few images are as far out.
+
+    Of M reference images, (how many are at least as far out + 1) / (M + 1): of images like those it is below any share
+    only that often. Source: Vovk, Gammerman & Shafer 2005, "Algorithmic Learning in a Random World".
+
+    Args:
+        distances: (N,) of new images.
+        reference: (M,) of images that the distance was not fitted on.
+    """
+    ordered = np.sort(reference)
+    farther = len(ordered) - np.searchsorted(ordered, distances, side="left")
+    found: npt.NDArray[np.float64] = (farther + 1) / (len(ordered) + 1)
+    return found
+
+
+def shift(typicalities: npt.NDArray[Any], references: int) -> Shift:
+    """Whether a batch as a whole is unlike the training images.
+
+    The number of new images beyond a quantile of M reference images follows a beta-binomial law, whatever the
+    distances' own law is; so the test is exact for few reference images too, where the quantile itself is uncertain.
+
+    Args:
+        typicalities: (N,) what `typicality` gave.
+        references: M.
+    """
+    unfamiliar = int((typicalities <= FALSE_ALARMS + _ROUNDING).sum())
+    rank = math.floor(FALSE_ALARMS * (references + 1) + _ROUNDING)  # as many of M + 1 images may lie beyond
+    p_value = _tail(unfamiliar, len(typicalities), float(rank), float(references + 1 - rank))
+    return Shift(len(typicalities), unfamiliar, p_value)
+
+
+def _tail(count: int, images: int, a: float, b: float) -> float:
+    """P(K >= count) of the beta-binomial law with a, b > 0."""
+    if count == 0:
+        return 1.0
+    log_beta = math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
+    return min(1.0, math.fsum(math.exp(_log_term(k, images, a, b) - log_beta) for k in range(count, images + 1)))
+
+
+def _log_term(k: int, n: int, a: float, b: float) -> float:
+    choose = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return choose + math.lgamma(k + a) + math.lgamma(n - k + b) - math.lgamma(n + a + b)

@@ -1,0 +1,179 @@
+"""How far an image lies from those that a head was trained on: a distance on the features that the head reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.errors import DataError, ModelError
+
+from ._checks import Doubles, Floats, check_array, check_names, check_query, row_chunks, scalar
+from ._design import column_statistics
+from ._threads import threads_for
+
+_NAMES = ("basis", "mean", "reference", "rest", "scale", "variances")
+_COMPONENTS = 32
+_LEAST = 1e-3  # of the mean variance: no direction counts as quieter
+_OVERSAMPLING, _ROUNDS = 10, 2  # of the randomised decomposition
+
+
+@dataclass(frozen=True, eq=False)
+class Novelty:
+    """A Mahalanobis distance whose covariance is known in a few directions and the same in all others.
+
+    Along the directions in which the training images vary most, their own variance counts; in the many others, whose
+    variances a few hundred images cannot tell, their mean. That is the Gaussian of probabilistic PCA (Tipping & Bishop
+    1999, "Probabilistic Principal Component Analysis").
+
+    Args:
+        mean: (D,) float32, subtracted from the features.
+        scale: (D,) float32 > 0, the features are divided by it.
+        basis: (D, k) float32, orthonormal columns.
+        variances: (k,) float32 > 0, along the basis.
+        rest: > 0, in every direction beside it.
+        reference: (M,) float32, distances of training images, each from the others alone.
+
+    Raises:
+        ModelError: Shapes that do not fit each other, NaN or Inf, a scale or variance that is not positive.
+    """
+
+    mean: Floats
+    scale: Floats
+    basis: Floats
+    variances: Floats
+    rest: float
+    reference: Floats
+
+    def __post_init__(self) -> None:
+        if self.basis.ndim != 2 or 0 in self.basis.shape or self.reference.ndim != 1 or not len(self.reference):
+            raise ModelError(
+                f"basis, reference: expected float32 (D, k) and (M,), got {self.basis.shape} and {self.reference.shape}"
+            )
+        width, count = self.basis.shape
+        check_array("basis", self.basis, (width, count), "f")
+        check_array("mean", self.mean, (width,), "f")
+        check_array("scale", self.scale, (width,), "f")
+        check_array("variances", self.variances, (count,), "f")
+        check_array("reference", self.reference, self.reference.shape, "f")
+        if not ((self.scale > 0).all() and (self.variances > 0).all() and self.rest > 0):
+            raise ModelError("scale, variances, rest: expected positive numbers only")
+
+    @property
+    def n_features(self) -> int:
+        """Number of features it reads, D."""
+        return len(self.mean)
+
+    def distances(self, features: npt.NDArray[Any]) -> Floats:
+        """Squared distance (N,) of features (N, D), as a mean over the D directions: about 1 for a training image.
+
+        Raises:
+            DataError: The features are not (N, D) with this D.
+        """
+        check_query(features, self.n_features)
+        out = np.empty(len(features), np.float32)
+        for part in row_chunks(*features.shape):
+            rows = (features[part] - self.mean) / self.scale
+            along = rows @ self.basis
+            beside = np.maximum(np.square(rows).sum(axis=1) - np.square(along).sum(axis=1), 0)
+            out[part] = (np.square(along) / self.variances).sum(axis=1) + beside / np.float32(self.rest)
+        out /= np.float32(self.n_features)
+        return out
+
+    def to_tensors(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything as named float32 tensors; `from_tensors` gives it back."""
+        return {
+            "mean": self.mean,
+            "scale": self.scale,
+            "basis": self.basis,
+            "variances": self.variances,
+            "rest": np.array([self.rest], np.float32),
+            "reference": self.reference,
+        }
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, npt.NDArray[Any]]) -> Novelty:
+        """What `to_tensors` wrote.
+
+        Raises:
+            ModelError: A tensor is missing, extra, misshapen, not finite or out of range.
+        """
+        check_names(tensors, _NAMES)
+        numbers = {name: tensors[name] for name in _NAMES if name != "rest"}
+        return cls(**numbers, rest=scalar("rest", tensors["rest"], "f"))
+
+
+def fit_novelty(
+    features: npt.NDArray[Any],
+    fold_of: npt.NDArray[Any],
+    *,
+    column_weights: npt.NDArray[Any] | None = None,
+    seed: int = 0,
+) -> Novelty:
+    """Learn what the training images' features look like.
+
+    The distances that new ones are compared with must be those of images that took no part in the fit, so each fold is
+    measured by a fit on the others; the final one is on all.
+
+    Args:
+        features: (N, D) floats.
+        fold_of: (N,) the fold, from 0, in which a row is measured; below 0 it never is.
+        column_weights: (D,) positive; the standard deviation of each feature after standardising, 1 by default.
+        seed: Of the randomised decomposition (Halko, Martinsson & Tropp 2011).
+
+    Raises:
+        DataError: Fewer than four rows to fit on, or no row to measure.
+    """
+    folds = [fold for fold in np.unique(fold_of).tolist() if fold >= 0]
+    if fold_of.shape != (len(features),) or not folds:
+        raise DataError(f"fold_of must be ({len(features)},) with a fold at least, got {fold_of.shape}")
+    values = np.asarray(features, np.float32)
+    weights = np.ones(values.shape[1], np.float32) if column_weights is None else column_weights
+    measured = np.zeros(len(values), np.float32)
+    with threads_for(float(values.size) * _COMPONENTS):
+        for fold in folds:
+            rows = fold_of == fold
+            measured[rows] = _fitted(values[~rows], weights, seed).distances(values[rows])
+        final = _fitted(values, weights, seed)
+    return replace(final, reference=measured[fold_of >= 0])
+
+
+def _fitted(values: Floats, weights: npt.NDArray[Any], seed: int) -> Novelty:
+    """The distance from these rows, without references.
+
+    The scale is theirs too: that of all rows would know of a channel which only the row to be measured wakes.
+    """
+    if len(values) < 4:
+        raise DataError(f"{len(values)} images are too few to know others by")
+    mean, scale = column_statistics(values)
+    scale = (scale / weights).astype(np.float32)
+    rows = (values - mean) / scale
+    count = min(_COMPONENTS, len(rows) // 4, rows.shape[1])
+    basis, lengths = _directions(rows, count, seed)
+    free = len(rows) - 1
+    variances = lengths**2 / free
+    total = float(np.square(rows, dtype=np.float64).sum()) / free
+    floor = max(_LEAST * total / rows.shape[1], float(np.finfo(np.float32).eps))  # rounding alone is no novelty
+    rest = max((total - float(variances.sum())) / max(rows.shape[1] - count, 1), floor)
+    return Novelty(
+        mean=mean,
+        scale=scale,
+        basis=basis,
+        variances=np.maximum(variances, rest).astype(np.float32),
+        rest=rest,
+        reference=np.zeros(1, np.float32),
+    )
+
+
+def _directions(rows: Floats, count: int, seed: int) -> tuple[Floats, Doubles]:
+    """The first right singular vectors (D, k) of rows (N, D), and their singular values (k,)."""
+    width = min(count + _OVERSAMPLING, *rows.shape)
+    start = np.random.default_rng(seed).standard_normal((rows.shape[1], width)).astype(np.float32)
+    sketch, _ = np.linalg.qr(rows @ start)
+    for _ in range(_ROUNDS):
+        sketch, _ = np.linalg.qr(rows @ (rows.T @ sketch))
+    _, lengths, directions = np.linalg.svd(sketch.T @ rows, full_matrices=False)
+    return np.ascontiguousarray(directions[:count].T), lengths[:count].astype(np.float64)

@@ -1,0 +1,85 @@
+"""What a model gives: predictions, and what labelled images said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.data import ImageDataset, LeftOut
+from topwork.evaluate import FALSE_ALARMS, Evaluation, Kept, Shift
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one image.
+
+    Attributes:
+        source: The file's name, or ``#3`` for the fourth array.
+        label: The most probable class; empty where the image could not be used.
+        probability: Of that class, 0 to 1.
+        probabilities: Of every class, most probable first.
+        error: Why the image could not be used; empty where it could.
+        typicality: How many of the training images are as far out as this one, 0 to 1; None where the model cannot
+        tell. answered: Whether the label is sure enough for the accuracy that was asked for; None where none was.
+        labels: The classes that hold the true one with the coverage that was asked for, most probable first; None where
+            none was.
+    """
+
+    source: str
+    label: str
+    probability: float
+    probabilities: dict[str, float]
+    error: str = ""
+    typicality: float | None = None
+    answered: bool | None = None
+    labels: tuple[str, ...] | None = None
+
+    @property
+    def unfamiliar(self) -> bool:
+        """Whether the image is farther out than 95 % of the training images are."""
+        return self.typicality is not None and self.typicality <= FALSE_ALARMS
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready fields."""
+        if self.error:
+            return {"source": self.source, "error": self.error}
+        fields: dict[str, Any] = {
+            "source": self.source,
+            "label": self.label,
+            "probability": self.probability,
+            "probabilities": self.probabilities,
+        }
+        asked = {"typicality": self.typicality, "answered": self.answered, "labels": self.labels}
+        return fields | {name: value for name, value in asked.items() if value is not None}
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """What an evaluation gave.
+
+    Attributes:
+        evaluation: The metrics with their intervals.
+        part: The part of the data that was measured; empty where the data has none.
+        seen_in_training: Whether the model was made from these data, so that the figures are better than it is.
+        dataset: The images that were measured, row by row; under ``left_out`` those that could not be read and count in
+            no metric.
+        probabilities: (N, C) float32, what the model said of them.
+        shift: Whether they are like the training images; None where the model cannot tell.
+        kept: How its promises were kept; empty where it makes none.
+    """
+
+    evaluation: Evaluation
+    part: str
+    seen_in_training: bool
+    dataset: ImageDataset
+    probabilities: npt.NDArray[np.float32]
+    shift: Shift | None = None
+    kept: tuple[Kept, ...] = ()
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Images that could not be read."""
+        return self.dataset.left_out

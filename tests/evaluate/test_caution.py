@@ -1,0 +1,129 @@
+"""Promises, checked on draws and on scikit-learn's digits with scikit-learn's classifier."""
+
+import numpy as np
+import pytest
+
+from topwork.errors import DataError
+from topwork.evaluate import LEVELS, answer_thresholds, prediction_sets, promised, set_thresholds
+
+from .test_metrics import simulate
+
+
+def coverage(probabilities, labels, threshold):
+    sets = prediction_sets(probabilities, threshold)
+    return sets[np.arange(len(labels)), labels].mean(), sets.sum(axis=1).mean()
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Probabilities of a plain classifier, learnt from a third; the rest is to promise by and to check with."""
+    from sklearn.datasets import load_digits
+    from sklearn.linear_model import LogisticRegression
+
+    data = load_digits()
+    order = np.random.default_rng(0).permutation(len(data.target))
+    images, labels = data.data[order] / 16, data.target[order]
+    rng = np.random.default_rng(1)
+    noisy = images + rng.normal(0, 0.2, images.shape)
+    model = LogisticRegression(max_iter=1000).fit(noisy[:600], labels[:600])
+    return model.predict_proba(noisy[600:]), labels[600:]
+
+
+@pytest.mark.parametrize("level", [0.8, 0.9, 0.95, 0.99])
+def test_coverage_holds_on_average_over_splits_of_digits(digits, level):
+    probabilities, labels = digits
+    rng, found = np.random.default_rng(0), []
+    for _ in range(60):
+        order = rng.permutation(len(labels))
+        calibration, rest = order[:300], order[300:]
+        (threshold,) = set_thresholds(probabilities[calibration], labels[calibration], [level])
+        found.append(coverage(probabilities[rest], labels[rest], threshold))
+    held, size = np.mean(found, axis=0)
+    assert held > level - 0.006
+    if level > 0.9:  # the single answers are right in 90 %: below that every set has one class, and holds more
+        assert held < level + 0.012
+        assert 1 < size < 4
+
+
+def test_coverage_is_exact_on_draws():
+    found = []
+    for seed in range(400):
+        probabilities, labels = simulate(250, 6, seed=seed)
+        (threshold,) = set_thresholds(probabilities[:50], labels[:50], [0.9])
+        found.append(coverage(probabilities[50:], labels[50:], threshold)[0])
+    # With 50 images the promise is kept by ceil(51 * 0.9) / 51 = 0.902 at least, and no set is ever empty.
+    assert 0.895 < np.mean(found) < 0.915
+
+
+def test_thresholds_are_order_statistics():
+    own = np.array([0.9, 0.8, 0.7, 0.6])
+    probabilities = np.stack([own, 1 - own], axis=1)
+    labels = np.zeros(4, int)
+    assert set_thresholds(probabilities, labels, [0.2, 0.4, 0.6, 0.8, 0.81]) == (0.9, 0.8, 0.7, 0.6, 0.0)
+
+
+def test_no_set_is_empty_and_too_few_images_give_every_class():
+    probabilities = np.array([[0.4, 0.35, 0.25]])
+    assert prediction_sets(probabilities, 0.9).tolist() == [[True, False, False]]
+    assert prediction_sets(probabilities, 0.3).tolist() == [[True, True, False]]
+    (threshold,) = set_thresholds(probabilities, np.array([0]), [0.95])
+    assert prediction_sets(probabilities, threshold).all()
+
+
+@pytest.mark.parametrize("level", [0.95, 0.98])
+def test_answers_are_as_good_as_promised_on_digits(digits, level):
+    probabilities, labels = digits
+    right, confidence = probabilities.argmax(axis=1) == labels, probabilities.max(axis=1)
+    rng, accuracy, answered = np.random.default_rng(0), [], []
+    for _ in range(60):
+        order = rng.permutation(len(labels))
+        calibration, rest = order[:400], order[400:]
+        (threshold,) = answer_thresholds(probabilities[calibration], labels[calibration], [level])
+        said = confidence[rest] >= threshold
+        accuracy.append(right[rest][said].mean())
+        answered.append(said.mean())
+    assert right.mean() < level - 0.02  # the promise is worth something
+    assert level - 0.004 < np.mean(accuracy) < level + 0.012
+    assert np.mean(answered) > 0.5
+
+
+def test_answer_thresholds_by_hand():
+    confidence = np.array([0.9, 0.8, 0.8, 0.7, 0.6])
+    probabilities = np.stack([confidence, 1 - confidence], axis=1)
+    labels = np.array([0, 0, 0, 0, 1])
+    # (wrong + 1) / (answered + 1) after each: 1/2, (tied), 1/4, 1/5, 2/6
+    assert answer_thresholds(probabilities, labels, [0.5, 0.6, 0.75, 0.8, 0.81]) == (0.6, 0.6, 0.7, 0.7)
+    assert answer_thresholds(probabilities, 1 - labels, [0.5]) == ()
+
+
+def test_thresholds_rise_with_what_is_asked(digits):
+    sets, answers = set_thresholds(*digits), answer_thresholds(*digits)
+    assert len(sets) == len(LEVELS)
+    assert len(answers) < len(LEVELS)
+    assert list(answers) == sorted(answers)
+    assert list(sets) == sorted(sets, reverse=True)
+
+
+def test_a_level_between_two_is_promised_by_the_higher():
+    levels, thresholds = (0.9, 0.95, 0.99), (0.4, 0.3)
+    assert promised(0.9, levels, thresholds, "coverage") == 0.4
+    assert promised(0.91, levels, thresholds, "coverage") == promised(0.95, levels, thresholds, "coverage") == 0.3
+    assert promised(0.2, levels, thresholds, "coverage") == 0.4
+    with pytest.raises(DataError, match=r"no coverage of 0\.99: 95\.0% at most"):
+        promised(0.99, levels, thresholds, "coverage")
+    with pytest.raises(DataError, match=r"no accuracy of 0\.9: none"):
+        promised(0.9, levels, (), "accuracy")
+
+
+@pytest.mark.parametrize("level", [0, 1, 95, -0.1, float("nan")])
+def test_what_is_no_share_is_refused(level):
+    with pytest.raises(DataError, match="above 0 and below 1"):
+        promised(level, LEVELS, LEVELS, "coverage")
+
+
+@pytest.mark.parametrize("thresholds", [set_thresholds, answer_thresholds])
+def test_bad_input_is_named(thresholds):
+    with pytest.raises(DataError, match="hold NaN"):
+        thresholds(np.array([[np.nan, 1.0]]), np.array([0]))
+    with pytest.raises(DataError, match="no labels"):
+        thresholds(np.empty((0, 2)), np.empty(0, int))

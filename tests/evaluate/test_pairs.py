@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from topwork.errors import DataError
+from topwork.evaluate import compare, log_loss, mcnemar
+
+from .test_metrics import simulate
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 0), (0, 1), (3, 3), (1, 9), (9, 1), (40, 70), (500, 600), (0, 3000)])
+def test_mcnemar_is_the_binomial_test(first, second):
+    from scipy.stats import binomtest
+
+    expected = binomtest(first, first + second).pvalue if first + second else 1.0
+    assert mcnemar(first, second) == pytest.approx(expected, rel=1e-9, abs=1e-300)
+
+
+def test_counts_and_differences_by_hand():
+    first = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.7, 0.3]])
+    second = np.array([[0.8, 0.2], [0.4, 0.6], [0.6, 0.4], [0.6, 0.4]])
+    labels = np.array([0, 1, 0, 1])
+    found = compare(first, second, labels)
+    assert (found.both, found.only_first, found.only_second, found.neither, found.n) == (1, 0, 2, 1, 4)
+    assert found.accuracy.value == 0.5
+    assert found.log_loss.value == pytest.approx(log_loss(second, labels) - log_loss(first, labels))
+    assert found.p_value == 0.5
+    assert compare(second, first, labels).accuracy.value == -0.5
+
+
+def test_a_model_equals_itself():
+    probabilities, labels = simulate(100, 3)
+    found = compare(probabilities, probabilities, labels)
+    assert (found.accuracy.low, found.accuracy.high, found.p_value) == (0, 0, 1)
+
+
+def test_a_pair_shows_what_two_intervals_would_hide():
+    """The same images, a little worse answers: both models' own intervals overlap widely."""
+    probabilities, labels = simulate(400, 3, seed=1)
+    rng = np.random.default_rng(0)
+    worse = probabilities.copy()
+    rows = np.flatnonzero(probabilities.argmax(axis=1) == labels)[:12]
+    worse[rows] = rng.permuted(worse[rows], axis=1)
+    worse[rows, labels[rows]], worse[rows, (labels[rows] + 1) % 3] = 0.05, 0.9
+    worse[rows] /= worse[rows].sum(axis=1, keepdims=True)
+    found = compare(worse, probabilities, labels)
+    assert found.p_value < 0.001
+    assert 0 < found.accuracy.low < found.accuracy.value < found.accuracy.high
+    assert found.log_loss.high < 0
+
+
+def test_the_test_holds_its_level():
+    """Two equally good models, parted by chance alone: no more than 5 % of p-values are below 5 %."""
+    rng = np.random.default_rng(0)
+    draws = [rng.multinomial(200, [0.8, 0.07, 0.07, 0.06]) for _ in range(500)]
+    assert np.mean([mcnemar(int(draw[1]), int(draw[2])) < 0.05 for draw in draws]) < 0.06
+
+
+def test_bad_input_is_named():
+    probabilities, labels = simulate(10, 3)
+    with pytest.raises(DataError, match="must have one shape"):
+        compare(probabilities, probabilities[:, :2], labels)
+    with pytest.raises(DataError, match="hold NaN"):
+        compare(probabilities, probabilities * np.nan, labels)
+    with pytest.raises(DataError, match="no labels"):
+        compare(probabilities[:0], probabilities[:0], labels[:0])
