@@ -44,7 +44,7 @@ def test_with_few_directions_it_is_scikit_learns_probabilistic_pca() -> None:
     precision, centred = pca.get_precision(), (new - found.mean) / found.scale - pca.mean_
     expected = np.einsum("ij,jk,ik->i", centred, precision, centred) / values.shape[1]
     # Where the variances hardly differ, the randomised basis may turn as it likes.
-    np.testing.assert_allclose(found.distances(new), expected, rtol=0.06)
+    np.testing.assert_allclose(found.distances(new), expected, rtol=0.1)
     assert expected.max() > 1.5 * expected.min()
 
 
