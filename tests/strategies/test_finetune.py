@@ -14,7 +14,7 @@ from topwork.data import ImageDataset, from_arrays, read, split
 from topwork.errors import BackboneError, DataError
 from topwork.strategies import INTERRUPTED, FinetuneOptions, Probe, ProbeOptions, default_config, finetune, fit_probe
 from topwork.strategies._finetune import _halves, _orient
-from topwork.strategies._tunable import Tunable, stages_to_train, trained_layers
+from topwork.strategies._tunable import stages_to_train, trained_layers, tunable
 from topwork.train import TrainError
 
 QUICK = ProbeOptions(stages="last", fit="squash")
@@ -109,7 +109,7 @@ def test_it_starts_from_where_the_probe_stands(probe: Probe) -> None:
     backbone = probe.table.backbone
     fit = backbone.preprocessing
     pixels = np.stack([fit(decode(train.dataset.source(row), min_side=fit.min_side)) for row in range(8)])
-    model = Tunable(backbone, head).eval()
+    model = tunable(backbone, head).eval()
     with torch.no_grad():
         logits = model(torch.from_numpy(pixels).permute(0, 3, 1, 2)).numpy()
     np.testing.assert_allclose(logits, head.logits(train.values[:8]) / head.temperature, rtol=0.05, atol=0.2)
@@ -208,7 +208,7 @@ def test_the_head_is_trained_last(probe: Probe) -> None:
     from topwork.strategies._compare import fit_head
 
     head = fit_head(probe.table.part("train"), class_weight="none", seed=0).head
-    model = Tunable(probe.table.backbone, head)
+    model = tunable(probe.table.backbone, head)
     layers = trained_layers(model, probe.table.backbone, 2)
     assert [name for name, _ in layers] == ["layer3", "layer4", "head"]
 

@@ -23,6 +23,8 @@ from topwork.backbones import _convert
 from topwork.errors import BackboneError
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from topwork.backbones._backbone import Backbone
 
 _DIGEST = hashlib.sha256().digest_size
@@ -67,19 +69,7 @@ class _Key:
 
 @functools.lru_cache(maxsize=1)
 def _compiled(key: _Key, precision: str, batch_size: int, cores: int) -> Any:
-    import openvino
-
-    # OpenVINO sets up its view of NumPy when it is first shown an array. Two threads that do so at once, which the
-    # engine's callers are, can block each other for ever: one sets it up and wants the interpreter's lock, the other
-    # has that and waits for the first. So it is shown one here, in one thread.
-    openvino.Tensor(np.zeros(1, np.uint8))
-    core = openvino.Core()
-    settings = {
-        "INFERENCE_PRECISION_HINT": precision,
-        "NUM_STREAMS": 1 if batch_size == 1 else cores,
-        "INFERENCE_NUM_THREADS": cores,
-        "ENABLE_CPU_PINNING": False,  # the decoders share these cores
-    }
+    core, settings = _core(), _settings(precision, cores, streams=1 if batch_size == 1 else cores)
     network_file = _convert.network_file(key.backbone)
     kept = _kept_file(core, key.folder, settings) if batch_size == 1 else None
     content = _kept(kept) if kept is not None else None
@@ -87,15 +77,57 @@ def _compiled(key: _Key, precision: str, batch_size: int, cores: int) -> Any:
         with contextlib.suppress(RuntimeError):  # of another OpenVINO: compile as if there were none
             return core.import_model(content, "CPU", settings)
     network = _read(core, network_file)
-    network.reshape([batch_size, *network.input().get_partial_shape()[1:]])
-    try:
-        found = core.compile_model(network, "CPU", settings)
-    except RuntimeError as error:
-        raise BackboneError(f"OpenVINO cannot run {key.backbone.name}: {_last_line(error)}") from error
+    found = _made(core, network, key.backbone, batch_size, settings)
     if kept is not None:
         with contextlib.suppress(OSError):  # no room: the next process compiles again
             _keep(found, kept)
     return found
+
+
+def compiled_part(module: nn.Module, backbone: Backbone, precision: str, batch_size: int) -> Any:
+    """A part of the network, from the pixels on, for this process alone: nothing is kept on disk.
+
+    Args:
+        module: As for ``_convert.converted``.
+        backbone: Whose part.
+        precision: What it computes in.
+        batch_size: Images a call; all cores work on one batch.
+
+    Raises:
+        BackboneError: OpenVINO cannot run it.
+    """
+    settings = _settings(precision, available_cores(), streams=1)
+    return _made(_core(), _convert.converted(module, backbone), backbone, batch_size, settings)
+
+
+def _core() -> Any:
+    """OpenVINO, ready to be called from several threads.
+
+    It sets up its view of NumPy when it is first shown an array. Two threads that do so at once, which the engine's
+    callers are, can block each other for ever: one sets it up and wants the interpreter's lock, the other has that and
+    waits for the first. So it is shown one here, in one thread.
+    """
+    import openvino
+
+    openvino.Tensor(np.zeros(1, np.uint8))
+    return openvino.Core()
+
+
+def _settings(precision: str, cores: int, *, streams: int) -> dict[str, Any]:
+    return {
+        "INFERENCE_PRECISION_HINT": precision,
+        "NUM_STREAMS": streams,
+        "INFERENCE_NUM_THREADS": cores,
+        "ENABLE_CPU_PINNING": False,  # the decoders share these cores
+    }
+
+
+def _made(core: Any, network: Any, backbone: Backbone, batch_size: int, settings: dict[str, Any]) -> Any:
+    network.reshape([batch_size, *network.input().get_partial_shape()[1:]])
+    try:
+        return core.compile_model(network, "CPU", settings)
+    except RuntimeError as error:
+        raise BackboneError(f"OpenVINO cannot run {backbone.name}: {_last_line(error)}") from error
 
 
 def _kept_file(core: Any, folder: Path, settings: dict[str, Any]) -> Path:

@@ -14,6 +14,8 @@ from topwork._files import cache_dir, written_whole
 from topwork.errors import BackboneError
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from topwork.backbones._backbone import Backbone
 
 _FORMAT = 1  # raise when the converted network's inputs or outputs change
@@ -62,26 +64,43 @@ def writing_cache() -> Iterator[None]:
 
 
 def _converted(backbone: Backbone) -> Any:
-    """Trace the network and read the trace; takes uint8 (N, size, size, 3), one named output a stage and pooling.
+    """The network with one named output a stage and pooling."""
+    from topwork.backbones._network import PooledStages
+
+    outputs = _all_outputs(backbone)
+    network = converted(PooledStages(backbone, outputs), backbone)
+    for output, name in zip(network.outputs, outputs, strict=True):
+        output.set_names({name})
+    return network
+
+
+def converted(module: nn.Module, backbone: Backbone) -> Any:
+    """Trace a network and read the trace.
 
     OpenVINO's frontend is called itself: ``openvino.convert_model`` does the same in twice the time, and sends
     usage statistics to a third party.
+
+    Args:
+        module: Normalised images (N, 3, size, size) to a tensor or several; the backbone's network or a part of it.
+        backbone: Whose preprocessing it has.
+
+    Returns:
+        An ``openvino.Model`` that takes uint8 (1, size, size, 3).
+
+    Raises:
+        BackboneError: OpenVINO cannot read the network.
     """
     import torch
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-    from topwork.backbones._network import PooledStages
-
-    outputs = _all_outputs(backbone)
-    module = PooledStages(backbone, outputs).eval()
     size = backbone.preprocessing.size
     example = torch.zeros(1, 3, size, size)
     frontend = FrontEndManager().load_by_framework("pytorch")
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the tracer's notes on shapes that are constant here
-            traced = torch.jit.trace(module, example, check_trace=False)  # type: ignore[no-untyped-call]
+            traced = torch.jit.trace(module.eval(), example, check_trace=False)  # type: ignore[no-untyped-call]
             decoder = TorchScriptPythonDecoder(traced, example_input=(example,))
             network = frontend.convert(frontend.load(decoder))
     except RuntimeError as error:
@@ -90,8 +109,6 @@ def _converted(backbone: Backbone) -> Any:
             f"{backbone.name} cannot be converted for OpenVINO: {reason}",
             hint="--engine torch-cpu runs it in torch",
         ) from error
-    for output, name in zip(network.outputs, outputs, strict=True):
-        output.set_names({name})
     return _taking_pixels(network, backbone)
 
 

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
+from topwork.backbones import _compiled
 from topwork.backbones._backbone import Backbone
+from topwork.backbones._engine import BATCH, EngineChoice, UInt8Array
 from topwork.backbones._network import PooledStages, map_reader
 
-__all__ = ["PooledStages", "Prefix", "embed", "evaluating", "layers_of", "map_reader", "tail_of"]
+__all__ = ["PooledStages", "Prefix", "embed", "evaluating", "layers_of", "map_reader", "open_prefix", "tail_of"]
 
 _REST = "top"  # what runs after the last stage: a last norm, a widening before the classifier
 
@@ -111,6 +114,55 @@ class Prefix(nn.Module):
 
 class _Reached(Exception):  # noqa: N818
     """The stage is done; nothing after it is wanted."""
+
+
+def open_prefix(backbone: Backbone, stage: str, choice: EngineChoice) -> Callable[[UInt8Array], torch.Tensor]:
+    """An engine for the first stages alone.
+
+    Args:
+        backbone: Whose stages; its own weights, which is what they are as long as they are frozen.
+        stage: The last one that runs.
+        choice: What runs it, in which precision.
+
+    Returns:
+        A function from uint8 (n, size, size, 3) to the stage's raw output (n, ...), float32, on the CPU.
+
+    Raises:
+        BackboneError: The engine cannot run it.
+    """
+    prefix = Prefix(backbone.module(), stage).eval()
+    if choice.name == "openvino":
+        return _prefix_in_openvino(backbone, prefix, choice)
+    device, half = torch.device("cuda" if choice.name == "torch-cuda" else "cpu"), choice.precision == "bf16"
+    prefix.to(device)
+    values = backbone.preprocessing
+    mean, std = (255 * torch.tensor(each, device=device).view(1, 3, 1, 1) for each in (values.mean, values.std))
+
+    def run(images: UInt8Array) -> torch.Tensor:
+        batch = torch.from_numpy(images).to(device).permute(0, 3, 1, 2)
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):
+            maps: torch.Tensor = prefix((batch - mean) / std)
+        return maps.float().cpu()
+
+    return run
+
+
+def _prefix_in_openvino(
+    backbone: Backbone, prefix: nn.Module, choice: EngineChoice
+) -> Callable[[UInt8Array], torch.Tensor]:
+    network = _compiled.compiled_part(prefix, backbone, choice.precision, BATCH)
+    request = network.create_infer_request()
+
+    def run(images: UInt8Array) -> torch.Tensor:
+        room = np.zeros((-(-len(images) // BATCH) * BATCH, *images.shape[1:]), np.uint8)  # its shape is static
+        room[: len(images)] = images
+        parts = []
+        for start in range(0, len(room), BATCH):
+            request.infer({0: room[start : start + BATCH]}, share_inputs=True)
+            parts.append(torch.from_numpy(request.get_output_tensor().data).clone())
+        return torch.cat(parts)[: len(images)].float()
+
+    return run
 
 
 def tail_of(network: nn.Module, backbone: Backbone, stage: str) -> nn.Module | None:

@@ -39,6 +39,11 @@ class Augmentation:
     level: Level = "light"
     orient: Orient = "mirror"
 
+    @property
+    def varies(self) -> bool:
+        """Whether it does anything."""
+        return self.level != "none" or self.orient != "none"
+
     def __call__(self, image: torch.Tensor, seed: int) -> torch.Tensor:
         """Augment one image.
 

@@ -6,6 +6,7 @@ arXiv 2202.10054: a head that is fitted first keeps the first steps from spoilin
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from topwork.train import TrainConfig, parse_config
 
 if TYPE_CHECKING:
     from topwork.strategies._tunable import Tunable, Unfreeze
-    from topwork.train import EpochRecord, TrainResult
+    from topwork.train import EpochRecord, Samples, TrainResult
 
 INTERRUPTED = "the training was interrupted after"
 """How the note begins that Ctrl-C leaves behind; checkpoints are kept then."""
@@ -60,6 +61,8 @@ class FinetuneOptions:
         probe: Of the probe that it starts from and must beat.
         checkpoint: Folder for checkpoints; None writes none.
         resume: Whether to go on from the newest checkpoint there.
+        keep_prefix: Whether the frozen stages run once for each view of an image, where that pays, and their maps are
+            kept on disk; otherwise they run anew in every epoch.
     """
 
     unfreeze: Unfreeze = "auto"
@@ -70,6 +73,7 @@ class FinetuneOptions:
     probe: ProbeOptions = field(default_factory=ProbeOptions)
     checkpoint: Path | None = None
     resume: bool = False
+    keep_prefix: bool = True
 
     @property
     def seed(self) -> int:
@@ -142,7 +146,7 @@ def finetune(
         BackboneError: There are not so many stages.
         TrainError: The training cannot be made, or not resumed.
     """
-    from topwork.strategies._tunable import Tunable, stages_to_train
+    from topwork.strategies._tunable import stages_to_train, tunable
 
     if options.probe.head == "knn":
         raise DataError("fine-tuning starts from a linear head, not from kNN", hint="leave out --head knn")
@@ -153,7 +157,7 @@ def finetune(
     last = _embedding(probe, options)
     start = _fit(last.select(halves.learn), options)
     reference = _score(_fit(probe.table.select(halves.learn), options), probe.table.select(halves.check))
-    model = Tunable(backbone, start)
+    model = tunable(backbone, start)
     result = _trained(model, start, last, halves, count, options, say)
     notes = (*result.notes, *_broken_off(result))
     tuned = _Score(result.best.accuracy, result.best.loss)
@@ -250,27 +254,36 @@ def _trained(
     options: FinetuneOptions,
     say: Announce,
 ) -> TrainResult:
+    from topwork.strategies._prefix import kept_prefix
     from topwork.strategies._tunable import settle, trained_layers
     from topwork.train import train
 
     dataset, classes, config = last.dataset, len(last.dataset.classes), _config(last, options)
     model.to("cuda" if last.choice.name == "torch-cuda" else "cpu")
     layers = trained_layers(model, last.backbone, count)
-    with squares(dataset, last.backbone.preprocessing, say("images in the square")) as images:
+    with contextlib.ExitStack() as stack:
+        images = stack.enter_context(squares(dataset, last.backbone.preprocessing, say("images in the square")))
+        orient = _orient(images.pixels, last, start, halves, options)
+        kept = (
+            kept_prefix(model, layers, last.backbone, last.choice, len(dataset), config.epochs)
+            if options.keep_prefix
+            else None
+        )
 
-        def samples(rows: npt.NDArray[np.intp], how: Augmentation | None) -> ImageSamples:
-            return ImageSamples(images, rows, dataset.labels[rows], classes, augmentation=how, seed=config.seed)
+        def samples(rows: npt.NDArray[np.intp], how: Augmentation | None = None) -> Samples:
+            found = ImageSamples(images, rows, dataset.labels[rows], classes, augmentation=how, seed=config.seed)
+            return stack.enter_context(kept.samples(found)) if kept else found
 
         def refit(values: npt.NDArray[np.float32]) -> LinearHead:
             return _fit(replace(last.select(halves.learn), values=values), options)
 
-        orient = _orient(images.pixels, last, start, halves, options)
-        settle(model, layers, samples(halves.learn, None), config.batch_size, refit)
-        progress = say(f"training {count} stages")
+        learner, layers = (kept.model, kept.layers) if kept else (model, layers)
+        settle(learner, layers, samples(halves.learn), config.batch_size, refit)
+        progress = say(f"training {count} stages{' from kept maps' if kept else ''}")
         return train(
-            model,
+            learner,
             samples(halves.learn, Augmentation(options.augment, orient)),
-            samples(halves.check, None),
+            samples(halves.check),
             config,
             layers=layers,
             checkpoint=options.checkpoint,

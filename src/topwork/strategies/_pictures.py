@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import math
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +17,7 @@ from topwork.data import ImageDataset, printable
 from topwork.errors import DataError
 from topwork.features import Progress, read_ahead
 from topwork.strategies._augment import Augmentation
+from topwork.strategies._scratch import scratch
 
 if TYPE_CHECKING:
     from topwork.train import Batch
@@ -51,12 +48,9 @@ def squares(dataset: ImageDataset, preprocessing: Preprocessing, progress: Progr
     """
     shape = (len(dataset), preprocessing.size, preprocessing.size, 3)
     digest = hashlib.sha256(repr(preprocessing).encode())
-    with contextlib.ExitStack() as stack:
-        folder = tempfile.TemporaryDirectory(prefix="topwork-", ignore_cleanup_errors=True)
-        pixels = _room(Path(stack.enter_context(folder)) / "pixels", shape)
-        stack.callback(pixels._mmap.close)  # type: ignore[attr-defined]  # before the folder goes: Windows wants it so
-        items = read_ahead(dataset.sources(), preprocessing, lambda key: False)
-        for item in stack.enter_context(contextlib.closing(items)):
+    items = read_ahead(dataset.sources(), preprocessing, lambda key: False)
+    with scratch(shape, np.uint8) as pixels, contextlib.closing(items):
+        for item in items:
             if item.pixels is None:
                 raise DataError(f"{printable(dataset.paths[item.index])}: {item.reason}", hint="run it again")
             pixels[item.index] = item.pixels
@@ -64,20 +58,6 @@ def squares(dataset: ImageDataset, preprocessing: Preprocessing, progress: Progr
             if progress is not None:
                 progress(item.index + 1, len(dataset))
         yield Squares(pixels, digest.hexdigest())
-
-
-def _room(file: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:
-    """A mapped file whose room is there: writing into a hole on a full disk would kill the process."""
-    try:
-        with file.open("wb") as made:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(made.fileno(), 0, math.prod(shape))
-        return np.memmap(file, np.uint8, "r+" if file.stat().st_size else "w+", shape=shape)
-    except OSError as error:
-        raise DataError(
-            f"{file.parent}: no room for {shape[0]} images ({math.prod(shape) / 2**20:.0f} MB): {error.strerror}",
-            hint="set TMPDIR to a folder on a larger disk, or train at a smaller --size",
-        ) from error
 
 
 class ImageSamples:
@@ -111,17 +91,23 @@ class ImageSamples:
         self._augmentation = augmentation
         self._seed = seed
 
+    @property
+    def varied(self) -> bool:
+        """Whether an image looks different in another epoch."""
+        return self._augmentation is not None and self._augmentation.varies
+
     def batches(self, epoch: int, rows: Sequence[Rows]) -> Iterator[Batch]:
-        """Pairs of images uint8 (n, 3, size, size) and classes (n,); the next one is made ready meanwhile."""
+        """One ``batch`` for each entry of ``rows``; the next one is made ready meanwhile."""
         with ThreadPoolExecutor(1, "topwork-augment") as pool:
-            following = pool.submit(self._batch, epoch, rows[0]) if rows else None
+            following = pool.submit(self.batch, epoch, rows[0]) if rows else None
             for place in range(len(rows)):
                 assert following is not None
                 ready = following.result()
-                following = pool.submit(self._batch, epoch, rows[place + 1]) if place + 1 < len(rows) else None
+                following = pool.submit(self.batch, epoch, rows[place + 1]) if place + 1 < len(rows) else None
                 yield ready
 
-    def _batch(self, epoch: int, rows: Rows) -> Batch:
+    def batch(self, epoch: int, rows: Rows) -> Batch:
+        """Images uint8 (n, 3, size, size) as they are seen in this epoch, and classes (n,)."""
         import torch
 
         from topwork.train import sample_seed

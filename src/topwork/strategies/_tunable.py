@@ -24,31 +24,39 @@ _USUAL = 0.55  # share of the stages that are trained where nobody says otherwis
 
 
 class Tunable(nn.Module):
-    """Pixels to logits.
+    """Inputs to logits.
+
+    Args:
+        network: A backbone's, or its tail.
+        head: On the network's embedding.
+        pixels: What makes the network's input of what the model is given.
+    """
+
+    def __init__(self, network: nn.Module, head: nn.Linear, pixels: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.head = head
+        self.pixels = pixels
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Logits, float (n, C)."""
+        logits: torch.Tensor = self.head(self.embed(inputs))
+        return logits
+
+    def embed(self, inputs: torch.Tensor) -> torch.Tensor:
+        """The network's own pooled features, (n, width)."""
+        return embed(self.network, self.pixels(inputs))
+
+
+def tunable(backbone: Backbone, head: LinearHead) -> Tunable:
+    """A model of images (n, 3, size, size), uint8 or of the same range, that starts from where the head stands.
 
     Args:
         backbone: Its network is built anew, so that the caller's own is never changed.
-        head: Fitted on the backbone's embedding; where the training starts from.
+        head: Fitted on the backbone's embedding.
     """
-
-    def __init__(self, backbone: Backbone, head: LinearHead) -> None:
-        super().__init__()
-        values = backbone.preprocessing
-        self.network: nn.Module = backbone.module()
-        self.head = _as_layer(head)
-        self.pixels = _Normalised(values.mean, values.std)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits.
-
-        Args:
-            images: (n, 3, size, size), uint8 or of the same range.
-
-        Returns:
-            float (n, C).
-        """
-        logits: torch.Tensor = self.head(embed(self.network, self.pixels(images)))
-        return logits
+    values = backbone.preprocessing
+    return Tunable(backbone.module(), _as_layer(head), _Normalised(values.mean, values.std))
 
 
 class _Normalised(nn.Module):
@@ -76,7 +84,7 @@ def settle(model: Tunable, layers: Layers, samples: Samples, batch_size: int, fi
     Args:
         model: Changed in place; nothing is done where no batch norm trains.
         layers: What will be trained.
-        samples: The training images as they are, without augmentation.
+        samples: The training images (or their maps) as they are, without augmentation.
         batch_size: Images at a time.
         fit: A head on embeddings (N, D) of the samples, in their order.
     """
@@ -92,13 +100,19 @@ def settle(model: Tunable, layers: Layers, samples: Samples, batch_size: int, fi
         norm.momentum = None  # the mean over all batches
         norm.train()
     with torch.no_grad():
-        for images, _ in samples.batches(0, rows):
-            model(images.to(device))
+        for inputs, _ in samples.batches(0, rows):
+            model(_ready(inputs, device))
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         model.eval()
-        found = [embed(model.network, model.pixels(images.to(device))).cpu() for images, _ in samples.batches(0, rows)]
+        found = [model.embed(_ready(inputs, device)).cpu() for inputs, _ in samples.batches(0, rows)]
     model.head.load_state_dict(_as_layer(fit(torch.cat(found).numpy())).state_dict())
+
+
+def _ready(inputs: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Maps that were kept in bfloat16 are computed with in float32."""
+    inputs = inputs.to(device)
+    return inputs.float() if inputs.is_floating_point() else inputs
 
 
 def _as_layer(head: LinearHead) -> nn.Linear:
