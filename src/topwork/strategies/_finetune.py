@@ -26,7 +26,7 @@ from topwork.strategies._compare import Trial, fit_head
 from topwork.strategies._pictures import ImageSamples, squares
 from topwork.strategies._probe import Announce, Probe, ProbeOptions
 from topwork.strategies._unseen import Unseen
-from topwork.train import TrainConfig, parse_config
+from topwork.train import TrainConfig, first_alone, parse_config
 
 if TYPE_CHECKING:
     from topwork.strategies._tunable import Tunable, Unfreeze
@@ -61,8 +61,8 @@ class FinetuneOptions:
         probe: Of the probe that it starts from and must beat.
         checkpoint: Folder for checkpoints; None writes none.
         resume: Whether to go on from the newest checkpoint there.
-        keep_prefix: Whether the frozen stages run once for each view of an image, where that pays, and their maps are
-            kept on disk; otherwise they run anew in every epoch.
+        views: Augmented views of an image, at most, whose maps at the end of the frozen stages are kept for later
+            epochs, where that pays; 0 keeps none: the frozen stages run anew in every epoch.
     """
 
     unfreeze: Unfreeze = "auto"
@@ -73,7 +73,7 @@ class FinetuneOptions:
     probe: ProbeOptions = field(default_factory=ProbeOptions)
     checkpoint: Path | None = None
     resume: bool = False
-    keep_prefix: bool = True
+    views: int = 8
 
     @property
     def seed(self) -> int:
@@ -192,14 +192,10 @@ def _served(
     model: Tunable, dataset: ImageDataset, backbone: Backbone, options: FinetuneOptions, say: Announce
 ) -> FeatureTable:
     """What the tuned network makes of every image, in the engine that will run it."""
-    return extract(
-        dataset,
-        backbone.with_weights(_kept_weights(model, backbone)),
-        outputs=(EMBEDDING,),
-        engine=options.probe.engine,
-        cache=options.probe.cache,
-        progress=say("features of the tuned network"),
-    )
+    tuned, progress = backbone.with_weights(_kept_weights(model, backbone)), say("features of the tuned network")
+    how: Any = {"engine": options.probe.engine, "cache": options.probe.cache, "progress": progress}
+    with first_alone():
+        return extract(dataset, tuned, outputs=(EMBEDDING,), **how)
 
 
 def _halves(dataset: ImageDataset, options: FinetuneOptions) -> _Halves:
@@ -264,11 +260,8 @@ def _trained(
     with contextlib.ExitStack() as stack:
         images = stack.enter_context(squares(dataset, last.backbone.preprocessing, say("images in the square")))
         orient = _orient(images.pixels, last, start, halves, options)
-        kept = (
-            kept_prefix(model, layers, last.backbone, last.choice, len(dataset), config.epochs)
-            if options.keep_prefix
-            else None
-        )
+        views = min(options.views, config.epochs)
+        kept = kept_prefix(model, layers, last.backbone, last.choice, len(dataset), views)
 
         def samples(rows: npt.NDArray[np.intp], how: Augmentation | None = None) -> Samples:
             found = ImageSamples(images, rows, dataset.labels[rows], classes, augmentation=how, seed=config.seed)
@@ -278,11 +271,12 @@ def _trained(
             return _fit(replace(last.select(halves.learn), values=values), options)
 
         learner, layers = (kept.model, kept.layers) if kept else (model, layers)
-        settle(learner, layers, samples(halves.learn), config.batch_size, refit)
+        plain, augmentation = samples(halves.learn), Augmentation(options.augment, orient)
+        settle(learner, layers, plain, config.batch_size, refit)
         progress = say(f"training {count} stages{' from kept maps' if kept else ''}")
         return train(
             learner,
-            samples(halves.learn, Augmentation(options.augment, orient)),
+            samples(halves.learn, augmentation) if augmentation.varies else plain,
             samples(halves.check),
             config,
             layers=layers,

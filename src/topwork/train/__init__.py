@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from topwork.train._samples import Batch, Samples, TensorSamples
     from topwork.train._seeds import sample_seed
     from topwork.train._state import EpochRecord, Progress, Score, TrainResult
+    from topwork.train._torchrun import first_alone, joined, started_by_torchrun
 
 _MODULES = {
     "Batch": "_samples",
@@ -38,6 +39,8 @@ _MODULES = {
     "TrainError": "_errors",
     "TrainResult": "_state",
     "current_ranks": "_ranks",
+    "first_alone": "_torchrun",
+    "joined": "_torchrun",
     "locked": "_lock",
     "measure": "_measure",
     "parse_config": "_config",
@@ -45,6 +48,7 @@ _MODULES = {
     "remove_checkpoints": "_checkpoint",
     "require_own": "_checkpoint",
     "sample_seed": "_seeds",
+    "started_by_torchrun": "_torchrun",
     "train": "_loop",
 }
 
@@ -63,6 +67,8 @@ __all__ = [
     "TrainError",
     "TrainResult",
     "current_ranks",
+    "first_alone",
+    "joined",
     "locked",
     "measure",
     "parse_config",
@@ -70,6 +76,7 @@ __all__ = [
     "remove_checkpoints",
     "require_own",
     "sample_seed",
+    "started_by_torchrun",
     "train",
 ]
 

@@ -81,6 +81,19 @@ class Ranks:
         self.copy_first([shared])
         return float(shared)
 
+    def meet(self) -> None:
+        """Wait until every rank is here.
+
+        Raises:
+            TrainError: Another rank has ended.
+        """
+        if self.world == 1:
+            return
+        try:
+            torch.distributed.barrier()
+        except RuntimeError as error:
+            raise self._lost(error) from error
+
     def _lost(self, error: RuntimeError) -> TrainError:
         reason = str(error).strip().split("\n", maxsplit=1)[0]
         return TrainError(
