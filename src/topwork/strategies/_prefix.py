@@ -150,7 +150,7 @@ def share_saved(network: nn.Module, tail: nn.Module, stage: str, images: torch.T
         maps = Prefix(network, stage)(images)
     with torch.no_grad(), FlopCounterMode(display=False) as behind:
         embed(tail, maps)
-    frozen, trained = float(before.get_total_flops()), 3.0 * behind.get_total_flops()
+    frozen, trained = int(before.get_total_flops()), 3 * int(behind.get_total_flops())
     return frozen / (frozen + trained)
 
 
