@@ -120,7 +120,7 @@ def fit(
         default_config,
         read_class_map,
     )
-    from topwork.train import remove_checkpoints, require_own
+    from topwork.train import joined, remove_checkpoints, require_own, started_by_torchrun
 
     require_heard(context, strategy)
     model.require_free(out)
@@ -152,21 +152,27 @@ def fit(
         made.save(out, self_contained=self_contained)
         console.notes(made.record.data.notes)
         return console.result({"model": str(out), **made.record.model_dump(mode="json")}, _text.fitted(made, out))
-    with console.progress():
-        fitted = fitting.fit(
-            data,
-            strategy=strategy.value,
-            backbone=networks,
-            options=options,
-            test=test,
-            allow=allow or (),
-            announce=console.step,
-        )
-        fitted.save(out, self_contained=self_contained)
+    if started_by_torchrun() and strategy is not StrategyName.finetune:
+        raise typer.BadParameter(f"several processes train --strategy finetune together, not {strategy.value}")
+    with joined() as first:
+        voice = console if first else Console(as_json=False, quiet=True)
+        with voice.progress():
+            fitted = fitting.fit(
+                data,
+                strategy=strategy.value,
+                backbone=networks,
+                options=options,
+                test=test,
+                allow=allow or (),
+                announce=voice.step,
+            )
+            if not first:
+                return None
+            fitted.save(out, self_contained=self_contained)
     if strategy is StrategyName.finetune and not any(INTERRUPTED in note for note in fitted.record.data.notes):
         remove_checkpoints(training)
     console.notes(fitted.record.data.notes)
-    console.result({"model": str(out), **fitted.record.model_dump(mode="json")}, _text.fitted(fitted, out))
+    return console.result({"model": str(out), **fitted.record.model_dump(mode="json")}, _text.fitted(fitted, out))
 
 
 def _names(stages: str) -> Any:

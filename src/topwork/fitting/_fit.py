@@ -45,6 +45,7 @@ from topwork.strategies import (
     fit_zero_shot,
     novelty_of,
 )
+from topwork.train import first_alone
 
 Strategy = Literal["auto", "probe", "finetune", "as-is", "zero-shot"]
 Options = ProbeOptions | FinetuneOptions | AsIsOptions | ZeroShotOptions
@@ -128,7 +129,8 @@ def _fitted(dataset: ImageDataset, networks: Sequence[Backbone], options: Option
     if isinstance(options, ProbeOptions):
         return fit_best_probe(dataset, networks, options, announce=announce)
     if isinstance(options, FinetuneOptions):
-        probe = fit_best_probe(dataset, networks, options.probe, announce=announce)
+        with first_alone():
+            probe = fit_best_probe(dataset, networks, options.probe, announce=announce)
         return finetune(dataset, probe, options, announce=announce)
     if len(networks) != 1:
         name = "as-is" if isinstance(options, AsIsOptions) else "zero-shot"
