@@ -365,6 +365,7 @@ def test_fit_finetunes_and_says_what_it_kept(run: Run, tmp_path: Path, shared_ca
         ("--budget", "soon", "takes a time such as 90s, 5m or 1h"),
         ("--budget", "-5m", "takes a time such as"),
         ("--budget", "", "takes a time such as"),
+        ("--set", "ema_decay", "takes NAME=VALUE"),
     ],
 )
 def test_values_that_finetune_cannot_take_are_refused(
@@ -374,6 +375,39 @@ def test_values_that_finetune_cannot_take_are_refused(
     done = run("fit", data, "-o", tmp_path / "m", "--strategy", "finetune", option, value)
     assert done.code == 2
     assert said in " ".join(done.err.split())
+
+
+def test_a_budget_shortens_the_training(run: Run, tmp_path: Path, shared_cache: Path) -> None:
+    data = easy_folder(tmp_path / "data", count=8)
+    asked = ("--strategy", "finetune", "--unfreeze", "1", "--epochs", "2000", "--size", "64", "--budget", "4s", *QUICK)
+    done = run("fit", data, "-o", tmp_path / "m", *asked)
+    assert done.code == 0
+    history = load(tmp_path / "m").history
+    assert 1 <= len(history) < 2000
+    assert sum(epoch["seconds"] for epoch in history) < 8
+
+
+def test_any_setting_of_the_training_can_be_given(run: Run, tmp_path: Path, shared_cache: Path) -> None:
+    data = easy_folder(tmp_path / "data", count=8)
+    asked = ("--strategy", "finetune", "--unfreeze", "1", "--size", "64", "--epochs", "3", *QUICK)
+    done = run(
+        "fit",
+        data,
+        "-o",
+        tmp_path / "m",
+        *asked,
+        "--set",
+        "learning_rate=1e-9",
+        "--set",
+        "schedule=constant",
+        "--set",
+        "warmup=0",
+    )
+    assert done.code == 0
+    assert {epoch["learning_rate"] for epoch in load(tmp_path / "m").history} == {1e-9}
+    wrong = run("fit", data, "-o", tmp_path / "n", *asked, "--set", "learning_rat=1")
+    assert wrong.code == 1
+    assert wrong.failed == ("there is no training setting 'learning_rat'", "did you mean learning_rate?")
 
 
 def test_more_stages_than_there_are_is_an_error(run: Run, tmp_path: Path, shared_cache: Path) -> None:

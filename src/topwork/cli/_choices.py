@@ -90,6 +90,7 @@ STRATEGIES_OF = {
     "orient": _FINETUNE,
     "epochs": _FINETUNE,
     "budget": _FINETUNE,
+    "settings": _FINETUNE,
     "resume": _FINETUNE,
     "class_map": (StrategyName.as_is,),
     "labels": _ZERO_SHOT,

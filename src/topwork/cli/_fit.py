@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -76,6 +77,10 @@ def fit(
     budget: Annotated[
         str | None, typer.Option(help="For finetune: time for the training, such as 90s or 5m; the schedule fits it.")
     ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="For finetune: any setting of `topwork.train.TrainConfig`."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="For finetune: go on where a run with the same -o was broken off.")
     ] = False,
@@ -139,7 +144,9 @@ def fit(
         options = AsIsOptions(class_map=read_class_map(class_map) if class_map else None, **common)
     if strategy is StrategyName.finetune:
         require_own(training)
-        config = default_config(epochs=epochs, seed=seed, budget_seconds=_seconds(budget))
+        config = default_config(
+            **{"epochs": epochs, "seed": seed, "budget_seconds": _seconds(budget), **_settings(settings or ())}
+        )
         how: Any = {"unfreeze": _stage_count(unfreeze), "augment": augment.value, "orient": orient.value}
         options = FinetuneOptions(**how, config=config, probe=probe, checkpoint=training, resume=resume)
     if strategy is StrategyName.zero_shot:
@@ -185,6 +192,20 @@ def _stage_count(text: str) -> Any:
     if not text.isdecimal():
         raise typer.BadParameter(f"--unfreeze takes a number of stages, all or auto, not {text!r}")
     return int(text)
+
+
+def _settings(texts: Sequence[str]) -> dict[str, Any]:
+    """``learning_rate=3e-4`` and the like; numbers and ``null`` as in JSON, all else is text."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"--set takes NAME=VALUE, not {text!r}")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
 
 
 def _seconds(text: str | None) -> float | None:

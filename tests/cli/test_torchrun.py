@@ -1,0 +1,59 @@
+"""Several processes on one machine: torchrun with the command line, against one process with the same batches."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.model.samples import textile_folder
+from topwork import load
+
+from .conftest import TOPWORK
+
+FIT = (
+    "--strategy",
+    "finetune",
+    "--unfreeze",
+    "2",
+    "--epochs",
+    "2",
+    "--size",
+    "96",
+    "--stages",
+    "last",
+    "--fit",
+    "crop",
+)
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "topwork")
+
+
+@pytest.mark.slow
+def test_two_processes_make_the_model_that_one_makes(tmp_path: Path, shared_cache: Path) -> None:
+    data = textile_folder(tmp_path / "data", per_class=20)
+    environ = {**os.environ, "OMP_NUM_THREADS": "1"}
+    # A batch norm sees its own process's half of a batch: the two agree in what they learn, not to the last digit.
+    outputs = []
+    for name, program in (("one", TOPWORK), ("two", TORCHRUN)):
+        given = [*program, "fit", str(data), "-o", str(tmp_path / name), *FIT, "--engine", "torch-cpu"]
+        done = subprocess.run(given, capture_output=True, text=True, env=environ, check=False, timeout=300)
+        assert done.returncode == 0, done.stderr
+        outputs.append(done.stdout)
+    assert outputs[1].count("topwork predict") == outputs[0].count("topwork predict") == 1  # the first one tells
+    one, two = load(tmp_path / "one"), load(tmp_path / "two")
+    assert [epoch["step"] for epoch in two.history] == [epoch["step"] for epoch in one.history]
+    for ours, theirs in zip(two.history, one.history, strict=True):
+        assert ours["loss"] == pytest.approx(theirs["loss"], rel=0.3)
+    assert one.classes == two.classes
+    assert not (tmp_path / "two.training").exists()
+
+
+def test_processes_that_train_together_train_the_backbone(tmp_path: Path, shared_cache: Path) -> None:
+    environ = {**os.environ, "WORLD_SIZE": "2", "RANK": "0"}
+    given = [*TOPWORK, "fit", str(tmp_path), "-o", str(tmp_path / "m"), "--strategy", "probe"]
+    done = subprocess.run(given, capture_output=True, text=True, env=environ, check=False)
+    assert done.returncode == 2
+    assert "several processes train --strategy finetune together" in " ".join(done.stderr.split())
