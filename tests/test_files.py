@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -94,6 +95,39 @@ def test_the_first_writer_wins_or_the_last_as_asked(tmp_path: Path) -> None:
     fill(tmp_path / "model", "third", replace=True)
     assert content(tmp_path / "model") == "third"
     assert names(tmp_path) == ["model"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX locks")
+def test_fault_31_what_a_killed_save_left_is_swept_by_the_next_one_and_a_living_ones_is_not(tmp_path: Path) -> None:
+    code = (
+        "import pathlib, sys; from topwork._files import written_whole\n"
+        "with written_whole(pathlib.Path(sys.argv[1]), replace=True) as draft:\n"
+        "    (draft / 'half').touch(); print(draft, flush=True); input()\n"
+    )
+    given = [sys.executable, "-c", code, str(tmp_path / "model")]
+    (tmp_path / ".model-settings").mkdir()  # somebody's own
+    (tmp_path / ".model-two-abcdefgh.draft").mkdir()  # of another model
+    before = {*names(tmp_path), "model"}
+    with subprocess.Popen(given, stdin=-1, stdout=-1, text=True) as process:
+        assert process.stdout is not None
+        draft = Path(process.stdout.readline().rstrip("\n"))
+        long_ago(draft)
+        fill(tmp_path / "model", "new", replace=True)
+        assert (draft / "half").exists()
+        process.kill()
+    fill(tmp_path / "model", "newer", replace=False)
+    assert {*names(tmp_path)} == before
+
+
+def test_a_draft_that_was_made_just_now_is_not_swept(tmp_path: Path) -> None:
+    draft = tmp_path / ".model-abcdefgh.draft"
+    draft.mkdir()  # and its process has not yet locked it
+    fill(tmp_path / "model", "new", replace=True)
+    assert draft.exists()
+
+
+def long_ago(path: Path) -> None:
+    os.utime(path, (0, 0))
 
 
 def test_fault_32_a_place_that_cannot_be_written_is_an_os_error(tmp_path: Path) -> None:

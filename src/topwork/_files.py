@@ -8,9 +8,14 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from topwork._locks import take
+
+_DRAFT = ".draft"
+_DRAFT_SECONDS = 60  # after which a draft that nobody has locked is one that a killed process left
 _TRIES = 20  # to rename a folder into a place that others are renaming too
 
 
@@ -39,14 +44,47 @@ def written_whole(final: Path, *, replace: bool) -> Iterator[Path]:
         OSError: The folder cannot be written (no space, read-only); nothing is left behind.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
+    _sweep(final)
+    draft = Path(tempfile.mkdtemp(prefix=f".{final.name}-", suffix=_DRAFT, dir=final.parent))
+    lock = None
     try:
+        lock = _locked(draft)
         draft.chmod(0o755)  # mkdtemp makes it private; a model is to be shared like any other folder
         yield draft
         _flush(draft)
         _publish(draft, final, replace=replace)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _sweep(final: Path) -> None:
+    """Delete drafts of this folder whose process is gone: its lock went with it."""
+    for draft in _beside(final, rf"[a-z0-9_]{{8}}{re.escape(_DRAFT)}"):
+        lock = None
+        with contextlib.suppress(OSError):  # another run was faster
+            if time.time() - draft.stat().st_mtime > _DRAFT_SECONDS:
+                lock = _locked(draft)
+        if lock is not None:
+            shutil.rmtree(draft, ignore_errors=True)
+            os.close(lock)
+
+
+def _locked(folder: Path) -> int | None:
+    """The folder, open and locked; None where another process has it, or there are no such locks (Windows, some NFS).
+
+    Raises:
+        OSError: It is gone.
+    """
+    if sys.platform == "win32":
+        return None
+    file = os.open(folder, os.O_RDONLY)
+    with contextlib.suppress(OSError):
+        if take(file):
+            return file
+    os.close(file)
+    return None
 
 
 def write_whole(final: Path, content: bytes) -> None:
@@ -105,15 +143,17 @@ def restored(final: Path) -> Path:
 
 def is_being_replaced(final: Path) -> bool:
     """Whether a new folder for that place, or the old one from it, lies beside it: it may be between two renames."""
-    name = re.compile(re.escape(f".{final.name}-") + r"[^-]+(-old)?")
-    with contextlib.suppress(OSError):
-        return any(name.fullmatch(path.name) for path in final.parent.iterdir())
-    return False
+    return bool(_beside(final, r"[^-]+(-old)?"))
 
 
 def _old_ones(final: Path) -> list[Path]:
-    """What ``_publish`` has moved out of the way and not deleted; never that of a folder with a longer name."""
-    name = re.compile(re.escape(f".{final.name}-") + r"[^-]+-old")
+    """What ``_publish`` has moved out of the way and not deleted."""
+    return _beside(final, r"[^-]+-old")
+
+
+def _beside(final: Path, rest: str) -> list[Path]:
+    """What lies beside a folder under its name and something more; never that of a folder with a longer name."""
+    name = re.compile(re.escape(f".{final.name}-") + rest)
     with contextlib.suppress(OSError):
         return [path for path in final.parent.iterdir() if name.fullmatch(path.name)]
     return []

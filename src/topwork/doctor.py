@@ -113,7 +113,7 @@ def _engine() -> str:
 
 
 def _cache() -> str:
-    from topwork.features import size_limit
+    from topwork._cache import size_limit
 
     folder = cache_dir()
     folder.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ def _cache() -> str:
     probe.write_bytes(b"")
     probe.unlink()
     used = folder_size(folder) / 2**20
-    return f"{folder}, {used:,.0f} MB of at most {size_limit() / 2**20:,.0f} MB of features"
+    return f"{folder}, {used:,.0f} MB; features, networks and tuned ones: at most {size_limit() / 2**20:,.0f} MB each"
 
 
 def _extra(name: str, module: str) -> Finding:

@@ -10,6 +10,7 @@ import pytest
 
 from topwork.backbones import Backbone, EngineChoice, load, open_engine, precisions
 from topwork.backbones import _compiled as room
+from topwork.backbones._convert import network_file
 
 Pixels = Callable[..., Any]
 
@@ -150,3 +151,15 @@ def test_openvino_has_seen_an_array_before_threads_show_it_theirs(
     monkeypatch.setattr(openvino, "Tensor", shown)
     open_engine(small, ("embedding",), EngineChoice("openvino", "f32"))
     assert seen == [threading.main_thread()]
+
+
+def test_networks_used_longest_ago_make_room_and_this_processs_own_stay(
+    empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOPWORK_CACHE_SIZE", "0")
+    old = empty_cache / "networks" / "old-224-0123" / "openvino" / "network.xml"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    files = [network_file(load("resnet18", weights=f"random:{seed}", size=32)) for seed in (1, 2)]
+    assert sorted(file.parents[1] for file in files) == sorted((empty_cache / "networks").iterdir())
+    assert all(file.with_suffix(".bin").exists() for file in files)

@@ -14,7 +14,7 @@ from topwork.backbones import Backbone, load
 from topwork.data import ImageDataset, from_arrays, read, split
 from topwork.errors import BackboneError, DataError
 from topwork.strategies import INTERRUPTED, FinetuneOptions, Probe, ProbeOptions, default_config, finetune, fit_probe
-from topwork.strategies._finetune import _halves, _orient
+from topwork.strategies._finetune import _halves, _kept_weights, _orient
 from topwork.strategies._tunable import stages_to_train, trained_layers, tunable
 from topwork.train import TrainError
 
@@ -225,6 +225,21 @@ def test_the_head_is_trained_last(probe: Probe) -> None:
     model = tunable(probe.table.backbone, head)
     layers = trained_layers(model, probe.table.backbone, 2)
     assert [name for name, _ in layers] == ["layer3", "layer4", "head"]
+
+
+def test_tuned_weights_used_longest_ago_make_room(
+    probe: Probe, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from topwork.strategies._compare import fit_head
+
+    monkeypatch.setenv("TOPWORK_CACHE_SIZE", "0")
+    old = empty_cache / "tuned" / "resnet18-0123.safetensors"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    model = tunable(probe.table.backbone, fit_head(probe.table.part("train"), class_weight="none", seed=0).head)
+    weights = _kept_weights(model, probe.table.backbone)
+    assert list(old.parent.iterdir()) == [Path(weights.location)]  # this process's own, until the model is saved
+    assert probe.table.backbone.with_weights(weights).module() is not None
 
 
 def test_too_few_images_to_validate_are_refused(tmp_path: Path, shared_cache: Path) -> None:

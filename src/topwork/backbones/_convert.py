@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from topwork._cache import delete_folder, make_room, use
 from topwork._files import cache_dir, written_whole
 from topwork.errors import BackboneError
 
@@ -38,12 +39,14 @@ def network_file(backbone: Backbone) -> Path:
         BackboneError: The weights are not to be had, OpenVINO cannot read the network, or the cache cannot be written.
     """
     folder = network_folder(backbone) / _OPENVINO
-    if not (folder / _NETWORK).exists():
+    if not use(folder / _NETWORK):
         import openvino
 
         network = _converted(backbone)
         with writing_cache(), written_whole(folder, replace=False) as draft:
             openvino.save_model(network, draft / _NETWORK, compress_to_fp16=False)
+        use(folder / _NETWORK)
+        make_room(cache_dir() / "networks", f"*/{_OPENVINO}/{_NETWORK}", lambda file: delete_folder(file.parents[1]))
     return folder / _NETWORK
 
 

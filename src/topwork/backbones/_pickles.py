@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from topwork._cache import delete_folder, make_room, use
 from topwork._files import cache_dir, written_whole
 from topwork.backbones._convert import writing_cache
 from topwork.backbones._hash import file_sha256
@@ -30,12 +31,14 @@ def converted(path: Path) -> Path:
     """
     folder = cache_dir() / "weights" / file_sha256(path)[:32]
     file = folder / "model.safetensors"
-    if not file.exists():
+    if not use(file):
         import safetensors.torch
 
         content = safetensors.torch.save(_read(path))
         with writing_cache(), written_whole(folder, replace=False) as draft:
             (draft / file.name).write_bytes(content)
+        use(file)
+        make_room(folder.parent, f"*/{file.name}", lambda file: delete_folder(file.parent))
     return file
 
 

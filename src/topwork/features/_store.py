@@ -21,14 +21,15 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from topwork._files import cache_dir, folder_size
+from topwork import _cache
+from topwork._cache import delete_file, last_use, size_limit
+from topwork._files import cache_dir
 from topwork.errors import TopworkError
 
 Float32Array = npt.NDArray[np.float32]
 
 KEY_BYTES = 16
 _GATHER_ROWS = 4096
-_DEFAULT_LIMIT = 10 * 2**30
 _DRAFT_SECONDS = 86_400
 _MOST_SEGMENTS = 64  # each is a file held open, and a process may hold 1,024 (256 on macOS)
 _SMALL_SEGMENT = 64 * 2**20  # larger ones are not copied: a cache within its limit holds few of them
@@ -241,13 +242,7 @@ class _Draft:
 
 def _delete(keys_file: Path) -> int:
     """Delete a segment, keys first; the bytes that this freed."""
-    freed = 0
-    for file in (keys_file, keys_file.with_suffix(".rows")):
-        with contextlib.suppress(OSError):  # another process may have deleted it meanwhile
-            size = file.stat().st_size
-            file.unlink()
-            freed += size
-    return freed
+    return sum(map(delete_file, (keys_file, keys_file.with_suffix(".rows"))))
 
 
 def recipe_folder(recipe: dict[str, Any]) -> Path:
@@ -256,46 +251,15 @@ def recipe_folder(recipe: dict[str, Any]) -> Path:
     return cache_dir() / "features" / name
 
 
-def size_limit() -> int:
-    """Bytes that the feature cache may take; ``TOPWORK_CACHE_SIZE`` (e.g. ``2GB``) sets it, 10 GB otherwise.
-
-    Raises:
-        TopworkError: The variable does not hold a size.
-    """
-    text = os.environ.get("TOPWORK_CACHE_SIZE", "").strip().upper()
-    if not text:
-        return _DEFAULT_LIMIT
-    units = {"KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
-    number, unit = (text[:-2], units[text[-2:]]) if text[-2:] in units else (text, 1)
-    with contextlib.suppress(ValueError, OverflowError):  # the latter for "inf"
-        size = int(float(number) * unit)
-        if size >= 0:
-            return size
-    raise TopworkError(f"TOPWORK_CACHE_SIZE must be a size such as 500MB or 2GB, not {text!r}")
-
-
 def make_room(keep: Path) -> None:
     """Delete the segments that were used longest ago until the cache is within its limit; ``keep`` goes last."""
     root = cache_dir() / "features"
     _sweep(root)
-    excess = folder_size(root) - size_limit()
-    if excess <= 0:
-        return
-    for keys_file in sorted(root.glob("*/*.keys"), key=lambda file: (file.parent == keep, _last_use(file))):
-        excess -= _delete(keys_file)
-        if excess <= 0:
-            return
+    _cache.make_room(root, "*/*.keys", _delete, last=keep)
 
 
 def _sweep(root: Path) -> None:
     """Delete rows without keys: a run that was killed left them. Younger ones may be another run's draft."""
     for rows in root.glob("*/*.rows"):
-        if not rows.with_suffix(".keys").exists() and time.time() - _last_use(rows) > _DRAFT_SECONDS:
+        if not rows.with_suffix(".keys").exists() and time.time() - last_use(rows) > _DRAFT_SECONDS:
             _delete(rows.with_suffix(".keys"))
-
-
-def _last_use(file: Path) -> float:
-    try:
-        return file.stat().st_mtime
-    except OSError:
-        return 0.0

@@ -227,9 +227,9 @@ def _backbone(folder: Path, record: ModelRecord) -> Backbone:
         _require_package(folder, weights)
     if weights.source == "random" and not weights.location.isdecimal():
         raise ModelError(f"{folder / RECORD}: {weights.location!r} is no seed of random weights")
-    if weights.source != "file" or Path(weights.location).is_absolute():
+    if weights.source != "file":
         return backbone
-    if weights.location != BACKBONE:  # the only file beside it that a model may point to
+    if weights.location != BACKBONE:  # the only file that a model may point to
         raise ModelError(f"{folder / RECORD}: weights at {weights.location!r} lie outside the model folder")
     inside = Weights("file", weights.sha256, str((folder / BACKBONE).resolve()))
     return backbone.with_weights(inside)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from topwork._cache import delete_file, make_room, use
 from topwork._files import cache_dir, write_whole
 from topwork.backbones import EMBEDDING, Backbone, Weights, open_engine
 from topwork.data import ImageDataset, split
@@ -316,6 +317,8 @@ def _kept_weights(model: Tunable, backbone: Backbone) -> Weights:
     file = cache_dir() / "tuned" / f"{backbone.name}-{digest[:16]}.safetensors"
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, content)
+    use(file)  # until the model is saved, which may be hours later
+    make_room(file.parent, "*.safetensors", delete_file)
     return Weights("file", digest, str(file.resolve()))
 
 

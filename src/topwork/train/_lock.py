@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from topwork._locks import take
 from topwork.train._errors import TrainError
 
 LOCK = "lock"
@@ -30,31 +30,10 @@ def locked(folder: Path) -> Iterator[None]:
             f"{folder}: no checkpoint can be written there: {error.strerror}", hint="choose another folder with -o"
         ) from error
     try:
-        if not _taken(file):
+        if not take(file):
             raise TrainError(
                 f"{folder}: another run is writing there", hint="wait for it, or choose another folder with -o"
             )
         yield
     finally:
         os.close(file)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _taken(file: int) -> bool:
-        try:
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _taken(file: int) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
