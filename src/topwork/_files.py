@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from topwork._locks import take
 
 _DRAFT = ".draft"
 _DRAFT_SECONDS = 60  # after which a draft that nobody has locked is one that a killed process left
+_HEAD = 1_000  # bytes in which a file says what it is
 _TRIES = 20  # to rename a folder into a place that others are renaming too
 
 
@@ -105,6 +107,31 @@ def write_whole(final: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             os.unlink(draft)
         raise
+
+
+def fault_of_place(final: Path, is_ours: Callable[[bytes], bool], what: str) -> str:
+    """Say why a file must not be written to a place, before there is anything to write; empty where it may be.
+
+    Args:
+        final: The place.
+        is_ours: Whether a file that begins with these bytes is an earlier one of its kind.
+        what: The kind, in words.
+
+    Raises:
+        OSError: The folder is not there or cannot be written, or what is there cannot be read.
+    """
+    try:
+        os.lstat(final)
+    except FileNotFoundError:
+        os.scandir(final.parent).close()  # raises where there is no such folder
+        if not os.access(final.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
+        return ""
+    if not final.is_symlink() and final.is_file():  # a slip of the hand must not cost a photograph
+        with final.open("rb") as file:
+            if is_ours(file.read(_HEAD)):
+                return ""
+    return f"is there, is no {what}, and is left as it is"
 
 
 def _publish(draft: Path, final: Path, *, replace: bool) -> None:

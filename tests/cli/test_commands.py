@@ -167,6 +167,17 @@ def test_check_writes_a_page_with_pictures(run: Run, tmp_path: Path, shared_cach
     assert "is no page of topwork's, and is left as it is" in again.err
 
 
+@pytest.mark.parametrize(("option", "name"), [("--report", "photo.html"), ("--write", "photo.csv")])
+def test_check_refuses_a_wrong_place_before_any_work(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, name: str
+) -> None:
+    data = easy_folder(tmp_path / "data", count=3)
+    (tmp_path / name).write_bytes(b"precious")
+    monkeypatch.setattr("topwork.checking.check", lambda *_, **__: pytest.fail("the work began"))
+    assert "and is left as it is" in run("check", data, option, tmp_path / name).failed()[0]
+    assert (tmp_path / name).read_bytes() == b"precious"
+
+
 def test_check_finds_a_copy_and_a_damaged_file(run: Run, tmp_path: Path, shared_cache: Path) -> None:
     data = easy_folder(tmp_path / "data")
     shutil.copyfile(data / "textile" / "textile_0001.jpg", data / "photo" / "copy.jpg")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from topwork.data import ImageDataset, _write, from_arrays, read, split, write_manifest
+from topwork.data import ImageDataset, _write, from_arrays, read, require_free, split, write_manifest
 from topwork.errors import DataError
 
 Make = Callable[..., Path]
@@ -142,10 +142,36 @@ def test_an_image_a_folder_or_a_link_is_never_touched(make: Make, jpeg: bytes) -
     (folder / "link.csv").symlink_to("a/0.jpg")
     (folder / "broken.csv").symlink_to("nowhere")
     for name in ("d.csv", "link.csv", "broken.csv"):
-        with pytest.raises(DataError, match="is no regular file"):
+        with pytest.raises(DataError, match="is there, is no manifest, and is left as it is"):
             write_manifest(dataset, folder / name, replace=True)
     assert (folder / "a" / "0.jpg").read_bytes() == jpeg
     assert not (folder / "nowhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a/0.jpg", r"ends in \.csv"),
+        ("d.csv", "is there, is no manifest"),
+        ("none/clean.csv", "cannot be written: No such file or directory"),
+        ("a/clean.csv", "leaves the manifest's folder"),
+    ],
+)
+def test_a_wrong_place_is_refused_before_and_after_the_work(make: Make, name: str, said: str) -> None:
+    folder = make("a/*1", "b/*1", "d.csv/")
+    for refuse in (require_free, write_manifest):
+        with pytest.raises(DataError, match=said):
+            refuse(read(folder), folder / name)
+    require_free(read(folder), folder / "clean.csv")
+    assert not (folder / "clean.csv").exists()
+
+
+def test_another_manifest_is_refused_only_when_it_is_known_to_be_another(make: Make) -> None:
+    folder = make("a/*1", "b/*1")
+    dataset = read(folder)
+    (folder / "clean.csv").write_bytes(write_manifest(dataset, folder / "set.csv").read_bytes())
+    require_free(dataset, folder / "clean.csv")
+    write_manifest(dataset, folder / "clean.csv")
 
 
 def test_fault_32_what_cannot_be_written_leaves_nothing(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from topwork.data import ImageDataset
 from topwork.errors import ReportError, TopworkError
-from topwork.report import checkup_page, write_page
+from topwork.report import checkup_page, require_free, write_page
 from topwork.report._page import MARK
 
 from .conftest import checkup
@@ -49,6 +50,10 @@ def test_nothing_but_an_earlier_page_is_replaced(tmp_path: Path) -> None:
         with pytest.raises(ReportError, match=f"{name}: is there, is no page of topwork's") as caught:
             write_page(PAGE + "new", tmp_path / name)
         assert caught.value.hint == "choose another name"
+        with pytest.raises(ReportError, match=re.escape(caught.value.message)):
+            require_free(tmp_path / name)
+    require_free(tmp_path / "page.html")
+    require_free(tmp_path / "new.html")
     assert (tmp_path / "photo.jpg").read_bytes() == b"\xff\xd8mine"
     assert (tmp_path / "page.html").read_text() == PAGE
     assert names(tmp_path) == before
@@ -61,6 +66,8 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> N
         write_page(PAGE, tmp_path / name)
     assert isinstance(caught.value, TopworkError)
     assert "folder that is there" in caught.value.hint
+    with pytest.raises(ReportError, match=re.escape(caught.value.message)):
+        require_free(tmp_path / name)
     assert names(tmp_path) == ["file"]
 
 

@@ -71,9 +71,13 @@ def check(
     """Look for what would spoil a model trained on DATA, or make its figures untrue."""
     from topwork import checking, report
     from topwork.backbones import load
-    from topwork.data import read, write_manifest
+    from topwork.data import read, require_free, write_manifest
 
+    if page is not None:
+        report.require_free(page)
     dataset = read(data)
+    if write is not None:
+        require_free(dataset, write)
     network = load(backbone) if backbone else None
     with console.progress():
         found = checking.check(dataset, network, cache=cache, seed=seed, progress=console.step("images"))

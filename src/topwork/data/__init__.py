@@ -18,7 +18,7 @@ from topwork.data._names import printable, quoted
 from topwork.data._read import read
 from topwork.data._source import Slice, Source
 from topwork.data._split import split
-from topwork.data._write import write_manifest
+from topwork.data._write import require_free, write_manifest
 
 __all__ = [
     "ImageDataset",
@@ -33,6 +33,7 @@ __all__ = [
     "quoted",
     "read",
     "read_bytes",
+    "require_free",
     "split",
     "write_manifest",
 ]

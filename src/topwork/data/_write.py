@@ -9,15 +9,12 @@ import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 
-from topwork._files import write_whole
+from topwork._files import fault_of_place, write_whole
 from topwork.data._dataset import ImageDataset
-from topwork.data._files import why
 from topwork.data._listing import label_fault
 from topwork.data._manifest import REQUIRED, Row, inner_path
 from topwork.data._names import printable
 from topwork.errors import DataError
-
-_HEADER_BYTES = 64  # "path,label,split,group" and a line end, with room for spaces
 
 
 def write_manifest(dataset: ImageDataset, path: str | os.PathLike[str], *, replace: bool = False) -> Path:
@@ -41,15 +38,41 @@ def write_manifest(dataset: ImageDataset, path: str | os.PathLike[str], *, repla
             row that a manifest cannot hold, or the folder cannot be written.
     """
     final = Path(path)
-    if final.suffix.lower() != ".csv":
-        raise DataError(f"{printable(str(final))}: a manifest's name ends in .csv")
-    content = _content(dataset, final)
-    if _is_free(final, content, replace=replace):
+    content = _required(dataset, final)
+    if not _is_there(final, content, replace=replace):
         try:
             write_whole(final, content)
         except OSError as error:
-            raise DataError(f"{printable(str(final))}: cannot be written: {error.strerror or error}") from error
+            raise _not_written(final, error) from error
     return final
+
+
+def require_free(dataset: ImageDataset, path: str | os.PathLike[str]) -> None:
+    """Refuse, before any work is done, what :func:`write_manifest` would refuse for these rows or for some of them.
+
+    Another manifest may be there: it may turn out to be the same.
+
+    Raises:
+        DataError: As of :func:`write_manifest`.
+    """
+    _required(dataset, Path(path))
+
+
+def _required(dataset: ImageDataset, final: Path) -> bytes:
+    """What the manifest will hold, once all is known to be in order but for another manifest that is there."""
+    if final.suffix.lower() != ".csv":
+        raise DataError(f"{printable(str(final))}: a manifest's name ends in .csv")
+    try:
+        fault = fault_of_place(final, _is_manifest, "manifest")
+    except OSError as error:
+        raise _not_written(final, error) from error
+    if fault:
+        raise DataError(f"{printable(str(final))}: {fault}", hint="choose another name")
+    return _content(dataset, final)
+
+
+def _not_written(final: Path, error: OSError) -> DataError:
+    return DataError(f"{printable(str(final))}: cannot be written: {error.strerror or error}")
 
 
 def _content(dataset: ImageDataset, manifest: Path) -> bytes:
@@ -92,27 +115,27 @@ def _rows(dataset: ImageDataset, manifest: Path) -> Iterator[Row]:
         yield Row(f"./{inner}" if inner[:5].casefold() == "file:" else inner, dataset.classes[label], part, group)
 
 
-def _is_free(final: Path, content: bytes, *, replace: bool) -> bool:
-    """Ask whether the manifest has to be written; no, where it stands there already.
+def _is_manifest(head: bytes) -> bool:
+    names = head.removeprefix(b"\xef\xbb\xbf").split(b"\n")[0].decode("ascii", "replace").split(",")
+    return set(REQUIRED).issubset(name.strip() for name in names)
+
+
+def _is_there(final: Path, content: bytes, *, replace: bool) -> bool:
+    """Ask whether this very manifest stands there already.
 
     Raises:
-        DataError: Something else stands there.
+        DataError: Another one does, and may not be replaced.
     """
-    shown = printable(str(final))
-    if not os.path.lexists(final):
-        return True
-    if final.is_symlink() or not final.is_file():
-        raise DataError(f"{shown}: is no regular file, and is left as it is", hint="choose another name")
     try:
         with open(final, "rb") as file:
             there = file.read(len(content) + 1)
-    except OSError as error:
-        raise DataError(f"{shown}: {why(error)}") from error
-    if there == content:
+    except FileNotFoundError:
         return False
-    header = there[:_HEADER_BYTES].removeprefix(b"\xef\xbb\xbf").split(b"\n")[0].decode("ascii", "replace").split(",")
-    if not set(REQUIRED).issubset(name.strip() for name in header):
-        raise DataError(f"{shown}: is no manifest, and is left as it is", hint="choose another name")
-    if not replace:
-        raise DataError(f"{shown}: another manifest is there", hint="choose another name, or allow it to be replaced")
-    return True
+    except OSError as error:
+        raise _not_written(final, error) from error
+    if there != content and not replace:
+        raise DataError(
+            f"{printable(str(final))}: another manifest is there",
+            hint="choose another name, or allow it to be replaced",
+        )
+    return there == content

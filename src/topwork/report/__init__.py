@@ -5,6 +5,6 @@ the outside, shows names and class names as text whatever they hold, and stays s
 """
 
 from topwork.report._checkup import checkup_page
-from topwork.report._write import write_page
+from topwork.report._write import require_free, write_page
 
-__all__ = ["checkup_page", "write_page"]
+__all__ = ["checkup_page", "require_free", "write_page"]

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from topwork._files import write_whole
+from topwork._files import fault_of_place, write_whole
 from topwork.data import printable
 from topwork.errors import ReportError
 from topwork.report._page import MARK
-
-_HEAD = 1_000  # bytes in which a page of this room says what it is
 
 
 def write_page(html: str, path: str | os.PathLike[str]) -> Path:
@@ -28,25 +26,31 @@ def write_page(html: str, path: str | os.PathLike[str]) -> Path:
         ReportError: The folder is not there or cannot be written, or ``path`` is something else of the user's.
     """
     final = Path(path)
+    require_free(final)
     try:
-        _require_free(final)
         write_whole(final, html.encode("utf-8"))
     except OSError as error:
-        raise ReportError(
-            f"{printable(str(final))}: cannot be written: {error.strerror or error}",
-            hint="name a file in a folder that is there and can be written to",
-        ) from error
+        raise _not_written(final, error) from error
     return final
 
 
-def _require_free(final: Path) -> None:
-    """Refuse to write over anything but an earlier page: a slip of the hand must not cost a photograph."""
-    if not os.path.lexists(final):
-        return
-    if not final.is_symlink() and final.is_file():
-        with final.open("rb") as file:
-            if MARK.encode() in file.read(_HEAD):
-                return
-    raise ReportError(
-        f"{printable(str(final))}: is there, is no page of topwork's, and is left as it is", hint="choose another name"
+def require_free(path: str | os.PathLike[str]) -> None:
+    """Refuse, before any work is done, a place where ``write_page`` would not write.
+
+    Raises:
+        ReportError: The folder is not there or cannot be written, or something else than an earlier page is there.
+    """
+    final = Path(path)
+    try:
+        fault = fault_of_place(final, lambda head: MARK.encode() in head, "page of topwork's")
+    except OSError as error:
+        raise _not_written(final, error) from error
+    if fault:
+        raise ReportError(f"{printable(str(final))}: {fault}", hint="choose another name")
+
+
+def _not_written(final: Path, error: OSError) -> ReportError:
+    return ReportError(
+        f"{printable(str(final))}: cannot be written: {error.strerror or error}",
+        hint="name a file in a folder that is there and can be written to",
     )
