@@ -15,7 +15,7 @@ from PIL import Image
 
 from topwork.backbones import load
 from topwork.checking import Checkup, check, vet
-from topwork.data import ImageDataset, decode, read, split
+from topwork.data import ImageDataset, decode, grouped, read, split
 from topwork.errors import ImageError
 from topwork.features import _extract, extract
 
@@ -168,7 +168,7 @@ def test_clusters_keep_near_copies_in_one_part(sick: tuple[Checkup, Any]) -> Non
         ("a/03.jpg", "a/near.jpg"),
     }
     for seed in range(5):
-        parts = split(dataset, seed=seed, keep_together=clusters).parts
+        parts = split(grouped(dataset, clusters), seed=seed).parts
         assert all(len(set(parts[list(rows)])) == 1 for rows in clusters)
 
 

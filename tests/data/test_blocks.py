@@ -32,7 +32,7 @@ def test_a_cluster_joins_the_groups_that_it_links() -> None:
 
 
 def test_a_row_that_is_none_is_refused() -> None:
-    with pytest.raises(DataError, match="keep_together names row 6, there are 6"):
+    with pytest.raises(DataError, match="a cluster names row 6, there are 6"):
         grouped(made([3, 3]), [[0, 6]])
 
 

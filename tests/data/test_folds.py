@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from topwork.data import k_folds
+from topwork.data import grouped, k_folds
 from topwork.errors import DataError
 
 from .test_split import made
@@ -46,8 +46,8 @@ def test_folds_do_not_depend_on_the_order_and_keep_together(
     order = shuffled.sample(range(size), size)
     place = {row: position for position, row in enumerate(order)}
     moved = [[place[row] for row in cluster] for cluster in reversed(clusters)]
-    folds = k_folds(dataset, 3, seed=seed, keep_together=clusters)
-    again = k_folds(dataset.select(order), 3, seed=seed, keep_together=moved)
+    folds = k_folds(grouped(dataset, clusters), 3, seed=seed)
+    again = k_folds(grouped(dataset.select(order), moved), 3, seed=seed)
     np.testing.assert_array_equal(again, folds[order])
     for cluster in clusters:
         assert len(set(folds[cluster].tolist())) <= 1

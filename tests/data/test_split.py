@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from topwork.data import ImageDataset, split
+from topwork.data import ImageDataset, grouped, split
 from topwork.errors import DataError
 
 
@@ -130,7 +130,7 @@ def test_fault_17_one_group_of_all_is_refused() -> None:
 def test_fault_15_clusters_stay_in_one_part_and_the_classes_keep_their_shares() -> None:
     dataset = made([60, 40])
     clusters = [[0, 1, 2], [5, 61], [61, 7], [], [9], np.array([10, 11])]
-    parted = split(dataset, test=0.25, keep_together=clusters)
+    parted = split(grouped(dataset, clusters), test=0.25)
     for cluster in ([0, 1, 2], [5, 61, 7], [10, 11]):
         assert len({parted.parts[row] for row in cluster}) == 1
     assert parted.part("test").counts().tolist() == [15, 10]
@@ -139,14 +139,14 @@ def test_fault_15_clusters_stay_in_one_part_and_the_classes_keep_their_shares() 
 def test_fault_15_every_cluster_goes_to_the_test_part_for_some_seed() -> None:
     dataset = made([30, 30])
     cluster = [3, 4, 35]
-    parts = {str(split(dataset, test=0.3, seed=seed, keep_together=[cluster]).parts[3]) for seed in range(20)}
+    parts = {str(split(grouped(dataset, [cluster]), test=0.3, seed=seed).parts[3]) for seed in range(20)}
     assert parts == {"train", "test"}
 
 
 def test_fault_15_a_cluster_joins_the_groups_it_links() -> None:
     groups = ["p"] * 4 + ["q"] * 4 + [""] * 32
     for seed in range(20):
-        parts = split(made([20, 20], groups), test=0.3, seed=seed, keep_together=[[3, 4], [7, 30]]).parts
+        parts = split(grouped(made([20, 20], groups), [[3, 4], [7, 30]]), test=0.3, seed=seed).parts
         assert len(set(parts[[*range(8), 30]].tolist())) == 1
 
 
@@ -167,14 +167,12 @@ def test_clusters_give_the_same_split_in_any_order(
     place = {row: position for position, row in enumerate(order)}
     moved = [[place[row] for row in cluster] for cluster in reversed(clusters)]
     try:
-        straight = split(dataset, test=0.4, seed=seed, keep_together=clusters)
+        straight = split(grouped(dataset, clusters), test=0.4, seed=seed)
     except DataError:
         with pytest.raises(DataError):
-            split(dataset.select(order), test=0.4, seed=seed, keep_together=moved)
+            split(grouped(dataset.select(order), moved), test=0.4, seed=seed)
         return
-    assert (
-        split(dataset.select(order), test=0.4, seed=seed, keep_together=moved).fingerprint() == straight.fingerprint()
-    )
+    assert split(grouped(dataset.select(order), moved), test=0.4, seed=seed).fingerprint() == straight.fingerprint()
     assert (straight.part("train").counts() > 0).all()
     for cluster in clusters:
         assert len({straight.parts[row] for row in cluster}) <= 1
@@ -182,13 +180,13 @@ def test_clusters_give_the_same_split_in_any_order(
 
 def test_clusters_of_one_change_nothing() -> None:
     dataset = made([23, 17])
-    assert split(dataset, keep_together=[[0], [4]]).fingerprint() == split(dataset).fingerprint()
+    assert split(grouped(dataset, [[0], [4]])).fingerprint() == split(dataset).fingerprint()
 
 
 @pytest.mark.parametrize("cluster", [[0, 20], [-1, 3], [0.5, 1.0], [[0, 1]], ["0", "1"]])
 def test_a_cluster_that_names_no_row_is_refused(cluster: list[int]) -> None:
-    with pytest.raises(DataError, match="keep_together"):
-        split(made([10, 10]), keep_together=[cluster])
+    with pytest.raises(DataError, match="a cluster "):
+        split(grouped(made([10, 10]), [cluster]))
 
 
 def test_grouped_classes_keep_their_shares() -> None:

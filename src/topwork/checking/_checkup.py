@@ -22,8 +22,8 @@ class Checkup:
         findings: What is wrong or worth knowing: what blocks first, then warnings, then notes.
         features: Of the images that can be used; they lie in the cache, where ``fit`` finds them. None where no
             image can be, or no network was asked (``vet``).
-        clusters: Groups of rows that are copies or show nearly the same picture, two or more each: for the
-            ``keep_together`` of a split.
+        clusters: Groups of rows that are copies or show nearly the same picture, two or more each: for
+            ``data.grouped``.
         unusable: Row and reason of every image that cannot be decoded.
         exact: Groups of rows with equal pixels.
     """

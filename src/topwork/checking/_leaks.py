@@ -87,7 +87,7 @@ def _near_copies(dataset: ImageDataset, twins: Twins) -> Iterator[Finding]:
         "note",
         len(twins.near),
         f"{number(len(twins.near), 'pair')} of images that show nearly the same picture.",
-        "keep each pair in one part when you split; the split does so where it is given the clusters",
+        "keep each pair in one part when you split; `topwork fit` does so by itself",
         ranked(cases),
     )
 

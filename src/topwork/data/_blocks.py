@@ -16,30 +16,23 @@ Rows = npt.NDArray[np.intp]
 Clusters = Sequence[Sequence[int]] | Sequence[npt.NDArray[np.integer]]
 
 
-def blocks(dataset: ImageDataset, keep_together: Clusters, seed: int) -> list[Rows]:
-    """Rows that must stay together, in an order that depends on the seed and the names alone.
-
-    Rows of one group and rows of one cluster stay together, and so do those that are linked through others: a
-    group with an image whose near duplicate is in another group makes one block of both.
+def blocks(dataset: ImageDataset, seed: int) -> list[Rows]:
+    """Rows that must stay together, those of one group, in an order that depends on the seed and the names alone.
 
     Args:
         dataset: N rows.
-        keep_together: Clusters of rows' positions.
         seed: Another seed, another order.
-
-    Raises:
-        DataError: A position that is not a row's.
     """
-    leader = _leaders(dataset, keep_together)
-    order = np.argsort(leader, kind="stable")
-    starts = np.flatnonzero(np.diff(leader[order], prepend=-1))
-    members = np.split(order, starts[1:]) if len(order) else []
+    leader = _leaders(dataset, ())
     ranks = row_ranks(dataset, seed)
-    return sorted(members, key=lambda rows: min(ranks[row] for row in rows.tolist()))
+    return sorted(_members(leader), key=lambda rows: min(ranks[row] for row in rows.tolist()))
 
 
 def grouped(dataset: ImageDataset, clusters: Clusters) -> ImageDataset:
     """Copy whose groups hold the clusters too, so that splits and folds of any part of it keep them whole.
+
+    Rows that are linked through others go together too: a group with an image whose near duplicate is in another group
+    makes one group of both. What a group is called does not depend on the order of the rows.
 
     Args:
         dataset: N rows, perhaps in groups.
@@ -50,12 +43,22 @@ def grouped(dataset: ImageDataset, clusters: Clusters) -> ImageDataset:
     """
     if not len(clusters):
         return dataset
-    leader = _leaders(dataset, clusters)
-    alone = np.bincount(leader, minlength=len(dataset))[leader] == 1
     own = dataset.groups or ("",) * len(dataset)
-    names = [own[row] or f"like {dataset.paths[row]}" for row in range(len(dataset))]
-    groups = (own[row] if alone[row] else names[leader[row]] for row in range(len(dataset)))
+    groups = list(own)
+    for rows in _members(_leaders(dataset, clusters)):
+        if len(rows) > 1:
+            named = {own[row] for row in rows.tolist()} - {""}
+            name = min(named) if named else f"like {min(dataset.paths[row] for row in rows.tolist())}"
+            for row in rows.tolist():
+                groups[row] = name
     return replace(dataset, groups=tuple(groups))
+
+
+def _members(leader: Rows) -> list[Rows]:
+    """The rows of each block."""
+    order = np.argsort(leader, kind="stable")
+    starts = np.flatnonzero(np.diff(leader[order], prepend=-1))
+    return np.split(order, starts[1:]) if len(order) else []
 
 
 def row_ranks(dataset: ImageDataset, seed: int) -> list[tuple[bytes, str]]:
@@ -73,7 +76,7 @@ def _rank(seed: int, name: str) -> bytes:
     return hashlib.blake2b(b"%d:%b" % (seed, name_bytes(name)), digest_size=16).digest()
 
 
-def _leaders(dataset: ImageDataset, keep_together: Clusters) -> npt.NDArray[np.intp]:
+def _leaders(dataset: ImageDataset, clusters: Clusters) -> npt.NDArray[np.intp]:
     """Union-find: the block of each row, by the position of one of its rows."""
     parent = list(range(len(dataset)))
 
@@ -87,7 +90,7 @@ def _leaders(dataset: ImageDataset, keep_together: Clusters) -> npt.NDArray[np.i
     for row, group in enumerate(dataset.groups):
         if group:
             parent[find(row)] = find(first.setdefault(group, row))
-    for cluster in keep_together:
+    for cluster in clusters:
         rows = _checked(cluster, len(dataset))
         for row in rows[1:]:
             parent[find(row)] = find(rows[0])
@@ -97,7 +100,7 @@ def _leaders(dataset: ImageDataset, keep_together: Clusters) -> npt.NDArray[np.i
 def _checked(cluster: Sequence[int] | npt.NDArray[np.integer], count: int) -> list[int]:
     rows = np.asarray(cluster)
     if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
-        raise DataError(f"keep_together holds clusters of rows' positions, not {rows.dtype} {rows.shape}")
+        raise DataError(f"a cluster holds rows' positions, not {rows.dtype} {rows.shape}")
     if rows.size and not 0 <= int(rows.min()) <= int(rows.max()) < count:
-        raise DataError(f"keep_together names row {rows.max() if rows.min() >= 0 else rows.min()}, there are {count}")
+        raise DataError(f"a cluster names row {rows.max() if rows.min() >= 0 else rows.min()}, there are {count}")
     return [int(row) for row in rows]

@@ -5,24 +5,23 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from topwork.data._blocks import Clusters, blocks
+from topwork.data._blocks import blocks
 from topwork.data._dataset import ImageDataset
 from topwork.errors import DataError
 
 
-def k_folds(dataset: ImageDataset, k: int = 5, *, seed: int = 0, keep_together: Clusters = ()) -> npt.NDArray[np.int64]:
+def k_folds(dataset: ImageDataset, k: int = 5, *, seed: int = 0) -> npt.NDArray[np.int64]:
     """Give every row the fold, 0 to ``k - 1``, in which it is held out.
 
-    Stratified: where nothing has to stay together, the folds' images of a class differ by one at most. Groups and
-    clusters stay whole; the largest are dealt first, each to the fold that has the least of its classes, as
-    scikit-learn's ``StratifiedGroupKFold`` does, and what is left evens the folds out. Which row goes where is a
-    pure function of the seed, the paths, the groups and the classes.
+    Stratified: where nothing has to stay together, the folds' images of a class differ by one at most. Groups stay
+    whole (:func:`grouped` makes some of near duplicates); the largest are dealt first, each to the fold that has the
+    least of its classes, as scikit-learn's ``StratifiedGroupKFold`` does, and what is left evens the folds out. Which
+    row goes where is a pure function of the seed, the paths, the groups and the classes.
 
     Args:
         dataset: N rows; their parts do not matter.
         k: How many folds, at least 2.
         seed: Another seed, other folds.
-        keep_together: Clusters of rows' positions, such as near duplicates, each kept in one fold.
 
     Returns:
         Shape ``(N,)``, int64.
@@ -32,7 +31,7 @@ def k_folds(dataset: ImageDataset, k: int = 5, *, seed: int = 0, keep_together: 
     """
     if k < 2:
         raise DataError(f"k must be at least 2, not {k}")
-    dealt = sorted(blocks(dataset, keep_together, seed), key=len, reverse=True)  # stable: equal ones keep their order
+    dealt = sorted(blocks(dataset, seed), key=len, reverse=True)  # stable: equal ones keep their order
     if len(dealt) < k:
         raise DataError(
             f"{len(dealt)} images or groups of images that stay together cannot fill {k} folds", hint="lower k"

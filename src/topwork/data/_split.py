@@ -8,38 +8,37 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from topwork.data._blocks import Clusters, Rows, blocks, row_ranks
+from topwork.data._blocks import Rows, blocks, row_ranks
 from topwork.data._dataset import ImageDataset
 from topwork.errors import DataError
 
 _TOO_FEW_HINT = "add images, raise the share, or give train/ and test/ yourself"
 
 
-def split(dataset: ImageDataset, *, test: float = 0.2, seed: int = 0, keep_together: Clusters = ()) -> ImageDataset:
+def split(dataset: ImageDataset, *, test: float = 0.2, seed: int = 0) -> ImageDataset:
     """Give every row the part ``"train"`` or ``"test"``; the rows and their order stay.
 
     Stratified: each class gives its share of test images, rounded up or down so that the total is as near as can be to
     ``test`` of all, and keeps at least one training image. Which rows go is a pure function of the seed, the
-    paths and the classes: rows stand in the order of a hash of seed and path. Where there are groups or clusters,
-    those go as a whole, in the order of a hash of seed and group, each only if it brings the classes nearer to
-    their shares; these are then met as well as the groups allow, and the total is never more than ``test``.
+    paths and the classes: rows stand in the order of a hash of seed and path. Where there are groups (:func:`grouped`
+    makes some of near duplicates), those go as a whole, in the order of a hash of seed and group, each only if it
+    brings the classes nearer to their shares; these are then met as well as the groups allow, and the total is never
+    more than ``test``.
 
     Args:
         dataset: Without parts, or all of one part.
         test: The share to set aside, above 0 and below 1.
         seed: Another seed, another split.
-        keep_together: Clusters of rows' positions, such as near duplicates, each kept in one part.
 
     Raises:
-        DataError: The share is out of range, the data set is split already, a cluster names no row, or no image
-            can be spared.
+        DataError: The share is out of range, the data set is split already, or no image can be spared.
     """
     if not 0.0 < test < 1.0:
         raise DataError(f"test must be above 0 and below 1, not {test}")
     if len(np.unique(dataset.parts)) > 1:
         raise DataError("the data set has parts already", hint="split one part of it: dataset.part('train')")
-    if any(dataset.groups) or len(keep_together):
-        chosen = _choose_blocks(dataset, blocks(dataset, keep_together, seed), test)
+    if any(dataset.groups):
+        chosen = _choose_blocks(dataset, blocks(dataset, seed), test)
     else:
         chosen = _choose_rows(dataset, test, seed)
     if not chosen.any():
