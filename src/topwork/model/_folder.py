@@ -18,11 +18,12 @@ from topwork.backbones import Backbone, Weights, file_sha256, row
 from topwork.data import printable
 from topwork.errors import BackboneError, ModelError
 from topwork.heads import Head, Novelty, head_from_tensors
+from topwork.model._card import card
 from topwork.model._record import ModelRecord, parse_record
 
 RECORD, HEAD, BACKBONE, HISTORY = "model.json", "head.safetensors", "backbone.safetensors", "history.jsonl"
-NOVELTY = "novelty.safetensors"
-_OURS = {RECORD, HEAD, BACKBONE, HISTORY, NOVELTY, "report.html", ".DS_Store", "Thumbs.db"}
+NOVELTY, CARD = "novelty.safetensors", "README.md"
+_OURS = {RECORD, HEAD, BACKBONE, HISTORY, NOVELTY, CARD, "report.html", ".DS_Store", "Thumbs.db"}
 _RECORD_BYTES = 256 * 2**20  # far beyond any real record; keeps a hostile file out of memory
 _HISTORY_BYTES = 16 * 2**20  # 50,000 epochs
 
@@ -62,6 +63,7 @@ def write(
                 _write_tensors(novelty.to_tensors(), draft / NOVELTY)
             if history:
                 (draft / HISTORY).write_text("".join(f"{json.dumps(epoch)}\n" for epoch in history), "utf-8")
+            (draft / CARD).write_text(card(record, folder.resolve().name), "utf-8", "replace")
             (draft / RECORD).write_text(_readable(record.model_dump_json(indent=2)) + "\n", "utf-8")
     except (OSError, SafetensorError) as error:  # the latter is what safetensors makes of a full disk
         reason = error.strerror if isinstance(error, OSError) else None

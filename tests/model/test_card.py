@@ -1,0 +1,86 @@
+"""The model card, read by the hub's own client."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from huggingface_hub import ModelCard
+
+from topwork.model import Model, ModelRecord, load
+from topwork.model._card import card
+
+HOSTILE = ("<script>alert(1)</script>", "a | b\n# c", "고양이 🐱 \u202eقطة")
+
+
+def changed(record: ModelRecord, **changes: object) -> ModelRecord:
+    return record.model_copy(update=changes)
+
+
+def test_the_hub_reads_the_header(saved: Path, fitted: Model) -> None:
+    found = ModelCard.load(saved / "README.md")
+    assert found.data.license == "apache-2.0"
+    assert found.data.library_name == "topwork"
+    assert found.data.pipeline_tag == "image-classification"
+    assert found.data.model_name == saved.name
+    results = {each.metric_type: each.metric_value for each in found.data.eval_results}
+    assert fitted.metrics is not None
+    assert results["accuracy"] == pytest.approx(fitted.metrics.accuracy.value, abs=1e-4)
+    assert results["f1"] == pytest.approx(fitted.metrics.macro_f1.value, abs=1e-4)
+    assert {each.dataset_split for each in found.data.eval_results} == {"test"}
+
+
+def test_it_tells_data_metrics_limits_and_licence(saved: Path, fitted: Model) -> None:
+    text = (saved / "README.md").read_text("utf-8")
+    for heading in ("Use", "Classes", "Data", "Metrics", "Promises", "Limits", "Licence", "To repeat it"):
+        assert f"\n## {heading}\n" in text
+    assert fitted.metrics is not None
+    assert f"| accuracy | {fitted.metrics.accuracy.value:.1%} (" in text
+    assert "48 images trained the model and 12 others (test) measured it" in text
+    assert "Apache\\-2.0" in text
+    assert fitted.record.data.fingerprint in text
+    assert "On 12 images that took no part in any choice" in text
+
+
+def test_names_stay_text(fitted: Model) -> None:
+    text = card(changed(fitted.record, classes=HOSTILE, metrics=None), '"<b>: x')
+    ModelCard(text).data.to_dict()
+    body = text.split("---\n", 2)[2]
+    assert "<" not in re.sub(r"`[^`]*`", "", body)
+    rows = [line for line in body.splitlines() if line.startswith("| ") and "script" in line]
+    assert rows == [r"| &lt;script&gt;alert\(1\)&lt;/script&gt; | 16 | – | – | – |"]
+    assert "고양이 🐱" in body
+    assert "\u202e" not in body
+    assert r"a \| b" in body
+    assert "\n# c" not in body
+
+
+def test_a_model_without_held_out_images_says_so(fitted: Model) -> None:
+    data = fitted.record.data.model_copy(update={"held_out": 0, "held_out_part": ""})
+    text = card(changed(fitted.record, metrics=None, data=data, caution=None), "m")
+    assert ModelCard(text).data.eval_results is None
+    assert "No images were held out" in text
+    assert "has not been measured" in text
+    assert "## Promises" not in text
+    assert "--coverage" not in text
+
+
+def test_a_licence_with_terms_of_its_own_is_named(fitted: Model) -> None:
+    backbone = {**fitted.record.backbone, "licence": "DINOv3 License"}
+    weights = {"source": "hub", "sha256": "0" * 64, "location": "timm/x", "revision": ""}
+    found = ModelCard(card(changed(fitted.record, backbone={**backbone, "weights": weights}), "m")).data
+    assert (found.license, found.license_name, found.base_model) == ("other", "DINOv3 License", "timm/x")
+
+
+def test_many_classes_are_cut_and_counted(fitted: Model) -> None:
+    data = fitted.record.data.model_copy(update={"training": (1,) * 1000})
+    classes = tuple(f"class {place}" for place in range(1000))
+    text = card(changed(fitted.record, classes=classes, data=data, metrics=None), "m")
+    assert "… and 950 more" in text
+    assert len(text) < 10_000
+
+
+def test_a_folder_without_a_card_is_a_model(folder: Path) -> None:
+    (folder / "README.md").unlink()
+    assert load(folder).classes
