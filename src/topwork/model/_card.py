@@ -206,8 +206,8 @@ def _licence(record: ModelRecord) -> str:
     network = record.backbone
     return (
         f"## Licence\n\nThe backbone's weights (`{network['name']}`, pretrained on {_text(network['pretrained_on'])}) "
-        f"are under {_text(network['licence'] or 'a licence that is not known here')}. What was trained on your images is "
-        "yours; the licence in the header is the backbone's.\n"
+        f"are under {_text(network['licence'] or 'a licence that is not known here')}. What was trained on your images "
+        "is yours; the licence in the header is the backbone's.\n"
     )
 
 
