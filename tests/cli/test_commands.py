@@ -391,7 +391,7 @@ def test_values_that_finetune_cannot_take_are_refused(
 
 def test_a_budget_shortens_the_training(run: Run, tmp_path: Path, shared_cache: Path) -> None:
     data = easy_folder(tmp_path / "data", count=8)
-    asked = ("--strategy", "finetune", "--unfreeze", "1", "--epochs", "2000", "--size", "64", "--budget", "4s", *QUICK)
+    asked = (*QUICK, "--strategy", "finetune", "--unfreeze", "1", "--epochs", "2000", "--size", "64", "--budget", "4s")
     done = run("fit", data, "-o", tmp_path / "m", *asked)
     assert done.code == 0
     history = load(tmp_path / "m").history
@@ -401,7 +401,7 @@ def test_a_budget_shortens_the_training(run: Run, tmp_path: Path, shared_cache: 
 
 def test_any_setting_of_the_training_can_be_given(run: Run, tmp_path: Path, shared_cache: Path) -> None:
     data = easy_folder(tmp_path / "data", count=8)
-    asked = ("--strategy", "finetune", "--unfreeze", "1", "--size", "64", "--epochs", "3", *QUICK)
+    asked = (*QUICK, "--strategy", "finetune", "--unfreeze", "1", "--size", "64", "--epochs", "3")
     done = run(
         "fit",
         data,
