@@ -50,3 +50,45 @@ def test_a_class_that_is_none_is_one_error(run: Run, photos: list[Path], tmp_pat
     error, hint = done.failed()
     assert error == "no class is called 'zebrra'"
     assert "zebra" in hint
+
+
+def test_every_picture_can_be_asked_for(run: Run, model: Path, textile: Path, tmp_path: Path) -> None:
+    image = sorted((textile / "local").iterdir())[0]
+    asked = {
+        f"{image.stem}-features.png": ["--what", "features", image],
+        f"{image.stem}-attack.png": ["--what", "attack", "--norm", "l2", image],
+        "filters.png": ["--what", "filters"],
+        "channels.png": ["--what", "channels", "--data", textile, "--stage", "blocks.3"],
+        "space.png": ["--what", "space", "--data", textile, "--projection", "pca"],
+        "corruptions.png": ["--what", "corruptions", "--data", textile, "--most", "2"],
+    }
+    for file, given in asked.items():
+        options = [each for each in given if each != image]
+        done = run("explain", model, *(each for each in given if each == image), *options, "-o", tmp_path / "out")
+        assert done.code == 0, done
+        assert done.out.startswith(f"{tmp_path / 'out' / file}: "), done
+    assert {each.name for each in (tmp_path / "out").iterdir()} == set(asked)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--what", "ideal"], "needs --class"),
+        (["--what", "space"], "needs --data"),
+        (["--what", "filters", "a.jpg"], "is of no image"),
+        (["--what", "features", "a.jpg", "--method", "occlusion"], "--method is for --what evidence, not for features"),
+        (["a.jpg", "--norm", "l2"], "--norm is for --what attack, robustness, not for evidence"),
+        (["--what", "pictures"], "--what"),
+    ],
+)
+def test_what_does_not_belong_together_is_refused(run: Run, given: list[str], message: str) -> None:
+    done = run("explain", "--backbone", "lite0", *given)
+    assert done.code == 2
+    assert message in done.err
+
+
+def test_attention_of_a_cnn_is_one_error(run: Run, photos: list[Path], tmp_path: Path) -> None:
+    done = run("explain", "--backbone", "lite0", photos[0], "--method", "attention", "-o", tmp_path)
+    error, hint = done.failed()
+    assert error == "tf_efficientnet_lite0 has no attention over the whole image"
+    assert "grad-cam" in hint

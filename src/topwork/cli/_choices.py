@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import typer
@@ -77,8 +77,7 @@ class EngineOption(StrEnum):
     torch_cuda = "torch-cuda"
 
 
-_PROBES = (StrategyName.probe, StrategyName.finetune)
-_CLIMBERS = (StrategyName.auto, StrategyName.finetune)
+_PROBES = (StrategyName.auto, StrategyName.probe, StrategyName.finetune)
 _FINETUNE = (StrategyName.finetune,)
 _ZERO_SHOT = (StrategyName.zero_shot,)
 
@@ -86,13 +85,13 @@ STRATEGIES_OF = {
     "stages": _PROBES,
     "pooling": _PROBES,
     "head": _PROBES,
-    "class_weight": (StrategyName.auto, *_PROBES),
-    "unfreeze": _CLIMBERS,
-    "augment": _CLIMBERS,
-    "orient": _CLIMBERS,
-    "epochs": _CLIMBERS,
-    "budget": _CLIMBERS,
-    "settings": _CLIMBERS,
+    "class_weight": _PROBES,
+    "unfreeze": _FINETUNE,
+    "augment": _FINETUNE,
+    "orient": _FINETUNE,
+    "epochs": _FINETUNE,
+    "budget": _FINETUNE,
+    "settings": _FINETUNE,
     "resume": _FINETUNE,
     "class_map": (StrategyName.as_is,),
     "labels": _ZERO_SHOT,
@@ -104,30 +103,22 @@ STRATEGIES_OF = {
 """Which strategies read an option of ``fit``, by its parameter's name; all of them, where it is not here."""
 
 
-def require_heard(context: typer.Context, strategy: StrategyName) -> None:
-    """Refuse options on the command line that the strategy would not read.
+def require_heard(context: typer.Context, option: str, chosen: str, readers: Mapping[str, Sequence[str]]) -> None:
+    """Refuse options on the command line that what was chosen would not read.
+
+    Args:
+        context: The command line.
+        option: What chooses, such as ``--strategy``.
+        chosen: What it was given.
+        readers: Which choices read an option, by its parameter's name; all of them, where it is not there.
 
     Raises:
         typer.BadParameter: There is one; it names whose it is.
     """
     for parameter in context.command.params:
-        readers = STRATEGIES_OF.get(parameter.name or "", (strategy,))
+        heard = readers.get(parameter.name or "", (chosen,))
         source = context.get_parameter_source(parameter.name or "")
-        if strategy not in readers and source is not None and source.name != "DEFAULT":
+        if chosen not in heard and source is not None and source.name != "DEFAULT":
             raise typer.BadParameter(
-                f"{parameter.opts[0]} is for --strategy {', '.join(readers)}, not for {strategy}", ctx=context
+                f"{parameter.opts[0]} is for {option} {', '.join(heard)}, not for {chosen}", ctx=context
             )
-
-
-def seconds(text: str | None) -> float | None:
-    """``90s``, ``5m``, ``1h`` or seconds as a number."""
-    if text is None:
-        return None
-    number, unit = (text[:-1], text[-1]) if text.endswith(("s", "m", "h")) else (text, "s")
-    try:
-        found = float(number) * {"s": 1, "m": 60, "h": 3600}[unit]
-    except ValueError:
-        found = 0.0
-    if not 0 < found < math.inf:
-        raise typer.BadParameter(f"--budget takes a time such as 90s, 5m or 1h, not {text!r}")
-    return found

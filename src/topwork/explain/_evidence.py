@@ -31,6 +31,7 @@ class Evidence:
         probability: What the classifier gives it.
         answer: The class that it names.
         answer_probability: Of that one.
+        grain: Pixels a side that its picture averages over, where single ones cannot be read.
     """
 
     method: str
@@ -40,6 +41,7 @@ class Evidence:
     probability: float
     answer: str
     answer_probability: float
+    grain: int = 1
 
     @property
     def peak(self) -> tuple[int, int]:
@@ -76,6 +78,7 @@ def collected(
     maps: Maps,
     progress: Progress | None,
     batch: int = BATCH,
+    grain: int = 1,
 ) -> list[Evidence]:
     """One method's maps of all images, a batch at a time.
 
@@ -87,6 +90,7 @@ def collected(
         maps: What makes them.
         progress: Called with (images done, images in all).
         batch: Images at a time.
+        grain: Of the results.
     """
     place = None if label is None else subject.index(label)
     found: list[Evidence] = []
@@ -106,6 +110,7 @@ def collected(
                     float(probabilities[row, asked]),
                     subject.classes[answers[row]],
                     float(probabilities[row, answers[row]]),
+                    grain,
                 )
             )
         if progress is not None:
@@ -121,8 +126,19 @@ def evidence_sheet(found: Sequence[Evidence]) -> UInt8Array:
 def _row(found: Evidence) -> list[Cell]:
     said = f"answer: {found.answer} {found.answer_probability:.1%}"
     asked = f"{found.method}: what speaks for\n{found.label} ({found.probability:.1%})"
-    scale = float(np.abs(found.map).max()) or 1.0
-    cells = [Cell(found.image, said), Cell(overlay(found.image, found.map.clip(0) / scale), asked)]
-    if (found.map < 0).any():
-        cells.append(Cell(signed(found.map / scale), "red speaks for it,\nblue against it"))
+    values = _averaged(found.map, found.grain)
+    values = values / (float(np.abs(values).max()) or 1.0)
+    cells = [Cell(found.image, said), Cell(overlay(found.image, values.clip(0)), asked)]
+    if (values < 0).any():
+        cells.append(Cell(signed(values), "red speaks for it,\nblue against it"))
     return cells
+
+
+def _averaged(values: Float32Array, side: int) -> Float32Array:
+    """Each number as the mean of a square around it; beyond the edge there is nothing."""
+    if side == 1:
+        return values
+    square = np.pad(values, side // 2)
+    for axis in (0, 1):
+        square = np.lib.stride_tricks.sliding_window_view(square, side, axis).mean(-1)
+    return np.asarray(square, np.float32)

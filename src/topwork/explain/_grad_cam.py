@@ -15,6 +15,7 @@ from topwork.backbones.layers import map_reader
 from topwork.errors import ExplainError
 from topwork.explain._evidence import Evidence, collected
 from topwork.explain._hooks import Hook, hooked
+from topwork.explain._maps import grid
 from topwork.explain._subject import Subject, UInt8Array
 from topwork.features import Progress
 
@@ -100,7 +101,7 @@ def _densities(
     found = []
     for stage, gradient in zip(stages, gradients, strict=True):
         as_map = map_reader(subject.network, stage)
-        maps, slopes = _grid(as_map(leaves[stage].detach())), _grid(as_map(gradient))
+        maps, slopes = grid(as_map(leaves[stage].detach())), grid(as_map(gradient))
         weights = slopes.sum(dim=(2, 3), keepdim=True)
         found.append((weights * (maps - _average(subject, stage).to(maps))).sum(dim=1))
     return found
@@ -132,13 +133,3 @@ def _gradients(asked: torch.Tensor, leaves: list[torch.Tensor]) -> list[torch.Te
         return [torch.zeros_like(leaf) for leaf in leaves]
     found = torch.autograd.grad(asked, leaves, allow_unused=True)
     return [torch.zeros_like(leaf) if each is None else each for leaf, each in zip(leaves, found, strict=True)]
-
-
-def _grid(maps: torch.Tensor) -> torch.Tensor:
-    """Tokens (n, c, t) as the square (n, c, h, w) that they came from; maps as they are."""
-    if maps.ndim == 4:
-        return maps
-    side = round(maps.shape[2] ** 0.5)
-    if side * side != maps.shape[2]:
-        raise ExplainError(f"a stage of {maps.shape[2]} tokens is no square map")
-    return maps.reshape(*maps.shape[:2], side, side)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -126,6 +127,14 @@ class Subject:
         subject._imagenet = True
         return subject
 
+    def with_head(self, head: Head) -> Subject:
+        """The same network, shared, under another head that reads the same and answers with the same classes."""
+        other = copy.copy(self)
+        other.module = copy.copy(self.module)
+        other.module._modules = {**self.module._modules, "head": torch_head(head).to(self.device)}
+        other.averages = _averages(self.backbone, self.outputs, head)
+        return other
+
     @property
     def network(self) -> Any:
         """The backbone's own module."""
@@ -177,22 +186,24 @@ class Subject:
         found = [preprocessing(decode(source, min_side=preprocessing.min_side)) for source in sources]
         return np.stack(found) if found else np.zeros((0, self.size, self.size, 3), np.uint8)
 
-    def tensor(self, images: UInt8Array) -> torch.Tensor:
-        """Images uint8 (N, size, size, 3) as the module takes them.
+    def tensor(self, images: UInt8Array | Float32Array) -> torch.Tensor:
+        """Images as the module takes them: uint8 (N, size, size, 3), or float32 from 0 to 1.
 
         Raises:
             ExplainError: They are of another type or shape.
         """
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (self.size, self.size, 3):
+        known = images.dtype in (np.uint8, np.float32)
+        if not known or images.ndim != 4 or images.shape[1:] != (self.size, self.size, 3):
             raise ExplainError(
                 f"images must be uint8 (N, {self.size}, {self.size}, 3), not {images.dtype} {images.shape}",
                 hint="subject.squares(files) makes them",
             )
         pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
-        return (pixels.permute(0, 3, 1, 2).float() / 255).contiguous(memory_format=torch.channels_last)
+        scale = 255 if images.dtype == np.uint8 else 1
+        return (pixels.permute(0, 3, 1, 2).float() / scale).contiguous(memory_format=torch.channels_last)
 
-    def probabilities(self, images: UInt8Array) -> Float32Array:
-        """What the classifier answers: float32 (N, C) for uint8 (N, size, size, 3)."""
+    def probabilities(self, images: UInt8Array | Float32Array) -> Float32Array:
+        """What the classifier answers: float32 (N, C) for images as ``tensor`` takes them."""
         rows = [np.zeros((0, len(self.classes)), np.float32)]
         with torch.no_grad():
             for start in range(0, len(images), BATCH):

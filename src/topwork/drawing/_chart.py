@@ -1,0 +1,181 @@
+"""Charts: curves over an axis, and points in the plane; drawn at twice the size and reduced, for smooth lines."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.drawing._colours import Pixels, class_colours
+from topwork.drawing._words import line_height, words
+
+_SCALE = 2
+_TEXT = 15  # pixels
+_LEFT, _LEGEND, _TOP, _BOTTOM = 64, 240, 66, 62  # pixels around the axes
+_INK, _GRID, _PAPER = (30, 30, 30), (222, 222, 222), (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a chart.
+
+    Attributes:
+        name: For the legend.
+        values: Heights, one for each place of the axis.
+        dashed: Whether the line is broken.
+    """
+
+    name: str
+    values: Sequence[float]
+    dashed: bool = False
+
+
+def line_chart(
+    places: Sequence[str],
+    curves: Sequence[Curve],
+    *,
+    title: str,
+    across: str,
+    up: str,
+    width: int = 760,
+    height: int = 420,
+) -> Pixels:
+    """Curves of shares from 0 to 1 over named places at equal distances.
+
+    Args:
+        places: What stands beneath the axis, two or more.
+        curves: Lines; each has a value for each place.
+        title: Above.
+        across: What the places are.
+        up: What the heights are.
+        width: Pixels.
+        height: Pixels.
+
+    Returns:
+        uint8 (height, width, 3).
+    """
+    board = _Board(width, height)
+    for tenth in range(0, 11, 2):
+        board.line([(0, tenth / 10), (1, tenth / 10)], _INK if tenth == 0 else _GRID, 1)
+        board.text(f"{tenth * 10}%", board.at(0, tenth / 10), (-8, 0), "rm")
+    steps = np.linspace(0, 1, len(places)).tolist()
+    for place, step in zip(places, steps, strict=True):
+        board.text(place, board.at(step, 0), (0, 8), "mt")
+    for number, (curve, colour) in enumerate(zip(curves, class_colours(len(curves)).tolist(), strict=True)):
+        points = list(zip(steps, curve.values, strict=True))
+        board.line(points, tuple(colour), 3, dashed=curve.dashed)
+        for point in points:
+            board.dot(point, tuple(colour), 4)
+        height_there = 1 - number * line_height(_TEXT) / board.tall
+        board.line([(1.05, height_there), (1.11, height_there)], tuple(colour), 3, dashed=curve.dashed)
+        board.text(curve.name, board.at(1.13, height_there), (0, 0), "lm")
+    board.text(title, (_LEFT, 10), (0, 0), "lt")
+    board.text(up, board.at(0, 1), (-8, -18), "mm")
+    board.text(across, board.at(0.5, 0), (0, 32), "mt")
+    return board.done()
+
+
+def scatter(
+    points: npt.NDArray[Any], labels: npt.NDArray[np.integer], classes: int, *, side: int = 320, radius: int = 3
+) -> Pixels:
+    """Points of the plane, coloured by class, in a frame. Such a map's scale means nothing, so there are no numbers.
+
+    Args:
+        points: (N, 2).
+        labels: (N,), which class.
+        classes: How many there are.
+        side: Pixels.
+        radius: Of a point, in pixels.
+
+    Returns:
+        uint8 (side, side, 3).
+    """
+    from PIL import Image, ImageDraw
+
+    low, high = points.min(axis=0), points.max(axis=0)
+    places = 0.03 + 0.94 * (points - low) / np.where(high > low, high - low, 1)
+    canvas = Image.new("RGB", (side * _SCALE, side * _SCALE), _PAPER)
+    pen = ImageDraw.Draw(canvas)
+    colours = class_colours(classes).tolist()
+    for row in np.random.default_rng(0).permutation(len(points)):  # so that no class lies on top of all others
+        x, y = (places[row] * (side * _SCALE - 1)).tolist()
+        pen.circle((x, side * _SCALE - 1 - y), radius * _SCALE, fill=tuple(colours[labels[row]]))
+    pen.rectangle((0, 0, side * _SCALE - 1, side * _SCALE - 1), outline=_GRID, width=_SCALE)
+    return np.asarray(canvas.resize((side, side), Image.Resampling.LANCZOS))
+
+
+def legend(names: Sequence[str], *, side: int = 320) -> Pixels:
+    """The colours that ``scatter`` gives to classes, as many as there is room for: uint8 (side, side, 3)."""
+    from PIL import Image, ImageDraw
+
+    canvas = Image.new("RGB", (side, side), _PAPER)
+    pen = ImageDraw.Draw(canvas)
+    room = side // line_height(_TEXT) - 1
+    for number, (name, colour) in enumerate(zip(names[:room], class_colours(len(names)).tolist(), strict=False)):
+        middle = (number + 0.5) * line_height(_TEXT)
+        pen.circle((8, middle), 6, fill=tuple(colour))
+        text, face = words(name, _TEXT, side - 24)
+        pen.text((22, middle), text, fill=_INK, font=face, anchor="lm")
+    if len(names) > room:
+        text, face = words(f"and {len(names) - room} more", _TEXT, side)
+        pen.text((22, (room + 0.5) * line_height(_TEXT)), text, fill=_INK, font=face, anchor="lm")
+    return np.asarray(canvas)
+
+
+Place = tuple[float, float]
+Ink = tuple[int, ...]
+
+
+class _Board:
+    """Axes from 0 to 1 on a canvas, with room for a legend to the right."""
+
+    def __init__(self, width: int, height: int) -> None:
+        from PIL import Image, ImageDraw
+
+        self._size = (width, height)
+        self._canvas = Image.new("RGB", (width * _SCALE, height * _SCALE), _PAPER)
+        self._pen = ImageDraw.Draw(self._canvas)
+        self._words: list[tuple[str, Place, str]] = []
+        self.wide, self.tall = width - _LEFT - _LEGEND, height - _TOP - _BOTTOM
+
+    def at(self, x: float, y: float) -> Place:
+        """Pixels of a place on the axes."""
+        return _LEFT + x * self.wide, _TOP + (1 - y) * self.tall
+
+    def line(self, points: Sequence[Place], ink: Ink, width: int, *, dashed: bool = False) -> None:
+        """A line through places on the axes."""
+        for start, end in itertools.pairwise(points):
+            (left, top), (right, bottom) = self._large(start), self._large(end)
+            pieces = max(1, round(np.hypot(right - left, bottom - top) / (7 * _SCALE))) if dashed else 1
+            for piece in range(0, pieces, 2):
+                shares = (piece / pieces, min(1, (piece + 1) / pieces))
+                ends = [(left + share * (right - left), top + share * (bottom - top)) for share in shares]
+                self._pen.line(ends, fill=ink, width=width * _SCALE)
+
+    def dot(self, point: Place, ink: Ink, radius: int) -> None:
+        """A filled circle."""
+        self._pen.circle(self._large(point), radius * _SCALE, fill=ink)
+
+    def text(self, text: str, at: Place, moved: Place, anchor: str) -> None:
+        """Words at pixels, moved by some; ``anchor`` as Pillow has it."""
+        self._words.append((text, (at[0] + moved[0], at[1] + moved[1]), anchor))
+
+    def done(self) -> Pixels:
+        """The chart, reduced, and the words upon it at their own size."""
+        from PIL import Image, ImageDraw
+
+        canvas = self._canvas.resize(self._size, Image.Resampling.LANCZOS)
+        pen = ImageDraw.Draw(canvas)
+        for text, (left, top), anchor in self._words:
+            room = self._size[0] - left - 4 if anchor.startswith("l") else self._size[0]
+            shown, face = words(text, _TEXT, room)
+            pen.text((left, top), shown, fill=_INK, font=face, anchor=anchor)
+        return np.asarray(canvas)
+
+    def _large(self, point: Place) -> Place:
+        left, top = self.at(*point)
+        return left * _SCALE, top * _SCALE

@@ -1,0 +1,178 @@
+"""Does a map tell the truth? Checks that a method fails which ignores the model or points at nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from topwork.errors import ExplainError
+from topwork.explain._evidence import Evidence
+from topwork.explain._subject import Float32Array, Subject, UInt8Array
+from topwork.heads import LinearHead
+
+Method = Callable[[Subject, UInt8Array, int], list[Evidence]]
+Box = tuple[int, int, int, int]
+Region = npt.NDArray[np.bool_] | Box
+"""Where the thing is, in the square: a mask (size, size), or a box (left, top, right, bottom) in pixels."""
+
+_COARSE = 7  # cells a side of a random map, as many as the maps have that it is compared with; and of a blurred image
+
+
+@dataclass(frozen=True, eq=False)
+class Faithfulness:
+    """What becomes of a class's probability while an image is taken away and given back in a map's order.
+
+    Attributes:
+        shares: (K,), how much of the image is gone, or there: from 0 to 1.
+        deletion: (K,), the probability while the pixels that speak most for the class go first.
+        insertion: (K,), the probability while they come first, to a blurred image.
+    """
+
+    shares: Float32Array
+    deletion: Float32Array
+    insertion: Float32Array
+
+    @property
+    def deletion_area(self) -> float:
+        """Area under the curve of deletion, 0 to 1; a good map's is small."""
+        return float(np.trapezoid(self.deletion, self.shares))
+
+    @property
+    def insertion_area(self) -> float:
+        """Area under the curve of insertion, 0 to 1; a good map's is large."""
+        return float(np.trapezoid(self.insertion, self.shares))
+
+
+def faithfulness(subject: Subject, found: Evidence, *, steps: int = 20) -> Faithfulness:
+    """Delete and insert an image's pixels in the order of its map.
+
+    Source: Petsiuk et al. 2018, "RISE: Randomized Input Sampling for Explanation of Black-box Models".
+
+    Args:
+        subject: The classifier.
+        found: The map, of whatever method, its image and its class.
+        steps: Points of the curves, besides the first.
+
+    Raises:
+        ExplainError: There is no such class.
+    """
+    place = subject.index(found.label)
+    pixels = subject.tensor(found.image[None])
+    blurred = _blurred(pixels)
+    order = np.argsort(-found.map, axis=None, kind="stable")
+    curves: list[list[float]] = [[], []]
+    for step in range(steps + 1):
+        taken = np.zeros(found.map.size, np.bool_)
+        taken[order[: round(order.size * step / steps)]] = True
+        mask = torch.from_numpy(taken.reshape(found.map.shape)).to(pixels.device)
+        both = torch.cat([torch.where(mask, subject.module.mean, pixels), torch.where(mask, pixels, blurred)])
+        with torch.no_grad():
+            probabilities = torch.softmax(subject.module(both), dim=1)[:, place].tolist()
+        for curve, probability in zip(curves, probabilities, strict=True):
+            curve.append(probability)
+    shares = np.linspace(0, 1, steps + 1, dtype=np.float32)
+    return Faithfulness(shares, np.array(curves[0], np.float32), np.array(curves[1], np.float32))
+
+
+def _blurred(pixels: torch.Tensor) -> torch.Tensor:
+    """So soft that nothing can be told."""
+    cells = functional.adaptive_avg_pool2d(pixels, _COARSE)
+    return functional.interpolate(cells, size=pixels.shape[2:], mode="bilinear")
+
+
+def random_map(size: int, *, seed: int = 0) -> Float32Array:
+    """A map that knows nothing, as smooth as one of a network's last stage: float32 (size, size)."""
+    cells = torch.rand((1, 1, _COARSE, _COARSE), generator=torch.Generator().manual_seed(seed))
+    return functional.interpolate(cells, size=(size, size), mode="bilinear")[0, 0].numpy()
+
+
+def likeness_without_head(
+    subject: Subject, images: UInt8Array, label: str | int, method: Method, *, seed: int = 0
+) -> float:
+    """How much a method's maps stay the same when the head is replaced by a random one: mean rank correlation.
+
+    Source: Adebayo et al. 2018, "Sanity Checks for Saliency Maps". Near 1, the method ignores what was learnt.
+
+    Args:
+        subject: The classifier.
+        images: uint8 (N, size, size, 3).
+        label: The class.
+        method: As ``grad_cam``.
+        seed: Of the random head.
+
+    Raises:
+        ExplainError: There is no such class.
+    """
+    place = subject.index(label)
+    strange = subject.with_head(_random_head(subject, seed))
+    pairs = zip(method(subject, images, place), method(strange, images, place), strict=True)
+    return float(np.mean([_rank_correlation(own.map, other.map) for own, other in pairs]))
+
+
+def _random_head(subject: Subject, seed: int) -> LinearHead:
+    width, classes = sum(map(subject.backbone.width, subject.outputs)), len(subject.classes)
+    weight = np.random.default_rng(seed).normal(size=(width, classes)).astype(np.float32)
+    zeros, ones = np.zeros(width, np.float32), np.ones(width, np.float32)
+    return LinearHead(zeros, ones, weight, np.zeros(classes, np.float32), 1.0)
+
+
+def _rank_correlation(one: Float32Array, other: Float32Array) -> float:
+    ranks = [np.argsort(np.argsort(each, axis=None)).astype(np.float64) for each in (one, other)]
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
+@dataclass(frozen=True)
+class PointingGame:
+    """How often a map's peak lies on the thing.
+
+    Attributes:
+        hits: For each image, whether it does.
+    """
+
+    hits: tuple[bool, ...]
+
+    @property
+    def score(self) -> float:
+        """Share of the images, 0 to 1."""
+        return sum(self.hits) / len(self.hits)
+
+
+def pointing_game(found: Sequence[Evidence], regions: Sequence[Region], *, tolerance: int = 15) -> PointingGame:
+    """Whether each map's peak lies on the thing, or at most so many pixels beside it.
+
+    Source: Zhang et al. 2016, "Top-down Neural Attention by Excitation Backprop"; the tolerance is theirs, too.
+
+    Args:
+        found: Maps.
+        regions: Where each image's thing is, in the square that the network sees.
+        tolerance: Pixels.
+
+    Raises:
+        ExplainError: There are not as many regions as maps, none at all, or one is empty or of another size.
+    """
+    if not found or len(found) != len(regions):
+        raise ExplainError(f"{len(found)} maps and {len(regions)} regions: there must be as many, and one at least")
+    return PointingGame(tuple(_hits(each, region, tolerance) for each, region in zip(found, regions, strict=True)))
+
+
+def _hits(found: Evidence, region: Region, tolerance: int) -> bool:
+    rows, columns = np.nonzero(_mask(region, found.map.shape))
+    row, column = found.peak
+    return bool(((rows - row) ** 2 + (columns - column) ** 2).min() <= tolerance**2)
+
+
+def _mask(region: Region, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    if isinstance(region, tuple):
+        left, top, right, bottom = region
+        mask = np.zeros(shape, np.bool_)
+        mask[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = True
+    else:
+        mask = region
+    if mask.shape != shape or not mask.any():
+        raise ExplainError(f"a region must be a mask {shape} with something in it, or a box within that")
+    return mask

@@ -1,0 +1,231 @@
+"""Robustness: how much of the accuracy is left when images are attacked, and when they are only bad."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.data import ImageDataset
+from topwork.drawing import Cell, Curve, line_chart, sheet
+from topwork.errors import ExplainError, ImageError
+from topwork.explain._attacks import Attack, AttackOptions, Norm, attack
+from topwork.explain._corruptions import CORRUPTIONS, STRENGTHS
+from topwork.explain._subject import Float32Array, Subject, UInt8Array
+from topwork.features import Progress
+
+SIZES: dict[Norm, tuple[float, ...]] = {
+    "linf": (0.0, 0.25 / 255, 0.5 / 255, 1 / 255, 2 / 255, 4 / 255, 8 / 255),
+    "l2": (0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0),
+}
+"""Sizes of change that are tried, with pixels on the scale 0 to 1."""
+
+_ATTACKS: tuple[Attack, ...] = ("noise", "fgsm", "pgd")
+_NAMES = {"noise": "plain noise", "fgsm": "FGSM, one step", "pgd": "PGD, many steps"}
+
+
+@dataclass(frozen=True)
+class RobustAccuracy:
+    """Accuracy against the size of an attack's change, beside that of plain noise of equal size.
+
+    Attributes:
+        norm: How a change is measured.
+        images: How many there were.
+        sizes: (K,), with pixels on the scale 0 to 1.
+        accuracy: For each attack, (K,) shares of the images that are still named right.
+    """
+
+    norm: Norm
+    images: int
+    sizes: tuple[float, ...]
+    accuracy: dict[Attack, tuple[float, ...]]
+
+    @property
+    def headline(self) -> str:
+        """What was found, in a line."""
+        worst = {name: f"{values[-1]:.0%}" for name, values in self.accuracy.items()}
+        told = ", ".join(f"{value} with {_NAMES[name]}" for name, value in worst.items())
+        return f"of {self.images} images {next(iter(self.accuracy.values()))[0]:.0%} right; at {self._size(-1)} {told}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready fields."""
+        return dataclasses.asdict(self)
+
+    def picture(self) -> UInt8Array:
+        """The curves: uint8 (H, W, 3)."""
+        unit = "of 255, largest number" if self.norm == "linf" else "length of the change, pixels from 0 to 1"
+        return line_chart(
+            [self._size(place, unit=False) for place in range(len(self.sizes))],
+            [Curve(_NAMES[name], values, dashed=name == "noise") for name, values in self.accuracy.items()],
+            title=f"Accuracy under attack ({self.images} images)",
+            across=f"size of the change ({unit})",
+            up="accuracy",
+        )
+
+    def _size(self, place: int, *, unit: bool = True) -> str:
+        size = self.sizes[place]
+        if self.norm == "l2":
+            return f"{'length ' if unit else ''}{size:g}"
+        return f"{size * 255:g}{' of 255' if unit else ''}"
+
+
+@dataclass(frozen=True)
+class CorruptionAccuracy:
+    """Accuracy on images that are bad as pictures are.
+
+    Attributes:
+        images: How many there were.
+        clean: Share that is named right as they are.
+        accuracy: For each corruption, the shares at strength 1 to 5.
+        example: uint8 (size, size, 3), one of the images.
+        seed: Of the noise.
+    """
+
+    images: int
+    clean: float
+    accuracy: dict[str, tuple[float, ...]]
+    example: UInt8Array = dataclasses.field(compare=False, repr=False)
+    seed: int = 0
+
+    @property
+    def mean(self) -> float:
+        """Over all corruptions and strengths: the one figure to compare models by."""
+        return float(np.mean(list(self.accuracy.values())))
+
+    @property
+    def headline(self) -> str:
+        """What was found, in a line."""
+        worst = min(self.accuracy, key=lambda name: self.accuracy[name][-1])
+        return f"{self.clean:.1%} as they are, {self.mean:.1%} on average when corrupted; worst by {worst}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready fields."""
+        return {"images": self.images, "clean": self.clean, "mean": self.mean, "accuracy": self.accuracy}
+
+    def picture(self) -> UInt8Array:
+        """One image at every strength, and the accuracy there: uint8 (H, W, 3)."""
+        rows = []
+        for name, values in self.accuracy.items():
+            rng = np.random.default_rng(self.seed)
+            cells = [Cell(self.example, f"{name}: none\n{self.clean:.1%}")]
+            for strength, value in enumerate(values, start=1):
+                cells.append(Cell(CORRUPTIONS[name](self.example, strength, rng), f"strength {strength}\n{value:.1%}"))
+            rows.append(cells)
+        return sheet(rows, title=f"Accuracy on {self.images} corrupted images", side=144)
+
+
+def labelled_squares(
+    subject: Subject, dataset: ImageDataset, most: int, *, seed: int = 0
+) -> tuple[UInt8Array, npt.NDArray[np.intp]]:
+    """Images of a data set as the network sees them, and what they show; those that cannot be read are passed over.
+
+    Args:
+        subject: The classifier.
+        dataset: Its classes are found among the classifier's by their names.
+        most: So many are drawn.
+        seed: Of the drawing.
+
+    Returns:
+        uint8 (N, size, size, 3), and the classes' places (N,).
+
+    Raises:
+        ExplainError: The classifier does not know a class, or no image can be read.
+    """
+    places = [subject.index(name) for name in dataset.classes]
+    images: list[UInt8Array] = []
+    labels: list[int] = []
+    for row in np.random.default_rng(seed).permutation(len(dataset)).tolist():
+        if len(images) == most:
+            break
+        with contextlib.suppress(ImageError):
+            images.append(subject.squares([dataset.source(row)])[0])
+            labels.append(places[dataset.labels[row]])
+    if not images:
+        raise ExplainError("no image of the data can be read", hint="`topwork check` says why")
+    return np.stack(images), np.array(labels, np.intp)
+
+
+def robust_accuracy(
+    subject: Subject,
+    images: UInt8Array,
+    labels: npt.NDArray[np.integer],
+    *,
+    sizes: Sequence[float] | None = None,
+    options: AttackOptions | None = None,
+    progress: Progress | None = None,
+) -> RobustAccuracy:
+    """Accuracy over a range of sizes of change, for FGSM, PGD and plain noise.
+
+    Args:
+        subject: The classifier.
+        images: uint8 (N, size, size, 3), one at least.
+        labels: (N,), what they show.
+        sizes: Of the change; those of ``SIZES`` when None.
+        options: Norm, steps and seed; its attack is left aside.
+        progress: Called with (attacks done, attacks in all).
+
+    Raises:
+        ExplainError: There is no image, or not as many labels.
+    """
+    _require_some(images, labels)
+    options = options or AttackOptions()
+    tried = tuple(SIZES[options.norm] if sizes is None else sizes)
+    found: dict[Attack, tuple[float, ...]] = {}
+    for number, name in enumerate(_ATTACKS):
+        row = []
+        for step, size in enumerate(tried):
+            given = dataclasses.replace(options, attack=name)
+            row.append(_accuracy(subject, attack(subject, images, labels, size, given) if size else images, labels))
+            if progress is not None:
+                progress(number * len(tried) + step + 1, len(_ATTACKS) * len(tried))
+        found[name] = tuple(row)
+    return RobustAccuracy(options.norm, len(images), tried, found)
+
+
+def corruption_accuracy(
+    subject: Subject,
+    images: UInt8Array,
+    labels: npt.NDArray[np.integer],
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> CorruptionAccuracy:
+    """Accuracy under blur, noise, JPEG and brightness, each at five strengths.
+
+    Args:
+        subject: The classifier.
+        images: uint8 (N, size, size, 3), one at least.
+        labels: (N,), what they show.
+        seed: Of the noise.
+        progress: Called with (corruptions done, corruptions in all).
+
+    Raises:
+        ExplainError: There is no image, or not as many labels.
+    """
+    _require_some(images, labels)
+    found: dict[str, tuple[float, ...]] = {}
+    for number, (name, corrupt) in enumerate(CORRUPTIONS.items()):
+        row = []
+        for strength in range(1, STRENGTHS + 1):
+            rng = np.random.default_rng(seed)
+            bad = np.stack([corrupt(image, strength, rng) for image in images])
+            row.append(_accuracy(subject, bad, labels))
+            if progress is not None:
+                progress(number * STRENGTHS + strength, len(CORRUPTIONS) * STRENGTHS)
+        found[name] = tuple(row)
+    clean = _accuracy(subject, images, labels)
+    return CorruptionAccuracy(len(images), clean, found, images[0], seed)
+
+
+def _require_some(images: UInt8Array, labels: npt.NDArray[np.integer]) -> None:
+    if len(images) == 0 or len(images) != len(labels):
+        raise ExplainError(f"{len(images)} images and {len(labels)} labels: there must be as many, and one at least")
+
+
+def _accuracy(subject: Subject, images: UInt8Array | Float32Array, labels: npt.NDArray[np.integer]) -> float:
+    return float((subject.probabilities(images).argmax(axis=1) == labels).mean())

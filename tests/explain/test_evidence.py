@@ -1,0 +1,204 @@
+"""The slower methods, and the checks that a method must pass which claims to show what the network saw."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from tests.explain.conftest import random_subject, traces
+from topwork.backbones import load
+from topwork.errors import ExplainError, MissingExtraError
+from topwork.explain import (
+    Evidence,
+    Subject,
+    attention_rollout,
+    faithfulness,
+    grad_cam,
+    integrated_gradients,
+    likeness_without_head,
+    occlusion,
+    pointing_game,
+    random_map,
+    weighted_attention,
+)
+
+Pixels = npt.NDArray[np.uint8]
+HAS_CAPTUM = importlib.util.find_spec("captum") is not None
+
+
+@pytest.fixture(scope="module")
+def small(shared_cache: object) -> Subject:
+    """Lite0 with small pictures: what is slow elsewhere takes a second."""
+    return Subject.of_backbone(load("lite0", size=96), device="cpu")
+
+
+def noise(size: int, count: int = 1) -> Pixels:
+    return np.random.default_rng(0).integers(0, 256, (count, size, size, 3), np.uint8)
+
+
+def made(values: npt.NDArray[np.float32]) -> Evidence:
+    return Evidence("made", np.zeros((*values.shape, 3), np.uint8), values, "a", 1.0, "a", 1.0)
+
+
+def test_rollout_is_the_product_of_the_blocks_attention() -> None:
+    """timm's own way to read attention out of a network is the oracle."""
+    from timm.utils import AttentionExtract
+
+    subject = random_subject("vit_tiny_patch16_224", size=64)
+    image = noise(64)
+    found = attention_rollout(subject, image)[0]
+    with torch.no_grad():
+        normalised = (subject.tensor(image) - subject.module.mean) / subject.module.std
+        for block in subject.network.blocks:
+            block.attn.fused_attn = False
+        maps = AttentionExtract(subject.network, method="hook")(normalised)
+    flow = np.eye(17)
+    for each in maps.values():
+        flow = (each[0].double().mean(0).numpy() / 2 + np.eye(17) / 2) @ flow
+    grid = flow[0, 1:].reshape(4, 4)
+    corners = found.map[[0, 0, -1, -1], [0, -1, 0, -1]]  # beyond the outer cells' centres nothing is mixed
+    np.testing.assert_allclose(corners, grid[[0, 0, -1, -1], [0, -1, 0, -1]], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("vit_tiny_patch16_224", 64), ("vit_base_patch16_siglip_224", 32), ("vit_small_patch16_dinov3", 64)],
+)
+def test_weighted_attention_is_of_a_class_and_leaves_nothing(name: str, size: int) -> None:
+    subject = random_subject(name, size=size)
+    before = traces(subject)
+    one, other = (weighted_attention(subject, noise(size, 2), label) for label in ("a", "b"))
+    assert all((each.map >= 0).all() and each.map.any() for each in (*one, *other))
+    assert not np.allclose(one[0].map, other[0].map)
+    assert traces(subject) == before
+
+
+@pytest.mark.parametrize("method", [attention_rollout, weighted_attention])
+@pytest.mark.parametrize("name", ["resnet18", "swin_tiny_patch4_window7_224"])
+def test_a_network_without_such_attention_is_refused(method: object, name: str) -> None:
+    subject = random_subject(name, size=None if "swin" in name else 64)
+    with pytest.raises(ExplainError, match=f"{name}.* has no attention over the whole image") as refused:
+        method(subject, noise(subject.size))  # type: ignore[operator]
+    assert "grad-cam" in refused.value.hint
+
+
+def test_attention_is_as_it_was_when_the_network_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = random_subject("vit_tiny_patch16_224", size=64)
+    before = traces(subject)
+
+    def fails(*given: object) -> None:
+        raise MemoryError("full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(subject.module.head, "forward", fails)
+        for method in (attention_rollout, weighted_attention):
+            with pytest.raises(MemoryError):
+                method(subject, noise(64))
+    assert traces(subject) == before
+
+
+def test_occlusion_is_what_covering_does(small: Subject, photos: list[object]) -> None:
+    """Against a loop over the windows by hand, with whole numbers for the grey."""
+    image = small.squares(photos[:1])  # type: ignore[arg-type]
+    found = occlusion(small, image, "bull mastiff", window=48)[0].map
+    grey = np.round(np.array(small.backbone.preprocessing.mean) * 255)
+    whole = np.log(small.probabilities(image)[0, 243])
+    drops = np.zeros((3, 3))
+    for row in range(3):
+        for column in range(3):
+            covered = image.copy()
+            covered[0, 24 * row : 24 * row + 48, 24 * column : 24 * column + 48] = grey
+            drops[row, column] = whole - np.log(small.probabilities(covered)[0, 243])
+    assert np.ptp(drops) > 2
+    assert found[0, 0] == pytest.approx(drops[0, 0], abs=0.3)
+    assert found[-1, -1] == pytest.approx(drops[2, 2], abs=0.3)
+    assert found[30, 30] == pytest.approx(drops[:2, :2].mean(), abs=0.3)
+
+
+@pytest.mark.parametrize("window", [1, 97])
+def test_a_window_that_is_none_is_refused(small: Subject, window: int) -> None:
+    with pytest.raises(ExplainError, match="a window must have 2 to 96 pixels"):
+        occlusion(small, noise(96), window=window)
+
+
+@pytest.mark.skipif(not HAS_CAPTUM, reason="the extra captum is not installed")
+def test_integrated_gradients_sum_to_the_logits_rise(small: Subject, photos: list[object]) -> None:
+    image = small.squares(photos[:1])  # type: ignore[arg-type]
+    before = traces(small)
+    found = integrated_gradients(small, image, 243, steps=48)[0]
+    with torch.no_grad():
+        grey = small.module.mean[None].expand(1, 3, 96, 96)
+        rise = (small.module(small.tensor(image)) - small.module(grey))[0, 243].item()
+    assert found.map.sum() == pytest.approx(rise, rel=0.1)
+    assert found.picture().ndim == 3
+    assert traces(small) == before
+
+
+@pytest.mark.skipif(HAS_CAPTUM, reason="captum is installed")
+def test_without_captum_the_extra_is_named(small: Subject) -> None:
+    with pytest.raises(MissingExtraError) as refused:
+        integrated_gradients(small, noise(96))
+    assert refused.value.hint == "pip install 'topwork[captum]'"
+
+
+@pytest.mark.slow
+def test_deletion_and_insertion_beat_a_random_map(lite0: Subject, squares: Pixels) -> None:
+    """Of ten pictures that it names right; a method that points at nothing does not pass."""
+    found = grad_cam(lite0, squares[:10])
+    curves = [faithfulness(lite0, each, steps=6) for each in found]
+    chance = [
+        faithfulness(lite0, dataclasses.replace(each, map=random_map(224, seed=seed)), steps=6)
+        for seed, each in enumerate(found)
+    ]
+    assert np.mean([each.deletion_area for each in curves]) < np.mean([each.deletion_area for each in chance]) - 0.03
+    assert np.mean([each.insertion_area for each in curves]) > np.mean([each.insertion_area for each in chance]) + 0.05
+    for each, evidence in zip(curves, found, strict=True):
+        assert each.deletion[0] == pytest.approx(evidence.probability, abs=1e-4)
+        assert each.insertion[-1] == pytest.approx(evidence.probability, abs=1e-4)
+
+
+def test_a_random_head_changes_the_map(lite0: Subject, squares: Pixels) -> None:
+    assert abs(likeness_without_head(lite0, squares[:4], 243, grad_cam)) < 0.5
+
+
+def test_a_method_that_ignores_the_model_is_found_out(lite0: Subject, squares: Pixels) -> None:
+    def edges(subject: Subject, images: Pixels, label: int) -> list[Evidence]:
+        return [dataclasses.replace(made(np.zeros((224, 224), np.float32)), map=each.std(2)) for each in images]
+
+    assert likeness_without_head(lite0, squares[:2], 0, edges) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("left", "right"), [(0, 7), (3, 9), (12, 0), (9, 12)])
+def test_of_two_things_it_points_at_the_one_that_is_asked_for(
+    lite0: Subject, squares: Pixels, truths: list[int], left: int, right: int
+) -> None:
+    """Two pictures side by side, so that each one's box is known."""
+    pair = np.concatenate([squares[left][:, 56:168], squares[right][:, 56:168]], axis=1)
+    found = [grad_cam(lite0, pair[None], truths[which])[0] for which in (left, right)]
+    boxes = [(0, 0, 112, 224), (112, 0, 224, 224)]
+    assert pointing_game(found, boxes, tolerance=8).hits == (True, True)
+    assert pointing_game(found[:1], [boxes[1]], tolerance=8).hits == (False,)
+
+
+def test_pointing_is_measured_from_the_peak() -> None:
+    values = np.zeros((40, 40), np.float32)
+    values[10, 30] = 1
+    mask = np.zeros((40, 40), np.bool_)
+    mask[14, 27] = True  # 5 pixels away
+    assert pointing_game([made(values)] * 3, [mask, (27, 14, 28, 15), (30, 10, 31, 11)], tolerance=5).score == 1
+    assert pointing_game([made(values)] * 3, [mask, (27, 14, 28, 15), (30, 10, 31, 11)], tolerance=4).score == 1 / 3
+
+
+@pytest.mark.parametrize(
+    "region", [np.zeros((40, 40), np.bool_), np.ones((4, 4), np.bool_), (5, 5, 5, 9), (50, 0, 60, 9)]
+)
+def test_a_region_that_is_none_is_refused(region: object) -> None:
+    with pytest.raises(ExplainError, match="a region must be"):
+        pointing_game([made(np.zeros((40, 40), np.float32))], [region])  # type: ignore[list-item]
+    with pytest.raises(ExplainError, match="1 maps and 0 regions"):
+        pointing_game([made(np.zeros((40, 40), np.float32))], [])
