@@ -17,7 +17,7 @@ from topwork.model import load
 
 from .conftest import TOPWORK, Run
 
-COMMANDS = ("check", "fit", "evaluate", "predict", "models", "doctor", "demo")
+COMMANDS = ("check", "fit", "evaluate", "report", "predict", "models", "doctor", "demo")
 QUICK = ("--stages", "last", "--fit", "crop")
 
 
@@ -48,7 +48,7 @@ def test_fit_says_how_good_where_and_what_next(run: Run, textile: Path, tmp_path
     assert (done.code, done.err) == (0, "")  # no notes, and no progress where nobody watches
     assert done.out.startswith("48 training images in 3 classes\n")
     assert "Accuracy on 12 held-out images (test): " in done.out
-    assert done.out.endswith(f"Model: {out}\nNext:  topwork predict {out} IMAGE...\n")
+    assert done.out.endswith(f"Model: {out}\nPage:  {out / 'report.html'}\nNext:  topwork predict {out} IMAGE...\n")
     assert load(out).classes == CLASSES
 
 

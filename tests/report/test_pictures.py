@@ -153,7 +153,7 @@ def test_odd_shapes(shape: tuple[int, int], shown: tuple[int, int]) -> None:
 
 
 def test_a_picture_that_comes_twice_is_decoded_once(dataset: ImageDataset, opened: list[int]) -> None:
-    album = Album(checkup(dataset))
+    album = Album(dataset)
     assert album.picture(0) == album.picture(0)
     assert opened == [0]
 
@@ -162,7 +162,7 @@ def test_the_room_is_kept_and_nothing_is_decoded_once_it_is_gone(
     dataset: ImageDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = [len(thumbnail(dataset.source(row))) for row in range(6)]
-    album = Album(checkup(dataset), room=sizes[0] + sizes[1] + 1)
+    album = Album(dataset, room=sizes[0] + sizes[1] + 1)
     shown = [album.picture(row) for row in (0, 1, 2)]
     monkeypatch.setattr(ImageDataset, "source", lambda self, row: pytest.fail("decoded"))
     shown += [album.picture(row) for row in (3, 0)]

@@ -16,6 +16,8 @@ from topwork.cli._console import Console, command, fail
 from topwork.cli._evaluate import evaluate, unlike
 from topwork.cli._explain import explain
 from topwork.cli._fit import fit
+from topwork.cli._report import report as report_command
+from topwork.cli._report import write_report
 
 if TYPE_CHECKING:
     from topwork.model import Model, Prediction
@@ -92,6 +94,7 @@ command(app, "fit")(fit)
 
 
 command(app, "evaluate")(evaluate)
+command(app, "report")(report_command)
 
 
 @command(app, "predict")
@@ -236,6 +239,7 @@ def demo(
     with console.progress():
         fitted = fitting.fit(dataset, announce=console.step)
         fitted.save(out)
+        write_report(fitted, out)
     unseen = dataset.part("test")
     examples = [unseen.full_path(int((unseen.labels == label).argmax())) for label in range(len(unseen.classes))]
     predictions = model.load(out).predict(examples)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _CLASSES = 30  # rows of a per-class table on the terminal; --json has them all
 _LEFT_OUT = 5
-_SEEN = "This is the data that the model was made from: it has seen most of it, and is not as good as these figures."
+SEEN = "This is the data that the model was made from: it has seen most of it, and is not as good as these figures."
 _CHANCE = 0.05  # McNemar's p-value from which a difference may be chance
 
 
@@ -60,7 +60,7 @@ def _compare(
     with console.progress():
         found = compare(models[0], models[1], dataset, **how, progress=console.step("features"))
     notes = [
-        f"{printable(str(folder))}: {_SEEN}"
+        f"{printable(str(folder))}: {SEEN}"
         for folder, each in zip(folders, (found.first, found.second), strict=True)
         if each.seen_in_training
     ]
@@ -106,7 +106,7 @@ def evaluated(found: Evaluated) -> str:
     ]
     where = f" on {evaluation.n} images" + (f" ({found.part})" if found.part else "")
     lines = [
-        *([_SEEN] if found.seen_in_training else []),
+        *([SEEN] if found.seen_in_training else []),
         *(f"{name.ljust(18)}{text}{where if name == 'Accuracy' else ''}" for name, text in _figures(evaluation)),
         "In brackets: 95 % intervals.",
         "",

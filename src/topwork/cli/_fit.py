@@ -24,6 +24,7 @@ from topwork.cli._choices import (
     require_heard,
 )
 from topwork.cli._console import Console
+from topwork.cli._report import write_report
 
 if TYPE_CHECKING:
     from topwork.backbones import EngineName
@@ -158,6 +159,7 @@ def fit(
     if data is None:
         made = fitting.from_words(words, networks[0], options)
         made.save(out, self_contained=self_contained)
+        write_report(made, out)
         console.notes(made.record.data.notes)
         return console.result({"model": str(out), **made.record.model_dump(mode="json")}, _text.fitted(made, out))
     if started_by_torchrun() and strategy is not StrategyName.finetune:
@@ -177,6 +179,7 @@ def fit(
             if not first:
                 return None
             fitted.save(out, self_contained=self_contained)
+            write_report(fitted, out)
     if strategy is StrategyName.finetune and not any(INTERRUPTED in note for note in fitted.record.data.notes):
         remove_checkpoints(training)
     console.notes(fitted.record.data.notes)

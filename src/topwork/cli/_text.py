@@ -39,6 +39,7 @@ def fitted(model: Model, out: Path) -> str:
     """What a fit gave: how good, chosen how, where it is, what to do next."""
     record = model.record
     lines = [*_choices(record), *_quality(model), f"Model: {printable(str(out))}"]
+    lines.append(f"Page:  {printable(str(out / 'report.html'))}")
     lines.append(f"Next:  topwork predict {printable(str(out))} IMAGE...")
     return "\n".join(lines)
 
@@ -247,6 +248,7 @@ def demonstrated(model: Model, out: Path, folder: Path, predictions: Sequence[Pr
             *shown,
             f"Data:  {folder}",
             f"Model: {out.resolve()}",
+            f"Page:  {out.resolve() / 'report.html'}",
             "Yours: topwork fit PHOTOS -o MODEL    (PHOTOS: a folder with one folder for each class)",
         ]
     )

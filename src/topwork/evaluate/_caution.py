@@ -7,7 +7,7 @@ images like those.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,23 @@ class Kept:
             "answered": self.answered.to_dict() if self.answered else None,
             "accuracy": self.accuracy.to_dict() if self.accuracy else None,
         }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Kept:
+        """What `to_dict` gave.
+
+        Raises:
+            DataError: A field is missing or is no figure.
+        """
+        try:
+            answered, accuracy = (
+                Estimate.from_dict(data[name]) if data[name] else None for name in ("answered", "accuracy")
+            )
+            return cls(
+                float(data["level"]), Estimate.from_dict(data["coverage"]), float(data["size"]), answered, accuracy
+            )
+        except (KeyError, TypeError, ValueError) as wrong:
+            raise DataError(f"not a saved promise: {wrong}") from wrong
 
 
 def kept(

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from topwork.backbones import Backbone, EngineName
 from topwork.errors import BackboneError, DataError, ModelError
-from topwork.evaluate import Evaluation
+from topwork.evaluate import Evaluation, Kept
 
 FORMAT: Literal[1] = 1
 
@@ -224,6 +224,11 @@ def _unexpected(error: ValidationError, where: str) -> ModelError:
 
 
 def _check_metrics(record: ModelRecord, where: str) -> None:
+    try:
+        for each in record.caution.kept if record.caution else ():
+            Kept.from_dict(each)
+    except DataError as error:
+        raise ModelError(f"{where}: caution: {error.message}") from error
     if record.metrics is None:
         return
     try:

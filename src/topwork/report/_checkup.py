@@ -107,7 +107,7 @@ def checkup_page(checkup: Checkup) -> str:
 def _shown(checkup: Checkup) -> tuple[_ShownFinding, ...]:
     chosen = [(finding, finding.cases[:MOST_CASES]) for finding in checkup.findings]
     rows = rows_of(checkup.dataset, {path for _, cases in chosen for case in cases for path in case.paths[:MOST_FILES]})
-    album = Album(checkup)
+    album = Album(checkup.dataset, checkup.unusable)
     return tuple(
         _ShownFinding(finding, tuple(_shown_case(case, album, rows) for case in cases), len(finding.cases) - len(cases))
         for finding, cases in chosen

@@ -43,6 +43,17 @@ def brief(text: str, most: int = _BRIEF) -> str:
     return shown if len(shown) <= most else f"{shown[:half]}…{shown[-half:]}"
 
 
+def percent(share: float) -> str:
+    """A share as a person reads it: never ``100.0 %`` for what is not all, nor ``0.0 %`` for what is not nothing.
+
+    >>> percent(0.919), percent(1), percent(0.99999)
+    ('91.9 %', '100 %', '99.9 %')
+    """
+    if share in (0, 1):
+        return f"{100 * share:.0f} %"
+    return f"{min(max(100 * share, 0.1), 99.9):.1f} %" if 0 < share < 1 else f"{100 * share:.1f} %"
+
+
 @functools.cache
 def _templates() -> Environment:
     found = Environment(
@@ -55,6 +66,7 @@ def _templates() -> Environment:
     )
     found.filters["brief"] = brief
     found.filters["number"] = lambda count: f"{count:,}"
+    found.filters["percent"] = percent
     return found
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from topwork.checking import Checkup
 from topwork.data import ImageDataset, Source, decode
 from topwork.errors import ImageError
 
@@ -45,13 +45,14 @@ class Album:
     """Makes the pictures of one page, each image decoded once, until there is no room left.
 
     Args:
-        checkup: Its data set's images are shown; what it found to be unusable is not decoded again.
+        dataset: Its images are shown.
+        unusable: Rows that are known to be unusable and not decoded again, with the reasons.
         room: Characters that all ``data:`` URIs may take together.
     """
 
-    def __init__(self, checkup: Checkup, room: int = ROOM) -> None:
-        self._dataset = checkup.dataset
-        self._reasons = dict(checkup.unusable)
+    def __init__(self, dataset: ImageDataset, unusable: Mapping[int, str] | None = None, *, room: int = ROOM) -> None:
+        self._dataset = dataset
+        self._reasons = dict(unusable or {})
         self._uris: dict[int, str] = {}
         self._room = room
 

@@ -1,0 +1,72 @@
+"""The command ``report``: a model as one page."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from topwork.cli._console import Console
+from topwork.cli._evaluate import SEEN, unlike
+from topwork.cli._text import printable
+
+if TYPE_CHECKING:
+    from topwork.model import Model
+
+PAGE = "report.html"  # in the model folder
+
+
+class LanguageName(StrEnum):
+    """Languages of the page."""
+
+    english = "en"
+    korean = "ko"
+
+
+def report(
+    console: Console,
+    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labelled images to measure and to show, as of the other commands; without them the page has the "
+            "figures of the fit and no pictures.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="The page; report.html in the model folder if not given.")
+    ] = None,
+    lang: Annotated[LanguageName, typer.Option(help="Language of the page.")] = LanguageName.english,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.", min=0)] = 0,
+    cache: Annotated[bool, typer.Option(help="Keep features on disk for the next run.")] = True,
+) -> None:
+    """Show MODEL as one HTML page: how good it is, where it fails, how to use it and how to repeat it."""
+    from topwork.data import read
+    from topwork.model import load
+    from topwork.report import model_page, require_free, write_page
+
+    page = out or model / PAGE
+    loaded = load(model)
+    require_free(page)
+    evaluated = None
+    if data is not None:
+        dataset = read(data, classes=loaded.classes)
+        with console.progress():
+            evaluated = loaded.evaluate(dataset, seed=seed, cache=cache, progress=console.step("features"))
+        console.notes([*dataset.notes, *([SEEN] if evaluated.seen_in_training else []), *unlike(evaluated.shift)])
+    write_page(model_page(loaded, model.resolve().name, evaluated, language=lang.value), page)
+    console.result({"model": str(model), "data": str(data) if data else None, "page": str(page)}, _written(page))
+
+
+def write_report(model: Model, folder: Path) -> Path:
+    """The page of a model that has just been fitted, in its folder."""
+    from topwork.report import model_page, write_page
+
+    return write_page(model_page(model, folder.resolve().name), folder / PAGE)
+
+
+def _written(page: Path) -> str:
+    return f"Page: {printable(str(page))}"

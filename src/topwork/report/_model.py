@@ -1,0 +1,93 @@
+"""A model as a page: how good it is, where it fails, how to use it, and how to make it again.
+
+``SECTIONS`` is the page's list of sections, in order. Each has a function that gives what its template
+``templates/model/NAME.html`` shows, or None where there is nothing to show; its heading is the text NAME. A new section
+is a line there, a function, a template and its texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from topwork.evaluate import Evaluation
+from topwork.model import Evaluated, Model, ModelRecord
+from topwork.report import _model_sections as sections
+from topwork.report._model_sections import Subject
+from topwork.report._page import brief, render
+from topwork.report._pictures import Album
+from topwork.report._texts import Language, texts
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of the page: its name, and what gives its values."""
+
+    name: str
+    values: Callable[[Subject], Any]
+
+
+SECTIONS = (
+    Section("answer", sections.answer),
+    Section("data", sections.data),
+    Section("metrics", sections.metrics),
+    Section("confusion", sections.confusion),
+    Section("worst", sections.worst),
+    Section("unsure", sections.unsure),
+    Section("per_class", sections.per_class),
+    Section("calibration", sections.calibration),
+    Section("promises", sections.promises),
+    Section("shift", sections.shift),
+    Section("trials", sections.trials),
+    Section("use", sections.use),
+    Section("repeat", sections.repeat),
+)
+
+
+def model_page(model: Model, name: str, evaluated: Evaluated | None = None, *, language: Language = "en") -> str:
+    """Show a model as one HTML page that needs nothing else.
+
+    It stays below 5 MB however many images and classes there are: of each kind of picture the first ones are shown. The
+    same model and images give the same page.
+
+    Args:
+        model: What it is about.
+        name: What it is called: its folder.
+        evaluated: What labelled images said of it, image by image; what it was measured on at its fit when None, and
+            where that is not known either, the figures of its record without pictures.
+        language: ``en`` or ``ko``.
+
+    Returns:
+        The page; ``write_page`` writes it.
+
+    Raises:
+        ReportError: There is no such language.
+
+    Example:
+        >>> model = load("model")  # doctest: +SKIP
+        >>> page = model_page(model, "model", model.evaluate("photos"))  # doctest: +SKIP
+    """
+    t = texts(language)
+    found = evaluated or model.held_out
+    subject = Subject(
+        record=model.record,
+        name=brief(name),
+        metrics=found.evaluation if found else _recorded(model.record),
+        evaluated=found,
+        album=Album(found.dataset) if found else None,
+        t=t,
+    )
+    shown = [(section.name, section.values(subject)) for section in SECTIONS]
+    return render(
+        "model.html",
+        language=language,
+        t=t,
+        name=subject.name,
+        record=model.record,
+        sections=[(name, values) for name, values in shown if values is not None],
+    )
+
+
+def _recorded(record: ModelRecord) -> Evaluation | None:
+    return Evaluation.from_dict(record.metrics) if record.metrics is not None else None

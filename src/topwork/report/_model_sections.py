@@ -1,0 +1,376 @@
+"""What each section of a model's page shows, as values; the templates beside put them into words and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.data import printable
+from topwork.evaluate import ClassReport, Estimate, Evaluation, Kept, ReliabilityBin, Shift
+from topwork.model import Evaluated, ModelRecord, TrialRecord
+from topwork.report._charts import ReliabilityChart, reliability_chart
+from topwork.report._page import percent
+from topwork.report._pictures import Album, Picture
+from topwork.report._texts import Texts
+
+MOST_PICTURES = 12  # of the worst mistakes, and of the least sure answers
+MOST_CELLS = 12  # kinds of mistakes that are shown in pictures, the most frequent first
+MOST_IN_CELL = 6  # pictures of each
+MOST_IN_MATRIX = 20  # classes up to which the matrix is drawn
+MOST_PAIRS = 40  # kinds of mistakes in a list instead of a matrix
+MOST_CLASSES = 200  # rows of the table
+MOST_NOTES = 30
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a page is about.
+
+    Attributes:
+        record: Of the model.
+        name: Of the model, brief.
+        metrics: Of the images that measured it; None where none did.
+        evaluated: The same image by image, where that is known.
+        album: Makes their pictures.
+        t: The texts.
+    """
+
+    record: ModelRecord
+    name: str
+    metrics: Evaluation | None
+    evaluated: Evaluated | None
+    album: Album | None
+    t: Texts
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An image with its class and the model's answer."""
+
+    picture: Picture
+    true: str
+    said: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One kind of mistake: counts, and pictures where there are any.
+
+    Attributes:
+        key: Its place, unique on the page.
+        true: What the images show.
+        said: What the model says.
+        count: How many.
+        total: Images of the true class.
+        pictures: Some of them, the surest first.
+    """
+
+    key: str
+    true: str
+    said: str
+    count: int
+    total: int
+    pictures: tuple[Answered, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the confusion matrix: of each cell the count, its share of the row, and the key where it is linked."""
+
+    name: str
+    cells: tuple[tuple[int, float, str], ...]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """The confusion matrix, or where it would be too large its largest cells."""
+
+    classes: tuple[str, ...]
+    rows: tuple[Row, ...]
+    cells: tuple[Cell, ...]
+    more: int
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One metric with its key in the texts, and whether it is a share."""
+
+    key: str
+    estimate: Estimate
+    share: bool
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Confidence against accuracy."""
+
+    chart: ReliabilityChart
+    bins: tuple[ReliabilityBin, ...]
+    ece: float
+    before: float | None
+
+
+@dataclass(frozen=True)
+class Promises:
+    """What the model promises and how that was kept."""
+
+    count: int
+    source: str
+    kept: tuple[Kept, ...]
+
+
+def answer(subject: Subject) -> dict[str, Any]:
+    """Three sentences: how good it is, what it mistakes, and how far it may be trusted."""
+    return {
+        "good": subject.metrics is not None,
+        "warning": subject.evaluated is not None
+        and (subject.evaluated.seen_in_training or bool(subject.evaluated.shift and subject.evaluated.shift.alarm)),
+        "sentences": [*_how_good(subject), *_most_mistaken(subject), *_how_sure(subject)],
+        "metrics": subject.metrics,
+        "record": subject.record,
+    }
+
+
+def _how_good(subject: Subject) -> list[str]:
+    t, metrics = subject.t, subject.metrics
+    if metrics is None:
+        score = subject.record.cross_validation.get("accuracy")
+        return [t("answer_unmeasured"), *([t("answer_cv", share=f"{100 * score:.0f}")] if score is not None else [])]
+    accuracy = metrics.accuracy
+    share, low, high = (f"{100 * each:.0f}" for each in (accuracy.value, accuracy.low, accuracy.high))
+    if subject.evaluated is not None and subject.evaluated.seen_in_training:
+        return [t("answer_seen", share=share)]
+    return [t("answer_good", share=share, low=low, high=high, n=f"{metrics.n:,}")]
+
+
+def _most_mistaken(subject: Subject) -> list[str]:
+    if subject.metrics is None:
+        return []
+    mistakes = _mistakes(subject.metrics)
+    if not mistakes:
+        return [subject.t("answer_flawless")]
+    true, said = mistakes[0]
+    classes, confusion = subject.metrics.classes, subject.metrics.confusion
+    names = {"true": _short(classes[true]), "said": _short(classes[said])}
+    return [subject.t("answer_mistake", **names, count=confusion[true, said], total=confusion[true].sum())]
+
+
+def _how_sure(subject: Subject) -> list[str]:
+    told = subject.evaluated.shift if subject.evaluated else None
+    if told is not None and told.alarm:
+        return [subject.t("answer_shift", unfamiliar=told.unfamiliar, images=told.images)]
+    sure = [(each.level, each.answered, each.accuracy) for each in _kept(subject) if each.answered and each.accuracy]
+    if not sure:
+        return [subject.t("answer_unsure")] if subject.metrics is not None else []
+    level, answered, accuracy = sure[-1]
+    key = "answer_all" if answered.value == 1 else "answer_sure"
+    shares = {"level": f"{level:.0%}", "answered": percent(answered.value), "right": percent(accuracy.value)}
+    return [subject.t(key, **shares)]
+
+
+def data(subject: Subject) -> dict[str, Any]:
+    """What trained and what measured it, and what was noticed."""
+    record = subject.record
+    measured = subject.metrics.n if subject.metrics else 0
+    return {
+        "training": sum(record.data.training),
+        "measured": measured,
+        "left_out": record.data.left_out,
+        "notes": record.data.notes[:MOST_NOTES],
+        "more": max(len(record.data.notes) - MOST_NOTES, 0),
+    }
+
+
+def metrics(subject: Subject) -> tuple[Figure, ...] | None:
+    """Every figure that there is."""
+    found = subject.metrics
+    if found is None:
+        return None
+    figures = [
+        ("accuracy", found.accuracy, True),
+        ("top5", found.top5, True),
+        ("balanced_accuracy", found.balanced_accuracy, True),
+        ("macro_f1", found.macro_f1, True),
+        ("roc_auc", found.roc_auc, False),
+        ("average_precision", found.average_precision, False),
+        ("log_loss", found.log_loss, False),
+        ("brier", found.brier, False),
+        ("ece", found.ece, True),
+    ]
+    return tuple(Figure(key, estimate, share) for key, estimate, share in figures if estimate is not None)
+
+
+def confusion(subject: Subject) -> Confusion | None:
+    """The matrix, where it fits on a page, and the pictures behind its mistakes."""
+    found = subject.metrics
+    if found is None:
+        return None
+    matrix = len(found.classes) <= MOST_IN_MATRIX
+    mistakes = _mistakes(found)
+    cells = [
+        _cell(subject, true, said, pictured=place < MOST_CELLS)
+        for place, (true, said) in enumerate(mistakes[:MOST_PAIRS])
+    ]
+    linked = {cell.key for cell in cells if cell.pictures}
+    rows = tuple(_row(found, place, linked) for place in range(len(found.classes))) if matrix else ()
+    shown = tuple(cell for cell in cells if cell.pictures or not matrix)
+    return Confusion(found.classes, rows, shown, 0 if matrix else max(len(mistakes) - MOST_PAIRS, 0))
+
+
+def _mistakes(found: Evaluation) -> list[tuple[int, int]]:
+    """(true class, said class) of every kind of mistake, the most frequent first."""
+    wrong = found.confusion.copy()
+    np.fill_diagonal(wrong, 0)
+    cells = [(int(true), int(said)) for true, said in zip(*wrong.nonzero(), strict=True)]
+    return sorted(cells, key=lambda cell: (-int(wrong[cell]), cell))
+
+
+def _row(found: Evaluation, true: int, linked: set[str]) -> Row:
+    counts = found.confusion[true]
+    total = max(int(counts.sum()), 1)
+    keys = [_key(true, said) for said in range(len(counts))]
+    cells = [(int(n), int(n) / total, key if key in linked else "") for n, key in zip(counts, keys, strict=True)]
+    return Row(found.classes[true], tuple(cells))
+
+
+def _key(true: int, said: int) -> str:
+    return f"cell-{true}-{said}"
+
+
+def _cell(subject: Subject, true: int, said: int, *, pictured: bool) -> Cell:
+    assert subject.metrics is not None
+    classes, counts = subject.metrics.classes, subject.metrics.confusion
+    pictures: tuple[Answered, ...] = ()
+    if pictured and subject.evaluated is not None:
+        labels, answers = subject.evaluated.dataset.labels, subject.evaluated.probabilities
+        rows = np.flatnonzero((labels == true) & (answers.argmax(axis=1) == said))
+        surest = rows[np.argsort(-answers[rows, said], kind="stable")]
+        pictures = _answered(subject, surest[:MOST_IN_CELL])
+    key = _key(true, said)
+    return Cell(key, classes[true], classes[said], int(counts[true, said]), int(counts[true].sum()), pictures)
+
+
+def worst(subject: Subject) -> tuple[Answered, ...] | None:
+    """Wrong answers, the surest first."""
+    if subject.evaluated is None:
+        return None
+    answers = subject.evaluated.probabilities
+    wrong = np.flatnonzero(answers.argmax(axis=1) != subject.evaluated.dataset.labels)
+    order = np.argsort(-answers[wrong].max(axis=1), kind="stable") if len(wrong) else wrong
+    return _answered(subject, wrong[order][:MOST_PICTURES]) or None
+
+
+def unsure(subject: Subject) -> tuple[Answered, ...] | None:
+    """Answers, the least sure first, right or wrong."""
+    if subject.evaluated is None:
+        return None
+    order = np.argsort(subject.evaluated.probabilities.max(axis=1), kind="stable")
+    return _answered(subject, order[:MOST_PICTURES])
+
+
+def _answered(subject: Subject, rows: npt.NDArray[np.intp]) -> tuple[Answered, ...]:
+    assert subject.evaluated is not None
+    assert subject.album is not None
+    dataset, answers = subject.evaluated.dataset, subject.evaluated.probabilities
+    found = []
+    for row in rows.tolist():
+        said = int(answers[row].argmax())
+        picture = subject.album.picture(row)
+        found.append(Answered(picture, picture.label, dataset.classes[said], float(answers[row, said])))
+    return tuple(found)
+
+
+def per_class(subject: Subject) -> dict[str, Any] | None:
+    """A row for each class; of very many the ones with the lowest recall."""
+    if subject.metrics is None:
+        return None
+    reports: Sequence[ClassReport] = subject.metrics.per_class
+    training = dict(zip(subject.record.classes, subject.record.data.training, strict=True))
+    if len(reports) > MOST_CLASSES:
+        reports = sorted(reports, key=lambda report: report.recall.value if report.recall else 2.0)[:MOST_CLASSES]
+    return {
+        "reports": [(report, training.get(report.name, 0)) for report in reports],
+        "cut": len(reports) < len(subject.metrics.per_class),
+    }
+
+
+def calibration(subject: Subject) -> Calibration | None:
+    """The reliability curve, before and after temperature scaling."""
+    found = subject.metrics
+    if found is None or not found.reliability:
+        return None
+    before = found.before_scaling
+    chart = reliability_chart(found.reliability, before.reliability if before else ())
+    return Calibration(chart, found.reliability, found.ece.value, before.ece if before else None)
+
+
+def promises(subject: Subject) -> Promises | None:
+    """Prediction sets and abstention."""
+    caution, kept = subject.record.caution, _kept(subject)
+    return Promises(caution.images, caution.source, kept) if caution is not None and kept else None
+
+
+def _kept(subject: Subject) -> tuple[Kept, ...]:
+    if subject.evaluated is not None:
+        return subject.evaluated.kept
+    caution = subject.record.caution
+    return tuple(map(Kept.from_dict, caution.kept)) if caution is not None else ()
+
+
+def shift(subject: Subject) -> Shift | None:
+    """Whether the images that measured the model are like those that trained it."""
+    return subject.evaluated.shift if subject.evaluated is not None else None
+
+
+def trials(subject: Subject) -> tuple[TrialRecord, ...] | None:
+    """What was compared on the way."""
+    return subject.record.trials or None
+
+
+def use(subject: Subject) -> dict[str, Any]:
+    """Lines to copy."""
+    name = _short(subject.name)
+    quoted = name if name.replace("/", "").replace("-", "").replace("_", "").replace(".", "").isalnum() else f"'{name}'"
+    lines = [f"topwork predict {quoted} photo.jpg"]
+    if subject.record.caution is not None:
+        lines += [
+            f"topwork predict {quoted} photo.jpg --coverage 0.95",
+            f"topwork predict {quoted} photo.jpg --abstain 0.95",
+        ]
+    lines.append(f"topwork evaluate {quoted} more-photos/")
+    python = ["import topwork", "", f"model = topwork.load({name!r})", 'print(model.predict(["photo.jpg"])[0].label)']
+    return {"command": lines, "python": python}
+
+
+def repeat(subject: Subject) -> list[tuple[str, str]]:
+    """Name in the texts and value of everything that a second run needs."""
+    record = subject.record
+    network, temperature = record.backbone, record.calibration.get("temperature")
+    facts = [
+        ("created", record.created),
+        ("strategy", record.strategy),
+        ("network", network["name"]),
+        ("pretrained_on", network["pretrained_on"]),
+        ("licence", network["licence"]),
+        ("weights", network["weights"]["sha256"]),
+        ("pixels", f"{network['preprocessing']['size']} ({network['preprocessing']['fit']})"),
+        ("outputs", ", ".join(record.outputs)),
+        ("head", record.head),
+        ("temperature", f"{temperature:.4f}" if temperature is not None else ""),
+        ("engine", f"{record.engine.name}, {record.engine.precision}"),
+        ("seed", str(record.seed)),
+        ("fingerprint", record.data.fingerprint),
+        ("versions", ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items()))),
+    ]
+    return [(key, value) for key, value in facts if value]
+
+
+def _short(name: str) -> str:
+    """A name within a sentence."""
+    shown = printable(name)
+    return shown if len(shown) <= 60 else f"{shown[:30]}…{shown[-29:]}"

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.model.samples import CLASSES, copied, easy_folder, photos, textiles
+from tests.report.pages import parsed
+
+from .conftest import Run
+
+QUICK = ("--stages", "last", "--fit", "crop")
+
+
+@pytest.fixture
+def folder(model: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(model, tmp_path / "model"))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    for label in CLASSES:
+        copied(textiles(label)[40:50], tmp_path / "data" / label)
+    return tmp_path / "data"
+
+
+def test_a_fit_leaves_its_page_with_the_pictures_of_what_measured_it(
+    run: Run, tmp_path: Path, shared_cache: Path
+) -> None:
+    done = run("fit", easy_folder(tmp_path / "data"), "-o", tmp_path / "m", *QUICK)
+    assert f"Page:  {tmp_path / 'm' / 'report.html'}\n" in done.out
+    page = parsed((tmp_path / "m" / "report.html").read_text("utf-8"))
+    shown = {node.text for node in page.classed("file")}
+    assert shown
+    assert all((tmp_path / "data" / name).is_file() for name in shown)
+    assert page.all("img")
+    again = run("fit", tmp_path / "data", "-o", tmp_path / "m", *QUICK)  # its own page is no stranger in the folder
+    assert again.code == 0
+
+
+def test_report_measures_and_shows_other_images(run: Run, folder: Path, data: Path) -> None:
+    done = run("report", folder, "--data", data)
+    assert (done.code, done.err) == (0, "")
+    assert done.out == f"Page: {folder / 'report.html'}\n"
+    page = parsed((folder / "report.html").read_text("utf-8"))
+    assert page.attributes["lang"] == "en"
+    assert "30 images that the model had not seen" in page.text
+    assert page.all("img")
+
+
+def test_report_without_images_shows_the_figures_of_the_fit_in_korean(run: Run, folder: Path, tmp_path: Path) -> None:
+    fields = run("report", folder, "--lang", "ko", "-o", tmp_path / "page.html", "--json").json
+    assert fields == {"model": str(folder), "data": None, "page": str(tmp_path / "page.html")}
+    page = parsed((tmp_path / "page.html").read_text("utf-8"))
+    assert page.attributes["lang"] == "ko"
+    assert "한눈에 보기" in page.text
+    assert not page.all("img")
+
+
+def test_report_warns_of_strange_and_of_known_images(run: Run, folder: Path, tmp_path: Path, textile: Path) -> None:
+    copied(photos()[:12], tmp_path / "strange" / "local")
+    assert "12 of 12 images are unlike" in run("report", folder, "--data", tmp_path / "strange").err
+    assert "made from" in run("report", folder, "--data", textile).err
+
+
+def test_a_file_of_the_users_is_left_alone(run: Run, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.html").write_text("<p>mine")
+    message, _ = run("report", folder, "-o", tmp_path / "mine.html").failed()
+    assert "is left as it is" in message
+    assert (tmp_path / "mine.html").read_text() == "<p>mine"
+
+
+def test_another_language_is_a_wrong_command(run: Run, folder: Path) -> None:
+    assert run("report", folder, "--lang", "xx").code == 2
+    assert run("report").code == 2
+
+
+def test_report_of_no_model(run: Run, tmp_path: Path) -> None:
+    message, hint = run("report", tmp_path / "none").failed()
+    assert "there is no such model folder" in message
+    assert hint

@@ -1,0 +1,307 @@
+"""A model's page: what it says, in both languages, and that nothing in it can break or run."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+import string
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from topwork.backbones import EngineChoice, load
+from topwork.data import ImageDataset, from_arrays
+from topwork.errors import ReportError
+from topwork.evaluate import LEVELS, answer_thresholds, evaluate, kept, set_thresholds, shift
+from topwork.heads import LinearHead
+from topwork.model import CautionRecord, DataRecord, EngineRecord, Evaluated, Model, ModelRecord, TrialRecord
+from topwork.report import SECTIONS, model_page
+from topwork.report._texts import _TEXTS, texts
+
+from .pages import Node, parsed
+
+HOSTILE = '"><img src=x onerror=alert(1)><script>alert(1)</script>'
+NAMES = ("고양이", "🐶 dog", "قطة \u202e")
+
+
+def answers(labels: npt.NDArray[np.intp], classes: int, seed: int = 0) -> npt.NDArray[np.float32]:
+    """Probabilities that are mostly right."""
+    rng = np.random.default_rng(seed)
+    logits = rng.standard_normal((len(labels), classes)) + 2.5 * np.eye(classes)[labels]
+    return (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def images(classes: Sequence[str], count: int, seed: int = 0) -> ImageDataset:
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 256, (count, 12, 12, 3), np.uint8)
+    given = from_arrays(pixels, [classes[row % len(classes)] for row in range(count)])
+    return given.relabelled(classes) if len(given.classes) == len(classes) else given
+
+
+def evaluated(dataset: ImageDataset, *, strange: bool = False, seen: bool = False) -> Evaluated:
+    labels = dataset.labels.astype(np.intp)
+    said = answers(labels, len(dataset.classes))
+    sharp = said**2 / (said**2).sum(axis=1, keepdims=True)
+    promises = {"levels": LEVELS, "sets": set_thresholds(said, labels), "answers": answer_thresholds(said, labels)}
+    return Evaluated(
+        evaluation=evaluate(said, labels, dataset.classes, before_scaling=sharp),
+        part="test",
+        seen_in_training=seen,
+        dataset=dataset,
+        probabilities=said,
+        shift=shift(np.full(len(labels), 0.01 if strange else 0.5), 200),
+        kept=kept(said, labels, **promises),
+    )
+
+
+def model(found: Evaluated | None, classes: Sequence[str], **changes: object) -> Model:
+    backbone = load("lite0")
+    record = ModelRecord(
+        classes=tuple(classes),
+        strategy="probe",
+        backbone=backbone.to_dict(),
+        outputs=("embedding",),
+        engine=EngineRecord(**dataclasses.asdict(EngineChoice("openvino", "f32"))),
+        head="linear",
+        calibration={"temperature": 0.5},
+        cross_validation={"accuracy": 0.9},
+        trials=(
+            TrialRecord(question="stages", answer="last", images=9, accuracy=0.8, log_loss=0.4, chosen=False),
+            TrialRecord(question="odd", answer=HOSTILE, images=9, accuracy=None, log_loss=None, chosen=True),
+        ),
+        metrics=found.evaluation.to_dict() if found else None,
+        caution=CautionRecord(
+            source="cross-validation",
+            images=50,
+            levels=LEVELS,
+            sets=(0.1,) * len(LEVELS),
+            answers=(0.5,) * 40,
+            kept=tuple(each.to_dict() for each in found.kept),
+        )
+        if found
+        else None,
+        data=DataRecord(
+            fingerprint="f" * 64,
+            training=(5,) * len(classes),
+            held_out=found.evaluation.n if found else 0,
+            held_out_part="test" if found else "",
+            left_out=2,
+            notes=(HOSTILE,),
+        ),
+        seed=0,
+        versions={"topwork": "0.1"},
+        created="2026-11-21T12:00:00+00:00",
+    ).model_copy(update=changes)
+    width = len(classes)
+    head = LinearHead(
+        np.zeros(1280, np.float32),
+        np.ones(1280, np.float32),
+        np.zeros((1280, width), np.float32),
+        np.zeros(width, np.float32),
+        0.5,
+    )
+    return Model(record, head, backbone)
+
+
+def page_of(classes: Sequence[str] = NAMES, count: int = 60, *, language: str = "en", **how: bool) -> Node:
+    found = evaluated(images(classes, count), **how)
+    return parsed(model_page(model(found, found.dataset.classes), "my model", found, language=language))  # type: ignore[arg-type]
+
+
+def section(page: Node, name: str) -> Node:
+    (found,) = [node for node in page.all("section") if node.attributes["aria-labelledby"] == name]
+    return found
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_every_section_is_there_in_both_languages(language: str) -> None:
+    page = page_of(language=language)
+    t = texts(language)
+    assert page.attributes["lang"] == language
+    assert [node.text for node in page.all("h2")] == [t(each.name) for each in SECTIONS]
+    hangul = re.compile("[가-힣]")
+    assert all(hangul.search(node.text) for node in page.all("h2")) == (language == "ko")
+
+
+def test_the_languages_have_the_same_texts_with_the_same_fields() -> None:
+    fields = [
+        [{name for _, name, _, _ in string.Formatter().parse(text) if name} for text in pair]
+        for pair in _TEXTS.values()
+    ]
+    assert all(english == korean for english, korean in fields)
+    assert all(text.strip() for pair in _TEXTS.values() for text in pair)
+    assert all(each.name in _TEXTS for each in SECTIONS)
+
+
+def test_another_language_is_refused() -> None:
+    with pytest.raises(ReportError, match="no page in 'xx'") as refused:
+        model_page(model(None, NAMES), "m", language="xx")  # type: ignore[arg-type]
+    assert "en, ko" in refused.value.hint
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_the_page_stands_alone_and_can_be_found_ones_way_in(language: str) -> None:
+    found = evaluated(images(NAMES, 60))
+    html = model_page(model(found, NAMES), "m", found, language=language)  # type: ignore[arg-type]
+    page = parsed(html)
+    assert not page.all("script", "link", "iframe", "object", "form", "base")
+    assert {name for node in page.nodes() for name in node.attributes if name.startswith("on")} == set()
+    assert all(node.attributes["src"].startswith("data:image/") for node in page.all("img"))
+    assert not re.search(r"https?:|url\(|@import", html)
+    ids = [node.attributes["id"] for node in page.nodes() if "id" in node.attributes]
+    assert len(ids) == len(set(ids))
+    assert all(node.attributes["href"][0] == "#" and node.attributes["href"][1:] in ids for node in page.all("a"))
+    levels = [int(node.tag[1]) for node in page.all("h1", "h2", "h3")]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    assert all(node.attributes["alt"] for node in page.all("img"))
+    assert all(cell.attributes["scope"] in ("col", "row") for cell in page.all("th"))
+    assert all(node.attributes["aria-label"] for node in page.all("svg"))
+
+
+def test_the_answer_is_three_sentences_with_the_figures() -> None:
+    found = evaluated(images(NAMES, 60))
+    page = parsed(model_page(model(found, NAMES), "m", found))
+    first, second, third = (node.text for node in section(page, "answer").all("p"))
+    accuracy = found.evaluation.accuracy
+    assert first.startswith(f"Of 100 new images of this kind, about {100 * accuracy.value:.0f} will be named right")
+    assert f"{100 * accuracy.low:.0f} to {100 * accuracy.high:.0f}" in first
+    wrong = found.evaluation.confusion.copy()
+    np.fill_diagonal(wrong, 0)
+    assert f": {wrong.max()} of 20 images" in second
+    assert "let a person look at the rest" in third
+
+
+def test_a_shift_and_seen_images_warn() -> None:
+    strange = section(page_of(strange=True), "answer")
+    assert "Beware: 60 of the 60 images are unlike" in strange.text
+    assert strange.classed("warning")
+    assert section(page_of(strange=True), "shift").text.count("No: 60 of 60") == 1
+    seen = section(page_of(seen=True), "answer")
+    assert "better than it is" in seen.text
+    assert seen.classed("warning")
+    assert not section(page_of(), "answer").classed("warning")
+
+
+def test_a_cell_leads_to_the_pictures_behind_it() -> None:
+    found = evaluated(images(NAMES, 60))
+    page = parsed(model_page(model(found, NAMES), "m", found))
+    confusion = section(page, "confusion")
+    counts = [[cell.text for cell in row.all("td")] for row in confusion.one("tbody").all("tr")]
+    assert counts == [[str(count) for count in row] for row in found.evaluation.confusion.tolist()]
+    links = {node.attributes["href"][1:]: int(node.text) for node in confusion.all("a")}
+    assert links
+    said = found.probabilities.argmax(axis=1)
+    for details in confusion.all("details"):
+        (key,) = [node.attributes["id"] for node in details.nodes() if "id" in node.attributes]
+        _, true, guess = key.split("-")
+        rows = np.flatnonzero((found.dataset.labels == int(true)) & (said == int(guess)))
+        assert links[key] == len(rows)
+        shown = [node.text for node in details.classed("file")]
+        assert set(shown) <= {found.dataset.paths[row] for row in rows}
+        assert len(shown) == min(len(rows), 6)
+
+
+def test_the_worst_are_the_surest_wrong_answers() -> None:
+    found = evaluated(images(NAMES, 60))
+    page = parsed(model_page(model(found, NAMES), "m", found))
+    wrong = np.flatnonzero(found.probabilities.argmax(axis=1) != found.dataset.labels)
+    expected = sorted(wrong, key=lambda row: -found.probabilities[row].max())[:12]
+    assert [node.text for node in section(page, "worst").classed("file")] == [
+        found.dataset.paths[row] for row in expected
+    ]
+    unsure = np.argsort(found.probabilities.max(axis=1), kind="stable")[:12]
+    assert [node.text for node in section(page, "unsure").classed("file")] == [
+        found.dataset.paths[row] for row in unsure
+    ]
+
+
+def test_names_with_markup_stay_text() -> None:
+    classes = (HOSTILE, "b" * 400, "two\nlines")
+    found = evaluated(images(classes, 30))
+    html = model_page(model(found, found.dataset.classes, strategy=HOSTILE), HOSTILE, found)
+    html.encode("utf-8")
+    page = parsed(html)
+    assert not page.all("script")
+    assert all(node.attributes["src"].startswith("data:") for node in page.all("img"))
+    assert HOSTILE in page.one("title").text
+    assert HOSTILE in [node.text for node in section(page, "per_class").all("bdi")]
+    assert any(HOSTILE in node.text for node in section(page, "trials").all("td"))
+    assert any(HOSTILE in node.text for node in section(page, "data").all("li"))
+
+
+def test_korean_emoji_and_right_to_left_names() -> None:
+    page = page_of(language="ko")
+    names = [node.text for node in section(page, "per_class").all("bdi")]
+    assert sorted(names) == sorted(["고양이", "🐶 dog", r"قطة \u202e"])
+
+
+def test_a_thousand_classes_and_ten_thousand_images_stay_small() -> None:
+    classes = [f"class {place:04}" for place in range(1000)]
+    found = evaluated(images(classes, 10_000))
+    html = model_page(model(found, found.dataset.classes), "m", found)
+    assert len(html.encode()) < 5_000_000
+    page = parsed(html)
+    assert len(section(page, "per_class").one("tbody").all("tr")) == 200
+    confusion = section(page, "confusion")
+    assert not confusion.all("table")
+    assert len(confusion.all("details")) == 12
+    assert len(confusion.classed("pair")) == 28
+    assert "more." in confusion.text
+
+
+def test_one_class_alone_and_a_flawless_model() -> None:
+    dataset = images(NAMES, 30)
+    flawless = np.eye(3, dtype=np.float32)[dataset.labels] * 0.97 + 0.01
+    one = dataset.select(dataset.labels == 0)
+    for part, said in ((dataset, flawless), (one, flawless[dataset.labels == 0])):
+        found = Evaluated(evaluate(said, part.labels, part.classes), "", False, part, said)
+        page = parsed(model_page(model(found, NAMES), "m", found))
+        assert "Not one of the images was taken for another class" in section(page, "answer").text
+        assert [node for node in page.all("section") if node.attributes["aria-labelledby"] == "worst"] == []
+    assert "ROC-AUC" not in section(page, "metrics").text
+
+
+def test_a_loaded_model_has_its_figures_without_pictures() -> None:
+    found = evaluated(images(NAMES, 60))
+    page = parsed(model_page(model(found, NAMES), "m"))
+    assert not page.all("img", "details") or not page.all("img")
+    shown = [node.attributes["aria-labelledby"] for node in page.all("section")]
+    assert shown == [each.name for each in SECTIONS if each.name not in ("worst", "unsure", "shift")]
+
+
+def test_an_older_model_and_one_that_nothing_measured() -> None:
+    found = evaluated(images(NAMES, 60))
+    older = model(found, NAMES, caution=None)
+    assert older.record.metrics is not None
+    first = ("n", "classes", "accuracy", "macro_f1", "log_loss", "ece", "per_class", "confusion")
+    metrics = {name: older.record.metrics[name] for name in first}
+    page = parsed(model_page(model(found, NAMES, caution=None, metrics=metrics), "m"))
+    shown = {node.attributes["aria-labelledby"] for node in page.all("section")}
+    assert {"metrics", "confusion", "per_class"} <= shown
+    assert not {"calibration", "promises"} & shown
+    unmeasured = parsed(model_page(model(None, NAMES), "m"))
+    assert "nobody knows how good this model is" in section(unmeasured, "answer").text
+    assert "90 of 100" in section(unmeasured, "answer").text
+
+
+def test_the_same_gives_the_same_page() -> None:
+    found = evaluated(images(NAMES, 30))
+    assert model_page(model(found, NAMES), "m", found) == model_page(model(found, NAMES), "m", found)
+
+
+def test_images_that_are_gone_are_named(tmp_path: Path) -> None:
+    from topwork.data import read
+
+    for row in range(12):
+        place = tmp_path / NAMES[row % 2] / f"{row}.png"
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(b"gone since")
+    found = evaluated(read(tmp_path))
+    page = parsed(model_page(model(found, found.dataset.classes), "m", found))
+    assert not page.all("img")
+    assert "No picture" in section(page, "unsure").text
