@@ -16,7 +16,7 @@ import pytest
 from topwork.backbones import EngineChoice, load
 from topwork.data import ImageDataset, from_arrays
 from topwork.errors import ReportError
-from topwork.evaluate import LEVELS, answer_thresholds, evaluate, kept, set_thresholds, shift
+from topwork.evaluate import LEVELS, Estimate, answer_thresholds, evaluate, kept, set_thresholds, shift
 from topwork.heads import LinearHead
 from topwork.model import CautionRecord, DataRecord, EngineRecord, Evaluated, Model, ModelRecord, TrialRecord
 from topwork.report import SECTIONS, model_page
@@ -173,7 +173,13 @@ def test_the_answer_is_three_sentences_with_the_figures() -> None:
     wrong = found.evaluation.confusion.copy()
     np.fill_diagonal(wrong, 0)
     assert f": {wrong.max()} of 20 images" in second
+    assert "It is sure enough of all of them: where 95% was promised" in third
+    few = [dataclasses.replace(each, answered=Estimate(0.4, 0.3, 0.5)) for each in found.kept[:1]]
+    third = section(parsed(model_page(model(found, NAMES), "m", dataclasses.replace(found, kept=few))), "answer").text
+    assert "it answers 40.0 % of the images" in third
     assert "let a person look at the rest" in third
+    none = dataclasses.replace(found, kept=())
+    assert "cannot promise" in section(parsed(model_page(model(found, NAMES), "m", none)), "answer").text
 
 
 def test_a_shift_and_seen_images_warn() -> None:
@@ -240,6 +246,7 @@ def test_korean_emoji_and_right_to_left_names() -> None:
     assert sorted(names) == sorted(["고양이", "🐶 dog", r"قطة \u202e"])
 
 
+@pytest.mark.slow
 def test_a_thousand_classes_and_ten_thousand_images_stay_small() -> None:
     classes = [f"class {place:04}" for place in range(1000)]
     found = evaluated(images(classes, 10_000))
