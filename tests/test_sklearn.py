@@ -182,6 +182,18 @@ def test_a_fitted_estimator_can_be_pickled(paths: list[str], labels: npt.NDArray
     np.testing.assert_array_equal(again.predict_proba(paths), classifier.predict_proba(paths))
 
 
+def test_the_engine_that_fitting_opened_serves_every_later_call(
+    paths: list[str], labels: npt.NDArray[np.str_], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier = TransferClassifier().fit(paths, labels)
+    expected = classifier.predict_proba(paths)
+    again = pickle.loads(pickle.dumps(classifier))
+    monkeypatch.setattr("topwork.backbones._engine.open_engine", lambda *_, **__: pytest.fail("another engine"))
+    np.testing.assert_array_equal(classifier.predict_proba(paths), expected)
+    with pytest.raises(pytest.fail.Exception, match="another engine"):
+        again.predict_proba(paths)
+
+
 def test_a_pipeline_of_file_names(paths: list[str], labels: npt.NDArray[np.str_]) -> None:
     pipeline = make_pipeline(FeatureExtractor(), StandardScaler(), LogisticRegression()).fit(paths, labels)
     assert pipeline.predict([photos()[12], textiles("local")[12]]).tolist() == ["photo", "cloth"]

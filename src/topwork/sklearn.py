@@ -26,6 +26,7 @@ from topwork.backbones import (
     Backbone,
     EngineChoice,
     EngineName,
+    Engines,
     Fit,
     Pooling,
     load,
@@ -64,36 +65,51 @@ def _sources(X: Any) -> list[Source]:
     return sources
 
 
-def _extracted(
-    X: Any, backbone: Backbone, outputs: tuple[str, ...], engine: EngineName | None, choice: EngineChoice | None
-) -> Extraction:
-    """Features (N, D) of all images of X, and the engine and precision that made them.
+class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
+    """What both estimators do with images; the engines that it opened once serve every later call."""
 
-    Args:
-        X: Images.
-        backbone: Whose features.
-        outputs: Which of them.
-        engine: What runs the network, where nothing is fitted yet.
-        choice: What ran it when the estimator was fitted; prediction must do the same.
+    backbone_: Backbone
+    outputs_: tuple[str, ...]
+    engine: EngineName | None
+    _engines: Engines | None = None
 
-    Raises:
-        ImageError: One cannot be used: rows must stay as many as the labels, so nothing is left out here.
-    """
-    sources = _sources(X)
-    wanted = nearest_choice(choice) if choice else None
-    found = extract_few(sources, backbone, outputs, engine=engine, choice=wanted)
-    if found.refused:
-        place, reason = found.refused[0]
-        source = sources[place]
-        name = f" ({printable(os.fspath(source))})" if isinstance(source, str | os.PathLike) else ""
-        raise ImageError(
-            f"image {place}{name} cannot be used: {reason} ({len(found.refused)} such in all)",
-            hint="take them out of X and y; topwork.read and topwork.fit do so by themselves",
+    def _extracted(self, X: Any, choice: EngineChoice | None) -> Extraction:
+        """Features (N, D) of all images of X, and the engine and precision that made them.
+
+        Args:
+            X: Images.
+            choice: What ran the network when the estimator was fitted; prediction must do the same. None: fit it now.
+
+        Raises:
+            ImageError: One cannot be used: rows must stay as many as the labels, so nothing is left out here.
+        """
+        sources = _sources(X)
+        if choice is None or self._engines is None:
+            self._engines = Engines(self.backbone_, self.outputs_)
+        found = extract_few(
+            sources,
+            self.backbone_,
+            self.outputs_,
+            engine=self.engine,
+            choice=nearest_choice(choice) if choice else None,
+            open_network=self._engines,
         )
-    return found
+        if found.refused:
+            place, reason = found.refused[0]
+            source = sources[place]
+            name = f" ({printable(os.fspath(source))})" if isinstance(source, str | os.PathLike) else ""
+            raise ImageError(
+                f"image {place}{name} cannot be used: {reason} ({len(found.refused)} such in all)",
+                hint="take them out of X and y; topwork.read and topwork.fit do so by themselves",
+            )
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the engines, which are opened again where they are needed."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_engines"}
 
 
-class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class FeatureExtractor(TransformerMixin, _ImageEstimator):  # type: ignore[misc]
     """Images in, a pretrained network's features out.
 
     Args:
@@ -138,7 +154,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.backbone_ = load(self.backbone, weights=self.weights, size=self.size).replace(fit=self.fit_image)
         self.outputs_ = self.backbone_.outputs(self.stages, self.pooling)
         self.n_features_out_ = sum(map(self.backbone_.width, self.outputs_))
-        self.choice_ = _extracted(sources[:PARITY_IMAGES], self.backbone_, self.outputs_, self.engine, None).choice
+        self.choice_ = self._extracted(sources[:PARITY_IMAGES], None).choice
         return self
 
     def transform(self, X: Any) -> npt.NDArray[np.float32]:
@@ -155,7 +171,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             ImageError: An image cannot be used.
         """
         check_is_fitted(self)
-        return _extracted(X, self.backbone_, self.outputs_, self.engine, self.choice_).values
+        return self._extracted(X, self.choice_).values
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Names such as ``blocks.4/max[17]``."""
@@ -168,7 +184,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return _image_tags(super().__sklearn_tags__())
 
 
-class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class TransferClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc]
     """A pretrained network with a new linear head; strength by cross-validation, probabilities calibrated.
 
     It takes the stages and the fit that it is given; ``topwork.fit`` measures which are best, and a grid search over
@@ -234,7 +250,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise DataError(f"all {len(y)} images are of class {self.classes_[0]}; two classes are needed")
         self.backbone_ = load(self.backbone, weights=self.weights, size=self.size).replace(fit=self.fit_image)
         self.outputs_ = self.backbone_.outputs(self.stages, self.pooling)
-        found = _extracted(sources, self.backbone_, self.outputs_, self.engine, None)
+        found = self._extracted(sources, None)
         self.choice_ = found.choice
         fitted = fit_linear(
             found.values,
@@ -250,7 +266,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:
         """Probabilities (N, C) in the order of ``classes_``."""
         check_is_fitted(self, "head_")
-        found = _extracted(X, self.backbone_, self.outputs_, self.engine, self.choice_)
+        found = self._extracted(X, self.choice_)
         return self.head_.probabilities(found.values)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
