@@ -144,11 +144,26 @@ def test_evaluate_measures_the_held_out_part_and_says_so(run: Run, model: Path, 
     assert (run("evaluate", model, tmp_path).err, run("evaluate", model, tmp_path, "--json").json["n"]) == ("", 12)
 
 
-def test_evaluate_says_when_the_model_was_trained_on_the_data(run: Run, model: Path, textile: Path) -> None:
+def test_evaluate_measures_what_did_not_train_the_model_of_its_own_data(run: Run, model: Path, textile: Path) -> None:
     done = run("evaluate", model, textile)
-    assert (done.code, done.err) == (0, "")
+    assert done.code == 0
+    assert done.err == "note: the model was made from this data; the 12 images that did not train it are measured\n"
+    fields = run("evaluate", model, textile, "--json").json
+    told = load(model).record.metrics
+    assert told is not None
+    assert (fields["n"], fields["part"], fields["seen_in_training"]) == (12, "test", False)
+    assert fields["confusion"] == told["confusion"]
+
+
+def test_evaluate_says_when_the_model_was_trained_on_all_of_the_data(
+    run: Run, tmp_path: Path, shared_cache: Path
+) -> None:
+    data = easy_folder(tmp_path / "data")
+    run("fit", data, "-o", tmp_path / "m", "--test", "0", *QUICK)
+    done = run("evaluate", tmp_path / "m", data)
+    assert done.code == 0
     assert done.out.startswith("This is the data that the model was made from")
-    assert run("evaluate", model, textile, "--json").json["seen_in_training"] is True
+    assert run("evaluate", tmp_path / "m", data, "--json").json["seen_in_training"] is True
 
 
 def test_check_writes_a_page_with_pictures(run: Run, tmp_path: Path, shared_cache: Path) -> None:

@@ -61,7 +61,9 @@ def test_report_without_images_shows_the_figures_of_the_fit_in_korean(run: Run, 
 def test_report_warns_of_strange_and_of_known_images(run: Run, folder: Path, tmp_path: Path, textile: Path) -> None:
     copied(photos()[:12], tmp_path / "strange" / "local")
     assert "12 of 12 images are unlike" in run("report", folder, "--data", tmp_path / "strange").err
-    assert "made from" in run("report", folder, "--data", textile).err
+    assert "the 12 images that did not train it" in run("report", folder, "--data", textile).err
+    page = parsed((folder / "report.html").read_text("utf-8"))
+    assert "12 images that the model had not seen" in page.text
 
 
 def test_a_file_of_the_users_is_left_alone(run: Run, folder: Path, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def parted(tmp_path: Path, shared_cache: Path) -> Path:
 
 
 def test_the_public_names_are_there() -> None:
-    assert topwork.fitting.__all__ == ["fit", "from_words", "sample_folder"]
+    assert topwork.fitting.__all__ == ["fit", "from_words", "held_out_again", "sample_folder"]
     assert topwork.fit is fit
 
 

@@ -46,10 +46,22 @@ def evaluate(
     dataset = read(data, classes=models[0].classes)
     if len(models) == 2:
         return _compare(console, folders, models, dataset, data, {"seed": seed, "cache": cache})
+    dataset = unseen(console, models[0], dataset)
     with console.progress():
         found = models[0].evaluate(dataset, seed=seed, cache=cache, progress=console.step("features"))
     console.notes([*dataset.notes, *unlike(found.shift)])
     console.result({"model": str(folders[0]), "data": str(data), **_fields(found)}, evaluated(found))
+
+
+def unseen(console: Console, model: Model, dataset: ImageDataset) -> ImageDataset:
+    """Of a model's own data the images that did not train it, which is told; other data as it is."""
+    from topwork.fitting import held_out_again
+
+    found = held_out_again(model, dataset)
+    if found is None:
+        return dataset
+    console.note(f"note: the model was made from this data; the {len(found)} images that did not train it are measured")
+    return found
 
 
 def _compare(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from topwork.cli._console import Console
-from topwork.cli._evaluate import SEEN, unlike
+from topwork.cli._evaluate import SEEN, unlike, unseen
 from topwork.cli._text import printable
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def report(
     require_free(page)
     evaluated = None
     if data is not None:
-        dataset = read(data, classes=loaded.classes)
+        dataset = unseen(console, loaded, read(data, classes=loaded.classes))
         with console.progress():
             evaluated = loaded.evaluate(dataset, seed=seed, cache=cache, progress=console.step("features"))
         console.notes([*dataset.notes, *([SEEN] if evaluated.seen_in_training else []), *unlike(evaluated.shift)])

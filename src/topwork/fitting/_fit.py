@@ -98,6 +98,8 @@ def fit(
     fitted = _fitted(dataset, networks, chosen, announce)
     held_out = dataset.held_out_part
     record = _record(checkup, fitted, held_out, chosen.seed)
+    if held_out and not given.held_out_part:
+        record = _with_split(record, test, dataset.part(held_out).fingerprint())
     history = [epoch.model_dump() for epoch in fitted.history] if isinstance(fitted, Finetuned) else []
     novelty = novelty_of(fitted.table, fitted.unseen, chosen.seed)
     model = Model(record, fitted.head, fitted.table.backbone, history, novelty)
@@ -236,6 +238,12 @@ def _told(fitted: Fitted) -> Sequence[str]:
     if isinstance(fitted, ZeroShot):
         return [fitted.reason] if fitted.reason else []
     return fitted.notes if isinstance(fitted, Finetuned) else ()
+
+
+def _with_split(record: ModelRecord, share: float, fingerprint: str) -> ModelRecord:
+    """The record with what tells the held-out images again when the same data is given (``held_out_again``)."""
+    split = {"held_out_share": share, "held_out_fingerprint": fingerprint}
+    return record.model_copy(update={"data": record.data.model_copy(update=split)})
 
 
 def _record(checkup: Checkup, fitted: Fitted, held_out: str, seed: int) -> ModelRecord:

@@ -107,6 +107,8 @@ class DataRecord(_Strict):
         training: Images of each class in the training part, in the order of the classes.
         held_out: Images of the part that measured the model; 0 where there was none.
         held_out_part: Its name.
+        held_out_share: What was to be set aside of data without parts; 0 where it had parts, or nothing was.
+        held_out_fingerprint: SHA-256 as above, of the images that were set aside; empty likewise.
         left_out: Files that could not be used.
         notes: What the user was told of the data.
     """
@@ -115,6 +117,8 @@ class DataRecord(_Strict):
     training: tuple[int, ...]
     held_out: int
     held_out_part: str
+    held_out_share: float = 0.0
+    held_out_fingerprint: str = ""
     left_out: int
     notes: tuple[str, ...]
 
