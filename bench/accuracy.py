@@ -18,7 +18,7 @@ from topwork.strategies import ProbeOptions
 
 def row(name: str, folder: str, seed: int, test: float) -> tuple[str, ...]:
     start = time.perf_counter()
-    model = fit(folder, options=ProbeOptions(seed=seed), test=test)
+    model = fit(folder, strategy="probe", options=ProbeOptions(seed=seed), test=test)
     wall = time.perf_counter() - start
     metrics, chosen = model.metrics, [trial.answer for trial in model.record.trials if trial.chosen]
     assert metrics is not None

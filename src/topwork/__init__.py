@@ -16,22 +16,25 @@ from typing import TYPE_CHECKING, Any
 from topwork._version import __version__
 
 if TYPE_CHECKING:
+    from topwork.advising import AdviceOptions
     from topwork.backbones import load as load_backbone
     from topwork.checking import check
     from topwork.data import ImageDataset, read
     from topwork.errors import TopworkError
     from topwork.features import extract
-    from topwork.fitting import fit
+    from topwork.fitting import advise, fit
     from topwork.model import Model, load
     from topwork.strategies import AsIsOptions, ProbeOptions
 
 # Public name -> the room it comes from and its name there. Loaded on first use, so that `import topwork` is light.
 _ROOMS = {
+    "AdviceOptions": ("topwork.advising", "AdviceOptions"),
     "AsIsOptions": ("topwork.strategies", "AsIsOptions"),
     "ImageDataset": ("topwork.data", "ImageDataset"),
     "Model": ("topwork.model", "Model"),
     "ProbeOptions": ("topwork.strategies", "ProbeOptions"),
     "TopworkError": ("topwork.errors", "TopworkError"),
+    "advise": ("topwork.fitting", "advise"),
     "check": ("topwork.checking", "check"),
     "extract": ("topwork.features", "extract"),
     "fit": ("topwork.fitting", "fit"),
@@ -41,12 +44,14 @@ _ROOMS = {
 }
 
 __all__ = [
+    "AdviceOptions",
     "AsIsOptions",
     "ImageDataset",
     "Model",
     "ProbeOptions",
     "TopworkError",
     "__version__",
+    "advise",
     "check",
     "extract",
     "fit",

@@ -17,8 +17,8 @@ from topwork.model import load
 
 from .conftest import TOPWORK, Run
 
-COMMANDS = ("check", "fit", "evaluate", "report", "predict", "models", "doctor", "demo")
-QUICK = ("--stages", "last", "--fit", "crop")
+COMMANDS = ("check", "advise", "fit", "evaluate", "report", "predict", "models", "doctor", "demo")
+QUICK = ("--strategy", "probe", "--stages", "last", "--fit", "crop")
 
 
 def test_help_and_version(spawn: Run) -> None:
@@ -44,7 +44,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_fit_says_how_good_where_and_what_next(run: Run, textile: Path, tmp_path: Path) -> None:
     out = tmp_path / "model"
-    done = run("fit", textile, "-o", out)
+    done = run("fit", textile, "-o", out, "--strategy", "probe")
     assert (done.code, done.err) == (0, "")  # no notes, and no progress where nobody watches
     assert done.out.startswith("48 training images in 3 classes\n")
     assert "Accuracy on 12 held-out images (test): " in done.out
@@ -54,7 +54,8 @@ def test_fit_says_how_good_where_and_what_next(run: Run, textile: Path, tmp_path
 
 def test_fit_compares_backbones(run: Run, textile: Path, tmp_path: Path) -> None:
     done = run(
-        "fit", textile, "-o", tmp_path / "model", "--backbone", "lite0, mobilenet-v3-small", "--weights", "random"
+        *("fit", textile, "-o", tmp_path / "model", "--strategy", "probe"),
+        *("--backbone", "lite0, mobilenet-v3-small", "--weights", "random"),
     )
     assert "By cross-validation the backbone is tf_efficientnet_lite0 (" in done.out
     assert done.out.splitlines()[1].count("chosen") == 1
@@ -405,7 +406,7 @@ def test_values_that_finetune_cannot_take_are_refused(
 
 def test_a_budget_shortens_the_training(run: Run, tmp_path: Path, shared_cache: Path) -> None:
     data = easy_folder(tmp_path / "data", count=8)
-    asked = ("--strategy", "finetune", "--unfreeze", "1", "--epochs", "2000", "--size", "64", "--budget", "4s", *QUICK)
+    asked = (*QUICK, "--strategy", "finetune", "--unfreeze", "1", "--epochs", "2000", "--size", "64", "--budget", "4s")
     done = run("fit", data, "-o", tmp_path / "m", *asked)
     assert done.code == 0
     history = load(tmp_path / "m").history
@@ -415,7 +416,7 @@ def test_a_budget_shortens_the_training(run: Run, tmp_path: Path, shared_cache: 
 
 def test_any_setting_of_the_training_can_be_given(run: Run, tmp_path: Path, shared_cache: Path) -> None:
     data = easy_folder(tmp_path / "data", count=8)
-    asked = ("--strategy", "finetune", "--unfreeze", "1", "--size", "64", "--epochs", "3", *QUICK)
+    asked = (*QUICK, "--strategy", "finetune", "--unfreeze", "1", "--size", "64", "--epochs", "3")
     done = run(
         "fit",
         data,
@@ -438,7 +439,7 @@ def test_any_setting_of_the_training_can_be_given(run: Run, tmp_path: Path, shar
 
 def test_more_stages_than_there_are_is_an_error(run: Run, tmp_path: Path, shared_cache: Path) -> None:
     data = easy_folder(tmp_path / "data")
-    done = run("fit", data, "-o", tmp_path / "m", "--strategy", "finetune", "--unfreeze", "10", *QUICK)
+    done = run("fit", data, "-o", tmp_path / "m", *QUICK, "--strategy", "finetune", "--unfreeze", "10")
     assert done.code == 1
     assert "has 9 stages; 10 of them cannot be trained" in done.err
 
@@ -458,7 +459,7 @@ def test_a_folder_that_only_looks_like_checkpoints_is_left_alone(run: Run, tmp_p
     data = easy_folder(tmp_path / "fruit.training")
     before = sorted(path.name for path in data.rglob("*"))
     assert run("fit", data, "-o", tmp_path / "fruit", *QUICK).code == 0
-    refused = run("fit", data, "-o", tmp_path / "fruit", "--strategy", "finetune", *QUICK)
+    refused = run("fit", data, "-o", tmp_path / "fruit", *QUICK, "--strategy", "finetune")
     assert refused.code == 1
     assert "checkpoints go there, and it holds 'photo'" in refused.err
     assert sorted(path.name for path in data.rglob("*")) == before

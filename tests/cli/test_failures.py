@@ -52,7 +52,7 @@ def test_a_wrong_command_line_is_2_and_touches_nothing(run: Run, given: tuple[st
     ("given", "whose"),
     [
         (("--labels", "a,b"), "zero-shot, not for auto"),
-        (("--strategy", "probe", "--epochs", "6"), "finetune, not for probe"),  # the default, and yet not heard
+        (("--strategy", "probe", "--epochs", "6"), "auto, finetune, not for probe"),  # the default, and yet not heard
         (("--strategy", "probe", "--resume"), "finetune, not for probe"),
         (("--strategy", "finetune", "--blend"), "zero-shot, not for finetune"),
         (("--strategy", "zero-shot", "--map", "map.json"), "as-is, not for zero-shot"),
@@ -93,8 +93,12 @@ def test_a_failure_of_the_real_program(spawn: Run) -> None:
         ),
         (("fit", "d", "-o", "m", "--weights", "w.pth"), "w.pth: there is no such weights file", ""),
         (("fit", "d", "-o", "m", "--size", "3"), "size must be", ""),
-        (("fit", "two", "-o", "m", "--stages", "blocks.9"), "has no stage 'blocks.9'", "its stages are bn1, "),
-        (("fit", "two", "-o", "m", "--stages", ""), "has no stage ''", "its stages are bn1, "),
+        (
+            ("fit", "two", "-o", "m", "--strategy", "probe", "--stages", "blocks.9"),
+            "has no stage 'blocks.9'",
+            "its stages are bn1, ",
+        ),
+        (("fit", "two", "-o", "m", "--strategy", "probe", "--stages", ""), "has no stage ''", "its stages are bn1, "),
         (
             ("fit", "one", "-o", "m"),
             "only one class, 'photo', in one: there is nothing to tell it from",
@@ -216,6 +220,7 @@ def test_closed_streams_do_no_harm(model: Path, tmp_path: Path, shared_cache: Pa
         str(data),
         "-o",
         str(tmp_path / "m"),
+        "--strategy=probe",
         "--stages=last",
     ]
     assert subprocess.run(given, capture_output=True, check=False).returncode == 0
@@ -242,7 +247,18 @@ def _interrupted(process: subprocess.Popen[str]) -> tuple[str, str]:
 def test_ctrl_c_ends_a_fit_plainly_and_leaves_nothing_half(tmp_path: Path, shared_cache: Path) -> None:
     data, temporary = textile_folder(tmp_path / "data", per_class=150), tmp_path / "temporary"
     temporary.mkdir()
-    given = [*TOPWORK, "fit", str(data), "-o", str(tmp_path / "m"), "--engine", "torch-cpu", "--no-cache"]
+    given = [
+        *TOPWORK,
+        "fit",
+        str(data),
+        "-o",
+        str(tmp_path / "m"),
+        "--engine",
+        "torch-cpu",
+        "--no-cache",
+        "--strategy",
+        "probe",
+    ]
     environ = {**os.environ, "TMPDIR": str(temporary)}
     with subprocess.Popen(given, stdout=-1, stderr=-1, text=True, env=environ) as process:
         # The first features are there; all take torch 20 s. Before, libraries are imported, and some swallow a Ctrl-C.
@@ -263,7 +279,16 @@ def test_progress_is_shown_to_a_person_alone(run: Run, tmp_path: Path, shared_ca
     seen = {}
     for flag in ("--cache", "--quiet"):
         leader, follower = pty.openpty()
-        given = [*TOPWORK, "fit", data, "-o", tmp_path / "m", "--stages", "last", "--no-cache", flag]
+        given = [
+            *TOPWORK,
+            "fit",
+            data,
+            "-o",
+            tmp_path / "m",
+            *("--strategy", "probe", "--stages", "last"),
+            "--no-cache",
+            flag,
+        ]
         with subprocess.Popen(given, stdout=-1, stderr=follower, env={**os.environ, "TERM": "xterm"}) as process:
             os.close(follower)
             seen[flag] = _drained(leader)

@@ -22,7 +22,9 @@ def test_a_networks_own_classes_answer_as_in_the_engine(
 
 
 def test_a_model_answers_as_it_predicts(tmp_path: Path, photos: list[Path]) -> None:
-    model = fit(easy_folder(tmp_path / "data"), options=ProbeOptions(engine="torch-cpu", stages="all"))
+    model = fit(
+        easy_folder(tmp_path / "data"), strategy="probe", options=ProbeOptions(engine="torch-cpu", stages="all")
+    )
     subject = Subject.of_model(model, device="cpu")
     assert subject.classes == ("photo", "textile")
     found = subject.probabilities(subject.squares(photos[10:14]))

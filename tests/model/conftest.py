@@ -25,7 +25,7 @@ def textile(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Pat
 
 @pytest.fixture(scope="session")
 def fitted(textile: Path) -> Model:
-    return fit(textile)
+    return fit(textile, strategy="probe")
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ def cloth(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> tuple
     for label in CLASSES:
         copied(textiles(label)[:100], folder / "data" / "train" / label)
         copied(textiles(label)[200:300], folder / "data" / "test" / label)
-    return fit(folder / "data", options=ALL), folder / "data"
+    return fit(folder / "data", strategy="probe", options=ALL), folder / "data"
 
 
 def test_the_thresholds_are_in_model_json_and_come_back(fitted: Model, saved: Path) -> None:

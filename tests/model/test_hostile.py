@@ -223,7 +223,9 @@ def test_fault_48_another_number_of_classes_is_refused(folder: Path) -> None:
 
 
 def test_a_head_of_another_kind_is_refused(tmp_path: Path, spoilt: Spoilt, shared_cache: Path) -> None:
-    knn = fit(easy_folder(tmp_path / "data"), options=ProbeOptions(stages="last", fit="crop", head="knn"))
+    knn = fit(
+        easy_folder(tmp_path / "data"), strategy="probe", options=ProbeOptions(stages="last", fit="crop", head="knn")
+    )
     folder = knn.save(tmp_path / "knn")
     fields = json.loads((folder / "model.json").read_text("utf-8"))
     (folder / "model.json").write_text(json.dumps({**fields, "head": "linear"}), "utf-8")

@@ -11,7 +11,7 @@ from topwork.backbones import load
 from topwork.data import ImageDataset, read, split
 from topwork.features import Progress, extract
 from topwork.strategies import Probe, ProbeOptions, fit_probe
-from topwork.strategies._probe import _TRIAL_IMAGES, _sample, _ways_to_fit
+from topwork.strategies._probe import _TRIAL_IMAGES, _sample, ways_to_fit
 
 from .conftest import MakeTable
 
@@ -110,19 +110,19 @@ def test_the_plainer_fit_goes_by_the_images_proportions(
         for number in range(3):
             _image(tmp_path / label / f"{number}.png", width, height)
     (tmp_path / "a" / "broken.png").write_bytes(b"no image")  # has no proportions, and no say
-    assert _ways_to_fit(read(tmp_path), load()) == expected
+    assert ways_to_fit(read(tmp_path), load()) == expected
 
 
 def test_a_backbone_that_was_given_a_fit_keeps_it(tmp_path: Path) -> None:
     dataset = read(easy_folder(tmp_path / "data", count=2))
-    assert _ways_to_fit(dataset, load().replace(fit="pad")) == ["pad"]
+    assert ways_to_fit(dataset, load().replace(fit="pad")) == ["pad"]
 
 
 def test_images_of_which_none_can_be_read_count_as_oblong(tmp_path: Path) -> None:
     for label in ("a", "b"):
         (tmp_path / label).mkdir()
         (tmp_path / label / "x.jpg").write_bytes(b"")
-    assert _ways_to_fit(read(tmp_path), load()) == ["crop", "squash"]
+    assert ways_to_fit(read(tmp_path), load()) == ["crop", "squash"]
 
 
 def test_a_sample_gives_every_class_its_share(make_table: MakeTable) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from topwork.cli import _text
+from topwork.cli._advise import advise
 from topwork.cli._console import Console, command, fail
 from topwork.cli._evaluate import evaluate, unlike
 from topwork.cli._explain import explain
@@ -90,6 +91,7 @@ def check(
     console.result({"data": str(data), **found.to_dict()}, _text.checked(found, manifest=write, page=page))
 
 
+command(app, "advise")(advise)
 command(app, "fit")(fit)
 
 
@@ -229,15 +231,16 @@ def demo(
 ) -> None:
     """Do the whole job on the sample data set: read, split, train, measure, save, predict."""
     from topwork import fitting, model
+    from topwork.advising import AdviceOptions
     from topwork.data import read, split
 
     model.require_free(out)
     folder = fitting.sample_folder()
     dataset = split(read(folder), test=0.5)
     console.note(f"The sample: pictures of woven textile in three classes, in {folder}")
-    console.note("Half of them train the model, the other half measure it. This takes about half a minute.")
+    console.note("Half of them train the model, the other half measure it. This takes about a minute.")
     with console.progress():
-        fitted = fitting.fit(dataset, announce=console.step)
+        fitted = fitting.fit(dataset, options=AdviceOptions(budget_seconds=60), announce=console.step)
         fitted.save(out)
         write_report(fitted, out)
     unseen = dataset.part("test")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
@@ -77,7 +78,8 @@ class EngineOption(StrEnum):
     torch_cuda = "torch-cuda"
 
 
-_PROBES = (StrategyName.auto, StrategyName.probe, StrategyName.finetune)
+_PROBES = (StrategyName.probe, StrategyName.finetune)
+_CLIMBERS = (StrategyName.auto, StrategyName.finetune)
 _FINETUNE = (StrategyName.finetune,)
 _ZERO_SHOT = (StrategyName.zero_shot,)
 
@@ -85,13 +87,13 @@ STRATEGIES_OF = {
     "stages": _PROBES,
     "pooling": _PROBES,
     "head": _PROBES,
-    "class_weight": _PROBES,
-    "unfreeze": _FINETUNE,
-    "augment": _FINETUNE,
-    "orient": _FINETUNE,
-    "epochs": _FINETUNE,
-    "budget": _FINETUNE,
-    "settings": _FINETUNE,
+    "class_weight": (StrategyName.auto, *_PROBES),
+    "unfreeze": _CLIMBERS,
+    "augment": _CLIMBERS,
+    "orient": _CLIMBERS,
+    "epochs": _CLIMBERS,
+    "budget": _CLIMBERS,
+    "settings": _CLIMBERS,
     "resume": _FINETUNE,
     "class_map": (StrategyName.as_is,),
     "labels": _ZERO_SHOT,
@@ -122,3 +124,17 @@ def require_heard(context: typer.Context, option: str, chosen: str, readers: Map
             raise typer.BadParameter(
                 f"{parameter.opts[0]} is for {option} {', '.join(heard)}, not for {chosen}", ctx=context
             )
+
+
+def seconds(text: str | None) -> float | None:
+    """``90s``, ``5m``, ``1h`` or seconds as a number."""
+    if text is None:
+        return None
+    number, unit = (text[:-1], text[-1]) if text.endswith(("s", "m", "h")) else (text, "s")
+    try:
+        found = float(number) * {"s": 1, "m": 60, "h": 3600}[unit]
+    except ValueError:
+        found = 0.0
+    if not 0 < found < math.inf:
+        raise typer.BadParameter(f"--budget takes a time such as 90s, 5m or 1h, not {text!r}")
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -22,6 +21,7 @@ from topwork.cli._choices import (
     PoolingName,
     StrategyName,
     require_heard,
+    seconds,
 )
 from topwork.cli._console import Console
 from topwork.cli._report import write_report
@@ -43,7 +43,8 @@ def fit(
     strategy: Annotated[
         StrategyName,
         typer.Option(
-            help="The rung: as-is and zero-shot train nothing, probe a head, finetune the backbone too; auto: probe."
+            help="The rung: as-is and zero-shot train nothing, probe a head, finetune the backbone too; "
+            "auto climbs while it pays."
         ),
     ] = StrategyName.auto,
     backbone: Annotated[
@@ -67,7 +68,7 @@ def fit(
         ClassWeightName, typer.Option(help="Whether rare classes weigh more.")
     ] = ClassWeightName.auto,
     unfreeze: Annotated[
-        str, typer.Option(help="For finetune: how many stages to train, counted from the last; all; or auto.")
+        str, typer.Option(help="How many stages finetune trains, counted from the last; all; or auto.")
     ] = "auto",
     augment: Annotated[
         AugmentName, typer.Option(help="For finetune: what is done to a training image.")
@@ -77,7 +78,10 @@ def fit(
     ] = OrientName.auto,
     epochs: Annotated[int, typer.Option(help="For finetune: passes over the training images.", min=1)] = 6,
     budget: Annotated[
-        str | None, typer.Option(help="For finetune: time for the training, such as 90s or 5m; the schedule fits it.")
+        str | None,
+        typer.Option(
+            help="Time, such as 90s or 5m: for auto of everything (5m if not given), for finetune of the training."
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -118,6 +122,7 @@ def fit(
 ) -> None:
     """Train a classifier on DATA and measure it on images it has not seen."""
     from topwork import fitting, model
+    from topwork.advising import BUDGET, AdviceOptions
     from topwork.backbones import load
     from topwork.strategies import (
         INTERRUPTED,
@@ -141,16 +146,18 @@ def fit(
         stages=_names(stages), pooling=pooling.value, head=head.value, class_weight=class_weight.value, **common
     )
     training = out.resolve().with_name(f"{out.resolve().name}.training")
+    how: Any = {"unfreeze": _stage_count(unfreeze), "augment": augment.value, "orient": orient.value, "probe": probe}
+    config: dict[str, Any] = {"epochs": epochs, "seed": seed, **_settings(settings or ())}
     options: Any = probe
+    if strategy is StrategyName.auto:
+        tuning = FinetuneOptions(**how, config=default_config(**config))
+        options = AdviceOptions(budget_seconds=seconds(budget) or BUDGET, forecast=False, finetune=tuning)
     if strategy is StrategyName.as_is:
         options = AsIsOptions(class_map=read_class_map(class_map) if class_map else None, **common)
     if strategy is StrategyName.finetune:
         require_own(training)
-        config = default_config(
-            **{"epochs": epochs, "seed": seed, "budget_seconds": _seconds(budget), **_settings(settings or ())}
-        )
-        how: Any = {"unfreeze": _stage_count(unfreeze), "augment": augment.value, "orient": orient.value}
-        options = FinetuneOptions(**how, config=config, probe=probe, checkpoint=training, resume=resume)
+        config = {"budget_seconds": seconds(budget), **config}
+        options = FinetuneOptions(**how, config=default_config(**config), checkpoint=training, resume=resume)
     if strategy is StrategyName.zero_shot:
         options = _zero_shot_options(labels, descriptions, prompts, text, blend, common)
     names = [name.strip() for name in backbone.split(",")]
@@ -210,20 +217,6 @@ def _settings(texts: Sequence[str]) -> dict[str, Any]:
         except ValueError:
             found[name] = value
     return found
-
-
-def _seconds(text: str | None) -> float | None:
-    """``90s``, ``5m``, ``1h`` or seconds as a number."""
-    if text is None:
-        return None
-    number, unit = (text[:-1], text[-1]) if text.endswith(("s", "m", "h")) else (text, "s")
-    try:
-        seconds = float(number) * {"s": 1, "m": 60, "h": 3600}[unit]
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < math.inf:
-        raise typer.BadParameter(f"--budget takes a time such as 90s, 5m or 1h, not {text!r}")
-    return seconds
 
 
 def _zero_shot_options(

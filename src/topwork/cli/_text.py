@@ -50,6 +50,7 @@ def _choices(record: ModelRecord) -> list[str]:
         + (f"; {_files(record.data.left_out)} left out" if record.data.left_out else "")
     ]
     questions = (
+        ("rung", "Of the ladder's rungs"),
         ("backbone", "By cross-validation the backbone is"),
         ("fit", "By cross-validation the image is taken by"),
         ("stages", "By cross-validation the head reads"),

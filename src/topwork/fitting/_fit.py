@@ -9,15 +9,14 @@ import os
 from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
-import numpy as np
-
 from topwork._version import __version__
+from topwork.advising import AdviceOptions, Clock, Fitted, climb
 from topwork.backbones import DEFAULT, Backbone
-from topwork.backbones import load as load_backbone
-from topwork.checking import BLOCKING, Checkup, vet
-from topwork.data import ImageDataset, LeftOut, grouped, printable, read, split
+from topwork.checking import Checkup
+from topwork.data import ImageDataset, LeftOut, printable
 from topwork.errors import DataError
 from topwork.evaluate import LEVELS, answer_thresholds, set_thresholds
+from topwork.fitting._prepare import loaded, prepared
 from topwork.heads import BlendHead, LinearHead, MappedHead, TextHead
 from topwork.model import (
     CautionRecord,
@@ -35,7 +34,6 @@ from topwork.strategies import (
     AsIsOptions,
     Finetuned,
     FinetuneOptions,
-    Probe,
     ProbeOptions,
     ZeroShot,
     ZeroShotOptions,
@@ -48,8 +46,7 @@ from topwork.strategies import (
 from topwork.train import first_alone
 
 Strategy = Literal["auto", "probe", "finetune", "as-is", "zero-shot"]
-Options = ProbeOptions | FinetuneOptions | AsIsOptions | ZeroShotOptions
-Fitted = Probe | Finetuned | AsIs | ZeroShot
+Options = AdviceOptions | ProbeOptions | FinetuneOptions | AsIsOptions | ZeroShotOptions
 
 _NAMED = 10  # files left out that the notes name
 _LIBRARIES = ("numpy", "openvino", "pillow", "simplejpeg", "timm", "torch")
@@ -69,13 +66,13 @@ def fit(
 
     Args:
         data: A folder of class folders (perhaps under ``train/``, ``val/``, ``test/``), a CSV manifest, or a data set.
-        strategy: Which rung of the ladder; ``auto`` is a probe until advice is built. ``finetune`` trains the top of
-            the backbone too and keeps the probe where that is no worse; ``as-is`` and
-            ``zero-shot`` train nothing.
+        strategy: Which rung of the ladder; ``auto`` climbs it until the next rung is not expected to gain more than it
+            costs (``advise``). ``finetune`` trains the top of the backbone too and keeps the probe where that is no
+            worse; ``as-is`` and ``zero-shot`` train nothing.
         backbone: A name that ``load_backbone`` takes, or a backbone; or several, of which cross-validation on the
             training part keeps the best.
-        options: Of the strategy: ``ProbeOptions``, ``FinetuneOptions`` for ``finetune``, ``AsIsOptions`` for ``as-is``,
-            ``ZeroShotOptions`` for ``zero-shot``.
+        options: Of the strategy: ``AdviceOptions`` for ``auto``, ``ProbeOptions`` for ``probe``, ``FinetuneOptions``
+            for ``finetune``, ``AsIsOptions`` for ``as-is``, ``ZeroShotOptions`` for ``zero-shot``.
         test: Share of the images to hold out where the data has no ``test`` or ``val`` part; 0 holds none out. Copies
             and near copies of one picture stay on one side, there and in cross-validation.
         allow: Names of findings that would stop the fit, such as ``leakage``, to train in spite of.
@@ -89,13 +86,9 @@ def fit(
         BackboneError: The backbone is unknown or its weights are not to be had.
     """
     chosen = _options(strategy, options)
-    given = data if isinstance(data, ImageDataset) else read(data)
-    checkup = vet(given, progress=announce("images") if announce else None)
-    _require_sound(checkup, allow)
-    dataset = _with_parts(grouped(given, checkup.clusters), test, chosen.seed)
-    named = [backbone] if isinstance(backbone, str | Backbone) else backbone
-    networks = [load_backbone(each) if isinstance(each, str) else each for each in named]
-    fitted = _fitted(dataset, networks, chosen, announce)
+    clock = Clock(chosen.budget_seconds) if isinstance(chosen, AdviceOptions) else None
+    checkup, dataset = prepared(data, test=test, seed=chosen.seed, allow=allow, announce=announce)
+    fitted = _fitted(dataset, loaded(backbone), chosen, clock, announce)
     held_out = dataset.held_out_part
     record = _record(checkup, fitted, held_out, chosen.seed)
     if held_out and not given.held_out_part:
@@ -113,7 +106,7 @@ def _options(strategy: str, options: Options | None) -> Options:
         DataError: There is no such strategy, or these are another one's options.
     """
     kinds: dict[str, type[Options]] = {
-        "auto": ProbeOptions,
+        "auto": AdviceOptions,
         "probe": ProbeOptions,
         "finetune": FinetuneOptions,
         "as-is": AsIsOptions,
@@ -127,7 +120,15 @@ def _options(strategy: str, options: Options | None) -> Options:
     return options or kind()
 
 
-def _fitted(dataset: ImageDataset, networks: Sequence[Backbone], options: Options, announce: Announce | None) -> Fitted:
+def _fitted(
+    dataset: ImageDataset,
+    networks: Sequence[Backbone],
+    options: Options,
+    clock: Clock | None,
+    announce: Announce | None,
+) -> Fitted:
+    if isinstance(options, AdviceOptions):
+        return climb(dataset, networks, options, clock=clock, announce=announce).fitted()
     if isinstance(options, ProbeOptions):
         return fit_best_probe(dataset, networks, options, announce=announce)
     if isinstance(options, FinetuneOptions):
@@ -140,33 +141,6 @@ def _fitted(dataset: ImageDataset, networks: Sequence[Backbone], options: Option
     if isinstance(options, ZeroShotOptions):
         return fit_zero_shot(dataset, networks[0], options, announce=announce)
     return fit_as_is(dataset, networks[0], options, announce=announce)
-
-
-def _require_sound(checkup: Checkup, allow: Collection[str]) -> None:
-    """Refuse data on which a model's figures would be a lie.
-
-    Raises:
-        DataError: There is such a finding that is not allowed, or an allowed name that is none.
-    """
-    for name in allow:
-        if name not in BLOCKING:
-            raise DataError(f"no finding that stops a fit is called {name!r}", hint=f"there are {', '.join(BLOCKING)}")
-    blocking = checkup.blocking(allow)
-    if blocking:
-        names = " ".join(f"--allow {found.name}" for found in blocking)
-        raise DataError(
-            f"the model's figures would be untrue: {' '.join(found.what for found in blocking)}",
-            hint=f"{blocking[0].advice}; `topwork check` shows which; {names} trains all the same",
-        )
-
-
-def _with_parts(dataset: ImageDataset, test: float, seed: int) -> ImageDataset:
-    """The data set with a training part, and a held-out part unless none is wanted."""
-    if dataset.held_out_part:
-        return dataset
-    if test == 0:
-        return dataclasses.replace(dataset, parts=np.full(len(dataset), "train"))
-    return split(dataset, test=test, seed=seed)
 
 
 def _measured(model: Model, fitted: Fitted, part: str, seed: int) -> Model:

@@ -2,10 +2,11 @@
 
 from topwork.strategies._as_is import AsIs, AsIsOptions, Way, as_is_head, fit_as_is
 from topwork.strategies._class_map import read_class_map
-from topwork.strategies._compare import Trial
+from topwork.strategies._compare import ClassWeight, Trial, fit_head, held_out_losses
 from topwork.strategies._finetune import INTERRUPTED, Finetuned, FinetuneOptions, default_config, finetune
+from topwork.strategies._order import stratified_order
 from topwork.strategies._own_classes import Candidate, OwnAnswer, OwnClasses
-from topwork.strategies._probe import Announce, Probe, ProbeOptions, fit_probe
+from topwork.strategies._probe import Announce, Probe, ProbeOptions, fit_probe, probe_of, ways_to_fit
 from topwork.strategies._prompts import TEMPLATES, read_descriptions, read_templates
 from topwork.strategies._several import fit_best_probe
 from topwork.strategies._unseen import Unseen, novelty_of
@@ -18,6 +19,7 @@ __all__ = [
     "AsIs",
     "AsIsOptions",
     "Candidate",
+    "ClassWeight",
     "FinetuneOptions",
     "Finetuned",
     "OwnAnswer",
@@ -35,11 +37,16 @@ __all__ = [
     "finetune",
     "fit_as_is",
     "fit_best_probe",
+    "fit_head",
     "fit_probe",
     "fit_zero_shot",
+    "held_out_losses",
     "novelty_of",
+    "probe_of",
     "read_class_map",
     "read_descriptions",
     "read_templates",
+    "stratified_order",
+    "ways_to_fit",
     "words_alone",
 ]

@@ -23,6 +23,7 @@ from topwork.strategies._compare import (
     held_out_losses,
     mean_or_none,
 )
+from topwork.strategies._order import stratified_order
 from topwork.strategies._unseen import Unseen, from_logits, training_rows
 
 _ASPECT_IMAGES = 32  # images whose proportions are looked at
@@ -107,7 +108,7 @@ def fit_probe(
         DataError: Fewer than two classes have a readable training image.
     """
     say = announce or (lambda text: None)
-    plain, *others = _ways_to_fit(dataset.part("train"), backbone) if options.fit == "auto" else [options.fit]
+    plain, *others = ways_to_fit(dataset.part("train"), backbone) if options.fit == "auto" else [options.fit]
     asked = "all" if options.stages == "auto" else options.stages
     outputs = backbone.outputs(asked, options.pooling)
     table = _extracted(dataset, backbone.replace(fit=plain), outputs, options, say("features"))
@@ -160,14 +161,26 @@ def _probe(chosen: _Chosen, options: ProbeOptions) -> Probe:
         knn = fit_knn(train.values, train.dataset.labels, len(train.dataset.classes), seed=options.seed)
         return Probe(knn, table, chosen.trials, None, None)
     fitted = chosen.fitted or fit_head(train, class_weight=options.class_weight, seed=options.seed)
+    return probe_of(table, fitted, chosen.trials)
+
+
+def probe_of(table: FeatureTable, fitted: LinearFit, trials: tuple[Trial, ...]) -> Probe:
+    """The probe that a fitted head makes.
+
+    Args:
+        table: What it reads of every image of the data set.
+        fitted: On the part ``train`` of that.
+        trials: What was compared on the way.
+    """
+    train = table.part("train")
     log_loss = mean_or_none(held_out_losses(fitted, train))
     held = fitted.held_out
     logits = fitted.oof_logits[held] / np.float32(fitted.head.temperature)
     unseen = from_logits("cross-validation", training_rows(table)[held], logits)
-    return Probe(fitted.head, table, chosen.trials, fitted.cv_accuracy, log_loss, unseen)
+    return Probe(fitted.head, table, trials, fitted.cv_accuracy, log_loss, unseen)
 
 
-def _ways_to_fit(train: ImageDataset, backbone: Backbone) -> list[Fit]:
+def ways_to_fit(train: ImageDataset, backbone: Backbone) -> list[Fit]:
     """The plain way first, then what to compare it with.
 
     Taking the whole image costs an oblong one its proportions and a square one nothing; taking the centre costs both
@@ -196,13 +209,7 @@ def _sample(train: FeatureTable, seed: int) -> FeatureTable:
     """A stratified part of the training images, enough to compare two ways on."""
     if len(train) <= _TRIAL_IMAGES:
         return train
-    order = np.random.default_rng(seed).permutation(len(train))
-    labels = train.dataset.labels[order]
-    rank = np.empty(len(order), np.intp)  # of an image within its class, so that every class gives its share
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        rank[rows] = np.arange(len(rows)) * len(order) // len(rows)
-    return train.select(np.sort(order[np.argsort(rank, kind="stable")[:_TRIAL_IMAGES]]))
+    return train.select(np.sort(stratified_order(train.dataset.labels, seed)[:_TRIAL_IMAGES]))
 
 
 def _require_classes(train: ImageDataset) -> None:

@@ -1,0 +1,84 @@
+"""The advice as a value: the ladder, the choice, and what would change it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from topwork.advising._curve import Forecast
+from topwork.advising._describe import Description
+from topwork.advising._rung import Reading, Rung
+from topwork.advising._shortlist import Shortlisted
+from topwork.errors import DataError
+
+
+@dataclass(frozen=True)
+class Advice:
+    """How much of the network to keep.
+
+    Attributes:
+        backbone: Which network.
+        rungs: The ladder, from cheap to dear, those that were not climbed included.
+        choice: Place of the chosen rung; its accuracy is free of the luck of having been chosen.
+        runner_up: Place of the next best; None where nothing else was measured.
+        tie: Whether the two cannot be told apart on these images.
+        reading: What the best head reads of the network.
+        stopped: Why it climbed no further: the number that made it stop.
+        chance: Accuracy of always naming the largest class.
+        learnable: Whether the choice is better than that, beyond chance.
+        description: Of the data.
+        forecast: Of more images; None where there were too few to tell, or no time.
+        shortlist: Of several backbones.
+        changes: What would change the choice, in plain words.
+        budget: Seconds there were.
+        seconds: Seconds it took.
+    """
+
+    backbone: str
+    rungs: tuple[Rung, ...]
+    choice: int
+    runner_up: int | None
+    tie: bool
+    reading: Reading
+    stopped: str
+    chance: float
+    learnable: bool
+    description: Description
+    forecast: Forecast | None
+    shortlist: tuple[Shortlisted, ...]
+    changes: tuple[str, ...]
+    budget: float
+    seconds: float
+
+    @property
+    def chosen(self) -> Rung:
+        """The rung to stand on."""
+        return self.rungs[self.choice]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready fields; ``from_dict`` gives an equal advice back."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Advice:
+        """What ``to_dict`` gave.
+
+        Raises:
+            DataError: A field is missing, unknown or of the wrong kind.
+        """
+        try:
+            forecast = fields["forecast"]
+            return cls(
+                **{
+                    **fields,
+                    "rungs": tuple(map(Rung.from_dict, fields["rungs"])),
+                    "reading": Reading(**fields["reading"]),
+                    "description": Description.from_dict(fields["description"]),
+                    "forecast": None if forecast is None else Forecast.from_dict(forecast),
+                    "shortlist": tuple(Shortlisted(**each) for each in fields["shortlist"]),
+                    "changes": tuple(fields["changes"]),
+                }
+            )
+        except (TypeError, KeyError, ValueError) as error:
+            raise DataError(f"not a saved advice: {error}") from error

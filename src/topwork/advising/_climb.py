@@ -1,0 +1,130 @@
+"""Advice from end to end: climb, choose, and say what would change the choice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from topwork.advising._advice import Advice
+from topwork.advising._clock import Clock
+from topwork.advising._describe import describe
+from topwork.advising._ladder import ORDER, Ladder
+from topwork.advising._options import AdviceOptions
+from topwork.advising._rung import Rung, expected
+from topwork.advising._shortlist import Shortlisted, chosen_ground
+from topwork.advising._starts import as_is_options, zero_shot_options
+from topwork.advising._words import changes
+from topwork.backbones import Backbone
+from topwork.data import ImageDataset
+from topwork.strategies import Announce, AsIs, Finetuned, Probe, Trial, ZeroShot, fit_as_is, fit_zero_shot, probe_of
+
+Fitted = Probe | Finetuned | AsIs | ZeroShot
+
+
+@dataclass(frozen=True, eq=False)
+class Climbed:
+    """Where a climb has ended.
+
+    Attributes:
+        advice: What it has shown.
+        fitted: Makes what stands on the chosen rung, for the whole data set; nothing that the climb has computed is
+            computed again.
+    """
+
+    advice: Advice
+    fitted: Callable[[], Fitted]
+
+
+def climb(
+    dataset: ImageDataset,
+    backbones: Sequence[Backbone],
+    options: AdviceOptions,
+    *,
+    clock: Clock | None = None,
+    announce: Announce | None = None,
+) -> Climbed:
+    """Climb the ladder until the next rung is not expected to gain more than it costs, or the budget is spent.
+
+    Args:
+        dataset: With a part ``train``; nothing is learnt of the held-out parts.
+        backbones: One, or several to choose from.
+        options: Budget, and what all rungs share.
+        clock: Of a budget that has begun already.
+        announce: Called with what begins; may give a progress callback for it.
+
+    Raises:
+        DataError: Fewer than two classes have a readable training image.
+    """
+    clock = clock or Clock(options.budget_seconds)
+    say = announce or (lambda text: None)
+    ground, shortlist = chosen_ground(dataset, backbones, options, clock, say)
+    ladder = Ladder(ground, clock, say)
+    ladder.climb()
+    advice = _advice(ladder, shortlist)
+    return Climbed(advice, lambda: _fitted(ladder, advice))
+
+
+def _advice(ladder: Ladder, shortlist: tuple[Shortlisted, ...]) -> Advice:
+    ground, leader = ladder.ground, ladder.leader
+    chosen = ladder.tuned_rung or leader.rung
+    rungs = tuple(_believed(rung, ladder) for rung in sorted(ladder.rungs, key=lambda rung: ORDER.index(rung.name)))
+    place = next(i for i, rung in enumerate(rungs) if rung.name == chosen)
+    second = _runner_up(rungs, place)
+    trained = (leader.trained or ladder.ways[0].trained) if ladder.tuned is None else ladder.ways[0].trained
+    assert trained is not None
+    advice = Advice(
+        backbone=ground.backbone.name,
+        rungs=rungs,
+        choice=place,
+        runner_up=second,
+        tie=second is not None and _tie(rungs[place], rungs[second]),
+        reading=trained.reading,
+        stopped=ladder.stopped or "the ladder has no more rungs",
+        chance=ladder.chance,
+        learnable=ladder.learnable(),
+        description=describe(ground),
+        forecast=None,
+        shortlist=shortlist,
+        changes=(),
+        budget=ladder.clock.budget,
+        seconds=ladder.clock.spent,
+    )
+    return replace(advice, changes=changes(advice))
+
+
+def _believed(rung: Rung, ladder: Ladder) -> Rung:
+    """The chosen way's rung with the accuracy that is free of the luck of having been chosen."""
+    leader = ladder.leader
+    if rung.name != leader.rung or rung.accuracy is None:
+        return rung
+    return replace(rung, accuracy=expected(ladder.honest(), rung.images))
+
+
+def _runner_up(rungs: Sequence[Rung], chosen: int) -> int | None:
+    others = [i for i, rung in enumerate(rungs) if i != chosen and rung.accuracy is not None]
+    return max(others, key=lambda i: rungs[i].accuracy.value, default=None)  # type: ignore[union-attr]
+
+
+def _tie(first: Rung, second: Rung) -> bool:
+    """Whether each one's accuracy lies within the other's interval."""
+    a, b = first.accuracy, second.accuracy
+    return a is not None and b is not None and a.low <= b.value and b.high >= a.value
+
+
+def _fitted(ladder: Ladder, advice: Advice) -> Fitted:
+    ground, leader = ladder.ground, ladder.leader
+    trials = tuple(
+        Trial("rung", rung.name, rung.images, rung.accuracy.value, rung.log_loss, chosen=rung is advice.chosen)
+        for rung in advice.rungs
+        if rung.accuracy is not None
+    )
+    if ladder.tuned is not None:
+        return replace(ladder.tuned, trials=(*trials, *ladder.tuned.trials))
+    strategy = advice.chosen.strategy
+    if strategy == "as-is":
+        return fit_as_is(ground.dataset, ground.backbone, as_is_options(ground.options), announce=ladder.say)
+    if strategy == "zero-shot":
+        found = fit_zero_shot(ground.dataset, ground.backbone, zero_shot_options(ground.options), announce=ladder.say)
+        return replace(found, trials=trials)
+    assert leader.trained is not None
+    return probe_of(ground.whole(leader.trained.reading), leader.trained.fitted, trials)

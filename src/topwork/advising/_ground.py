@@ -1,0 +1,159 @@
+"""What every rung stands on: the training images, and their features, each extracted once."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.advising._options import AdviceOptions
+from topwork.advising._rung import Reading
+from topwork.backbones import Backbone, Engines, Fit
+from topwork.data import ImageDataset
+from topwork.errors import DataError
+from topwork.features import FeatureTable, extract, extract_few
+from topwork.strategies import Announce, fit_head, held_out_losses, stratified_order, ways_to_fit
+
+SAMPLE = 256  # images on which much is tried: enough to see a large difference
+_FIT_ERRORS = 2.0  # standard errors by which another way to fit an image must be better, as for the probe
+_TIMED = 5  # predictions that are timed
+
+
+def sampled(
+    images: ImageDataset,
+    backbone: Backbone,
+    options: AdviceOptions,
+    count: int,
+    say: Announce,
+    stages: Literal["last", "all"] = "last",
+) -> FeatureTable:
+    """Features of a stratified sample of images, in their order; nested in every larger one."""
+    rows = np.sort(stratified_order(images.labels, options.seed)[:count])
+    return extracted(images.select(rows), backbone, options, say).keep(backbone.outputs(stages))
+
+
+def extracted(images: ImageDataset, backbone: Backbone, options: AdviceOptions, say: Announce) -> FeatureTable:
+    """All stages of all images: one recipe for the cache, whatever is read of it."""
+    return extract(
+        images,
+        backbone,
+        outputs=backbone.outputs("all"),
+        engine=options.probe.engine,
+        cache=options.probe.cache,
+        progress=say(f"features of {backbone.name} at {backbone.preprocessing.size} px"),
+    )
+
+
+class Ground:
+    """Features of the training part at every size that is asked for; all stages at once, so that all rungs share them.
+
+    Args:
+        dataset: With a part ``train``.
+        backbone: Frozen.
+        options: Engine, cache, seed, class weights.
+        say: Announces a step; may give a progress callback for it.
+
+    Raises:
+        DataError: Fewer than two classes have a readable training image.
+    """
+
+    def __init__(self, dataset: ImageDataset, backbone: Backbone, options: AdviceOptions, say: Announce) -> None:
+        self.dataset = dataset
+        self.options = options
+        self._say = say
+        self._tables: dict[int, FeatureTable] = {}
+        self._times: dict[int, float] = {}
+        self._images = dataset.part("train")
+        self.backbone = backbone.replace(fit=self._best_fit(backbone))
+        self.size = backbone.preprocessing.size
+        self.train = self.table(self.size)
+        self._images = self.train.dataset
+        present = int((self._images.counts() > 0).sum())
+        if present < 2:
+            raise DataError(
+                f"training images that can be read are there for {present} of {len(dataset.classes)} classes; "
+                "two classes are needed",
+            )
+        self.order = stratified_order(self.labels, options.seed)
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """(N,) of the training images that can be read."""
+        return self._images.labels.astype(np.int64)
+
+    @property
+    def own(self) -> Reading:
+        """The network's own pooled features at its own size."""
+        return Reading(self.size, self.fit)
+
+    @property
+    def fit(self) -> Fit:
+        """How images become squares."""
+        return self.backbone.preprocessing.fit
+
+    def table(self, size: int) -> FeatureTable:
+        """All stages of every training image, (N, all)."""
+        if size not in self._tables:
+            self._tables[size] = self._extracted(self._images, self.backbone.replace(size=size))
+        return self._tables[size]
+
+    def sample(self, size: int, images: int) -> FeatureTable:
+        """All stages of a stratified sample of the training images, in their order; nested in every larger one."""
+        rows = np.sort(self.order[:images])
+        if size in self._tables or images >= len(self.order):
+            return self.table(size).select(rows)
+        return self._extracted(self._images.select(rows), self.backbone.replace(size=size))
+
+    def whole(self, reading: Reading) -> FeatureTable:
+        """What a reading takes of every image of the data set, held-out parts included."""
+        backbone = self.backbone.replace(size=reading.size)
+        return self._extracted(self.dataset, backbone).keep(reading.outputs(backbone))
+
+    def milliseconds(self, size: int) -> float:
+        """What one prediction takes: decoding, the square, the network; the median of a few."""
+        if size not in self._times:
+            backbone = self.backbone.replace(size=size)
+            outputs = backbone.outputs("all")
+            engines = Engines(backbone, outputs)
+            taken = []
+            for row in range(_TIMED + 1):
+                begin = time.perf_counter()
+                source = self._images.source(row % len(self._images))
+                extract_few([source], backbone, outputs, choice=self.train.choice, open_network=engines)
+                taken.append(1e3 * (time.perf_counter() - begin))
+            self._times[size] = statistics.median(taken[1:])  # the first opens the engine
+        return self._times[size]
+
+    def _best_fit(self, backbone: Backbone) -> Fit:
+        """The plain way to fit an image into the square, unless another proves better on a sample."""
+        asked = self.options.probe.fit
+        ways = ways_to_fit(self._images, backbone) if asked == "auto" else [asked]
+        if len(ways) == 1:
+            return ways[0]
+        tables = [
+            sampled(self._images, backbone.replace(fit=fit), self.options, SAMPLE, self._say, "all") for fit in ways
+        ]
+        if tables[0].dataset.paths != tables[1].dataset.paths or (tables[0].dataset.counts() > 0).sum() < 2:
+            return ways[0]
+        losses = [self._least_losses(table) for table in tables]
+        gain = losses[0] - losses[1]
+        proven = gain.size > 1 and gain.mean() > _FIT_ERRORS * gain.std(ddof=1) / np.sqrt(gain.size)
+        return ways[int(proven)]
+
+    def _least_losses(self, table: FeatureTable) -> npt.NDArray[np.float64]:
+        """Of each held-out image, by a head on the last features or on all stages, whichever is better."""
+        probe = self.options.probe
+        found = []
+        for outputs in (table.backbone.outputs("last"), table.outputs):
+            kept = table.keep(outputs)
+            found.append(held_out_losses(fit_head(kept, class_weight=probe.class_weight, seed=probe.seed), kept))
+        return min(found, key=lambda losses: float(losses.mean()) if losses.size else 0.0)
+
+    def _extracted(self, images: ImageDataset, backbone: Backbone) -> FeatureTable:
+        table = extracted(images, backbone, self.options, self._say)
+        if self._tables and images is not self.dataset and table.dataset.paths != images.paths:
+            raise DataError("an image vanished or changed while it was read", hint="run it again")
+        return table

@@ -1,0 +1,284 @@
+"""The ladder: climbed from cheap to dear, until the next rung is not expected to gain more than it costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from topwork._cores import available_cores
+from topwork.advising._answers import crossed, knn, of_head
+from topwork.advising._clock import Clock
+from topwork.advising._grid import Trained, depths, halved, larger, train
+from topwork.advising._ground import Ground
+from topwork.advising._honest import accuracy_of_best, best
+from topwork.advising._rung import Answers, Measured, Reading, Rung, RungStrategy, expected
+from topwork.advising._starts import as_is_options, zero_shot_options
+from topwork.advising._tuning import gain, plan, rung_of, tuned
+from topwork.advising._worth import of_finetuning, of_readings
+from topwork.backbones import has_text
+from topwork.errors import TopworkError
+from topwork.evaluate import wilson_interval
+from topwork.strategies import Announce, Finetuned, fit_as_is, fit_zero_shot
+
+if TYPE_CHECKING:
+    from topwork.strategies._tunable import Unfreeze
+
+AS_IS, ZERO_SHOT, KNN = "as-is", "zero-shot", "kNN"
+PROBE, BEST_PROBE = "probe, last features", "probe, best reading"
+FINETUNING, FINETUNING_ALL = "fine-tuning, last stages", "fine-tuning, all stages"
+ORDER = (AS_IS, ZERO_SHOT, KNN, PROBE, BEST_PROBE, FINETUNING, FINETUNING_ALL)
+
+_SECONDS_A_SIZE = 12.0  # to convert a network for another size; its extraction comes on top
+_SECONDS_OF_HEADS = 10.0  # to cross-validate all readings on the samples
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """Something that may be chosen: its rung, and how it answered.
+
+    Attributes:
+        rung: Name.
+        answers: To training images that it had not learnt from.
+        trained: The head, where it is a linear one.
+    """
+
+    rung: str
+    answers: Answers
+    trained: Trained | None = None
+
+
+class Ladder:
+    """What has been climbed so far.
+
+    Args:
+        ground: Features of the training images.
+        clock: The budget.
+        say: Announces a step.
+    """
+
+    def __init__(self, ground: Ground, clock: Clock, say: Announce) -> None:
+        self.ground = ground
+        self.clock = clock
+        self.say = say
+        self.rungs: list[Rung] = []
+        self.ways: list[Way] = []
+        self.tuned: Finetuned | None = None
+        self.tuned_rung: str | None = None
+        self.stopped = ""
+
+    def climb(self) -> None:
+        """All rungs, or as many as pay."""
+        self.probe()
+        if self.in_time(KNN, "knn"):
+            self.knn()
+        if self.in_time(AS_IS, "as-is"):
+            self.as_is()
+        if self.in_time(ZERO_SHOT, "zero-shot"):
+            self.zero_shot()
+        if self.in_time(BEST_PROBE, "probe"):
+            self.readings()
+        unfreeze = self.ground.options.finetune.unfreeze
+        rest: tuple[Unfreeze, ...] = ("auto", "all") if unfreeze == "auto" else (unfreeze,)
+        for again, stages in enumerate(rest):
+            name = FINETUNING_ALL if stages == "all" else FINETUNING
+            if self.stopped:
+                self.skip(name, "finetune", "the rung before it ended the climb")
+            else:
+                self.finetuning(name, stages, again=bool(again))
+
+    # ------------------------------------------------------------------ rungs
+
+    def probe(self) -> None:
+        """A head on the network's own pooled features: the rung without which nothing can be said."""
+        found = train(self.ground, self.ground.own, self.ground.train)
+        self.note(PROBE, "probe", found.reading, found.answers, "cross-validated")
+        self.ways.append(Way(PROBE, found.answers, found))
+
+    def knn(self) -> None:
+        """Nearest neighbours: the baseline, which is not chosen itself."""
+        own = self.ground.own
+        answers = crossed(knn, self.ground.train.keep(own.outputs(self.ground.backbone)), self.ground.options.seed)
+        if answers is None:
+            return self.skip(KNN, "knn", "too few images to hold any out")
+        self.note(KNN, "knn", own, answers, "cross-validated")
+        return None
+
+    def as_is(self) -> None:
+        """The network's own classes, where the user's names mean something to it."""
+        images, backbone = self.ground.train.dataset, self.ground.backbone
+        try:
+            found = fit_as_is(images, backbone, as_is_options(self.ground.options), announce=self.say)
+        except TopworkError as error:
+            return self.skip(AS_IS, "as-is", error.message)
+        answers = of_head(found.head, found.table)
+        self.note(AS_IS, "as-is", self.ground.own, answers, "as it is", "by the classes' names")
+        self.ways.append(Way(AS_IS, replace(answers, trained=False)))
+        return None
+
+    def zero_shot(self) -> None:
+        """The classes' names, as an image-text model understands them."""
+        if not has_text(self.ground.backbone.name):
+            return self.skip(ZERO_SHOT, "zero-shot", f"{self.ground.backbone.name} knows no words")
+        images, backbone = self.ground.train.dataset, self.ground.backbone
+        try:
+            found = fit_zero_shot(images, backbone, zero_shot_options(self.ground.options), announce=self.say)
+        except TopworkError as error:
+            return self.skip(ZERO_SHOT, "zero-shot", error.message)
+        answers = of_head(found.head, found.table)
+        self.note(ZERO_SHOT, "zero-shot", self.ground.own, answers, "as it is", found.prompts[0][0])
+        self.ways.append(Way(ZERO_SHOT, replace(answers, trained=False)))
+        return None
+
+    def readings(self) -> None:
+        """Depth, pooling and resolution."""
+        sizes, seconds = self.affordable_sizes()
+        outlook = of_readings(self.error, seconds)
+        if not outlook.worth:
+            return self.skip(BEST_PROBE, "probe", outlook.words)
+        own = depths(self.ground)
+        readings = [replace(each, size=size) for size in sizes for each in (self.ground.own, *own)]
+        found, why = halved(self.ground, [each for each in readings if each != self.ground.own], self.clock)
+        if not found:
+            return self.skip(BEST_PROBE, "probe", why)
+        winner = found[best([each.answers for each in found])]
+        self.note(BEST_PROBE, "probe", winner.reading, winner.answers, "cross-validated")
+        self.ways += [Way(BEST_PROBE, each.answers, each) for each in found]
+        return None
+
+    def affordable_sizes(self) -> tuple[list[int], float]:
+        """Sizes that there is time to try, the network's own first, and the seconds that they take."""
+        sizes, seconds = [self.ground.size], _SECONDS_OF_HEADS
+        for size in larger(self.ground):
+            more = (
+                _SECONDS_A_SIZE
+                + len(self.ground.train) * self.ground.milliseconds(self.ground.size) / 1e3 / available_cores()
+            )
+            if seconds + more <= self.clock.left:
+                sizes, seconds = [*sizes, size], seconds + more
+        return sizes, seconds
+
+    def finetuning(self, name: str, stages: Unfreeze, *, again: bool) -> None:
+        """Train the last stages, or all."""
+        if not self.learnable():
+            self.stop(f"no way is better than always naming the largest class ({self.chance:.1%}), beyond chance")
+        if self.clock.left == 0:
+            self.stop("the time was up")
+        if self.stopped:
+            return self.skip(name, "finetune", self.stopped)
+        planned = plan(self.ground, stages, self.starts(), self.clock.left)
+        error = self.error
+        outlook = of_finetuning(
+            1 - self.ways[0].answers.accuracy, error, planned.images, planned.judges, planned.seconds, again=again
+        )
+        if not outlook.worth:
+            self.stop(f"{name} is {outlook.words}")
+            return self.skip(name, "finetune", outlook.words)
+        if planned.needed > self.clock.left:
+            self.stop(
+                f"{name} was {outlook.words}, but would have taken {planned.needed:.0f} seconds at least, "
+                f"and {self.clock.left:.0f} were left"
+            )
+            return self.skip(name, "finetune", self.stopped)
+        found = tuned(self.ground, planned, self.say)
+        reading = planned.start.reading
+        rung = rung_of(found, reading, name, self.clock.lap(), self.ground.milliseconds(reading.size))
+        self.rungs.append(rung)
+        lead = self.leader.answers.accuracy - planned.start.answers.accuracy
+        if found.strategy == "finetune" and gain(found) > max(lead, self.gained):
+            self.tuned, self.tuned_rung = found, name
+        else:
+            self.stop(f"{name} was {outlook.words}, and gained {100 * gain(found):.1f} points")
+        return None
+
+    # ------------------------------------------------------------------ what is known
+
+    @property
+    def plain_first(self) -> list[Way]:
+        """Ways in the order in which they win a tie: heads that read less, at smaller sizes; then what is no head."""
+        return sorted(
+            self.ways,
+            key=lambda way: (0, way.trained.reading.size, way.trained.reading.stages) if way.trained else (1, 0, 0),
+        )
+
+    @property
+    def leader(self) -> Way:
+        """The best way without training the network."""
+        ways = self.plain_first
+        return ways[best([way.answers for way in ways])]
+
+    @property
+    def gained(self) -> float:
+        """By a fine-tuning, over the probe it started from."""
+        return gain(self.tuned) if self.tuned else 0.0
+
+    @property
+    def error(self) -> float:
+        """Share of images that the best way so far gets wrong."""
+        return max(0.0, 1 - self.leader.answers.accuracy - self.gained)
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of always naming the largest class."""
+        counts = self.ground.train.dataset.counts()
+        return float(counts.max() / counts.sum())
+
+    def learnable(self) -> bool:
+        """Whether the best way names more images right than always naming the largest class would, beyond chance."""
+        images = int(self.leader.answers.held.sum())
+        return images > 0 and wilson_interval(round(self.honest() * images), images)[0] > self.chance
+
+    def starts(self) -> list[Trained]:
+        """Heads that a fine-tuning may start from: the best at each size, small sizes first."""
+        trained = [way.trained for way in self.ways if way.trained is not None]
+        sizes = sorted({each.reading.size for each in trained})
+        return [
+            min((each for each in trained if each.reading.size == size), key=lambda each: each.answers.log_loss)
+            for size in sizes
+        ]
+
+    def honest(self) -> float:
+        """The leader's accuracy, without the luck of having been chosen."""
+        return accuracy_of_best([way.answers for way in self.plain_first], self.ground.options.seed)
+
+    # ------------------------------------------------------------------ writing down
+
+    def note(
+        self,
+        name: str,
+        strategy: RungStrategy,
+        reading: Reading,
+        answers: Answers,
+        measured: Measured,
+        detail: str = "",
+    ) -> None:
+        """A rung that was measured."""
+        known, images = answers.held.any(), int(answers.held.sum())
+        self.rungs.append(
+            Rung(
+                name=name,
+                strategy=strategy,
+                detail=detail or reading.words(self.ground.backbone),
+                accuracy=expected(answers.accuracy, images) if known else None,
+                log_loss=answers.log_loss if known else None,
+                images=images,
+                measured=measured if known else "",
+                seconds=self.clock.lap(),
+                milliseconds=self.ground.milliseconds(reading.size) if self.clock.left else None,
+                note="" if known else "too few images to hold any out",
+            )
+        )
+
+    def skip(self, name: str, strategy: RungStrategy, why: str) -> None:
+        """A rung that was not climbed."""
+        self.rungs.append(Rung(name, strategy, seconds=self.clock.lap(), note=why))
+
+    def stop(self, why: str) -> None:
+        """The last word on why it climbed no further; the first that is said."""
+        self.stopped = self.stopped or why
+
+    def in_time(self, name: str, strategy: RungStrategy) -> bool:
+        """Whether there is any time left; a rung that there is none for is skipped."""
+        if self.clock.left > 0:
+            return True
+        self.skip(name, strategy, "the time was up")
+        return False

@@ -1,0 +1,42 @@
+"""What may be asked of advice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from topwork.errors import DataError
+from topwork.strategies import FinetuneOptions, ProbeOptions
+
+BUDGET = 300.0
+"""Seconds, where nobody says otherwise."""
+
+
+@dataclass(frozen=True)
+class AdviceOptions:
+    """How far to climb, and how.
+
+    Attributes:
+        budget_seconds: Time for all of it, fine-tuning included. A rung that has begun is finished, so a small budget
+            may be overdrawn by the first rung, without which nothing could be said.
+        forecast: Whether to draw a learning curve.
+        finetune: Of the rungs of fine-tuning; ``unfreeze``, where it is a number or ``all``, leaves one such rung. Its
+            ``probe`` holds what all rungs share: engine, cache, seed, class weights.
+    """
+
+    budget_seconds: float = BUDGET
+    forecast: bool = True
+    finetune: FinetuneOptions = field(default_factory=FinetuneOptions)
+
+    def __post_init__(self) -> None:
+        if not self.budget_seconds > 0:
+            raise DataError(f"a budget must be more than 0 seconds, not {self.budget_seconds}")
+
+    @property
+    def probe(self) -> ProbeOptions:
+        """What all rungs share."""
+        return self.finetune.probe
+
+    @property
+    def seed(self) -> int:
+        """Of everything that is drawn."""
+        return self.probe.seed

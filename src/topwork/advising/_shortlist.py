@@ -1,0 +1,96 @@
+"""Several backbones: cheap scores of all on a sample, then a probe on all images for the finalists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from topwork.advising._answers import crossed, knn
+from topwork.advising._clock import Clock
+from topwork.advising._grid import train
+from topwork.advising._ground import SAMPLE, Ground, sampled
+from topwork.advising._options import AdviceOptions
+from topwork.advising._scores import h_score, logme
+from topwork.backbones import Backbone
+from topwork.data import ImageDataset
+from topwork.errors import DataError
+from topwork.features import FeatureTable
+from topwork.strategies import Announce, fit_head
+
+_FINALISTS = 2
+
+
+@dataclass(frozen=True)
+class Shortlisted:
+    """A backbone with its cheap scores on a sample; the higher the better, each in its own units.
+
+    Attributes:
+        backbone: Its name.
+        logme: Log evidence, nats an image.
+        h_score: Between-class over total variance.
+        knn: Accuracy of nearest neighbours, cross-validated; None where the images are too few.
+        probe: Accuracy of a probe on the last features, likewise.
+        finalist: Whether a probe on all images was tried.
+    """
+
+    backbone: str
+    logme: float
+    h_score: float
+    knn: float | None
+    probe: float | None
+    finalist: bool = False
+
+
+def chosen_ground(
+    dataset: ImageDataset, backbones: Sequence[Backbone], options: AdviceOptions, clock: Clock, say: Announce
+) -> tuple[Ground, tuple[Shortlisted, ...]]:
+    """The ground on the best backbone, and how it was found.
+
+    No single score is to be trusted alone (docs/decisions/advice.md), so the finalists are those with the best mean
+    rank in all four; among them the probe with the lowest log loss on all training images wins. Only one ground is held
+    at a time.
+
+    Raises:
+        DataError: A backbone comes twice, or there is none.
+    """
+    names = [backbone.name for backbone in backbones]
+    if not names or len(set(names)) < len(names):
+        raise DataError("a backbone comes twice" if names else "no backbone was named")
+    if len(backbones) == 1:
+        return Ground(dataset, backbones[0], options, say), ()
+    found = [scored(sampled(dataset.part("train"), each, options, SAMPLE, say), options.seed) for each in backbones]
+    order = np.argsort(-_mean_ranks(found), kind="stable")[:_FINALISTS]
+    best: tuple[float, Ground] | None = None
+    finalists = set()
+    for place in order.tolist():
+        if best is not None and clock.left == 0:
+            break
+        ground = Ground(dataset, backbones[place], options, say)
+        loss = train(ground, ground.own, ground.train).answers.log_loss
+        finalists.add(place)
+        if best is None or loss < best[0]:
+            best = (loss, ground)
+    assert best is not None
+    return best[1], tuple(replace(each, finalist=place in finalists) for place, each in enumerate(found))
+
+
+def scored(sample: FeatureTable, seed: int) -> Shortlisted:
+    """All cheap scores of a backbone's last features."""
+    values, labels = sample.values, sample.dataset.labels
+    neighbours = crossed(knn, sample, seed)
+    return Shortlisted(
+        sample.backbone.name,
+        logme(values, labels),
+        h_score(values, labels),
+        None if neighbours is None else neighbours.accuracy,
+        fit_head(sample, class_weight="none", seed=seed).cv_accuracy,
+    )
+
+
+def _mean_ranks(found: Sequence[Shortlisted]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """(B,) mean over the scores of how many others each backbone beats."""
+    scores = np.array([[x.logme, x.h_score, x.knn or 0.0, x.probe or 0.0] for x in found])
+    ranks: np.ndarray[tuple[int], np.dtype[np.float64]] = (scores[:, None] > scores[None]).sum(axis=1).mean(axis=1)
+    return ranks

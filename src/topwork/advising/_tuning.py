@@ -1,0 +1,115 @@
+"""The rungs of fine-tuning: whether there is time, from where to start, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from topwork._cores import available_cores
+from topwork.advising._grid import Trained
+from topwork.advising._ground import Ground
+from topwork.advising._rung import Reading, Rung, expected
+from topwork.strategies import Announce, Finetuned, FinetuneOptions, finetune, probe_of
+
+if TYPE_CHECKING:
+    from topwork.strategies._tunable import Unfreeze
+
+# What a training image costs, in predictions: forward and back through the last stages, in float32, against one pass
+# through the engine. 8 on two cores with Lite0; the schedule fits the time that there is, so this only has to be near.
+_STEP_COST = 8.0
+_OPENING = 15.0  # seconds until a tuned network is converted, proved and compiled
+_FEWEST_EPOCHS = 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A fine-tuning that has not begun.
+
+    Attributes:
+        unfreeze: Stages.
+        start: The head to start from.
+        images: That it would learn from.
+        judges: That would judge it.
+        seconds: What it would take, as far as there is time.
+        needed: What the fewest epochs would take.
+        training: Of ``seconds``, what is left for the training itself.
+    """
+
+    unfreeze: Unfreeze
+    start: Trained
+    images: int
+    judges: int
+    seconds: float
+    needed: float
+    training: float
+
+
+def plan(ground: Ground, unfreeze: Unfreeze, starts: list[Trained], left: float) -> Plan:
+    """Plan a fine-tuning from the largest of several readings that there is time for.
+
+    Args:
+        ground: The images.
+        unfreeze: Stages.
+        starts: Heads to start from, the one with the smallest input first.
+        left: Seconds of the budget.
+    """
+    options = ground.options.finetune
+    judges = _judges(ground, options)
+    images = len(ground.train) - (0 if _has_val(ground) else judges)
+    plans = []
+    for start in starts:
+        each = ground.milliseconds(start.reading.size) / 1000
+        rest = _OPENING + len(ground.dataset) * each / available_cores()
+        epoch = _STEP_COST * each * images
+        seconds = min(left, rest + options.config.epochs * epoch)
+        plans.append(Plan(unfreeze, start, images, judges, seconds, rest + _FEWEST_EPOCHS * epoch, left - rest))
+    whole = [one for one in plans if one.seconds < left]
+    return whole[-1] if whole else plans[0]
+
+
+def tuned(ground: Ground, planned: Plan, announce: Announce) -> Finetuned:
+    """Fine-tune as planned."""
+    options = ground.options.finetune
+    config = options.config.model_copy(update={"budget_seconds": max(1.0, planned.training)})
+    start = planned.start
+    probe = probe_of(ground.whole(start.reading), start.fitted, ())
+    return finetune(
+        ground.dataset, probe, replace(options, config=config, unfreeze=planned.unfreeze), announce=announce
+    )
+
+
+def rung_of(found: Finetuned, reading: Reading, name: str, seconds: float, milliseconds: float) -> Rung:
+    """What a fine-tuning has shown on the images that judged it."""
+    tried = found.trials[1]
+    assert tried.accuracy is not None
+    return Rung(
+        name=name,
+        strategy="finetune",
+        detail=f"{tried.answer}, {reading.size} px, {reading.fit}",
+        accuracy=expected(tried.accuracy, tried.images),
+        log_loss=tried.log_loss,
+        images=tried.images,
+        measured="held out",
+        seconds=seconds,
+        milliseconds=milliseconds,
+        note="" if found.strategy == "finetune" else "no better than its probe on the same images",
+    )
+
+
+def gain(found: Finetuned) -> float:
+    """Accuracy over that of the probe it started from, on the same images."""
+    before, after = found.trials[0].accuracy, found.trials[1].accuracy
+    assert before is not None
+    assert after is not None
+    return after - before
+
+
+def _has_val(ground: Ground) -> bool:
+    parts = ground.dataset.parts
+    return ground.dataset.held_out_part == "test" and bool((parts == "val").any())
+
+
+def _judges(ground: Ground, options: FinetuneOptions) -> int:
+    if _has_val(ground):
+        return int((ground.dataset.parts == "val").sum())
+    return round(options.validation * len(ground.train))

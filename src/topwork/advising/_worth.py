@@ -1,0 +1,91 @@
+"""Whether the next rung is worth climbing: what it is expected to gain, against what it costs.
+
+The numbers here were set on eight tasks (bench/results; docs/decisions/advice.md says how they did).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+PRICE = 0.002  # accuracy that a minute of computing must be expected to gain
+GRID_SHARE = 0.25  # of the errors left, what the best reading is expected to mend
+_LEARNING = 300.0  # training images at which fine-tuning mends half of what it mends with very many
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is expected of a rung before it is climbed.
+
+    Attributes:
+        gain: Expected accuracy gained, 0 to 1.
+        least: What it would have to gain.
+        because: Where ``gain`` comes from, in plain words.
+        unless: Where ``least`` comes from.
+    """
+
+    gain: float
+    least: float
+    because: str
+    unless: str
+
+    @property
+    def worth(self) -> bool:
+        """Whether to climb."""
+        return self.gain > self.least
+
+    @property
+    def words(self) -> str:
+        """The two numbers and which is larger."""
+        than = "more" if self.worth else "not more"
+        return (
+            f"expected to gain {100 * self.gain:.1f} points ({self.because}), "
+            f"{than} than the {100 * self.least:.1f} that {self.unless}"
+        )
+
+
+def of_readings(error: float, seconds: float) -> Outlook:
+    """The grid of readings: how much of the errors left another reading mends, on average."""
+    return Outlook(
+        GRID_SHARE * error,
+        _price(seconds),
+        f"{GRID_SHARE:.0%} of the {error:.1%} errors that are left",
+        f"{_duration(seconds)} must gain",
+    )
+
+
+def of_finetuning(last: float, error: float, images: int, judges: int, seconds: float, *, again: bool) -> Outlook:
+    """A fine-tuning.
+
+    How far the last features fit these images is told by how many of their errors a head mends that reads earlier
+    stages too: none, and the network's top suits the images as it is; most, and the top was made for other images,
+    which training can mend. How much of that a training reaches grows with the images.
+
+    Args:
+        last: Error of a head on the network's last features, 0 to 1.
+        error: Of the best way so far.
+        images: That it would learn from.
+        judges: Images that would judge it.
+        seconds: What it would take.
+        again: Whether fewer stages were fine-tuned before: half as much is expected then.
+    """
+    mended = max(0.0, 1 - error / last) if last > 0 else 0.0
+    grown = images / (images + _LEARNING)
+    share = mended * grown / (2 if again else 1)
+    noise = math.sqrt(max(error * (1 - error), 0.0) / max(judges, 1))
+    price = _price(seconds)
+    return Outlook(
+        share * error,
+        max(price, noise),
+        f"{share:.0%} of the {error:.1%} errors that are left, since earlier stages mended {mended:.0%} of the last "
+        f"one's and there are {images} images to learn from",
+        f"{_duration(seconds)} must gain" if price >= noise else f"{judges} images can tell from chance",
+    )
+
+
+def _price(seconds: float) -> float:
+    return PRICE * seconds / 60
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"

@@ -1,0 +1,40 @@
+"""The rule that ends a climb, on the cases that it was made for."""
+
+from __future__ import annotations
+
+import pytest
+
+from topwork.advising._worth import PRICE, of_finetuning, of_readings
+
+
+def test_errors_that_earlier_stages_mend_and_many_images_make_fine_tuning_worth_it() -> None:
+    textile = of_finetuning(0.23, 0.08, 850, 150, 240, again=False)
+    assert textile.worth
+    assert 0.02 < textile.gain < 0.06
+
+
+@pytest.mark.parametrize(
+    ("last", "error", "images", "judges", "said"),
+    [
+        (0.04, 0.04, 208, 37, "mended 0%"),  # ants and bees: the last features are as good as any
+        (0.012, 0.010, 850, 150, "tell from chance"),  # cats and dogs: hardly an error is left
+        (0.40, 0.25, 51, 9, "9 images can tell from chance"),  # 20 a class: nobody could see whether it helped
+        (0.0, 0.0, 1000, 150, "0.0 points"),
+    ],
+)
+def test_otherwise_it_is_not(last: float, error: float, images: int, judges: int, said: str) -> None:
+    outlook = of_finetuning(last, error, images, judges, 200, again=False)
+    assert not outlook.worth
+    assert said in outlook.words
+
+
+def test_a_second_one_is_expected_to_gain_half_as_much() -> None:
+    once, twice = (of_finetuning(0.2, 0.1, 1000, 150, 60, again=again) for again in (False, True))
+    assert twice.gain == pytest.approx(once.gain / 2)
+
+
+def test_minutes_have_a_price() -> None:
+    assert of_readings(0.01, 30).worth
+    assert not of_readings(0.01, 30 * 60).worth
+    assert of_readings(0.01, 600).least == pytest.approx(10 * PRICE)
+    assert "10 minutes must gain" in of_readings(0.01, 600).words

@@ -1,0 +1,59 @@
+"""`topwork advise`, and `fit`, which goes on from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.model.samples import easy_folder
+from topwork.model import load
+
+from .conftest import Run
+
+QUICK = ("--fit", "squash", "--budget", "60s")
+
+
+@pytest.fixture(scope="module")
+def easy(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Path:
+    return easy_folder(tmp_path_factory.mktemp("data") / "easy", "snapshot", "weaving\x1b[31m", count=14)
+
+
+@pytest.mark.slow
+def test_the_card_has_the_ladder_the_choice_and_why(run: Run, easy: Path, tmp_path: Path) -> None:
+    done = run("advise", easy, *QUICK)
+    assert (done.code, done.err) == (0, ""), done
+    assert done.out.startswith("22 training images in 2 classes of 11 to 11, about ")
+    assert "standard deviations from its own training images" in done.out
+    assert "Nearest neighbours tell the classes apart at bn1 " in done.out
+    assert done.out.count("\n* probe, ") == 1
+    assert "fine-tuning, last stages: expected to gain 0.0 points" in done.out
+    assert "\nChoice: probe, " in done.out
+    assert "\x1b" not in done.out
+    told = run("advise", easy, *QUICK, "--json").json  # from the disk
+    assert told["data"] == str(easy)
+    assert told["rungs"][told["choice"]]["accuracy"]["value"] == 1
+    assert told["description"]["images"] == 22
+    fitted = run("fit", easy, "-o", tmp_path / "model", *QUICK)
+    assert fitted.code == 0, fitted
+    assert "Of the ladder's rungs kNN (" in fitted.out
+    assert load(tmp_path / "model").record.strategy == "probe"
+    trials = [trial for trial in load(tmp_path / "model").record.trials if trial.chosen]
+    assert [trial.answer for trial in trials] == [told["rungs"][told["choice"]]["name"]]
+
+
+@pytest.mark.parametrize("budget", ["soon", "0s", "-1m", ""])
+def test_a_budget_that_is_no_time_is_a_wrong_command_line(run: Run, easy: Path, budget: str) -> None:
+    done = run("advise", easy, "--budget", budget)
+    assert done.code == 2
+    assert "--budget takes a time such as 90s, 5m or 1h" in " ".join(done.err.split())
+
+
+def test_what_stops_a_fit_stops_advice(run: Run, tmp_path: Path, shared_cache: Path) -> None:
+    folder = easy_folder(tmp_path / "data")
+    copy = sorted((folder / "photo").iterdir())[0]
+    (folder / "textile" / f"copy{copy.suffix}").write_bytes(copy.read_bytes())
+    error, hint = run("advise", folder).failed()
+    assert "figures would be untrue" in error
+    assert "--allow label-conflicts" in hint
+    assert run("advise", tmp_path / "none").failed()[0].endswith("no such folder or manifest")
