@@ -107,6 +107,7 @@ def test_fault_44_shuffled_labels_teach_nothing_and_it_says_so(textile: ImageDat
     assert advice.chosen.accuracy is not None
     assert advice.chosen.accuracy.low <= advice.chance
     assert advice.changes[0].startswith("Nothing has been learnt: ")
+    assert advice.chosen.strategy == "probe"
 
 
 def test_all_images_the_same_is_no_crash(tmp_path: Path, shared_cache: Path) -> None:

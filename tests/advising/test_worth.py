@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from topwork.advising._worth import PRICE, of_finetuning, of_readings
+from topwork.advising._worth import PRICE, enough_images, of_finetuning, of_readings
 
 
 def test_errors_that_earlier_stages_mend_and_many_images_make_fine_tuning_worth_it() -> None:
@@ -38,3 +38,12 @@ def test_minutes_have_a_price() -> None:
     assert not of_readings(0.01, 30 * 60).worth
     assert of_readings(0.01, 600).least == pytest.approx(10 * PRICE)
     assert "10 minutes must gain" in of_readings(0.01, 600).words
+
+
+def test_enough_images_are_where_it_begins_to_pay() -> None:
+    enough = enough_images(0.23, 0.08, 0.18)
+    assert enough is not None
+    assert 100 < enough < 1000
+    assert of_finetuning(0.23, 0.08, enough, round(0.18 * enough), 0, again=False).worth
+    assert not of_finetuning(0.23, 0.08, enough // 2, round(0.18 * enough / 2), 0, again=False).worth
+    assert enough_images(0.04, 0.04, 0.18) is None  # earlier stages mend nothing, however many images there are

@@ -24,7 +24,10 @@ class Advice:
         runner_up: Place of the next best; None where nothing else was measured.
         tie: Whether the two cannot be told apart on these images.
         reading: What the best head reads of the network.
+        cut_short: Whether time was what ended the climb, or left a rung out: with more of it the choice may be another.
         stopped: Why it climbed no further: the number that made it stop.
+        enough: Training images with which a fine-tuning that was left out would be expected to pay; None where none was
+            left out, or no number would do.
         chance: Accuracy of always naming the largest class.
         learnable: Whether the choice is better than that, beyond chance.
         description: Of the data.
@@ -41,7 +44,9 @@ class Advice:
     runner_up: int | None
     tie: bool
     reading: Reading
+    cut_short: bool
     stopped: str
+    enough: int | None
     chance: float
     learnable: bool
     description: Description

@@ -7,7 +7,11 @@ from dataclasses import dataclass, replace
 
 from topwork.advising._advice import Advice
 from topwork.advising._clock import Clock
-from topwork.advising._describe import describe
+from topwork.advising._curve import forecast
+from topwork.advising._describe import compared_with_source, describe
+from topwork.advising._grid import Trained, train
+from topwork.advising._ground import Ground
+from topwork.advising._keep import Keeper
 from topwork.advising._ladder import ORDER, Ladder
 from topwork.advising._options import AdviceOptions
 from topwork.advising._rung import Rung, expected
@@ -58,10 +62,31 @@ def climb(
     clock = clock or Clock(options.budget_seconds)
     say = announce or (lambda text: None)
     ground, shortlist = chosen_ground(dataset, backbones, options, clock, say)
-    ladder = Ladder(ground, clock, say)
+    keeper = Keeper(ground) if options.probe.cache else None
+    kept = keeper.read() if keeper else None
+    if kept is not None and (not kept.advice.cut_short or kept.advice.budget >= options.budget_seconds):
+        advice = _described(kept.advice, ground, clock)
+        return Climbed(advice, lambda: fitted(advice, ground, kept.tuned, None, say))
+    ladder = Ladder(ground, clock, say, keeper)
     ladder.climb()
-    advice = _advice(ladder, shortlist)
-    return Climbed(advice, lambda: _fitted(ladder, advice))
+    advice = _described(_advice(ladder, shortlist), ground, clock)
+    if keeper is not None:
+        keeper.write(advice, ladder.tuned)
+    return Climbed(advice, lambda: fitted(advice, ground, ladder.tuned, ladder.leader.trained, say))
+
+
+def _described(advice: Advice, ground: Ground, clock: Clock) -> Advice:
+    """The same with what the choice does not need, where that is wanted, not there yet, and there is time."""
+    options = ground.options
+    if not options.describe or clock.left == 0:
+        return advice
+    if advice.description.distance is None and advice.description.entropy is None:
+        advice = replace(advice, description=compared_with_source(advice.description, ground))
+    if advice.forecast is None:
+        table = ground.table(advice.reading.size)
+        read = table.keep(advice.reading.outputs(table.backbone))
+        advice = replace(advice, forecast=forecast(read, options.probe.class_weight, options.seed, clock))
+    return replace(advice, seconds=clock.spent)
 
 
 def _advice(ladder: Ladder, shortlist: tuple[Shortlisted, ...]) -> Advice:
@@ -79,7 +104,9 @@ def _advice(ladder: Ladder, shortlist: tuple[Shortlisted, ...]) -> Advice:
         runner_up=second,
         tie=second is not None and _tie(rungs[place], rungs[second]),
         reading=trained.reading,
+        cut_short=ladder.cut_short,
         stopped=ladder.stopped or "the ladder has no more rungs",
+        enough=ladder.enough,
         chance=ladder.chance,
         learnable=ladder.learnable(),
         description=describe(ground),
@@ -111,20 +138,28 @@ def _tie(first: Rung, second: Rung) -> bool:
     return a is not None and b is not None and a.low <= b.value and b.high >= a.value
 
 
-def _fitted(ladder: Ladder, advice: Advice) -> Fitted:
-    ground, leader = ladder.ground, ladder.leader
+def fitted(advice: Advice, ground: Ground, tuned: Finetuned | None, trained: Trained | None, say: Announce) -> Fitted:
+    """What stands on the chosen rung, for the whole data set.
+
+    Args:
+        advice: What to do.
+        ground: Features.
+        tuned: The fine-tuned network, where that is what was chosen.
+        trained: The chosen head; it is fitted where an earlier process has chosen it.
+        say: Announces a step.
+    """
     trials = tuple(
         Trial("rung", rung.name, rung.images, rung.accuracy.value, rung.log_loss, chosen=rung is advice.chosen)
         for rung in advice.rungs
         if rung.accuracy is not None
     )
-    if ladder.tuned is not None:
-        return replace(ladder.tuned, trials=(*trials, *ladder.tuned.trials))
+    if tuned is not None:
+        return replace(tuned, trials=(*trials, *tuned.trials))
     strategy = advice.chosen.strategy
     if strategy == "as-is":
-        return fit_as_is(ground.dataset, ground.backbone, as_is_options(ground.options), announce=ladder.say)
+        return fit_as_is(ground.dataset, ground.backbone, as_is_options(ground.options), announce=say)
     if strategy == "zero-shot":
-        found = fit_zero_shot(ground.dataset, ground.backbone, zero_shot_options(ground.options), announce=ladder.say)
+        found = fit_zero_shot(ground.dataset, ground.backbone, zero_shot_options(ground.options), announce=say)
         return replace(found, trials=trials)
-    assert leader.trained is not None
-    return probe_of(ground.whole(leader.trained.reading), leader.trained.fitted, trials)
+    head = trained or train(ground, advice.reading, ground.table(advice.reading.size))
+    return probe_of(ground.whole(head.reading), head.fitted, trials)

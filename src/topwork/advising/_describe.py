@@ -11,6 +11,7 @@ import numpy as np
 
 from topwork.advising._answers import crossed, knn
 from topwork.advising._ground import SAMPLE, Ground
+from topwork.advising._source import source_distance
 from topwork.backbones import EMBEDDING, classifier
 from topwork.data import ImageDataset, decode
 from topwork.errors import BackboneError, ImageError
@@ -58,15 +59,23 @@ class Description:
 
 
 def describe(ground: Ground) -> Description:
-    """What counting alone tells."""
+    """What counting tells, and how early in the network the classes separate."""
     images = ground.train.dataset
     counts = images.counts()
     width, height = _sides(images)
-    return Description(len(images), len(images.classes), int(counts.min()), int(counts.max()), width, height)
+    numbers = (len(images), len(images.classes), int(counts.min()), int(counts.max()), width, height)
+    return Description(*numbers, separation=_separation(ground))
 
 
-def with_separation(found: Description, ground: Ground) -> Description:
-    """How early in the network the classes separate."""
+def compared_with_source(found: Description, ground: Ground) -> Description:
+    """How far the images lie from what the network was trained on, and what its own classes make of them."""
+    images = ground.train.dataset.select(np.sort(ground.order[:_LOOKED_AT]))
+    fit = ground.backbone.preprocessing
+    pixels = [fit(decode(source, min_side=fit.min_side)) for source in images.sources()]
+    return _with_own_answers(replace(found, distance=source_distance(ground.backbone, np.stack(pixels))), ground)
+
+
+def _separation(ground: Ground) -> tuple[tuple[str, float], ...]:
     sample = ground.sample(ground.size, SAMPLE)
     told = []
     for name in [*(stage.name for stage in ground.backbone.stages), EMBEDDING]:
@@ -74,11 +83,10 @@ def with_separation(found: Description, ground: Ground) -> Description:
         answers = crossed(knn, sample.keep(tuple(outputs)), ground.options.seed) if outputs else None
         if answers is not None:
             told.append((name, answers.accuracy))
-    return replace(found, separation=tuple(told))
+    return tuple(told)
 
 
-def with_own_answers(found: Description, ground: Ground) -> Description:
-    """How sure the network's own classes are of these images, and how many of them these images amount to."""
+def _with_own_answers(found: Description, ground: Ground) -> Description:
     try:
         layer = classifier(ground.backbone)
     except BackboneError:

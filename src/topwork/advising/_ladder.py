@@ -11,10 +11,11 @@ from topwork.advising._clock import Clock
 from topwork.advising._grid import Trained, depths, halved, larger, train
 from topwork.advising._ground import Ground
 from topwork.advising._honest import accuracy_of_best, best
+from topwork.advising._keep import Keeper
 from topwork.advising._rung import Answers, Measured, Reading, Rung, RungStrategy, expected
 from topwork.advising._starts import as_is_options, zero_shot_options
 from topwork.advising._tuning import gain, plan, rung_of, tuned
-from topwork.advising._worth import of_finetuning, of_readings
+from topwork.advising._worth import enough_images, of_finetuning, of_readings
 from topwork.backbones import has_text
 from topwork.errors import TopworkError
 from topwork.evaluate import wilson_interval
@@ -54,17 +55,21 @@ class Ladder:
         ground: Features of the training images.
         clock: The budget.
         say: Announces a step.
+        keeper: Where checkpoints of a training go; None keeps none.
     """
 
-    def __init__(self, ground: Ground, clock: Clock, say: Announce) -> None:
+    def __init__(self, ground: Ground, clock: Clock, say: Announce, keeper: Keeper | None = None) -> None:
         self.ground = ground
         self.clock = clock
         self.say = say
+        self.keeper = keeper
         self.rungs: list[Rung] = []
         self.ways: list[Way] = []
         self.tuned: Finetuned | None = None
         self.tuned_rung: str | None = None
         self.stopped = ""
+        self.cut_short = False
+        self.enough: int | None = None
 
     def climb(self) -> None:
         """All rungs, or as many as pay."""
@@ -139,6 +144,7 @@ class Ladder:
         readings = [replace(each, size=size) for size in sizes for each in (self.ground.own, *own)]
         found, why = halved(self.ground, [each for each in readings if each != self.ground.own], self.clock)
         if not found:
+            self.cut_short = True
             return self.skip(BEST_PROBE, "probe", why)
         winner = found[best([each.answers for each in found])]
         self.note(BEST_PROBE, "probe", winner.reading, winner.answers, "cross-validated")
@@ -155,6 +161,8 @@ class Ladder:
             )
             if seconds + more <= self.clock.left:
                 sizes, seconds = [*sizes, size], seconds + more
+            else:
+                self.cut_short = True
         return sizes, seconds
 
     def finetuning(self, name: str, stages: Unfreeze, *, again: bool) -> None:
@@ -163,6 +171,7 @@ class Ladder:
             self.stop(f"no way is better than always naming the largest class ({self.chance:.1%}), beyond chance")
         if self.clock.left == 0:
             self.stop("the time was up")
+            self.cut_short = True
         if self.stopped:
             return self.skip(name, "finetune", self.stopped)
         planned = plan(self.ground, stages, self.starts(), self.clock.left)
@@ -172,14 +181,17 @@ class Ladder:
         )
         if not outlook.worth:
             self.stop(f"{name} is {outlook.words}")
+            self.enough = enough_images(1 - self.ways[0].answers.accuracy, error, planned.judges / planned.images)
             return self.skip(name, "finetune", outlook.words)
         if planned.needed > self.clock.left:
+            self.cut_short = True
             self.stop(
                 f"{name} was {outlook.words}, but would have taken {planned.needed:.0f} seconds at least, "
                 f"and {self.clock.left:.0f} were left"
             )
             return self.skip(name, "finetune", self.stopped)
-        found = tuned(self.ground, planned, self.say)
+        found = tuned(self.ground, planned, self.say, self.keeper)
+        self.cut_short |= planned.seconds >= planned.left
         reading = planned.start.reading
         rung = rung_of(found, reading, name, self.clock.lap(), self.ground.milliseconds(reading.size))
         self.rungs.append(rung)
@@ -280,5 +292,6 @@ class Ladder:
         """Whether there is any time left; a rung that there is none for is skipped."""
         if self.clock.left > 0:
             return True
+        self.cut_short = True
         self.skip(name, strategy, "the time was up")
         return False

@@ -18,13 +18,14 @@ class AdviceOptions:
     Attributes:
         budget_seconds: Time for all of it, fine-tuning included. A rung that has begun is finished, so a small budget
             may be overdrawn by the first rung, without which nothing could be said.
-        forecast: Whether to draw a learning curve.
+        describe: Whether to say how far the data lie from what the network was trained on, and to draw a learning
+            curve: good to know, and not needed for the choice.
         finetune: Of the rungs of fine-tuning; ``unfreeze``, where it is a number or ``all``, leaves one such rung. Its
             ``probe`` holds what all rungs share: engine, cache, seed, class weights.
     """
 
     budget_seconds: float = BUDGET
-    forecast: bool = True
+    describe: bool = True
     finetune: FinetuneOptions = field(default_factory=FinetuneOptions)
 
     def __post_init__(self) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from topwork._cores import available_cores
 from topwork.advising._grid import Trained
 from topwork.advising._ground import Ground
+from topwork.advising._keep import Keeper
 from topwork.advising._rung import Reading, Rung, expected
-from topwork.strategies import Announce, Finetuned, FinetuneOptions, finetune, probe_of
+from topwork.strategies import INTERRUPTED, Announce, Finetuned, FinetuneOptions, finetune, probe_of
 
 if TYPE_CHECKING:
     from topwork.strategies._tunable import Unfreeze
@@ -30,6 +31,7 @@ class Plan:
         start: The head to start from.
         images: That it would learn from.
         judges: That would judge it.
+        left: Seconds of the budget.
         seconds: What it would take, as far as there is time.
         needed: What the fewest epochs would take.
         training: Of ``seconds``, what is left for the training itself.
@@ -39,6 +41,7 @@ class Plan:
     start: Trained
     images: int
     judges: int
+    left: float
     seconds: float
     needed: float
     training: float
@@ -62,20 +65,26 @@ def plan(ground: Ground, unfreeze: Unfreeze, starts: list[Trained], left: float)
         rest = _OPENING + len(ground.dataset) * each / available_cores()
         epoch = _STEP_COST * each * images
         seconds = min(left, rest + options.config.epochs * epoch)
-        plans.append(Plan(unfreeze, start, images, judges, seconds, rest + _FEWEST_EPOCHS * epoch, left - rest))
+        plans.append(Plan(unfreeze, start, images, judges, left, seconds, rest + _FEWEST_EPOCHS * epoch, left - rest))
     whole = [one for one in plans if one.seconds < left]
     return whole[-1] if whole else plans[0]
 
 
-def tuned(ground: Ground, planned: Plan, announce: Announce) -> Finetuned:
-    """Fine-tune as planned."""
+def tuned(ground: Ground, planned: Plan, announce: Announce, keeper: Keeper | None) -> Finetuned:
+    """Fine-tune as planned; a training that was broken off is gone on with."""
+    from topwork.train import remove_checkpoints
+
     options = ground.options.finetune
     config = options.config.model_copy(update={"budget_seconds": max(1.0, planned.training)})
-    start = planned.start
-    probe = probe_of(ground.whole(start.reading), start.fitted, ())
-    return finetune(
-        ground.dataset, probe, replace(options, config=config, unfreeze=planned.unfreeze), announce=announce
-    )
+    how: dict[str, Any] = {"config": config, "unfreeze": planned.unfreeze}
+    if keeper is not None:
+        place = keeper.training(f"{planned.unfreeze}-{planned.start.reading.size}")
+        how |= {"checkpoint": place, "resume": any(place.glob("checkpoint-*"))}
+    probe = probe_of(ground.whole(planned.start.reading), planned.start.fitted, ())
+    found = finetune(ground.dataset, probe, replace(options, **how), announce=announce)
+    if keeper is not None and not any(INTERRUPTED in note for note in found.notes):
+        remove_checkpoints(place)
+    return found
 
 
 def rung_of(found: Finetuned, reading: Reading, name: str, seconds: float, milliseconds: float) -> Rung:

@@ -22,5 +22,12 @@ def changes(advice: Advice) -> tuple[str, ...]:
             f"{other.name} ({other.accuracy.value:.1%}) and {chosen.name} ({chosen.accuracy.value:.1%}) cannot be told "
             f"apart on {min(other.images, chosen.images)} images: more of them might turn it."
         )
-    found.append(f"It climbed no further since {advice.stopped}.")
+    if not any(rung.note and rung.note in advice.stopped for rung in advice.rungs):
+        found.append(f"It climbed no further: {advice.stopped}.")
+    if advice.enough is not None:
+        found.append(
+            f"With about {advice.enough:,} training images, and the same errors, fine-tuning would be worth a try."
+        )
+    if advice.cut_short:
+        found.append("More time might change it: --budget.")
     return tuple(found)

@@ -83,6 +83,24 @@ def of_finetuning(last: float, error: float, images: int, judges: int, seconds: 
     )
 
 
+def enough_images(last: float, error: float, judges: float) -> int | None:
+    """Images to learn from with which a fine-tuning would be expected to gain what its judges can tell from chance.
+
+    Args:
+        last: As of ``of_finetuning``.
+        error: Likewise.
+        judges: Images that judge, for each that is learnt from.
+
+    Returns:
+        Two digits of it; None where a million would not do.
+    """
+    for images in (round(10 ** (power / 20)) for power in range(20, 121)):
+        if of_finetuning(last, error, images, max(1, round(judges * images)), 0, again=False).worth:
+            step = int(10 ** (len(str(images)) - 2))
+            return -(-images // step) * step
+    return None
+
+
 def _price(seconds: float) -> float:
     return PRICE * seconds / 60
 

@@ -14,11 +14,11 @@ import typer
 from topwork.cli import _text
 from topwork.cli._advise import advise
 from topwork.cli._console import Console, command, fail
+from topwork.cli._demo import demo
 from topwork.cli._evaluate import evaluate, unlike
 from topwork.cli._explain import explain
 from topwork.cli._fit import fit
 from topwork.cli._report import report as report_command
-from topwork.cli._report import write_report
 
 if TYPE_CHECKING:
     from topwork.model import Model, Prediction
@@ -224,34 +224,7 @@ def doctor(console: Console) -> None:
         fail("something that topwork needs does not work here", "the lines marked with ! say what")
 
 
-@command(app, "demo")
-def demo(
-    console: Console,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Where the model folder goes.")] = Path("topwork-demo"),
-) -> None:
-    """Do the whole job on the sample data set: read, split, train, measure, save, predict."""
-    from topwork import fitting, model
-    from topwork.advising import AdviceOptions
-    from topwork.data import read, split
-
-    model.require_free(out)
-    folder = fitting.sample_folder()
-    dataset = split(read(folder), test=0.5)
-    console.note(f"The sample: pictures of woven textile in three classes, in {folder}")
-    console.note("Half of them train the model, the other half measure it. This takes about a minute.")
-    with console.progress():
-        fitted = fitting.fit(dataset, options=AdviceOptions(budget_seconds=60), announce=console.step)
-        fitted.save(out)
-        write_report(fitted, out)
-    unseen = dataset.part("test")
-    examples = [unseen.full_path(int((unseen.labels == label).argmax())) for label in range(len(unseen.classes))]
-    predictions = model.load(out).predict(examples)
-    fields = {
-        "model": str(out),
-        **fitted.record.model_dump(mode="json"),
-        "predictions": [prediction.to_dict() for prediction in predictions],
-    }
-    console.result(fields, _text.demonstrated(fitted, out, folder, predictions))
+command(app, "demo")(demo)
 
 
 def main() -> None:

@@ -151,7 +151,7 @@ def fit(
     options: Any = probe
     if strategy is StrategyName.auto:
         tuning = FinetuneOptions(**how, config=default_config(**config))
-        options = AdviceOptions(budget_seconds=seconds(budget) or BUDGET, forecast=False, finetune=tuning)
+        options = AdviceOptions(budget_seconds=seconds(budget) or BUDGET, describe=False, finetune=tuning)
     if strategy is StrategyName.as_is:
         options = AsIsOptions(class_map=read_class_map(class_map) if class_map else None, **common)
     if strategy is StrategyName.finetune:
