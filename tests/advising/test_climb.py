@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,8 @@ def test_what_stands_on_the_rung_reads_what_was_chosen(climbed: Climbed, textile
     assert [trial.answer for trial in found.trials if trial.chosen] == [climbed.advice.chosen.name]
 
 
-def test_the_same_seed_gives_the_same_advice(climbed: Climbed, textile: ImageDataset) -> None:
+def test_the_same_seed_gives_the_same_advice(climbed: Climbed, textile: ImageDataset, shared_cache: Path) -> None:
+    shutil.rmtree(shared_cache / "advice")  # it would be read from there
     again = climb(textile, [SMALL], OPTIONS).advice
     assert [(r.name, r.accuracy, r.detail) for r in again.rungs] == [
         (r.name, r.accuracy, r.detail) for r in climbed.advice.rungs

@@ -65,7 +65,7 @@ def climb(
     keeper = Keeper(ground) if options.probe.cache else None
     kept = keeper.read() if keeper else None
     if kept is not None and (not kept.advice.cut_short or kept.advice.budget >= options.budget_seconds):
-        advice = _described(kept.advice, ground, clock)
+        advice = _described(replace(kept.advice, shortlist=shortlist), ground, clock)
         return Climbed(advice, lambda: fitted(advice, ground, kept.tuned, None, say))
     ladder = Ladder(ground, clock, say, keeper)
     ladder.climb()
