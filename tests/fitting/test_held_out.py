@@ -26,7 +26,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def fitted(data: Path, shared_cache: Path) -> Model:
-    return fit(data, options=QUICK, test=0.3)
+    return fit(data, strategy="probe", options=QUICK, test=0.3)
 
 
 def test_the_same_images_are_found_again_after_a_save(fitted: Model, data: Path, tmp_path: Path) -> None:
@@ -65,11 +65,11 @@ def test_images_that_were_exchanged_under_their_names_are_not_trusted(
 
 
 def test_data_with_parts_and_models_without_a_held_out_part_have_none(data: Path, tmp_path: Path) -> None:
-    whole = fit(data, options=QUICK, test=0)
+    whole = fit(data, strategy="probe", options=QUICK, test=0)
     assert whole.record.data.held_out_share == 0
     assert held_out_again(whole, read(data)) is None
     for part in ("train", "test"):
         easy_folder(tmp_path / "parted" / part, count=6)
-    parted = fit(tmp_path / "parted", options=QUICK, allow=["leakage"])
+    parted = fit(tmp_path / "parted", strategy="probe", options=QUICK, allow=["leakage"])
     assert (parted.record.data.held_out_share, parted.record.data.held_out_fingerprint) == (0, "")
     assert held_out_again(parted, read(tmp_path / "parted")) is None

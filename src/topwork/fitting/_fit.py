@@ -91,7 +91,7 @@ def fit(
     fitted = _fitted(dataset, loaded(backbone), chosen, clock, announce)
     held_out = dataset.held_out_part
     record = _record(checkup, fitted, held_out, chosen.seed)
-    if held_out and not given.held_out_part:
+    if held_out and not checkup.dataset.held_out_part:
         record = _with_split(record, test, dataset.part(held_out).fingerprint())
     history = [epoch.model_dump() for epoch in fitted.history] if isinstance(fitted, Finetuned) else []
     novelty = novelty_of(fitted.table, fitted.unseen, chosen.seed)
