@@ -10,7 +10,7 @@ from tests.report.pages import parsed
 
 from .conftest import Run
 
-QUICK = ("--stages", "last", "--fit", "crop")
+QUICK = ("--strategy", "probe", "--stages", "last", "--fit", "crop")
 
 
 @pytest.fixture

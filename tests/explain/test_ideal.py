@@ -39,7 +39,9 @@ def _roughness(image: np.ndarray) -> float:
 
 @pytest.mark.slow
 def test_a_class_of_the_users_own_has_one(tmp_path: Path) -> None:
-    model = fit(easy_folder(tmp_path / "data"), backbone=load("lite0", size=96), options=ProbeOptions(seed=0))
+    model = fit(
+        easy_folder(tmp_path / "data"), backbone=load("lite0", size=96), strategy="probe", options=ProbeOptions(seed=0)
+    )
     subject = Subject.of_model(model, device="cpu")
     found = [ideal_image(subject, label, steps=48).ideal for label in subject.classes]
     assert min(each.after for each in found) >= 0.9
