@@ -1,0 +1,195 @@
+"""Speed of `topwork explain` with EfficientNet-Lite0, and what its methods are worth on real pictures.
+
+    python bench/explain.py speed     Grad-CAM, occlusion, an ideal image, a targeted attack; the plain way beside it
+    python bench/explain.py maps      deletion and insertion of each method, against a random map
+    python bench/explain.py attacks   success of FGSM and PGD beside foolbox's, on the same images and sizes
+    python bench/explain.py ideal     ideal images of six classes: still called that after a shift and a JPEG?
+
+The pictures are the 20 of ImageNet that foolbox ships.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from _report import header, spread, table
+from topwork.backbones import load
+from topwork.explain import (
+    AttackOptions,
+    Evidence,
+    Norm,
+    Subject,
+    attack,
+    faithfulness,
+    fool,
+    grad_cam,
+    ideal_image,
+    integrated_gradients,
+    likeness_without_head,
+    occlusion,
+    random_map,
+)
+
+Pixels = npt.NDArray[np.uint8]
+
+RUNS = 3
+SIZES: tuple[tuple[Norm, float], ...] = (("linf", 0.25 / 255), ("linf", 1 / 255), ("l2", 0.125), ("l2", 0.5))
+CLASSES = ("zebra", "tabby cat", "goldfinch", "jellyfish", "pizza", "school bus")
+    "zebra",
+    "tabby cat",
+    "goldfinch",
+    "red fox",
+    "jellyfish",
+    "daisy",
+    "pizza",
+    "school bus",
+    "castle",
+    "volcano",
+)
+
+
+def photos() -> list[Path]:
+    spec = importlib.util.find_spec("foolbox")
+    assert spec is not None
+    assert spec.origin is not None
+    return sorted((Path(spec.origin).parent / "data").glob("imagenet_*.jpg"))
+
+
+def seconds(work: Callable[[], object]) -> list[float]:
+    """Of each of some runs, after one that is not counted."""
+    work()
+    found = []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - start)
+    return found
+
+
+def plain_grad_cam(network: torch.nn.Module, images: torch.Tensor) -> None:
+    """As most tutorials have it: one image at a time, gradients of everything, hooks on the last map."""
+    network.requires_grad_(True)
+    for image in images:
+        kept: list[torch.Tensor] = []
+        handle = network.get_submodule("bn2").register_forward_hook(lambda *given, kept=kept: kept.append(given[2]))
+        logits = network(image[None])
+        kept[0].retain_grad()
+        logits[0, logits.argmax()].backward()
+        assert kept[0].grad is not None
+        (kept[0].grad.mean((2, 3), keepdim=True) * kept[0]).sum(1).relu()
+        handle.remove()
+        network.zero_grad()
+
+
+def speed(subject: Subject, images: Pixels) -> None:
+    network = load("lite0").module()
+    normalised = (torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.5
+    plain = seconds(lambda: plain_grad_cam(network, normalised))
+    ours = seconds(lambda: grad_cam(subject, images))
+    one = seconds(lambda: [grad_cam(subject, image[None]) for image in images])
+    rows = [
+        ("Grad-CAM, the plain way, one at a time", "images/s", spread([len(images) / each for each in plain], 1)),
+        ("Grad-CAM, one at a time", "images/s", spread([len(images) / each for each in one], 1)),
+        ("Grad-CAM, 20 images", "images/s", spread([len(images) / each for each in ours], 1)),
+        ("occlusion of one image", "s", spread(seconds(lambda: occlusion(subject, images[:1])), 1)),
+        ("targeted attack on one image, linf", "s", spread(seconds(lambda: fool(subject, images[0], "tabby")), 1)),
+        (
+            "targeted attack on one image, l2",
+            "s",
+            spread(seconds(lambda: fool(subject, images[0], "tabby", norm="l2")), 1),
+        ),
+    ]
+    start = time.perf_counter()
+    ideal_image(subject, "zebra")
+    rows.append(("ideal image, once, the plain one included", "s", f"{time.perf_counter() - start:.1f}"))
+    print(f"torch with {torch.get_num_threads()} threads. Median of {RUNS} runs, lowest and highest in brackets.\n")
+    print(table(("what", "unit", "value"), rows))
+
+
+def maps(subject: Subject, images: Pixels) -> None:
+    named = grad_cam(subject, images)
+    methods: dict[str, Callable[[Subject, Pixels, str | int | None], list[Evidence]]] = {
+        "Grad-CAM": grad_cam,
+        "occlusion": occlusion,
+        "integrated gradients": integrated_gradients,
+    }
+    rows = []
+    for name, method in methods.items():
+        found = method(subject, images, None)
+        likeness = likeness_without_head(subject, images[:5], 243, method)
+        rows.append((name, *areas(subject, found), f"{likeness:.2f}"))
+    chance = [dataclasses.replace(each, map=random_map(subject.size, seed=seed)) for seed, each in enumerate(named)]
+    rows.append(("random map", *areas(subject, chance), ""))
+    print("Areas under the curves, mean of 20 images. Likeness: rank correlation with the maps of a random head.\n")
+    print(table(("method", "deletion (small is good)", "insertion (large is good)", "likeness"), rows))
+
+
+def areas(subject: Subject, found: list[Evidence]) -> tuple[str, str]:
+    curves = [faithfulness(subject, each, steps=10) for each in found]
+    deletion = statistics.mean(each.deletion_area for each in curves)
+    insertion = statistics.mean(each.insertion_area for each in curves)
+    return f"{deletion:.3f}", f"{insertion:.3f}"
+
+
+def attacks(subject: Subject, images: Pixels) -> None:
+    import foolbox
+
+    truths = np.array([int(photo.stem.rpartition("_")[2]) for photo in photos()])
+    images, truths = np.concatenate([images, images[:, :, ::-1], images[:, ::-1]]), np.concatenate([truths] * 3)
+    model = foolbox.PyTorchModel(subject.module, bounds=(0, 1), device="cpu")
+    rows = []
+    for norm, size in SIZES:
+        theirs = {
+            "fgsm": foolbox.attacks.LinfFastGradientAttack()
+            if norm == "linf"
+            else foolbox.attacks.L2FastGradientAttack(),
+            "pgd": (foolbox.attacks.LinfPGD if norm == "linf" else foolbox.attacks.L2PGD)(rel_stepsize=0.2, steps=5),
+        }
+        for name, other in theirs.items():
+            start = time.perf_counter()
+            changed = attack(subject, images, truths, size, AttackOptions(name, norm, steps=5, stride=0.2))  # type: ignore[arg-type]
+            took = time.perf_counter() - start
+            ours = (subject.probabilities(changed).argmax(axis=1) != truths).mean()
+            start = time.perf_counter()
+            success = other(model, subject.tensor(images), torch.from_numpy(truths), epsilons=size)[2]
+            them = time.perf_counter() - start
+            told = f"{size * 255:g} / 255" if norm == "linf" else f"{size:g}"
+            share = 100 * success.float().mean().item()
+            rows.append((f"{name}, {norm}", told, f"{100 * ours:.1f}", f"{share:.1f}", f"{took:.1f}", f"{them:.1f}"))
+    print("60 images: 20 photographs, their mirror images, and those turned on their heads. PGD with 5 steps.\n")
+    print(table(("attack", "size", "success %, ours", "foolbox", "seconds, ours", "foolbox"), rows))
+
+
+def ideal(subject: Subject) -> None:
+    rows = []
+    for label in CLASSES:
+        found = ideal_image(subject, label)
+        values = (found.ideal.probability, found.ideal.after, found.plain.probability, found.plain.after)
+        rows.append((label, *(f"{100 * each:.1f}" for each in values)))
+    print("Probability in percent. After: the lowest of four shifts by up to 8 pixels, each through a JPEG.\n")
+    print(table(("class", "ideal", "after", "plain ascent", "after"), rows))
+
+
+def main() -> None:
+    asked = sys.argv[1]
+    subject = Subject.of_backbone(load("lite0"), device="cpu")
+    images = subject.squares(photos())
+    print(header(f"What the network sees: {asked}, EfficientNet-Lite0 at {subject.size} pixels"))
+    if asked == "ideal":
+        ideal(subject)
+    else:
+        {"speed": speed, "maps": maps, "attacks": attacks}[asked](subject, images)
+
+
+if __name__ == "__main__":
+    main()
