@@ -45,17 +45,6 @@ Pixels = npt.NDArray[np.uint8]
 RUNS = 3
 SIZES: tuple[tuple[Norm, float], ...] = (("linf", 0.25 / 255), ("linf", 1 / 255), ("l2", 0.125), ("l2", 0.5))
 CLASSES = ("zebra", "tabby cat", "goldfinch", "jellyfish", "pizza", "school bus")
-    "zebra",
-    "tabby cat",
-    "goldfinch",
-    "red fox",
-    "jellyfish",
-    "daisy",
-    "pizza",
-    "school bus",
-    "castle",
-    "volcano",
-)
 
 
 def photos() -> list[Path]:
