@@ -8,7 +8,7 @@ from torch.nn import functional
 from tests.explain.conftest import random_subject, traces
 from topwork.backbones import classifier, load
 from topwork.errors import ExplainError
-from topwork.explain import Subject, grad_cam
+from topwork.explain import Subject, feature_maps, grad_cam
 from topwork.heads import KNNHead
 
 
@@ -72,15 +72,40 @@ def test_a_head_that_reads_several_stages_has_evidence_in_each() -> None:
     assert traces(subject)["hooks"] == 0
 
 
-def test_channels_count_from_their_average(squares: np.ndarray) -> None:
-    """Of a head that was trained on exactly this image, nothing in a flat picture of its average says anything."""
-    subject = random_subject("resnet18", ("layer2/mean",), size=64)
-    image = np.full((1, 64, 64, 3), 90, np.uint8)
+def test_evidence_sums_to_the_logit_where_the_head_reads_the_stages() -> None:
+    """Nothing is lost and nothing counts twice, whether a mean is read or a maximum."""
+    subject = random_subject("resnet18", ("layer1/mean", "layer1/max", "layer3/max"), size=64)
+    image = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    image[:, :8] = image[:, -8:] = image[:, :, :8] = image[:, :, -8:] = (
+        0  # the mean of a map's edge is not kept exactly
+    )
     with torch.no_grad():
-        (pooled,) = subject.module.pooled(subject.tensor(image))
-    before = np.abs(grad_cam(subject, image, "a")[0].map)[16:48, 16:48].max()
-    subject.averages = {"layer2/mean": pooled[0].numpy()}
-    assert np.abs(grad_cam(subject, image, "a")[0].map.mean()) < 1e-3 * before
+        logits = subject.module(subject.tensor(image))[:, 1].numpy()
+    found = [each.map.mean() for each in grad_cam(subject, image, "b")]
+    np.testing.assert_allclose(found, logits, atol=0.05 * np.abs(logits).max())
+
+
+def test_channels_count_from_their_average() -> None:
+    """Of a head that was trained on just this image, nothing in it says anything."""
+    subject = random_subject("resnet18", ("layer2/mean", "layer2/max"), size=64)
+    image = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
+    with torch.no_grad():
+        pooled = subject.module.pooled(subject.tensor(image))
+    before = abs(grad_cam(subject, image, "a")[0].map.mean())
+    subject.averages = {name: each[0].numpy() for name, each in zip(subject.outputs, pooled, strict=True)}
+    assert abs(grad_cam(subject, image, "a")[0].map.mean()) < 0.05 * before
+
+
+def test_a_maximum_speaks_where_it_is() -> None:
+    subject = random_subject("resnet18", ("layer1/max",), size=64)
+    subject.module.head.weight.zero_()
+    subject.module.head.weight[5, 0] = 1
+    image = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
+    found = grad_cam(subject, image, "a")[0]
+    maps = next(each for each in feature_maps(subject, image[0], channels=64).stages if each.stage == "layer1")
+    values = maps.maps[maps.channels.index(5)]
+    row, column = np.unravel_index(values.argmax(), values.shape)
+    assert np.hypot(found.peak[0] - 4 * row - 1.5, found.peak[1] - 4 * column - 1.5) <= 4
 
 
 def test_a_map_shows_where_what_the_head_reads_lies() -> None:
