@@ -92,3 +92,14 @@ def test_attention_of_a_cnn_is_one_error(run: Run, photos: list[Path], tmp_path:
     error, hint = done.failed()
     assert error == "tf_efficientnet_lite0 has no attention over the whole image"
     assert "grad-cam" in hint
+
+
+def test_a_page_holds_the_pictures(run: Run, photos: list[Path], tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    done = run("explain", "--backbone", "lite0", photos[0], "-o", tmp_path / "out", "--report", page)
+    assert done.code == 0, done
+    assert "Grad-CAM for bull mastiff" in page.read_text("utf-8")
+    (tmp_path / "mine.html").write_text("mine")
+    error, _ = run("explain", "--backbone", "lite0", photos[0], "--report", tmp_path / "mine.html").failed()
+    assert "mine.html" in error
+    assert (tmp_path / "mine.html").read_text() == "mine"

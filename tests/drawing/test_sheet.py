@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from topwork.drawing import Cell, heat, overlay, sheet, signed, stretched
-from topwork.drawing._colours import class_colours
+from topwork.drawing import Cell, class_colours, heat, overlay, sheet, signed, stretched
 
 
 def plain(height: int, width: int, value: int) -> np.ndarray:

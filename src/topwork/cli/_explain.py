@@ -132,16 +132,24 @@ def explain(
     projection: Annotated[ProjectionName, typer.Option(help="For space: the way into the plane.")] = ProjectionName.pca,
     most: Annotated[int, typer.Option(help="For robustness, corruptions: images drawn of the data.", min=1)] = 50,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the pictures.")] = Path("explained"),
+    page: Annotated[
+        Path | None, typer.Option("--report", help="HTML page to write as well: the pictures and their numbers.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.", min=0)] = 0,
     cache: Annotated[bool, typer.Option(help="Keep features on disk for the next run.")] = True,
 ) -> None:
     """Draw why a network answers as it does: picture files, and what they show in words."""
+    from topwork import report
+    from topwork.data import read
+
     require_heard(context, "--what", what, _READERS)
     if backbone is not None and model is not None:  # no model: every argument is an image
         images = [model, *(images or [])]
     if backbone is None and model is None:
         raise typer.BadParameter("name a model folder, or a network with --backbone")
     _require_what_it_needs(what, bool(images), data is not None, bool(label))
+    if page is not None:
+        report.require_free(page)
     asked = _Asked(what, method, label, data, stage, norm, projection, most, seed, cache)
     shelf = _Shelf(out)
     failed = 0
@@ -151,6 +159,9 @@ def explain(
             failed = _each_image(console, shelf, subject, images or [], asked)
         else:
             shelf.keep(_whole(subject, asked, console.step), f"{what}-{label}" if label else what)
+    if page is not None:
+        dataset = None if data is None else read(data)
+        report.write_page(report.explained_page(shelf.results, name=backbone or model or "", dataset=dataset), page)
     console.result({"pictures": shelf.fields}, "\n".join(shelf.lines))
     if failed:
         fail(
@@ -259,11 +270,13 @@ class _Shelf:
     Attributes:
         fields: Of each, what --json tells.
         lines: Of each, what is said otherwise.
+        results: Each with the image that it is of.
     """
 
     def __init__(self, folder: Path) -> None:
         self.fields: list[dict[str, Any]] = []
         self.lines: list[str] = []
+        self.results: list[tuple[str, _Result]] = []
         self._folder = folder
         self._taken: set[str] = set()
 
@@ -277,4 +290,5 @@ class _Shelf:
         self._taken.add(file.lower())
         path = write_picture(result.picture(), self._folder / file)
         self.fields.append({**({"source": source} if source else {}), "picture": str(path), **result.to_dict()})
+        self.results.append((source, result))
         self.lines.append(f"{printable(str(path))}: {one_line(result.headline)}")

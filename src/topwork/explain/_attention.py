@@ -6,14 +6,12 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn import functional
 
 from topwork.errors import ExplainError
-from topwork.explain._evidence import Evidence, collected
+from topwork.explain._evidence import Evidence, asked, collected
 from topwork.explain._hooks import Hook, hooked
 from topwork.explain._subject import Subject, UInt8Array
 from topwork.features import Progress
@@ -37,13 +35,13 @@ def attention_rollout(subject: Subject, images: UInt8Array, *, progress: Progres
     """
     blocks = _attentions(subject)
 
-    def maps(pixels: torch.Tensor, places: npt.NDArray[np.intp]) -> torch.Tensor:
+    def maps(pixels: torch.Tensor, place: int | None) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.no_grad(), _watched(blocks) as seen:
-            subject.module(pixels)
+            logits = subject.module(pixels)
         flow = _identity(subject, seen[0])
         for attention in seen:
             flow = (attention.mean(1) + _identity(subject, attention)) / 2 @ flow
-        return _on_image(subject, flow, pixels)
+        return _on_image(subject, flow, pixels), logits
 
     return collected("Attention rollout", subject, images, None, maps, progress, _BATCH)
 
@@ -66,16 +64,15 @@ def weighted_attention(
     """
     blocks = _attentions(subject)
 
-    def maps(pixels: torch.Tensor, places: npt.NDArray[np.intp]) -> torch.Tensor:
+    def maps(pixels: torch.Tensor, place: int | None) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.enable_grad(), _watched(blocks) as seen:
             logits = subject.module(pixels.requires_grad_(True))
-            asked = logits[torch.arange(len(pixels)), torch.as_tensor(places, device=logits.device)].sum()
-            slopes = torch.autograd.grad(asked, seen, allow_unused=True)
+            slopes = torch.autograd.grad(asked(logits, place), seen, allow_unused=True)
         flow = _identity(subject, seen[0])
         for attention, slope in zip(seen, slopes, strict=True):
             if slope is not None:
                 flow = flow + (attention.detach() * slope).clamp_min(0).mean(1) @ flow
-        return _on_image(subject, flow - _identity(subject, seen[0]), pixels)
+        return _on_image(subject, flow - _identity(subject, seen[0]), pixels), logits
 
     return collected("Weighted attention", subject, images, label, maps, progress, _BATCH)
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from topwork.drawing import Cell, overlay, sheet, signed
 from topwork.explain._subject import BATCH, Float32Array, Subject, UInt8Array
 from topwork.features import Progress
 
-Maps = Callable[[torch.Tensor, npt.NDArray[np.intp]], torch.Tensor]
-"""Pixels (n, 3, size, size) on the scale 0 to 1 and a class each, to maps (n, size, size)."""
+Maps = Callable[[torch.Tensor, int | None], tuple[torch.Tensor, torch.Tensor]]
+"""Pixels (n, 3, size, size) on the scale 0 to 1, and a class (of each image the one that is named, when None), to maps
+(n, size, size) and logits (n, C): most methods have the logits anyway."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,26 +96,27 @@ def collected(
     found: list[Evidence] = []
     for start in range(0, len(images), batch):
         part = images[start : start + batch]
-        probabilities = subject.probabilities(part)
-        answers = probabilities.argmax(axis=1)
-        places = answers if place is None else np.full(len(part), place)
-        values = maps(subject.tensor(part), places).float().cpu().numpy()
-        for row, asked in enumerate(places):
-            found.append(
-                Evidence(
-                    method,
-                    part[row],
-                    values[row],
-                    subject.classes[asked],
-                    float(probabilities[row, asked]),
-                    subject.classes[answers[row]],
-                    float(probabilities[row, answers[row]]),
-                    grain,
-                )
-            )
+        values, logits = maps(subject.tensor(part), place)
+        probabilities = torch.softmax(logits.detach(), dim=1).cpu().numpy()
+        answers, asked = probabilities.argmax(axis=1), chosen(logits, place).tolist()
+        for image, row, answer, index, each in zip(
+            part, probabilities, answers, asked, values.detach().float().cpu().numpy(), strict=True
+        ):
+            names = subject.classes[index], float(row[index]), subject.classes[answer], float(row[answer])
+            found.append(Evidence(method, image, each, *names, grain))
         if progress is not None:
             progress(len(found), len(images))
     return found
+
+
+def chosen(logits: torch.Tensor, place: int | None) -> torch.Tensor:
+    """The class that is asked for of each image, (n,)."""
+    return logits.argmax(dim=1) if place is None else torch.full_like(logits[:, 0], place, dtype=torch.long)
+
+
+def asked(logits: torch.Tensor, place: int | None) -> torch.Tensor:
+    """The sum of one logit an image: its gradient holds every image's own."""
+    return logits.gather(1, chosen(logits, place)[:, None]).sum()
 
 
 def evidence_sheet(found: Sequence[Evidence]) -> UInt8Array:

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn import functional
@@ -14,7 +13,7 @@ from torch.nn import functional
 from topwork.backbones import EMBEDDING
 from topwork.backbones.layers import map_reader
 from topwork.errors import ExplainError
-from topwork.explain._evidence import Evidence, collected
+from topwork.explain._evidence import Evidence, asked, collected
 from topwork.explain._hooks import Hook, hooked
 from topwork.explain._maps import grid
 from topwork.explain._subject import Subject, UInt8Array
@@ -46,25 +45,25 @@ def grad_cam(
         ExplainError: There is no such class, or no map has a gradient (as with a nearest-neighbour head and a class
             that no neighbour has).
     """
-    return collected("Grad-CAM", subject, images, label, lambda *batch: _cams(subject, *batch), progress)
+    return collected("Grad-CAM", subject, images, label, lambda pixels, place: _cams(subject, pixels, place), progress)
 
 
-def _cams(subject: Subject, pixels: torch.Tensor, places: npt.NDArray[np.intp]) -> torch.Tensor:
-    """Maps (n, size, size) of images (n, 3, size, size) for a class each."""
-    parts = [_of_stages(subject, pixels, places)] if subject.outputs != (EMBEDDING,) else []
+def _cams(subject: Subject, pixels: torch.Tensor, place: int | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Maps (n, size, size) and logits of images (n, 3, size, size)."""
+    parts = [_of_stages(subject, pixels, place)] if subject.outputs != (EMBEDDING,) else []
     if EMBEDDING in subject.outputs:
-        parts.append(_of_embedding(subject, pixels, places))
-    whole = torch.stack(parts).sum(0)
+        parts.append(_of_embedding(subject, pixels, place))
+    whole = torch.stack([maps for maps, _ in parts]).sum(0)
     if not whole.any():
         raise ExplainError(
             "no gradient reaches a map: a small change of the image would not change the answer at all",
             hint="a nearest-neighbour head is like that where no neighbour has the class; ask for another one",
         )
-    return whole
+    return whole, parts[0][1]
 
 
-def _of_stages(subject: Subject, pixels: torch.Tensor, places: npt.NDArray[np.intp]) -> torch.Tensor:
-    """Evidence in the stages that the head reads: exact where the head is linear, (n, size, size)."""
+def _of_stages(subject: Subject, pixels: torch.Tensor, place: int | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Evidence in the stages that the head reads, exact where it is linear, and the logits."""
     outputs = [output for output in subject.outputs if output != EMBEDDING]
     maps: dict[str, torch.Tensor] = {}
 
@@ -79,47 +78,36 @@ def _of_stages(subject: Subject, pixels: torch.Tensor, places: npt.NDArray[np.in
     stages = dict.fromkeys(output.rpartition("/")[0] for output in outputs)
     with torch.no_grad(), hooked([(subject.network.get_submodule(stage), keep(stage)) for stage in stages]):
         pooled = subject.module.pooled(pixels)
-    slopes = _slopes(subject, pooled, places)
+    with torch.enable_grad():
+        leaves = [each.detach().requires_grad_(True) for each in pooled]
+        logits = subject.module.answer(leaves)
+        slopes = torch.autograd.grad(asked(logits, place), leaves)
     total = torch.zeros_like(pixels[:, 0])
-    for output, read in zip(subject.outputs, pooled, strict=True):
+    for output, read, slope in zip(subject.outputs, pooled, slopes, strict=True):
         if output != EMBEDDING:
             stage, _, pooling = output.rpartition("/")
             average = torch.from_numpy(subject.averages.get(output, np.zeros(read.shape[1], np.float32)))
-            slope, average = slopes[output][:, :, None, None], average.to(pixels.device)[:, None, None]
-            cells = slope * (maps[stage] - average)
+            cells = slope[:, :, None, None] * (maps[stage] - average.to(pixels.device)[:, None, None])
             if pooling == "max":
                 highest = maps[stage] == read[:, :, None, None]
                 cells = cells * highest / highest.sum(dim=(2, 3), keepdim=True) * cells[0, 0].numel()
             total += _enlarged(cells.sum(dim=1), subject.size)
-    return _softened(total)
+    return _softened(total), logits.detach()
 
 
-def _slopes(
-    subject: Subject, pooled: tuple[torch.Tensor, ...], places: npt.NDArray[np.intp]
-) -> dict[str, torch.Tensor]:
-    """Gradients of the logits with respect to what the head reads, (n, width) for each output."""
-    with torch.enable_grad():
-        leaves = [each.detach().requires_grad_(True) for each in pooled]
-        found = torch.autograd.grad(_asked(subject.module.answer(leaves), places), leaves)
-    return dict(zip(subject.outputs, found, strict=True))
-
-
-def _asked(logits: torch.Tensor, places: npt.NDArray[np.intp]) -> torch.Tensor:
-    """The sum of one logit an image: its gradient holds every image's own."""
-    return logits[torch.arange(len(logits)), torch.as_tensor(places, device=logits.device)].sum()
-
-
-def _of_embedding(subject: Subject, pixels: torch.Tensor, places: npt.NDArray[np.intp]) -> torch.Tensor:
-    """Evidence for the network's own pooled features, in the last stage that has any: (n, size, size)."""
+def _of_embedding(subject: Subject, pixels: torch.Tensor, place: int | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Evidence for the network's own pooled features, in the last stage that has any, and the logits."""
     for stage in reversed(subject.backbone.stages):
-        found = _weighed(subject, pixels, places, stage.name)
+        found, logits = _weighed(subject, pixels, place, stage.name)
         if found.any():
             break
-    return _enlarged(found, subject.size)
+    return _enlarged(found, subject.size), logits
 
 
-def _weighed(subject: Subject, pixels: torch.Tensor, places: npt.NDArray[np.intp], stage: str) -> torch.Tensor:
-    """One stage's channels, each times its mean gradient by way of the embedding alone, per area: (n, h, w)."""
+def _weighed(
+    subject: Subject, pixels: torch.Tensor, place: int | None, stage: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One stage's channels, each times its mean gradient by way of the embedding alone, per area; and the logits."""
     leaves: list[torch.Tensor] = []
 
     def cut(module: nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:
@@ -129,14 +117,15 @@ def _weighed(subject: Subject, pixels: torch.Tensor, places: npt.NDArray[np.intp
     with torch.enable_grad(), hooked([(subject.network.get_submodule(stage), cut)]):
         pooled = subject.module.pooled(pixels)
         own = [each if name == EMBEDDING else each.detach() for name, each in zip(subject.outputs, pooled, strict=True)]
-        asked = _asked(subject.module.answer(own), places)
-        (gradient,) = torch.autograd.grad(asked, leaves, allow_unused=True) if asked.requires_grad else (None,)
+        logits = subject.module.answer(own)
+        rise = asked(logits, place)
+        (gradient,) = torch.autograd.grad(rise, leaves, allow_unused=True) if rise.requires_grad else (None,)
     as_map = map_reader(subject.network, stage)
     maps = grid(as_map(leaves[0].detach()))
     if gradient is None:
-        return torch.zeros_like(maps[:, 0])
+        return torch.zeros_like(maps[:, 0]), logits.detach()
     weights = grid(as_map(gradient)).sum(dim=(2, 3), keepdim=True)
-    return (weights * (maps - _average(subject, stage).to(maps))).sum(dim=1)
+    return (weights * (maps - _average(subject, stage).to(maps))).sum(dim=1), logits.detach()
 
 
 def _average(subject: Subject, stage: str) -> torch.Tensor:

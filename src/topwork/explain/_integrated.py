@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from topwork._optional import optional
-from topwork.explain._evidence import Evidence, collected
+from topwork.explain._evidence import Evidence, chosen, collected
 from topwork.explain._subject import BATCH, Subject, UInt8Array
 from topwork.features import Progress
 
@@ -40,14 +38,16 @@ def integrated_gradients(
     """
     attr = optional("captum.attr", extra="captum", what="integrated gradients")
 
-    def maps(pixels: torch.Tensor, places: npt.NDArray[np.intp]) -> torch.Tensor:
+    def maps(pixels: torch.Tensor, place: int | None) -> tuple[torch.Tensor, torch.Tensor]:
+        with torch.no_grad():
+            logits = subject.module(pixels)
         found: torch.Tensor = attr.IntegratedGradients(subject.module).attribute(
             pixels,
             baselines=subject.module.mean[None].expand_as(pixels),
-            target=torch.as_tensor(places, device=pixels.device),
+            target=chosen(logits, place),
             n_steps=steps,
             internal_batch_size=BATCH,
         )
-        return found.detach().sum(dim=1)
+        return found.detach().sum(dim=1), logits
 
     return collected("Integrated gradients", subject, images, label, maps, progress, batch=1, grain=_GRAIN)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from topwork.errors import ExplainError
-from topwork.explain._evidence import Evidence, collected
+from topwork.explain._evidence import Evidence, chosen, collected
 from topwork.explain._subject import BATCH, Subject, UInt8Array
 from topwork.features import Progress
 
@@ -43,32 +41,29 @@ def occlusion(
         subject,
         images,
         label,
-        lambda pixels, places: _drops(subject, pixels, places, side),
+        lambda pixels, place: _drops(subject, pixels, place, side),
         progress,
         batch=1,
     )
 
 
-def _drops(subject: Subject, pixels: torch.Tensor, places: npt.NDArray[np.intp], side: int) -> torch.Tensor:
-    """Map (1, size, size) of one image (1, 3, size, size)."""
-    place = int(places[0])
+def _drops(subject: Subject, pixels: torch.Tensor, place: int | None, side: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Map (1, size, size) and logits of one image (1, 3, size, size)."""
     starts = [*range(0, subject.size - side, side // 2), subject.size - side]
     corners = [(top, left) for top in starts for left in starts]
     total = torch.zeros(1, subject.size, subject.size)
     covers = torch.zeros_like(total)
     with torch.no_grad():
-        whole = _log_probability(subject, pixels, place)
+        logits = subject.module(pixels)
+        asked = int(chosen(logits, place))
+        whole = torch.log_softmax(logits, dim=1)[:, asked]
         for start in range(0, len(corners), BATCH):
             part = corners[start : start + BATCH]
             covered = pixels.repeat(len(part), 1, 1, 1)
             for image, (top, left) in zip(covered, part, strict=True):
                 image[:, top : top + side, left : left + side] = subject.module.mean
-            for fallen, (top, left) in zip(whole - _log_probability(subject, covered, place), part, strict=True):
-                total[:, top : top + side, left : left + side] += float(fallen)
+            drops = whole - torch.log_softmax(subject.module(covered), dim=1)[:, asked]
+            for fallen, (top, left) in zip(drops.tolist(), part, strict=True):
+                total[:, top : top + side, left : left + side] += fallen
                 covers[:, top : top + side, left : left + side] += 1
-    return total / covers
-
-
-def _log_probability(subject: Subject, pixels: torch.Tensor, place: int) -> torch.Tensor:
-    found: torch.Tensor = torch.log_softmax(subject.module(pixels), dim=1)[:, place]
-    return found
+    return total / covers, logits

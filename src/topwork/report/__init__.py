@@ -5,8 +5,18 @@ the outside, shows names and class names as text whatever they hold, and stays s
 """
 
 from topwork.report._checkup import checkup_page
+from topwork.report._explained import explained_page
 from topwork.report._model import SECTIONS, Section, model_page
 from topwork.report._texts import Language
 from topwork.report._write import require_free, write_page
 
-__all__ = ["Language", "SECTIONS", "Section", "checkup_page", "model_page", "require_free", "write_page"]
+__all__ = [
+    "Language",
+    "SECTIONS",
+    "Section",
+    "checkup_page",
+    "explained_page",
+    "model_page",
+    "require_free",
+    "write_page",
+]

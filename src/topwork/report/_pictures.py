@@ -80,27 +80,28 @@ class Album:
         return uri, ""
 
 
-def thumbnail(source: Source) -> str:
+def thumbnail(source: Source, side: int = SIDE) -> str:
     """A small picture of one image as a ``data:`` URI.
 
     Args:
         source: What ``decode`` takes.
+        side: Pixels of the longer side.
 
     Raises:
         ImageError: It cannot be decoded.
     """
     from PIL import Image
 
-    small = Image.fromarray(_enlarged(decode(source, min_side=SIDE)))
-    small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    small = Image.fromarray(_enlarged(decode(source, min_side=side), side))
+    small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     file = io.BytesIO()
     small.save(file, "WEBP", quality=_QUALITY)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
 
 
-def _enlarged(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def _enlarged(pixels: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
     """(H, W, 3), a tiny picture with each pixel as a square block, as sharp as it is: a browser would blur it."""
-    times = SIDE // max(pixels.shape[:2])
+    times = side // max(pixels.shape[:2])
     return pixels.repeat(times, axis=0).repeat(times, axis=1) if times > 1 else pixels
 
 
