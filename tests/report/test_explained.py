@@ -71,19 +71,20 @@ def test_a_maps_images_show_when_one_points_at_them(dataset: ImageDataset) -> No
             assert 0 <= float(dot.one("circle").attributes["cx"]) <= 100
     colours = {dot.one("circle").attributes["fill"] for dot in page.all("g")}
     assert len(colours) == 2
+    assert [node.text for node in page.classed("swatch")] == list(dataset.classes)
 
 
 def test_a_map_without_its_data_set_has_names_alone(dataset: ImageDataset) -> None:
     page = parsed(explained_page([("", space(dataset))], name="lite0"))
     assert not page.all("image", "use")
-    assert len(page.all("circle")) == 16
+    assert len(page.all("g")) == 16
 
 
 def test_an_image_that_is_gone_leaves_its_dot(dataset: ImageDataset) -> None:
     Path(dataset.full_path(0)).unlink()
     page = parsed(explained_page([("", space(dataset))], name="lite0", dataset=dataset))
     assert len(page.all("image")) == 7
-    assert len(page.all("circle")) == 16
+    assert len(page.all("g")) == 16
 
 
 def test_the_page_stands_alone(dataset: ImageDataset) -> None:
