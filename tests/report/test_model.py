@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+import topwork.report
 from topwork.backbones import EngineChoice, load
 from topwork.data import ImageDataset, from_arrays
 from topwork.errors import ReportError
@@ -312,3 +313,22 @@ def test_images_that_are_gone_are_named(tmp_path: Path) -> None:
     page = parsed(model_page(model(found, found.dataset.classes), "m", found))
     assert not page.all("img")
     assert "No picture" in section(page, "unsure").text
+
+
+def test_the_commands_can_be_copied_whatever_the_folder_is_called() -> None:
+    page = parsed(model_page(model(None, NAMES), "it's $(here)"))
+    command, python = (node.text for node in section(page, "use").all("code"))
+    assert command.startswith("""topwork predict 'it'"'"'s $(here)' photo.jpg""")
+    assert 'topwork.load("it\'s $(here)")' in python
+    assert "--coverage" not in command  # it makes no promises
+
+
+def test_every_text_is_used() -> None:
+    folder = Path(topwork.report.__file__).parent
+    sources = [
+        path.read_text("utf-8") for path in (*folder.glob("*.py"), *folder.rglob("*.html")) if path.name != "_texts.py"
+    ]
+    known = "\n".join(sources)
+    made = ("_means", "source_", "question_", "_what")  # put together from two pieces
+    missing = [key for key in _TEXTS if f'"{key}"' not in known and not any(piece in key for piece in made)]
+    assert missing == []

@@ -24,6 +24,7 @@ from topwork.cli._choices import (
     seconds,
 )
 from topwork.cli._console import Console
+from topwork.cli._evaluate import unlike
 from topwork.cli._report import write_report
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def fit(
             write_report(fitted, out)
     if strategy is StrategyName.finetune and not any(INTERRUPTED in note for note in fitted.record.data.notes):
         remove_checkpoints(training)
-    console.notes(fitted.record.data.notes)
+    console.notes([*fitted.record.data.notes, *unlike(fitted.held_out.shift if fitted.held_out else None)])
     return console.result({"model": str(out), **fitted.record.model_dump(mode="json")}, _text.fitted(fitted, out))
 
 

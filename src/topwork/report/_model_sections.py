@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -334,16 +335,13 @@ def trials(subject: Subject) -> tuple[TrialRecord, ...] | None:
 
 def use(subject: Subject) -> dict[str, Any]:
     """Lines to copy."""
-    name = _short(subject.name)
-    quoted = name if name.replace("/", "").replace("-", "").replace("_", "").replace(".", "").isalnum() else f"'{name}'"
-    lines = [f"topwork predict {quoted} photo.jpg"]
+    name = shlex.quote(subject.name)
+    lines = [f"topwork predict {name} photo.jpg"]
     if subject.record.caution is not None:
-        lines += [
-            f"topwork predict {quoted} photo.jpg --coverage 0.95",
-            f"topwork predict {quoted} photo.jpg --abstain 0.95",
-        ]
-    lines.append(f"topwork evaluate {quoted} more-photos/")
-    python = ["import topwork", "", f"model = topwork.load({name!r})", 'print(model.predict(["photo.jpg"])[0].label)']
+        lines += [f"{lines[0]} --coverage 0.95", f"{lines[0]} --abstain 0.95"]
+    lines.append(f"topwork evaluate {name} more-photos/")
+    load = f"model = topwork.load({subject.name!r})"
+    python = ["import topwork", "", load, 'print(model.predict(["photo.jpg"])[0].label)']
     return {"command": lines, "python": python}
 
 

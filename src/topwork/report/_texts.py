@@ -145,10 +145,9 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "행: 실제 클래스. 열: 모델의 답. 실수의 수를 누르면 해당 사진으로 갑니다.",
     ),
     "confusion_pairs": ("The most frequent mistakes:", "가장 흔한 실수:"),
-    "confusion_cell": ("{true} taken for {said}", "{true} → {said}"),
+    "taken_for": ("taken for", "→"),
     "confusion_true": ("shown", "실제"),
     "confusion_said": ("said", "답"),
-    "mistakes": ("Mistakes", "실수"),
     "confusion_shown": ("{shown} of {count} are shown, the surest first.", "{count}장 중 확신이 큰 {shown}장."),
     # Pictures
     "worst": ("The worst mistakes", "가장 심한 실수"),
