@@ -14,7 +14,7 @@ from topwork.backbones import Backbone, load
 from topwork.data import ImageDataset, from_arrays, read, split
 from topwork.errors import BackboneError, DataError
 from topwork.strategies import INTERRUPTED, FinetuneOptions, Probe, ProbeOptions, default_config, finetune, fit_probe
-from topwork.strategies._finetune import _halves, _kept_weights, _orient
+from topwork.strategies._finetune import _halves, _kept_weights
 from topwork.strategies._tunable import stages_to_train, trained_layers, tunable
 from topwork.train import TrainError
 
@@ -131,20 +131,6 @@ def test_the_same_seed_gives_the_same_network(digits: ImageDataset, probe: Probe
     assert {first.strategy, second.strategy, other.strategy} == {"finetune"}
     assert first.table.backbone.weights.sha256 == second.table.backbone.weights.sha256
     assert first.table.backbone.weights.sha256 != other.table.backbone.weights.sha256
-
-
-def test_digits_are_not_mirrored_and_photographs_are(digits: ImageDataset, tmp_path: Path, shared_cache: Path) -> None:
-    from topwork.strategies._compare import fit_head
-    from topwork.strategies._pictures import squares
-
-    asked = options(orient="auto")
-    photographs = split(read(easy_folder(tmp_path / "e", count=16)), test=0.25)
-    for dataset, expected in ((digits, "none"), (photographs, "mirror")):
-        table = fit_probe(dataset, load(size=96), QUICK).table
-        halves = _halves(table.dataset, asked)
-        head = fit_head(table.select(halves.learn), class_weight="none", seed=0).head
-        with squares(table.dataset, table.backbone.preprocessing, None) as images:
-            assert _orient(images.pixels, table, head, halves, asked) == expected
 
 
 def test_ctrl_c_keeps_the_best_so_far_and_the_checkpoints(digits: ImageDataset, probe: Probe, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ class FitName(StrEnum):
 class AugmentName(StrEnum):
     """Levels of augmentation."""
 
+    auto = "auto"
     none = "none"
     light = "light"
     colour = "colour"

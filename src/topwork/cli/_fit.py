@@ -73,11 +73,11 @@ def fit(
     ] = "auto",
     augment: Annotated[
         AugmentName, typer.Option(help="For finetune: what is done to a training image.")
-    ] = AugmentName.light,
+    ] = AugmentName.auto,
     orient: Annotated[
         OrientName, typer.Option(help="For finetune: mirror images, turn them at will (any), or neither.")
     ] = OrientName.auto,
-    epochs: Annotated[int, typer.Option(help="For finetune: passes over the training images.", min=1)] = 6,
+    epochs: Annotated[int, typer.Option(help="For finetune: passes over the training images.", min=1)] = 8,
     budget: Annotated[
         str | None,
         typer.Option(

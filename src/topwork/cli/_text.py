@@ -55,6 +55,7 @@ def _choices(record: ModelRecord) -> list[str]:
         ("fit", "By cross-validation the image is taken by"),
         ("stages", "By cross-validation the head reads"),
         ("blend", "By cross-validation what answers is"),
+        ("orient", "A probe learns best from training images that are turned:"),
         ("strategy", "On validation images the better one of"),
     )
     for question, words in questions:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 Level = Literal["none", "light", "colour", "rand"]
 Orient = Literal["none", "mirror", "any"]
 
+WAYS: dict[Orient, int] = {"none": 1, "mirror": 2, "any": 8}
+"""Ways round in which an image may be shown."""
+
 _CROP = (0.7, 1.0)  # share of the area that a crop keeps
 _ASPECT = (0.8, 1.25)  # width over height of a crop
 _COLOUR = 0.3  # brightness, contrast and saturation move by so much, either way

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,14 +18,15 @@ import numpy.typing as npt
 
 from topwork._cache import delete_file, make_room, use
 from topwork._files import cache_dir, write_whole
-from topwork.backbones import EMBEDDING, Backbone, Weights, open_engine
+from topwork.backbones import EMBEDDING, Backbone, Weights
 from topwork.data import ImageDataset, split
 from topwork.errors import DataError
 from topwork.features import FeatureTable, extract
 from topwork.heads import LinearHead, fit_temperature, row_losses
-from topwork.strategies._augment import Augmentation, Level, Orient
+from topwork.strategies._augment import WAYS, Augmentation, Level, Orient
 from topwork.strategies._compare import Trial, fit_head
-from topwork.strategies._pictures import ImageSamples, squares
+from topwork.strategies._orient import orient_trials
+from topwork.strategies._pictures import ImageSamples, Squares, squares
 from topwork.strategies._probe import Announce, Probe, ProbeOptions
 from topwork.strategies._unseen import Unseen
 from topwork.train import TrainConfig, first_alone, parse_config
@@ -36,8 +38,7 @@ if TYPE_CHECKING:
 INTERRUPTED = "the training was interrupted after"
 """How the note begins that Ctrl-C leaves behind; checkpoints are kept then."""
 
-_MIRRORED = 256  # validation images that are mirrored to see whether that changes their class
-_ERRORS = 2.0  # standard errors by which mirrored images must be answered worse
+_OFTEN = 4  # epochs for each way round: with 8 for cloth's eight ways, crops cost 1.3 points (docs/decisions)
 
 
 def default_config(**changes: Any) -> TrainConfig:
@@ -46,7 +47,7 @@ def default_config(**changes: Any) -> TrainConfig:
     Raises:
         TrainError: There is no such setting, or its value is out of range.
     """
-    return parse_config({"epochs": 6, "batch_size": 32, "learning_rate": 1e-3, "schedule": "one-cycle", **changes})
+    return parse_config({"epochs": 8, "batch_size": 32, "learning_rate": 1e-3, "schedule": "one-cycle", **changes})
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,9 @@ class FinetuneOptions:
 
     Attributes:
         unfreeze: Stages that are trained, counted from the last; ``all``; ``auto`` is about half of them.
-        augment: What is done to a training image, see ``Augmentation``.
-        orient: Likewise; ``auto`` mirrors unless mirrored images are answered worse.
+        augment: What is done to a training image, see ``Augmentation``; ``auto`` crops only where there are so many
+            epochs that an image would be seen more than four times the same way round.
+        orient: Likewise; ``auto`` mirrors or turns where a probe that learns from such copies is the better for it.
         validation: Share of the training part that tells when to stop, where there is no part ``val`` beside ``test``.
         config: Of the training.
         probe: Of the probe that it starts from and must beat.
@@ -67,7 +69,7 @@ class FinetuneOptions:
     """
 
     unfreeze: Unfreeze = "auto"
-    augment: Level = "light"
+    augment: Literal["auto"] | Level = "auto"
     orient: Literal["auto"] | Orient = "auto"
     validation: float = 0.15
     config: TrainConfig = field(default_factory=default_config)
@@ -159,7 +161,9 @@ def finetune(
     start = _fit(last.select(halves.learn), options)
     reference = _score(_fit(probe.table.select(halves.learn), options), probe.table.select(halves.check))
     model = tunable(backbone, start)
-    result = _trained(model, start, last, halves, count, options, say)
+    with squares(last.dataset, backbone.preprocessing, say("images in the square")) as images:
+        augmentation, tried = _augmentation(images, last, halves, options)
+        result = _trained(model, images, augmentation, last, halves, count, options, say)
     notes = (*result.notes, *_broken_off(result))
     tuned = _Score(result.best.accuracy, result.best.loss)
     if result.best_epoch > 0:
@@ -169,7 +173,7 @@ def finetune(
         head = _calibrated(model, check)
         tuned = _score(head, check)  # as it will be served: perhaps in bfloat16, which the training was not
     better = result.best_epoch > 0 and tuned.beats(reference)
-    trials = (*_trials(len(halves.check), reference, tuned, count, backbone, better=better), *probe.trials)
+    trials = (*_trials(len(halves.check), reference, tuned, count, backbone, better=better), *tried, *probe.trials)
     if better:
         unseen = Unseen("validation", rows, head.probabilities(check.values))
         return Finetuned(head, table, trials, "finetune", result.history, notes, unseen=unseen)
@@ -226,25 +230,24 @@ def _score(head: LinearHead, table: FeatureTable) -> _Score:
     return _Score(float((logits.argmax(axis=1) == labels).mean()), float(losses.mean()))
 
 
-def _orient(
-    pixels: npt.NDArray[np.uint8], last: FeatureTable, head: LinearHead, halves: _Halves, options: FinetuneOptions
-) -> Orient:
-    """Whether to mirror: not where the probe answers mirrored validation images worse, as with digits."""
-    if options.orient != "auto":
-        return options.orient
-    rows = halves.check[np.unique(np.linspace(0, len(halves.check) - 1, _MIRRORED).astype(int))]
-    engine = open_engine(last.backbone, (EMBEDDING,), last.choice, images=len(rows))
-    mirrored = engine(np.ascontiguousarray(pixels[rows][:, :, ::-1]))
-    labels = last.dataset.labels[rows].astype(np.int64)
-    losses = [row_losses(head.logits(values) / head.temperature, labels) for values in (mirrored, last.values[rows])]
-    worse = losses[0] - losses[1]
-    error = worse.std(ddof=1) / np.sqrt(worse.size) if worse.size > 1 else np.inf
-    return "none" if worse.mean() > _ERRORS * error else "mirror"
+def _augmentation(
+    images: Squares, last: FeatureTable, halves: _Halves, options: FinetuneOptions
+) -> tuple[Augmentation, tuple[Trial, ...]]:
+    tried: tuple[Trial, ...] = ()
+    orient: Any = options.orient
+    if orient == "auto":
+        fit = partial(_fit, options=options)
+        tried = orient_trials(images.pixels, last, halves.learn, halves.check, fit, options.seed)
+        orient = next(trial.answer for trial in tried if trial.chosen)
+    often = options.config.epochs / WAYS[orient] > _OFTEN
+    level = options.augment if options.augment != "auto" else "light" if often else "none"
+    return Augmentation(level, orient), tried
 
 
 def _trained(
     model: Tunable,
-    start: LinearHead,
+    images: Squares,
+    augmentation: Augmentation,
     last: FeatureTable,
     halves: _Halves,
     count: int,
@@ -258,11 +261,9 @@ def _trained(
     dataset, classes, config = last.dataset, len(last.dataset.classes), _config(last, options)
     model.to("cuda" if last.choice.name == "torch-cuda" else "cpu")
     layers = trained_layers(model, last.backbone, count)
+    views = min(options.views, config.epochs)
+    kept = kept_prefix(model, layers, last.backbone, last.choice, len(dataset), views)
     with contextlib.ExitStack() as stack:
-        images = stack.enter_context(squares(dataset, last.backbone.preprocessing, say("images in the square")))
-        orient = _orient(images.pixels, last, start, halves, options)
-        views = min(options.views, config.epochs)
-        kept = kept_prefix(model, layers, last.backbone, last.choice, len(dataset), views)
 
         def samples(rows: npt.NDArray[np.intp], how: Augmentation | None = None) -> Samples:
             found = ImageSamples(images, rows, dataset.labels[rows], classes, augmentation=how, seed=config.seed)
@@ -272,7 +273,7 @@ def _trained(
             return _fit(replace(last.select(halves.learn), values=values), options)
 
         learner, layers = (kept.model, kept.layers) if kept else (model, layers)
-        plain, augmentation = samples(halves.learn), Augmentation(options.augment, orient)
+        plain = samples(halves.learn)
         settle(learner, layers, plain, config.batch_size, refit)
         progress = say(f"training {count} stages{' from kept maps' if kept else ''}")
         return train(
