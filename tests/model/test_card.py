@@ -44,7 +44,8 @@ def test_it_tells_data_metrics_limits_and_licence(saved: Path, fitted: Model) ->
 
 
 def test_names_stay_text(fitted: Model) -> None:
-    text = card(changed(fitted.record, classes=HOSTILE, metrics=None), '"<b>: x')
+    odd = {"strategy": "<b>", "versions": {"<i>": "|"}, "created": "<u>", "classes": HOSTILE, "metrics": None}
+    text = card(changed(fitted.record, **odd), '"<b>: x')
     ModelCard(text).data.to_dict()
     body = text.split("---\n", 2)[2]
     assert "<" not in re.sub(r"`[^`]*`", "", body)

@@ -74,7 +74,7 @@ def _results(record: ModelRecord, metrics: Evaluation, name: str) -> list[str]:
         f"- name: {json.dumps(printable(name))}",
         "  results:",
         "  - task: {type: image-classification, name: Image Classification}",
-        f"    dataset: {{type: imagefolder, name: the owner's images, split: {record.data.held_out_part}}}",
+        f"    dataset: {{type: imagefolder, name: the owner's images, split: {json.dumps(record.data.held_out_part)}}}",
         "    metrics:",
         *(f"    - {{type: {kind}, value: {figure.value:.4f}}}" for kind, figure in figures),
     ]
@@ -87,10 +87,11 @@ def _summary(record: ModelRecord) -> str:
         "finetune": "a head and its top stages were trained",
         "as-is": "its own classes answer",
         "zero-shot": "it compares images with words for the classes",
-    }.get(record.strategy, record.strategy)
+    }.get(record.strategy, _text(record.strategy))
     return (
-        f"An image classifier of {len(record.classes)} classes, made by topwork {record.versions.get('topwork', '')} "
-        f"on {record.created[:10]}. The network is `{network['name']}`, pretrained on "
+        f"An image classifier of {len(record.classes)} classes, made by "
+        f"topwork {_text(record.versions.get('topwork', ''))} on {_text(record.created[:10])}. "
+        f"The network is `{network['name']}`, pretrained on "
         f"{_text(network['pretrained_on'])}; {how}.\n"
     )
 
@@ -214,10 +215,11 @@ def _licence(record: ModelRecord) -> str:
 def _again(record: ModelRecord) -> str:
     weights = record.backbone["weights"]
     lines = [
-        f"- data: SHA-256 of paths, classes and parts `{record.data.fingerprint or 'none'}`",
-        f"- weights: SHA-256 `{weights['sha256']}`",
-        f"- strategy {record.strategy}, seed {record.seed}, engine {record.engine.name} in {record.engine.precision}",
-        f"- versions: {', '.join(f'{name} {version}' for name, version in sorted(record.versions.items()))}",
+        f"- data: SHA-256 of paths, classes and parts {_text(record.data.fingerprint or 'none')}",
+        f"- weights: SHA-256 {_text(weights['sha256'])}",
+        f"- strategy {_text(record.strategy)}, seed {record.seed}",
+        f"- engine {record.engine.name} in {record.engine.precision}",
+        f"- versions: {_text(', '.join(f'{name} {version}' for name, version in sorted(record.versions.items())))}",
     ]
     return "## To repeat it\n\n" + "\n".join(lines) + "\n"
 
