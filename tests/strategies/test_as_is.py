@@ -44,6 +44,12 @@ def test_names_answer_without_a_training_image(pictures: ImageDataset) -> None:
     assert 450 < found.covers[1] < 600  # half of ImageNet's classes are man-made
     said = found.head.probabilities(found.table.values).argmax(axis=1)
     assert (said == dataset.labels).mean() > 0.9
+    assert found.unseen is None  # no part of these is for training
+    training = dataclasses.replace(dataset, parts=np.full(len(dataset), "train"))
+    unseen = fit_as_is(training, load(), AsIsOptions()).unseen
+    assert unseen is not None
+    assert (unseen.source, len(unseen.rows)) == ("training", len(dataset))
+    np.testing.assert_allclose(unseen.probabilities, found.head.probabilities(found.table.values), atol=1e-6)
 
 
 def test_a_given_map_goes_before_the_names(pictures: ImageDataset) -> None:

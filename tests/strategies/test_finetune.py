@@ -86,6 +86,11 @@ def test_the_tuned_head_and_network_are_those_that_were_validated(digits: ImageD
     table = found.table.select(np.array([held(probe.table.dataset.paths[row]) for row in rows]))
     right = (found.head.logits(table.values).argmax(axis=1) == table.dataset.labels).mean()
     assert right == pytest.approx(found.trials[1].accuracy, abs=0.03)
+    assert found.unseen is not None
+    assert found.unseen.source == "validation"
+    assert set(found.unseen.rows) == {held(probe.table.dataset.paths[row]) for row in rows}
+    said = found.unseen.probabilities.argmax(axis=1) == found.table.dataset.labels[found.unseen.rows]
+    assert said.mean() == right
 
 
 def test_the_probe_stays_where_it_is_no_worse(tmp_path: Path, shared_cache: Path) -> None:

@@ -12,6 +12,7 @@ from tests import clips
 from topwork.backbones import EMBEDDING, Backbone, load
 from topwork.data import ImageDataset, read, split
 from topwork.errors import BackboneError, DataError
+from topwork.evaluate import log_loss
 from topwork.features import FeatureTable, Progress, extract
 from topwork.heads import BlendHead, LinearHead, TextHead
 from topwork.strategies import ProbeOptions, ZeroShotOptions, fit_probe, fit_zero_shot, words_alone
@@ -123,6 +124,10 @@ def test_words_probe_and_blend_come_out_of_one_extraction(
     assert [trial.chosen for trial in found.trials] == [False, False, True]
     losses = [trial.log_loss for trial in found.trials]
     assert losses[2] == min(losses) == found.cv_log_loss
+    assert found.unseen is not None
+    assert found.unseen.source == "cross-validation"
+    labels = found.table.dataset.labels[found.unseen.rows].astype(np.intp)
+    assert log_loss(found.unseen.probabilities, labels) == pytest.approx(losses[2], abs=1e-4)
 
     def no_engine(*arguments: object, **named: object) -> None:
         pytest.fail("features were computed again")
