@@ -198,6 +198,7 @@ def _each_image(console: Console, shelf: _Shelf, subject: Subject, images: list[
     """Draw what was asked for of each image; gives the number of those that could not be used."""
     failed = 0
     bar = console.step("images") if len(images) > 1 else None
+    step = console.step("attack") if len(images) == 1 and asked.what == WhatName.attack else None
     for done, source in enumerate(images, start=1):
         try:
             square = subject.squares([source])
@@ -206,20 +207,20 @@ def _each_image(console: Console, shelf: _Shelf, subject: Subject, images: list[
             console.failure(error.message)
         else:
             name = asked.method if asked.what == WhatName.evidence else asked.what
-            shelf.keep(_of_image(subject, square, asked, console), f"{Path(source).stem}-{name}", source)
+            shelf.keep(_of_image(subject, square, asked, step), f"{Path(source).stem}-{name}", source)
         if bar is not None:
             bar(done, len(images))
     return failed
 
 
-def _of_image(subject: Subject, square: Any, asked: _Asked, console: Console) -> _Result:
+def _of_image(subject: Subject, square: Any, asked: _Asked, progress: Progress | None) -> _Result:
     from topwork import explain
 
     match asked.what, asked.method:
         case WhatName.features, _:
             return explain.feature_maps(subject, square[0])
         case WhatName.attack, _:
-            return explain.fool(subject, square[0], asked.label, norm=asked.norm.value, progress=console.step("attack"))
+            return explain.fool(subject, square[0], asked.label, norm=asked.norm.value, progress=progress)
         case _, MethodName.rollout:
             return explain.attention_rollout(subject, square)[0]
         case _, MethodName.attention:

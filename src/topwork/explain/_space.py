@@ -153,7 +153,7 @@ def _projected(values: Float32Array, projection: Projection, seed: int) -> Float
         small = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(small)
     if projection == "umap":
         umap = optional("umap", extra="umap", what="a UMAP projection")
-        small = umap.UMAP(n_components=2, random_state=seed).fit_transform(small)
+        small = umap.UMAP(n_components=2, n_jobs=1, random_state=seed).fit_transform(small)
     return np.asarray(small, np.float32)
 
 
