@@ -332,3 +332,8 @@ def test_every_text_is_used() -> None:
     made = ("_means", "source_", "question_", "_what")  # put together from two pieces
     missing = [key for key in _TEXTS if f'"{key}"' not in known and not any(piece in key for piece in made)]
     assert missing == []
+
+
+def test_a_question_is_put_into_words_where_they_are_known() -> None:
+    rows = [row.one("th").text for row in section(page_of(), "trials").one("tbody").all("tr")]
+    assert rows == ["Stages that the head reads", "odd"]

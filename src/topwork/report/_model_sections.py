@@ -16,7 +16,7 @@ from topwork.model import Evaluated, ModelRecord, TrialRecord
 from topwork.report._charts import ReliabilityChart, reliability_chart
 from topwork.report._page import percent
 from topwork.report._pictures import Album, Picture
-from topwork.report._texts import Texts
+from topwork.report._texts import Texts, known
 
 MOST_PICTURES = 12  # of the worst mistakes, and of the least sure answers
 MOST_CELLS = 12  # kinds of mistakes that are shown in pictures, the most frequent first
@@ -328,9 +328,13 @@ def shift(subject: Subject) -> Shift | None:
     return subject.evaluated.shift if subject.evaluated is not None else None
 
 
-def trials(subject: Subject) -> tuple[TrialRecord, ...] | None:
-    """What was compared on the way."""
-    return subject.record.trials or None
+def trials(subject: Subject) -> list[tuple[str, TrialRecord]] | None:
+    """What was compared on the way, each with its question in words where those are known."""
+    found = []
+    for trial in subject.record.trials:
+        key = f"question_{trial.question}"
+        found.append((subject.t(key) if known(key) else trial.question, trial))
+    return found or None
 
 
 def use(subject: Subject) -> dict[str, Any]:

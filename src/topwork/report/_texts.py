@@ -31,6 +31,11 @@ def texts(language: str) -> Texts:
     return text
 
 
+def known(key: str) -> bool:
+    """Whether there is such a text."""
+    return key in _TEXTS
+
+
 # Key: English, Korean.
 _TEXTS: dict[str, tuple[str, str]] = {
     "page_title": ("Model: {name}", "모델: {name}"),
@@ -236,6 +241,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "question_backbone": ("Backbone", "백본"),
     "question_fit": ("How an image becomes a square", "이미지를 정사각형으로 만드는 방법"),
     "question_stages": ("Stages that the head reads", "헤드가 읽는 단계"),
+    "question_rung": ("Rung of the ladder", "사다리의 단계"),
+    "question_orient": ("How training images are turned", "학습 이미지를 뒤집는 방법"),
     "question_blend": ("What answers", "무엇이 답하는가"),
     "question_strategy": ("Strategy", "학습 방식"),
     # Use
