@@ -98,7 +98,7 @@ def test_a_second_of_budget_gives_the_first_rung_and_names_what_was_skipped(easy
         "the time was up",
         "the rung before it ended the climb",
     }
-    assert advice.stopped == "the time was up"
+    assert advice.stopped == "fine-tuning, last stages: the time was up"
 
 
 def test_fault_44_shuffled_labels_teach_nothing_and_it_says_so(textile: ImageDataset) -> None:

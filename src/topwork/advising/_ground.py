@@ -20,6 +20,7 @@ from topwork.strategies import Announce, fit_head, held_out_losses, stratified_o
 SAMPLE = 256  # images on which much is tried: enough to see a large difference
 _FIT_ERRORS = 2.0  # standard errors by which another way to fit an image must be better, as for the probe
 _TIMED = 5  # predictions that are timed
+_TIMED_TOGETHER = 64
 
 
 def sampled(
@@ -66,6 +67,7 @@ class Ground:
         self._say = say
         self._tables: dict[int, FeatureTable] = {}
         self._times: dict[int, float] = {}
+        self._rates: dict[int, float] = {}
         self._images = dataset.part("train")
         self.backbone = backbone.replace(fit=self._best_fit(backbone))
         self.size = backbone.preprocessing.size
@@ -126,6 +128,19 @@ class Ground:
                 taken.append(1e3 * (time.perf_counter() - begin))
             self._times[size] = statistics.median(taken[1:])  # the first opens the engine
         return self._times[size]
+
+    def seconds_an_image(self, size: int) -> float:
+        """What an image costs where there are many: decoding and the network together, on all cores."""
+        if size not in self._rates:
+            backbone = self.backbone.replace(size=size)
+            outputs = backbone.outputs("all")
+            engines = Engines(backbone, outputs)
+            sources = [self._images.source(row % len(self._images)) for row in range(_TIMED_TOGETHER)]
+            for _ in range(2):  # the first opens the engine
+                begin = time.perf_counter()
+                extract_few(sources, backbone, outputs, choice=self.train.choice, open_network=engines)
+            self._rates[size] = (time.perf_counter() - begin) / len(sources)
+        return self._rates[size]
 
     def _best_fit(self, backbone: Backbone) -> Fit:
         """The plain way to fit an image into the square, unless another proves better on a sample."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from topwork._cores import available_cores
 from topwork.advising._answers import crossed, knn, of_head
 from topwork.advising._clock import Clock
 from topwork.advising._grid import Trained, depths, halved, larger, train
@@ -14,12 +13,12 @@ from topwork.advising._honest import accuracy_of_best, best
 from topwork.advising._keep import Keeper
 from topwork.advising._rung import Answers, Measured, Reading, Rung, RungStrategy, expected
 from topwork.advising._starts import as_is_options, zero_shot_options
-from topwork.advising._tuning import gain, plan, rung_of, tuned
-from topwork.advising._worth import enough_images, of_finetuning, of_readings
+from topwork.advising._tuning import Plan, gain, plan, rung_of, tuned
+from topwork.advising._worth import Outlook, enough_images, of_finetuning, of_readings
 from topwork.backbones import has_text
-from topwork.errors import TopworkError
+from topwork.errors import DataError, TopworkError
 from topwork.evaluate import wilson_interval
-from topwork.strategies import Announce, Finetuned, fit_as_is, fit_zero_shot
+from topwork.strategies import INTERRUPTED, Announce, Finetuned, fit_as_is, fit_zero_shot
 
 if TYPE_CHECKING:
     from topwork.strategies._tunable import Unfreeze
@@ -91,8 +90,6 @@ class Ladder:
             else:
                 self.finetuning(name, stages, again=bool(again))
 
-    # ------------------------------------------------------------------ rungs
-
     def probe(self) -> None:
         """A head on the network's own pooled features: the rung without which nothing can be said."""
         found = train(self.ground, self.ground.own, self.ground.train)
@@ -155,10 +152,7 @@ class Ladder:
         """Sizes that there is time to try, the network's own first, and the seconds that they take."""
         sizes, seconds = [self.ground.size], _SECONDS_OF_HEADS
         for size in larger(self.ground):
-            more = (
-                _SECONDS_A_SIZE
-                + len(self.ground.train) * self.ground.milliseconds(self.ground.size) / 1e3 / available_cores()
-            )
+            more = _SECONDS_A_SIZE + len(self.ground.train) * self.ground.seconds_an_image(self.ground.size)
             if seconds + more <= self.clock.left:
                 sizes, seconds = [*sizes, size], seconds + more
             else:
@@ -166,43 +160,48 @@ class Ladder:
         return sizes, seconds
 
     def finetuning(self, name: str, stages: Unfreeze, *, again: bool) -> None:
-        """Train the last stages, or all."""
-        if not self.learnable():
-            self.stop(f"no way is better than always naming the largest class ({self.chance:.1%}), beyond chance")
-        if self.clock.left == 0:
-            self.stop("the time was up")
-            self.cut_short = True
-        if self.stopped:
-            return self.skip(name, "finetune", self.stopped)
-        planned = plan(self.ground, stages, self.starts(), self.clock.left)
-        error = self.error
-        outlook = of_finetuning(
-            1 - self.ways[0].answers.accuracy, error, planned.images, planned.judges, planned.seconds, again=again
-        )
-        if not outlook.worth:
-            self.stop(f"{name} is {outlook.words}")
-            self.enough = enough_images(1 - self.ways[0].answers.accuracy, error, planned.judges / planned.images)
-            return self.skip(name, "finetune", outlook.words)
-        if planned.needed > self.clock.left:
-            self.cut_short = True
-            self.stop(
-                f"{name} was {outlook.words}, but would have taken {planned.needed:.0f} seconds at least, "
-                f"and {self.clock.left:.0f} were left"
-            )
-            return self.skip(name, "finetune", self.stopped)
-        found = tuned(self.ground, planned, self.say, self.keeper)
-        self.cut_short |= planned.seconds >= planned.left
+        """Train the last stages, or all, where that is expected to pay."""
+        planned = plan(self.ground, stages, self.starts(), self.clock.left) if self.clock.left else None
+        outlook = self.outlook(planned, again=again) if planned else None
+        against = self.against(planned, outlook)
+        if planned is None or outlook is None or against:
+            return self.end(name, against)
+        try:
+            found = tuned(self.ground, planned, self.say, self.keeper)
+        except DataError as error:  # too few images, or groups of them, to set any aside
+            return self.end(name, error.message)
         reading = planned.start.reading
-        rung = rung_of(found, reading, name, self.clock.lap(), self.ground.milliseconds(reading.size))
-        self.rungs.append(rung)
+        self.cut_short |= planned.seconds >= planned.left or INTERRUPTED in " ".join(found.notes)
+        self.rungs.append(rung_of(found, reading, name, self.clock.lap(), self.ground.milliseconds(reading.size)))
         lead = self.leader.answers.accuracy - planned.start.answers.accuracy
         if found.strategy == "finetune" and gain(found) > max(lead, self.gained):
             self.tuned, self.tuned_rung = found, name
         else:
-            self.stop(f"{name} was {outlook.words}, and gained {100 * gain(found):.1f} points")
+            self.stopped = f"{name}: {outlook.words}; it gained {100 * gain(found):.1f}"
         return None
 
-    # ------------------------------------------------------------------ what is known
+    def outlook(self, planned: Plan, *, again: bool) -> Outlook:
+        """What is expected of a fine-tuning."""
+        last, judges = 1 - self.ways[0].answers.accuracy, planned.judges
+        found = of_finetuning(last, self.error, planned.images, judges, planned.seconds, again=again)
+        self.enough = None if found.worth else enough_images(last, self.error, judges / planned.images)
+        return found
+
+    def against(self, planned: Plan | None, outlook: Outlook | None) -> str:
+        """Why not to fine-tune; empty where nothing speaks against it."""
+        if not self.learnable():
+            return f"no way is better than always naming the largest class ({self.chance:.1%}), beyond chance"
+        if planned is None or outlook is None:
+            self.cut_short = True
+            return "the time was up"
+        if not outlook.worth:
+            return outlook.words
+        if planned.needed > planned.left:
+            self.cut_short = True
+            return (
+                f"{outlook.words}; but it takes {planned.needed:.0f} seconds at least, and {planned.left:.0f} were left"
+            )
+        return ""
 
     @property
     def plain_first(self) -> list[Way]:
@@ -252,8 +251,6 @@ class Ladder:
         """The leader's accuracy, without the luck of having been chosen."""
         return accuracy_of_best([way.answers for way in self.plain_first], self.ground.options.seed)
 
-    # ------------------------------------------------------------------ writing down
-
     def note(
         self,
         name: str,
@@ -284,9 +281,10 @@ class Ladder:
         """A rung that was not climbed."""
         self.rungs.append(Rung(name, strategy, seconds=self.clock.lap(), note=why))
 
-    def stop(self, why: str) -> None:
-        """The last word on why it climbed no further; the first that is said."""
-        self.stopped = self.stopped or why
+    def end(self, name: str, why: str) -> None:
+        """A rung of fine-tuning that was not climbed: no other one is."""
+        self.stopped = f"{name}: {why}"
+        self.skip(name, "finetune", why)
 
     def in_time(self, name: str, strategy: RungStrategy) -> bool:
         """Whether there is any time left; a rung that there is none for is skipped."""

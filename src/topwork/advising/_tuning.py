@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from topwork._cores import available_cores
 from topwork.advising._grid import Trained
 from topwork.advising._ground import Ground
 from topwork.advising._keep import Keeper
@@ -15,11 +14,12 @@ from topwork.strategies import INTERRUPTED, Announce, Finetuned, FinetuneOptions
 if TYPE_CHECKING:
     from topwork.strategies._tunable import Unfreeze
 
-# What a training image costs, in predictions: forward and back through the last stages, in float32, against one pass
-# through the engine. 8 on two cores with Lite0; the schedule fits the time that there is, so this only has to be near.
-_STEP_COST = 8.0
+# What a training image costs against one that the engine extracts: forward and back through the last stages in float32,
+# against one pass. It only has to be near, since the schedule fits the time that there is.
+_STEP_COST = 25.0
+_PASSES = 3  # over all images beside the training: into the square, settling, the tuned network's features
 _OPENING = 15.0  # seconds until a tuned network is converted, proved and compiled
-_FEWEST_EPOCHS = 2
+_LEAST = 30.0  # seconds of training, below which none is begun
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Plan:
         judges: That would judge it.
         left: Seconds of the budget.
         seconds: What it would take, as far as there is time.
-        needed: What the fewest epochs would take.
+        needed: What the least of it would take.
         training: Of ``seconds``, what is left for the training itself.
     """
 
@@ -61,13 +61,12 @@ def plan(ground: Ground, unfreeze: Unfreeze, starts: list[Trained], left: float)
     images = len(ground.train) - (0 if _has_val(ground) else judges)
     plans = []
     for start in starts:
-        each = ground.milliseconds(start.reading.size) / 1000
-        rest = _OPENING + len(ground.dataset) * each / available_cores()
-        epoch = _STEP_COST * each * images
-        seconds = min(left, rest + options.config.epochs * epoch)
-        plans.append(Plan(unfreeze, start, images, judges, left, seconds, rest + _FEWEST_EPOCHS * epoch, left - rest))
-    whole = [one for one in plans if one.seconds < left]
-    return whole[-1] if whole else plans[0]
+        each = ground.seconds_an_image(start.reading.size)
+        rest = _OPENING + _PASSES * len(ground.dataset) * each
+        whole = rest + options.config.epochs * _STEP_COST * each * images
+        plans.append(Plan(unfreeze, start, images, judges, left, min(left, whole), rest + _LEAST, left - rest))
+    enough = [one for one in plans if one.seconds < left]
+    return enough[-1] if enough else plans[0]
 
 
 def tuned(ground: Ground, planned: Plan, announce: Announce, keeper: Keeper | None) -> Finetuned:

@@ -1,6 +1,6 @@
 """Whether the next rung is worth climbing: what it is expected to gain, against what it costs.
 
-The numbers here were set on eight tasks (bench/results; docs/decisions/advice.md says how they did).
+The rule and its numbers are explained in docs/decisions/advice.md; bench/advice.py tells how they do.
 """
 
 from __future__ import annotations

@@ -1,0 +1,316 @@
+"""Advice against the truth: what it would have been best to choose, and what was promised, on parts it never saw.
+
+    python bench/advice.py OUT.jsonl [hymenoptera=FOLDER] [cats-dogs=FOLDER] [fashion=FOLDER]
+                           ["only=NAME;NAME"] [budget=SECONDS]
+    python bench/advice.py OUT.jsonl table
+
+Every task has a test part that advice never sees. A task is climbed once under the budget; then *every* rung is
+measured in full: each reading of the grid on all training images, and both fine-tunings with half of the budget each.
+One row a task is appended to OUT.jsonl as soon as it is done, and a task that is there already is passed over, so that
+the bench may be interrupted and gone on with. ``table`` prints what is there.
+
+The textile sample (the extra ``sample``) and scikit-learn's digits are always there. Fashion-MNIST is Debian's package
+``dataset-fashion-mnist``: ``fashion=/usr/share/datasets/fashion-mnist``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from _report import header, table
+from topwork.advising import AdviceOptions, Clock, climb
+from topwork.advising._answers import knn
+from topwork.advising._curve import forecast
+from topwork.advising._grid import depths, larger, train
+from topwork.advising._ground import SAMPLE, Ground
+from topwork.advising._rung import Reading
+from topwork.advising._shortlist import scored
+from topwork.backbones import load
+from topwork.data import ImageDataset, from_arrays, read, split
+from topwork.fitting import sample_folder
+from topwork.strategies import AsIsOptions, FinetuneOptions, default_config, finetune, fit_as_is, probe_of
+
+FEW = (5, 20)
+SCORES = ("logme", "h_score", "knn", "probe")
+_POINTS = 100.0
+
+
+def few(dataset: ImageDataset, count: int) -> ImageDataset:
+    """The same test part, and so many training images a class."""
+    rng = np.random.default_rng(0)
+    rows = np.flatnonzero(dataset.parts == "train")
+    kept = [rng.permutation(rows[dataset.labels[rows] == label])[:count] for label in range(len(dataset.classes))]
+    return dataset.select(np.sort(np.concatenate([*kept, np.flatnonzero(dataset.parts == "test")])))
+
+
+def grey(pixels: npt.NDArray[np.uint8], labels: npt.NDArray[Any], factor: int) -> ImageDataset:
+    """Small grey images (N, h, w), larger by a whole factor, in three equal channels."""
+    large = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
+    return from_arrays(np.stack([large] * 3, axis=-1), [str(label) for label in labels])
+
+
+def digits() -> ImageDataset:
+    """scikit-learn's digits: 8 x 8, as 64 x 64."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    return split(grey((found.images * (255 / 16)).astype(np.uint8), found.target, 8), test=0.5)
+
+
+def unpacked(file: Path) -> bytes:
+    """What a .gz file holds."""
+    return gzip.decompress(file.read_bytes())
+
+
+def fashion(folder: Path, count: int = 1000) -> ImageDataset:
+    """Fashion-MNIST: the first images of either part, 28 x 28 as 56 x 56."""
+
+    def part(name: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+        images = np.frombuffer(unpacked(folder / f"{name}-images-idx3-ubyte.gz")[16:], np.uint8)
+        labels = np.frombuffer(unpacked(folder / f"{name}-labels-idx1-ubyte.gz")[8:], np.uint8)
+        return images.reshape(-1, 28, 28)[:count], labels[:count]
+
+    (first, ours), (second, theirs) = part("train"), part("t10k")
+    dataset = grey(np.concatenate([first, second]), np.concatenate([ours, theirs]), 2)
+    return dataclasses.replace(dataset, parts=np.repeat(["train", "test"], count))
+
+
+def tasks(folders: dict[str, str]) -> Iterator[tuple[str, Callable[[], ImageDataset]]]:
+    """Name and maker of every task that there is data for."""
+    textile: Callable[[], ImageDataset] = lambda: split(read(sample_folder()), test=0.5)  # noqa: E731
+    if "hymenoptera" in folders:
+        yield "hymenoptera", lambda: read(folders["hymenoptera"])
+    if "cats-dogs" in folders:
+        yield "cats-dogs", lambda: read(folders["cats-dogs"])
+        for count in FEW:
+            yield f"cats-dogs, {count} a class", lambda count=count: few(read(folders["cats-dogs"]), count)
+    yield "textile", textile
+    yield "textile, 20 a class", lambda: few(textile(), 20)
+    yield "digits", digits
+    if "fashion" in folders:
+        yield "fashion-mnist", lambda: fashion(Path(folders["fashion"]))
+
+
+def accuracy(fitted: Any) -> float:
+    """On the part ``test``."""
+    test = fitted.table.part("test")
+    return float((fitted.head.probabilities(test.values).argmax(axis=1) == test.dataset.labels).mean())
+
+
+def measure(dataset: ImageDataset, budget: float) -> dict[str, Any]:
+    """What advice chose and promised, and what everything would have given."""
+    options = AdviceOptions(budget_seconds=budget)
+    fresh = dataclasses.replace(
+        options, describe=False, finetune=dataclasses.replace(options.finetune, probe=_uncached(options))
+    )
+    found = climb(dataset, [load()], fresh)
+    advice, chosen = found.advice, found.advice.chosen
+    assert chosen.accuracy is not None
+    row: dict[str, Any] = {
+        "train": len(dataset.part("train")),
+        "test": len(dataset.part("test")),
+        "choice": chosen.name,
+        "detail": chosen.detail,
+        "promised": chosen.accuracy.to_dict(),
+        "chosen": accuracy(found.fitted()),
+        "seconds": advice.seconds,
+        "stopped": advice.stopped,
+        "rungs": {rung.name: rung.accuracy.value for rung in advice.rungs if rung.accuracy},
+    }
+    begin = time.perf_counter()
+    row["truth"], row["scores"] = everything(dataset, options, budget)
+    row["full_seconds"] = time.perf_counter() - begin
+    row["forecast"] = forecast_half(dataset, options)
+    return row
+
+
+def _uncached(options: AdviceOptions) -> Any:
+    return dataclasses.replace(options.probe, cache=False)
+
+
+def everything(
+    dataset: ImageDataset, options: AdviceOptions, budget: float
+) -> tuple[dict[str, float], dict[str, list[float]]]:
+    """Every rung in full, with nothing but the networks from the cache.
+
+    Returns:
+        Accuracy on the test part by name; and what each cheap score says of each reading, on the usual sample.
+    """
+    ground = Ground(
+        dataset, load(), dataclasses.replace(options, finetune=FinetuneOptions(probe=_uncached(options))), say
+    )
+    found: dict[str, float] = {}
+    scores: dict[str, list[float]] = {}
+    tests: dict[int, Any] = {}
+    readings = [
+        dataclasses.replace(each, size=size)
+        for size in (ground.size, *larger(ground))
+        for each in (Reading(ground.size, ground.fit), *depths(ground))
+    ]
+    best: Any = None
+    for reading in readings:
+        trained = train(ground, reading, ground.table(reading.size))
+        if reading.size not in tests:
+            everything_read = Reading(reading.size, reading.fit, len(ground.backbone.stages), "mean+max")
+            tests[reading.size] = ground.whole(everything_read)
+        whole = tests[reading.size].keep(reading.outputs(ground.backbone))
+        fitted = probe_of(whole, trained.fitted, ())
+        name = f"probe: {reading.words(ground.backbone)}"
+        found[name] = accuracy(fitted)
+        said = scored(ground.sample(reading.size, SAMPLE).keep(reading.outputs(ground.backbone)), 0)
+        scores[name] = [float(getattr(said, score) or 0.0) for score in SCORES]
+        if best is None or trained.answers.log_loss < best[0]:
+            best = (trained.answers.log_loss, fitted)
+    found |= neighbours(ground, tests)
+    try:
+        found["as-is"] = accuracy(fit_as_is(dataset, ground.backbone, AsIsOptions(way="names")))
+    except Exception as error:
+        print(f"  as-is: {error}", file=sys.stderr)
+    for unfreeze in ("auto", "all"):
+        config = default_config(budget_seconds=budget / 2)
+        try:
+            tuned = finetune(dataset, best[1], FinetuneOptions(unfreeze=unfreeze, config=config))
+        except Exception as error:  # too few images to set some aside
+            print(f"  fine-tuning {unfreeze}: {error}", file=sys.stderr)
+            continue
+        if tuned.strategy == "finetune":
+            found[f"fine-tuning, {unfreeze}"] = accuracy(tuned)
+    return found, scores
+
+
+def neighbours(ground: Ground, tests: dict[int, Any]) -> dict[str, float]:
+    """kNN on the last features."""
+    own = ground.own.outputs(ground.backbone)
+    head = knn(ground.train.keep(own))
+    test = tests[ground.size].part("test")
+    return {"kNN": float((head.probabilities(test.columns(own)).argmax(axis=1) == test.dataset.labels).mean())}
+
+
+def forecast_half(dataset: ImageDataset, options: AdviceOptions) -> dict[str, Any] | None:
+    """A forecast from half of the training part, and what all of it gives."""
+    train_rows = np.flatnonzero(dataset.parts == "train")
+    half = split(dataset.part("train"), test=0.5).parts == "train"
+    fewer = dataset.select(np.sort(np.concatenate([train_rows[half], np.flatnonzero(dataset.parts == "test")])))
+    ground = Ground(fewer, load(), options, say)
+    reading = Reading(ground.size, ground.fit, len(ground.backbone.stages), "mean+max")
+    read_by_half = ground.train.keep(reading.outputs(ground.backbone))
+    found = forecast(read_by_half, "auto", 0, Clock(600))
+    if found is None:
+        return None
+    full = Ground(dataset, ground.backbone, options, say)
+    trained = train(full, dataclasses.replace(reading, fit=full.fit), full.train)
+    return {
+        "ahead": found.ahead[0].accuracy.to_dict(),
+        "truth": accuracy(probe_of(full.whole(reading), trained.fitted, ())),
+        "cross-validated": trained.answers.accuracy,
+    }
+
+
+def say(text: str) -> None:
+    """Nothing."""
+
+
+def main() -> None:
+    out, *rest = sys.argv[1:]
+    given = dict(each.split("=", 1) for each in rest if "=" in each)
+    file = Path(out)
+    done = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    if "table" not in rest:
+        wanted = given.get("only")
+        for name, make in tasks(given):
+            if any(row["task"] == name for row in done) or (wanted and name not in wanted.split(";")):
+                continue
+            print(name, file=sys.stderr, flush=True)
+            row = {"task": name, **measure(make(), float(given.get("budget", 300)))}
+            with file.open("a") as lines:
+                lines.write(json.dumps(row) + "\n")
+            done.append(row)
+    print(report(done))
+
+
+def report(rows: list[dict[str, Any]]) -> str:
+    """The rows as Markdown, with what the issue asks of them."""
+    cells, regrets, inside, costs, ahead = [], [], [], [], []
+    for row in rows:
+        truth = {**row["truth"], "chosen": row["chosen"]}
+        name = max(truth, key=lambda key: truth[key])
+        regret = _POINTS * (truth[name] - row["chosen"])
+        promised = row["promised"]
+        within = promised["low"] <= row["chosen"] <= promised["high"]
+        regrets.append(regret)
+        inside.append(within)
+        costs.append(row["seconds"] / row["full_seconds"])
+        if row["forecast"]:
+            seen = row["forecast"]
+            ahead.append(seen["ahead"]["low"] <= seen["truth"] <= seen["ahead"]["high"])
+        cells.append(
+            (
+                row["task"],
+                f"{row['train']} / {row['test']}",
+                f"{row['choice']}: {row['detail']}",
+                f"{100 * promised['value']:.1f} ({100 * promised['low']:.1f}–{100 * promised['high']:.1f})",
+                f"{100 * row['chosen']:.1f}{'' if within else ' (!)'}",
+                f"{name} {100 * truth[name]:.1f}",
+                f"{regret:.1f}",
+                f"{row['seconds']:.0f} / {row['full_seconds']:.0f}",
+                _forecast(row["forecast"]),
+            )
+        )
+    head = (
+        "task",
+        "train / test",
+        "choice",
+        "promised %",
+        "test %",
+        "best rung %",
+        "regret",
+        "seconds / in full",
+        "forecast %",
+    )
+    return "\n".join(
+        [
+            header("Advice: regret, promises, cost, forecasts"),
+            table(head, cells),
+            "",
+            f"Regret: mean {statistics.mean(regrets):.2f}, at most {max(regrets):.2f} points. "
+            f"Promises held: {sum(inside)} of {len(inside)}. Forecasts held: {sum(ahead)} of {len(ahead)}. "
+            f"Cost against measuring every rung: mean {statistics.mean(costs):.2f}.",
+            "",
+            f"Test accuracy % of the reading that one cheap score alone would have chosen on {SAMPLE} images:",
+            "",
+            table(
+                ("task", "LogME", "H-score", "kNN", "probe", "advice", "best reading"),
+                [_by_score(row) for row in rows],
+            ),
+        ]
+    )
+
+
+def _by_score(row: dict[str, Any]) -> tuple[str, ...]:
+    readings = row["scores"]
+    picked = [row["truth"][max(readings, key=lambda name: readings[name][place])] for place in range(len(SCORES))]
+    best = max(row["truth"][name] for name in readings)
+    return (row["task"], *(f"{100 * value:.1f}" for value in (*picked, row["chosen"], best)))
+
+
+def _forecast(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return "–"
+    low, high = 100 * found["ahead"]["low"], 100 * found["ahead"]["high"]
+    held = found["ahead"]["low"] <= found["truth"] <= found["ahead"]["high"]
+    return f"{low:.1f}–{high:.1f}: {100 * found['truth']:.1f}{'' if held else ' (!)'}"
+
+
+if __name__ == "__main__":
+    main()
