@@ -52,6 +52,7 @@ def test_brightness_keeps_the_hue() -> None:
 
 
 def test_accuracy_under_corruption(small: Subject, images: Pixels, truths: list[int]) -> None:
+    images, truths = images[:8], truths[:8]
     steps: list[tuple[int, int]] = []
     found = corruption_accuracy(small, images, np.array(truths), progress=lambda *step: steps.append(step))
     assert found.clean == (small.probabilities(images).argmax(axis=1) == truths).mean()
@@ -77,6 +78,15 @@ def test_accuracy_under_attack_falls_faster_than_under_noise(small: Subject, ima
     assert steps[-1] == (6, 6)
     assert found.picture().shape == (420, 760, 3)
     assert found.to_dict()["sizes"] == (0, 1 / 255)
+
+
+def test_what_pgd_has_fooled_once_stays_fooled(small: Subject, images: Pixels, truths: list[int]) -> None:
+    options = AttackOptions(steps=1, stride=0.5)  # so weak that its random start decides
+    found = robust_accuracy(small, images, np.array(truths), sizes=(8 / 255, 0.5 / 255, 0), options=options)
+    assert found.sizes == (0, 0.5 / 255, 8 / 255)
+    assert list(found.accuracy["pgd"]) == sorted(found.accuracy["pgd"], reverse=True)
+    none = robust_accuracy(small, images[:1], np.array([5]), sizes=(0, 1 / 255), options=options)
+    assert none.accuracy["pgd"] == (0, 0)  # nothing is left to attack
 
 
 def test_no_images_are_refused(small: Subject, images: Pixels) -> None:

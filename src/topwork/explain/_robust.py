@@ -161,11 +161,14 @@ def robust_accuracy(
 ) -> RobustAccuracy:
     """Accuracy over a range of sizes of change, for FGSM, PGD and plain noise.
 
+    A change that fools is also one of any larger size: what PGD has fooled once counts as fooled from there on, and is
+    not attacked again.
+
     Args:
         subject: The classifier.
         images: uint8 (N, size, size, 3), one at least.
         labels: (N,), what they show.
-        sizes: Of the change; those of ``SIZES`` when None.
+        sizes: Of the change, in any order; those of ``SIZES`` when None.
         options: Norm, steps and seed; its attack is left aside.
         progress: Called with (attacks done, attacks in all).
 
@@ -174,13 +177,16 @@ def robust_accuracy(
     """
     _require_some(images, labels)
     options = options or AttackOptions()
-    tried = tuple(SIZES[options.norm] if sizes is None else sizes)
+    tried = tuple(sorted(SIZES[options.norm] if sizes is None else sizes))
     found: dict[Attack, tuple[float, ...]] = {}
     for number, name in enumerate(_ATTACKS):
-        row = []
+        row, left = [], np.arange(len(images))
         for step, size in enumerate(tried):
             given = dataclasses.replace(options, attack=name)
-            row.append(_accuracy(subject, attack(subject, images, labels, size, given) if size else images, labels))
+            rest = images[left], labels[left]
+            right = left[_right(subject, attack(subject, *rest, size, given) if size else rest[0], rest[1])]
+            row.append(len(right) / len(images))
+            left = right if name == "pgd" else left
             if progress is not None:
                 progress(number * len(tried) + step + 1, len(_ATTACKS) * len(tried))
         found[name] = tuple(row)
@@ -214,11 +220,11 @@ def corruption_accuracy(
         for strength in range(1, STRENGTHS + 1):
             rng = np.random.default_rng(seed)
             bad = np.stack([corrupt(image, strength, rng) for image in images])
-            row.append(_accuracy(subject, bad, labels))
+            row.append(float(_right(subject, bad, labels).mean()))
             if progress is not None:
                 progress(number * STRENGTHS + strength, len(CORRUPTIONS) * STRENGTHS)
         found[name] = tuple(row)
-    clean = _accuracy(subject, images, labels)
+    clean = float(_right(subject, images, labels).mean())
     return CorruptionAccuracy(len(images), clean, found, images[0], seed)
 
 
@@ -227,5 +233,8 @@ def _require_some(images: UInt8Array, labels: npt.NDArray[np.integer]) -> None:
         raise ExplainError(f"{len(images)} images and {len(labels)} labels: there must be as many, and one at least")
 
 
-def _accuracy(subject: Subject, images: UInt8Array | Float32Array, labels: npt.NDArray[np.integer]) -> float:
-    return float((subject.probabilities(images).argmax(axis=1) == labels).mean())
+def _right(
+    subject: Subject, images: UInt8Array | Float32Array, labels: npt.NDArray[np.integer]
+) -> npt.NDArray[np.bool_]:
+    """(N,), which images are named right."""
+    return np.asarray(subject.probabilities(images).argmax(axis=1) == labels)
