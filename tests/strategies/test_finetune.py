@@ -153,6 +153,24 @@ def test_ctrl_c_keeps_the_best_so_far_and_the_checkpoints(digits: ImageDataset, 
     assert len(found.history) == 4
 
 
+def test_it_tells_how_the_training_goes(digits: ImageDataset, probe: Probe) -> None:
+    words: list[str] = []
+
+    class Bar:
+        def __call__(self, done: int, total: int) -> None:
+            assert done <= total
+
+        def tell(self, text: str) -> None:
+            words.append(text)
+
+    finetune(digits, probe, options(unfreeze=1, config={"epochs": 2}), announce=lambda text: Bar())
+    assert words[0].startswith("epoch 1 of 2, loss ")
+    assert words[-1].startswith("epoch 2 of 2, loss ")
+    assert "right" not in words[0]
+    assert words[-1].count("% right, ") == 1
+    assert all(text.endswith(" images/s") for text in words)
+
+
 def test_knn_is_no_head_to_start_from(digits: ImageDataset, probe: Probe) -> None:
     with pytest.raises(DataError, match="not from kNN"):
         finetune(digits, probe, options(probe=dataclasses.replace(QUICK, head="knn")))

@@ -57,8 +57,7 @@ class Console:
         """Announce a step; gives a progress callback where a person is watching."""
         if self._bars is None:
             return None
-        bars, task = self._bars, self._bars.add_task(text, total=None)
-        return lambda done, total: bars.update(task, completed=done, total=total)
+        return _Bar(self._bars, text)
 
     @contextlib.contextmanager
     def progress(self) -> Iterator[None]:
@@ -73,6 +72,21 @@ class Console:
         with Progress(*columns, console=Terminal(stderr=True), transient=True) as self._bars:
             yield
         self._bars = None
+
+
+class _Bar:
+    """A progress callback that moves a bar; ``tell`` puts words beside it."""
+
+    def __init__(self, bars: Any, text: str) -> None:
+        self._bars = bars
+        self._text = text
+        self._task = bars.add_task(text, total=None)
+
+    def __call__(self, done: int, total: int) -> None:
+        self._bars.update(self._task, completed=done, total=total)
+
+    def tell(self, words: str) -> None:
+        self._bars.update(self._task, description=f"{self._text}: {words}")
 
 
 def print_line(text: str, stream: TextIO) -> None:

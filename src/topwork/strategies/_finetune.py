@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -27,13 +28,15 @@ from topwork.strategies._augment import WAYS, Augmentation, Level, Orient
 from topwork.strategies._compare import Trial, fit_head
 from topwork.strategies._orient import orient_trials
 from topwork.strategies._pictures import ImageSamples, Squares, squares
-from topwork.strategies._probe import Announce, Probe, ProbeOptions
+from topwork.strategies._probe import Announce, Probe, ProbeOptions, TellingProgress
 from topwork.strategies._unseen import Unseen
 from topwork.train import TrainConfig, first_alone, parse_config
 
 if TYPE_CHECKING:
+    from topwork.features import Progress
     from topwork.strategies._tunable import Tunable, Unfreeze
     from topwork.train import EpochRecord, Samples, TrainResult
+    from topwork.train import Progress as Step
 
 INTERRUPTED = "the training was interrupted after"
 """How the note begins that Ctrl-C leaves behind; checkpoints are kept then."""
@@ -284,8 +287,24 @@ def _trained(
             layers=layers,
             checkpoint=options.checkpoint,
             resume=options.resume,
-            progress=(lambda step: progress(step.step, step.steps)) if progress else None,
+            progress=_shown(progress, config) if progress else None,
         )
+
+
+def _shown(progress: Progress, config: TrainConfig) -> Callable[[Step], None]:
+    """Steps done, and how it goes where that can be shown."""
+    reached = ""
+
+    def tell(step: Step) -> None:
+        nonlocal reached
+        if step.record is not None:
+            reached = f", {step.record.accuracy:.1%} right"
+        if isinstance(progress, TellingProgress):
+            epoch = f"epoch {min(step.epoch, config.epochs)} of {config.epochs}"
+            progress.tell(f"{epoch}, loss {step.loss:.3f}{reached}, {step.samples_per_second:.0f} images/s")
+        progress(step.step, step.steps)
+
+    return tell
 
 
 def _config(last: FeatureTable, options: FinetuneOptions) -> TrainConfig:

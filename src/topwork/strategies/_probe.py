@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -34,6 +34,17 @@ _TRIAL_IMAGES = 128  # images on which another way to fit an image is tried: eno
 _STAGES_ERRORS, _FIT_ERRORS = 1.0, 2.0
 
 Announce = Callable[[str], Progress | None]
+
+
+@runtime_checkable
+class TellingProgress(Protocol):
+    """A progress callback that also shows how it goes, in a few words."""
+
+    def __call__(self, done: int, total: int, /) -> None:
+        """So far."""
+
+    def tell(self, words: str) -> None:
+        """Show them beside the step's name, in place of the former ones."""
 
 
 @dataclass(frozen=True)
