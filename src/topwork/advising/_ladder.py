@@ -161,19 +161,24 @@ class Ladder:
 
     def finetuning(self, name: str, stages: Unfreeze, *, again: bool) -> None:
         """Train the last stages, or all, where that is expected to pay."""
-        planned = plan(self.ground, stages, self.starts(), self.clock.left) if self.clock.left else None
+        planned = (
+            plan(self.ground, stages, [self.ground.size, *larger(self.ground)], self.clock.left)
+            if self.clock.left
+            else None
+        )
         outlook = self.outlook(planned, again=again) if planned else None
         against = self.against(planned, outlook)
         if planned is None or outlook is None or against:
             return self.end(name, against)
         try:
-            found = tuned(self.ground, planned, self.say, self.keeper)
+            start = self.start(planned.size)
+            found = tuned(self.ground, planned, start, self.say, self.keeper)
         except DataError as error:  # too few images, or groups of them, to set any aside
             return self.end(name, error.message)
-        reading = planned.start.reading
+        reading = start.reading
         self.cut_short |= planned.seconds >= planned.left or INTERRUPTED in " ".join(found.notes)
         self.rungs.append(rung_of(found, reading, name, self.clock.lap(), self.ground.milliseconds(reading.size)))
-        lead = self.leader.answers.accuracy - planned.start.answers.accuracy
+        lead = self.leader.answers.accuracy - start.answers.accuracy
         if found.strategy == "finetune" and gain(found) > max(lead, self.gained):
             self.tuned, self.tuned_rung = found, name
         else:
@@ -238,14 +243,12 @@ class Ladder:
         images = int(self.leader.answers.held.sum())
         return images > 0 and wilson_interval(round(self.honest() * images), images)[0] > self.chance
 
-    def starts(self) -> list[Trained]:
-        """Heads that a fine-tuning may start from: the best at each size, small sizes first."""
+    def start(self, size: int) -> Trained:
+        """The head that a fine-tuning at a size starts from, and must beat: it reads what the best one reads."""
         trained = [way.trained for way in self.ways if way.trained is not None]
-        sizes = sorted({each.reading.size for each in trained})
-        return [
-            min((each for each in trained if each.reading.size == size), key=lambda each: each.answers.log_loss)
-            for size in sizes
-        ]
+        wanted = replace(min(trained, key=lambda each: each.answers.log_loss).reading, size=size)
+        there = next((each for each in trained if each.reading == wanted), None)
+        return there or train(self.ground, wanted, self.ground.table(size))
 
     def honest(self) -> float:
         """The leader's accuracy, without the luck of having been chosen."""

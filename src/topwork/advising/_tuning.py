@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 # What a training image costs against one that the engine extracts: forward and back through the last stages in float32,
 # against one pass. It only has to be near, since the schedule fits the time that there is.
-_STEP_COST = 25.0
+_STEP_COST = 15.0
 _PASSES = 3  # over all images beside the training: into the square, settling, the tuned network's features
 _OPENING = 15.0  # seconds until a tuned network is converted, proved and compiled
 _LEAST = 30.0  # seconds of training, below which none is begun
+_COMFORT = 0.75  # share of the time that is left which a larger input may take: an estimate may be off by a third
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Plan:
 
     Attributes:
         unfreeze: Stages.
-        start: The head to start from.
+        size: Side of the network's input in pixels.
         images: That it would learn from.
         judges: That would judge it.
         left: Seconds of the budget.
@@ -38,7 +39,7 @@ class Plan:
     """
 
     unfreeze: Unfreeze
-    start: Trained
+    size: int
     images: int
     judges: int
     left: float
@@ -47,39 +48,39 @@ class Plan:
     training: float
 
 
-def plan(ground: Ground, unfreeze: Unfreeze, starts: list[Trained], left: float) -> Plan:
-    """Plan a fine-tuning from the largest of several readings that there is time for.
+def plan(ground: Ground, unfreeze: Unfreeze, sizes: list[int], left: float) -> Plan:
+    """Plan a fine-tuning at the largest of several sizes that there is time for.
 
     Args:
         ground: The images.
         unfreeze: Stages.
-        starts: Heads to start from, the one with the smallest input first.
+        sizes: Sides of the network's input, the smallest first.
         left: Seconds of the budget.
     """
     options = ground.options.finetune
     judges = _judges(ground, options)
     images = len(ground.train) - (0 if _has_val(ground) else judges)
     plans = []
-    for start in starts:
-        each = ground.seconds_an_image(start.reading.size)
+    for size in sizes:
+        each = ground.seconds_an_image(size)
         rest = _OPENING + _PASSES * len(ground.dataset) * each
         whole = rest + options.config.epochs * _STEP_COST * each * images
-        plans.append(Plan(unfreeze, start, images, judges, left, min(left, whole), rest + _LEAST, left - rest))
-    enough = [one for one in plans if one.seconds < left]
+        plans.append(Plan(unfreeze, size, images, judges, left, min(left, whole), rest + _LEAST, left - rest))
+    enough = [one for one in plans if one.seconds < _COMFORT * left]
     return enough[-1] if enough else plans[0]
 
 
-def tuned(ground: Ground, planned: Plan, announce: Announce, keeper: Keeper | None) -> Finetuned:
-    """Fine-tune as planned; a training that was broken off is gone on with."""
+def tuned(ground: Ground, planned: Plan, start: Trained, announce: Announce, keeper: Keeper | None) -> Finetuned:
+    """Fine-tune as planned from a head of that size; a training that was broken off is gone on with."""
     from topwork.train import remove_checkpoints
 
     options = ground.options.finetune
     config = options.config.model_copy(update={"budget_seconds": max(1.0, planned.training)})
     how: dict[str, Any] = {"config": config, "unfreeze": planned.unfreeze}
     if keeper is not None:
-        place = keeper.training(f"{planned.unfreeze}-{planned.start.reading.size}")
+        place = keeper.training(f"{planned.unfreeze}-{planned.size}")
         how |= {"checkpoint": place, "resume": any(place.glob("checkpoint-*"))}
-    probe = probe_of(ground.whole(planned.start.reading), planned.start.fitted, ())
+    probe = probe_of(ground.whole(start.reading), start.fitted, ())
     found = finetune(ground.dataset, probe, replace(options, **how), announce=announce)
     if keeper is not None and not any(INTERRUPTED in note for note in found.notes):
         remove_checkpoints(place)
