@@ -16,7 +16,7 @@ from topwork.advising._starts import as_is_options, zero_shot_options
 from topwork.advising._tuning import Plan, gain, plan, rung_of, tuned
 from topwork.advising._worth import Outlook, enough_images, of_finetuning, of_readings
 from topwork.backbones import has_text
-from topwork.errors import DataError, TopworkError
+from topwork.errors import TopworkError
 from topwork.evaluate import wilson_interval
 from topwork.strategies import INTERRUPTED, Announce, Finetuned, fit_as_is, fit_zero_shot
 
@@ -173,7 +173,7 @@ class Ladder:
         try:
             start = self.start(planned.size)
             found = tuned(self.ground, planned, start, self.say, self.keeper)
-        except DataError as error:  # too few images, or groups of them, to set any aside
+        except TopworkError as error:  # such as too few images, or groups of them, to set any aside
             return self.end(name, error.message)
         reading = start.reading
         self.cut_short |= planned.seconds >= planned.left or INTERRUPTED in " ".join(found.notes)

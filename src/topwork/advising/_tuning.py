@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from topwork.advising._grid import Trained
 from topwork.advising._ground import Ground
@@ -72,17 +72,22 @@ def plan(ground: Ground, unfreeze: Unfreeze, sizes: list[int], left: float) -> P
 
 def tuned(ground: Ground, planned: Plan, start: Trained, announce: Announce, keeper: Keeper | None) -> Finetuned:
     """Fine-tune as planned from a head of that size; a training that was broken off is gone on with."""
-    from topwork.train import remove_checkpoints
+    from topwork.train import CheckpointError, remove_checkpoints
 
     options = ground.options.finetune
     config = options.config.model_copy(update={"budget_seconds": max(1.0, planned.training)})
-    how: dict[str, Any] = {"config": config, "unfreeze": planned.unfreeze}
-    if keeper is not None:
-        place = keeper.training(f"{planned.unfreeze}-{planned.size}")
-        how |= {"checkpoint": place, "resume": any(place.glob("checkpoint-*"))}
+    place = keeper.training(f"{planned.unfreeze}-{planned.size}") if keeper else None
+    asked = replace(options, config=config, unfreeze=planned.unfreeze, checkpoint=place)
     probe = probe_of(ground.whole(start.reading), start.fitted, ())
-    found = finetune(ground.dataset, probe, replace(options, **how), announce=announce)
-    if keeper is not None and not any(INTERRUPTED in note for note in found.notes):
+    broken_off = place is not None and any(place.glob("checkpoint-*"))
+    try:
+        found = finetune(ground.dataset, probe, replace(asked, resume=broken_off), announce=announce)
+    except CheckpointError:  # of another training, or damaged
+        if not broken_off or place is None:
+            raise
+        remove_checkpoints(place)
+        found = finetune(ground.dataset, probe, asked, announce=announce)
+    if place is not None and not any(INTERRUPTED in note for note in found.notes):
         remove_checkpoints(place)
     return found
 
