@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 # What a training image costs against one that the engine extracts: forward and back through the last stages in float32,
 # against one pass. It only has to be near, since the schedule fits the time that there is.
-_STEP_COST = 15.0
+_STEP_COST = 10.0
 _PASSES = 3  # over all images beside the training: into the square, settling, the tuned network's features
 _OPENING = 15.0  # seconds until a tuned network is converted, proved and compiled
 _LEAST = 30.0  # seconds of training, below which none is begun
+_SPARE = 0.1  # share of the time that is left which is kept for what is slower than measured
 _COMFORT = 0.75  # share of the time that is left which a larger input may take: an estimate may be off by a third
 
 
@@ -63,7 +64,7 @@ def plan(ground: Ground, unfreeze: Unfreeze, sizes: list[int], left: float) -> P
     plans = []
     for size in sizes:
         each = ground.seconds_an_image(size)
-        rest = _OPENING + _PASSES * len(ground.dataset) * each
+        rest = _SPARE * left + _OPENING + _PASSES * len(ground.dataset) * each
         whole = rest + options.config.epochs * _STEP_COST * each * images
         plans.append(Plan(unfreeze, size, images, judges, left, min(left, whole), rest + _LEAST, left - rest))
     enough = [one for one in plans if one.seconds < _COMFORT * left]

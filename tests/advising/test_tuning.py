@@ -1,0 +1,102 @@
+"""What is planned of a fine-tuning, and how one that was broken off is gone on with; nothing is trained here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from topwork.advising import _tuning
+from topwork.advising._tuning import Plan, plan, tuned
+from topwork.strategies import INTERRUPTED, FinetuneOptions
+from topwork.train import CheckpointError
+
+
+def ground(images: int = 1000, parts: tuple[str, ...] = ("train", "test"), seconds: float = 1.5e-3) -> Any:
+    """What a plan asks of the ground: sizes of parts, and how fast an image is at a size."""
+    held = "test" if "test" in parts else ""
+    dataset = SimpleNamespace(parts=np.repeat(parts, images), held_out_part=held)
+    return SimpleNamespace(
+        options=SimpleNamespace(finetune=FinetuneOptions()),
+        train=range(images),
+        dataset=type("Data", (SimpleNamespace,), {"__len__": lambda self: images * len(parts)})(**vars(dataset)),
+        seconds_an_image=lambda size: seconds * (size / 224) ** 2,
+        whole=lambda reading: None,
+    )
+
+
+def test_the_largest_size_that_there_is_comfortably_time_for_is_taken() -> None:
+    sizes = [224, 256, 320]
+    found = [plan(ground(), "auto", sizes, left).size for left in (100, 300, 2000)]
+    assert found == [224, 256, 320]
+    planned = plan(ground(), "auto", sizes, 300)
+    assert (planned.images, planned.judges) == (850, 150)
+    assert planned.training < 270
+
+
+def test_a_part_val_judges_where_test_measures() -> None:
+    found = plan(ground(parts=("train", "val", "test")), "auto", [224], 300)
+    assert (found.images, found.judges) == (1000, 1000)
+
+
+def test_too_little_time_is_seen_before_it_is_spent() -> None:
+    found = plan(ground(), "auto", [224], 20)
+    assert found.needed > found.left
+    assert found.seconds == 20
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[FinetuneOptions]:
+    """The options that each fine-tuning was called with; none is made."""
+    seen: list[FinetuneOptions] = []
+
+    def finetune(dataset: Any, probe: Any, options: FinetuneOptions, *, announce: Any) -> Any:
+        seen.append(options)
+        return SimpleNamespace(notes=())
+
+    monkeypatch.setattr(_tuning, "finetune", finetune)
+    monkeypatch.setattr(_tuning, "probe_of", lambda *given: None)
+    return seen
+
+
+PLAN = Plan("auto", 256, 850, 150, 300.0, 200.0, 60.0, 150.0)
+START: Any = SimpleNamespace(reading=None, fitted=None)
+
+
+def keeper(place: Path) -> Any:
+    return SimpleNamespace(training=lambda name: place / name)
+
+
+def test_fault_43_a_training_that_was_broken_off_is_gone_on_with(tmp_path: Path, calls: list[FinetuneOptions]) -> None:
+    place = tmp_path / "auto-256"
+    place.mkdir()
+    (place / "checkpoint-00000001.safetensors").touch()
+    tuned(ground(), PLAN, START, lambda text: None, keeper(tmp_path))
+    assert [(each.checkpoint, each.resume) for each in calls] == [(place, True)]
+    assert calls[0].config.budget_seconds == 150
+    tuned(ground(), PLAN, START, lambda text: None, keeper(tmp_path / "other"))
+    assert not calls[1].resume
+
+
+def test_a_checkpoint_of_another_training_is_left(
+    tmp_path: Path, calls: list[FinetuneOptions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "auto-256"
+    place.mkdir()
+    (place / "checkpoint-00000001.safetensors").touch()
+
+    def finetune(dataset: Any, probe: Any, options: FinetuneOptions, *, announce: Any) -> Any:
+        calls.append(options)
+        if options.resume:
+            raise CheckpointError("it is of another training")
+        return SimpleNamespace(notes=(f"{INTERRUPTED} 2 epochs",))
+
+    monkeypatch.setattr(_tuning, "finetune", finetune)
+    tuned(ground(), PLAN, START, lambda text: None, keeper(tmp_path))
+    assert [each.resume for each in calls] == [True, False]
+    monkeypatch.setattr(_tuning, "probe_of", lambda *given: None)
+    tuned(ground(), PLAN, START, lambda text: None, None)
+    assert calls[-1].checkpoint is None
