@@ -27,9 +27,8 @@ from topwork.data import decode
 from topwork.heads import LinearHead
 from topwork.strategies import default_config
 from topwork.strategies._augment import Augmentation
-from topwork.strategies._finetune import cpu_precision
 from topwork.strategies._pictures import ImageSamples, Squares
-from topwork.strategies._tunable import Tunable, stages_to_train, trained_layers, tunable
+from topwork.strategies._tunable import Tunable, cpu_precision, stages_to_train, trained_layers, tunable
 from topwork.train import train
 
 BATCH = 32
@@ -56,7 +55,8 @@ def main() -> None:
             if turn:  # the first warms up
                 speeds[name].append(speed)
     ratios = [ours / plain for plain, ours in zip(speeds["plain"], speeds["ours"], strict=True)]
-    print(header(f"Training {count} of {len(backbone.stages)} stages of {options.backbone} at {backbone.preprocessing.size} pixels"))
+    of = f"{count} of {len(backbone.stages)} stages of {options.backbone} at {backbone.preprocessing.size} pixels"
+    print(header(f"Training {of}"))
     rows = [(name, spread(found), "1" if name == "plain" else spread(ratios, 2)) for name, found in speeds.items()]
     print(table(("way", "images/s", "times"), rows))
 
@@ -121,7 +121,7 @@ def ours(model: Tunable, backbone: Backbone, count: int, images: Squares, labels
     rows = np.arange(len(labels))
     data = ImageSamples(images, rows, labels, 2, augmentation=Augmentation("none", "mirror"))
     few = ImageSamples(images, rows[:2], labels[:2], 2)
-    config = default_config(epochs=2, batch_size=BATCH, precision=cpu_precision(model, images.pixels[:8]))
+    config = default_config(epochs=2, batch_size=BATCH, precision=cpu_precision(model))
     return train(model, data, few, config, layers=trained_layers(model, backbone, count)).history[-1].samples_per_second
 
 

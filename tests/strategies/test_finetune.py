@@ -15,7 +15,7 @@ from topwork.data import ImageDataset, from_arrays, read, split
 from topwork.errors import BackboneError, DataError
 from topwork.strategies import INTERRUPTED, FinetuneOptions, Probe, ProbeOptions, default_config, finetune, fit_probe
 from topwork.strategies._finetune import _halves, _kept_weights
-from topwork.strategies._tunable import stages_to_train, trained_layers, tunable
+from topwork.strategies._tunable import cpu_precision, stages_to_train, trained_layers, tunable
 from topwork.train import TrainError
 
 QUICK = ProbeOptions(stages="last", fit="squash", engine="torch-cpu")  # nothing is converted
@@ -225,6 +225,11 @@ def test_more_stages_than_there_are_is_refused() -> None:
         with pytest.raises(BackboneError, match=f"has 9 stages; {wrong} of them cannot be trained") as caught:
             stages_to_train(load(), wrong)
         assert caught.value.hint == "--unfreeze takes 1 to 9, or all"
+
+
+def test_depthwise_convolutions_are_trained_in_float32_on_a_cpu() -> None:
+    for name, expected in (("lite0", "f32"), ("resnet18", "auto"), ("vit_tiny_patch16_224", "auto")):
+        assert cpu_precision(load(name, weights="pretrained" if name == "lite0" else "random").module()) == expected
 
 
 def test_the_head_is_trained_last(probe: Probe) -> None:

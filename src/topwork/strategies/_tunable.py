@@ -109,6 +109,15 @@ def settle(model: Tunable, layers: Layers, samples: Samples, batch_size: int, fi
     model.head.load_state_dict(_as_layer(fit(torch.cat(found).numpy())).state_dict())
 
 
+def cpu_precision(model: nn.Module) -> Literal["auto", "f32"]:
+    """What a model is trained in on a CPU: as the processor likes it, but float32 where a convolution is depthwise.
+
+    Torch's gradients of those are slower in bfloat16, and it moved a tuned Lite0's features by 16 %.
+    """
+    depthwise = any(isinstance(module, nn.Conv2d) and module.groups > 1 for module in model.modules())
+    return "f32" if depthwise else "auto"
+
+
 def _ready(inputs: torch.Tensor, device: torch.device) -> torch.Tensor:
     """Maps that were kept in bfloat16 are computed with in float32."""
     inputs = inputs.to(device)
