@@ -40,6 +40,10 @@ def test_the_card_has_the_ladder_the_choice_and_why(run: Run, easy: Path, tmp_pa
     assert load(tmp_path / "model").record.strategy == "probe"
     trials = [trial for trial in load(tmp_path / "model").record.trials if trial.chosen]
     assert [trial.answer for trial in trials] == [told["rungs"][told["choice"]]["name"]]
+    saved = load(tmp_path / "model").record.advice
+    assert saved is not None
+    assert saved["description"] == told["description"]  # its distance is known from `advise` alone: fit went on from it
+    assert "How much of the network was kept" in (tmp_path / "model" / "report.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize("budget", ["soon", "0s", "-1m", ""])

@@ -29,7 +29,7 @@ def advise(
     class_weight: Annotated[
         ClassWeightName, typer.Option(help="Whether rare classes weigh more.")
     ] = ClassWeightName.auto,
-    augment: Annotated[AugmentName, typer.Option(help="What fine-tuning does to an image.")] = AugmentName.light,
+    augment: Annotated[AugmentName, typer.Option(help="What fine-tuning does to an image.")] = AugmentName.auto,
     orient: Annotated[OrientName, typer.Option(help="How fine-tuning turns images.")] = OrientName.auto,
     engine: Annotated[EngineOption, typer.Option(help="What runs the network.")] = EngineOption.auto,
     test: Annotated[float, typer.Option(help="Share held out where DATA has no test/ or val/.", min=0, max=0.9)] = 0.2,

@@ -46,7 +46,8 @@ from topwork.strategies import (
 from topwork.train import first_alone
 
 Strategy = Literal["auto", "probe", "finetune", "as-is", "zero-shot"]
-Options = AdviceOptions | ProbeOptions | FinetuneOptions | AsIsOptions | ZeroShotOptions
+OwnOptions = ProbeOptions | FinetuneOptions | AsIsOptions | ZeroShotOptions
+Options = AdviceOptions | OwnOptions
 
 _NAMED = 10  # files left out that the notes name
 _LIBRARIES = ("numpy", "openvino", "pillow", "simplejpeg", "timm", "torch")
@@ -88,9 +89,14 @@ def fit(
     chosen = _options(strategy, options)
     clock = Clock(chosen.budget_seconds) if isinstance(chosen, AdviceOptions) else None
     checkup, dataset = prepared(data, test=test, seed=chosen.seed, allow=allow, announce=announce)
-    fitted = _fitted(dataset, loaded(backbone), chosen, clock, announce)
+    networks = loaded(backbone)
+    if isinstance(chosen, AdviceOptions):
+        climbed = climb(dataset, networks, chosen, clock=clock, announce=announce)
+        fitted, advice = climbed.fitted(), climbed.advice.to_dict()
+    else:
+        fitted, advice = _fitted(dataset, networks, chosen, announce), None
     held_out = dataset.held_out_part
-    record = _record(checkup, fitted, held_out, chosen.seed)
+    record = _record(checkup, fitted, held_out, chosen.seed).model_copy(update={"advice": advice})
     if held_out and not checkup.dataset.held_out_part:
         record = _with_split(record, test, dataset.part(held_out).fingerprint())
     history = [epoch.model_dump() for epoch in fitted.history] if isinstance(fitted, Finetuned) else []
@@ -123,12 +129,9 @@ def _options(strategy: str, options: Options | None) -> Options:
 def _fitted(
     dataset: ImageDataset,
     networks: Sequence[Backbone],
-    options: Options,
-    clock: Clock | None,
+    options: OwnOptions,
     announce: Announce | None,
 ) -> Fitted:
-    if isinstance(options, AdviceOptions):
-        return climb(dataset, networks, options, clock=clock, announce=announce).fitted()
     if isinstance(options, ProbeOptions):
         return fit_best_probe(dataset, networks, options, announce=announce)
     if isinstance(options, FinetuneOptions):

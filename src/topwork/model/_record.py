@@ -140,6 +140,7 @@ class ModelRecord(_Strict):
         trials: What was compared on the way.
         mapping: How the network's own classes met the user's, where they are what answers.
         words: What was said of the classes, where words answer.
+        advice: ``advising.Advice.to_dict``, where a climb of the ladder chose the strategy; models are used without it.
         metrics: ``Evaluation.to_dict`` on held-out images; None where none were held out.
         caution: Thresholds of prediction sets and of answers; None where no images were there to read them off.
         data: What made it.
@@ -161,6 +162,7 @@ class ModelRecord(_Strict):
     trials: tuple[TrialRecord, ...]
     mapping: MappingRecord | None = None
     words: WordsRecord | None = None
+    advice: dict[str, Any] | None = None
     metrics: dict[str, Any] | None
     caution: CautionRecord | None = None
     data: DataRecord

@@ -13,6 +13,7 @@ from typing import Any
 
 from topwork.evaluate import Evaluation
 from topwork.model import Evaluated, Model, ModelRecord
+from topwork.report import _advice_sections as advice_sections
 from topwork.report import _model_sections as sections
 from topwork.report._model_sections import Subject
 from topwork.report._page import brief, render
@@ -39,6 +40,8 @@ SECTIONS = (
     Section("calibration", sections.calibration),
     Section("promises", sections.promises),
     Section("shift", sections.shift),
+    Section("ladder", advice_sections.ladder),
+    Section("forecast", advice_sections.forecast),
     Section("trials", sections.trials),
     Section("use", sections.use),
     Section("repeat", sections.repeat),

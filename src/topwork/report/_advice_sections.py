@@ -1,0 +1,175 @@
+"""What the advice that chose a strategy has to say on the page: the ladder, and what more images would bring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter, ValidationError
+
+from topwork.advising import Advice, Forecast, Rung
+from topwork.evaluate import Estimate, Evaluation
+from topwork.model import ModelRecord
+from topwork.report._charts import Plot, Spot, accuracy_plot
+from topwork.report._model_sections import Subject
+from topwork.report._page import brief, percent
+
+_SOONEST = 0.05  # seconds; what took less is drawn there
+_MANY = 1e12  # images or seconds, beyond any real ones
+
+
+@dataclass(frozen=True)
+class Step:
+    """A rung as the page shows it.
+
+    Attributes:
+        number: Its place from 1, which is how the plot names it.
+        rung: Of the ladder.
+        measured: How, in words; empty where it was not.
+        chosen: Whether the model stands on it.
+    """
+
+    number: int
+    rung: Rung
+    measured: str
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The ladder: its rungs, the plot of those that were measured, the choice in words, and what would change it."""
+
+    steps: tuple[Step, ...]
+    plot: Plot | None
+    sentences: tuple[str, ...]
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The learning curve: its numbers with an interval where there is one, the plot, and what it says."""
+
+    rows: tuple[tuple[int, float, Estimate | None], ...]
+    plot: Plot
+    sentences: tuple[str, ...]
+
+
+def ladder(subject: Subject) -> Ladder | None:
+    """The rungs with what they gained and cost, the choice, and what would change it."""
+    advice = _advice(subject.record)
+    if advice is None:
+        return None
+    steps = tuple(_step(subject, advice, place) for place in range(len(advice.rungs)))
+    spots = [
+        Spot(
+            max(step.rung.seconds, _SOONEST),
+            step.rung.accuracy.value,
+            (step.rung.accuracy.low, step.rung.accuracy.high),
+            "chosen" if step.chosen else "other",
+            str(step.number),
+        )
+        for step in steps
+        if step.rung.accuracy is not None
+    ]
+    plot = accuracy_plot(spots) if spots else None
+    return Ladder(steps, plot, tuple(_choice(subject, advice)), tuple(_changes(subject, advice)))
+
+
+def forecast(subject: Subject) -> Curve | None:
+    """What more images would bring on the same rung."""
+    advice = _advice(subject.record)
+    told = advice.forecast if advice is not None else None
+    if told is None or not told.points:
+        return None
+    spots = [Spot(point.images, point.accuracy, None, "measured") for point in told.points]
+    spots += [
+        Spot(each.images, each.accuracy.value, (each.accuracy.low, each.accuracy.high), "ahead") for each in told.ahead
+    ]
+    rows = [(point.images, point.accuracy, None) for point in told.points]
+    return Curve(
+        rows=(*rows, *((each.images, each.accuracy.value, each.accuracy) for each in told.ahead)),
+        plot=accuracy_plot(spots, told.target),
+        sentences=tuple(_ahead(subject, told)),
+    )
+
+
+def _advice(record: ModelRecord) -> Advice | None:
+    """The advice of a model; None where it has none, or one of another topwork that this one cannot read."""
+    try:
+        found = TypeAdapter(Advice).validate_python(record.advice) if record.advice is not None else None
+    except ValidationError:
+        return None
+    return found if found is not None and _can_be_drawn(found) else None
+
+
+def _can_be_drawn(advice: Advice) -> bool:
+    """Whether places and numbers are such as a climb gives: a file may hold any, and a plot must end."""
+    told = advice.forecast
+    points, ahead = (told.points, told.ahead) if told is not None else ((), ())
+    rungs = [rung.accuracy for rung in advice.rungs if rung.accuracy is not None]
+    estimates = [*rungs, *(each.accuracy for each in ahead)]
+    shares = [*(point.accuracy for point in points), *((told.target,) if told else ())]
+    shares += [end for each in estimates for end in (each.low, each.high)]
+    return (
+        all(0 <= place < len(advice.rungs) for place in (advice.choice, advice.runner_up or 0))
+        and all(0 <= share <= 1 for share in shares)
+        and all(0 < images < _MANY for images in (*(each.images for each in points), *(each.images for each in ahead)))
+        and all(0 <= rung.seconds < _MANY for rung in advice.rungs)
+    )
+
+
+def _step(subject: Subject, advice: Advice, place: int) -> Step:
+    rung = advice.rungs[place]
+    measured = subject.t(f"judged_{rung.measured.replace(' ', '_')}") if rung.measured else ""
+    return Step(place + 1, rung, measured, place == advice.choice)
+
+
+def _choice(subject: Subject, advice: Advice) -> Iterator[str]:
+    t, chosen = subject.t, advice.chosen
+    if chosen.accuracy is None:
+        yield t("ladder_choice_alone", name=brief(chosen.name))
+    else:
+        yield t("ladder_choice", name=brief(chosen.name), **_shares(chosen.accuracy))
+    other = advice.rungs[advice.runner_up] if advice.runner_up is not None else None
+    if other is not None and other.accuracy is not None:
+        yield t("ladder_runner_up", name=brief(other.name), **_shares(other.accuracy))
+    if subject.record.metrics is not None:
+        yield t("ladder_kept", **_shares(Evaluation.from_dict(subject.record.metrics).accuracy))
+
+
+def _changes(subject: Subject, advice: Advice) -> Iterator[str]:
+    """``Advice.changes``, from the same values, in the page's language; only the reason stays as it was given."""
+    t, chosen = subject.t, advice.chosen
+    if not advice.learnable:
+        yield t("ladder_unlearnable", name=brief(chosen.name), chance=percent(advice.chance))
+    if advice.tie and advice.runner_up is not None:
+        other = advice.rungs[advice.runner_up]
+        yield t("ladder_tie", name=brief(other.name), images=f"{min(other.images, chosen.images):,}")
+    if not any(rung.note and rung.note in advice.stopped for rung in advice.rungs):
+        yield t("ladder_stopped", reason=brief(advice.stopped))
+    if advice.enough is not None:
+        yield t("ladder_enough", images=f"{advice.enough:,}")
+    if advice.cut_short:
+        yield t("ladder_time", budget=f"{advice.budget:.0f}")
+
+
+def _ahead(subject: Subject, told: Forecast) -> Iterator[str]:
+    t = subject.t
+    for each in told.ahead:
+        yield t("forecast_ahead", images=f"{each.images:,}", **_shares(each.accuracy))
+    least, most = told.needed
+    aim = percent(told.target)
+    if least is None:
+        yield t("forecast_never", aim=aim)
+    elif most is None:
+        yield t("forecast_perhaps", aim=aim, least=f"{least:,}")
+    else:
+        yield t("forecast_needed", aim=aim, least=f"{least:,}", most=f"{most:,}")
+    if told.classes:
+        gains = ", ".join(f"{brief(each.name, 60)} (+{100 * each.gain:.1f})" for each in told.classes)
+        yield t("forecast_classes", classes=gains)
+
+
+def _shares(accuracy: Estimate) -> dict[str, str]:
+    low, high = (f"{100 * each:.1f}" for each in (accuracy.low, accuracy.high))
+    return {"accuracy": percent(accuracy.value), "low": low, "high": high}

@@ -1,0 +1,191 @@
+"""The ladder and the learning curve on a model's page: the advice's numbers, in both languages, and no damaged ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from topwork.advising import Advice, Description, Forecast, Reading, Rung
+from topwork.evaluate import Estimate
+from topwork.model import ModelRecord
+from topwork.model._record import parse_record
+from topwork.report import model_page
+from topwork.report._charts import Spot, accuracy_plot
+
+from .pages import Node, parsed
+from .test_model import HOSTILE, NAMES, evaluated, images, model, section
+
+FORECAST = Forecast.from_dict(
+    {
+        "points": [{"images": 10, "accuracy": 0.6}, {"images": 20, "accuracy": 0.7}, {"images": 40, "accuracy": 0.75}],
+        "ahead": [
+            {"images": 100, "accuracy": {"value": 0.8, "low": 0.7, "high": 0.9}},
+            {"images": 2000, "accuracy": {"value": 0.85, "low": 0.72, "high": 0.95}},
+        ],
+        "target": 0.875,
+        "needed": [300, 4000],
+        "classes": [{"name": HOSTILE, "gain": 0.123}],
+    }
+)
+ADVICE = Advice(
+    backbone="lite0",
+    rungs=(
+        Rung("as-is", "as-is", note=HOSTILE),
+        Rung("kNN", "knn", "last", Estimate(0.7, 0.6, 0.8), 0.9, 50, "cross-validated", 0.0, 18.4),
+        Rung("probe", "probe", "all", Estimate(0.75, 0.65, 0.84), 0.8, 50, "cross-validated", 3.0, 18.4),
+        Rung("fine-tuning", "finetune", "top", Estimate(0.7, 0.5, 0.9), 0.8, 9, "held out", 300.0, 20.0),
+    ),
+    choice=2,
+    runner_up=1,
+    tie=True,
+    reading=Reading(224, "pad"),
+    cut_short=True,
+    stopped="it is dear",
+    enough=4000,
+    chance=0.34,
+    learnable=False,
+    description=Description(50, 3, 10, 20, 12, 12),
+    forecast=FORECAST,
+    shortlist=(),
+    changes=("as it was told",),
+    budget=20,
+    seconds=12,
+)
+
+
+def page_of(advice: Any, language: str = "en") -> Node:
+    found = evaluated(images(NAMES, 30))
+    return parsed(model_page(model(found, NAMES, advice=advice), "m", found, language=language))  # type: ignore[arg-type]
+
+
+def shown(page: Node) -> list[str]:
+    return [node.attributes["aria-labelledby"] for node in page.all("section")]
+
+
+@pytest.mark.parametrize("saved", [False, True], ids=["just made", "from its file"])
+def test_the_ladders_rows_are_the_rungs(saved: bool) -> None:
+    advice = ADVICE.to_dict()
+    ladder = section(page_of(json.loads(json.dumps(advice)) if saved else advice), "ladder")
+    rows = [[cell.text for cell in row.all("th", "td")] for row in ladder.one("tbody").all("tr")]
+    assert rows == [
+        ["1. as-is", "–", "0.0", "–", "–"],
+        ["2. kNN last", "70.0 % (60.0–80.0)", "0.0", "18", "50 cross-validated"],
+        ["3. probe chosen all", "75.0 % (65.0–84.0)", "3.0", "18", "50 cross-validated"],
+        ["4. fine-tuning top", "70.0 % (50.0–90.0)", "300.0", "20", "9 held out"],
+    ]
+    assert [mark.one("text").text for mark in ladder.one("svg").all("g")] == ["2", "3", "4"]
+    assert [mark.one("text").text for mark in ladder.one("svg").classed("chosen")] == ["3"]
+    assert f"as-is: {HOSTILE}" in ladder.text
+
+
+def test_the_choice_and_what_would_change_it_are_said() -> None:
+    ladder = section(page_of(ADVICE.to_dict()), "ladder").text
+    for told in (
+        "Chosen: probe. On new images 75.0 % (65.0 to 84.0) were expected.",
+        "Next best: kNN, 70.0 % (60.0 to 80.0).",
+        "The images held out then showed",
+        "probe is not better than always naming the largest class (34.0 %)",
+        "kNN cannot be told apart on 50 images",
+        "It climbed no further: it is dear.",
+        "With about 4,000 training images",
+        "More time than the 20 seconds",
+    ):
+        assert told in ladder
+    sure = dataclasses.replace(ADVICE, tie=False, cut_short=False, enough=None, learnable=True, stopped=HOSTILE)
+    assert "What would change the choice" not in section(page_of(sure.to_dict()), "ladder").text
+
+
+def test_the_forecast_says_what_is_expected_and_draws_the_bounds() -> None:
+    page = section(page_of(ADVICE.to_dict()), "forecast")
+    assert "With 100 training images expect 80.0 % (70.0 to 90.0)." in page.text
+    assert "For 87.5 % it would take 300 to 4,000 images." in page.text
+    assert f"{HOSTILE} (+12.3)" in page.text
+    svg = page.one("svg")
+    assert [len(mark.all("path")) for mark in svg.all("g")] == [0, 0, 0, 1, 1]  # only what is expected has bounds
+    assert len(svg.classed("ideal")) == 1
+    assert len(page.one("tbody").all("tr")) == 5
+
+
+@pytest.mark.parametrize(
+    ("needed", "said"),
+    [((None, None), "87.5 % is not to be expected"), ((300, None), "about 300 images, or it is never reached")],
+)
+def test_a_forecast_may_never_get_there(needed: tuple[int | None, int | None], said: str) -> None:
+    told = dataclasses.replace(ADVICE, forecast=dataclasses.replace(FORECAST, needed=needed))
+    assert said in section(page_of(told.to_dict()), "forecast").text
+
+
+def test_both_are_korean_on_a_korean_page() -> None:
+    page = page_of(ADVICE.to_dict(), "ko")
+    for name in ("ladder", "forecast"):
+        prose = [node.text for node in section(page, name).all("p", "h2")]
+        assert all(any("가" <= letter <= "힣" for letter in text) for text in prose)
+    assert "학습 이미지가 2,000장이면 85.0 %(72.0~95.0)로 예상합니다." in section(page, "forecast").text
+
+
+def test_without_a_forecast_there_is_only_the_ladder_and_without_advice_neither() -> None:
+    assert {"ladder", "forecast"} & set(shown(page_of(None))) == set()
+    bare = dataclasses.replace(ADVICE, forecast=None, rungs=ADVICE.rungs[:1], choice=0, runner_up=None)
+    page = page_of(bare.to_dict())
+    assert {"ladder", "forecast"} & set(shown(page)) == {"ladder"}
+    assert not section(page, "ladder").all("svg")  # nothing was measured
+    assert "Chosen: as-is. It was not measured." in section(page, "ladder").text
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda advice: advice.clear(),
+        lambda advice: advice.update(choice=9),
+        lambda advice: advice.update(runner_up=-1),
+        lambda advice: advice.update(rungs="all"),
+        lambda advice: advice["rungs"][1].update(accuracy={"value": 2, "low": 3, "high": 1}),
+        lambda advice: advice["rungs"][1].update(measured="by eye"),
+        lambda advice: advice["rungs"][1].update(seconds=HOSTILE),
+        lambda advice: advice["forecast"]["ahead"][0].update(images=0),
+        lambda advice: advice["forecast"]["points"][0].update(accuracy=math.nan),
+        lambda advice: advice["forecast"].update(target=1e300),
+        lambda advice: advice["rungs"][1].update(seconds=1e300),
+    ],
+)
+def test_advice_that_cannot_be_read_is_left_out(damage: Callable[[dict[str, Any]], None]) -> None:
+    advice = json.loads(json.dumps(ADVICE.to_dict()))
+    damage(advice)
+    assert {"ladder", "forecast"} & set(shown(page_of(advice))) == set()
+
+
+def test_a_record_keeps_its_advice_and_an_older_one_has_none() -> None:
+    record = model(None, NAMES, advice=ADVICE.to_dict()).record
+    again = parse_record(record.model_dump_json(), "model.json")
+    assert again.advice is not None
+    assert Advice.from_dict(again.advice) == ADVICE
+    older = json.loads(record.model_dump_json(exclude={"advice"}))
+    assert ModelRecord.model_validate(older).advice is None
+
+
+@pytest.mark.parametrize("accuracies", [[1.0], [0.0, 1.0], [0.5, 0.5], [0.9991, 0.9992], [0.0]])
+@pytest.mark.parametrize("over", [[1.0, 1.0], [0.05, 90_000.0], [192.0, 384.0]])
+def test_every_mark_lies_between_the_axes(accuracies: list[float], over: list[float]) -> None:
+    spots = [Spot(place, accuracy, None, "x") for place, accuracy in zip(over, accuracies, strict=False)]
+    plot = accuracy_plot(spots)
+    for mark in plot.marks:
+        assert plot.left < mark.x < plot.right
+        assert plot.top <= mark.y <= plot.bottom
+    assert 1 <= len(plot.across) <= 9
+    assert 2 <= len(plot.up) <= 7
+    assert all(plot.left <= place <= plot.right for place, _ in plot.across)
+    heights = [place for place, _ in plot.up]
+    assert heights == sorted(heights, reverse=True)
+
+
+def test_places_follow_the_logarithm() -> None:
+    plot = accuracy_plot([Spot(over, 0.5, (0.4, 0.6), "x") for over in (1.0, 10.0, 100.0)])
+    first, second, third = (mark.x for mark in plot.marks)
+    assert second - first == pytest.approx(third - second, abs=0.11)
+    mark = plot.marks[0]
+    assert mark.high < mark.y < mark.low
