@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.model.samples import CLASSES, copied, easy_folder, photos, textiles
-from tests.report.pages import parsed
+from tests.report.pages import parsed, pixels
 
 from .conftest import Run
 
@@ -82,3 +82,29 @@ def test_report_of_no_model(run: Run, tmp_path: Path) -> None:
     message, hint = run("report", tmp_path / "none").failed()
     assert "there is no such model folder" in message
     assert hint
+
+
+def test_evidence_lies_beside_the_worst_mistakes(run: Run, folder: Path, data: Path, tmp_path: Path) -> None:
+    label = CLASSES[0]
+    (data / label).rename(tmp_path / "aside")
+    (data / CLASSES[1]).rename(data / label)  # so that there are mistakes
+    (tmp_path / "aside").rename(data / CLASSES[1])
+    done = run("report", folder, "--data", data, "--evidence", "-o", tmp_path / "page.html")
+    assert (done.code, done.out) == (0, f"Page: {tmp_path / 'page.html'}\n")
+    page = parsed((tmp_path / "page.html").read_text("utf-8"))
+    (worst,) = [node for node in page.all("section") if node.attributes["aria-labelledby"] == "worst"]
+    cases = worst.classed("wrong")
+    assert cases
+    for case in cases:
+        is_, said, _ = (node.text for node in case.all("dd"))
+        pictures = case.all("img")
+        assert [each.attributes["alt"] for each in pictures[1:]] == [f"Speaks for {said}", f"Speaks for {is_}"]
+        own, other = (pixels(each.attributes["src"]) for each in pictures[1:])
+        assert own.shape == other.shape
+        assert (own != other).any()
+
+
+def test_evidence_needs_images(run: Run, folder: Path) -> None:
+    done = run("report", folder, "--evidence")
+    assert done.code == 2
+    assert "--data" in done.err

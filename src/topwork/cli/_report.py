@@ -40,6 +40,10 @@ def report(
         Path | None, typer.Option("-o", "--out", help="The page; report.html in the model folder if not given.")
     ] = None,
     lang: Annotated[LanguageName, typer.Option(help="Language of the page.")] = LanguageName.english,
+    evidence: Annotated[
+        bool,
+        typer.Option("--evidence", help="Beside the worst mistakes of --data: where the model saw its answer."),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.", min=0)] = 0,
     cache: Annotated[bool, typer.Option(help="Keep features on disk for the next run.")] = True,
 ) -> None:
@@ -48,6 +52,8 @@ def report(
     from topwork.model import load
     from topwork.report import model_page, require_free, write_page
 
+    if evidence and data is None:
+        raise typer.BadParameter("--evidence is shown in the images of --data")
     page = out or model / PAGE
     loaded = load(model)
     require_free(page)
@@ -57,7 +63,8 @@ def report(
         with console.progress():
             evaluated = loaded.evaluate(dataset, seed=seed, cache=cache, progress=console.step("features"))
         console.notes([*dataset.notes, *([SEEN] if evaluated.seen_in_training else []), *unlike(evaluated.shift)])
-    write_page(model_page(loaded, model.resolve().name, evaluated, language=lang.value), page)
+    html = model_page(loaded, model.resolve().name, evaluated, language=lang.value, evidence=evidence)
+    write_page(html, page)
     console.result({"model": str(model), "data": str(data) if data else None, "page": str(page)}, _written(page))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from topwork.evaluate import Evaluation
 from topwork.model import Evaluated, Model, ModelRecord
@@ -19,6 +19,9 @@ from topwork.report._model_sections import Subject
 from topwork.report._page import brief, render
 from topwork.report._pictures import Album
 from topwork.report._texts import Language, texts
+
+if TYPE_CHECKING:
+    from topwork.report._evidence_maps import MapAlbum
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,9 @@ SECTIONS = (
 )
 
 
-def model_page(model: Model, name: str, evaluated: Evaluated | None = None, *, language: Language = "en") -> str:
+def model_page(
+    model: Model, name: str, evaluated: Evaluated | None = None, *, language: Language = "en", evidence: bool = False
+) -> str:
     """Show a model as one HTML page that needs nothing else.
 
     It stays below 5 MB however many images and classes there are: of each kind of picture the first ones are shown. The
@@ -60,12 +65,15 @@ def model_page(model: Model, name: str, evaluated: Evaluated | None = None, *, l
         evaluated: What labelled images said of it, image by image; what it was measured on at its fit when None, and
             where that is not known either, the figures of its record without pictures.
         language: ``en`` or ``ko``.
+        evidence: Whether to show beside the worst mistakes where the model saw its answer and where the right class
+            (``topwork.explain.grad_cam``); the model is opened in torch for that.
 
     Returns:
         The page; ``write_page`` writes it.
 
     Raises:
         ReportError: There is no such language.
+        BackboneError: The backbone's weights are not to be had, and there is to be evidence.
 
     Example:
         >>> model = load("model")  # doctest: +SKIP
@@ -80,6 +88,7 @@ def model_page(model: Model, name: str, evaluated: Evaluated | None = None, *, l
         evaluated=found,
         album=Album(found.dataset) if found else None,
         t=t,
+        maps=_map_album(model) if evidence and found else None,
     )
     shown = [(section.name, section.values(subject)) for section in SECTIONS]
     return render(
@@ -90,6 +99,12 @@ def model_page(model: Model, name: str, evaluated: Evaluated | None = None, *, l
         record=model.record,
         sections=[(name, values) for name, values in shown if values is not None],
     )
+
+
+def _map_album(model: Model) -> MapAlbum:
+    from topwork.report._evidence_maps import MapAlbum  # it loads torch
+
+    return MapAlbum(model)
 
 
 def _recorded(record: ModelRecord) -> Evaluation | None:

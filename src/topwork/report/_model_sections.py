@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ from topwork.report._charts import ReliabilityChart, reliability_chart
 from topwork.report._page import percent
 from topwork.report._pictures import Album, Picture
 from topwork.report._texts import Texts, known
+
+if TYPE_CHECKING:
+    from topwork.report._evidence_maps import MapAlbum, MapPicture
 
 MOST_PICTURES = 12  # of the worst mistakes, and of the least sure answers
 MOST_CELLS = 12  # kinds of mistakes that are shown in pictures, the most frequent first
@@ -38,6 +41,7 @@ class Subject:
         evaluated: The same image by image, where that is known.
         album: Makes their pictures.
         t: The texts.
+        maps: Makes maps of where the model saw a class; None where none are wanted.
     """
 
     record: ModelRecord
@@ -46,16 +50,18 @@ class Subject:
     evaluated: Evaluated | None
     album: Album | None
     t: Texts
+    maps: MapAlbum | None = None
 
 
 @dataclass(frozen=True)
 class Answered:
-    """An image with its class and the model's answer."""
+    """An image with its class, the model's answer, and where it saw them if that is wanted."""
 
     picture: Picture
     true: str
     said: str
     probability: float
+    maps: tuple[MapPicture, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -263,7 +269,13 @@ def worst(subject: Subject) -> tuple[Answered, ...] | None:
     answers = subject.evaluated.probabilities
     wrong = np.flatnonzero(answers.argmax(axis=1) != subject.evaluated.dataset.labels)
     order = np.argsort(-answers[wrong].max(axis=1), kind="stable") if len(wrong) else wrong
-    return _answered(subject, wrong[order][:MOST_PICTURES]) or None
+    rows = wrong[order][:MOST_PICTURES]
+    shown = _answered(subject, rows)
+    if subject.maps is None:
+        return shown or None
+    dataset, said = subject.evaluated.dataset, answers.argmax(axis=1)
+    maps = [subject.maps.pictures(dataset.source(row), (int(said[row]), int(dataset.labels[row]))) for row in rows]
+    return tuple(replace(one, maps=found) for one, found in zip(shown, maps, strict=True)) or None
 
 
 def unsure(subject: Subject) -> tuple[Answered, ...] | None:

@@ -160,6 +160,13 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Wrong answers given with the greatest confidence. Are the labels right?",
         "가장 확신하며 틀린 답입니다. 라벨이 맞는지 확인하세요.",
     ),
+    "maps_what": (
+        "Beside each: what speaks for its answer and what for the right class, as Grad-CAM sees it in the square that "
+        "the network was shown; the brighter, the more.",
+        "옆의 그림은 네트워크가 본 정사각형 이미지에서 모델의 답과 정답을 뒷받침하는 부분을 Grad-CAM으로 "
+        "나타낸 것입니다. 밝을수록 근거가 큽니다.",
+    ),
+    "map": ("Speaks for {label}", "{label}의 근거"),
     "unsure": ("The least sure answers", "가장 불확실한 답"),
     "unsure_what": (
         "Where the likeliest class was the least likely. More images like these would teach the most.",
