@@ -12,6 +12,7 @@ import pytest
 from topwork.report import checkup_page, model_page
 
 from .conftest import checkup, each
+from .test_advice import ADVICE
 from .test_model import NAMES, evaluated, images, model
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
@@ -65,7 +66,7 @@ def test_it_would_have_told_of_a_script_and_of_a_request(tmp_path: Path) -> None
 def test_no_line_is_wider_than_a_phone(tmp_path: Path) -> None:
     """390 pixels by way of a frame; tables and code scroll by themselves."""
     found = evaluated(images((*NAMES, *(f"class {'x' * 30} {place}" for place in range(15))), 90))
-    html = model_page(model(found, found.dataset.classes), "m" * 80, found, language="ko")
+    html = model_page(model(found, found.dataset.classes, advice=ADVICE.to_dict()), "m" * 80, found, language="ko")
     inside = (
         re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", html)
         .replace("&", "&amp;")
