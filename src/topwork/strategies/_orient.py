@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -49,7 +50,8 @@ def orient_trials(
     mirrored = np.ascontiguousarray(upright[:, :, ::-1])
     for orient, images in (("none", None), ("mirror", mirrored), ("any", turned(upright, seed))):
         if images is not None:
-            values.append(engine(images))
+            with ThreadPoolExecutor(engine.callers) as pool:
+                values.append(np.concatenate(list(pool.map(engine, np.array_split(images, engine.callers)))))
         copies = table.select(np.tile(rows, len(values)))
         head = fit(replace(copies, values=np.concatenate(values)))
         logits = head.logits(held.values)
