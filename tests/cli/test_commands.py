@@ -366,7 +366,7 @@ def test_doctor_of_an_unwritable_cache(run: Run, tmp_path: Path) -> None:
 def test_demo_does_the_whole_job(run: Run, tmp_path: Path) -> None:
     done = run("demo", "-o", tmp_path / "demo", "--json")
     assert done.code == 0
-    assert done.json["data"]["held_out"] == 1000
+    assert done.json["data"]["held_out"] == 500
     assert done.json["metrics"]["accuracy"]["value"] > 0.8
     assert len(done.json["predictions"]) == 3
     assert load(tmp_path / "demo").classes == CLASSES

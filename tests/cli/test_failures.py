@@ -245,7 +245,7 @@ def _interrupted(process: subprocess.Popen[str]) -> tuple[str, str]:
 
 @pytest.mark.slow
 def test_ctrl_c_ends_a_fit_plainly_and_leaves_nothing_half(tmp_path: Path, shared_cache: Path) -> None:
-    data, temporary = textile_folder(tmp_path / "data", per_class=150), tmp_path / "temporary"
+    data, temporary = textile_folder(tmp_path / "data", per_class=400), tmp_path / "temporary"
     temporary.mkdir()
     given = [
         *TOPWORK,
@@ -261,7 +261,7 @@ def test_ctrl_c_ends_a_fit_plainly_and_leaves_nothing_half(tmp_path: Path, share
     ]
     environ = {**os.environ, "TMPDIR": str(temporary)}
     with subprocess.Popen(given, stdout=-1, stderr=-1, text=True, env=environ) as process:
-        # The first features are there; all take torch 20 s. Before, libraries are imported, and some swallow a Ctrl-C.
+        # The first features are there, all take torch a minute. Before, libraries are imported; some swallow a Ctrl-C.
         while not any(path.stat().st_size for path in temporary.glob("topwork-*/*")):
             assert process.poll() is None
             time.sleep(0.05)
