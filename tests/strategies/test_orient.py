@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.model.samples import textile_folder
 from topwork.backbones import load
@@ -61,6 +62,15 @@ def test_a_class_that_is_the_others_mirror_image_is_not_mirrored(tmp_path: Path,
 def test_cloth_may_be_shown_any_way_round(tmp_path: Path, shared_cache: Path) -> None:
     found = tried(read(textile_folder(tmp_path / "cloth", per_class=100)))
     assert [trial.answer for trial in found if trial.chosen] != ["none"]
+
+
+def test_more_cores_than_images_do_not_matter(
+    tmp_path: Path, shared_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = read(textile_folder(tmp_path / "cloth", per_class=6))
+    expected = tried(few)
+    monkeypatch.setattr("topwork.backbones._engine.available_cores", lambda: 64)
+    assert [trial.answer for trial in tried(few)] == [trial.answer for trial in expected]
 
 
 def test_every_image_is_turned_into_another_way_round() -> None:

@@ -136,6 +136,8 @@ def fit(
     from topwork.train import joined, remove_checkpoints, require_own, started_by_torchrun
 
     require_heard(context, "--strategy", strategy, STRATEGIES_OF)
+    if started_by_torchrun() and strategy is not StrategyName.finetune:
+        raise typer.BadParameter(f"several processes train --strategy finetune together, not {strategy.value}")
     model.require_free(out)
     common: Any = {
         "fit": fit.value,
@@ -170,8 +172,6 @@ def fit(
         write_report(made, out)
         console.notes(made.record.data.notes)
         return console.result({"model": str(out), **made.record.model_dump(mode="json")}, _text.fitted(made, out))
-    if started_by_torchrun() and strategy is not StrategyName.finetune:
-        raise typer.BadParameter(f"several processes train --strategy finetune together, not {strategy.value}")
     with joined() as first:
         voice = console if first else Console(as_json=False, quiet=True)
         with voice.progress():

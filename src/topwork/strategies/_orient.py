@@ -51,7 +51,8 @@ def orient_trials(
     for orient, images in (("none", None), ("mirror", mirrored), ("any", turned(upright, seed))):
         if images is not None:
             with ThreadPoolExecutor(engine.callers) as pool:
-                values.append(np.concatenate(list(pool.map(engine, np.array_split(images, engine.callers)))))
+                shares = np.array_split(images, min(engine.callers, len(images)))  # an engine takes no empty one
+                values.append(np.concatenate(list(pool.map(engine, shares))))
         copies = table.select(np.tile(rows, len(values)))
         head = fit(replace(copies, values=np.concatenate(values)))
         logits = head.logits(held.values)

@@ -28,7 +28,7 @@ from topwork.train import Batch, Layers
 
 _BYTES = 2  # of a number in bfloat16
 _WORTH = 0.1  # share of a step's operations that the prefix must make up
-_VIEWS = 4  # with fewer the images would be seen too much alike
+_FEWEST_VIEWS = 4  # with fewer the images would be seen too much alike
 _DISK = 16 * 2**30  # bytes of maps, at most
 _FREE = 0.5  # share of what is free on the disk
 
@@ -126,7 +126,7 @@ def kept_prefix(
         maps = Prefix(model.network, stage)(example)
     room = _room_for(images, _BYTES * maps.numel())
     slow = maps.is_cuda and _BYTES * maps.numel() > example.numel()
-    if slow or room < min(views, _VIEWS) or share_saved(model.network, network, stage, example) < _WORTH:
+    if slow or room < min(views, _FEWEST_VIEWS) or share_saved(model.network, network, stage, example) < _WORTH:
         return None
     tail = Tunable(network, model.head, nn.Identity())
     engine = open_prefix(backbone, stage, choice)
