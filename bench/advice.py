@@ -5,7 +5,7 @@
     python bench/advice.py OUT.jsonl table
 
 Every task has a test part that advice never sees. A task is climbed once under the budget; then *every* rung is
-measured in full: each reading of the grid on all training images, and both fine-tunings with half of the budget each.
+measured in full: each reading of the grid on all training images, and both fine-tunings with the whole budget each.
 One row a task is appended to OUT.jsonl as soon as it is done, and a task that is there already is passed over, so that
 the bench may be interrupted and gone on with. ``table`` prints what is there.
 
@@ -178,7 +178,7 @@ def everything(
     except Exception as error:
         print(f"  as-is: {error}", file=sys.stderr)
     for unfreeze in ("auto", "all"):
-        config = default_config(budget_seconds=budget / 2)
+        config = default_config(budget_seconds=budget)
         try:
             tuned = finetune(dataset, best[1], FinetuneOptions(unfreeze=unfreeze, config=config))
         except Exception as error:  # too few images to set some aside
