@@ -46,6 +46,19 @@ def test_a_second_climb_measures_nothing_again(easy: ImageDataset, monkeypatch: 
     assert one.trials == other.trials
 
 
+def test_what_advise_adds_to_the_climb_of_a_fit_is_kept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    easy = split(read(easy_folder(tmp_path / "easy", count=40)), test=0.25)  # enough for a learning curve
+    plain = climb(easy, [SMALL], OPTIONS).advice
+    described = climb(easy, [SMALL], dataclasses.replace(OPTIONS, describe=True)).advice
+    assert plain.forecast is None
+    assert described.forecast is not None
+    assert described.description.distance is not None
+    assert described.seconds > plain.seconds
+    monkeypatch.setattr("topwork.advising._climb.forecast", lambda *given: pytest.fail("it forecasts again"))
+    assert climb(easy, [SMALL], dataclasses.replace(OPTIONS, describe=True)).advice == described
+    assert climb(easy, [SMALL], OPTIONS).advice == described
+
+
 @pytest.mark.parametrize(
     "changes",
     [

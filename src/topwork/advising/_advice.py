@@ -35,7 +35,7 @@ class Advice:
         shortlist: Of several backbones.
         changes: What would change the choice, in plain words.
         budget: Seconds there were.
-        seconds: Seconds it took.
+        seconds: Seconds it took, in the run that measured it.
     """
 
     backbone: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from topwork.advising._advice import Advice
 from topwork.advising._clock import Clock
@@ -65,28 +66,32 @@ def climb(
     keeper = Keeper(ground) if options.probe.cache else None
     kept = keeper.read() if keeper else None
     if kept is not None and (not kept.advice.cut_short or kept.advice.budget >= options.budget_seconds):
-        advice = _described(replace(kept.advice, shortlist=shortlist), ground, clock)
-        return Climbed(advice, lambda: fitted(advice, ground, kept.tuned, None, say))
-    ladder = Ladder(ground, clock, say, keeper)
-    ladder.climb()
-    advice = _described(_advice(ladder, shortlist), ground, clock)
-    if keeper is not None:
-        keeper.write(advice, ladder.tuned)
-    return Climbed(advice, lambda: fitted(advice, ground, ladder.tuned, ladder.leader.trained, say))
+        climbed, tuned, trained = replace(kept.advice, shortlist=shortlist), kept.tuned, None
+    else:
+        kept, ladder = None, Ladder(ground, clock, say, keeper)
+        ladder.climb()
+        climbed, tuned, trained = _advice(ladder, shortlist), ladder.tuned, ladder.leader.trained
+    advice = _described(climbed, ground, clock)
+    if keeper is not None and (kept is None or advice is not climbed):
+        keeper.write(advice, tuned)
+    return Climbed(advice, lambda: fitted(advice, ground, tuned, trained, say))
 
 
 def _described(advice: Advice, ground: Ground, clock: Clock) -> Advice:
     """The same with what the choice does not need, where that is wanted, not there yet, and there is time."""
-    options = ground.options
+    options, begun = ground.options, clock.spent
     if not options.describe or clock.left == 0:
         return advice
+    told: dict[str, Any] = {}
     if advice.description.distance is None and advice.description.entropy is None:
-        advice = replace(advice, description=compared_with_source(advice.description, ground))
+        told["description"] = compared_with_source(advice.description, ground)
     if advice.forecast is None:
         table = ground.table(advice.reading.size)
         read = table.keep(advice.reading.outputs(table.backbone))
-        advice = replace(advice, forecast=forecast(read, options.probe.class_weight, options.seed, clock))
-    return replace(advice, seconds=clock.spent)
+        told["forecast"] = forecast(read, options.probe.class_weight, options.seed, clock)
+    if all(getattr(advice, name) == value for name, value in told.items()):
+        return advice
+    return replace(advice, seconds=advice.seconds + clock.spent - begun, **told)
 
 
 def _advice(ladder: Ladder, shortlist: tuple[Shortlisted, ...]) -> Advice:
