@@ -13,7 +13,7 @@ import pytest
 from tests.model.samples import easy_folder, textile_folder
 from topwork.advising import Advice, AdviceOptions, Climbed, climb
 from topwork.backbones import load
-from topwork.data import ImageDataset, read, split
+from topwork.data import ImageDataset, from_arrays, read, split
 from topwork.errors import DataError
 from topwork.strategies import FinetuneOptions, Probe, ProbeOptions
 
@@ -131,6 +131,35 @@ def test_an_image_or_two_a_class_end_at_a_probe(tmp_path: Path, shared_cache: Pa
     assert (found.advice.chosen.accuracy is None) == (count == 1)
     assert json.dumps(found.advice.to_dict(), allow_nan=False)
     assert len(found.fitted().table) == 2 * count
+
+
+def test_one_class_in_a_hundred_is_not_taken_for_an_answer(tmp_path: Path, shared_cache: Path) -> None:
+    """Whoever always says "cloth" is right 99 times of 100: that is the chance it is held against."""
+    easy = read(easy_folder(tmp_path / "rare", count=100))
+    cloth = easy.labels == easy.labels[-1]
+    kept = np.flatnonzero(cloth | (np.cumsum(~cloth) <= 2))
+    rare = easy.select(kept[: 2 + 98])
+    advice = climb(dataclasses.replace(rare, parts=np.full(len(rare), "train")), [SMALL], OPTIONS).advice
+    assert advice.chance == pytest.approx(0.98)
+    assert advice.chosen.strategy == "probe"
+    assert advice.chosen.accuracy is not None
+    assert json.dumps(advice.to_dict(), allow_nan=False)
+
+
+@pytest.mark.slow
+def test_a_thousand_classes_of_two_images_are_climbed(shared_cache: Path) -> None:
+    rng = np.random.default_rng(0)
+    tone = np.repeat(rng.integers(0, 256, (1000, 4, 4, 3)), 3, axis=0)  # three images a class, much alike
+    pixels = np.clip(tone + rng.normal(0, 20, tone.shape), 0, 255).astype(np.uint8)
+    labels = [f"class {place // 3}" for place in range(3000)]
+    dataset = split(from_arrays(pixels.repeat(8, axis=1).repeat(8, axis=2), labels), test=0.34)
+    network = load("test_resnet", weights="random:1", size=32)
+    options = dataclasses.replace(OPTIONS, budget_seconds=20)
+    advice = climb(dataset, [network], options).advice
+    assert advice.chosen.accuracy is not None
+    assert advice.chosen.accuracy.low > 2 * advice.chance
+    assert advice.seconds < 300  # a rung that has begun is finished; the next is not begun
+    assert len(json.dumps(advice.to_dict(), allow_nan=False)) < 1e6
 
 
 def test_one_class_alone_is_refused(easy: ImageDataset) -> None:
