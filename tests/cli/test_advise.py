@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.model.samples import easy_folder
 from topwork.model import load
 
-from .conftest import Run
+from .conftest import TOPWORK, Run
 
 QUICK = ("--fit", "squash", "--budget", "60s")
 
@@ -44,6 +49,27 @@ def test_the_card_has_the_ladder_the_choice_and_why(run: Run, easy: Path, tmp_pa
     assert saved is not None
     assert saved["description"] == told["description"]  # its distance is known from `advise` alone: fit went on from it
     assert "How much of the network was kept" in (tmp_path / "model" / "report.html").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_it_comes_to_the_same_advice(run: Run, easy: Path, tmp_path: Path) -> None:
+    command = [*TOPWORK, "advise", str(easy), *QUICK, "--json"]
+    environment = {**os.environ, "TOPWORK_CACHE": str(tmp_path / "cache")}
+    killed = 0
+    for seconds in np.random.default_rng(5).uniform(1.5, 6, 4):
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=seconds)
+                continue
+            process.kill()
+            process.communicate()
+            killed += 1
+    assert killed
+    last = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (last.returncode, last.stderr) == (0, "")
+    told, unbroken = json.loads(last.stdout), run("advise", easy, *QUICK, "--json").json
+    assert told["choice"] == unbroken["choice"]
+    assert [rung["accuracy"] for rung in told["rungs"]] == [rung["accuracy"] for rung in unbroken["rungs"]]
 
 
 @pytest.mark.parametrize("budget", ["soon", "0s", "-1m", ""])
