@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from topwork.cli._choices import AugmentName, ClassWeightName, EngineOption, FitName, OrientName, seconds
+from topwork.cli._choices import (
+    AugmentName,
+    CacheOption,
+    ClassWeightName,
+    ClassWeightOption,
+    EngineKind,
+    EngineOption,
+    FitName,
+    FitOption,
+    HeldOutOption,
+    OrientName,
+    SeedOption,
+    engine_named,
+    seconds,
+)
 from topwork.cli._console import Console, table
 from topwork.cli._text import percent, printable
 
 if TYPE_CHECKING:
     from topwork.advising import Advice, Forecast, Rung
-    from topwork.backbones import EngineName
 
 
 def advise(
@@ -25,19 +38,17 @@ def advise(
         str, typer.Option(help="A name that `topwork models` or timm knows; or several with commas.")
     ] = "lite0",
     budget: Annotated[str, typer.Option(help="Time for all of it, such as 90s or 5m.")] = "5m",
-    fit: Annotated[FitName, typer.Option("--fit", help="How an image fits into the square.")] = FitName.auto,
-    class_weight: Annotated[
-        ClassWeightName, typer.Option(help="Whether rare classes weigh more.")
-    ] = ClassWeightName.auto,
+    fit: FitOption = FitName.auto,
+    class_weight: ClassWeightOption = ClassWeightName.auto,
     augment: Annotated[AugmentName, typer.Option(help="What fine-tuning does to an image.")] = AugmentName.auto,
     orient: Annotated[OrientName, typer.Option(help="How fine-tuning turns images.")] = OrientName.auto,
-    engine: Annotated[EngineOption, typer.Option(help="What runs the network.")] = EngineOption.auto,
-    test: Annotated[float, typer.Option(help="Share held out where DATA has no test/ or val/.", min=0, max=0.9)] = 0.2,
+    engine: EngineOption = EngineKind.auto,
+    test: HeldOutOption = 0.2,
     allow: Annotated[
         list[str] | None, typer.Option(help="Go on in spite of this finding of `topwork check`, such as leakage.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of everything that is drawn.", min=0)] = 0,
-    cache: Annotated[bool, typer.Option(help="Keep features on disk for the next run.")] = True,
+    seed: SeedOption = 0,
+    cache: CacheOption = True,
 ) -> None:
     """Measure how much of a pretrained network to keep for DATA: the ladder, the choice, and why."""
     from topwork import fitting
@@ -47,7 +58,7 @@ def advise(
     probe = ProbeOptions(
         fit=fit.value,
         class_weight=class_weight.value,
-        engine=None if engine is EngineOption.auto else cast("EngineName", engine.value),
+        engine=engine_named(engine),
         cache=cache,
         seed=seed,
     )

@@ -13,6 +13,7 @@ import typer
 
 from topwork.cli import _text
 from topwork.cli._advise import advise
+from topwork.cli._choices import CacheOption
 from topwork.cli._console import Console, command, fail
 from topwork.cli._demo import demo
 from topwork.cli._evaluate import evaluate, unlike
@@ -69,7 +70,7 @@ def check(
         Path | None, typer.Option("--report", help="HTML page to write: every finding with its pictures.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the folds.", min=0)] = 0,
-    cache: Annotated[bool, typer.Option(help="Keep features on disk for the next run.")] = True,
+    cache: CacheOption = True,
 ) -> None:
     """Look for what would spoil a model trained on DATA, or make its figures untrue."""
     from topwork import checking, report

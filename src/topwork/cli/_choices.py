@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
+
+if TYPE_CHECKING:
+    from topwork.backbones import EngineName
 
 
 class StrategyName(StrEnum):
@@ -70,7 +74,7 @@ class ClassWeightName(StrEnum):
     balanced = "balanced"
 
 
-class EngineOption(StrEnum):
+class EngineKind(StrEnum):
     """Engines."""
 
     auto = "auto"
@@ -78,6 +82,13 @@ class EngineOption(StrEnum):
     torch_cpu = "torch-cpu"
     torch_cuda = "torch-cuda"
 
+
+FitOption = Annotated[FitName, typer.Option("--fit", help="How an image fits into the square.")]
+ClassWeightOption = Annotated[ClassWeightName, typer.Option(help="Whether rare classes weigh more.")]
+EngineOption = Annotated[EngineKind, typer.Option(help="What runs the network.")]
+HeldOutOption = Annotated[float, typer.Option(help="Share held out where DATA has no test/ or val/.", min=0, max=0.9)]
+SeedOption = Annotated[int, typer.Option(help="Of everything that is drawn.", min=0)]
+CacheOption = Annotated[bool, typer.Option(help="Keep features on disk for the next run.")]
 
 _PROBES = (StrategyName.probe, StrategyName.finetune)
 _CLIMBERS = (StrategyName.auto, StrategyName.finetune)
@@ -104,6 +115,11 @@ STRATEGIES_OF = {
     "blend": _ZERO_SHOT,
 }
 """Which strategies read an option of ``fit``, by its parameter's name; all of them, where it is not here."""
+
+
+def engine_named(kind: EngineKind) -> EngineName | None:
+    """The engine that was asked for; None for the best that is here."""
+    return None if kind is EngineKind.auto else cast("EngineName", kind.value)
 
 
 def require_heard(context: typer.Context, option: str, chosen: str, readers: Mapping[str, Sequence[str]]) -> None:

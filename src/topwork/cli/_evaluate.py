@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from topwork.cli._choices import CacheOption
 from topwork.cli._console import Console, table
 from topwork.cli._text import percent, printable
 
@@ -33,7 +34,7 @@ def evaluate(
         ),
     ],
     seed: Annotated[int, typer.Option(help="Of the bootstrap.", min=0)] = 0,
-    cache: Annotated[bool, typer.Option(help="Keep features on disk for the next run.")] = True,
+    cache: CacheOption = True,
 ) -> None:
     """Measure MODEL on labelled images: metrics with 95 % intervals. Two models are compared on the same images."""
     from topwork.data import read

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol
 
 import typer
 
-from topwork.cli._choices import require_heard
+from topwork.cli._choices import CacheOption, SeedOption, require_heard
 from topwork.cli._console import Console, Progress, fail, one_line
 from topwork.cli._text import printable
 from topwork.errors import ImageError
@@ -135,8 +135,8 @@ def explain(
     page: Annotated[
         Path | None, typer.Option("--report", help="HTML page to write as well: the pictures and their numbers.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of everything that is drawn.", min=0)] = 0,
-    cache: Annotated[bool, typer.Option(help="Keep features on disk for the next run.")] = True,
+    seed: SeedOption = 0,
+    cache: CacheOption = True,
 ) -> None:
     """Draw why a network answers as it does: picture files, and what they show in words."""
     from topwork import report

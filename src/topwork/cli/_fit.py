@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence, Sized
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
@@ -13,22 +13,26 @@ from topwork.cli import _text
 from topwork.cli._choices import (
     STRATEGIES_OF,
     AugmentName,
+    CacheOption,
     ClassWeightName,
+    ClassWeightOption,
+    EngineKind,
     EngineOption,
     FitName,
+    FitOption,
     HeadName,
+    HeldOutOption,
     OrientName,
     PoolingName,
+    SeedOption,
     StrategyName,
+    engine_named,
     require_heard,
     seconds,
 )
 from topwork.cli._console import Console
 from topwork.cli._evaluate import unlike
 from topwork.cli._report import write_report
-
-if TYPE_CHECKING:
-    from topwork.backbones import EngineName
 
 
 def fit(
@@ -63,11 +67,9 @@ def fit(
     ] = None,
     stages: Annotated[str, typer.Option(help="auto, last, all, or names of stages with commas.")] = "auto",
     pooling: Annotated[PoolingName, typer.Option(help="How a stage's map is pooled.")] = PoolingName.both,
-    fit: Annotated[FitName, typer.Option("--fit", help="How an image fits into the square.")] = FitName.auto,
+    fit: FitOption = FitName.auto,
     head: Annotated[HeadName, typer.Option(help="What is trained on the features.")] = HeadName.linear,
-    class_weight: Annotated[
-        ClassWeightName, typer.Option(help="Whether rare classes weigh more.")
-    ] = ClassWeightName.auto,
+    class_weight: ClassWeightOption = ClassWeightName.auto,
     unfreeze: Annotated[
         str, typer.Option(help="How many stages finetune trains, counted from the last; all; or auto.")
     ] = "auto",
@@ -110,13 +112,13 @@ def fit(
     blend: Annotated[
         bool, typer.Option("--blend", help="For zero-shot: let a probe join in, as far as it helps.")
     ] = False,
-    engine: Annotated[EngineOption, typer.Option(help="What runs the network.")] = EngineOption.auto,
-    test: Annotated[float, typer.Option(help="Share held out where DATA has no test/ or val/.", min=0, max=0.9)] = 0.2,
+    engine: EngineOption = EngineKind.auto,
+    test: HeldOutOption = 0.2,
     allow: Annotated[
         list[str] | None, typer.Option(help="Train in spite of this finding of `topwork check`, such as leakage.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of everything that is drawn.", min=0)] = 0,
-    cache: Annotated[bool, typer.Option(help="Keep features on disk for the next run.")] = True,
+    seed: SeedOption = 0,
+    cache: CacheOption = True,
     self_contained: Annotated[
         bool, typer.Option("--self-contained", help="Put the backbone's weights into the model.")
     ] = False,
@@ -141,7 +143,7 @@ def fit(
     model.require_free(out)
     common: Any = {
         "fit": fit.value,
-        "engine": None if engine is EngineOption.auto else cast("EngineName", engine.value),
+        "engine": engine_named(engine),
         "cache": cache,
         "seed": seed,
     }

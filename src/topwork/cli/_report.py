@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from topwork.cli._choices import CacheOption
 from topwork.cli._console import Console
 from topwork.cli._evaluate import SEEN, unlike, unseen
 from topwork.cli._text import printable
@@ -45,7 +46,7 @@ def report(
         typer.Option("--evidence", help="Beside the worst mistakes of --data: where the model saw its answer."),
     ] = False,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.", min=0)] = 0,
-    cache: Annotated[bool, typer.Option(help="Keep features on disk for the next run.")] = True,
+    cache: CacheOption = True,
 ) -> None:
     """Show MODEL as one HTML page: how good it is, where it fails, how to use it and how to repeat it."""
     from topwork.data import read
