@@ -52,7 +52,7 @@ def test_the_card_has_the_ladder_the_choice_and_why(run: Run, easy: Path, tmp_pa
 
 
 @pytest.mark.slow
-def test_killed_again_and_again_it_comes_to_the_same_advice(run: Run, easy: Path, tmp_path: Path) -> None:
+def test_fault_43_killed_again_and_again_it_comes_to_the_same_advice(run: Run, easy: Path, tmp_path: Path) -> None:
     command = [*TOPWORK, "advise", str(easy), *QUICK, "--json"]
     environment = {**os.environ, "TOPWORK_CACHE": str(tmp_path / "cache")}
     killed = 0
