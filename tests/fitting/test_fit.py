@@ -307,7 +307,7 @@ def test_fault_9_a_file_name_that_is_not_utf8_is_used(tmp_path: Path, shared_cac
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"head": "knn"}, {"head": "knn", "calibration": {}, "cross_validation": {}}),
+        ({"head": "knn"}, {"head": "knn", "calibration": {}, "cross_validation": {"accuracy": 1.0}}),
         ({"stages": ("blocks.2", "blocks.4"), "pooling": "max"}, {"outputs": ("blocks.2/max", "blocks.4/max")}),
         ({"stages": "last"}, {"outputs": ("embedding",)}),
         ({"fit": "pad"}, {"trials": ()}),

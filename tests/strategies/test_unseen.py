@@ -12,6 +12,7 @@ from tests.model.samples import textile_folder
 from topwork.backbones import load
 from topwork.data import read, split
 from topwork.evaluate import log_loss
+from topwork.heads import KNNHead
 from topwork.strategies import ProbeOptions, Unseen, _unseen, fit_probe, novelty_of
 
 from .conftest import MakeTable
@@ -31,11 +32,18 @@ def test_a_probes_answers_are_those_that_its_cross_validation_scored(tmp_path: P
     assert log_loss(learnt, labels) < log_loss(found.unseen.probabilities, labels)  # what it has learnt is easier
 
 
-def test_a_knn_head_has_no_such_answers_but_an_alarm(tmp_path: Path, shared_cache: Path) -> None:
+def test_a_knn_heads_answers_are_its_neighbours_without_the_image(tmp_path: Path, shared_cache: Path) -> None:
     dataset = split(read(textile_folder(tmp_path / "cloth", per_class=12)), test=0.25)
     found = fit_probe(dataset, load(), ProbeOptions(stages="last", fit="crop", head="knn"))
-    assert found.unseen is None
-    assert novelty_of(found.table, None, 0) is not None
+    assert isinstance(found.head, KNNHead)
+    assert found.unseen is not None
+    assert len(found.unseen.rows) == 27
+    labels = found.table.dataset.labels[found.unseen.rows]
+    assert (found.unseen.probabilities.argmax(axis=1) == labels).mean() == found.cv_accuracy
+    np.testing.assert_allclose(found.unseen.probabilities.sum(axis=1), 1, atol=1e-6)
+    own = found.head.probabilities(found.table.values[found.unseen.rows])
+    assert own[np.arange(27), labels].mean() > found.unseen.probabilities[np.arange(27), labels].mean()
+    assert novelty_of(found.table, found.unseen, 0) is not None
 
 
 def test_every_training_image_is_a_reference_and_no_other(make_table: MakeTable) -> None:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from topwork.advising._rung import Answers
-from topwork.data import k_folds
-from topwork.errors import DataError
 from topwork.features import FeatureTable
-from topwork.heads import FOLDS, Head, LinearFit, fit_knn, fit_temperature, row_losses
-from topwork.strategies import held_out_losses
-
-FitHead = Callable[[FeatureTable], Head]
+from topwork.heads import Head, LinearFit, fit_knn, fit_temperature, row_losses
+from topwork.strategies import FitHead, held_out_losses, out_of_fold
 
 
 def of_linear(fitted: LinearFit, train: FeatureTable) -> Answers:
@@ -33,37 +28,13 @@ def of_head(head: Head, train: FeatureTable) -> Answers:
 
 def crossed(fit: FitHead, train: FeatureTable, seed: int) -> Answers | None:
     """Cross-validate whatever makes a head of a table; None where there are too few images to hold any out."""
-    labels = train.dataset.labels
-    folds = _folds(train, seed)
-    if folds is None:
-        return None
-    counts = np.bincount(labels, minlength=len(train.dataset.classes))
-    held = counts[labels] > 1
-    probabilities = np.zeros((len(train), len(train.dataset.classes)), np.float32)
-    for fold in np.unique(folds):
-        out = folds == fold
-        learnt = train.select(~out)
-        known = np.isin(labels, learnt.dataset.labels)  # nothing is learnt of a class that is held out whole
-        held &= ~out | known
-        if len(np.unique(learnt.dataset.labels)) > 1:
-            probabilities[out] = fit(learnt).probabilities(train.values[out])
-        else:
-            held &= ~out
-    return _answers(probabilities, labels, held) if held.any() else None
+    found = out_of_fold(fit, train, seed)
+    return _answers(found[0], train.dataset.labels, found[1]) if found else None
 
 
 def knn(train: FeatureTable) -> Head:
     """The head of the nearest neighbours."""
     return fit_knn(train.values, train.dataset.labels, len(train.dataset.classes))
-
-
-def _folds(train: FeatureTable, seed: int) -> npt.NDArray[np.int64] | None:
-    for count in range(FOLDS, 1, -1):
-        try:
-            return k_folds(train.dataset, count, seed=seed)
-        except DataError:  # fewer images or groups than folds
-            continue
-    return None
 
 
 def _answers(probabilities: npt.NDArray[np.float32], labels: npt.NDArray[Any], held: npt.NDArray[np.bool_]) -> Answers:

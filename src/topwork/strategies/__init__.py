@@ -3,6 +3,7 @@
 from topwork.strategies._as_is import AsIs, AsIsOptions, Way, as_is_head, fit_as_is
 from topwork.strategies._class_map import read_class_map
 from topwork.strategies._compare import ClassWeight, Trial, fit_head, held_out_losses
+from topwork.strategies._crossed import FitHead, out_of_fold
 from topwork.strategies._finetune import INTERRUPTED, Finetuned, FinetuneOptions, default_config, finetune
 from topwork.strategies._order import stratified_order
 from topwork.strategies._own_classes import Candidate, OwnAnswer, OwnClasses
@@ -22,6 +23,8 @@ __all__ = [
     "ClassWeight",
     "FinetuneOptions",
     "Finetuned",
+    "FitHead",
+    "out_of_fold",
     "OwnAnswer",
     "OwnClasses",
     "Probe",

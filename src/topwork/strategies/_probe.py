@@ -23,6 +23,7 @@ from topwork.strategies._compare import (
     held_out_losses,
     mean_or_none,
 )
+from topwork.strategies._crossed import out_of_fold
 from topwork.strategies._order import stratified_order
 from topwork.strategies._unseen import Unseen, from_logits, training_rows
 
@@ -82,9 +83,9 @@ class Probe:
         head: Features to probabilities.
         table: Features of every image of the data set, in the columns that the head reads.
         trials: What was compared on the way, the winners marked.
-        cv_accuracy: The head's own out-of-fold accuracy on the training part; None for kNN or too few images.
-        cv_log_loss: Likewise, in nats, after the temperature.
-        unseen: The head's out-of-fold answers; likewise.
+        cv_accuracy: The head's own out-of-fold accuracy on the training part; None for too few images.
+        cv_log_loss: Likewise, in nats, after the temperature; None for kNN too, whose shares may be zero.
+        unseen: The head's out-of-fold answers; None for too few images.
     """
 
     head: Head
@@ -169,10 +170,25 @@ def _probe(chosen: _Chosen, options: ProbeOptions) -> Probe:
     table = chosen.table
     train = table.part("train")
     if options.head == "knn":
-        knn = fit_knn(train.values, train.dataset.labels, len(train.dataset.classes), seed=options.seed)
-        return Probe(knn, table, chosen.trials, None, None)
+        return _knn_probe(table, train, chosen.trials, options.seed)
     fitted = chosen.fitted or fit_head(train, class_weight=options.class_weight, seed=options.seed)
     return probe_of(table, fitted, chosen.trials)
+
+
+def _knn_probe(table: FeatureTable, train: FeatureTable, trials: tuple[Trial, ...], seed: int) -> Probe:
+    classes = len(train.dataset.classes)
+    head = fit_knn(train.values, train.dataset.labels, classes, seed=seed)
+
+    def others(part: FeatureTable) -> Head:
+        return fit_knn(part.values, part.dataset.labels, classes, k=min(head.k, len(part)))
+
+    crossed = out_of_fold(others, train, seed)
+    if crossed is None:
+        return Probe(head, table, trials, None, None)
+    probabilities, held = crossed[0][crossed[1]], crossed[1]
+    hits = probabilities.argmax(axis=1) == train.dataset.labels[held]
+    unseen = Unseen("cross-validation", training_rows(table)[held], probabilities)
+    return Probe(head, table, trials, float(hits.mean()), None, unseen)
 
 
 def probe_of(table: FeatureTable, fitted: LinearFit, trials: tuple[Trial, ...]) -> Probe:
