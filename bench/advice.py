@@ -293,7 +293,7 @@ def report(rows: list[dict[str, Any]]) -> str:
             table(head, cells),
             "",
             f"Regret against the best rung: mean {statistics.mean(regrets):.2f}, at most {max(regrets):.2f} points; "
-            "against the best of everything that was measured, every reading of the grid by itself and picked on the test "
+            "against the best of everything that was measured, each reading of the grid by itself, picked on the test "
             f"part: {statistics.mean(strict):.2f} and {max(strict):.2f}. "
             f"Promises held: {sum(inside)} of {len(inside)}. Forecasts held: {sum(ahead)} of {len(ahead)}. "
             f"Cost against measuring every rung: mean {statistics.mean(costs):.2f}.",
