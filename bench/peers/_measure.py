@@ -1,0 +1,87 @@
+"""One command as its own process: seconds from start to end, and the most memory it and its children held."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_EVERY = 0.2  # seconds between looks at the memory
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a command took.
+
+    Attributes:
+        seconds: From its start to its end.
+        peak_mb: The most memory that it and its children held at one look; shared pages count once.
+        code: Its exit code; None when the limit ended it.
+        output: What it wrote, both streams.
+    """
+
+    seconds: float
+    peak_mb: float
+    code: int | None
+    output: str
+
+
+def measured(command: Sequence[str], environment: Mapping[str, str], limit: float, log: Path) -> Measured:
+    """Run a command in a session of its own, which is how its children are known, and end them all at the limit."""
+    peak = [0]
+    over = threading.Event()
+    done = threading.Event()
+    with log.open("wb") as output:
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+        def watch() -> None:
+            while not done.wait(_EVERY):
+                peak[0] = max(peak[0], _held(process.pid))
+                if time.perf_counter() - start > limit:
+                    over.set()
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)
+                    return
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        done.set()
+        watcher.join()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    kilobytes = max(peak[0], usage.ru_maxrss)  # the kernel's own peak of the largest process misses no short moment
+    code = None if over.is_set() else process.returncode
+    return Measured(seconds, kilobytes / 1024, code, log.read_text("utf-8", errors="replace"))
+
+
+def _held(session: int) -> int:
+    """Kilobytes that the processes of a session hold: each page shared by n of them counts as an nth."""
+    return sum(_proportional(process) for process in _members(session))
+
+
+def _members(session: int) -> Iterator[Path]:
+    for process in Path("/proc").iterdir():
+        if not process.name.isdecimal():
+            continue
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            fields = (process / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                yield process
+
+
+def _proportional(process: Path) -> int:
+    with contextlib.suppress(OSError):
+        for line in (process / "smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1])
+    return 0
