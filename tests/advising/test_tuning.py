@@ -46,6 +46,8 @@ def test_too_little_time_is_seen_before_it_is_spent() -> None:
     found = plan(ground(), "auto", [224], 20)
     assert found.needed > found.left
     assert found.seconds == 20
+    slow = plan(ground(seconds=10e-3), "auto", [224], 250)  # an epoch takes 85 seconds, and two of them teach nothing
+    assert slow.needed > slow.left > slow.training > 100
 
 
 @pytest.fixture

@@ -66,6 +66,7 @@ class Ground:
         self.options = options
         self._say = say
         self._tables: dict[int, FeatureTable] = {}
+        self._samples: dict[tuple[int, int], FeatureTable] = {}
         self._times: dict[int, float] = {}
         self._rates: dict[int, float] = {}
         self._images = dataset.part("train")
@@ -107,7 +108,10 @@ class Ground:
         rows = np.sort(self.order[:images])
         if size in self._tables or images >= len(self.order):
             return self.table(size).select(rows)
-        return self._extracted(self._images.select(rows), self.backbone.replace(size=size))
+        if (size, images) not in self._samples:
+            found = self._extracted(self._images.select(rows), self.backbone.replace(size=size))
+            self._samples[size, images] = found
+        return self._samples[size, images]
 
     def whole(self, reading: Reading) -> FeatureTable:
         """What a reading takes of every image of the data set, held-out parts included."""

@@ -20,6 +20,7 @@ _STEP_COST = 10.0
 _PASSES = 3  # over all images beside the training: into the square, settling, the tuned network's features
 _OPENING = 15.0  # seconds until a tuned network is converted, proved and compiled
 _LEAST = 30.0  # seconds of training, below which none is begun
+_LEAST_EPOCHS = 3  # likewise: with two, cloth was named worse than by the probe; with three, two points better
 _SPARE = 0.1  # share of the time that is left which is kept for what is slower than measured
 _COMFORT = 0.75  # share of the time that is left which a larger input may take: an estimate may be off by a third
 
@@ -65,8 +66,9 @@ def plan(ground: Ground, unfreeze: Unfreeze, sizes: list[int], left: float) -> P
     for size in sizes:
         each = ground.seconds_an_image(size)
         rest = _SPARE * left + _OPENING + _PASSES * len(ground.dataset) * each
-        whole = rest + options.config.epochs * _STEP_COST * each * images
-        plans.append(Plan(unfreeze, size, images, judges, left, min(left, whole), rest + _LEAST, left - rest))
+        epoch = images * each * _STEP_COST
+        whole, needed = rest + options.config.epochs * epoch, rest + max(_LEAST, _LEAST_EPOCHS * epoch)
+        plans.append(Plan(unfreeze, size, images, judges, left, min(left, whole), needed, left - rest))
     enough = [one for one in plans if one.seconds < _COMFORT * left]
     return enough[-1] if enough else plans[0]
 
