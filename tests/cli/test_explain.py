@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from tests.cli.conftest import Run
+from tests.report.pages import parsed
 
 
 def test_a_model_tells_why(run: Run, model: Path, textile: Path, tmp_path: Path) -> None:
@@ -79,6 +82,7 @@ def test_every_picture_can_be_asked_for(run: Run, model: Path, textile: Path, tm
         (["--what", "features", "a.jpg", "--method", "occlusion"], "--method is for --what evidence, not for features"),
         (["a.jpg", "--norm", "l2"], "--norm is for --what attack, robustness, not for evidence"),
         (["--what", "pictures"], "--what"),
+        (["--what", "filters", "--keep"], "--keep is for a model"),
     ],
 )
 def test_what_does_not_belong_together_is_refused(run: Run, given: list[str], message: str) -> None:
@@ -103,3 +107,102 @@ def test_a_page_holds_the_pictures(run: Run, photos: list[Path], tmp_path: Path)
     error, _ = run("explain", "--backbone", "lite0", photos[0], "--report", tmp_path / "mine.html").failed()
     assert "mine.html" in error
     assert (tmp_path / "mine.html").read_text() == "mine"
+
+
+def test_an_attack_passes_over_what_is_that_class_already(run: Run, photos: list[Path], tmp_path: Path) -> None:
+    dog, other = photos[:2]
+    asked = ("explain", "--backbone", "lite0", "--what", "attack", "--class", "bull mastiff", "-o", tmp_path, "--json")
+    done = run(*asked, dog, other)
+    assert done.code == 0, done
+    assert done.err == f"note: {dog}: skipped: it is taken for 'bull mastiff' already\n"
+    assert [each["source"] for each in done.json["pictures"]] == [str(other)]
+    assert done.json["skipped"] == [{"source": str(dog), "reason": "taken for 'bull mastiff' already"}]
+    for images in ([dog], [dog, dog]):  # nothing at all was attacked
+        none = run(*asked, *images)
+        assert none.code == 1
+        assert "taken for 'bull mastiff' already" in none.err
+        assert none.err.splitlines()[-1].startswith("hint: name another")
+
+
+def test_robustness_is_told_for_each_attack(
+    run: Run, model: Path, textile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("topwork.explain._robust.SIZES", {"l2": (0.0, 8.0)})  # seven of them take a while
+    asked = ("--what", "robustness", "--data", textile, "--most", "2", "--norm", "l2", "-o", tmp_path)
+    done = run("explain", model, *asked, "--json")
+    assert done.code == 0, done
+    (told,) = done.json["pictures"]
+    assert (told["images"], told["norm"], told["sizes"]) == (2, "l2", [0.0, 8.0])
+    assert set(told["accuracy"]) == {"noise", "fgsm", "pgd"}
+    assert told["accuracy"]["pgd"][1] <= told["accuracy"]["noise"][1]
+    with Image.open(told["picture"]) as picture:
+        assert picture.size == (760, 420)
+    assert run("explain", model, "--what", "robustness").code == 2
+
+
+@pytest.mark.skipif(importlib.util.find_spec("umap") is not None, reason="UMAP is installed")
+def test_without_umap_the_extra_is_named(run: Run, textile: Path, tmp_path: Path) -> None:
+    error, hint = run(
+        "explain", "--backbone", "lite0", "--what", "space", "--projection", "umap", "--data", textile, "-o", tmp_path
+    ).failed()
+    assert error == "a UMAP projection needs umap, which is not installed"
+    assert hint == "pip install 'topwork[umap]'"
+
+
+@pytest.fixture
+def own(model: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(model, tmp_path / "own"))
+
+
+def test_what_is_kept_is_shown_on_the_models_page(run: Run, own: Path, textile: Path) -> None:
+    image = sorted((textile / "local").iterdir())[0]
+    assert run("explain", own, image, "--keep").out.startswith(f"{own / 'explained' / image.stem}-grad-cam.png: ")
+    done = run("explain", own, "--what", "corruptions", "--data", textile, "--most", "2", "--keep")
+    assert done.code == 0, done
+    assert run("report", own).code == 0
+    page = parsed((own / "report.html").read_text("utf-8"))
+    sections = {node.attributes["aria-labelledby"]: node for node in page.all("section")}
+    assert "Of 2 images" in sections["robustness"].text
+    assert "--what corruptions" not in sections["robustness"].text
+    assert "Grad-CAM for" in sections["explained"].text
+    assert "--what ideal --keep" in sections["ideal"].text
+    assert len(sections["explained"].all("img")) == len(sections["robustness"].all("img")) == 1
+
+
+def test_a_model_with_what_is_kept_is_read_and_can_be_replaced(
+    run: Run, own: Path, textile: Path, tmp_path: Path
+) -> None:
+    assert run("explain", own, "--what", "filters", "--keep").code == 0
+    image = sorted((textile / "local").iterdir())[0]
+    assert run("predict", own, image).code == 0
+    (own / "explained" / "mine.txt").write_text("mine")
+    error, _ = run("fit", textile, "-o", own, "--strategy", "probe").failed()
+    assert "would delete explained/mine.txt" in error
+    (own / "explained" / "mine.txt").unlink()
+    assert run("fit", textile, "-o", own, "--strategy", "probe").code == 0
+    assert not (own / "explained").exists()  # it was of another model
+
+
+def test_keep_and_out_are_two_places(run: Run, own: Path, tmp_path: Path) -> None:
+    assert run("explain", own, "--what", "filters", "--keep", "-o", tmp_path / "out").code == 2
+    assert not (own / "explained").exists()
+
+
+def test_ideal_images_of_a_model_are_of_each_of_its_classes(
+    run: Run, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from topwork import explain
+
+    plain = explain.ideal_image
+    monkeypatch.setattr("topwork.explain._ideal._PLAIN_STEPS", 1)
+    monkeypatch.setattr(
+        "topwork.explain._ideal.ideal_image",
+        lambda subject, label, *, seed, progress: plain(subject, label, steps=1, seed=seed),
+    )
+    done = run("explain", own, "--what", "ideal", "--keep", "--json")
+    assert done.code == 0, done
+    assert [each["label"] for each in done.json["pictures"]] == ["global", "local", "nominal"]
+    monkeypatch.setattr("topwork.cli._explain._MOST_IDEAL", 2)
+    error, hint = run("explain", own, "--what", "ideal").failed()
+    assert "there are 3 classes" in error
+    assert hint == "name one with --class"

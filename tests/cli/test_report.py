@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import itertools
 import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.model.samples import CLASSES, copied, easy_folder, photos, textiles
-from tests.report.pages import parsed, pixels
+from tests.report.pages import Node, parsed, pixels
 
 from .conftest import Run
 
@@ -104,7 +105,41 @@ def test_evidence_lies_beside_the_worst_mistakes(run: Run, folder: Path, data: P
         assert (own != other).any()
 
 
-def test_evidence_needs_images(run: Run, folder: Path) -> None:
-    done = run("report", folder, "--evidence")
+@pytest.mark.parametrize("option", ["--evidence", "--check"])
+def test_what_is_of_images_needs_images(run: Run, folder: Path, option: str) -> None:
+    done = run("report", folder, option)
     assert done.code == 2
     assert "--data" in done.err
+
+
+def sections(page: Path) -> dict[str, Node]:
+    return {node.attributes["aria-labelledby"]: node for node in parsed(page.read_text("utf-8")).all("section")}
+
+
+def test_the_doctor_looks_at_the_images_that_are_shown(run: Run, folder: Path, data: Path) -> None:
+    (first, second), *_ = itertools.pairwise(sorted((data / CLASSES[0]).iterdir()))
+    shutil.copyfile(first, data / CLASSES[1] / "copy.png")
+    second.write_bytes(second.read_bytes()[:2000])
+    assert run("report", folder, "--data", data, "--check").code == 0
+    findings = sections(folder / "report.html")["findings"]
+    assert {"Label conflicts", "Exact duplicates"} <= {node.text for node in findings.all("h3")}
+    assert {f"{CLASSES[1]}/copy.png", f"{CLASSES[0]}/{second.name}"} <= {node.text for node in findings.classed("file")}
+    assert findings.all("img")
+    assert run("report", folder, "--data", data).code == 0
+    assert "findings" not in sections(folder / "report.html")
+
+
+def test_a_fit_shows_what_the_doctor_found_and_where_the_images_lie(run: Run, tmp_path: Path) -> None:
+    data = easy_folder(tmp_path / "data", count=30)
+    one = sorted((data / "photo").iterdir())[0]
+    shutil.copyfile(one, data / "photo" / "again.jpg")
+    (data / "photo" / "cut.jpg").write_bytes(one.read_bytes()[:2000])
+    done = run("fit", data, "-o", tmp_path / "m", *QUICK, "--test", "0.4")
+    assert done.code == 0, done
+    assert done.err.count("cut.jpg") == 1
+    shown = sections(tmp_path / "m" / "report.html")
+    assert {"photo/again.jpg", "photo/cut.jpg"} <= {node.text for node in shown["findings"].classed("file")}
+    assert "exact-duplicates" not in shown["data"].text  # it is told in its own section
+    dots = shown["space"].all("g")
+    assert len(dots) == int(shown["data"].all("dd")[1].text)
+    assert len(shown["space"].all("image")) == len(dots)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from topwork.advising import Advice, Description, Forecast, Reading, Rung
+from topwork.advising._ladder import ORDER
+from topwork.advising._worth import of_finetuning, of_readings
 from topwork.evaluate import Estimate
 from topwork.model import ModelRecord
 from topwork.model._record import parse_record
 from topwork.report import model_page
 from topwork.report._charts import Spot, accuracy_plot
+from topwork.report._texts import Texts
 
 from .pages import Node, parsed
 from .test_model import HOSTILE, NAMES, evaluated, images, model, section
@@ -125,7 +129,7 @@ def test_both_are_korean_on_a_korean_page() -> None:
     for name in ("ladder", "forecast"):
         prose = [node.text for node in section(page, name).all("p", "h2")]
         assert all(any("가" <= letter <= "힣" for letter in text) for text in prose)
-    assert "학습 이미지가 2,000장이면 85.0 %(72.0~95.0)로 예상합니다." in section(page, "forecast").text
+    assert "학습 이미지가 2,000장이면 85.0 %(72.0~95.0)로 예상됩니다." in section(page, "forecast").text
 
 
 def test_without_a_forecast_there_is_only_the_ladder_and_without_advice_neither() -> None:
@@ -189,3 +193,80 @@ def test_places_follow_the_logarithm() -> None:
     assert second - first == pytest.approx(third - second, abs=0.11)
     mark = plot.marks[0]
     assert mark.high < mark.y < mark.low
+
+
+STOPPED = (
+    "fine-tuning, last stages: expected to gain 0.4 points (12% of the 3.9% errors that are left, since earlier stages "
+    "mended 25% of the last one's and there are 244 images to learn from), not more than the 1.2 that 49 images can "
+    "tell from chance"
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "english", "korean"),
+    [
+        ("rung", "probe, last features", "프로브, 마지막 특징"),
+        ("rung", "fine-tuning, all stages", "미세 조정, 전체 스테이지"),
+        ("rung", "a rung of another topwork", "a rung of another topwork"),
+        ("reason", "the time was up", "시간이 다 됨"),
+        (
+            "reason",
+            STOPPED,
+            "미세 조정, 마지막 스테이지들: 예상 이득이 0.4%p로(남은 오류 3.9% 중 12%: 앞쪽 스테이지가 마지막 "
+            "스테이지의 오류를 25% 줄였고 학습 이미지가 244장), 이미지 49장으로 우연과 구별할 수 있는 "
+            "1.2%p를 넘지 못함",
+        ),
+        ("reason", "kNN: <b>{x}</b> {y}", "최근접 이웃(kNN): <b>{x}</b> {y}"),
+        ("reason", "x" * 601, "x" * 601),
+    ],
+)
+def test_what_topwork_says_is_said_in_korean(kind: str, english: str, korean: str) -> None:
+    assert Texts("en").named(kind, english) == english
+    assert Texts("ko").named(kind, english) == korean
+
+
+def test_details_are_said_piece_by_piece() -> None:
+    t = Texts("ko")
+    assert t.listed("detail", "all 9 stages, max, 256 px, squash") == "전체 9개 스테이지, 최댓값, 256 px, 눌러 맞추기"
+    assert (
+        t.listed("detail", "finetune 3 of 9 stages, 224 px, crop")
+        == "9개 중 3개 스테이지 미세 조정, 224 px, 가운데 자르기"
+    )
+    assert Texts("en").listed("detail", "all 9 stages, max") == "all 9 stages, max"
+
+
+def test_every_rung_of_the_ladder_has_a_korean_name() -> None:
+    for name in ORDER:
+        assert Texts("ko").named("rung", name) != name
+
+
+def test_every_outlook_is_said_in_korean() -> None:
+    """The sentences come from where they are made: a change there must not leave English behind."""
+    outlooks = [
+        of_readings(0.1, 30),
+        of_readings(0.1, 3000),
+        *(
+            of_finetuning(0.3, 0.1, 500, judges, seconds, again=False)
+            for judges in (5, 100_000)
+            for seconds in (30, 900)
+        ),
+    ]
+    for outlook in outlooks:
+        said = Texts("ko").named("reason", outlook.words)
+        assert not re.search("[a-z]{2}", said), said
+
+
+def test_a_korean_ladder_has_no_english_names() -> None:
+    told = dataclasses.replace(
+        ADVICE,
+        rungs=(
+            Rung("as-is", "as-is", note="the time was up"),
+            Rung("kNN", "knn", "last features, 224 px, crop", Estimate(0.7, 0.6, 0.8), 0.9, 50, "cross-validated"),
+            Rung("probe, best reading", "probe", "all 9 stages, max", Estimate(0.75, 0.7, 0.8), 0.8, 50, "held out"),
+            Rung("fine-tuning, last stages", "finetune", note=STOPPED.partition(": ")[2]),
+        ),
+        stopped=STOPPED,
+    )
+    ladder = section(page_of(told.to_dict(), "ko"), "ladder")
+    english = set(re.findall(r"[A-Za-z]+", ladder.text)) - {"as", "is", "kNN", "px", "p", "ms"}
+    assert english == set()

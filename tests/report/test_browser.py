@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.explain.test_stored import Drawn
+from topwork.explain import stored, write_result
 from topwork.report import checkup_page, model_page
 
 from .conftest import checkup, each
 from .test_advice import ADVICE
 from .test_model import NAMES, evaluated, images, model
+from .test_seen import CORRUPTED, with_features
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 
@@ -47,11 +50,25 @@ def opened(html: str, folder: Path, *, scripts: bool = False) -> tuple[str, list
     return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
+def full_page(language: str, folder: Path) -> str:
+    """A page with every section, of names that are hard to fit in."""
+    found = with_features(images((*NAMES, *(f"class {'x' * 30} {place}" for place in range(15))), 90), ("embedding",))
+    write_result(CORRUPTED, folder / "kept" / "corruptions.png", what="corruptions")
+    write_result(Drawn("h" * 300), folder / "kept" / "evidence.png", what="evidence", source="s" * 300)
+    return model_page(
+        model(found, found.dataset.classes, advice=ADVICE.to_dict()),
+        "m" * 80,
+        found,
+        checkup=checkup(found.dataset, each(found.dataset)),
+        explained=stored(folder / "kept"),
+        language=language,  # type: ignore[arg-type]
+    )
+
+
 def test_a_browser_has_nothing_to_complain_of(tmp_path: Path) -> None:
-    found = evaluated(images(NAMES, 60))
-    dom, complaints = opened(model_page(model(found, NAMES), "m", found), tmp_path)
+    dom, complaints = opened(full_page("en", tmp_path), tmp_path)
     assert complaints == []
-    assert dom.count("<section") == 13
+    assert dom.count("<section") == 20
     dataset = images(NAMES, 12)
     assert opened(checkup_page(checkup(dataset, each(dataset))), tmp_path)[1] == []
 
@@ -65,8 +82,7 @@ def test_it_would_have_told_of_a_script_and_of_a_request(tmp_path: Path) -> None
 
 def test_no_line_is_wider_than_a_phone(tmp_path: Path) -> None:
     """390 pixels by way of a frame; tables and code scroll by themselves."""
-    found = evaluated(images((*NAMES, *(f"class {'x' * 30} {place}" for place in range(15))), 90))
-    html = model_page(model(found, found.dataset.classes, advice=ADVICE.to_dict()), "m" * 80, found, language="ko")
+    html = full_page("ko", tmp_path)
     inside = (
         re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", html)
         .replace("&", "&amp;")

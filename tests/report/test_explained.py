@@ -58,7 +58,7 @@ def test_a_maps_images_show_when_one_points_at_them(dataset: ImageDataset) -> No
     page = parsed(explained_page([("", space(dataset))], name="lite0", dataset=dataset))
     stored = {node.attributes["id"]: node for node in page.all("image")}
     assert len(stored) == 8
-    maps = page.classed("space")
+    maps = page.classed("map")
     assert len(maps) == 2
     for drawn in maps:
         dots = drawn.all("g")
@@ -71,7 +71,7 @@ def test_a_maps_images_show_when_one_points_at_them(dataset: ImageDataset) -> No
             assert 0 <= float(dot.one("circle").attributes["cx"]) <= 100
     colours = {dot.one("circle").attributes["fill"] for dot in page.all("g")}
     assert len(colours) == 2
-    assert [node.text for node in page.classed("swatch")] == list(dataset.classes)
+    assert [node.text for node in page.classed("swatches")[0].all("li")] == list(dataset.classes)
 
 
 def test_a_map_without_its_data_set_has_names_alone(dataset: ImageDataset) -> None:

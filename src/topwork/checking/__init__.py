@@ -6,6 +6,7 @@ on the way, and the data set without its bad rows. Nothing of the user's is ever
 
 from topwork.checking._check import check, vet
 from topwork.checking._checkup import Checkup
+from topwork.checking._files import ABOUT_FILES
 from topwork.checking._finding import BLOCKING, Case, Finding, Severity
 
-__all__ = ["BLOCKING", "Case", "Checkup", "Finding", "Severity", "check", "vet"]
+__all__ = ["ABOUT_FILES", "BLOCKING", "Case", "Checkup", "Finding", "Severity", "check", "vet"]

@@ -78,7 +78,7 @@ def check(
 
 
 def vet(dataset: ImageDataset, *, progress: Progress | None = None) -> Checkup:
-    """The part of the check that ``fit`` makes first: copies and classes, without a network.
+    """The part of the check that ``fit`` makes first: files, copies and classes, without a network.
 
     It finds all that can make a measured figure untrue, in the time of one quick look at every file. Near copies are
     those whose hashes all but agree; ``check`` finds more of them.
@@ -90,7 +90,11 @@ def vet(dataset: ImageDataset, *, progress: Progress | None = None) -> Checkup:
     seen = survey(dataset, (lambda done: progress(done, len(dataset))) if progress else (lambda done: None))
     twins = find_twins(seen, None)
     usable = seen.usable
-    found = [*twin_findings(dataset, twins, int(usable.sum())), *class_findings(dataset, usable)]
+    found = [
+        *file_findings(seen),
+        *twin_findings(dataset, twins, int(usable.sum())),
+        *class_findings(dataset, usable),
+    ]
     return Checkup(dataset, _in_order(found), None, twins.clusters, seen.refused, twins.exact)
 
 

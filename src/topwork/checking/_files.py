@@ -54,6 +54,9 @@ _OTHER: tuple[str, Severity, str, str] = (
     "fetch them again, or leave them out",
 )
 
+ABOUT_FILES = (*(name for _, name, _, _, _ in _KINDS), _OTHER[0])
+"""Names of the findings on files that cannot be used."""
+
 
 def file_findings(survey: Survey) -> Iterator[Finding]:
     """What cannot be used, by the kind of its fault; each file is in exactly one finding.

@@ -41,7 +41,7 @@ def demo(
         advice = fitting.advise(dataset, options=options, announce=console.step)
         fitted = fitting.fit(dataset, options=options, announce=console.step)
         fitted.save(out)
-        write_report(fitted, out)
+        write_report(fitted, out, checkup)
     examples = [unseen.full_path(int((unseen.labels == label).argmax())) for label in range(len(unseen.classes))]
     predictions = model.load(out).predict(examples)
     fields = {

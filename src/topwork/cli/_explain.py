@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from topwork.cli._choices import CacheOption, SeedOption, require_heard
 from topwork.cli._console import Console, Progress, fail, one_line
 from topwork.cli._text import printable
-from topwork.errors import ImageError
+from topwork.errors import ExplainError, ImageError
 
 if TYPE_CHECKING:
-    from topwork.explain import Subject
+    from topwork.explain import Result, Subject
 
 
 class WhatName(StrEnum):
@@ -60,6 +60,8 @@ class ProjectionName(StrEnum):
 
 
 _NAME = 150  # characters of a picture's name; a file system takes 255 bytes
+_OUT = Path("explained")
+_MOST_IDEAL = 20  # classes of a model that are painted without being named; each takes half a minute
 _IMAGES = (WhatName.evidence, WhatName.features, WhatName.attack)
 _DATA = (WhatName.channels, WhatName.space, WhatName.robustness, WhatName.corruptions)
 _READERS = {
@@ -91,17 +93,6 @@ class _Asked(NamedTuple):
     cache: bool
 
 
-class _Result(Protocol):
-    """What every result of the room ``explain`` can do."""
-
-    @property
-    def headline(self) -> str: ...
-
-    def to_dict(self) -> dict[str, Any]: ...
-
-    def picture(self) -> Any: ...
-
-
 def explain(
     console: Console,
     context: typer.Context,
@@ -123,7 +114,9 @@ def explain(
     label: Annotated[
         str | None,
         typer.Option(
-            "--class", help="For evidence: asked for, not the one that is named; for attack and ideal: wanted."
+            "--class",
+            help="For evidence: asked for, not the one that is named; for attack: wanted; for ideal: only this one of "
+            "the model's.",
         ),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Labelled images, as of the other commands.")] = None,
@@ -131,7 +124,11 @@ def explain(
     norm: Annotated[NormName, typer.Option(help="For attack, robustness: how a change is measured.")] = NormName.linf,
     projection: Annotated[ProjectionName, typer.Option(help="For space: the way into the plane.")] = ProjectionName.pca,
     most: Annotated[int, typer.Option(help="For robustness, corruptions: images drawn of the data.", min=1)] = 50,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the pictures.")] = Path("explained"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the pictures.")] = _OUT,
+    keep: Annotated[
+        bool,
+        typer.Option("--keep", help="Put the pictures into the model's folder instead, for `topwork report` to show."),
+    ] = False,
     page: Annotated[
         Path | None, typer.Option("--report", help="HTML page to write as well: the pictures and their numbers.")
     ] = None,
@@ -141,28 +138,33 @@ def explain(
     """Draw why a network answers as it does: picture files, and what they show in words."""
     from topwork import report
     from topwork.data import read
+    from topwork.model import EXPLAINED
 
     require_heard(context, "--what", what, _READERS)
     if backbone is not None and model is not None:  # no model: every argument is an image
         images = [model, *(images or [])]
     if backbone is None and model is None:
         raise typer.BadParameter("name a model folder, or a network with --backbone")
-    _require_what_it_needs(what, bool(images), data is not None, bool(label))
+    if keep and (backbone is not None or out != _OUT):
+        raise typer.BadParameter("--keep is for a model, whose folder it writes to; it takes neither --backbone nor -o")
+    _require_what_it_needs(what, bool(images), data is not None, bool(label) or backbone is None)
     if page is not None:
         report.require_free(page)
     asked = _Asked(what, method, label, data, stage, norm, projection, most, seed, cache)
-    shelf = _Shelf(out)
+    shelf = _Shelf(Path(model or "") / EXPLAINED if keep else out, what)
     failed = 0
     with console.progress():
         subject = _subject(model or "", backbone)
         if what in _IMAGES:
             failed = _each_image(console, shelf, subject, images or [], asked)
         else:
-            shelf.keep(_whole(subject, asked, console.step), f"{what}-{label}" if label else what)
+            for result, name in _whole(subject, asked, console.step):
+                shelf.keep(result, name)
     if page is not None:
         dataset = None if data is None else read(data)
         report.write_page(report.explained_page(shelf.results, name=backbone or model or "", dataset=dataset), page)
-    console.result({"pictures": shelf.fields}, "\n".join(shelf.lines))
+    skipped = {"skipped": shelf.skipped} if shelf.skipped else {}
+    console.result({"pictures": shelf.fields, **skipped}, "\n".join(shelf.lines))
     if failed:
         fail(
             f"{failed} {'image' if failed == 1 else 'images'} could not be used",
@@ -206,14 +208,27 @@ def _each_image(console: Console, shelf: _Shelf, subject: Subject, images: list[
             failed += 1
             console.failure(error.message)
         else:
-            name = asked.method if asked.what == WhatName.evidence else asked.what
-            shelf.keep(_of_image(subject, square, asked, step), f"{Path(source).stem}-{name}", source)
+            if len(images) > 1 and _is_it_already(subject, square, asked):
+                shelf.skip(source, f"taken for {asked.label!r} already")
+                console.note(f"note: {source}: skipped: it is taken for {asked.label!r} already")
+            else:
+                name = f"{Path(source).stem}-{asked.method if asked.what == WhatName.evidence else asked.what}"
+                shelf.keep(_of_image(subject, square, asked, step), name, source)
         if bar is not None:
             bar(done, len(images))
+    if shelf.skipped and not shelf.fields and not failed:
+        fail(f"no image was attacked: each is taken for {asked.label!r} already", "name another class")
     return failed
 
 
-def _of_image(subject: Subject, square: Any, asked: _Asked, progress: Progress | None) -> _Result:
+def _is_it_already(subject: Subject, square: Any, asked: _Asked) -> bool:
+    """Whether an image is taken for the class that an attack is to make of it."""
+    if asked.what != WhatName.attack or asked.label is None:
+        return False
+    return int(subject.probabilities(square)[0].argmax()) == subject.index(asked.label)
+
+
+def _of_image(subject: Subject, square: Any, asked: _Asked, progress: Progress | None) -> Result:
     from topwork import explain
 
     match asked.what, asked.method:
@@ -233,15 +248,30 @@ def _of_image(subject: Subject, square: Any, asked: _Asked, progress: Progress |
             return explain.grad_cam(subject, square, asked.label)[0]
 
 
-def _whole(subject: Subject, asked: _Asked, step: Callable[[str], Progress | None]) -> _Result:
-    """What is drawn of a network alone, or of a network and a data set."""
+def _whole(subject: Subject, asked: _Asked, step: Callable[[str], Progress | None]) -> Iterator[tuple[Result, str]]:
+    """What is drawn of a network alone, or of a network and a data set; each with its picture's name."""
+    from topwork import explain
+
+    if asked.what == WhatName.filters:
+        yield explain.filters(subject), asked.what
+    elif asked.what == WhatName.ideal:
+        if not asked.label and len(subject.classes) > _MOST_IDEAL:
+            raise ExplainError(
+                f"an ideal image takes half a minute, and there are {len(subject.classes)} classes",
+                hint="name one with --class",
+            )
+        for label in (asked.label,) if asked.label else subject.classes:
+            bar = step(f"ideal image of {printable(label)}")
+            yield explain.ideal_image(subject, label, seed=asked.seed, progress=bar), f"{asked.what}-{label}"
+    else:
+        yield _of_data(subject, asked, step), asked.what
+
+
+def _of_data(subject: Subject, asked: _Asked, step: Callable[[str], Progress | None]) -> Result:
+    """What is drawn of a network and a data set."""
     from topwork import explain
     from topwork.data import read
 
-    if asked.what == WhatName.filters:
-        return explain.filters(subject)
-    if asked.what == WhatName.ideal:
-        return explain.ideal_image(subject, asked.label or "", seed=asked.seed, progress=step("ideal image"))
     dataset = read(asked.data or "")
     if asked.what in (WhatName.channels, WhatName.space):
         dataset = dataset.part("train") if (dataset.parts == "train").any() else dataset
@@ -272,24 +302,35 @@ class _Shelf:
         fields: Of each, what --json tells.
         lines: Of each, what is said otherwise.
         results: Each with the image that it is of.
+        skipped: Images that there is nothing to draw of, and why.
+
+    Args:
+        folder: It is made when it is needed.
+        what: What was asked for.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, what: WhatName) -> None:
         self.fields: list[dict[str, Any]] = []
         self.lines: list[str] = []
-        self.results: list[tuple[str, _Result]] = []
+        self.results: list[tuple[str, Result]] = []
+        self.skipped: list[dict[str, str]] = []
         self._folder = folder
+        self._what = what
         self._taken: set[str] = set()
 
-    def keep(self, result: _Result, name: str, source: str = "") -> None:
+    def keep(self, result: Result, name: str, source: str = "") -> None:
         """Write a result's picture under a name, with a number behind it where that is taken."""
-        from topwork.explain import write_picture
+        from topwork.explain import write_result
 
         plain = re.sub(r"[^\w.-]+", "-", name)[:_NAME].strip("-.") or "picture"
         numbered = (f"{plain}{f'-{number}' if number > 1 else ''}.png" for number in itertools.count(1))
         file = next(each for each in numbered if each.lower() not in self._taken)
         self._taken.add(file.lower())
-        path = write_picture(result.picture(), self._folder / file)
+        path = write_result(result, self._folder / file, what=self._what.value, source=source)
         self.fields.append({**({"source": source} if source else {}), "picture": str(path), **result.to_dict()})
         self.results.append((source, result))
         self.lines.append(f"{printable(str(path))}: {one_line(result.headline)}")
+
+    def skip(self, source: str, reason: str) -> None:
+        """Note an image that there is nothing to draw of."""
+        self.skipped.append({"source": source, "reason": reason})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence, Sized
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -33,6 +33,9 @@ from topwork.cli._choices import (
 from topwork.cli._console import Console
 from topwork.cli._evaluate import unlike
 from topwork.cli._report import write_report
+
+if TYPE_CHECKING:
+    from topwork.checking import Checkup
 
 
 def fit(
@@ -174,6 +177,7 @@ def fit(
         write_report(made, out)
         console.notes(made.record.data.notes)
         return console.result({"model": str(out), **made.record.model_dump(mode="json")}, _text.fitted(made, out))
+    checkups: list[Checkup] = []
     with joined() as first:
         voice = console if first else Console(as_json=False, quiet=True)
         with voice.progress():
@@ -185,11 +189,12 @@ def fit(
                 test=test,
                 allow=allow or (),
                 announce=voice.step,
+                vetted=checkups.append,
             )
             if not first:
                 return None
             fitted.save(out, self_contained=self_contained)
-            write_report(fitted, out)
+            write_report(fitted, out, *checkups)
     if strategy is StrategyName.finetune and not any(INTERRUPTED in note for note in fitted.record.data.notes):
         remove_checkpoints(training)
     console.notes([*fitted.record.data.notes, *unlike(fitted.held_out.shift if fitted.held_out else None)])

@@ -14,6 +14,7 @@ from topwork.cli._evaluate import SEEN, unlike, unseen
 from topwork.cli._text import printable
 
 if TYPE_CHECKING:
+    from topwork.checking import Checkup
     from topwork.model import Model
 
 PAGE = "report.html"  # in the model folder
@@ -45,35 +46,51 @@ def report(
         bool,
         typer.Option("--evidence", help="Beside the worst mistakes of --data: where the model saw its answer."),
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.", min=0)] = 0,
+    check: Annotated[
+        bool, typer.Option("--check", help="Have the data doctor look at --data as well, as `topwork check` does.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap and the doctor's folds.", min=0)] = 0,
     cache: CacheOption = True,
 ) -> None:
     """Show MODEL as one HTML page: how good it is, where it fails, how to use it and how to repeat it."""
+    from topwork import checking
     from topwork.data import read
-    from topwork.model import load
+    from topwork.explain import stored
+    from topwork.model import EXPLAINED, load
     from topwork.report import model_page, require_free, write_page
 
-    if evidence and data is None:
-        raise typer.BadParameter("--evidence is shown in the images of --data")
+    if data is None and (evidence or check):
+        raise typer.BadParameter(f"{'--evidence' if evidence else '--check'} is of the images of --data")
     page = out or model / PAGE
     loaded = load(model)
     require_free(page)
-    evaluated = None
+    evaluated = checkup = None
     if data is not None:
-        dataset = unseen(console, loaded, read(data, classes=loaded.classes))
+        given = read(data, classes=loaded.classes)
+        dataset = unseen(console, loaded, given)
         with console.progress():
+            if check:
+                checkup = checking.check(given, cache=cache, seed=seed, progress=console.step("doctor"))
             evaluated = loaded.evaluate(dataset, seed=seed, cache=cache, progress=console.step("features"))
         console.notes([*dataset.notes, *([SEEN] if evaluated.seen_in_training else []), *unlike(evaluated.shift)])
-    html = model_page(loaded, model.resolve().name, evaluated, language=lang.value, evidence=evidence)
+    html = model_page(
+        loaded,
+        model.resolve().name,
+        evaluated,
+        checkup=checkup,
+        explained=stored(model / EXPLAINED),
+        language=lang.value,
+        evidence=evidence,
+    )
     write_page(html, page)
     console.result({"model": str(model), "data": str(data) if data else None, "page": str(page)}, _written(page))
 
 
-def write_report(model: Model, folder: Path) -> Path:
-    """The page of a model that has just been fitted, in its folder."""
+def write_report(model: Model, folder: Path, checkup: Checkup | None = None) -> Path:
+    """The page of a model that has just been fitted, in its folder, with what the data doctor said on the way."""
     from topwork.report import model_page, write_page
 
-    return write_page(model_page(model, folder.resolve().name), folder / PAGE)
+    return write_page(model_page(model, folder.resolve().name, checkup=checkup), folder / PAGE)
 
 
 def _written(page: Path) -> str:

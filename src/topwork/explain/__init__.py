@@ -44,7 +44,8 @@ if TYPE_CHECKING:
         labelled_squares,
         robust_accuracy,
     )
-    from topwork.explain._space import FeatureSpace, Projection, feature_space
+    from topwork.explain._space import FeatureSpace, Projection, feature_space, space_of
+    from topwork.explain._stored import Explanation, Result, stored, write_result
     from topwork.explain._subject import Subject
 
 _MODULES = {
@@ -54,6 +55,7 @@ _MODULES = {
     "CorruptionAccuracy": "_robust",
     "Evidence": "_evidence",
     "Exciting": "_exciting",
+    "Explanation": "_stored",
     "Faithfulness": "_faithful",
     "FeatureMaps": "_maps",
     "FeatureSpace": "_space",
@@ -64,6 +66,7 @@ _MODULES = {
     "Painted": "_ideal",
     "PointingGame": "_faithful",
     "Projection": "_space",
+    "Result": "_stored",
     "RobustAccuracy": "_robust",
     "StageMaps": "_maps",
     "Subject": "_subject",
@@ -86,8 +89,11 @@ _MODULES = {
     "pointing_game": "_faithful",
     "random_map": "_faithful",
     "robust_accuracy": "_robust",
+    "space_of": "_space",
+    "stored": "_stored",
     "weighted_attention": "_attention",
     "write_picture": "_picture",
+    "write_result": "_stored",
 }
 
 __all__ = [
@@ -97,6 +103,7 @@ __all__ = [
     "CorruptionAccuracy",
     "Evidence",
     "Exciting",
+    "Explanation",
     "Faithfulness",
     "FeatureMaps",
     "FeatureSpace",
@@ -107,6 +114,7 @@ __all__ = [
     "Painted",
     "PointingGame",
     "Projection",
+    "Result",
     "RobustAccuracy",
     "StageMaps",
     "Subject",
@@ -129,8 +137,11 @@ __all__ = [
     "pointing_game",
     "random_map",
     "robust_accuracy",
+    "space_of",
+    "stored",
     "weighted_attention",
     "write_picture",
+    "write_result",
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,16 @@ from topwork.errors import ExplainError
 _MARK = "topwork"  # in the PNG's text chunk "Software"
 
 
-def write_picture(pixels: npt.NDArray[np.uint8], path: str | os.PathLike[str]) -> Path:
+def write_picture(
+    pixels: npt.NDArray[np.uint8], path: str | os.PathLike[str], *, texts: Mapping[str, str] | None = None
+) -> Path:
     """Write a PNG, whole or not at all.
 
     Args:
         pixels: uint8 (H, W, 3).
         path: A file; its folder is made where it is not there. An earlier picture of topwork's may lie there and is
             replaced; nothing else is.
+        texts: What stands in the file beside the picture, each under a key.
 
     Returns:
         The path.
@@ -36,6 +40,8 @@ def write_picture(pixels: npt.NDArray[np.uint8], path: str | os.PathLike[str]) -
     final = Path(path)
     told = PngInfo()
     told.add_text("Software", _MARK)
+    for key, text in (texts or {}).items():
+        told.add_itxt(key, text)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG", pnginfo=told)
     try:
@@ -54,7 +60,7 @@ def _require_free(final: Path) -> None:
     """Refuse to write over anything but an earlier picture: a slip of the hand must not cost a photograph."""
     if not os.path.lexists(final):
         return
-    if not final.is_symlink() and final.is_file() and _is_ours(final):
+    if not final.is_symlink() and final.is_file() and is_ours(final):
         return
     raise ExplainError(
         f"{printable(str(final))}: is there, is no picture of topwork's, and is left as it is",
@@ -62,7 +68,8 @@ def _require_free(final: Path) -> None:
     )
 
 
-def _is_ours(path: Path) -> bool:
+def is_ours(path: Path) -> bool:
+    """Whether a file is a picture that ``write_picture`` wrote."""
     with path.open("rb") as file:
         head = file.read(200)  # the text chunk stands right behind the header
     return head.startswith(b"\x89PNG") and b"tEXtSoftware\0" + _MARK.encode() in head

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -14,7 +14,7 @@ from topwork.backbones import EMBEDDING, Backbone
 from topwork.data import ImageDataset
 from topwork.drawing import Cell, legend, scatter, sheet
 from topwork.errors import ExplainError
-from topwork.features import Progress, extract
+from topwork.features import FeatureTable, Progress, extract
 
 Projection = Literal["pca", "tsne", "umap"]
 Float32Array = npt.NDArray[np.float32]
@@ -108,21 +108,45 @@ def feature_space(
         BackboneError: There is no such output.
         MissingExtraError: UMAP is not installed.
     """
-    if projection not in get_args(Projection):
-        raise ExplainError(
-            f"no projection is called {projection!r}", hint=f"there are {', '.join(get_args(Projection))}"
-        )
-    if projection == "umap":
-        optional("umap", extra="umap", what="a UMAP projection")
+    _require(projection)
     names = _depths(backbone) if outputs is None else tuple(outputs)
-    rows = np.sort(np.random.default_rng(seed).permutation(len(dataset))[:_MOST])
-    table = extract(dataset.select(rows), backbone, outputs=names, cache=cache, progress=progress)
+    drawn = dataset.select(_drawn(len(dataset), _MOST, seed))
+    table = extract(drawn, backbone, outputs=names, cache=cache, progress=progress)
+    return space_of(table, depths={name: (name,) for name in names}, projection=projection, seed=seed)
+
+
+def space_of(
+    table: FeatureTable,
+    *,
+    depths: Mapping[str, Sequence[str]] | None = None,
+    projection: Projection = "pca",
+    most: int = _MOST,
+    seed: int = 0,
+) -> FeatureSpace:
+    """Lay out images in the plane by features that are there already.
+
+    Args:
+        table: The features.
+        depths: Each depth's name and the outputs that it is of; where None, the first, the middle and the last of the
+            stages that the table holds, each with all that is there of it.
+        projection: As ``feature_space`` takes it.
+        most: Of more images, so many are drawn.
+        seed: Of the drawing, and of the projection.
+
+    Raises:
+        ExplainError: There is no such projection, or there are fewer than ten images.
+        BackboneError: An output is not in the table.
+        MissingExtraError: UMAP is not installed.
+    """
+    _require(projection)
     if len(table) < 2 * _NEIGHBOURS:
         raise ExplainError(f"a map needs {2 * _NEIGHBOURS} images that can be read, not {len(table)}")
-    columns = [_standardised(table.columns((name,))) for name in names]
+    table = table.select(_drawn(len(table), most, seed))
+    chosen = _stages(table.outputs) if depths is None else depths
+    columns = [_standardised(table.columns(tuple(outputs))) for outputs in chosen.values()]
     return FeatureSpace(
         projection,
-        names,
+        tuple(chosen),
         np.stack([_projected(each, projection, seed) for each in columns]),
         tuple(_agreement(each, table.dataset.labels) for each in columns),
         table.dataset.labels,
@@ -131,10 +155,34 @@ def feature_space(
     )
 
 
+def _require(projection: str) -> None:
+    """Refuse, before anything is computed, a projection that there is not."""
+    if projection not in get_args(Projection):
+        raise ExplainError(
+            f"no projection is called {projection!r}", hint=f"there are {', '.join(get_args(Projection))}"
+        )
+    if projection == "umap":
+        optional("umap", extra="umap", what="a UMAP projection")
+
+
+def _drawn(count: int, most: int, seed: int) -> npt.NDArray[np.intp]:
+    """Rows in their order, of very many some."""
+    return np.sort(np.random.default_rng(seed).permutation(count)[:most])
+
+
 def _depths(backbone: Backbone) -> tuple[str, ...]:
     stages = backbone.stages
     places = sorted({round(share * (len(stages) - 1)) for share in (0, 1 / 3, 2 / 3)})
     return (*(f"{stages[place].name}/mean" for place in places), EMBEDDING)
+
+
+def _stages(outputs: Sequence[str]) -> dict[str, list[str]]:
+    """The first, the middle and the last stage of some outputs, each with its own."""
+    stages: dict[str, list[str]] = {}
+    for output in outputs:
+        stages.setdefault(output.partition("/")[0], []).append(output)
+    names = list(stages)
+    return {name: stages[name] for name in dict.fromkeys((names[0], names[len(names) // 2], names[-1]))}
 
 
 def _standardised(values: Float32Array) -> Float32Array:
@@ -142,10 +190,7 @@ def _standardised(values: Float32Array) -> Float32Array:
 
 
 def _projected(values: Float32Array, projection: Projection, seed: int) -> Float32Array:
-    from sklearn.decomposition import PCA
-
-    count = 2 if projection == "pca" else min(_COMPONENTS, *values.shape)
-    small = PCA(count, random_state=seed).fit_transform(values)
+    small = _principal(values, 2 if projection == "pca" else min(_COMPONENTS, *values.shape))
     if projection == "tsne":
         from sklearn.manifold import TSNE
 
@@ -157,9 +202,21 @@ def _projected(values: Float32Array, projection: Projection, seed: int) -> Float
     return np.asarray(small, np.float32)
 
 
+def _principal(values: Float32Array, count: int) -> npt.NDArray[np.float64]:
+    """The first principal components (N, count); of each the number farthest from 0 is above it."""
+    centred = (values - values.mean(axis=0)).astype(np.float64)
+    tall = len(centred) > centred.shape[1]
+    sizes, vectors = np.linalg.eigh(centred.T @ centred if tall else centred @ centred.T)
+    vectors = vectors[:, : -count - 1 : -1]
+    found = centred @ vectors if tall else vectors * np.sqrt(sizes[: -count - 1 : -1].clip(0))
+    farthest = np.take_along_axis(found, np.abs(found).argmax(axis=0)[None], axis=0)
+    return np.asarray(found * np.where(farthest < 0, -1, 1))
+
+
 def _agreement(values: Float32Array, labels: npt.NDArray[np.integer]) -> float:
     """By cosine, as the nearest-neighbour head: in so many dimensions a tight class lies near to all others."""
-    from sklearn.neighbors import NearestNeighbors
-
-    found = NearestNeighbors(n_neighbors=_NEIGHBOURS, metric="cosine").fit(values).kneighbors(return_distance=False)
+    rows = values / np.linalg.norm(values, axis=1, keepdims=True).clip(1e-6)
+    cosines = rows @ rows.T
+    np.fill_diagonal(cosines, -np.inf)
+    found = np.argpartition(-cosines, _NEIGHBOURS - 1, axis=1)[:, :_NEIGHBOURS]
     return float((labels[found] == labels[:, None]).mean())

@@ -6,13 +6,13 @@ import dataclasses
 import datetime
 import importlib.metadata
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal
 
 from topwork._version import __version__
 from topwork.advising import AdviceOptions, Clock, Fitted, climb
 from topwork.backbones import DEFAULT, Backbone
-from topwork.checking import Checkup
+from topwork.checking import ABOUT_FILES, Checkup
 from topwork.data import ImageDataset, LeftOut, printable
 from topwork.errors import DataError
 from topwork.evaluate import LEVELS, answer_thresholds, set_thresholds
@@ -49,6 +49,7 @@ Strategy = Literal["auto", "probe", "finetune", "as-is", "zero-shot"]
 OwnOptions = ProbeOptions | FinetuneOptions | AsIsOptions | ZeroShotOptions
 Options = AdviceOptions | OwnOptions
 
+_NOTED = ("imbalance", *ABOUT_FILES)
 _NAMED = 10  # files left out that the notes name
 _LIBRARIES = ("numpy", "openvino", "pillow", "simplejpeg", "timm", "torch")
 
@@ -62,6 +63,7 @@ def fit(
     test: float = 0.2,
     allow: Collection[str] = (),
     announce: Announce | None = None,
+    vetted: Callable[[Checkup], None] | None = None,
 ) -> Model:
     """Train a classifier on labelled images and measure it on images that it has not seen.
 
@@ -78,6 +80,7 @@ def fit(
             and near copies of one picture stay on one side, there and in cross-validation.
         allow: Names of findings that would stop the fit, such as ``leakage``, to train in spite of.
         announce: Called with each step's name; may give a progress callback for it.
+        vetted: Called with what the data doctor found, before anything is trained.
 
     Returns:
         The model, not yet saved. ``model.metrics`` tells how it did on the held-out images.
@@ -89,6 +92,8 @@ def fit(
     chosen = _options(strategy, options)
     clock = Clock(chosen.budget_seconds) if isinstance(chosen, AdviceOptions) else None
     checkup, dataset = prepared(data, test=test, seed=chosen.seed, allow=allow, announce=announce)
+    if vetted is not None:
+        vetted(checkup)
     networks = loaded(backbone)
     if isinstance(chosen, AdviceOptions):
         climbed = climb(dataset, networks, chosen, clock=clock, announce=announce)
@@ -184,8 +189,8 @@ def _left_out(items: Sequence[LeftOut], named: int) -> list[str]:
 
 
 def _found(checkup: Checkup) -> list[str]:
-    """A note on each finding that a person should know of; the reader has noted an imbalance itself."""
-    told = [found for found in checkup.findings if found.severity != "note" and found.name != "imbalance"]
+    """A note on each finding that a person should know of; an imbalance and files left out have one already."""
+    told = [found for found in checkup.findings if found.severity != "note" and found.name not in _NOTED]
     return [f"{found.name}: {found.what}" for found in told]
 
 

@@ -1,7 +1,7 @@
 """The model: what is saved, shipped and used. In: a record, a head and a backbone. Out: predictions and a folder."""
 
 from topwork.model._compare import Compared, compare
-from topwork.model._folder import require_free
+from topwork.model._folder import EXPLAINED, require_free
 from topwork.model._model import Model, load
 from topwork.model._record import (
     FORMAT,
@@ -16,6 +16,7 @@ from topwork.model._record import (
 from topwork.model._results import Evaluated, Prediction
 
 __all__ = [
+    "EXPLAINED",
     "FORMAT",
     "CautionRecord",
     "Compared",

@@ -23,7 +23,10 @@ from topwork.model._record import ModelRecord, parse_record
 
 RECORD, HEAD, BACKBONE, HISTORY = "model.json", "head.safetensors", "backbone.safetensors", "history.jsonl"
 NOVELTY, CARD = "novelty.safetensors", "README.md"
-_OURS = {RECORD, HEAD, BACKBONE, HISTORY, NOVELTY, CARD, "report.html", ".DS_Store", "Thumbs.db"}
+EXPLAINED = "explained"
+"""Folder in a model's folder: what `topwork explain --keep` found out about it, as picture files."""
+
+_OURS = {RECORD, HEAD, BACKBONE, HISTORY, NOVELTY, CARD, EXPLAINED, "report.html", ".DS_Store", "Thumbs.db"}
 _RECORD_BYTES = 256 * 2**20  # far beyond any real record; keeps a hostile file out of memory
 _HISTORY_BYTES = 16 * 2**20  # 50,000 epochs
 
@@ -90,7 +93,8 @@ def require_free(folder: Path) -> None:
     is_other = bool(names) and RECORD not in (names or ())
     if is_file or is_other:
         raise ModelError(f"{folder}: exists and is no topwork model", hint="choose another folder with -o")
-    if strange := sorted((names or set()) - _OURS):
+    kept = {f"{EXPLAINED}/{name}" for name in _names(folder / EXPLAINED) or () if not name.endswith(".png")}
+    if strange := sorted((names or set()) - _OURS | kept):
         raise ModelError(
             f"{folder}: replacing this model would delete {', '.join(map(printable, strange[:3]))} in it",
             hint="choose another folder with -o, or move that away",

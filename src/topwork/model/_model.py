@@ -213,6 +213,7 @@ class Model:
             probabilities=probabilities,
             shift=None if typicalities is None else self.shift(typicalities.tolist()),
             kept=_kept(self.record.caution, probabilities, labels),
+            features=table,
         )
 
     def save(self, path: str | os.PathLike[str], *, self_contained: bool = False) -> Path:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from topwork.data import ImageDataset, LeftOut
 from topwork.evaluate import FALSE_ALARMS, Evaluation, Kept, Shift
+from topwork.features import FeatureTable
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class Evaluated:
         probabilities: (N, C) float32, what the model said of them.
         shift: Whether they are like the training images; None where the model cannot tell.
         kept: How its promises were kept; empty where it makes none.
+        features: What the head read of them, row by row; None where that was not kept.
     """
 
     evaluation: Evaluation
@@ -78,6 +80,7 @@ class Evaluated:
     probabilities: npt.NDArray[np.float32]
     shift: Shift | None = None
     kept: tuple[Kept, ...] = ()
+    features: FeatureTable | None = None
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:

@@ -11,10 +11,12 @@ from topwork.advising import Advice, Forecast, Rung
 from topwork.evaluate import Estimate, Evaluation
 from topwork.model import ModelRecord
 from topwork.report._charts import Plot, Spot, accuracy_plot
-from topwork.report._model_sections import Subject
 from topwork.report._page import brief, percent
+from topwork.report._subject import Subject
+from topwork.report._texts import Texts
 
 _SOONEST = 0.05  # seconds; what took less is drawn there
+_LONG = 500  # characters of a reason
 _MANY = 1e12  # images or seconds, beyond any real ones
 
 
@@ -127,12 +129,12 @@ def _step(subject: Subject, advice: Advice, place: int) -> Step:
 def _choice(subject: Subject, advice: Advice) -> Iterator[str]:
     t, chosen = subject.t, advice.chosen
     if chosen.accuracy is None:
-        yield t("ladder_choice_alone", name=brief(chosen.name))
+        yield t("ladder_choice_alone", name=_name(t, chosen))
     else:
-        yield t("ladder_choice", name=brief(chosen.name), **_shares(chosen.accuracy))
+        yield t("ladder_choice", name=_name(t, chosen), **_shares(chosen.accuracy))
     other = advice.rungs[advice.runner_up] if advice.runner_up is not None else None
     if other is not None and other.accuracy is not None:
-        yield t("ladder_runner_up", name=brief(other.name), **_shares(other.accuracy))
+        yield t("ladder_runner_up", name=_name(t, other), **_shares(other.accuracy))
     if subject.record.metrics is not None:
         yield t("ladder_kept", **_shares(Evaluation.from_dict(subject.record.metrics).accuracy))
 
@@ -141,12 +143,12 @@ def _changes(subject: Subject, advice: Advice) -> Iterator[str]:
     """``Advice.changes``, from the same values, in the page's language; only the reason stays as it was given."""
     t, chosen = subject.t, advice.chosen
     if not advice.learnable:
-        yield t("ladder_unlearnable", name=brief(chosen.name), chance=percent(advice.chance))
+        yield t("ladder_unlearnable", name=_name(t, chosen), chance=percent(advice.chance))
     if advice.tie and advice.runner_up is not None:
         other = advice.rungs[advice.runner_up]
-        yield t("ladder_tie", name=brief(other.name), images=f"{min(other.images, chosen.images):,}")
+        yield t("ladder_tie", name=_name(t, other), images=f"{min(other.images, chosen.images):,}")
     if not any(rung.note and rung.note in advice.stopped for rung in advice.rungs):
-        yield t("ladder_stopped", reason=brief(advice.stopped))
+        yield t("ladder_stopped", reason=brief(t.named("reason", advice.stopped), _LONG))
     if advice.enough is not None:
         yield t("ladder_enough", images=f"{advice.enough:,}")
     if advice.cut_short:
@@ -168,6 +170,10 @@ def _ahead(subject: Subject, told: Forecast) -> Iterator[str]:
     if told.classes:
         gains = ", ".join(f"{brief(each.name, 60)} (+{100 * each.gain:.1f})" for each in told.classes)
         yield t("forecast_classes", classes=gains)
+
+
+def _name(t: Texts, rung: Rung) -> str:
+    return brief(t.named("rung", rung.name))
 
 
 def _shares(accuracy: Estimate) -> dict[str, str]:

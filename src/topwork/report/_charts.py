@@ -14,6 +14,7 @@ _UP = (0.01, 0.02, 0.05, 0.1, 0.2)  # steps between the marks of an axis of accu
 _ACROSS = (1, 2, 5)  # digits at which a logarithmic axis is marked
 _MOST_TICKS = 6
 _MARGIN = 40.0
+_SMALL_WIDTH, _SMALL_HEIGHT, _SMALL_TOP = 180.0, 110.0, 16.0  # of a chart among others, and its upper margin
 _LARGEST = 11.0  # radius of the bin with the most images
 
 
@@ -190,3 +191,60 @@ def _round_numbers(low: float, high: float) -> list[float]:
     found = [each for each in found if low <= each <= high]
     tens = [each for each in found if round(math.log10(each), 6).is_integer()]
     return tens if len(found) > _MOST_TICKS + 1 and len(tens) > 1 else found
+
+
+@dataclass(frozen=True)
+class CurveChart:
+    """One curve of accuracy over equal steps, ready to be drawn.
+
+    Attributes:
+        name: What it is of.
+        width: Of the whole, in units.
+        height: Likewise.
+        left: Where the axes meet.
+        right: Where the one across ends.
+        top: Where accuracy 1 lies.
+        bottom: Where accuracy 0 lies.
+        across: Places and texts of the axis across.
+        up: Likewise, upwards.
+        points: The curve's places.
+        values: Its accuracies.
+    """
+
+    name: str
+    width: float
+    height: float
+    left: float
+    right: float
+    top: float
+    bottom: float
+    across: tuple[tuple[float, str], ...]
+    up: tuple[tuple[float, str], ...]
+    points: tuple[tuple[float, float], ...]
+    values: tuple[float, ...]
+
+
+def curve_chart(name: str, values: Sequence[float], across: Sequence[str]) -> CurveChart:
+    """Lay out one curve, small enough to stand beside others of its kind.
+
+    Args:
+        name: What it is of.
+        values: Accuracies, two at least.
+        across: What stands below each of them.
+    """
+    step = _SMALL_WIDTH / (len(values) - 1)
+    places = [round(_MARGIN + number * step, 1) for number in range(len(values))]
+    heights = [round(_SMALL_TOP + _SMALL_HEIGHT * (1 - value), 1) for value in values]
+    return CurveChart(
+        name=name,
+        width=_SMALL_WIDTH + _MARGIN + _SMALL_TOP,
+        height=_SMALL_HEIGHT + _SMALL_TOP + _MARGIN,
+        left=_MARGIN,
+        right=_MARGIN + _SMALL_WIDTH,
+        top=_SMALL_TOP,
+        bottom=_SMALL_TOP + _SMALL_HEIGHT,
+        across=tuple(zip(places, across, strict=True)),
+        up=tuple((_SMALL_TOP + _SMALL_HEIGHT * (1 - share), f"{share:.0%}") for share in (0, 0.5, 1)),
+        points=tuple(zip(places, heights, strict=True)),
+        values=tuple(values),
+    )

@@ -8,57 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from topwork.checking import Case, Checkup, Finding
-from topwork.data import printable
+from topwork.checking import Checkup
+from topwork.report._findings import shown_findings
 from topwork.report._page import brief, render
-from topwork.report._pictures import Album, Picture, rows_of
+from topwork.report._pictures import Album
+from topwork.report._texts import Texts
 
-MOST_CASES = 12  # of a finding, the worst first
-MOST_FILES = 4  # of a case: two copies say as much as twenty
 MOST_CLASSES = 200  # rows of the table
-
-_MEANING = (
-    ("blocks", "a model's figures would be untrue, so fit stops"),
-    ("warning", "may spoil a model"),
-    ("note", "good to know"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _ShownCase:
-    """A case with its pictures.
-
-    Attributes:
-        case: As the doctor gave it.
-        pictures: Of its files that are in the data set, the first ones.
-        names: Of its files that are not: they were left out when it was read.
-        more: Whether it has files that are not shown.
-    """
-
-    case: Case
-    pictures: tuple[Picture, ...]
-    names: tuple[str, ...]
-    more: bool
-
-    @property
-    def suspected(self) -> bool:
-        """Whether it is about the label of one image; such a score is the probability that the label is wrong."""
-        return len(self.case.paths) == 1 and bool(self.case.likely)
-
-    @property
-    def detail(self) -> str:
-        """What the case says and the pictures do not: given and likely label, or a stand-in's reason, are there."""
-        told = self.suspected or any(self.case.detail == printable(picture.reason) for picture in self.pictures)
-        return "" if told else self.case.detail
-
-
-@dataclass(frozen=True, slots=True)
-class _ShownFinding:
-    """A finding with the cases that are shown, and how many of those it holds are not."""
-
-    finding: Finding
-    cases: tuple[_ShownCase, ...]
-    more: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +47,10 @@ def checkup_page(checkup: Checkup) -> str:
         "checkup.html",
         name=brief(str(checkup.dataset.root)),
         checkup=checkup,
-        findings=_shown(checkup),
+        t=Texts("en"),
+        findings=shown_findings(checkup.findings, checkup, Album(checkup.dataset, checkup.unusable)),
         obstacles=tuple(_obstacles(checkup)),
         blocking=checkup.blocking(),
-        meaning=_MEANING,
         parts=_parts(checkup),
         classes=rows[:MOST_CLASSES],
         more_classes=_sum("", rows[MOST_CLASSES:]),
@@ -102,23 +58,6 @@ def checkup_page(checkup: Checkup) -> str:
         total=total,
         largest=max((row.usable for row in rows), default=0) or 1,
     )
-
-
-def _shown(checkup: Checkup) -> tuple[_ShownFinding, ...]:
-    chosen = [(finding, finding.cases[:MOST_CASES]) for finding in checkup.findings]
-    rows = rows_of(checkup.dataset, {path for _, cases in chosen for case in cases for path in case.paths[:MOST_FILES]})
-    album = Album(checkup.dataset, checkup.unusable)
-    return tuple(
-        _ShownFinding(finding, tuple(_shown_case(case, album, rows) for case in cases), len(finding.cases) - len(cases))
-        for finding, cases in chosen
-    )
-
-
-def _shown_case(case: Case, album: Album, rows: dict[str, int]) -> _ShownCase:
-    first = case.paths[:MOST_FILES]
-    pictures = tuple(album.picture(rows[path]) for path in first if path in rows)
-    names = tuple(path for path in first if path not in rows)
-    return _ShownCase(case, pictures, names, len(case.paths) > len(first))
 
 
 def _obstacles(checkup: Checkup) -> Iterator[str]:

@@ -7,21 +7,27 @@ is a line there, a function, a template and its texts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from topwork.checking import Checkup
 from topwork.evaluate import Evaluation
+from topwork.explain import Explanation
 from topwork.model import Evaluated, Model, ModelRecord
 from topwork.report import _advice_sections as advice_sections
 from topwork.report import _model_sections as sections
-from topwork.report._model_sections import Subject
+from topwork.report import _seen_sections as seen_sections
 from topwork.report._page import brief, render
 from topwork.report._pictures import Album
-from topwork.report._texts import Language, texts
+from topwork.report._subject import Subject
+from topwork.report._texts import Language, Texts
 
 if TYPE_CHECKING:
     from topwork.report._evidence_maps import MapAlbum
+
+
+_ROOM = 2_200_000  # characters of the pictures that the model answered; other sections have room of their own
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ class Section:
 SECTIONS = (
     Section("answer", sections.answer),
     Section("data", sections.data),
+    Section("findings", seen_sections.findings),
     Section("metrics", sections.metrics),
     Section("confusion", sections.confusion),
     Section("worst", sections.worst),
@@ -45,6 +52,10 @@ SECTIONS = (
     Section("shift", sections.shift),
     Section("ladder", advice_sections.ladder),
     Section("forecast", advice_sections.forecast),
+    Section("space", seen_sections.space),
+    Section("robustness", seen_sections.robustness),
+    Section("ideal", seen_sections.ideal),
+    Section("explained", seen_sections.explained),
     Section("trials", sections.trials),
     Section("use", sections.use),
     Section("repeat", sections.repeat),
@@ -52,7 +63,14 @@ SECTIONS = (
 
 
 def model_page(
-    model: Model, name: str, evaluated: Evaluated | None = None, *, language: Language = "en", evidence: bool = False
+    model: Model,
+    name: str,
+    evaluated: Evaluated | None = None,
+    *,
+    checkup: Checkup | None = None,
+    explained: Sequence[Explanation] = (),
+    language: Language = "en",
+    evidence: bool = False,
 ) -> str:
     """Show a model as one HTML page that needs nothing else.
 
@@ -64,6 +82,8 @@ def model_page(
         name: What it is called: its folder.
         evaluated: What labelled images said of it, image by image; what it was measured on at its fit when None, and
             where that is not known either, the figures of its record without pictures.
+        checkup: What the data doctor found in the data, which is shown with its images.
+        explained: What ``topwork.explain`` found out about the model before (``topwork.explain.stored``).
         language: ``en`` or ``ko``.
         evidence: Whether to show beside the worst mistakes where the model saw its answer and where the right class
             (``topwork.explain.grad_cam``); the model is opened in torch for that.
@@ -79,16 +99,18 @@ def model_page(
         >>> model = load("model")  # doctest: +SKIP
         >>> page = model_page(model, "model", model.evaluate("photos"))  # doctest: +SKIP
     """
-    t = texts(language)
+    t = Texts(language)
     found = evaluated or model.held_out
     subject = Subject(
         record=model.record,
         name=brief(name),
         metrics=found.evaluation if found else _recorded(model.record),
         evaluated=found,
-        album=Album(found.dataset) if found else None,
+        album=Album(found.dataset, room=_ROOM) if found else None,
         t=t,
         maps=_map_album(model) if evidence and found else None,
+        checkup=checkup,
+        explained=tuple(explained),
     )
     shown = [(section.name, section.values(subject)) for section in SECTIONS]
     return render(

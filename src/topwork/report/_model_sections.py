@@ -12,14 +12,14 @@ import numpy.typing as npt
 
 from topwork.data import printable
 from topwork.evaluate import ClassReport, Estimate, Evaluation, Kept, ReliabilityBin, Shift
-from topwork.model import Evaluated, ModelRecord, TrialRecord
+from topwork.model import TrialRecord
 from topwork.report._charts import ReliabilityChart, reliability_chart
 from topwork.report._page import percent
-from topwork.report._pictures import Album, Picture
-from topwork.report._texts import Texts, known
+from topwork.report._pictures import Picture
+from topwork.report._subject import Subject
 
 if TYPE_CHECKING:
-    from topwork.report._evidence_maps import MapAlbum, MapPicture
+    from topwork.report._evidence_maps import MapPicture
 
 MOST_PICTURES = 12  # of the worst mistakes, and of the least sure answers
 MOST_CELLS = 12  # kinds of mistakes that are shown in pictures, the most frequent first
@@ -28,29 +28,6 @@ MOST_IN_MATRIX = 20  # classes up to which the matrix is drawn
 MOST_PAIRS = 40  # kinds of mistakes in a list instead of a matrix
 MOST_CLASSES = 200  # rows of the table
 MOST_NOTES = 30
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What a page is about.
-
-    Attributes:
-        record: Of the model.
-        name: Of the model, brief.
-        metrics: Of the images that measured it; None where none did.
-        evaluated: The same image by image, where that is known.
-        album: Makes their pictures.
-        t: The texts.
-        maps: Makes maps of where the model saw a class; None where none are wanted.
-    """
-
-    record: ModelRecord
-    name: str
-    metrics: Evaluation | None
-    evaluated: Evaluated | None
-    album: Album | None
-    t: Texts
-    maps: MapAlbum | None = None
 
 
 @dataclass(frozen=True)
@@ -183,13 +160,16 @@ def _how_sure(subject: Subject) -> list[str]:
 def data(subject: Subject) -> dict[str, Any]:
     """What trained and what measured it, and what was noticed."""
     record = subject.record
-    measured = subject.metrics.n if subject.metrics else 0
+    found = subject.checkup.findings if subject.checkup is not None else ()
+    shown = {f"{each.name}: {each.what}" for each in found}  # in a section of their own
+    notes = [note for note in record.data.notes if note not in shown]
     return {
         "training": sum(record.data.training),
-        "measured": measured,
+        "measured": subject.metrics.n if subject.metrics else 0,
         "left_out": record.data.left_out,
-        "notes": record.data.notes[:MOST_NOTES],
-        "more": max(len(record.data.notes) - MOST_NOTES, 0),
+        "notes": notes[:MOST_NOTES],
+        "more": max(len(notes) - MOST_NOTES, 0),
+        "found": bool(found),
     }
 
 
@@ -342,11 +322,9 @@ def shift(subject: Subject) -> Shift | None:
 
 def trials(subject: Subject) -> list[tuple[str, TrialRecord]] | None:
     """What was compared on the way, each with its question in words where those are known."""
-    found = []
-    for trial in subject.record.trials:
-        key = f"question_{trial.question}"
-        found.append((subject.t(key) if known(key) else trial.question, trial))
-    return found or None
+    return [
+        (subject.t.of(f"question_{trial.question}", trial.question), trial) for trial in subject.record.trials
+    ] or None
 
 
 def use(subject: Subject) -> dict[str, Any]:

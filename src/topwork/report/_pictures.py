@@ -6,6 +6,8 @@ import base64
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +15,12 @@ import numpy.typing as npt
 from topwork.data import ImageDataset, Source, decode
 from topwork.errors import ImageError
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 SIDE = 192  # pixels of the longer side; shown at about 160, so sharp on most screens
+_SHEET_QUALITY = 82
+_LONGEST = 8_000  # pixels of a sheet
 _QUALITY = 75  # WebP: 6 kB for a photograph, a quarter less than a JPEG that looks the same
 
 ROOM = 3_000_000
@@ -80,6 +87,29 @@ class Album:
         return uri, ""
 
 
+class Sheets:
+    """Reads the sheets of one page from their files, until there is no room left.
+
+    Args:
+        room: Characters that all ``data:`` URIs may take together.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+
+    def sheet(self, path: Path) -> str:
+        """One sheet as a ``data:`` URI; empty where it cannot be read or fitted in."""
+        try:
+            pixels = decode(path)
+        except ImageError:
+            return ""
+        uri = webp(pixels) if max(pixels.shape) <= _LONGEST else ""
+        if len(uri) > self._room:
+            return ""
+        self._room -= len(uri)
+        return uri
+
+
 def thumbnail(source: Source, side: int = SIDE) -> str:
     """A small picture of one image as a ``data:`` URI.
 
@@ -94,8 +124,19 @@ def thumbnail(source: Source, side: int = SIDE) -> str:
 
     small = Image.fromarray(_enlarged(decode(source, min_side=side), side))
     small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return _as_uri(small, _QUALITY)
+
+
+def webp(pixels: npt.NDArray[np.uint8]) -> str:
+    """A sheet, uint8 (H, W, 3), as a ``data:`` URI; what is written on it stays sharp."""
+    from PIL import Image
+
+    return _as_uri(Image.fromarray(pixels), _SHEET_QUALITY)
+
+
+def _as_uri(image: Image.Image, quality: int) -> str:
     file = io.BytesIO()
-    small.save(file, "WEBP", quality=_QUALITY)
+    image.save(file, "WEBP", quality=quality)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
 
 

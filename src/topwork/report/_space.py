@@ -1,0 +1,132 @@
+"""A map of a feature space as a page shows it: dots in the classes' colours, and the image of the one pointed at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork._cores import available_cores
+from topwork.data import ImageDataset
+from topwork.drawing import class_colours
+from topwork.errors import ImageError
+from topwork.explain import FeatureSpace
+from topwork.report._page import brief
+from topwork.report._pictures import rows_of, thumbnail
+
+MOST_POINTS = 400  # each has an image of 2 kB
+_LEGEND = 30  # classes
+_THUMB = 96  # pixels
+
+
+class Dot(NamedTuple):
+    """An image on a map: its place from 0 to 100, its colour, name and class, what is said of it, its thumbnail."""
+
+    x: float
+    y: float
+    colour: str
+    name: str
+    label: str
+    said: str
+    thumb: int
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """A map of one depth, and how often neighbours have the same class."""
+
+    output: str
+    agreement: float
+    dots: tuple[Dot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceMap:
+    """A feature space, ready to be drawn.
+
+    Attributes:
+        depths: A map of each.
+        thumbs: The images as URIs; empty ones for those that cannot be read.
+        legend: The classes and their colours, the first thirty.
+        more_classes: How many are left out there.
+        shown: Images on each map.
+        wrong: Those of them that are named wrong.
+    """
+
+    depths: tuple[Depth, ...]
+    thumbs: tuple[str, ...]
+    legend: tuple[tuple[str, str], ...]
+    more_classes: int
+    shown: int
+    wrong: int
+
+
+def space_map(
+    space: FeatureSpace,
+    dataset: ImageDataset | None = None,
+    *,
+    mistakes: Mapping[str, str] | None = None,
+    most: int = MOST_POINTS,
+) -> SpaceMap:
+    """Lay a feature space out for a page.
+
+    Args:
+        space: The images' places.
+        dataset: Where they lie; without it there are no thumbnails.
+        mistakes: Images that a model names wrong, and what it says of them.
+        most: Dots on a map; of more images, as many of each part of their order.
+    """
+    rows = np.linspace(0, len(space.paths) - 1, min(most, len(space.paths))).astype(int)
+    names = [space.paths[row] for row in rows]
+    said = [(mistakes or {}).get(name, "") for name in names]
+    colours = [f"#{bytes(colour).hex()}" for colour in class_colours(len(space.classes))]
+    depths = tuple(
+        Depth(output, agreement, _dots(space, points[rows], rows, colours, said))
+        for output, agreement, points in zip(space.outputs, space.agreement, space.points, strict=True)
+    )
+    legend = tuple(zip(space.classes, colours, strict=True))[:_LEGEND]
+    more = len(space.classes) - len(legend)
+    return SpaceMap(depths, _thumbs(dataset, names), legend, more, len(rows), sum(map(bool, said)))
+
+
+def _dots(
+    space: FeatureSpace,
+    points: npt.NDArray[np.float32],
+    rows: npt.NDArray[np.intp],
+    colours: list[str],
+    said: list[str],
+) -> tuple[Dot, ...]:
+    low, high = points.min(axis=0), points.max(axis=0)
+    places = 3 + 94 * (points - low) / np.where(high > low, high - low, 1)
+    return tuple(
+        Dot(
+            round(float(x), 1),
+            round(100 - float(y), 1),
+            colours[space.labels[row]],
+            brief(space.paths[row]),
+            brief(space.classes[space.labels[row]], 60),
+            brief(said[number], 60),
+            number,
+        )
+        for number, (row, (x, y)) in enumerate(zip(rows, places, strict=True))
+    )
+
+
+def _thumbs(dataset: ImageDataset | None, names: list[str]) -> tuple[str, ...]:
+    """A small picture of each; an empty text where it is not to be had."""
+    if dataset is None:
+        return ("",) * len(names)
+    places = rows_of(dataset, set(names))
+
+    def thumb(name: str) -> str:
+        try:
+            return thumbnail(dataset.source(places[name]), _THUMB) if name in places else ""
+        except ImageError:
+            return ""
+
+    with ThreadPoolExecutor(available_cores(), "topwork-thumbs") as pool:
+        return tuple(pool.map(thumb, names))

@@ -1,0 +1,47 @@
+"""What a model's page is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from topwork.checking import Checkup
+from topwork.evaluate import Evaluation
+from topwork.explain import Explanation
+from topwork.model import Evaluated, ModelRecord
+from topwork.report._pictures import Album, Sheets
+from topwork.report._texts import Texts
+
+if TYPE_CHECKING:
+    from topwork.report._evidence_maps import MapAlbum
+
+ROOM_OF_SHEETS = 900_000  # characters
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a page is about.
+
+    Attributes:
+        record: Of the model.
+        name: Of the model, brief.
+        metrics: Of the images that measured it; None where none did.
+        evaluated: The same image by image, where that is known.
+        album: Makes their pictures.
+        t: The texts.
+        maps: Makes maps of where the model saw a class; None where none are wanted.
+        checkup: What the data doctor found; None where it was not asked.
+        explained: What was found out about the model before.
+        sheets: Reads its pictures.
+    """
+
+    record: ModelRecord
+    name: str
+    metrics: Evaluation | None
+    evaluated: Evaluated | None
+    album: Album | None
+    t: Texts
+    maps: MapAlbum | None = None
+    checkup: Checkup | None = None
+    explained: tuple[Explanation, ...] = ()
+    sheets: Sheets = field(default_factory=lambda: Sheets(ROOM_OF_SHEETS))
