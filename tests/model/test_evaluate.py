@@ -35,6 +35,22 @@ def test_a_held_out_part_gives_the_metrics_of_the_fit(fitted: Model, textile: Pa
     assert found.log_loss.value == pytest.approx(told.log_loss.value, abs=0.05)
 
 
+def test_the_features_are_kept_of_very_many_images_of_some(
+    fitted: Model, textile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_out = split(read(textile), test=0.2, seed=0).part("test")
+    whole = fitted.evaluate(held_out)
+    assert whole.features is not None
+    assert whole.features.dataset.paths == whole.dataset.paths
+    np.testing.assert_array_equal(fitted.head.probabilities(whole.features.values), whole.probabilities)
+    monkeypatch.setattr("topwork.model._model._MAPPED", 5)
+    some = fitted.evaluate(held_out).features
+    assert some is not None
+    rows = [whole.dataset.paths.index(path) for path in some.dataset.paths]
+    assert len(rows) == 5
+    np.testing.assert_array_equal(some.values, whole.features.values[rows])
+
+
 def test_fault_6_classes_go_by_name_whatever_the_data_hold(fitted: Model, tmp_path: Path) -> None:
     data = tmp_path / "data" / "nominal"
     copied(textiles("nominal")[40:50], data)

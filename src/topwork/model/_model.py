@@ -22,6 +22,7 @@ from topwork.model import _folder
 from topwork.model._record import CautionRecord, ModelRecord
 from topwork.model._results import Evaluated, Prediction
 
+_MAPPED = 1_000  # images whose features an evaluation keeps
 _CHUNK = 512  # images predicted at a time, so that a long list needs no more memory than a short one
 
 
@@ -213,7 +214,7 @@ class Model:
             probabilities=probabilities,
             shift=None if typicalities is None else self.shift(typicalities.tolist()),
             kept=_kept(self.record.caution, probabilities, labels),
-            features=table,
+            features=_some(table, seed),
         )
 
     def save(self, path: str | os.PathLike[str], *, self_contained: bool = False) -> Path:
@@ -293,6 +294,11 @@ class Model:
     def _choice(self) -> EngineChoice:
         recorded = self.record.engine
         return nearest_choice(EngineChoice(recorded.name, recorded.precision, recorded.deviation))
+
+
+def _some(table: FeatureTable, seed: int) -> FeatureTable:
+    """A table, of very many rows some: what holds it lives long, and a map of them needs no more."""
+    return table.select(np.sort(np.random.default_rng(seed).permutation(len(table))[:_MAPPED]))
 
 
 def _kept(caution: CautionRecord | None, probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tuple[Kept, ...]:

@@ -70,7 +70,7 @@ class Evaluated:
         probabilities: (N, C) float32, what the model said of them.
         shift: Whether they are like the training images; None where the model cannot tell.
         kept: How its promises were kept; empty where it makes none.
-        features: What the head read of them, row by row; None where that was not kept.
+        features: What the head read of them, of very many of some; None where that was not kept.
     """
 
     evaluation: Evaluation

@@ -19,7 +19,6 @@ from topwork.report._space import SpaceMap, space_map
 from topwork.report._subject import Subject
 
 MOST_POINTS = 300  # of each map; the images behind them take about 0.8 MB
-_MOST_PROJECTED = 1_000  # images that the axes are made of: two of them say as much of a thousand as of all
 
 MOST_CASES = 6  # of a finding
 MOST_RESULTS = 40  # of a kind
@@ -129,7 +128,7 @@ def space(subject: Subject) -> Space | None:
     if found is None or found.features is None:
         return None
     try:
-        seen = space_of(found.features, most=_MOST_PROJECTED, seed=subject.record.seed)
+        seen = space_of(found.features, seed=subject.record.seed)
     except ExplainError:  # too few images for a map
         return None
     dataset, said = found.dataset, found.probabilities.argmax(axis=1)
