@@ -161,11 +161,8 @@ class Ladder:
 
     def finetuning(self, name: str, stages: Unfreeze, *, again: bool) -> None:
         """Train the last stages, or all, where that is expected to pay."""
-        planned = (
-            plan(self.ground, stages, [self.ground.size, *larger(self.ground)], self.clock.left)
-            if self.clock.left
-            else None
-        )
+        sizes = [size for size in (self.ground.size, *larger(self.ground)) if size <= self.best_reading.size]
+        planned = plan(self.ground, stages, sizes, self.clock.left) if self.clock.left else None
         outlook = self.outlook(planned, again=again) if planned else None
         against = self.against(planned, outlook)
         if planned is None or outlook is None or against:
@@ -245,10 +242,15 @@ class Ladder:
 
     def start(self, size: int) -> Trained:
         """The head that a fine-tuning at a size starts from, and must beat: it reads what the best one reads."""
-        trained = [way.trained for way in self.ways if way.trained is not None]
-        wanted = replace(min(trained, key=lambda each: each.answers.log_loss).reading, size=size)
-        there = next((each for each in trained if each.reading == wanted), None)
+        wanted = replace(self.best_reading, size=size)
+        there = next((way.trained for way in self.ways if way.trained and way.trained.reading == wanted), None)
         return there or train(self.ground, wanted, self.ground.table(size))
+
+    @property
+    def best_reading(self) -> Reading:
+        """What the head with the lowest log loss reads."""
+        trained = [way.trained for way in self.ways if way.trained is not None]
+        return min(trained, key=lambda each: each.answers.log_loss).reading
 
     def honest(self) -> float:
         """The leader's accuracy, without the luck of having been chosen."""

@@ -16,13 +16,12 @@ if TYPE_CHECKING:
 
 # What a training image costs against one that the engine extracts: forward and back through the last stages in float32,
 # against one pass. It only has to be near, since the schedule fits the time that there is.
-_STEP_COST = 10.0
+_STEP_COST = 6.0
 _PASSES = 3  # over all images beside the training: into the square, settling, the tuned network's features
 _OPENING = 15.0  # seconds until a tuned network is converted, proved and compiled
 _LEAST = 30.0  # seconds of training, below which none is begun
 _LEAST_EPOCHS = 3  # likewise: with two, cloth was named worse than by the probe; with three, two points better
 _SPARE = 0.1  # share of the time that is left which is kept for what is slower than measured
-_COMFORT = 0.75  # share of the time that is left which a larger input may take: an estimate may be off by a third
 
 
 @dataclass(frozen=True)
@@ -53,10 +52,13 @@ class Plan:
 def plan(ground: Ground, unfreeze: Unfreeze, sizes: list[int], left: float) -> Plan:
     """Plan a fine-tuning at the largest of several sizes that there is time for.
 
+    A larger input for a few epochs is worth more than a smaller one for many, where heads already do better on it:
+    cloth, 1,000 images, three epochs at 320 pixels 100 %, eight at 224 pixels 97.6 %.
+
     Args:
         ground: The images.
         unfreeze: Stages.
-        sizes: Sides of the network's input, the smallest first.
+        sizes: Sides of the network's input, the smallest first; up to that at which heads do best.
         left: Seconds of the budget.
     """
     options = ground.options.finetune
@@ -69,7 +71,7 @@ def plan(ground: Ground, unfreeze: Unfreeze, sizes: list[int], left: float) -> P
         epoch = images * each * _STEP_COST
         whole, needed = rest + options.config.epochs * epoch, rest + max(_LEAST, _LEAST_EPOCHS * epoch)
         plans.append(Plan(unfreeze, size, images, judges, left, min(left, whole), needed, left - rest))
-    enough = [one for one in plans if one.seconds < _COMFORT * left]
+    enough = [one for one in plans if one.needed <= left]
     return enough[-1] if enough else plans[0]
 
 
