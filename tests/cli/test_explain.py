@@ -156,7 +156,9 @@ def own(model: Path, tmp_path: Path) -> Path:
 
 def test_what_is_kept_is_shown_on_the_models_page(run: Run, own: Path, textile: Path) -> None:
     image = sorted((textile / "local").iterdir())[0]
-    assert run("explain", own, image, "--keep").out.startswith(f"{own / 'explained' / image.stem}-grad-cam.png: ")
+    first, second = run("explain", own, image, "--keep").out.splitlines()
+    assert first.startswith(f"{own / 'explained' / image.stem}-grad-cam.png: ")
+    assert second.startswith(f"Next:  topwork report {own} --data DATA ")
     done = run("explain", own, "--what", "corruptions", "--data", textile, "--most", "2", "--keep")
     assert done.code == 0, done
     assert run("report", own).code == 0

@@ -43,6 +43,12 @@ def test_a_result_comes_back_with_its_numbers(tmp_path: Path) -> None:
     np.testing.assert_array_equal(decode(path), Drawn().picture())
 
 
+def test_a_name_that_is_no_text_is_no_obstacle(tmp_path: Path) -> None:
+    write_result(Drawn("\udcff"), tmp_path / "a.png", what="evidence", source="x\udcff.jpg")
+    (found,) = stored(tmp_path)
+    assert (found.headline, found.source) == ("?", "x?.jpg")
+
+
 def test_a_later_result_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
     write_result(Drawn(), tmp_path / "a.png", what="ideal")
     write_result(Drawn(shade=30), tmp_path / "a.png", what="ideal")

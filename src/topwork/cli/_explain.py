@@ -164,7 +164,10 @@ def explain(
         dataset = None if data is None else read(data)
         report.write_page(report.explained_page(shelf.results, name=backbone or model or "", dataset=dataset), page)
     skipped = {"skipped": shelf.skipped} if shelf.skipped else {}
-    console.result({"pictures": shelf.fields, **skipped}, "\n".join(shelf.lines))
+    told = (
+        [f"Next:  topwork report {printable(model or '')} --data DATA    (the model's page shows it)"] if keep else []
+    )
+    console.result({"pictures": shelf.fields, **skipped}, "\n".join([*shelf.lines, *told]))
     if failed:
         fail(
             f"{failed} {'image' if failed == 1 else 'images'} could not be used",

@@ -84,8 +84,9 @@ def write_result(result: Result, path: str | os.PathLike[str], *, what: str, sou
         ExplainError: The folder cannot be written, or ``path`` is something else of the user's.
     """
     fields = {"what": what, "source": source, "headline": result.headline, "numbers": result.to_dict()}
-    told = json.dumps({"format": _FORMAT, **fields})
-    return write_picture(result.picture(), path, texts={_KEY: told})
+    told = json.dumps({"format": _FORMAT, **fields}, ensure_ascii=False)
+    whole = told.encode("utf-8", "replace").decode("utf-8")  # a file's name need not be text
+    return write_picture(result.picture(), path, texts={_KEY: whole})
 
 
 def stored(folder: str | os.PathLike[str]) -> tuple[Explanation, ...]:

@@ -19,7 +19,6 @@ from topwork.report._space import SpaceMap, space_map
 from topwork.report._subject import Subject
 
 MOST_POINTS = 300  # of each map; the images behind them take about 0.8 MB
-
 MOST_CASES = 6  # of a finding
 MOST_RESULTS = 40  # of a kind
 _MOST_STEPS = 50  # of a curve
