@@ -124,6 +124,18 @@ def test_very_many_images_are_some() -> None:
     assert "300 of the 700 images are shown" in space.text
 
 
+def test_images_that_take_much_room_are_left_out_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = with_features(images(NAMES, 60), ("embedding",))
+    whole = section(page_of(found), "space")
+    assert "Some have none" not in whole.text
+    room = sum(len(each.attributes["href"]) for each in whole.all("image"))
+    monkeypatch.setattr("topwork.report._space._ROOM", -(-room // 2))
+    space = section(page_of(found), "space")
+    assert [bool(dot.all("use")) for dot in space.all("g")] == [True, False] * 30
+    assert len(space.all("image")) == 30
+    assert "Some have none, to keep this page small." in space.text
+
+
 @pytest.mark.parametrize("count", [9, 0])
 def test_too_few_images_or_no_features_make_no_map(count: int) -> None:
     found = with_features(images(NAMES, 9)) if count else evaluated(images(NAMES, 30))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from topwork.report._evidence_maps import MapAlbum
 
 
-_ROOM = 2_200_000  # characters of the pictures that the model answered; other sections have room of their own
+_ROOM = 1_800_000  # characters of the pictures that the model answered; other sections have room of their own
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,12 @@ from topwork.report._pictures import Album
 from topwork.report._space import SpaceMap, space_map
 from topwork.report._subject import Subject
 
-MOST_POINTS = 300  # of each map; the images behind them take about 0.8 MB
+MOST_POINTS = 300  # of each map; the images behind them take 1 MB at most
 MOST_CASES = 6  # of a finding
 MOST_RESULTS = 40  # of a kind
 _MOST_STEPS = 50  # of a curve
 _WITH_A_SECTION = ("corruptions", "robustness", "ideal")
-_ROOM_OF_FINDINGS = 700_000  # characters of their pictures
+_ROOM_OF_FINDINGS = 500_000  # characters of their pictures
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Numbers = TypeVar("Numbers", bound=BaseModel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from topwork.report._pictures import rows_of, thumbnail
 MOST_POINTS = 400  # each has an image of 2 kB
 _LEGEND = 30  # classes
 _THUMB = 96  # pixels
+_ROOM = 1_000_000  # characters of all images of a map
 
 
 class Dot(NamedTuple):
@@ -129,4 +131,6 @@ def _thumbs(dataset: ImageDataset | None, names: list[str]) -> tuple[str, ...]:
             return ""
 
     with ThreadPoolExecutor(available_cores(), "topwork-thumbs") as pool:
-        return tuple(pool.map(thumb, names))
+        found = tuple(pool.map(thumb, names))
+    step = math.ceil(sum(map(len, found)) / _ROOM) or 1  # what does not fit in is left out evenly, not class by class
+    return tuple(uri if number % step == 0 else "" for number, uri in enumerate(found))

@@ -15,7 +15,7 @@ from topwork.report._texts import Texts
 if TYPE_CHECKING:
     from topwork.report._evidence_maps import MapAlbum
 
-ROOM_OF_SHEETS = 900_000  # characters
+ROOM_OF_SHEETS = 700_000  # characters
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "비슷하게 보는 이미지일수록 가까이 놓입니다. 색은 클래스를 나타냅니다.",
     ),
     "space_point": ("Point at a dot to see its image.", "점을 가리키면 해당 이미지가 나타납니다."),
+    "space_some": (
+        "Some have none, to keep this page small.",
+        "페이지 크기를 줄이기 위해 일부 점에는 이미지가 없습니다.",
+    ),
     "space_wrong": ("What is named wrong has a dark ring.", "모델이 틀린 이미지에는 검은 테두리가 있습니다."),
     "space_shown": (
         "{shown} of the {images} images are shown, to keep this page small.",
