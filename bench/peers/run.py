@@ -67,19 +67,19 @@ PEERS = (
         "PyTorch's tutorial",
         "pytorch_tutorial.py",
         "fastai",
-        {"hymenoptera": ("frozen", "25"), "cats-dogs": ("frozen", "5"), OTHER: ("finetune", "4")},
+        {"hymenoptera": ("frozen", "25"), "cats-dogs": ("frozen", "4"), OTHER: ("finetune", "3")},
         "{}, {} epochs",
     ),
     Peer(
         "Keras 3",
         "keras_guide.py",
         "fastai",
-        {"hymenoptera": ("20", "10"), OTHER: ("6", "3")},
+        {"hymenoptera": ("20", "10"), OTHER: ("5", "2")},
         "{} epochs frozen, {} whole",
     ),
-    Peer("AutoGluon", "autogluon_multimodal.py", "autogluon", {OTHER: ("300",)}, "time_limit={}"),
+    Peer("AutoGluon", "autogluon_multimodal.py", "autogluon", {OTHER: ("240",)}, "time_limit={}"),
 )
-_FEWER = {"finetune": "finetune", "frozen": "frozen", "300": "30"}
+_FEWER = {"finetune": "finetune", "frozen": "frozen", "240": "30"}
 
 
 def main() -> None:
