@@ -33,15 +33,13 @@ class Measured:
 
 
 def measured(command: Sequence[str], environment: Mapping[str, str], limit: float, log: Path) -> Measured:
-    """Run a command in a session of its own, which is how its children are known, and end them all at the limit."""
+    """Run a command in a process group of its own, by which its children are known, and end them all at the limit."""
     peak = [0]
     over = threading.Event()
     done = threading.Event()
     with log.open("wb") as output:
         start = time.perf_counter()
-        process = subprocess.Popen(
-            command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, process_group=0)
 
         def watch() -> None:
             while not done.wait(_EVERY):
@@ -64,18 +62,18 @@ def measured(command: Sequence[str], environment: Mapping[str, str], limit: floa
     return Measured(seconds, kilobytes / 1024, code, log.read_text("utf-8", errors="replace"))
 
 
-def _held(session: int) -> int:
-    """Kilobytes that the processes of a session hold: each page shared by n of them counts as an nth."""
-    return sum(_proportional(process) for process in _members(session))
+def _held(group: int) -> int:
+    """Kilobytes that the processes of a group hold: each page shared by n of them counts as an nth."""
+    return sum(_proportional(process) for process in _members(group))
 
 
-def _members(session: int) -> Iterator[Path]:
+def _members(group: int) -> Iterator[Path]:
     for process in Path("/proc").iterdir():
         if not process.name.isdecimal():
             continue
         with contextlib.suppress(OSError, IndexError, ValueError):
             fields = (process / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[3]) == session:
+            if int(fields[2]) == group:
                 yield process
 
 
