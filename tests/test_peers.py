@@ -1,6 +1,7 @@
 """bench/peers: what is measured is the whole of a process, its children too, and the words follow the rows."""
 
 import importlib
+import os
 import sys
 import time
 from pathlib import Path
@@ -61,6 +62,15 @@ def test_a_failure_is_told(bench, tmp_path):
     assert "no such thing" in found.output
 
 
+def test_its_own_work_is_not_that_of_others(bench, tmp_path, monkeypatch):
+    """The cores were busy for three seconds, of which the process took one, half of it in a child."""
+    monkeypatch.setattr(bench("_measure"), "_busy", iter([100.0, 103.0]).__next__)
+    spin = "import time\nwhile time.process_time() < 0.5: pass"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {spin!r}]); exec({spin!r})"
+    found = bench("_measure").measured(_python(code), {}, 60, tmp_path / "log")
+    assert 1.8 < found.others * found.seconds * os.cpu_count() <= 2.05
+
+
 def test_lines_that_a_user_writes(bench, tmp_path):
     script = tmp_path / "script.py"
     script.write_text("import a\n# user code\nimport b\n\n# why\nb.train()\n    # end\nprint(1)\n")
@@ -73,7 +83,16 @@ def test_every_script_marks_its_user_code(bench, name):
 
 
 def _row(tool: str, **other: object) -> dict[str, object]:
-    usual = {"data": "ants", "setting": "x", "code": 0, "seconds": 10.0, "right": 90, "total": 100, "peak_mb": 500.0}
+    usual: dict[str, object] = {
+        "data": "ants",
+        "setting": "x",
+        "code": 0,
+        "seconds": 10.0,
+        "right": 90,
+        "total": 100,
+        "peak_mb": 500.0,
+    }
+    usual["others"] = 0.25
     costs = {"lines": 1, "artefact_mb": 1.0, "predict_seconds": 1.0, "evaluate_seconds": 2.0, "elsewhere_seconds": 7.0}
     return {**usual, **costs, "tool": tool, **other}
 
@@ -86,6 +105,7 @@ def test_where_a_peer_is_better_the_words_say_so(bench):
     assert "rival was done sooner" not in told
     assert "| 200.0 | 20.0 | 91.0 (83.8–95.2) |" in told
     assert "No peer is better" not in told
+    assert "topwork 25 %, rival 25 %" in told
 
 
 def test_a_tool_that_was_ended_or_failed_is_no_winner(bench):

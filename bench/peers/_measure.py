@@ -24,12 +24,14 @@ class Measured:
         peak_mb: The most memory that it and its children held at one look; shared pages count once.
         code: Its exit code; None when the limit ended it.
         output: What it wrote, both streams.
+        others: Share of all cores, 0..1, that other work on the machine took meanwhile: how far to trust the seconds.
     """
 
     seconds: float
     peak_mb: float
     code: int | None
     output: str
+    others: float
 
 
 def measured(command: Sequence[str], environment: Mapping[str, str], limit: float, log: Path) -> Measured:
@@ -38,7 +40,7 @@ def measured(command: Sequence[str], environment: Mapping[str, str], limit: floa
     over = threading.Event()
     done = threading.Event()
     with log.open("wb") as output:
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), _busy()
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, process_group=0)
 
         def watch() -> None:
@@ -53,13 +55,21 @@ def measured(command: Sequence[str], environment: Mapping[str, str], limit: floa
         watcher = threading.Thread(target=watch)
         watcher.start()
         _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
+        seconds, busy = time.perf_counter() - start, _busy() - busy
         done.set()
         watcher.join()
     process.returncode = os.waitstatus_to_exitcode(status)
     kilobytes = max(peak[0], usage.ru_maxrss)  # the kernel's own peak of the largest process misses no short moment
     code = None if over.is_set() else process.returncode
-    return Measured(seconds, kilobytes / 1024, code, log.read_text("utf-8", errors="replace"))
+    own = usage.ru_utime + usage.ru_stime
+    others = max(0.0, busy - own) / (seconds * (os.cpu_count() or 1))
+    return Measured(seconds, kilobytes / 1024, code, log.read_text("utf-8", errors="replace"), others)
+
+
+def _busy() -> float:
+    """Seconds of all cores together since the machine started that were neither idle nor waiting for a disk."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
 
 
 def _held(group: int) -> int:

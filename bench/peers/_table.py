@@ -38,7 +38,9 @@ def tables(rows: Sequence[Row]) -> str:
         base = next((row for row in own if row["tool"] == "topwork"), None)
         parts += [f"## {name}", "", table(_HEAD, [_line(row, base) for row in own]), ""]
         if base:
-            parts += [*_words(base, [row for row in own if not row["tool"].startswith("topwork")]), ""]
+            parts += [*_words(base, [row for row in own if not row["tool"].startswith("topwork")])]
+            busy = ", ".join(f"{row['tool']} {100 * row['others']:.0f} %" for row in own)
+            parts += [f"- Of the cores, other work on the machine took while each tool trained: {busy}.", ""]
     return "\n".join(parts).rstrip()
 
 

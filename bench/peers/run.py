@@ -237,7 +237,7 @@ class Bench:
 
 def timed(found: Measured) -> dict[str, Any]:
     """A row's part about the training itself."""
-    return {"seconds": found.seconds, "peak_mb": found.peak_mb, "code": found.code}
+    return {"seconds": found.seconds, "peak_mb": found.peak_mb, "code": found.code, "others": found.others}
 
 
 def one_image(data: Path) -> Path:
