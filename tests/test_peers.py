@@ -68,6 +68,7 @@ def test_its_own_work_is_not_that_of_others(bench, tmp_path, monkeypatch):
     spin = "import time\nwhile time.process_time() < 0.5: pass"
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {spin!r}]); exec({spin!r})"
     found = bench("_measure").measured(_python(code), {}, 60, tmp_path / "log")
+    assert 0.95 < found.processor_seconds < 1.2
     assert 1.8 < found.others * found.seconds * os.cpu_count() <= 2.05
 
 
@@ -92,7 +93,7 @@ def _row(tool: str, **other: object) -> dict[str, object]:
         "total": 100,
         "peak_mb": 500.0,
     }
-    usual["others"] = 0.25
+    usual |= {"others": 0.25, "processor_seconds": 300.0}
     costs = {"lines": 1, "artefact_mb": 1.0, "predict_seconds": 1.0, "evaluate_seconds": 2.0, "elsewhere_seconds": 7.0}
     return {**usual, **costs, "tool": tool, **other}
 
@@ -103,7 +104,7 @@ def test_where_a_peer_is_better_the_words_say_so(bench):
     assert "- rival is more accurate: 91 of 100 right against 90." in told
     assert "- rival saves a smaller artefact: 0.5 against 1.0." in told
     assert "rival was done sooner" not in told
-    assert "| 200.0 | 20.0 | 91.0 (83.8–95.2) |" in told
+    assert "| 200.0 | 20.0 | 300 | 91.0 (83.8–95.2) |" in told
     assert "No peer is better" not in told
     assert "topwork 25 %, rival 25 %" in told
 

@@ -21,6 +21,7 @@ class Measured:
 
     Attributes:
         seconds: From its start to its end.
+        processor_seconds: What it and its children computed, which other work on the machine hardly moves.
         peak_mb: The most memory that it and its children held at one look; shared pages count once.
         code: Its exit code; None when the limit ended it.
         output: What it wrote, both streams.
@@ -28,6 +29,7 @@ class Measured:
     """
 
     seconds: float
+    processor_seconds: float
     peak_mb: float
     code: int | None
     output: str
@@ -63,7 +65,7 @@ def measured(command: Sequence[str], environment: Mapping[str, str], limit: floa
     code = None if over.is_set() else process.returncode
     own = usage.ru_utime + usage.ru_stime
     others = max(0.0, busy - own) / (seconds * (os.cpu_count() or 1))
-    return Measured(seconds, kilobytes / 1024, code, log.read_text("utf-8", errors="replace"), others)
+    return Measured(seconds, own, kilobytes / 1024, code, log.read_text("utf-8", errors="replace"), others)
 
 
 def _busy() -> float:
