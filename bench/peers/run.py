@@ -117,7 +117,8 @@ class Bench:
         for name, data in self.tasks():
             for path in itertools.chain(files(data / "train"), files(data / "test")):
                 path.read_bytes()  # nobody pays for the first look at the disk
-            self.topwork(name, data)
+            self.topwork("topwork", name, data)
+            self.topwork("topwork's probe", name, data, "--strategy", "probe")
             for peer in PEERS:
                 self.peer(peer, name, data)
 
@@ -165,33 +166,34 @@ class Bench:
     def measured(self, command: list[str], **more: str) -> Measured:
         return measured(command, self.environment(**more), self.options.time_limit, self.work / "log")
 
-    def topwork(self, name: str, data: Path) -> None:
+    def topwork(self, tool: str, name: str, data: Path, *arguments: str) -> None:
         """``topwork fit DATA -o MODEL`` with an empty cache, and again."""
-        if not self.wanted("topwork", name):
+        if not self.wanted(tool, name):
             return
-        cache, out = self.work / "cache" / name, self.work / "out" / "topwork" / name
+        cache, out = self.work / "cache" / name / tool, self.work / "out" / tool / name
         program = [self.pythons.get("topwork", sys.executable), "-m", "topwork"]
         more = {"TOPWORK_CACHE": str(cache), "PYTHONPATH": str(HERE.parents[1] / "src")}
-        found = [self.measured([*program, "fit", str(data), "-o", str(out)], **more) for _ in range(2)]
-        right = self.measured([*program, "evaluate", str(out), str(data / "test"), "--json", "--quiet"], **more)
-        figures = json.loads(right.output.splitlines()[-1])
+        fit = [*program, "fit", str(data), "-o", str(out), *arguments]
+        found = [self.measured(fit, **more) for _ in range(2)]
+        asked = self.measured([*program, "evaluate", str(out), str(data / "test"), "--json", "--quiet"], **more)
+        figures = json.loads(asked.output.splitlines()[-1])
         predict = [*program, "predict", str(out), str(one_image(data))]
-        elsewhere = self.measured(predict, **{**more, "TOPWORK_CACHE": str(self.work / "cache" / f"{name}-elsewhere")})
+        elsewhere = self.measured(predict, **{**more, "TOPWORK_CACHE": str(cache.with_name(f"{tool}, elsewhere"))})
         record = json.loads((out / "model.json").read_text())
-        total = figures["n"]
+        chosen = f" (chose {record['strategy']})" if not arguments else ""
         row: dict[str, Any] = {
             "data": name,
-            "setting": f"fit (chose {record['strategy']})",
-            "right": round(figures["accuracy"]["value"] * total),
-            "total": total,
-            "evaluate_seconds": right.seconds,
+            "setting": " ".join(["fit", *arguments]) + chosen,
+            "right": round(figures["accuracy"]["value"] * figures["n"]),
+            "total": figures["n"],
+            "evaluate_seconds": asked.seconds,
             "lines": 1,
             "artefact_mb": size(out),
             "predict_seconds": self.cold(predict, **more),
             "elsewhere_seconds": elsewhere.seconds,
         }
-        for tool, each in zip(("topwork", "topwork, again"), found, strict=True):
-            self.add({**row, "tool": tool, **timed(each)})
+        for again, each in zip(("", ", again"), found, strict=True):
+            self.add({**row, "tool": tool + again, **timed(each)})
 
     def peer(self, peer: Peer, name: str, data: Path) -> None:
         """Train, save, answer for the test images, answer for one in a new process."""
