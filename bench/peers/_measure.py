@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _EVERY = 0.2  # seconds between looks at the memory, at least
-_SHARE = 0.01  # of one core that looking may take: the kernel walks every page of a large process
+_SHARE = 0.02  # of one core that looking may take: the kernel walks every page of a large process
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,10 @@ def measured(command: Sequence[str], environment: Mapping[str, str], limit: floa
         def watch() -> None:
             pause = looked = 0.0
             while not done.wait(_EVERY):
-                now = time.perf_counter()
+                now, cost = time.perf_counter(), time.thread_time()
                 if now - looked > pause:
                     peak[0] = max(peak[0], _held(process.pid))
-                    looked = time.perf_counter()
-                    pause = (looked - now) / _SHARE
+                    looked, pause = now, (time.thread_time() - cost) / _SHARE
                 if now - start > limit:
                     over.set()
                     with contextlib.suppress(ProcessLookupError):
