@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.sample
 	$(BIN)/topwork demo
 
+# A process for each core; one thread in each, so that they do not wait for each other's.
 test: $(VENV)/.test lint
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 
 # The tests without the slow ones.
 fast: $(VENV)/.test
