@@ -167,9 +167,10 @@ def test_one_class_alone_is_refused(easy: ImageDataset) -> None:
         climb(easy.select(easy.labels == 0), [SMALL], OPTIONS)
 
 
-def test_a_budget_of_nothing_is_refused() -> None:
+@pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
+def test_a_budget_that_is_no_time_is_refused(seconds: float) -> None:
     with pytest.raises(DataError, match="more than 0 seconds"):
-        AdviceOptions(budget_seconds=0)
+        AdviceOptions(budget_seconds=seconds)
 
 
 def test_of_several_backbones_the_better_one_is_climbed(textile: ImageDataset) -> None:

@@ -85,7 +85,9 @@ def _described(advice: Advice, ground: Ground, clock: Clock) -> Advice:
     told: dict[str, Any] = {}
     if advice.description.distance is None and advice.description.entropy is None:
         told["description"] = compared_with_source(advice.description, ground)
-    if advice.forecast is None:
+    if (
+        advice.forecast is None and advice.chosen.strategy == "probe"
+    ):  # of a network that is trained, a curve is too dear
         table = ground.table(advice.reading.size)
         read = table.keep(advice.reading.outputs(table.backbone))
         told["forecast"] = forecast(read, options.probe.class_weight, options.seed, clock)

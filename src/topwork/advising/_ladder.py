@@ -143,6 +143,7 @@ class Ladder:
         if not found:
             self.cut_short = True
             return self.skip(BEST_PROBE, "probe", why)
+        found.sort(key=lambda each: (each.reading.size, each.reading.stages))  # the plain one first: it wins a tie
         winner = found[best([each.answers for each in found])]
         self.note(BEST_PROBE, "probe", winner.reading, winner.answers, "cross-validated")
         self.ways += [Way(BEST_PROBE, each.answers, each) for each in found]
@@ -186,7 +187,7 @@ class Ladder:
         """What is expected of a fine-tuning."""
         last, judges = 1 - self.ways[0].answers.accuracy, planned.judges
         found = of_finetuning(last, self.error, planned.images, judges, planned.seconds, again=again)
-        self.enough = None if found.worth else enough_images(last, self.error, judges / planned.images)
+        self.enough = None if found.worth or again else enough_images(last, self.error, judges / planned.images)
         return found
 
     def against(self, planned: Plan | None, outlook: Outlook | None) -> str:

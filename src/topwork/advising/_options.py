@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from topwork.errors import DataError
@@ -29,8 +30,8 @@ class AdviceOptions:
     finetune: FinetuneOptions = field(default_factory=FinetuneOptions)
 
     def __post_init__(self) -> None:
-        if not self.budget_seconds > 0:
-            raise DataError(f"a budget must be more than 0 seconds, not {self.budget_seconds}")
+        if not 0 < self.budget_seconds < math.inf:
+            raise DataError(f"a budget must be more than 0 seconds, and finite, not {self.budget_seconds}")
 
     @property
     def probe(self) -> ProbeOptions:

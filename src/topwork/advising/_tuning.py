@@ -69,7 +69,8 @@ def plan(ground: Ground, unfreeze: Unfreeze, sizes: list[int], left: float) -> P
         each = ground.seconds_an_image(size)
         rest = _SPARE * left + _OPENING + _PASSES * len(ground.dataset) * each
         epoch = images * each * _STEP_COST
-        whole, needed = rest + options.config.epochs * epoch, rest + max(_LEAST, _LEAST_EPOCHS * epoch)
+        whole = rest + options.config.epochs * epoch
+        needed = min(whole, rest + max(_LEAST, _LEAST_EPOCHS * epoch))
         plans.append(Plan(unfreeze, size, images, judges, left, min(left, whole), needed, left - rest))
     enough = [one for one in plans if one.needed <= left]
     return enough[-1] if enough else plans[0]
