@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import threading
@@ -66,7 +67,9 @@ def measured(command: Sequence[str], environment: Mapping[str, str], limit: floa
         done.set()
         watcher.join()
     process.returncode = os.waitstatus_to_exitcode(status)
-    kilobytes = max(peak[0], usage.ru_maxrss)  # the kernel's own peak of the largest process misses no short moment
+    # The kernel's own peak of the largest process misses no short moment, but a process is born with its parent's.
+    inherited = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    kilobytes = max(peak[0], usage.ru_maxrss if usage.ru_maxrss > inherited else 0)
     code = None if over.is_set() else process.returncode
     own = usage.ru_utime + usage.ru_stime
     others = max(0.0, busy - own) / (seconds * (os.cpu_count() or 1))

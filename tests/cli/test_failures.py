@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -260,7 +261,8 @@ def test_ctrl_c_ends_a_fit_plainly_and_leaves_nothing_half(tmp_path: Path, share
         "probe",
     ]
     environ = {**os.environ, "TMPDIR": str(temporary)}
-    with subprocess.Popen(given, stdout=-1, stderr=-1, text=True, env=environ) as process:
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # whoever runs tests in the background ignores it
+    with subprocess.Popen(given, stdout=-1, stderr=-1, text=True, env=environ, preexec_fn=heard) as process:
         # The first features are there, all take torch a minute. Before, libraries are imported; some swallow a Ctrl-C.
         while not any(path.stat().st_size for path in temporary.glob("topwork-*/*")):
             assert process.poll() is None
