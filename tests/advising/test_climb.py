@@ -55,6 +55,8 @@ def test_the_ladder_is_told_whole(climbed: Climbed, textile: ImageDataset) -> No
             assert 0 <= rung.accuracy.low <= rung.accuracy.value <= rung.accuracy.high <= 1
             assert rung.images > 0
             assert rung.milliseconds is None or rung.milliseconds > 0
+    assert advice.runner_up is not None
+    assert advice.rungs[advice.runner_up].strategy == "probe"  # kNN is a baseline, and cannot be chosen
     assert advice.chosen.accuracy is not None
     assert advice.description.images == len(textile.part("train"))
     assert advice.stopped

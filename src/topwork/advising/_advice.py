@@ -21,9 +21,9 @@ class Advice:
         backbone: Which network.
         rungs: The ladder, from cheap to dear, those that were not climbed included.
         choice: Place of the chosen rung; its accuracy is free of the luck of having been chosen.
-        runner_up: Place of the next best; None where nothing else was measured.
+        runner_up: Place of the next best that could be chosen, so never kNN; None where nothing else was measured.
         tie: Whether the two cannot be told apart on these images.
-        reading: What the best head reads of the network.
+        reading: What the chosen head reads of the network; the last features where the choice is no probe.
         cut_short: Whether time was what ended the climb, or left a rung out: with more of it the choice may be another.
         stopped: Why it climbed no further: the number that made it stop.
         enough: Training images with which a fine-tuning that was left out would be expected to pay; None where none was

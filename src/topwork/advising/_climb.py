@@ -85,9 +85,7 @@ def _described(advice: Advice, ground: Ground, clock: Clock) -> Advice:
     told: dict[str, Any] = {}
     if advice.description.distance is None and advice.description.entropy is None:
         told["description"] = compared_with_source(advice.description, ground)
-    if (
-        advice.forecast is None and advice.chosen.strategy == "probe"
-    ):  # of a network that is trained, a curve is too dear
+    if advice.forecast is None and advice.chosen.strategy == "probe":  # a curve of trained networks is too dear
         table = ground.table(advice.reading.size)
         read = table.keep(advice.reading.outputs(table.backbone))
         told["forecast"] = forecast(read, options.probe.class_weight, options.seed, clock)
@@ -135,7 +133,7 @@ def _believed(rung: Rung, ladder: Ladder) -> Rung:
 
 
 def _runner_up(rungs: Sequence[Rung], chosen: int) -> int | None:
-    others = [i for i, rung in enumerate(rungs) if i != chosen and rung.accuracy is not None]
+    others = [i for i, rung in enumerate(rungs) if i != chosen and rung.accuracy is not None and rung.strategy != "knn"]
     return max(others, key=lambda i: rungs[i].accuracy.value, default=None)  # type: ignore[union-attr]
 
 
