@@ -110,7 +110,7 @@ def feature_space(
     """
     _require(projection)
     names = _depths(backbone) if outputs is None else tuple(outputs)
-    drawn = dataset.select(_drawn(len(dataset), _MOST, seed))
+    drawn = dataset.select(_drawn(len(dataset), seed))
     table = extract(drawn, backbone, outputs=names, cache=cache, progress=progress)
     return space_of(table, depths={name: (name,) for name in names}, projection=projection, seed=seed)
 
@@ -120,7 +120,6 @@ def space_of(
     *,
     depths: Mapping[str, Sequence[str]] | None = None,
     projection: Projection = "pca",
-    most: int = _MOST,
     seed: int = 0,
 ) -> FeatureSpace:
     """Lay out images in the plane by features that are there already.
@@ -130,7 +129,6 @@ def space_of(
         depths: Each depth's name and the outputs that it is of; where None, the first, the middle and the last of the
             stages that the table holds, each with all that is there of it.
         projection: As ``feature_space`` takes it.
-        most: Of more images, so many are drawn.
         seed: Of the drawing, and of the projection.
 
     Raises:
@@ -141,7 +139,7 @@ def space_of(
     _require(projection)
     if len(table) < 2 * _NEIGHBOURS:
         raise ExplainError(f"a map needs {2 * _NEIGHBOURS} images that can be read, not {len(table)}")
-    table = table.select(_drawn(len(table), most, seed))
+    table = table.select(_drawn(len(table), seed))
     chosen = _stages(table.outputs) if depths is None else depths
     columns = [_standardised(table.columns(tuple(outputs))) for outputs in chosen.values()]
     return FeatureSpace(
@@ -165,9 +163,9 @@ def _require(projection: str) -> None:
         optional("umap", extra="umap", what="a UMAP projection")
 
 
-def _drawn(count: int, most: int, seed: int) -> npt.NDArray[np.intp]:
+def _drawn(count: int, seed: int) -> npt.NDArray[np.intp]:
     """Rows in their order, of very many some."""
-    return np.sort(np.random.default_rng(seed).permutation(count)[:most])
+    return np.sort(np.random.default_rng(seed).permutation(count)[:_MOST])
 
 
 def _depths(backbone: Backbone) -> tuple[str, ...]:
