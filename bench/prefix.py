@@ -46,6 +46,7 @@ def main() -> None:
     options = parser.parse_args()
     backbone = load(options.backbone, weights=options.weights)
     whole = read(options.data)
+    whole = whole.part("train") if whole.held_out_part else whole
     rows = np.random.default_rng(0).choice(len(whole), min(options.images, len(whole)), replace=False)
     dataset = split(whole.select(np.sort(rows)), test=0.2)
     probe = fit_probe(dataset, backbone, PROBE)
