@@ -63,7 +63,7 @@ class Peer:
 
 # The epochs are the documentation's where that ends within ten minutes on two cores; else as many as end in about five.
 PEERS = (
-    Peer("fastai", "fastai_fine_tune.py", "fastai", {OTHER: ("3",)}, "fine_tune({})"),
+    Peer("fastai", "fastai_fine_tune.py", "fastai", {"hymenoptera": ("3",), OTHER: ("1",)}, "fine_tune({})"),
     Peer(
         "PyTorch's tutorial",
         "pytorch_tutorial.py",
