@@ -32,8 +32,9 @@ from _report import header, table
 from topwork.advising import AdviceOptions, Clock, climb
 from topwork.advising._answers import knn
 from topwork.advising._curve import forecast
-from topwork.advising._grid import depths, larger, train
+from topwork.advising._grid import Trained, depths, larger, train
 from topwork.advising._ground import SAMPLE, Ground
+from topwork.advising._honest import best
 from topwork.advising._rung import Reading
 from topwork.advising._shortlist import scored
 from topwork.backbones import load
@@ -146,7 +147,7 @@ def everything(
 
     Returns:
         Accuracy on the test part by name; what each cheap score says of each reading, on the usual sample; and the
-        reading that the rung of readings ends at when all are cross-validated on all training images.
+        reading that advice's own rule takes when all are cross-validated on all training images.
     """
     ground = Ground(
         dataset, load(), dataclasses.replace(options, finetune=FinetuneOptions(probe=_uncached(options))), say
@@ -154,7 +155,7 @@ def everything(
     found: dict[str, float] = {}
     scores: dict[str, list[float]] = {}
     tests: dict[int, Any] = {}
-    best: Any = None
+    tried: list[tuple[Trained, Any, str]] = []
     for reading in readings(ground):
         trained = train(ground, reading, ground.table(reading.size))
         if reading.size not in tests:
@@ -166,23 +167,25 @@ def everything(
         found[name] = accuracy(fitted)
         said = scored(ground.sample(reading.size, SAMPLE).keep(reading.outputs(ground.backbone)), 0)
         scores[name] = [float(getattr(said, score) or 0.0) for score in SCORES]
-        if best is None or trained.answers.log_loss < best[0]:
-            best = (trained.answers.log_loss, fitted, name)
+        tried.append((trained, fitted, name))
+    tried.sort(key=lambda each: (each[0].reading.size, each[0].reading.stages))
+    _, fitted, name = tried[best([trained.answers for trained, _, _ in tried])]
     found |= neighbours(ground, tests)
     try:
-        found["as-is"] = accuracy(fit_as_is(dataset, ground.backbone, AsIsOptions(way="names")))
+        found["as-is"] = accuracy(fit_as_is(dataset, ground.backbone, AsIsOptions(way="names", cache=False)))
     except Exception as error:
         print(f"  as-is: {error}", file=sys.stderr)
     for unfreeze in ("auto", "all"):
         config = default_config(budget_seconds=budget)
         try:
-            tuned = finetune(dataset, best[1], FinetuneOptions(unfreeze=unfreeze, config=config))
+            asked = FinetuneOptions(unfreeze=unfreeze, config=config, probe=_uncached(options))
+            tuned = finetune(dataset, fitted, asked)
         except Exception as error:  # too few images to set some aside
             print(f"  fine-tuning {unfreeze}: {error}", file=sys.stderr)
             continue
         if tuned.strategy == "finetune":
             found[f"fine-tuning, {unfreeze}"] = accuracy(tuned)
-    return found, scores, best[2]
+    return found, scores, name
 
 
 def readings(ground: Ground) -> list[Reading]:
@@ -311,8 +314,8 @@ def report(rows: list[dict[str, Any]]) -> str:
 def _by_score(row: dict[str, Any]) -> tuple[str, ...]:
     readings = row["scores"]
     picked = [row["truth"][max(readings, key=lambda name: readings[name][place])] for place in range(len(SCORES))]
-    best = max(row["truth"][name] for name in readings)
-    return (row["task"], *(f"{100 * value:.1f}" for value in (*picked, row["chosen"], best)))
+    highest = max(row["truth"][name] for name in readings)
+    return (row["task"], *(f"{100 * value:.1f}" for value in (*picked, row["chosen"], highest)))
 
 
 def _forecast(found: dict[str, Any] | None) -> str:

@@ -136,13 +136,15 @@ def test_an_image_or_two_a_class_end_at_a_probe(tmp_path: Path, shared_cache: Pa
 
 
 def test_one_class_in_a_hundred_is_not_taken_for_an_answer(tmp_path: Path, shared_cache: Path) -> None:
-    """Whoever always says "cloth" is right 99 times of 100: that is the chance it is held against."""
+    """Whoever always says "cloth" is right 98 times of 100, and no accuracy beats that beyond chance: rank does."""
     easy = read(easy_folder(tmp_path / "rare", count=100))
     cloth = easy.labels == easy.labels[-1]
     kept = np.flatnonzero(cloth | (np.cumsum(~cloth) <= 2))
     rare = easy.select(kept[: 2 + 98])
     advice = climb(dataclasses.replace(rare, parts=np.full(len(rare), "train")), [SMALL], OPTIONS).advice
     assert advice.chance == pytest.approx(0.98)
+    assert advice.learnable
+    assert not any("Nothing has been learnt" in each for each in advice.changes)
     assert advice.chosen.strategy == "probe"
     assert advice.chosen.accuracy is not None
     assert json.dumps(advice.to_dict(), allow_nan=False)
@@ -160,7 +162,6 @@ def test_a_thousand_classes_of_two_images_are_climbed(shared_cache: Path) -> Non
     advice = climb(dataset, [network], options).advice
     assert advice.chosen.accuracy is not None
     assert advice.chosen.accuracy.low > 2 * advice.chance
-    assert advice.seconds < 300  # a rung that has begun is finished; the next is not begun
     assert len(json.dumps(advice.to_dict(), allow_nan=False)) < 1e6
 
 

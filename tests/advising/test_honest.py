@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from topwork.advising import Answers
-from topwork.advising._honest import accuracy_of_best, best
+from topwork.advising._honest import accuracy_of_best, best, goes_with_labels
 
 
 def answers(right: float, count: int = 200, *, seed: int = 0, trained: bool = True) -> Answers:
@@ -54,3 +54,23 @@ def test_where_nothing_was_judged_the_first_is_taken() -> None:
     none = Answers(np.zeros(3, np.bool_), np.zeros(3), np.zeros(3, np.bool_))
     assert best([none, none]) == 0
     assert np.isnan(accuracy_of_best([none, none], 0))
+
+
+def named(labels: np.ndarray, seed: int, shift: float) -> np.ndarray:
+    """Logits (N, 2) of noise, with the right class's raised."""
+    logits = np.random.default_rng(seed).normal(size=(len(labels), 2)).astype(np.float32)
+    logits[np.arange(len(labels)), labels] += shift
+    return logits
+
+
+def test_a_rare_class_that_is_told_apart_was_learnt() -> None:
+    rare = (np.arange(100) >= 98).astype(np.int64)
+    assert goes_with_labels(named(rare, 0, 6.0), rare, 0)
+    always = np.repeat(np.float32([[4.0, 0.0]]), 100, axis=0)  # right 98 times of 100, and nothing was learnt
+    assert not goes_with_labels(always, rare, 0)
+
+
+def test_of_answers_to_nothing_few_are_taken_for_learning() -> None:
+    labels = np.random.default_rng(7).integers(0, 2, 60)
+    assert sum(goes_with_labels(named(labels, seed, 0.0), labels, seed) for seed in range(100)) <= 4
+    assert not goes_with_labels(np.zeros((0, 2), np.float32), np.zeros(0, np.int64), 0)

@@ -34,7 +34,7 @@ def test_the_largest_size_that_there_is_time_for_is_taken() -> None:
     assert found == [224, 256, 320]
     planned = plan(ground(), "auto", sizes, 300)
     assert (planned.images, planned.judges) == (850, 150)
-    assert planned.training < 270
+    assert 30 < planned.beside < 100
 
 
 def test_a_part_val_judges_where_test_measures() -> None:
@@ -47,7 +47,7 @@ def test_too_little_time_is_seen_before_it_is_spent() -> None:
     assert found.needed > found.left
     assert found.seconds == 20
     slow = plan(ground(seconds=20e-3), "auto", [224], 300)  # an epoch takes 100 seconds, one is worth nothing
-    assert slow.needed > slow.left > slow.training > 100
+    assert slow.needed > slow.left > slow.left - slow.beside > 100
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[FinetuneOptions]:
     return seen
 
 
-PLAN = Plan("auto", 256, 850, 150, 300.0, 200.0, 60.0, 150.0)
+PLAN = Plan("auto", 256, 850, 150, left=300.0, seconds=200.0, needed=60.0, beside=50.0)
 START: Any = SimpleNamespace(reading=None, fitted=None)
 
 
@@ -76,11 +76,16 @@ def test_fault_43_a_training_that_was_broken_off_is_gone_on_with(tmp_path: Path,
     place = tmp_path / "auto-256"
     place.mkdir()
     (place / "checkpoint-00000001.safetensors").touch()
-    tuned(ground(), PLAN, START, lambda text: None, keeper(tmp_path))
+    tuned(ground(), PLAN, START, 200, lambda text: None, keeper(tmp_path))
     assert [(each.checkpoint, each.resume) for each in calls] == [(place, True)]
-    assert calls[0].config.budget_seconds == 150
-    tuned(ground(), PLAN, START, lambda text: None, keeper(tmp_path / "other"))
+    tuned(ground(), PLAN, START, 200, lambda text: None, keeper(tmp_path / "other"))
     assert not calls[1].resume
+
+
+def test_what_its_start_took_is_taken_from_the_training(calls: list[FinetuneOptions]) -> None:
+    for left in (200, 120, 10):
+        tuned(ground(), PLAN, START, left, lambda text: None, None)
+    assert [each.config.budget_seconds for each in calls] == [150, 70, 1]
 
 
 def test_a_checkpoint_of_another_training_is_left(
@@ -97,8 +102,8 @@ def test_a_checkpoint_of_another_training_is_left(
         return SimpleNamespace(notes=(f"{INTERRUPTED} 2 epochs",))
 
     monkeypatch.setattr(_tuning, "finetune", finetune)
-    tuned(ground(), PLAN, START, lambda text: None, keeper(tmp_path))
+    tuned(ground(), PLAN, START, 200, lambda text: None, keeper(tmp_path))
     assert [each.resume for each in calls] == [True, False]
     monkeypatch.setattr(_tuning, "probe_of", lambda *given: None)
-    tuned(ground(), PLAN, START, lambda text: None, None)
+    tuned(ground(), PLAN, START, 200, lambda text: None, None)
     assert calls[-1].checkpoint is None

@@ -41,9 +41,15 @@ def test_minutes_have_a_price() -> None:
 
 
 def test_enough_images_are_where_it_begins_to_pay() -> None:
-    enough = enough_images(0.23, 0.08, 0.18)
+    enough = enough_images(0.23, 0.08, 0.18, 1)
     assert enough is not None
     assert 100 < enough < 1000
     assert of_finetuning(0.23, 0.08, enough, round(0.18 * enough), 0, again=False).worth
     assert not of_finetuning(0.23, 0.08, enough // 2, round(0.18 * enough / 2), 0, again=False).worth
-    assert enough_images(0.04, 0.04, 0.18) is None  # earlier stages mend nothing, however many images there are
+    assert enough_images(0.04, 0.04, 0.18, 1.18) is None  # earlier stages mend nothing, however many images there are
+
+
+def test_those_that_judge_are_counted_where_they_are_set_aside_of_the_training_images() -> None:
+    apart, together = enough_images(0.23, 0.08, 0.18, 1), enough_images(0.23, 0.08, 0.18, 1.18)
+    assert apart is not None
+    assert together == pytest.approx(1.18 * apart, rel=0.1)

@@ -196,9 +196,9 @@ def test_places_follow_the_logarithm() -> None:
 
 
 STOPPED = (
-    "fine-tuning, last stages: expected to gain 0.4 points (12% of the 3.9% errors that are left, since earlier stages "
-    "mended 25% of the last one's and there are 244 images to learn from), not more than the 1.2 that 49 images can "
-    "tell from chance"
+    "fine-tuning, last stages: expected to gain 0.4 points (12% of the 3.9% errors that are left, since the best of "
+    "the other ways mended 25% of the plain probe's and there are 244 images to learn from), not more than the 1.2 "
+    "that 49 images can tell from chance"
 )
 
 
@@ -212,8 +212,8 @@ STOPPED = (
         (
             "reason",
             STOPPED,
-            "미세 조정, 마지막 스테이지들: 예상 이득이 0.4%p로(남은 오류 3.9% 중 12%: 앞쪽 스테이지가 마지막 "
-            "스테이지의 오류를 25% 줄였고 학습 이미지가 244장), 이미지 49장으로 우연과 구별할 수 있는 "
+            "미세 조정, 마지막 스테이지들: 예상 이득이 0.4%p로(남은 오류 3.9% 중 12%: 다른 방식 중 가장 "
+            "나은 것이 기본 프로브의 오류를 25% 줄였고 학습 이미지가 244장), 이미지 49장으로 우연과 구별할 수 있는 "
             "1.2%p를 넘지 못함",
         ),
         ("reason", "kNN: <b>{x}</b> {y}", "최근접 이웃(kNN): <b>{x}</b> {y}"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from topwork.backbones import load
 from topwork.data import ImageDataset, read, split
 from topwork.errors import BackboneError, DataError
 from topwork.features import extract
-from topwork.strategies import AsIsOptions, OwnClasses, as_is_head, fit_as_is
+from topwork.strategies import AsIsOptions, OwnClasses, as_is_head, as_is_of, fit_as_is
 
 
 def own(photos: list[Path]) -> dict[Path, int]:
@@ -66,6 +67,22 @@ def test_a_map_is_learnt_where_the_names_say_nothing(easy: ImageDataset) -> None
     test = found.table.part("test")
     said = found.head.probabilities(test.values).argmax(axis=1)
     assert said.tolist() == test.dataset.labels.tolist()
+
+
+@pytest.mark.parametrize("outputs", ["last", "all"])
+def test_features_that_are_there_are_not_taken_again(
+    pictures: ImageDataset, outputs: Literal["last", "all"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = dataclasses.replace(pictures, classes=("Dogs", "artefact"))
+    anew, options = fit_as_is(dataset, load(), AsIsOptions()), AsIsOptions(way="names")
+    table = extract(dataset, load(), outputs=load().outputs(outputs))
+    monkeypatch.delattr("topwork.strategies._as_is.extract")
+    found = as_is_of(table, options)
+    assert found.covers == anew.covers
+    assert found.table.outputs == anew.table.outputs
+    np.testing.assert_allclose(
+        found.head.probabilities(found.table.values), anew.head.probabilities(anew.table.values), atol=1e-6
+    )
 
 
 def test_the_held_out_part_has_no_say(easy: ImageDataset) -> None:

@@ -15,7 +15,7 @@ from topwork.errors import BackboneError, DataError
 from topwork.evaluate import log_loss
 from topwork.features import FeatureTable, Progress, extract
 from topwork.heads import BlendHead, LinearHead, TextHead
-from topwork.strategies import ProbeOptions, ZeroShotOptions, fit_probe, fit_zero_shot, words_alone
+from topwork.strategies import ProbeOptions, ZeroShotOptions, fit_probe, fit_zero_shot, words_alone, zero_shot_of
 from topwork.strategies._zero_shot import _alone
 
 
@@ -54,6 +54,20 @@ def test_classes_it_has_never_seen_are_named(
     assert right(found.head, unseen, backbone) > 0.85
     assert found.prompts[0][:2] == ("blue four", "a photo of a blue four.")
     assert found.cv_accuracy is None  # no part of these data is for training
+
+
+def test_features_that_are_there_are_not_taken_again(
+    unseen: ImageDataset, backbone: Backbone, options: ZeroShotOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anew = fit_zero_shot(unseen, backbone, options)
+    table = extract(unseen, backbone, outputs=backbone.outputs("all"))
+    monkeypatch.delattr("topwork.strategies._zero_shot.extract")
+    found = zero_shot_of(table, options)
+    assert found.prompts == anew.prompts
+    assert found.table.outputs == (EMBEDDING,)
+    np.testing.assert_allclose(
+        found.head.probabilities(found.table.values), anew.head.probabilities(anew.table.values), atol=1e-6
+    )
 
 
 def test_they_are_named_among_all_classes_too(

@@ -26,10 +26,10 @@ class Advice:
         reading: What the chosen head reads of the network; the last features where the choice is no probe.
         cut_short: Whether time was what ended the climb, or left a rung out: with more of it the choice may be another.
         stopped: Why it climbed no further: the number that made it stop.
-        enough: Training images with which a fine-tuning that was left out would be expected to pay; None where none was
-            left out, or no number would do.
+        enough: Training images, those that judge included, with which a fine-tuning that was left out would be expected
+            to pay; None where none was left out, or no number would do.
         chance: Accuracy of always naming the largest class.
-        learnable: Whether the choice is better than that, beyond chance.
+        learnable: Whether the choice is better than that, beyond chance, or a rare class was learnt.
         description: Of the data.
         forecast: Of more images; None where there were too few to tell, or no time.
         shortlist: Of several backbones.

@@ -13,15 +13,25 @@ from topwork.advising._describe import compared_with_source, describe
 from topwork.advising._grid import Trained, train
 from topwork.advising._ground import Ground
 from topwork.advising._keep import Keeper
-from topwork.advising._ladder import ORDER, Ladder
+from topwork.advising._ladder import BY_NAME, ORDER, Ladder
 from topwork.advising._options import AdviceOptions
 from topwork.advising._rung import Rung, expected
 from topwork.advising._shortlist import Shortlisted, chosen_ground
-from topwork.advising._starts import as_is_options, zero_shot_options
 from topwork.advising._words import changes
 from topwork.backbones import Backbone
 from topwork.data import ImageDataset
-from topwork.strategies import Announce, AsIs, Finetuned, Probe, Trial, ZeroShot, fit_as_is, fit_zero_shot, probe_of
+from topwork.strategies import (
+    Announce,
+    AsIs,
+    Finetuned,
+    Probe,
+    Trial,
+    ZeroShot,
+    ZeroShotOptions,
+    as_is_of,
+    probe_of,
+    zero_shot_of,
+)
 
 Fitted = Probe | Finetuned | AsIs | ZeroShot
 
@@ -32,8 +42,8 @@ class Climbed:
 
     Attributes:
         advice: What it has shown.
-        fitted: Makes what stands on the chosen rung, for the whole data set; nothing that the climb has computed is
-            computed again.
+        fitted: Makes what stands on the chosen rung, for the whole data set. No rung is measured again; of advice that
+            was kept by an earlier process, the chosen head is fitted again on features from the cache.
     """
 
     advice: Advice
@@ -162,9 +172,9 @@ def fitted(advice: Advice, ground: Ground, tuned: Finetuned | None, trained: Tra
         return replace(tuned, trials=(*trials, *tuned.trials))
     strategy = advice.chosen.strategy
     if strategy == "as-is":
-        return fit_as_is(ground.dataset, ground.backbone, as_is_options(ground.options), announce=say)
+        return as_is_of(ground.whole(ground.own), BY_NAME)
     if strategy == "zero-shot":
-        found = fit_zero_shot(ground.dataset, ground.backbone, zero_shot_options(ground.options), announce=say)
+        found = zero_shot_of(ground.whole(ground.own), ZeroShotOptions(), announce=say)
         return replace(found, trials=trials)
     head = trained or train(ground, advice.reading, ground.table(advice.reading.size))
     return probe_of(ground.whole(head.reading), head.fitted, trials)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from topwork.advising._rung import Answers
 
 _DRAWS = 200
+_SHUFFLES, _CHANCE = 499, 0.01
 _TIE, _PROOF = 1.0, 3.0  # standard errors of a paired difference
 
 
@@ -66,6 +67,31 @@ def accuracy_of_best(answers: Sequence[Answers], seed: int) -> float:
         if others.size:
             found.append(float(answers[best(answers, drawn)].hits[others].mean()))
     return min(float(np.mean(found)), alone.accuracy) if found else alone.accuracy
+
+
+def goes_with_labels(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], seed: int) -> bool:
+    """Whether held-out answers suit the labels better than shuffled ones, by their mean log loss.
+
+    Accuracy cannot tell that a rare class was learnt: whoever never names it is right nearly always. A shuffle can: the
+    answers stay, and with them how often each class is named.
+
+    Source: Good 2005, "Permutation, Parametric and Bootstrap Tests of Hypotheses"; ``sklearn.model_selection.
+    permutation_test_score`` fits anew for every shuffle, this does not.
+
+    Args:
+        logits: (N, C), of a head that had not learnt from these images.
+        labels: (N,).
+        seed: Of the shuffles.
+
+    Returns:
+        True where at most one shuffle in a hundred does as well.
+    """
+    if not labels.size:
+        return False
+    rng, rows = np.random.default_rng(seed), np.arange(labels.size)
+    found = logits[rows, labels].mean()  # the rest of the log loss is the same, whatever the labels are
+    shuffled = [logits[rows, rng.permutation(labels)].mean() for _ in range(_SHUFFLES)]
+    return bool((1 + np.sum(shuffled >= found)) / (1 + _SHUFFLES) <= _CHANCE)
 
 
 def _shared(answers: Sequence[Answers]) -> npt.NDArray[np.intp]:

@@ -9,16 +9,23 @@ from topwork.advising._answers import crossed, knn, of_head
 from topwork.advising._clock import Clock
 from topwork.advising._grid import Trained, depths, halved, larger, train
 from topwork.advising._ground import Ground
-from topwork.advising._honest import accuracy_of_best, best
+from topwork.advising._honest import accuracy_of_best, best, goes_with_labels
 from topwork.advising._keep import Keeper
 from topwork.advising._rung import Answers, Measured, Reading, Rung, RungStrategy, expected
-from topwork.advising._starts import as_is_options, zero_shot_options
 from topwork.advising._tuning import Plan, gain, plan, rung_of, tuned
 from topwork.advising._worth import Outlook, enough_images, of_finetuning, of_readings
 from topwork.backbones import has_text
 from topwork.errors import TopworkError
 from topwork.evaluate import wilson_interval
-from topwork.strategies import INTERRUPTED, Announce, Finetuned, fit_as_is, fit_zero_shot
+from topwork.strategies import (
+    INTERRUPTED,
+    Announce,
+    AsIsOptions,
+    Finetuned,
+    ZeroShotOptions,
+    as_is_of,
+    zero_shot_of,
+)
 
 if TYPE_CHECKING:
     from topwork.strategies._tunable import Unfreeze
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
 AS_IS, ZERO_SHOT, KNN = "as-is", "zero-shot", "kNN"
 PROBE, BEST_PROBE = "probe, last features", "probe, best reading"
 FINETUNING, FINETUNING_ALL = "fine-tuning, last stages", "fine-tuning, all stages"
+BY_NAME = AsIsOptions(way="names")  # a learnt map is a head like others, with less to learn from
 ORDER = (AS_IS, ZERO_SHOT, KNN, PROBE, BEST_PROBE, FINETUNING, FINETUNING_ALL)
 
 _SECONDS_A_SIZE = 12.0  # to convert a network for another size; its extraction comes on top
@@ -65,6 +73,7 @@ class Ladder:
         self.rungs: list[Rung] = []
         self.ways: list[Way] = []
         self.tuned: Finetuned | None = None
+        self.gained = 0.0  # accuracy of what was fine-tuned over that of the best head
         self.tuned_rung: str | None = None
         self.stopped = ""
         self.cut_short = False
@@ -107,9 +116,8 @@ class Ladder:
 
     def as_is(self) -> None:
         """The network's own classes, where the user's names mean something to it."""
-        images, backbone = self.ground.train.dataset, self.ground.backbone
         try:
-            found = fit_as_is(images, backbone, as_is_options(self.ground.options), announce=self.say)
+            found = as_is_of(self.ground.train, BY_NAME)
         except TopworkError as error:
             return self.skip(AS_IS, "as-is", error.message)
         answers = of_head(found.head, found.table)
@@ -121,9 +129,8 @@ class Ladder:
         """The classes' names, as an image-text model understands them."""
         if not has_text(self.ground.backbone.name):
             return self.skip(ZERO_SHOT, "zero-shot", f"{self.ground.backbone.name} knows no words")
-        images, backbone = self.ground.train.dataset, self.ground.backbone
         try:
-            found = fit_zero_shot(images, backbone, zero_shot_options(self.ground.options), announce=self.say)
+            found = zero_shot_of(self.ground.train, ZeroShotOptions(), announce=self.say)
         except TopworkError as error:
             return self.skip(ZERO_SHOT, "zero-shot", error.message)
         answers = of_head(found.head, found.table)
@@ -152,8 +159,10 @@ class Ladder:
     def affordable_sizes(self) -> tuple[list[int], float]:
         """Sizes that there is time to try, the network's own first, and the seconds that they take."""
         sizes, seconds = [self.ground.size], _SECONDS_OF_HEADS
+        own = self.ground.size
         for size in larger(self.ground):
-            more = _SECONDS_A_SIZE + len(self.ground.train) * self.ground.seconds_an_image(self.ground.size)
+            an_image = self.ground.seconds_an_image(own) * (size / own) ** 2
+            more = _SECONDS_A_SIZE + len(self.ground.train) * an_image
             if seconds + more <= self.clock.left:
                 sizes, seconds = [*sizes, size], seconds + more
             else:
@@ -170,24 +179,25 @@ class Ladder:
             return self.end(name, against)
         try:
             start = self.start(planned.size)
-            found = tuned(self.ground, planned, start, self.say, self.keeper)
+            found = tuned(self.ground, planned, start, self.clock.left, self.say, self.keeper)
         except TopworkError as error:  # such as too few images, or groups of them, to set any aside
             return self.end(name, error.message)
         reading = start.reading
         self.cut_short |= planned.seconds >= planned.left or INTERRUPTED in " ".join(found.notes)
         self.rungs.append(rung_of(found, reading, name, self.clock.lap(), self.ground.milliseconds(reading.size)))
-        lead = self.leader.answers.accuracy - start.answers.accuracy
-        if found.strategy == "finetune" and gain(found) > max(lead, self.gained):
-            self.tuned, self.tuned_rung = found, name
+        ahead = gain(found) - (self.leader.answers.accuracy - start.answers.accuracy)
+        if found.strategy == "finetune" and ahead > self.gained:
+            self.tuned, self.tuned_rung, self.gained = found, name, ahead
         else:
-            self.stopped = f"{name}: {outlook.words}; it gained {100 * gain(found):.1f}"
+            self.stopped = f"{name}: {outlook.words}; it gained {100 * (ahead - self.gained):.1f}"
         return None
 
     def outlook(self, planned: Plan, *, again: bool) -> Outlook:
         """What is expected of a fine-tuning."""
         last, judges = 1 - self.ways[0].answers.accuracy, planned.judges
         found = of_finetuning(last, self.error, planned.images, judges, planned.seconds, again=again)
-        self.enough = None if found.worth or again else enough_images(last, self.error, judges / planned.images)
+        shares = judges / planned.images, len(self.ground.train) / planned.images
+        self.enough = None if found.worth or again else enough_images(last, self.error, *shares)
         return found
 
     def against(self, planned: Plan | None, outlook: Outlook | None) -> str:
@@ -221,11 +231,6 @@ class Ladder:
         return ways[best([way.answers for way in ways])]
 
     @property
-    def gained(self) -> float:
-        """By a fine-tuning, over the probe it started from."""
-        return gain(self.tuned) if self.tuned else 0.0
-
-    @property
     def error(self) -> float:
         """Share of images that the best way so far gets wrong."""
         return max(0.0, 1 - self.leader.answers.accuracy - self.gained)
@@ -237,9 +242,18 @@ class Ladder:
         return float(counts.max() / counts.sum())
 
     def learnable(self) -> bool:
-        """Whether the best way names more images right than always naming the largest class would, beyond chance."""
+        """Whether anything was learnt, beyond chance.
+
+        Either the best way names more images right than always naming the largest class would, or the plain probe's
+        answers suit the labels better than they suit shuffled ones, which tells of a rare class too.
+        """
         images = int(self.leader.answers.held.sum())
-        return images > 0 and wilson_interval(round(self.honest() * images), images)[0] > self.chance
+        if images and wilson_interval(round(self.honest() * images), images)[0] > self.chance:
+            return True
+        plain = self.ways[0].trained
+        assert plain is not None
+        held = plain.fitted.held_out
+        return goes_with_labels(plain.fitted.oof_logits[held], self.ground.labels[held], self.ground.options.seed)
 
     def start(self, size: int) -> Trained:
         """The head that a fine-tuning at a size starts from, and must beat: it reads what the best one reads."""
@@ -268,6 +282,7 @@ class Ladder:
     ) -> None:
         """A rung that was measured."""
         known, images = answers.held.any(), int(answers.held.sum())
+        milliseconds = self.ground.milliseconds(reading.size) if self.clock.left else None
         self.rungs.append(
             Rung(
                 name=name,
@@ -278,7 +293,7 @@ class Ladder:
                 images=images,
                 measured=measured if known else "",
                 seconds=self.clock.lap(),
-                milliseconds=self.ground.milliseconds(reading.size) if self.clock.left else None,
+                milliseconds=milliseconds,
                 note="" if known else "too few images to hold any out",
             )
         )

@@ -49,8 +49,7 @@ def chosen_ground(
     """The ground on the best backbone, and how it was found.
 
     No single score is to be trusted alone (docs/decisions/advice.md), so the finalists are those with the best mean
-    rank in all four; among them the probe with the lowest log loss on all training images wins. Only one ground is held
-    at a time.
+    rank in all four; among them the probe with the lowest log loss on all training images wins.
 
     Raises:
         DataError: A backbone comes twice, or there is none.

@@ -36,7 +36,7 @@ class Plan:
         left: Seconds of the budget.
         seconds: What it would take, as far as there is time.
         needed: What the least of it would take.
-        training: Of ``seconds``, what is left for the training itself.
+        beside: Seconds to keep for what comes beside the training itself.
     """
 
     unfreeze: Unfreeze
@@ -46,7 +46,7 @@ class Plan:
     left: float
     seconds: float
     needed: float
-    training: float
+    beside: float
 
 
 def plan(ground: Ground, unfreeze: Unfreeze, sizes: list[int], left: float) -> Plan:
@@ -71,17 +71,28 @@ def plan(ground: Ground, unfreeze: Unfreeze, sizes: list[int], left: float) -> P
         epoch = images * each * _STEP_COST
         whole = rest + options.config.epochs * epoch
         needed = min(whole, rest + max(_LEAST, _LEAST_EPOCHS * epoch))
-        plans.append(Plan(unfreeze, size, images, judges, left, min(left, whole), needed, left - rest))
+        plans.append(Plan(unfreeze, size, images, judges, left, min(left, whole), needed, rest))
     enough = [one for one in plans if one.needed <= left]
     return enough[-1] if enough else plans[0]
 
 
-def tuned(ground: Ground, planned: Plan, start: Trained, announce: Announce, keeper: Keeper | None) -> Finetuned:
-    """Fine-tune as planned from a head of that size; a training that was broken off is gone on with."""
+def tuned(
+    ground: Ground, planned: Plan, start: Trained, left: float, announce: Announce, keeper: Keeper | None
+) -> Finetuned:
+    """Fine-tune as planned from a head of that size; a training that was broken off is gone on with.
+
+    Args:
+        ground: The images.
+        planned: What to train.
+        start: The head.
+        left: Seconds of the budget, now that there is such a head.
+        announce: Called with what begins.
+        keeper: Where checkpoints go; None keeps none.
+    """
     from topwork.train import CheckpointError, remove_checkpoints
 
     options = ground.options.finetune
-    config = options.config.model_copy(update={"budget_seconds": max(1.0, planned.training)})
+    config = options.config.model_copy(update={"budget_seconds": max(1.0, left - planned.beside)})
     place = keeper.training(f"{planned.unfreeze}-{planned.size}") if keeper else None
     asked = replace(options, config=config, unfreeze=planned.unfreeze, checkpoint=place)
     probe = probe_of(ground.whole(start.reading), start.fitted, ())

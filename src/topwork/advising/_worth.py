@@ -57,9 +57,9 @@ def of_readings(error: float, seconds: float) -> Outlook:
 def of_finetuning(last: float, error: float, images: int, judges: int, seconds: float, *, again: bool) -> Outlook:
     """A fine-tuning.
 
-    How far the last features fit these images is told by how many of their errors a head mends that reads earlier
-    stages too: none, and the network's top suits the images as it is; most, and the top was made for other images,
-    which training can mend. How much of that a training reaches grows with the images.
+    How far the last features fit these images is told by how many of their errors another reading mends, of earlier
+    stages or of a larger input: none, and the network's top suits the images as it is; most, and the top was made for
+    other images, which training can mend. How much of that a training reaches grows with the images.
 
     Args:
         last: Error of a head on the network's last features, 0 to 1.
@@ -77,27 +77,29 @@ def of_finetuning(last: float, error: float, images: int, judges: int, seconds: 
     return Outlook(
         share * error,
         max(price, noise),
-        f"{share:.0%} of the {error:.1%} errors that are left, since earlier stages mended {mended:.0%} of the last "
-        f"one's and there are {images} images to learn from",
+        f"{share:.0%} of the {error:.1%} errors that are left, since the best of the other ways mended {mended:.0%} of "
+        f"the plain probe's and there are {images} images to learn from",
         f"{_duration(seconds)} must gain" if price >= noise else f"{judges} images can tell from chance",
     )
 
 
-def enough_images(last: float, error: float, judges: float) -> int | None:
-    """Images to learn from with which a fine-tuning would be expected to gain what its judges can tell from chance.
+def enough_images(last: float, error: float, judges: float, part: float) -> int | None:
+    """Training images with which a fine-tuning would be expected to gain what its judges can tell from chance.
 
     Args:
         last: As of ``of_finetuning``.
         error: Likewise.
         judges: Images that judge, for each that is learnt from.
+        part: Training images, for each that is learnt from: more than one where some of them judge.
 
     Returns:
         Two digits of it; None where a million would not do.
     """
     for images in (round(10 ** (power / 20)) for power in range(20, 121)):
         if of_finetuning(last, error, images, max(1, round(judges * images)), 0, again=False).worth:
-            step = int(10 ** (len(str(images)) - 2))
-            return -(-images // step) * step
+            training = math.ceil(part * images)
+            step = int(10 ** (len(str(training)) - 2))
+            return -(-training // step) * step
     return None
 
 

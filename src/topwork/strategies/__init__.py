@@ -1,6 +1,6 @@
 """Strategies: the rungs of the ladder. In: a data set with parts, a backbone. Out: a head, what it reads, and why."""
 
-from topwork.strategies._as_is import AsIs, AsIsOptions, Way, as_is_head, fit_as_is
+from topwork.strategies._as_is import AsIs, AsIsOptions, Way, as_is_head, as_is_of, fit_as_is
 from topwork.strategies._class_map import read_class_map
 from topwork.strategies._compare import ClassWeight, Trial, fit_head, held_out_losses
 from topwork.strategies._crossed import FitHead, out_of_fold
@@ -11,7 +11,7 @@ from topwork.strategies._probe import Announce, Probe, ProbeOptions, fit_probe, 
 from topwork.strategies._prompts import TEMPLATES, read_descriptions, read_templates
 from topwork.strategies._several import fit_best_probe
 from topwork.strategies._unseen import Unseen, novelty_of
-from topwork.strategies._zero_shot import Words, ZeroShot, ZeroShotOptions, fit_zero_shot, words_alone
+from topwork.strategies._zero_shot import Words, ZeroShot, ZeroShotOptions, fit_zero_shot, words_alone, zero_shot_of
 
 __all__ = [
     "INTERRUPTED",
@@ -35,6 +35,7 @@ __all__ = [
     "ZeroShot",
     "ZeroShotOptions",
     "as_is_head",
+    "as_is_of",
     "default_config",
     "finetune",
     "fit_as_is",
@@ -52,4 +53,5 @@ __all__ = [
     "stratified_order",
     "ways_to_fit",
     "words_alone",
+    "zero_shot_of",
 ]

@@ -92,17 +92,33 @@ def fit_as_is(
         DataError: The given map is wrong, the names were to do and do not, or there is nothing to learn a map from.
         BackboneError: The network has no such classifier.
     """
-    meeting = _meet(dataset.classes, options)
-    layer = classifier(backbone)
-    progress = announce("features") if announce else None
+    meeting, layer = _meet(dataset.classes, options), classifier(backbone)
     table = extract(
         dataset,
         backbone if options.fit == "auto" else backbone.replace(fit=options.fit),
         outputs=(EMBEDDING,),
         engine=options.engine,
         cache=options.cache,
-        progress=progress,
+        progress=announce("features") if announce else None,
     )
+    return _met(table, meeting, layer)
+
+
+def as_is_of(table: FeatureTable, options: AsIsOptions) -> AsIs:
+    """The same on features that are there.
+
+    Args:
+        table: With the network's own pooled features.
+        options: Which way; of what shapes the features nothing is heeded.
+
+    Raises:
+        DataError: As of ``fit_as_is``.
+        BackboneError: Likewise.
+    """
+    return _met(table.keep((EMBEDDING,)), _meet(table.dataset.classes, options), classifier(table.backbone))
+
+
+def _met(table: FeatureTable, meeting: _Meeting, layer: Classifier) -> AsIs:
     if meeting.groups is not None:
         head = map_classes(layer.weight, layer.bias, meeting.groups)
         return AsIs(head, table, meeting.way, tuple(map(len, meeting.groups)), meeting.reason, _answers(head, table))

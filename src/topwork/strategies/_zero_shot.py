@@ -120,19 +120,36 @@ def fit_zero_shot(
         MissingExtraError: open_clip is not installed.
     """
     say = announce or (lambda text: None)
-    told = _told(dataset.classes, options)
-    say("texts")
-    tower = text_tower(backbone, options.text, offline=options.offline)
-    words = _head(tower, told)
+    words = _words(dataset.classes, backbone, options, say)
     sized = backbone if options.fit == "auto" else backbone.replace(fit=options.fit)
     table = extract(
         dataset, sized, outputs=(EMBEDDING,), engine=options.engine, cache=options.cache, progress=say("features")
     )
-    train = table.part("train")
-    source = (tower.source, tower.revision, tower.sha256)
+    return _answering(words, table, options)
+
+
+def zero_shot_of(table: FeatureTable, options: ZeroShotOptions, *, announce: Announce | None = None) -> ZeroShot:
+    """The same on features that are there.
+
+    Args:
+        table: With the network's own pooled features.
+        options: What to say of the classes; of what shapes the features nothing is heeded.
+        announce: As of ``fit_zero_shot``.
+
+    Raises:
+        DataError: As of ``fit_zero_shot``.
+        BackboneError: Likewise.
+        MissingExtraError: Likewise.
+    """
+    words = _words(table.dataset.classes, table.backbone, options, announce or (lambda text: None))
+    return _answering(words, table.keep((EMBEDDING,)), options)
+
+
+def _answering(words: Words, table: FeatureTable, options: ZeroShotOptions) -> ZeroShot:
+    train, told, source = table.part("train"), words.prompts, words.source
     if len(train) == 0:
-        return ZeroShot(words, table, (), None, None, told, source, _no_blend(train, options))
-    alone = _alone(words, train, calibrate=options.calibrate)
+        return ZeroShot(words.head, table, (), None, None, told, source, _no_blend(train, options))
+    alone = _alone(words.head, train, calibrate=options.calibrate)
     reason = _no_blend(train, options)
     if not options.blend or reason:
         unseen = from_logits("training", training_rows(table), alone.logits)
@@ -175,14 +192,14 @@ def words_alone(labels: Sequence[str], backbone: Backbone, options: ZeroShotOpti
         MissingExtraError: open_clip is not installed.
     """
     chosen = dataclasses.replace(options or ZeroShotOptions(), labels=None)
-    classes = label_names(labels)
-    told = _told(classes, chosen)
-    tower = text_tower(backbone, chosen.text, offline=chosen.offline)
-    return Words(_head(tower, told), classes, told, (tower.source, tower.revision, tower.sha256))
+    return _words(label_names(labels), backbone, chosen, lambda text: None)
 
 
-def _told(classes: Sequence[str], options: ZeroShotOptions) -> tuple[tuple[str, ...], ...]:
-    return prompts(classes, labels=options.labels, descriptions=options.descriptions, templates=options.templates)
+def _words(classes: Sequence[str], backbone: Backbone, options: ZeroShotOptions, say: Announce) -> Words:
+    told = prompts(classes, labels=options.labels, descriptions=options.descriptions, templates=options.templates)
+    say("texts")
+    tower = text_tower(backbone, options.text, offline=options.offline)
+    return Words(_head(tower, told), tuple(classes), told, (tower.source, tower.revision, tower.sha256))
 
 
 def _head(tower: TextTower, told: Sequence[Sequence[str]]) -> TextHead:

@@ -49,9 +49,9 @@ TEXTS: dict[str, tuple[str, str]] = {
         "예상 이득이 {gain}%p로({because}), {unless} {least}%p를 넘음",
     ),
     "because_stages": (
-        "{share} of the {error} errors that are left, since earlier stages mended {mended} of the last one's and there "
-        "are {images} images to learn from",
-        "남은 오류 {error} 중 {share}: 앞쪽 스테이지가 마지막 스테이지의 오류를 {mended} 줄였고 학습 이미지가 "
+        "{share} of the {error} errors that are left, since the best of the other ways mended {mended} of the plain "
+        "probe's and there are {images} images to learn from",
+        "남은 오류 {error} 중 {share}: 다른 방식 중 가장 나은 것이 기본 프로브의 오류를 {mended} 줄였고 학습 이미지가 "
         "{images}장",
     ),
     "because": ("{share} of the {error} errors that are left", "남은 오류 {error} 중 {share}"),
