@@ -30,7 +30,7 @@ def train(data: str, out: str, frozen_epochs: str, epochs: str) -> None:
             transforms.RandomHorizontalFlip(),
             transforms.RandomRotation(36),
             transforms.ToTensor(),
-            transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+            transforms.Normalize([0.5, 0.5, 0.5], [0.5, 0.5, 0.5]),
         ]
     )
     images = datasets.ImageFolder(Path(data, "train"), augmented)
@@ -76,7 +76,7 @@ def _loaded(out: str) -> tuple[Any, list[str], Any]:
     from torchvision import transforms
 
     model = keras.models.load_model(Path(out, "model.keras"), safe_mode=False)
-    normalize = transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    normalize = transforms.Normalize([0.5, 0.5, 0.5], [0.5, 0.5, 0.5])
     steps = [transforms.Resize((224, 224)), transforms.ToTensor(), normalize]
     return model, Path(out, "classes.txt").read_text().splitlines(), transforms.Compose(steps)
 

@@ -19,7 +19,7 @@ def train(data: str, out: str, scenario: str, epochs: str) -> None:
     from torch.optim import lr_scheduler
     from torchvision import datasets, transforms
 
-    mean, std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+    mean, std = [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]  # what timm says of these weights
     train_transforms = transforms.Compose(
         [
             transforms.RandomResizedCrop(224),
@@ -97,7 +97,7 @@ def _loaded(out: str) -> tuple[Any, list[str], Any]:
     saved = torch.load(Path(out, "model.pt"), weights_only=True)
     model = timm.create_model("tf_efficientnet_lite0", num_classes=len(saved["classes"]))
     model.load_state_dict(saved["state"])
-    normalize = transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    normalize = transforms.Normalize([0.5, 0.5, 0.5], [0.5, 0.5, 0.5])
     steps = [transforms.Resize(256), transforms.CenterCrop(224), transforms.ToTensor(), normalize]
     return model.eval(), saved["classes"], transforms.Compose(steps)
 

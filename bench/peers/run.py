@@ -71,15 +71,11 @@ PEERS = (
         {"hymenoptera": ("frozen", "25"), "cats-dogs": ("frozen", "4"), OTHER: ("finetune", "3")},
         "{}, {} epochs",
     ),
-    Peer(
-        "Keras 3",
-        "keras_guide.py",
-        "fastai",
-        {"hymenoptera": ("20", "10"), OTHER: ("5", "2")},
-        "{} epochs frozen, {} whole",
-    ),
+    Peer("Keras 3", "keras_guide.py", "fastai", {OTHER: ("2", "1")}, "{} epochs frozen, {} whole"),
     Peer("AutoGluon", "autogluon_multimodal.py", "autogluon", {OTHER: ("240",)}, "time_limit={}"),
+    Peer("Keras 3, longer", "keras_guide.py", "fastai", {"hymenoptera": ("20", "10")}, "{} epochs frozen, {} whole"),
 )
+_IMPORTS = {"fastai": ("fastai.vision.all", "torchvision", "keras"), "autogluon": ("autogluon.multimodal",)}
 _FEWER = {"finetune": "finetune", "frozen": "frozen", "240": "30"}
 
 
@@ -132,7 +128,7 @@ class Bench:
             yield name, (few(folder, self.options.few, self.work / "few" / name) if self.options.few else folder)
 
     def check_weights(self) -> None:
-        """Every environment loads, by name, the very tensors that topwork computes with; its libraries are warm then.
+        """Every environment loads, by name, the very tensors that topwork computes with; its libraries are warm after.
 
         Raises:
             RuntimeError: One does not.
@@ -145,6 +141,8 @@ class Bench:
             told = subprocess.run(command, env=self.environment(), check=True, capture_output=True, text=True)
             if told.stdout.split()[-1] != expected:
                 raise RuntimeError(f"the environment {name} loads other weights than topwork")
+            for module in _IMPORTS[name]:
+                subprocess.run([self.pythons[name], "-c", f"import {module}"], env=self.environment(), check=True)
 
     def environment(self, **more: str) -> dict[str, str]:
         """The user's, without limits on threads, offline, with the weights where timm looks for them."""
@@ -197,12 +195,12 @@ class Bench:
 
     def peer(self, peer: Peer, name: str, data: Path) -> None:
         """Train, save, answer for the test images, answer for one in a new process."""
-        if not self.wanted(peer.name, name) or peer.environment not in self.pythons:
+        settings = peer.settings.get(name, peer.settings.get(OTHER))
+        if settings is None or not self.wanted(peer.name, name) or peer.environment not in self.pythons:
             return
         out = self.work / "out" / peer.environment / name
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
-        settings = peer.settings.get(name, peer.settings[OTHER])
         if self.options.few:
             settings = tuple(_FEWER.get(each, "1") for each in settings)
         program = [self.pythons[peer.environment], str(HERE / peer.script)]
