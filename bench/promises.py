@@ -1,8 +1,8 @@
 """What a model promises and when it warns, against what comes of it: on real images, over many random splits.
 
-Every data set is split at random into training images and others. A probe's out-of-fold answers on the training images
-make the promises, the others try them; the plain way of prediction sets, APS without a random draw (Romano, Sesia &
-Candes 2020), stands beside. The alarm is fitted on the training images and asked about the others, in batches of 20
+Every data set is split at random into training images and others. What to read is chosen each time as `fit` chooses it,
+out of thirty readings; the chosen head's out-of-fold answers on the training images make the promises, the others try
+them. The plain way of prediction sets, APS without a random draw (Romano, Sesia & Candes 2020), stands beside. The alarm is fitted on the training images and asked about the others, in batches of 20
 too, and about the other data sets. scikit-learn's logistic regression on noisy digits shows the same where there are
 ten classes.
 
@@ -12,32 +12,49 @@ ten classes.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from _report import header, table
-from topwork.backbones import load
-from topwork.data import read
+from topwork.advising import AdviceOptions, Clock
+from topwork.advising._ground import Ground
+from topwork.advising._ladder import Ladder
+from topwork.backbones import Backbone, load
+from topwork.data import ImageDataset, read
 from topwork.evaluate import answer_thresholds, kept, set_thresholds, shift, typicality
 from topwork.features import FeatureTable, extract
-from topwork.heads import equal_blocks, fit_linear, fit_novelty
+from topwork.heads import equal_blocks, fit_novelty
+from topwork.strategies import FinetuneOptions, ProbeOptions
 
 LEVELS = (0.9, 0.95, 0.99)
 BATCH = 20
 Rows = npt.NDArray[np.intp]
 Shares = npt.NDArray[np.floating]
+Draw = tuple[Shares, Rows, Shares, Rows]  # probabilities and labels: of what promises, of what tries it
 
 
-def probe_answers(found: FeatureTable, training: Rows, others: Rows, seed: int) -> tuple[Shares, Shares]:
-    """Probabilities of training images, out of fold, and of the others."""
-    labels, classes = found.dataset.labels, len(found.dataset.classes)
-    weights = equal_blocks(found.widths)
-    fitted = fit_linear(found.values[training], labels[training], classes, column_weights=weights, seed=seed)
-    logits = fitted.oof_logits.astype(np.float64) / fitted.head.temperature
+def chosen_answers(dataset: ImageDataset, backbone: Backbone, training: Rows, seed: int) -> Draw:
+    """Probabilities of training images, out of fold, and of the others, by the head that `fit` would choose of all."""
+    parts = np.full(len(dataset), "test")
+    parts[training] = "train"
+    probe = ProbeOptions(seed=seed)
+    options = AdviceOptions(budget_seconds=3600, describe=False, finetune=FinetuneOptions(probe=probe))
+    ground = Ground(dataclasses.replace(dataset, parts=parts), backbone, options, lambda text: None)
+    ladder = Ladder(ground, Clock(3600), lambda text: None)
+    ladder.probe()
+    ladder.readings()
+    chosen = ladder.leader.trained
+    assert chosen is not None
+    fitted = chosen.fitted
+    logits = fitted.oof_logits[fitted.held_out].astype(np.float64) / fitted.head.temperature
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return shares / shares.sum(axis=1, keepdims=True), fitted.head.probabilities(found.values[others])
+    others = ground.whole(chosen.reading).part("test")
+    known = ground.labels[fitted.held_out]
+    new = fitted.head.probabilities(others.values)
+    return shares / shares.sum(axis=1, keepdims=True), known, new, others.dataset.labels.astype(np.intp)
 
 
 def aps(known: Shares, labels: Rows, new: Shares, new_labels: Rows, level: float) -> tuple[float, float]:
@@ -52,7 +69,7 @@ def aps(known: Shares, labels: Rows, new: Shares, new_labels: Rows, level: float
     return float(((order == new_labels[:, None]).argmax(axis=1) < sizes).mean()), float(sizes.mean())
 
 
-def promise_rows(name: str, draws: list[tuple[Shares, Rows, Shares, Rows]]) -> list[list[str]]:
+def promise_rows(name: str, draws: list[Draw]) -> list[list[str]]:
     """One row a level: means over the draws."""
     rows = []
     for level in LEVELS:
@@ -72,7 +89,7 @@ def promise_rows(name: str, draws: list[tuple[Shares, Rows, Shares, Rows]]) -> l
     return rows
 
 
-def digit_draws(splits: int) -> list[tuple[Shares, Rows, Shares, Rows]]:
+def digit_draws(splits: int) -> list[Draw]:
     """Noisy digits: 600 to learn from, 400 to promise by, the others to try it on."""
     from sklearn.datasets import load_digits
     from sklearn.linear_model import LogisticRegression
@@ -121,19 +138,17 @@ def main() -> None:
     for given in arguments.data:
         name, _, rest = given.partition("=")
         folder, _, count = rest.partition(":")
-        # Textile needs the early stages, which are all tried elsewhere (bench/accuracy.py).
+        # For the alarm; textile needs the early stages, which are all tried elsewhere (bench/accuracy.py).
         outputs = backbone.outputs("all" if "textile" in name else "last", "mean+max")
         network = backbone.replace(fit="squash" if "textile" in name else "crop")
         found[name] = extract(read(Path(folder)), network, outputs=outputs)
         counts[name] = int(count or 200)
     promises, alarms = [], []
     for name, features in found.items():
-        count, labels, draws = counts[name], features.dataset.labels.astype(np.intp), []
+        count, draws = counts[name], []
         for seed in range(arguments.splits):
-            order = np.random.default_rng(seed).permutation(len(features))
-            training, rest = order[:count], order[count:]
-            known, new = probe_answers(features, training, rest, seed)
-            draws.append((known, labels[training], new, labels[rest]))
+            training = np.random.default_rng(seed).permutation(len(features))[:count]
+            draws.append(chosen_answers(features.dataset, backbone, training, seed))
         promises += promise_rows(f"{name}, {count}", draws)
         own = {"outputs": features.outputs, "choice": features.choice}
         others = {
