@@ -2,8 +2,8 @@
 
 Every data set is split at random into training images and others. What to read is chosen each time as `fit` chooses it,
 out of thirty readings; the chosen head's out-of-fold answers on the training images make the promises, the others try
-them. The plain way of prediction sets, APS without a random draw (Romano, Sesia & Candes 2020), stands beside. The alarm
-is fitted on the training images and asked about the others, in batches of 20 too, and about the other data sets.
+them. The plain way of prediction sets, APS without a random draw (Romano, Sesia & Candes 2020), stands beside. The
+alarm is fitted on the training images and asked about the others, in batches of 20 too, and about the other data sets.
 scikit-learn's logistic regression on noisy digits shows the same where there are ten classes.
 
     python bench/promises.py NAME=DATA[:TRAINING_IMAGES] ... [--splits 10]
