@@ -142,7 +142,8 @@ class Bench:
             if told.stdout.split()[-1] != expected:
                 raise RuntimeError(f"the environment {name} loads other weights than topwork")
             for module in _IMPORTS[name]:
-                subprocess.run([self.pythons[name], "-c", f"import {module}"], env=self.environment(), check=True)
+                command = [self.pythons[name], "-c", f"import {module}"]
+                subprocess.run(command, env=self.environment(KERAS_BACKEND="torch"), check=True)
 
     def environment(self, **more: str) -> dict[str, str]:
         """The user's, without limits on threads, offline, with the weights where timm looks for them."""
