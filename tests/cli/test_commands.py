@@ -13,6 +13,8 @@ import pytest
 
 from tests.model.samples import CLASSES, copied, easy_folder, photos, textiles
 from topwork import __version__
+from topwork.data import read
+from topwork.fitting import held_out_again
 from topwork.model import load
 
 from .conftest import TOPWORK, Run
@@ -163,8 +165,43 @@ def test_evaluate_says_when_the_model_was_trained_on_all_of_the_data(
     run("fit", data, "-o", tmp_path / "m", "--test", "0", *QUICK)
     done = run("evaluate", tmp_path / "m", data)
     assert done.code == 0
-    assert done.out.startswith("This is the data that the model was made from")
+    assert done.out.startswith("16 of 16 images trained this model: these figures flatter it\n")
     assert run("evaluate", tmp_path / "m", data, "--json").json["seen_in_training"] is True
+
+
+def test_evaluate_says_how_many_of_the_images_trained_the_model(
+    run: Run, model: Path, textile: Path, tmp_path: Path
+) -> None:
+    """Under other names and in another folder: only their content tells."""
+    held_out = held_out_again(load(model), read(textile))
+    assert held_out is not None
+    trained = [path for path in sorted(textile.rglob("*.jpg")) if str(path.relative_to(textile)) not in held_out.paths]
+    for place, path in enumerate(trained[::8]):
+        copied([path], tmp_path / path.parent.name).joinpath(path.name).rename(
+            tmp_path / path.parent.name / f"{place}.jpg"
+        )
+    done = run("evaluate", model, tmp_path)
+    assert done.out.startswith("6 of 6 images trained this model: these figures flatter it\n")
+    copied([held_out.full_path(0), held_out.full_path(1)], tmp_path / "local")
+    fields = run("evaluate", model, tmp_path, "--json").json
+    assert (fields["trained"], fields["n"], fields["seen_in_training"]) == (6, 8, True)
+    assert fields["caveats"] == ["6 of 8 images trained this model: these figures flatter it"]
+    two = run("evaluate", model, model, tmp_path)
+    assert two.err.count("6 of 8 images trained this model") == 2
+
+
+def test_evaluate_with_an_older_model_claims_nothing_of_its_images(
+    run: Run, model: Path, textile: Path, tmp_path: Path
+) -> None:
+    older = Path(shutil.copytree(model, tmp_path / "older"))
+    (older / "training.safetensors").unlink()
+    fields = json.loads((older / "model.json").read_text("utf-8"))
+    del fields["data"]["held_out_contents"]
+    (older / "model.json").write_text(json.dumps(fields), "utf-8")
+    part = copied(sorted((textile / "local").iterdir())[:5], tmp_path / "data" / "local").parent
+    found = run("evaluate", older, part, "--json").json
+    assert (found["trained"], found["seen_in_training"], found["caveats"]) == (None, False, [])
+    assert run("evaluate", older, textile).out.startswith("This is the data that the model was made from")
 
 
 def test_check_writes_a_page_with_pictures(run: Run, tmp_path: Path, shared_cache: Path) -> None:

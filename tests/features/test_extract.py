@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import re
 import subprocess
@@ -171,6 +172,13 @@ def test_faults_20_21_22_damaged_images_are_listed_and_the_rows_stay_aligned(
     np.testing.assert_allclose(table.values, by_hand([dataset.full_path(row) for row in kept], backbone), **CLOSE)
     reasons = {item.path: item.reason for item in table.dataset.left_out}
     assert list(reasons) == [dataset.paths[row] for row in sorted(damaged)]
+    whole = [
+        int.from_bytes(hashlib.blake2b(dataset.full_path(r).read_bytes(), digest_size=16).digest()[:8], "little")
+        for r in kept
+    ]
+    assert table.digests is not None
+    assert table.digests.tolist() == whole
+    assert table.select(np.array([7, 3])).digests.tolist() == [whole[7], whole[3]]  # type: ignore[union-attr]
     assert reasons[dataset.paths[0]] == "an empty file (0 bytes)"
     assert reasons[dataset.paths[3]].startswith("damaged JPEG: ")
     assert reasons[dataset.paths[17]].startswith("not an image: it starts with 'just some te'")

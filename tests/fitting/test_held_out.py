@@ -52,16 +52,44 @@ def test_other_data_is_not_taken_for_it(fitted: Model, data: Path, tmp_path: Pat
 def test_images_that_were_exchanged_under_their_names_are_not_trusted(
     fitted: Model, data: Path, tmp_path: Path
 ) -> None:
-    """The names tell the same data, the copies among them do not: another split comes out."""
-    other = Path(shutil.copytree(data, tmp_path / "set"))
-    files = sorted(other.rglob("*.jpg"))
-    contents = [path.read_bytes() for path in files]
-    for path, content in zip(files, np.random.default_rng(0).permutation(np.array(contents, object)), strict=True):
-        path.write_bytes(content)
-    dataset = read(other)
-    assert dataset.fingerprint() == fitted.record.data.fingerprint
-    found = held_out_again(fitted, dataset)
-    assert found is None or sorted(found.paths) == sorted(fitted.held_out.dataset.paths)  # type: ignore[union-attr]
+    """The names tell the same data, and where no copies move, the same split comes out too: the files tell."""
+    assert fitted.held_out is not None
+    unique = [path for path in sorted(data.rglob("*.jpg")) if "photo" not in path.parts]
+    held_out = [path for path in unique if str(path.relative_to(data)) in fitted.held_out.dataset.paths]
+    trained = [path for path in unique if path not in held_out]
+    for place, pair in enumerate(((held_out[0], trained[0]), (held_out[0], held_out[1]))):
+        other = Path(shutil.copytree(data, tmp_path / f"set {place}"))
+        names = [other / path.relative_to(data) for path in pair]
+        contents = [path.read_bytes() for path in names]
+        names[0].write_bytes(contents[1])
+        names[1].write_bytes(contents[0])
+        dataset = read(other)
+        assert dataset.fingerprint() == fitted.record.data.fingerprint
+        assert held_out_again(fitted, dataset) is None
+    assert held_out_again(fitted, read(data)) is not None
+
+
+def test_training_images_are_known_again_by_their_content(fitted: Model, data: Path, tmp_path: Path) -> None:
+    assert fitted.held_out is not None
+    assert fitted.held_out.trained == 0
+    given = load(fitted.save(tmp_path / "m")).evaluate(data)
+    assert given.trained == sum(fitted.record.data.training)
+    assert given.seen_in_training
+    shutil.copytree(data / "textile", tmp_path / "elsewhere" / "photo")  # another label, another place
+    (tmp_path / "elsewhere" / "textile").mkdir()
+    shutil.copy(textiles("local")[0], tmp_path / "elsewhere" / "textile")
+    found = fitted.evaluate(tmp_path / "elsewhere")
+    assert found.trained == fitted.record.data.training[1]
+
+
+def test_ten_thousand_images_are_known_again_by_a_small_file(fitted: Model, tmp_path: Path) -> None:
+    many = np.arange(10_000, dtype=np.uint64)
+    model = Model(fitted.record, fitted.head, fitted.backbone, trained=many)
+    folder = model.save(tmp_path / "m")
+    assert (folder / "training.safetensors").stat().st_size < 100_000
+    again = load(folder).trained
+    assert again is not None
+    np.testing.assert_array_equal(again, many)
 
 
 def test_data_with_parts_and_models_without_a_held_out_part_have_none(data: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from topwork.data import decode, read
@@ -120,6 +121,27 @@ def test_damaged_thresholds_are_refused(
 ) -> None:
     with pytest.raises(ModelError, match=message):
         load(spoilt(lambda fields: change(fields["caution"])))
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {"digests": np.zeros(3, np.float32)},
+        {"digests": np.zeros((3, 1), np.uint64)},
+        {"other": np.zeros(3, np.uint64)},
+        {"digests": np.zeros(3, np.uint64), "other": np.zeros(3, np.uint64)},
+    ],
+)
+def test_a_damaged_file_of_training_images_is_refused(folder: Path, tensors: dict[str, npt.NDArray[Any]]) -> None:
+    from safetensors.numpy import save_file
+
+    path = folder / "training.safetensors"
+    path.write_bytes(b"no")
+    with pytest.raises(ModelError, match=r"training.safetensors: not a readable"):
+        load(folder)
+    save_file(tensors, path)
+    with pytest.raises(ModelError, match=r"training.safetensors: expected one row of uint64"):
+        load(folder)
 
 
 def test_a_damaged_novelty_file_is_refused(folder: Path, fitted: Model) -> None:

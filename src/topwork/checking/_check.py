@@ -74,7 +74,7 @@ def check(
         seen, rows = _matched(seen, table)
     twins = find_twins(seen, Embedding(table, rows) if table is not None else None)
     findings = _in_order(_findings(seen, chosen, table, rows, twins, seed))
-    return Checkup(dataset, findings, table, twins.clusters, seen.refused, twins.exact)
+    return Checkup(dataset, findings, table, twins.clusters, seen.refused, twins.exact, seen.keys)
 
 
 def vet(dataset: ImageDataset, *, progress: Progress | None = None) -> Checkup:
@@ -95,7 +95,7 @@ def vet(dataset: ImageDataset, *, progress: Progress | None = None) -> Checkup:
         *twin_findings(dataset, twins, int(usable.sum())),
         *class_findings(dataset, usable),
     ]
-    return Checkup(dataset, _in_order(found), None, twins.clusters, seen.refused, twins.exact)
+    return Checkup(dataset, _in_order(found), None, twins.clusters, seen.refused, twins.exact, seen.keys)
 
 
 def _in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:

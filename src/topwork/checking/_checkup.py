@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from topwork.checking._finding import Finding
 from topwork.data import ImageDataset, LeftOut
@@ -26,6 +29,7 @@ class Checkup:
             ``data.grouped``.
         unusable: Row and reason of every image that cannot be decoded.
         exact: Groups of rows with equal pixels.
+        keys: uint64 (N, 2), equal for equal files; zeros where an image cannot be decoded.
     """
 
     dataset: ImageDataset
@@ -34,6 +38,7 @@ class Checkup:
     clusters: tuple[tuple[int, ...], ...]
     unusable: dict[int, str]
     exact: tuple[tuple[int, ...], ...]
+    keys: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros((0, 2), np.uint64))
 
     def blocking(self, allow: Collection[str] = ()) -> tuple[Finding, ...]:
         """Findings for which ``fit`` must refuse, but for those allowed by name."""

@@ -73,9 +73,9 @@ def _compare(
     with console.progress():
         found = compare(models[0], models[1], dataset, **how, progress=console.step("features"))
     notes = [
-        f"{printable(str(folder))}: {SEEN}"
+        f"{printable(str(folder))}: {caveat}"
         for folder, each in zip(folders, (found.first, found.second), strict=True)
-        if each.seen_in_training
+        for caveat in flattered(each)
     ]
     console.notes([*dataset.notes, *notes])
     fields = {
@@ -91,11 +91,20 @@ def _fields(found: Evaluated) -> dict[str, Any]:
     return {
         "part": found.part,
         "seen_in_training": found.seen_in_training,
+        "trained": found.trained,
+        "caveats": flattered(found),
         **found.evaluation.to_dict(),
         "kept": [each.to_dict() for each in found.kept],
         "shift": found.shift.to_dict() if found.shift else None,
         "left_out": [{"path": item.path, "reason": item.reason} for item in found.left_out],
     }
+
+
+def flattered(found: Evaluated) -> list[str]:
+    """Why the figures are better than the model, where they are known to be."""
+    if found.trained:
+        return [f"{found.trained} of {found.evaluation.n} images trained this model: these figures flatter it"]
+    return [SEEN] if found.seen_in_training else []
 
 
 def unlike(shift: Shift | None) -> list[str]:
@@ -119,7 +128,7 @@ def evaluated(found: Evaluated) -> str:
     ]
     where = f" on {evaluation.n} images" + (f" ({found.part})" if found.part else "")
     lines = [
-        *([SEEN] if found.seen_in_training else []),
+        *flattered(found),
         *(f"{name.ljust(18)}{text}{where if name == 'Accuracy' else ''}" for name, text in _figures(evaluation)),
         "In brackets: 95 % intervals.",
         "",

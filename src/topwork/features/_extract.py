@@ -45,12 +45,14 @@ class Extraction:
 
     Attributes:
         values: float32 (M, D), one row for each source that could be used.
+        digests: uint64 (M,), 8 bytes that name those sources' content.
         kept: int (M,), those sources' places.
         refused: Place and reason of every other one.
         choice: Engine and precision that made the features.
     """
 
     values: Float32Array
+    digests: npt.NDArray[np.uint64]
     kept: npt.NDArray[np.intp]
     refused: tuple[tuple[int, str], ...]
     choice: EngineChoice
@@ -94,7 +96,7 @@ def extract(
 
         found = run(dataset.sources(), backbone, names, open_store, engine=engine, choice=choice, progress=progress)
     left_out = [LeftOut(dataset.paths[index], reason) for index, reason in found.refused]
-    return FeatureTable(dataset.without(left_out), backbone, found.choice, names, found.values)
+    return FeatureTable(dataset.without(left_out), backbone, found.choice, names, found.values, found.digests)
 
 
 def extract_few(
@@ -157,7 +159,12 @@ def run(
         counted = _counted(itertools.chain(ahead, items), len(sources), progress)
         opener = open_network or (lambda choice, count: open_engine(backbone, outputs, choice, images=count))
         keys, kept, refused = _compute(counted, store, functools.partial(opener, choice, len(sources)))
-    return Extraction(store.gather(keys), np.array(kept, np.intp), tuple(refused), choice)
+    return Extraction(store.gather(keys), _digests(keys), np.array(kept, np.intp), tuple(refused), choice)
+
+
+def _digests(keys: Sequence[bytes]) -> npt.NDArray[np.uint64]:
+    """The first half of each key, the same number on every machine."""
+    return np.frombuffer(b"".join(keys), "<u8")[::2].astype(np.uint64)
 
 
 def _first_pixels(items: Iterator[Item]) -> list[Item]:

@@ -25,6 +25,7 @@ class FeatureTable:
         choice: Engine and precision that made them.
         outputs: Names of the blocks of columns, see ``Backbone.outputs``.
         values: float32 (N, D), read-only, memory-mapped where it is large.
+        digests: uint64 (N,), equal for images of equal content; None where the features are not from images.
     """
 
     dataset: ImageDataset
@@ -32,12 +33,15 @@ class FeatureTable:
     choice: EngineChoice
     outputs: tuple[str, ...]
     values: Float32Array
+    digests: npt.NDArray[np.uint64] | None = None
 
     def __post_init__(self) -> None:
         """Check that rows and columns are as many as they must be."""
         expected = (len(self.dataset), sum(self.widths))
         if self.values.shape != expected:
             raise BackboneError(f"a feature table must be {expected}, not {self.values.shape}")
+        if self.digests is not None and self.digests.shape != expected[:1]:
+            raise BackboneError(f"a feature table of {expected[0]} images has digests of shape {self.digests.shape}")
 
     def __len__(self) -> int:
         """Number of images."""
@@ -56,7 +60,8 @@ class FeatureTable:
         """Some rows by position or mask, as ``ImageDataset.select``; neighbouring ones stay memory-mapped."""
         rows = np.arange(len(self))[rows]
         chosen = slice(rows[0], rows[-1] + 1) if _is_run(rows) else rows
-        return replace(self, dataset=self.dataset.select(rows), values=self.values[chosen])
+        digests = None if self.digests is None else self.digests[rows]
+        return replace(self, dataset=self.dataset.select(rows), values=self.values[chosen], digests=digests)
 
     def keep(self, outputs: tuple[str, ...]) -> FeatureTable:
         """The same images with fewer columns."""

@@ -9,6 +9,9 @@ import os
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from topwork._version import __version__
 from topwork.advising import AdviceOptions, Clock, Fitted, climb
 from topwork.backbones import DEFAULT, Backbone
@@ -16,6 +19,7 @@ from topwork.checking import ABOUT_FILES, Checkup
 from topwork.data import ImageDataset, LeftOut, printable
 from topwork.errors import DataError
 from topwork.evaluate import LEVELS, answer_thresholds, set_thresholds
+from topwork.fitting._held_out import contents
 from topwork.fitting._prepare import loaded, prepared
 from topwork.heads import BlendHead, LinearHead, MappedHead, TextHead
 from topwork.model import (
@@ -42,6 +46,7 @@ from topwork.strategies import (
     fit_best_probe,
     fit_zero_shot,
     novelty_of,
+    training_rows,
 )
 from topwork.train import first_alone
 
@@ -103,10 +108,10 @@ def fit(
     held_out = dataset.held_out_part
     record = _record(checkup, fitted, held_out, chosen.seed).model_copy(update={"advice": advice})
     if held_out and not checkup.dataset.held_out_part:
-        record = _with_split(record, test, dataset.part(held_out).fingerprint())
+        record = _with_split(record, test, checkup, dataset.part(held_out))
     history = [epoch.model_dump() for epoch in fitted.history] if isinstance(fitted, Finetuned) else []
     novelty = novelty_of(fitted.table, fitted.unseen, chosen.seed)
-    model = Model(record, fitted.head, fitted.table.backbone, history, novelty)
+    model = Model(record, fitted.head, fitted.table.backbone, history, novelty, _trained(fitted))
     return _measured(model, fitted, held_out, chosen.seed) if held_out else model
 
 
@@ -164,7 +169,16 @@ def _measured(model: Model, fitted: Fitted, part: str, seed: int) -> Model:
     if caution is not None:
         caution = caution.model_copy(update={"kept": tuple(each.to_dict() for each in found.kept)})
     record = model.record.model_copy(update={"metrics": found.evaluation.to_dict(), "caution": caution})
-    return Model(record, model.head, model.backbone, model.history, model.novelty, found)
+    return Model(record, model.head, model.backbone, model.history, model.novelty, model.trained, found)
+
+
+def _trained(fitted: Fitted) -> npt.NDArray[np.uint64] | None:
+    """Digests of the images that the model has learnt from, validation images that chose its epoch included."""
+    rows = training_rows(fitted.table)
+    if fitted.unseen is not None and fitted.unseen.source == "validation":
+        rows = np.union1d(rows, fitted.unseen.rows)
+    digests = fitted.table.digests
+    return None if digests is None else np.unique(digests[rows])
 
 
 def _caution(fitted: Fitted) -> CautionRecord | None:
@@ -222,9 +236,13 @@ def _told(fitted: Fitted) -> Sequence[str]:
     return fitted.notes if isinstance(fitted, Finetuned) else ()
 
 
-def _with_split(record: ModelRecord, share: float, fingerprint: str) -> ModelRecord:
+def _with_split(record: ModelRecord, share: float, checkup: Checkup, held_out: ImageDataset) -> ModelRecord:
     """The record with what tells the held-out images again when the same data is given (``held_out_again``)."""
-    split = {"held_out_share": share, "held_out_fingerprint": fingerprint}
+    split = {
+        "held_out_share": share,
+        "held_out_fingerprint": held_out.fingerprint(),
+        "held_out_contents": contents(checkup, held_out),
+    }
     return record.model_copy(update={"data": record.data.model_copy(update=split)})
 
 

@@ -22,21 +22,23 @@ from topwork.model._card import card
 from topwork.model._record import ModelRecord, parse_record
 
 RECORD, HEAD, BACKBONE, HISTORY = "model.json", "head.safetensors", "backbone.safetensors", "history.jsonl"
-NOVELTY, CARD = "novelty.safetensors", "README.md"
+NOVELTY, TRAINED, CARD = "novelty.safetensors", "training.safetensors", "README.md"
 EXPLAINED = "explained"
 """Folder in a model's folder: what `topwork explain --keep` found out about it, as picture files."""
 
-_OURS = {RECORD, HEAD, BACKBONE, HISTORY, NOVELTY, CARD, EXPLAINED, "report.html", ".DS_Store", "Thumbs.db"}
+_OURS = {RECORD, HEAD, BACKBONE, HISTORY, NOVELTY, TRAINED, CARD, EXPLAINED, "report.html", ".DS_Store", "Thumbs.db"}
 _RECORD_BYTES = 256 * 2**20  # far beyond any real record; keeps a hostile file out of memory
 _HISTORY_BYTES = 16 * 2**20  # 50,000 epochs
 
+_DIGESTS = "digests"  # the one tensor of TRAINED
 _MODE = 0o644  # safetensors makes its files private; a model is to be shared
 _PAUSE = 0.005  # seconds between two reads of a folder that is being replaced
 _READS = 20  # of a folder that another process replaces again and again
 _WRITE_HINT = "choose another folder with -o, or make room; nothing was changed there"
 
 Tensors = Mapping[str, npt.NDArray[Any]]
-Parts = tuple[ModelRecord, Head, Backbone, tuple[dict[str, Any], ...], Novelty | None]
+Digests = npt.NDArray[np.uint64]
+Parts = tuple[ModelRecord, Head, Backbone, tuple[dict[str, Any], ...], Novelty | None, Digests | None]
 
 
 def write(
@@ -46,6 +48,7 @@ def write(
     backbone: Backbone,
     history: Sequence[dict[str, Any]] = (),
     novelty: Novelty | None = None,
+    trained: Digests | None = None,
     *,
     self_contained: bool,
 ) -> None:
@@ -64,6 +67,8 @@ def write(
             _write_tensors(head.to_tensors(), draft / HEAD)
             if novelty is not None:
                 _write_tensors(novelty.to_tensors(), draft / NOVELTY)
+            if trained is not None:
+                _write_tensors({_DIGESTS: trained}, draft / TRAINED)
             if history:
                 (draft / HISTORY).write_text("".join(f"{json.dumps(epoch)}\n" for epoch in history), "utf-8")
             (draft / CARD).write_text(card(record, folder.resolve().name), "utf-8", "replace")
@@ -171,7 +176,8 @@ def _read(folder: Path) -> Parts:
     width = sum(map(backbone.width, record.outputs))
     if head.n_features != width:
         raise ModelError(f"{folder}: the head reads {head.n_features} features, its outputs give {width}")
-    return record, head, backbone, _history(folder / HISTORY), _novelty(folder / NOVELTY, head)
+    novelty, trained = _novelty(folder / NOVELTY, head), _trained(folder / TRAINED)
+    return record, head, backbone, _history(folder / HISTORY), novelty, trained
 
 
 def _history(path: Path) -> tuple[dict[str, Any], ...]:
@@ -204,6 +210,17 @@ def _novelty(path: Path, head: Head) -> Novelty | None:
     if novelty.n_features != head.n_features:
         raise ModelError(f"{path}: it reads {novelty.n_features} features, the head {head.n_features}")
     return novelty
+
+
+def _trained(path: Path) -> Digests | None:
+    """Digests of the images that trained the model; models of an older topwork have none."""
+    if not path.is_file():
+        return None
+    tensors = _read_tensors(path)
+    digests = tensors.get(_DIGESTS)
+    if digests is None or len(tensors) != 1 or digests.ndim != 1 or digests.dtype != np.uint64:
+        raise ModelError(f"{path}: expected one row of uint64, {_DIGESTS!r}, and nothing else")
+    return digests
 
 
 def _read_text(folder: Path) -> str:

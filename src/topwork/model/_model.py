@@ -56,6 +56,8 @@ class Model:
             by epochs.
         novelty: What tells images that are unlike the training images; None where these were too few, or an older
             topwork made the model.
+        trained: uint64, ascending: 8 bytes of a hash of each image that it has learnt from, so that these are known
+            again; None where an older topwork made the model, or words alone.
         held_out: What the held-out images said, image by image; it is not saved, so a loaded model has none.
     """
 
@@ -66,6 +68,7 @@ class Model:
         backbone: Backbone,
         history: Sequence[dict[str, Any]] = (),
         novelty: Novelty | None = None,
+        trained: npt.NDArray[np.uint64] | None = None,
         held_out: Evaluated | None = None,
     ) -> None:
         self.record = record
@@ -73,6 +76,7 @@ class Model:
         self.backbone = backbone
         self.history = tuple(history)
         self.novelty = novelty
+        self.trained = trained
         self.held_out = held_out
         self._engines = Engines(backbone, record.outputs)
 
@@ -205,16 +209,17 @@ class Model:
         labels, probabilities = table.dataset.labels, self.head.probabilities(table.values)
         before = self._before_scaling(table)
         found = evaluate(probabilities, labels, self.classes, before_scaling=before, seed=seed)
-        typicalities = self._typicalities(table.values)
+        typicalities, trained = self._typicalities(table.values), self._trained(table)
         return Evaluated(
             evaluation=found,
             part=part,
-            seen_in_training=seen_in_training,
+            seen_in_training=seen_in_training or bool(trained),
             dataset=table.dataset,
             probabilities=probabilities,
             shift=None if typicalities is None else self.shift(typicalities.tolist()),
             kept=_kept(self.record.caution, probabilities, labels),
             features=_some(table, seed),
+            trained=trained,
         )
 
     def save(self, path: str | os.PathLike[str], *, self_contained: bool = False) -> Path:
@@ -230,7 +235,8 @@ class Model:
         """
         folder = Path(path)
         whole = self_contained or self.backbone.weights.source == "file"
-        _folder.write(folder, self.record, self.head, self.backbone, self.history, self.novelty, self_contained=whole)
+        parts = self.record, self.head, self.backbone, self.history, self.novelty, self.trained
+        _folder.write(folder, *parts, self_contained=whole)
         return folder
 
     def _answers(self, sources: Sequence[Source]) -> _Answers:
@@ -282,6 +288,12 @@ class Model:
     def _typicalities(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:
         """Typicality (N,) of features (N, D)."""
         return None if self.novelty is None else typicality(self.novelty.distances(values), self.novelty.reference)
+
+    def _trained(self, table: FeatureTable) -> int | None:
+        """How many of the images the model has learnt from; None where that cannot be told."""
+        if self.trained is None or table.digests is None:
+            return None
+        return int(np.isin(table.digests, self.trained).sum())
 
     def _before_scaling(self, table: FeatureTable) -> npt.NDArray[np.float32] | None:
         """The probabilities without the temperature; None for a head that has none."""

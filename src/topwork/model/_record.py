@@ -109,6 +109,8 @@ class DataRecord(_Strict):
         held_out_part: Its name.
         held_out_share: What was to be set aside of data without parts; 0 where it had parts, or nothing was.
         held_out_fingerprint: SHA-256 as above, of the images that were set aside; empty likewise.
+        held_out_contents: SHA-256 over their files, in the order of their names; empty likewise, and in models of an
+            older topwork.
         left_out: Files that could not be used.
         notes: What the user was told of the data.
     """
@@ -119,6 +121,7 @@ class DataRecord(_Strict):
     held_out_part: str
     held_out_share: float = 0.0
     held_out_fingerprint: str = ""
+    held_out_contents: str = ""
     left_out: int
     notes: tuple[str, ...]
 

@@ -24,7 +24,8 @@ class Prediction:
         probabilities: Of every class, most probable first.
         error: Why the image could not be used; empty where it could.
         typicality: How many of the training images are as far out as this one, 0 to 1; None where the model cannot
-        tell. answered: Whether the label is sure enough for the accuracy that was asked for; None where none was.
+            tell.
+        answered: Whether the label is sure enough for the accuracy that was asked for; None where none was.
         labels: The classes that hold the true one with the coverage that was asked for, most probable first; None where
             none was.
     """
@@ -64,13 +65,15 @@ class Evaluated:
     Attributes:
         evaluation: The metrics with their intervals.
         part: The part of the data that was measured; empty where the data has none.
-        seen_in_training: Whether the model was made from these data, so that the figures are better than it is.
+        seen_in_training: Whether the model was made from these data, or learnt from some of these images, so that the
+            figures are better than it is.
         dataset: The images that were measured, row by row; under ``left_out`` those that could not be read and count in
             no metric.
         probabilities: (N, C) float32, what the model said of them.
         shift: Whether they are like the training images; None where the model cannot tell.
         kept: How its promises were kept; empty where it makes none.
         features: What the head read of them, of very many of some; None where that was not kept.
+        trained: How many of them the model has learnt from, byte for byte; None where it cannot tell.
     """
 
     evaluation: Evaluation
@@ -81,6 +84,7 @@ class Evaluated:
     shift: Shift | None = None
     kept: tuple[Kept, ...] = ()
     features: FeatureTable | None = None
+    trained: int | None = None
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:

@@ -10,7 +10,7 @@ from topwork.strategies._own_classes import Candidate, OwnAnswer, OwnClasses
 from topwork.strategies._probe import Announce, Probe, ProbeOptions, fit_probe, probe_of, ways_to_fit
 from topwork.strategies._prompts import TEMPLATES, read_descriptions, read_templates
 from topwork.strategies._several import fit_best_probe
-from topwork.strategies._unseen import Unseen, novelty_of
+from topwork.strategies._unseen import Unseen, novelty_of, training_rows
 from topwork.strategies._zero_shot import Words, ZeroShot, ZeroShotOptions, fit_zero_shot, words_alone, zero_shot_of
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "read_descriptions",
     "read_templates",
     "stratified_order",
+    "training_rows",
     "ways_to_fit",
     "words_alone",
     "zero_shot_of",
