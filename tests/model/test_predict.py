@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import os
 import subprocess
 import sys
@@ -9,12 +11,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
 from topwork.data import decode
 from topwork.errors import ImageError
 from topwork.features import Source
+from topwork.features._store import MemoryStore
 from topwork.model import Model, Prediction, _model
 
 from .samples import textiles
@@ -82,6 +86,27 @@ def test_fault_59_bad_images_leave_the_others_unchanged(fitted: Model, sources: 
         assert (prediction.label, prediction.probability, prediction.probabilities) == ("", 0.0, {})
         assert prediction.to_dict() == {"source": prediction.source, "error": prediction.error}
     assert [found[place].source for place in (2, 4, 10)] == ["#2", "#4", "#10"]
+
+
+@pytest.mark.parametrize("spoilt", [np.nan, np.inf, 3e38], ids=["NaN", "infinity", "too large for the head"])
+def test_an_image_that_the_network_gives_nan_for_is_an_error_and_no_answer(
+    fitted: Model, sources: list[Path], monkeypatch: pytest.MonkeyPatch, spoilt: float
+) -> None:
+    """The others are answered as ever, and what is printed as JSON is JSON."""
+    add = MemoryStore.add
+
+    def spoiling(store: Any, keys: Sequence[bytes], rows: npt.NDArray[np.float32]) -> None:
+        add(store, keys, np.where(np.array([key == wrong for key in keys])[:, None], np.float32(spoilt), rows))
+
+    wrong = hashlib.blake2b(sources[1].read_bytes(), digest_size=16).digest()
+    plain = fitted.predict(sources[:3])
+    monkeypatch.setattr(MemoryStore, "add", spoiling)
+    first, bad, last = fitted.predict(sources[:3])
+    assert (first, last) == (plain[0], plain[2])
+    assert bad.error == "the network gives NaN or infinity for it"
+    assert json.loads(json.dumps(bad.to_dict(), allow_nan=False)) == {"source": str(sources[1]), "error": bad.error}
+    with pytest.raises(ImageError, match="image 1 of 3 cannot be used: the network gives NaN"):
+        fitted.predict_proba(sources[:3])
 
 
 def test_only_bad_images_need_no_network(fitted: Model, empty_cache: Path) -> None:

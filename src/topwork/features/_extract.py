@@ -36,6 +36,7 @@ Float32Array = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
 OpenNetwork = Callable[[EngineChoice, int], Engine]
 
+NOT_FINITE = "the network gives NaN or infinity for it"
 _FORMAT = 2  # raise when decoding or resizing gives other pixels than before
 
 
@@ -120,7 +121,7 @@ def extract_few(
     """
     names = tuple(outputs)
     width = _width(backbone, names)
-    return run(
+    found = run(
         sources,
         backbone,
         names,
@@ -129,6 +130,16 @@ def extract_few(
         choice=choice,
         open_network=open_network,
     )
+    return _finite(found)
+
+
+def _finite(found: Extraction) -> Extraction:
+    """An extraction without the rows that hold NaN or infinity; these are refused."""
+    good = np.isfinite(found.values).all(axis=1)
+    if good.all():
+        return found
+    refused = [*found.refused, *((int(place), NOT_FINITE) for place in found.kept[~good])]
+    return Extraction(found.values[good], found.digests[good], found.kept[good], tuple(sorted(refused)), found.choice)
 
 
 def run(

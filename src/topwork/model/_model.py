@@ -16,7 +16,7 @@ from topwork.backbones import Backbone, EngineChoice, Engines, nearest_choice
 from topwork.data import ImageDataset, read
 from topwork.errors import DataError, ImageError
 from topwork.evaluate import Evaluation, Kept, Shift, evaluate, kept, prediction_sets, promised, shift, typicality
-from topwork.features import FeatureTable, Progress, Source, extract, extract_few
+from topwork.features import NOT_FINITE, FeatureTable, Progress, Source, extract, extract_few
 from topwork.heads import Head, Novelty
 from topwork.model import _folder
 from topwork.model._record import CautionRecord, ModelRecord
@@ -245,11 +245,15 @@ class Model:
         )
         probabilities = np.zeros((len(sources), len(self.classes)), np.float32)
         typicalities = None if self.novelty is None else np.ones(len(sources))
+        errors = dict(found.refused)
         if len(found.kept):
-            probabilities[found.kept] = self.head.probabilities(found.values)
-            if typicalities is not None:
-                typicalities[found.kept] = self._typicalities(found.values)
-        return _Answers(probabilities, typicalities, dict(found.refused))
+            with np.errstate(over="ignore", invalid="ignore"):  # features may be finite and their products not
+                said = self.head.probabilities(found.values)
+                if typicalities is not None:
+                    typicalities[found.kept] = self._typicalities(found.values)
+            probabilities[found.kept] = said
+            errors |= dict.fromkeys(found.kept[~np.isfinite(said).all(axis=1)].tolist(), NOT_FINITE)
+        return _Answers(probabilities, typicalities, errors)
 
     def _prediction(self, name: str, answers: _Answers, row: int, asked: _Asked) -> Prediction:
         probabilities = answers.probabilities[row]
