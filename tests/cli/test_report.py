@@ -50,13 +50,63 @@ def test_report_measures_and_shows_other_images(run: Run, folder: Path, data: Pa
     assert page.all("img")
 
 
+def test_a_page_with_images_is_not_lost_for_one_without(run: Run, folder: Path, tmp_path: Path) -> None:
+    """``folder`` has the page that the fit left."""
+    page = (folder / "report.html").read_bytes()
+    for more in ((), ("--lang", "ko"), ("-o", folder / "report.html")):
+        message, hint = run("report", folder, *more).failed()
+        assert "report.html: shows images" in message
+        assert "--data" in hint
+        assert "-o" in hint
+    assert (folder / "report.html").read_bytes() == page
+    assert run("report", folder, "-o", tmp_path / "page.html").code == 0
+    assert run("report", folder, "-o", tmp_path / "page.html").code == 0  # it has no images either
+
+
+def test_the_data_of_the_fit_give_its_page_again(run: Run, folder: Path, textile: Path) -> None:
+    def counts() -> dict[str, int]:
+        return {name: len(node.all("img")) for name, node in sections(folder / "report.html").items()}
+
+    left = counts()
+    done = run("report", folder, "--data", textile, "--check", "--lang", "ko")
+    assert done.code == 0
+    again = counts()
+    assert set(left) <= set(again)
+    assert {name: again[name] for name in ("worst", "unsure") if name in left} == {
+        name: left[name] for name in ("worst", "unsure") if name in left
+    }
+
+
 def test_report_without_images_shows_the_figures_of_the_fit_in_korean(run: Run, folder: Path, tmp_path: Path) -> None:
     fields = run("report", folder, "--lang", "ko", "-o", tmp_path / "page.html", "--json").json
-    assert fields == {"model": str(folder), "data": None, "page": str(tmp_path / "page.html")}
+    assert fields == {"model": str(folder), "data": None, "page": str(tmp_path / "page.html"), "left_out": []}
     page = parsed((tmp_path / "page.html").read_text("utf-8"))
     assert page.attributes["lang"] == "ko"
     assert "한눈에 보기" in page.text
     assert not page.all("img")
+
+
+def test_what_cannot_be_read_is_told_and_counted(run: Run, folder: Path, data: Path) -> None:
+    damaged = sorted(each for each in data.rglob("*") if each.is_file())[:7]
+    for each in damaged:
+        each.write_bytes(each.read_bytes()[:2000])
+    names = [each.relative_to(data).as_posix() for each in damaged]
+    done = run("report", folder, "--data", data)
+    told = [line.removeprefix("note: left out: ") for line in done.err.splitlines() if "left out" in line]
+    assert [line.partition(": ")[0] for line in told[:5]] == names[:5]
+    assert told[5:] == ["… and 2 more, which --json names"]
+    shown = sections(folder / "report.html")["data"]
+    assert dict(zip((each.text for each in shown.all("dt")), (each.text for each in shown.all("dd")), strict=True)) == {
+        "Training images": "48",
+        "Measured on": "23",
+        "Files left out of the fit": "0",
+        "Files left out here": "7",
+    }
+    assert all(name in shown.text for name in names)
+    assert "Nothing about the data stood out" not in shown.text
+    again = run("report", folder, "--data", data, "--json", "--quiet")
+    assert again.err == ""
+    assert [each["path"] for each in again.json["left_out"]] == names
 
 
 def test_report_warns_of_strange_and_of_known_images(run: Run, folder: Path, tmp_path: Path, textile: Path) -> None:

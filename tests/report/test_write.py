@@ -13,8 +13,9 @@ import pytest
 
 from topwork.data import ImageDataset
 from topwork.errors import ReportError, TopworkError
-from topwork.report import checkup_page, require_free, write_page
+from topwork.report import SECTIONS, checkup_page, require_free, write_page
 from topwork.report._page import MARK
+from topwork.report._write import _OF_IMAGES
 
 from .conftest import checkup
 
@@ -57,6 +58,19 @@ def test_nothing_but_an_earlier_page_is_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "photo.jpg").read_bytes() == b"\xff\xd8mine"
     assert (tmp_path / "page.html").read_text() == PAGE
     assert names(tmp_path) == before
+
+
+def test_a_page_without_images_does_not_replace_one_with_them(tmp_path: Path, dataset: ImageDataset) -> None:
+    assert set(_OF_IMAGES) <= {each.name for each in SECTIONS}
+    page = tmp_path / "page.html"
+    write_page(checkup_page(checkup(dataset)), page)
+    require_free(page)
+    with pytest.raises(ReportError, match=r"page\.html: shows images") as caught:
+        require_free(page, with_images=False)
+    assert "--data" in caught.value.hint
+    write_page(PAGE, page)
+    require_free(page, with_images=False)
+    require_free(tmp_path / "new.html", with_images=False)
 
 
 @pytest.mark.parametrize("name", ["none/page.html", "file/page.html"])

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from topwork.model import Model
 
 PAGE = "report.html"  # in the model folder
+_NAMED = 5  # files left out
 
 
 class LanguageName(StrEnum):
@@ -33,8 +34,8 @@ def report(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Labelled images to measure and to show, as of the other commands; without them the page has the "
-            "figures of the fit and no pictures.",
+            help="Labelled images to measure and to show, as of the other commands; of the data of the fit those that "
+            "it held out. Without them the page has the figures of the fit and no images.",
             show_default=False,
         ),
     ] = None,
@@ -63,7 +64,7 @@ def report(
         raise typer.BadParameter(f"{'--evidence' if evidence else '--check'} is of the images of --data")
     page = out or model / PAGE
     loaded = load(model)
-    require_free(page)
+    require_free(page, with_images=data is not None)
     evaluated = checkup = None
     if data is not None:
         given = read(data, classes=loaded.classes)
@@ -72,7 +73,10 @@ def report(
             if check:
                 checkup = checking.check(given, cache=cache, seed=seed, progress=console.step("doctor"))
             evaluated = loaded.evaluate(dataset, seed=seed, cache=cache, progress=console.step("features"))
-        console.notes([*dataset.notes, *([SEEN] if evaluated.seen_in_training else []), *unlike(evaluated.shift)])
+        unread = [f"left out: {item.path}: {item.reason}" for item in evaluated.left_out]
+        more = [f"left out: … and {len(unread) - _NAMED} more, which --json names"] if len(unread) > _NAMED else []
+        seen = [SEEN] if evaluated.seen_in_training else []
+        console.notes([*dataset.notes, *seen, *unlike(evaluated.shift), *unread[:_NAMED], *more])
     html = model_page(
         loaded,
         model.resolve().name,
@@ -83,7 +87,9 @@ def report(
         evidence=evidence,
     )
     write_page(html, page)
-    console.result({"model": str(model), "data": str(data) if data else None, "page": str(page)}, _written(page))
+    left_out = [{"path": item.path, "reason": item.reason} for item in evaluated.left_out] if evaluated else []
+    fields = {"model": str(model), "data": str(data) if data else None, "page": str(page), "left_out": left_out}
+    console.result(fields, f"Page: {printable(str(page))}")
 
 
 def write_report(model: Model, folder: Path, checkup: Checkup | None = None) -> Path:
@@ -91,7 +97,3 @@ def write_report(model: Model, folder: Path, checkup: Checkup | None = None) -> 
     from topwork.report import model_page, write_page
 
     return write_page(model_page(model, folder.resolve().name, checkup=checkup), folder / PAGE)
-
-
-def _written(page: Path) -> str:
-    return f"Page: {printable(str(page))}"

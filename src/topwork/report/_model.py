@@ -108,6 +108,7 @@ def model_page(
         evaluated=found,
         album=Album(found.dataset, room=_ROOM) if found else None,
         t=t,
+        again=found is not model.held_out,
         maps=_map_album(model) if evidence and found else None,
         checkup=checkup,
         explained=tuple(explained),

@@ -162,13 +162,17 @@ def data(subject: Subject) -> dict[str, Any]:
     record = subject.record
     found = subject.checkup.findings if subject.checkup is not None else ()
     shown = {f"{each.name}: {each.what}" for each in found}  # in a section of their own
-    notes = [note for note in record.data.notes if note not in shown]
+    training, measured = sum(record.data.training), subject.metrics.n if subject.metrics else 0
+    figures = [("data_training", training), ("data_measured", measured), ("data_left_out", record.data.left_out)]
+    noticed = [("data_notes", [note for note in record.data.notes if note not in shown])]
+    if subject.again and subject.evaluated is not None:
+        dataset = subject.evaluated.dataset
+        unread = [f"left out: {printable(item.path)}: {item.reason}" for item in dataset.left_out]
+        figures.append(("data_unread", len(unread)))
+        noticed.append(("data_measured_notes", [*dataset.notes, *unread]))
     return {
-        "training": sum(record.data.training),
-        "measured": subject.metrics.n if subject.metrics else 0,
-        "left_out": record.data.left_out,
-        "notes": notes[:MOST_NOTES],
-        "more": max(len(notes) - MOST_NOTES, 0),
+        "figures": figures,
+        "noticed": [(key, notes[:MOST_NOTES], max(len(notes) - MOST_NOTES, 0)) for key, notes in noticed if notes],
         "found": bool(found),
     }
 

@@ -29,6 +29,7 @@ class Subject:
         evaluated: The same image by image, where that is known.
         album: Makes their pictures.
         t: The texts.
+        again: Whether these are images that were given afterwards, and not those that the fit held out.
         maps: Makes maps of where the model saw a class; None where none are wanted.
         checkup: What the data doctor found; None where it was not asked.
         explained: What was found out about the model before.
@@ -41,6 +42,7 @@ class Subject:
     evaluated: Evaluated | None
     album: Album | None
     t: Texts
+    again: bool = False
     maps: MapAlbum | None = None
     checkup: Checkup | None = None
     explained: tuple[Explanation, ...] = ()

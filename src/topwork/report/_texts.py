@@ -7,6 +7,8 @@ import re
 import string
 from typing import Any, Literal, get_args
 
+from markupsafe import Markup
+
 from topwork.errors import ReportError
 from topwork.report._catalogue import NAMES, TEXTS
 
@@ -30,6 +32,11 @@ class Texts:
         if language not in languages:
             raise ReportError(f"there is no page in {language!r}", hint=f"there are {', '.join(languages)}")
         self._place = languages.index(language)
+
+    @property
+    def english(self) -> Markup:
+        """An attribute for what stays English on a page in another language, so that it is read aloud as English."""
+        return Markup(' lang="en"' if self._place else "")
 
     def __call__(self, key: str, **fields: Any) -> str:
         """The text of that key."""

@@ -70,8 +70,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "data": ("Data", "데이터"),
     "data_training": ("Training images", "학습 이미지"),
     "data_measured": ("Measured on", "평가 이미지"),
-    "data_left_out": ("Files left out", "제외한 파일"),
-    "data_notes": ("What was noticed about the data:", "데이터의 특이 사항:"),
+    "data_left_out": ("Files left out of the fit", "학습할 때 제외한 파일"),
+    "data_unread": ("Files left out here", "평가에서 제외한 파일"),
+    "data_notes": ("What was noticed about the data of the fit:", "학습 데이터의 특이 사항:"),
+    "data_measured_notes": ("What was noticed about the images that were measured:", "평가 이미지의 특이 사항:"),
     "data_sound": ("Nothing about the data stood out.", "데이터에 특이 사항이 없습니다."),
     "data_check": (
         "{command} shows every finding with its pictures.",
