@@ -5,6 +5,7 @@ import pytest
 
 from topwork.errors import DataError
 from topwork.evaluate import LEVELS, answer_thresholds, prediction_sets, promised, set_thresholds
+from topwork.evaluate._caution import order_p_value
 
 from .test_metrics import simulate
 
@@ -88,12 +89,75 @@ def test_answers_are_as_good_as_promised_on_digits(digits, level):
 
 
 def test_answer_thresholds_by_hand():
-    confidence = np.array([0.9, 0.8, 0.8, 0.7, 0.6])
+    confidence = np.repeat([0.9, 0.8, 0.7, 0.6], 10)
     probabilities = np.stack([confidence, 1 - confidence], axis=1)
-    labels = np.array([0, 0, 0, 0, 1])
-    # (wrong + 1) / (answered + 1) after each: 1/2, (tied), 1/4, 1/5, 2/6
-    assert answer_thresholds(probabilities, labels, [0.5, 0.6, 0.75, 0.8, 0.81]) == (0.6, 0.6, 0.7, 0.7)
+    labels = (np.arange(40) >= 35).astype(int)
+    # (wrong + 1) / (answered + 1) after each ten, which are tied: 1/11, 1/21, 1/31, 6/41
+    assert answer_thresholds(probabilities, labels, [0.8, 0.85, 0.9, 0.96, 0.97]) == (0.6, 0.6, 0.7, 0.7)
+    # Wrong ones everywhere alike: no more than all together keep, 6/41, though the first ten keep more.
+    spread = np.isin(np.arange(40), [12, 18, 25, 29, 31]).astype(int)
+    assert answer_thresholds(probabilities, spread, [0.8, 0.85, 0.9]) == (0.6, 0.6)
     assert answer_thresholds(probabilities, 1 - labels, [0.5]) == ()
+
+
+def test_the_order_of_answers_is_tested_as_scipy_does():
+    from scipy.stats import mannwhitneyu
+
+    rng = np.random.default_rng(0)
+    for size, decimals in ((30, 1), (100, 2), (300, 6)):
+        confidence = rng.uniform(0.5, 1, size).round(decimals)
+        right = rng.random(size) < confidence
+        told = mannwhitneyu(confidence[right], confidence[~right], alternative="greater", method="asymptotic").pvalue
+        assert order_p_value(confidence, right) == pytest.approx(told, rel=1e-9)
+    assert order_p_value(confidence, np.ones(300, bool)) == order_p_value(confidence, np.zeros(300, bool)) == 1
+    assert order_p_value(np.full(9, 0.7), np.arange(9) < 5) == 1
+
+
+def promises_of(confident, n, level, draws=300):
+    """Share of models that promise, and mean accuracy of their answers and share answered on many new images."""
+    came = []
+    for seed in range(draws):
+        rng = np.random.default_rng(seed)
+        confidence, right = confident(rng, n)
+        said = np.stack([confidence, 1 - confidence], axis=1)
+        for threshold in answer_thresholds(said, (~right).astype(int), [level]):
+            new, truth = confident(rng, 4000)
+            came.append((truth[new >= threshold].mean(), (new >= threshold).mean()))
+    return len(came) / draws, *np.mean(came, axis=0)
+
+
+@pytest.mark.parametrize(
+    ("share", "level", "n", "most"), [(0.85, 0.9, 300, 0.1), (0.9, 0.95, 300, 0.06), (0.9, 0.95, 100, 0.1)]
+)
+def test_confidence_that_orders_nothing_seldom_promises_more_than_all_answers_keep(share, level, n, most):
+    """The luckiest of many prefixes would promise in 20 to 40 of 100 draws, and answer no better than all do."""
+
+    def flat(rng, count):
+        return rng.uniform(0.5, 1, count), rng.random(count) < share
+
+    made, accuracy, _ = promises_of(flat, n, level)
+    assert made < most
+    assert accuracy == pytest.approx(share, abs=0.01)  # the few that promise break it: this is no guarantee
+
+
+@pytest.mark.parametrize(
+    ("share", "level", "n", "least", "answered"),
+    [
+        (0.9, 0.95, 100, 0.98, 0.85),
+        (0.9, 0.95, 300, 0.98, 0.88),
+        (0.9, 0.99, 300, 0.98, 0.65),
+        (0.96, 0.99, 300, 0.98, 0.88),
+    ],
+)
+def test_confidence_that_orders_the_answers_keeps_what_it_promises(share, level, n, least, answered):
+    def informative(rng, count):
+        chance = rng.beta(1.2 * share, 1.2 * (1 - share), count)
+        return 0.5 + chance / 2, rng.random(count) < chance
+
+    made, accuracy, said = promises_of(informative, n, level)
+    assert made >= least
+    assert level - 0.003 < accuracy < level + 0.02
+    assert said > answered
 
 
 def test_thresholds_rise_with_what_is_asked(digits):

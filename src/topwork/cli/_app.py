@@ -118,7 +118,10 @@ def predict(
     abstain: Annotated[
         float | None,
         typer.Option(
-            help="Answer ? unless so many of the answers are right, such as 0.99.", min=0, max=1, show_default=False
+            help="Answer only where sure enough for so many right answers, such as 0.99 (on average); else ?.",
+            min=0,
+            max=1,
+            show_default=False,
         ),
     ] = None,
 ) -> None:

@@ -177,7 +177,8 @@ def _promises(kept: Sequence[Kept]) -> list[str]:
         )
         for each in kept
     ]
-    return ["", table(head, rows), "Sets: predict --coverage; answers: predict --abstain."]
+    how = "Sets: predict --coverage; answers: predict --abstain."
+    return ["", table(head, rows), f"{how} Promises hold on average, on images like those of the training."]
 
 
 def _mistakes(evaluation: Evaluation) -> list[str]:

@@ -98,7 +98,8 @@ class Model:
         Args:
             sources: Files, encoded images as bytes, or pixels as uint8 (height, width, 3).
             coverage: How often ``labels`` is to hold the true class, such as 0.95.
-            accuracy: How many of the answers are to be right, such as 0.99; unsure ones have ``answered`` False.
+            accuracy: How many of the answers are to be right on average, such as 0.99; unsure ones have ``answered``
+                False. See ``evaluate.answer_thresholds`` for when that holds.
 
         Returns:
             One prediction a source, in order. One that cannot be used has its reason in ``error``; the others are
