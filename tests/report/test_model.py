@@ -253,6 +253,20 @@ def test_korean_emoji_and_right_to_left_names() -> None:
     assert sorted(names) == sorted(["고양이", "🐶 dog", r"قطة \u202e"])
 
 
+def test_the_page_says_no_more_of_what_was_seen_than_is_known() -> None:
+    found = evaluated(images(NAMES, 60))
+    made = model(found, NAMES)
+
+    def first(**changes: object) -> str:
+        html = model_page(made, "m", dataclasses.replace(found, **changes))  # type: ignore[arg-type]
+        return section(parsed(html), "answer").all("p")[0].text
+
+    assert "60 images were asked, and nobody knows" in first()
+    assert "60 images that the model had not seen" in first(trained=0)
+    assert "7 of these 60 images trained the model" in first(trained=7, seen_in_training=True)
+    assert first(trained=60, seen_in_training=True).startswith("These images trained the model")
+
+
 def test_one_class_alone_and_a_flawless_model() -> None:
     dataset = images(NAMES, 30)
     flawless = np.eye(3, dtype=np.float32)[dataset.labels] * 0.97 + 0.01
@@ -268,7 +282,7 @@ def test_one_class_alone_and_a_flawless_model() -> None:
 def test_a_loaded_model_has_its_figures_without_pictures() -> None:
     found = evaluated(images(NAMES, 60))
     page = parsed(model_page(model(found, NAMES), "m"))
-    assert not page.all("img", "details") or not page.all("img")
+    assert not page.all("img")
     shown = [node.attributes["aria-labelledby"] for node in page.all("section")]
     assert shown == [
         each.name for each in SECTIONS if each.name not in ("worst", "unsure", "shift", *ADVISED, *LOOKED_INTO)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,27 @@ def test_images_that_take_much_room_are_left_out_evenly(monkeypatch: pytest.Monk
 def test_too_few_images_or_no_features_make_no_map(count: int) -> None:
     found = with_features(images(NAMES, 9)) if count else evaluated(images(NAMES, 30))
     assert "space" not in shown(page_of(found))
+
+
+def test_a_right_to_left_name_moves_no_words() -> None:
+    """Class, count and punctuation would change places in a sentence without the isolates; ``<bdi>`` is for tables."""
+    classes = ("قطة", "كلب", "\u202eخيل\u2069")
+    found = with_features(images(classes, 60), ("embedding",))
+    page = parsed(model_page(model(found, found.dataset.classes), "قطط", found))
+    whole = {f"\u2068{name}\u2069" for name in ("قطة", "كلب", r"\u202eخيل\u2069")}
+    mistake = section(page, "answer").all("p")[1].text
+    told = re.fullmatch("Its most frequent mistake is to take (.+?) for (.+?): [0-9]+ of 20 images.", mistake)
+    assert told
+    assert set(told.groups()) <= whole
+    assert page.one("head").one("title").text == "Model: \u2068قطط\u2069"
+    spoken = [node.one("title").text for node in section(page, "space").all("g")]
+    for line in spoken:
+        *names, last = re.split(" → |: ", line)
+        assert set(names) <= whole
+        assert last == last.strip("\u2068\u2069")  # this file has another name
+    assert any("→" in line for line in spoken)
+    html = model_page(model(evaluated(images(("cat", "dog"), 30)), ("cat", "dog")), "m")
+    assert "\u2068" not in html
 
 
 # --- findings

@@ -10,7 +10,7 @@ import typer
 
 from topwork.cli._choices import CacheOption
 from topwork.cli._console import Console
-from topwork.cli._evaluate import SEEN, unlike, unseen
+from topwork.cli._evaluate import flattered, unlike, unseen
 from topwork.cli._text import printable
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ def report(
             evaluated = loaded.evaluate(dataset, seed=seed, cache=cache, progress=console.step("features"))
         unread = [f"left out: {item.path}: {item.reason}" for item in evaluated.left_out]
         more = [f"left out: … and {len(unread) - _NAMED} more, which --json names"] if len(unread) > _NAMED else []
-        seen = [SEEN] if evaluated.seen_in_training else []
-        console.notes([*dataset.notes, *seen, *unlike(evaluated.shift), *unread[:_NAMED], *more])
+        console.notes([*dataset.notes, *flattered(evaluated), *unlike(evaluated.shift), *unread[:_NAMED], *more])
     html = model_page(
         loaded,
         model.resolve().name,

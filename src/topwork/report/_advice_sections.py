@@ -11,7 +11,7 @@ from topwork.advising import Advice, Forecast, Rung
 from topwork.evaluate import Estimate, Evaluation
 from topwork.model import ModelRecord
 from topwork.report._charts import Plot, Spot, accuracy_plot
-from topwork.report._page import brief, percent
+from topwork.report._page import brief, isolated, percent
 from topwork.report._subject import Subject
 from topwork.report._texts import Texts
 
@@ -168,7 +168,7 @@ def _ahead(subject: Subject, told: Forecast) -> Iterator[str]:
     else:
         yield t("forecast_needed", aim=aim, least=f"{least:,}", most=f"{most:,}")
     if told.classes:
-        gains = ", ".join(f"{brief(each.name, 60)} (+{100 * each.gain:.1f})" for each in told.classes)
+        gains = ", ".join(f"{isolated(each.name, 60)} (+{100 * each.gain:.1f})" for each in told.classes)
         yield t("forecast_classes", classes=gains)
 
 

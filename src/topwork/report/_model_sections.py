@@ -14,7 +14,7 @@ from topwork.data import printable
 from topwork.evaluate import ClassReport, Estimate, Evaluation, Kept, ReliabilityBin, Shift
 from topwork.model import TrialRecord
 from topwork.report._charts import ReliabilityChart, reliability_chart
-from topwork.report._page import percent
+from topwork.report._page import isolated, percent
 from topwork.report._pictures import Picture
 from topwork.report._subject import Subject
 
@@ -127,9 +127,15 @@ def _how_good(subject: Subject) -> list[str]:
         return [t("answer_unmeasured"), *([t("answer_cv", share=f"{100 * score:.0f}")] if score is not None else [])]
     accuracy = metrics.accuracy
     share, low, high = (f"{100 * each:.0f}" for each in (accuracy.value, accuracy.low, accuracy.high))
+    trained = subject.evaluated.trained if subject.evaluated is not None else None
     if subject.evaluated is not None and subject.evaluated.seen_in_training:
-        return [t("answer_seen", share=share)]
-    return [t("answer_good", share=share, low=low, high=high, n=f"{metrics.n:,}")]
+        some = trained is not None and trained < metrics.n
+        counts = {"trained": f"{trained:,}", "n": f"{metrics.n:,}"} if some else {}
+        return [t("answer_seen_some" if some else "answer_seen", share=share, **counts)]
+    key = (
+        "answer_asked" if subject.again and trained is None else "answer_good"
+    )  # nobody knows whether it had seen them
+    return [t(key, share=share, low=low, high=high, n=f"{metrics.n:,}")]
 
 
 def _most_mistaken(subject: Subject) -> list[str]:
@@ -140,7 +146,7 @@ def _most_mistaken(subject: Subject) -> list[str]:
         return [subject.t("answer_flawless")]
     true, said = mistakes[0]
     classes, confusion = subject.metrics.classes, subject.metrics.confusion
-    names = {"true": _short(classes[true]), "said": _short(classes[said])}
+    names = {"true": isolated(classes[true], 60), "said": isolated(classes[said], 60)}
     return [subject.t("answer_mistake", **names, count=confusion[true, said], total=confusion[true].sum())]
 
 
@@ -364,9 +370,3 @@ def repeat(subject: Subject) -> list[tuple[str, str]]:
         ("versions", ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items()))),
     ]
     return [(key, value) for key, value in facts if value]
-
-
-def _short(name: str) -> str:
-    """A name within a sentence."""
-    shown = printable(name)
-    return shown if len(shown) <= 60 else f"{shown[:30]}…{shown[-29:]}"

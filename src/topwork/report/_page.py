@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import re
+import unicodedata
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -14,6 +16,8 @@ from topwork.data import printable
 MARK = '<meta name="generator" content="topwork'
 """What every page of this room holds in its first lines."""
 
+_ISOLATE, _END = "\u2068", "\u2069"
+_RIGHT_TO_LEFT = ("R", "AL", "AN")
 _BRIEF = 300  # characters; a path may have 4,096
 
 
@@ -43,6 +47,17 @@ def brief(text: str, most: int = _BRIEF) -> str:
     return shown if len(shown) <= most else f"{shown[:half]}…{shown[-half:]}"
 
 
+def isolated(text: str, most: int = _BRIEF) -> str:
+    """A name within a sentence, brief.
+
+    One in right-to-left script stands between Unicode's first-strong isolates (UAX #9), or the words and numbers after
+    it would be drawn before it. Where a name is all there is, ``<bdi>`` does the same.
+    """
+    shown = brief(text, most)
+    turns = any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in shown)
+    return f"{_ISOLATE}{shown}{_END}" if turns else shown
+
+
 def percent(share: float) -> str:
     """A share as a person reads it: never ``100.0 %`` for what is not all, nor ``0.0 %`` for what is not nothing.
 
@@ -65,11 +80,15 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     found.filters["brief"] = brief
+    found.filters["isolated"] = isolated
     found.filters["number"] = lambda count: f"{count:,}"
     found.filters["percent"] = percent
     return found
 
 
 def _as_text(value: Any) -> Any:
-    """Make text printable before it is escaped; what a template's own macro gave is HTML already."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    """Make text printable before it is escaped, but for isolates; what a template's own macro gave is HTML already."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    pieces = re.split(f"([{_ISOLATE}{_END}])", value)  # whoever wrote them, they turn nothing beyond their paragraph
+    return "".join(piece if place % 2 else printable(piece) for place, piece in enumerate(pieces))

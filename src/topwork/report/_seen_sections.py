@@ -13,7 +13,7 @@ from topwork.explain import Explanation, space_of
 from topwork.report._charts import CurveChart, curve_chart
 from topwork.report._explained import numbers_of
 from topwork.report._findings import ShownFinding, shown_findings
-from topwork.report._page import brief, percent
+from topwork.report._page import brief, isolated, percent
 from topwork.report._pictures import Album
 from topwork.report._space import SpaceMap, space_map
 from topwork.report._subject import Subject
@@ -178,7 +178,7 @@ def ideal(subject: Subject) -> Computed:
         numbers = _parsed(_Ideal, each.numbers)
         if numbers is not None:
             shares = {"share": percent(numbers.probability), "after": percent(numbers.probability_after_shift_and_jpeg)}
-            sentence = subject.t("ideal_found", label=brief(numbers.label, 80), **shares)
+            sentence = subject.t("ideal_found", label=isolated(numbers.label, 80), **shares)
             found.append(Seen(sentence, subject.sheets.sheet(each.path), "", numbers_of(each.numbers)))
     return Computed(tuple(found), () if found else _command(subject, "ideal", ""))
 
@@ -188,7 +188,10 @@ def explained(subject: Subject) -> tuple[Seen, ...] | None:
     others = [each for each in subject.explained if each.what not in _WITH_A_SECTION][:MOST_RESULTS]
     sheets = subject.sheets
     return (
-        tuple(Seen(each.headline, sheets.sheet(each.path), each.source, numbers_of(each.numbers)) for each in others)
+        tuple(
+            Seen(brief(each.headline), sheets.sheet(each.path), each.source, numbers_of(each.numbers))
+            for each in others
+        )
         or None
     )
 

@@ -24,6 +24,18 @@ TEXTS: dict[str, tuple[str, str]] = {
         "같은 종류의 새 이미지 100장 가운데 약 {share}장을 맞힐 것으로 예상됩니다(95 % 신뢰구간 {low}~{high}장, "
         "모델이 보지 못한 이미지 {n}장으로 측정).",
     ),
+    "answer_asked": (
+        "Of 100 new images of this kind, about {share} will be named right (95 % interval {low} to {high}; "
+        "{n} images were asked, and nobody knows whether it had seen them).",
+        "같은 종류의 새 이미지 100장 가운데 약 {share}장을 맞힐 것으로 예상됩니다(95 % 신뢰구간 {low}~{high}장, "
+        "이미지 {n}장으로 측정, 모델이 이미 본 이미지인지는 알 수 없음).",
+    ),
+    "answer_seen_some": (
+        "{trained} of these {n} images trained the model, so the figures are better than it is: {share} of 100 are "
+        "named right.",
+        "이미지 {n}장 중 {trained}장은 모델 학습에 쓴 것이므로 실제 성능보다 높게 나온 값입니다. 100장 중 {share}장을 "
+        "맞혔습니다.",
+    ),
     "answer_seen": (
         "These images trained the model, so the figures are better than it is: {share} of 100 are named right.",
         "모델 학습에 쓴 이미지로 측정했으므로 실제 성능보다 높게 나온 값입니다. 100장 중 {share}장을 맞혔습니다.",
