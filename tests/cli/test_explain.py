@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import shutil
 from pathlib import Path
@@ -11,6 +12,13 @@ from PIL import Image
 
 from tests.cli.conftest import Run
 from tests.report.pages import parsed
+from topwork.backbones import load
+from topwork.data import ImageDataset, read
+from topwork.errors import ExplainError
+from topwork.explain import Subject
+from topwork.explain._subject import UInt8Array
+from topwork.fitting import held_out_again
+from topwork.model import load as load_model
 
 
 def test_a_model_tells_why(run: Run, model: Path, textile: Path, tmp_path: Path) -> None:
@@ -208,3 +216,77 @@ def test_ideal_images_of_a_model_are_of_each_of_its_classes(
     error, hint = run("explain", own, "--what", "ideal").failed()
     assert "there are 3 classes" in error
     assert hint == "name one with --class"
+
+
+@pytest.mark.parametrize("what", ["filters", "features", "channels", "space"])
+def test_a_network_without_classes_is_seen_into(
+    run: Run, what: str, photos: list[Path], textile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("topwork.backbones.load", functools.partial(load, weights="random:1", size=56))
+    given = {"features": [photos[0]], "filters": []}.get(what, ["--data", textile])
+    done = run("explain", "--backbone", "dinov2-s", *given, "--what", what, "-o", tmp_path / "out")
+    assert done.code == 0, done
+    error, _ = run("explain", "--backbone", "dinov2-s", photos[0], "-o", tmp_path / "out").failed()
+    assert "classifier" in error
+
+
+def test_robustness_is_measured_on_what_did_not_train_the_model(
+    run: Run, model: Path, textile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+
+    def squares(subject: object, dataset: ImageDataset, most: int, *, seed: int) -> None:
+        drawn.extend(dataset.paths)
+        raise ExplainError("seen enough")
+
+    monkeypatch.setattr("topwork.explain.labelled_squares", squares)
+    for what in ("robustness", "corruptions"):
+        done = run("explain", model, "--what", what, "--data", textile, "-o", tmp_path)
+        assert "images that did not train it are measured" in done.err
+    held_out = held_out_again(load_model(model), read(textile))
+    assert held_out is not None
+    assert set(drawn) == set(held_out.paths)
+    assert 0 < len(held_out) < len(read(textile))
+
+
+def test_one_image_that_nothing_can_be_drawn_of_does_not_stop_the_others(
+    run: Run, photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def squares(subject: Subject, sources: list[str]) -> UInt8Array:
+        if str(photos[0]) in sources:
+            raise ExplainError("no gradient reaches it")
+        return whole(subject, sources)
+
+    whole = Subject.squares
+    monkeypatch.setattr(Subject, "squares", squares)
+    done = run("explain", "--backbone", "lite0", *photos[:2], "-o", tmp_path / "out", "--json")
+    assert done.code == 1
+    assert [each["source"] for each in done.json["pictures"]] == [str(photos[1])]
+    assert done.err.splitlines()[0] == f"error: {photos[0]}: no gradient reaches it"
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(run: Run, photos: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    done = run("explain", "--backbone", "lite0", "--what", "ideal", "--class", "zebra", "-o", tmp_path / "file" / "out")
+    error, hint = done.failed()
+    assert "cannot be written" in error
+    assert "-o" in hint
+
+
+def test_a_long_name_in_korean_is_shortened_to_what_a_file_system_takes(
+    run: Run, photos: list[Path], tmp_path: Path
+) -> None:
+    image = tmp_path / f"{'가' * 80}.jpg"
+    shutil.copy(photos[0], image)
+    done = run("explain", "--backbone", "lite0", image, "-o", tmp_path / "out")
+    assert done.code == 0, done
+    (picture,) = (tmp_path / "out").iterdir()
+    assert picture.name.startswith("가가가")
+
+
+def test_channels_can_be_named(run: Run, model: Path, textile: Path, tmp_path: Path) -> None:
+    asked = ("--what", "channels", "--data", textile, "--stage", "blocks.3", "-o", tmp_path, "--json")
+    (told,) = run("explain", model, *asked, "--channel", "7", "--channel", "3").json["pictures"]
+    assert told["channels"] == [7, 3]
+    error, _ = run("explain", model, *asked, "--channel", "9999").failed()
+    assert "have numbers from 0 to" in error

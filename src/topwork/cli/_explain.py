@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -13,11 +14,13 @@ import typer
 
 from topwork.cli._choices import CacheOption, SeedOption, require_heard
 from topwork.cli._console import Console, Progress, fail, one_line
+from topwork.cli._evaluate import unseen
 from topwork.cli._text import printable
 from topwork.errors import ExplainError, ImageError
 
 if TYPE_CHECKING:
     from topwork.explain import Result, Subject
+    from topwork.model import Model
 
 
 class WhatName(StrEnum):
@@ -59,16 +62,18 @@ class ProjectionName(StrEnum):
     umap = "umap"
 
 
-_NAME = 150  # characters of a picture's name; a file system takes 255 bytes
+_NAME = 200  # bytes of a picture's name; a file system takes 255, and a number may follow
 _OUT = Path("explained")
 _MOST_IDEAL = 20  # classes of a model that are painted without being named; each takes half a minute
 _IMAGES = (WhatName.evidence, WhatName.features, WhatName.attack)
 _DATA = (WhatName.channels, WhatName.space, WhatName.robustness, WhatName.corruptions)
+_CLASSLESS = (WhatName.features, WhatName.filters, WhatName.channels, WhatName.space)  # no head takes part
 _READERS = {
     "method": (WhatName.evidence,),
     "label": (WhatName.evidence, WhatName.attack, WhatName.ideal),
     "data": _DATA,
     "stage": (WhatName.channels,),
+    "channel": (WhatName.channels,),
     "norm": (WhatName.attack, WhatName.robustness),
     "projection": (WhatName.space,),
     "most": (WhatName.robustness, WhatName.corruptions),
@@ -86,6 +91,7 @@ class _Asked(NamedTuple):
     label: str | None
     data: Path | None
     stage: str | None
+    channel: tuple[int, ...]
     norm: NormName
     projection: ProjectionName
     most: int
@@ -121,6 +127,10 @@ def explain(
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Labelled images, as of the other commands.")] = None,
     stage: Annotated[str | None, typer.Option(help="For channels: the stage; the last if not given.")] = None,
+    channel: Annotated[
+        list[int] | None,
+        typer.Option(help="For channels: this one of the stage, again for more; those that tell most if not given."),
+    ] = None,
     norm: Annotated[NormName, typer.Option(help="For attack, robustness: how a change is measured.")] = NormName.linf,
     projection: Annotated[ProjectionName, typer.Option(help="For space: the way into the plane.")] = ProjectionName.pca,
     most: Annotated[int, typer.Option(help="For robustness, corruptions: images drawn of the data.", min=1)] = 50,
@@ -138,7 +148,7 @@ def explain(
     """Draw why a network answers as it does: picture files, and what they show in words."""
     from topwork import report
     from topwork.data import read
-    from topwork.model import EXPLAINED
+    from topwork.model import EXPLAINED, load
 
     require_heard(context, "--what", what, _READERS)
     if backbone is not None and model is not None:  # no model: every argument is an image
@@ -150,15 +160,17 @@ def explain(
     _require_what_it_needs(what, bool(images), data is not None, bool(label) or backbone is None)
     if page is not None:
         report.require_free(page)
-    asked = _Asked(what, method, label, data, stage, norm, projection, most, seed, cache)
-    shelf = _Shelf(Path(model or "") / EXPLAINED if keep else out, what)
+    asked = _Asked(what, method, label, data, stage, tuple(channel or ()), norm, projection, most, seed, cache)
+    shelf = _Shelf(Path(model or "") / EXPLAINED if keep else out, what, results=page is not None)
     failed = 0
     with console.progress():
-        subject = _subject(model or "", backbone)
+        shelf.try_place("make it so" if keep else "name a folder that can be written to with -o")
+        own = load(model) if model is not None and backbone is None else None
+        subject = _subject(own, backbone or "", what)
         if what in _IMAGES:
             failed = _each_image(console, shelf, subject, images or [], asked)
         else:
-            for result, name in _whole(subject, asked, console.step):
+            for result, name in _whole(console, subject, own, asked):
                 shelf.keep(result, name)
     if page is not None:
         dataset = None if data is None else read(data)
@@ -187,36 +199,42 @@ def _require_what_it_needs(asked: WhatName, images: bool, data: bool, label: boo
         raise typer.BadParameter("--what ideal needs --class")
 
 
-def _subject(model: str, backbone: str | None) -> Subject:
+def _subject(model: Model | None, backbone: str, what: WhatName) -> Subject:
+    from topwork.backbones import load
     from topwork.explain import Subject
 
-    if backbone is None:
-        from topwork.model import load
-
-        return Subject.of_model(load(model))
-    from topwork.backbones import load as load_backbone
-
-    return Subject.of_backbone(load_backbone(backbone))
+    if model is not None:
+        return Subject.of_model(model)
+    if what in _CLASSLESS:
+        return Subject.without_head(load(backbone))
+    return Subject.of_backbone(load(backbone))
 
 
 def _each_image(console: Console, shelf: _Shelf, subject: Subject, images: list[str], asked: _Asked) -> int:
     """Draw what was asked for of each image; gives the number of those that could not be used."""
     failed = 0
-    bar = console.step("images") if len(images) > 1 else None
-    step = console.step("attack") if len(images) == 1 and asked.what == WhatName.attack else None
+    if asked.label is not None:
+        subject.index(asked.label)  # what is wrong for all is said once
+    several = len(images) > 1
+    bar = console.step("images") if several else None
+    step = console.step("attack") if not several and asked.what == WhatName.attack else None
     for done, source in enumerate(images, start=1):
         try:
             square = subject.squares([source])
-        except ImageError as error:
-            failed += 1
-            console.failure(error.message)
-        else:
-            if len(images) > 1 and _is_it_already(subject, square, asked):
+            if several and _is_it_already(subject, square, asked):
                 shelf.skip(source, f"taken for {asked.label!r} already")
                 console.note(f"note: {source}: skipped: it is taken for {asked.label!r} already")
             else:
                 name = f"{Path(source).stem}-{asked.method if asked.what == WhatName.evidence else asked.what}"
                 shelf.keep(_of_image(subject, square, asked, step), name, source)
+        except ImageError as error:
+            failed += 1
+            console.failure(error.message)
+        except ExplainError as error:
+            if not several:
+                raise
+            failed += 1
+            console.failure(f"{source}: {error.message}")
         if bar is not None:
             bar(done, len(images))
     if shelf.skipped and not shelf.fields and not failed:
@@ -251,7 +269,7 @@ def _of_image(subject: Subject, square: Any, asked: _Asked, progress: Progress |
             return explain.grad_cam(subject, square, asked.label)[0]
 
 
-def _whole(subject: Subject, asked: _Asked, step: Callable[[str], Progress | None]) -> Iterator[tuple[Result, str]]:
+def _whole(console: Console, subject: Subject, model: Model | None, asked: _Asked) -> Iterator[tuple[Result, str]]:
     """What is drawn of a network alone, or of a network and a data set; each with its picture's name."""
     from topwork import explain
 
@@ -264,23 +282,26 @@ def _whole(subject: Subject, asked: _Asked, step: Callable[[str], Progress | Non
                 hint="name one with --class",
             )
         for label in (asked.label,) if asked.label else subject.classes:
-            bar = step(f"ideal image of {printable(label)}")
+            bar = console.step(f"ideal image of {printable(label)}")
             yield explain.ideal_image(subject, label, seed=asked.seed, progress=bar), f"{asked.what}-{label}"
     else:
-        yield _of_data(subject, asked, step), asked.what
+        yield _of_data(console, subject, model, asked), asked.what
 
 
-def _of_data(subject: Subject, asked: _Asked, step: Callable[[str], Progress | None]) -> Result:
-    """What is drawn of a network and a data set."""
+def _of_data(console: Console, subject: Subject, model: Model | None, asked: _Asked) -> Result:
+    """What is drawn of a network and a data set; accuracy is measured on images that did not train it."""
     from topwork import explain
     from topwork.data import read
 
     dataset = read(asked.data or "")
     if asked.what in (WhatName.channels, WhatName.space):
         dataset = dataset.part("train") if (dataset.parts == "train").any() else dataset
-        bar = step("features")
+        bar = console.step("features")
         if asked.what == WhatName.channels:
-            return explain.exciting(subject, dataset, stage=asked.stage, cache=asked.cache, progress=bar)
+            channels = asked.channel or None
+            return explain.exciting(
+                subject, dataset, stage=asked.stage, channels=channels, cache=asked.cache, progress=bar
+            )
         return explain.feature_space(
             dataset,
             subject.backbone,
@@ -289,13 +310,16 @@ def _of_data(subject: Subject, asked: _Asked, step: Callable[[str], Progress | N
             cache=asked.cache,
             progress=bar,
         )
-    dataset = dataset.part(dataset.held_out_part) if dataset.held_out_part else dataset
+    if dataset.held_out_part:
+        dataset = dataset.part(dataset.held_out_part)
+    elif model is not None:
+        dataset = unseen(console, model, dataset)
     images, labels = explain.labelled_squares(subject, dataset, asked.most, seed=asked.seed)
     if asked.what == WhatName.corruptions:
-        bar = step("corruptions")
+        bar = console.step("corruptions")
         return explain.corruption_accuracy(subject, images, labels, seed=asked.seed, progress=bar)
     options = explain.AttackOptions(norm=asked.norm.value, seed=asked.seed)
-    return explain.robust_accuracy(subject, images, labels, options=options, progress=step("attacks"))
+    return explain.robust_accuracy(subject, images, labels, options=options, progress=console.step("attacks"))
 
 
 class _Shelf:
@@ -304,15 +328,16 @@ class _Shelf:
     Attributes:
         fields: Of each, what --json tells.
         lines: Of each, what is said otherwise.
-        results: Each with the image that it is of.
+        results: Each with the image that it is of, where they are wanted.
         skipped: Images that there is nothing to draw of, and why.
 
     Args:
         folder: It is made when it is needed.
         what: What was asked for.
+        results: Whether ``results`` are wanted; they hold every pixel.
     """
 
-    def __init__(self, folder: Path, what: WhatName) -> None:
+    def __init__(self, folder: Path, what: WhatName, *, results: bool) -> None:
         self.fields: list[dict[str, Any]] = []
         self.lines: list[str] = []
         self.results: list[tuple[str, Result]] = []
@@ -320,18 +345,34 @@ class _Shelf:
         self._folder = folder
         self._what = what
         self._taken: set[str] = set()
+        self._wanted = results
+
+    def try_place(self, hint: str) -> None:
+        """Find out before the work, which takes minutes, whether the pictures can be written.
+
+        Raises:
+            ExplainError: They cannot be.
+        """
+        there = next(place for place in (self._folder, *self._folder.absolute().parents) if place.exists())
+        try:
+            with tempfile.TemporaryFile(dir=there):
+                return
+        except OSError as error:
+            raise ExplainError(f"{self._folder}: cannot be written: {error.strerror or error}", hint=hint) from error
 
     def keep(self, result: Result, name: str, source: str = "") -> None:
         """Write a result's picture under a name, with a number behind it where that is taken."""
         from topwork.explain import write_result
 
-        plain = re.sub(r"[^\w.-]+", "-", name)[:_NAME].strip("-.") or "picture"
+        shortened = re.sub(r"[^\w.-]+", "-", name).encode()[:_NAME].decode(errors="ignore")
+        plain = shortened.strip("-.") or "picture"
         numbered = (f"{plain}{f'-{number}' if number > 1 else ''}.png" for number in itertools.count(1))
         file = next(each for each in numbered if each.lower() not in self._taken)
         self._taken.add(file.lower())
         path = write_result(result, self._folder / file, what=self._what.value, source=source)
         self.fields.append({**({"source": source} if source else {}), "picture": str(path), **result.to_dict()})
-        self.results.append((source, result))
+        if self._wanted:
+            self.results.append((source, result))
         self.lines.append(f"{printable(str(path))}: {one_line(result.headline)}")
 
     def skip(self, source: str, reason: str) -> None:

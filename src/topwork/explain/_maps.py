@@ -144,7 +144,7 @@ def stage_maps(subject: Subject, images: UInt8Array, stages: list[str]) -> dict[
 
     hooks = [(subject.network.get_submodule(stage), keep(stage)) for stage in stages]
     with torch.no_grad(), hooked(hooks):
-        subject.module(subject.tensor(images))
+        subject.module.pooled(subject.tensor(images))
     return found
 
 

@@ -42,10 +42,10 @@ class PixelsToLogits(nn.Module):
     mean: torch.Tensor
     std: torch.Tensor
 
-    def __init__(self, backbone: Backbone, outputs: tuple[str, ...], head: Head) -> None:
+    def __init__(self, backbone: Backbone, outputs: tuple[str, ...], head: Head | None) -> None:
         super().__init__()
         self.stages = PooledStages(backbone, outputs)
-        self.head = torch_head(head)
+        self.head = None if head is None else torch_head(head)
         self.register_buffer("mean", torch.tensor(backbone.preprocessing.mean)[:, None, None])
         self.register_buffer("std", torch.tensor(backbone.preprocessing.std)[:, None, None])
 
@@ -59,7 +59,13 @@ class PixelsToLogits(nn.Module):
         return found
 
     def answer(self, pooled: Sequence[torch.Tensor]) -> torch.Tensor:
-        """The head's logits for what it reads."""
+        """The head's logits for what it reads.
+
+        Raises:
+            ExplainError: There is no head.
+        """
+        if self.head is None:
+            raise ExplainError("this network was opened without a head, so no class can be asked for")
         logits: torch.Tensor = self.head(torch.cat(tuple(pooled), dim=1))
         return logits
 
@@ -85,7 +91,7 @@ class Subject:
         self,
         backbone: Backbone,
         outputs: tuple[str, ...],
-        head: Head,
+        head: Head | None,
         classes: Sequence[str],
         *,
         device: str | None = None,
@@ -126,6 +132,11 @@ class Subject:
         subject = cls(backbone, (EMBEDDING,), head, [label.name for label in imagenet_labels()], device=device)
         subject._imagenet = True
         return subject
+
+    @classmethod
+    def without_head(cls, backbone: Backbone, *, device: str | None = None) -> Subject:
+        """Any network, for what asks of no class: filters, feature maps, channels; all else raises an ExplainError."""
+        return cls(backbone, (EMBEDDING,), None, (), device=device)
 
     def with_head(self, head: Head) -> Subject:
         """The same network, shared, under another head that reads the same and answers with the same classes."""
@@ -212,7 +223,7 @@ class Subject:
         return np.concatenate(rows)
 
 
-def _averages(backbone: Backbone, outputs: tuple[str, ...], head: Head) -> dict[str, Float32Array]:
+def _averages(backbone: Backbone, outputs: tuple[str, ...], head: Head | None) -> dict[str, Float32Array]:
     """A head's mean, where it has one, cut into what it says of each output."""
     mean = getattr(head, "mean", None)
     if mean is None:
