@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from topwork.errors import DataError
-from topwork.evaluate import Estimate, Evaluation, ece, evaluate, log_loss, macro_f1
+from topwork.evaluate import Estimate, Evaluation, ece, evaluate, log_loss, macro_f1, wilson_interval
 
 from .test_metrics import simulate
 
@@ -62,9 +62,34 @@ def test_few_images(n):
 
 def test_a_perfect_classifier():
     found = evaluate(np.eye(3)[[0, 1, 2] * 20], np.array([0, 1, 2] * 20), ["a", "b", "c"])
-    assert found.macro_f1 == Estimate(1.0, 1.0, 1.0)
+    low = wilson_interval(20, 20)[0]  # of each class
+    for each in (found.macro_f1, found.balanced_accuracy):
+        assert (each.value, each.low, each.high) == (1, pytest.approx(low), 1)
     assert (found.log_loss.value, found.ece.value) == (0, 0)
     assert found.accuracy.low == pytest.approx(0.94, abs=0.01)
+
+
+def test_twelve_flawless_answers_prove_no_perfection():
+    found = evaluate(np.eye(2)[[0, 1] * 6], np.array([0, 1] * 6), ["a", "b"])
+    assert found.macro_f1.low == found.balanced_accuracy.low == pytest.approx(0.61, abs=0.01)
+    assert found.accuracy.low == pytest.approx(0.758, abs=0.001)
+
+
+def test_one_answer_for_everything_has_an_interval_around_a_half():
+    """Every resample gives a half, since one class is always right and the other never."""
+    found = evaluate(np.tile([0.9, 0.1], (40, 1)), np.array([0] * 30 + [1] * 10), ["a", "b"]).balanced_accuracy
+    expected = 0.5 * (wilson_interval(30, 30)[0]), 0.5 * (1 + wilson_interval(0, 10)[1])
+    assert (found.value, found.low, found.high) == (0.5, *map(pytest.approx, expected))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_no_interval_leaves_0_to_1_or_its_value(n):
+    for right in range(n + 1):
+        labels = (np.arange(n) >= right).astype(int)
+        found = evaluate(np.tile([0.7, 0.3], (n, 1)), labels, ["a", "b"])
+        for each in (found.macro_f1, found.balanced_accuracy):
+            assert 0 <= each.low <= each.value <= each.high <= 1
+            assert each.high > each.low
 
 
 def test_bad_input_is_named():

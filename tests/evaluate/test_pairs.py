@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from topwork.errors import DataError
-from topwork.evaluate import compare, log_loss, mcnemar
+from topwork.evaluate import compare, log_loss, mcnemar, wilson_interval
 
 from .test_metrics import simulate
 
@@ -30,7 +30,20 @@ def test_counts_and_differences_by_hand():
 def test_a_model_equals_itself():
     probabilities, labels = simulate(100, 3)
     found = compare(probabilities, probabilities, labels)
-    assert (found.accuracy.low, found.accuracy.high, found.p_value) == (0, 0, 1)
+    assert (found.log_loss.low, found.log_loss.high, found.p_value) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("images", [12, 300])
+def test_agreement_on_every_image_leaves_open_what_so_many_images_do(images):
+    right = np.eye(2)[np.zeros(images, int)]
+    labels = np.zeros(images, int)
+    widest = wilson_interval(0, images)[1]
+    found = compare(right, 0.9 * right + 0.05, labels).accuracy
+    assert (found.value, found.low, found.high) == (0, -widest, widest)
+    better = compare(1 - right, right, labels).accuracy
+    assert (better.value, better.low, better.high) == (1, 1 - 2 * widest, 1)
+    worse = compare(right, 1 - right, labels).accuracy
+    assert (worse.value, worse.low, worse.high) == (-1, -1, -1 + 2 * widest)
 
 
 def test_a_pair_shows_what_two_intervals_would_hide():

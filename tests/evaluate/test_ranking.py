@@ -96,6 +96,18 @@ def test_intervals_cover(figure):
     assert sum(each.low <= truth <= each.high for each in found) >= 180
 
 
+@pytest.mark.parametrize("figure", [roc_auc, average_precision])
+def test_intervals_of_twenty_classes_of_two_images_cover_nearly(figure):
+    """The spread of two around their own mean is half of what it should be: 80 % were covered so."""
+    probabilities, labels = simulate(20_000, 20, seed=5)
+    rows = [np.flatnonzero(labels == label) for label in range(20)]
+    rng = np.random.default_rng(0)
+    draws = [np.concatenate([rng.choice(each, 2, replace=False) for each in rows]) for _ in range(200)]
+    found = [figure(probabilities[drawn], labels[drawn]) for drawn in draws]
+    truth = np.mean([each.value for each in found])  # average precision of few images has another mean than of many
+    assert sum(each.low <= truth <= each.high for each in found) >= 178
+
+
 def test_a_flawless_order_still_has_an_interval():
     found = roc_auc(np.eye(3)[[0, 1, 2] * 20], np.array([0, 1, 2] * 20))
     assert (found.value, found.high) == (1, 1)

@@ -231,7 +231,7 @@ def promised(level: float, levels: Sequence[float], thresholds: Sequence[float],
         DataError: It is no share, or more than can be promised.
     """
     if not 0 < level < 1:
-        raise DataError(f"{what} must be above 0 and below 1, not {level:g}")
+        raise DataError(f"{what} must be above 0 and below 1, not {level:g}", hint="such as 0.95")
     kept = list(zip(levels, thresholds, strict=False))
     found = next((threshold for each, threshold in kept if each >= level - 1e-9), None)
     if found is None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ._calibration import BINS, distances, losses, reliability
-from ._checks import Doubles, check_probabilities
+from ._checks import Doubles, Integers, check_probabilities
 from ._counts import mean_f1, mean_recall
 from ._values import Estimate
 
@@ -18,6 +18,7 @@ LEVEL = 0.95
 RESAMPLES = 1000
 LEVEL_Z = 1.959963984540054  # the normal quantile at 97.5 %
 _CHUNK_ELEMENTS = 1_000_000  # 8 MB of draws at a time
+_SAME = 1e-9  # resamples that differ by no more do so by rounding
 
 Floats = npt.NDArray[np.float32]
 
@@ -68,6 +69,8 @@ def bootstrap_intervals(
 ) -> BootstrapIntervals:
     """Percentile bootstrap over images of macro-F1, balanced accuracy, log loss, Brier score and ECE.
 
+    Of flawless answers resamples do not differ; macro-F1 and balanced accuracy then have Wilson's bounds by class.
+
     Source: Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13. The ECE of finite data is
     biased upwards, and that of a resample once more, so its interval lies high where the true error is near
     zero.
@@ -84,7 +87,26 @@ def bootstrap_intervals(
     probabilities, labels = check_probabilities(probabilities, labels)
     sums = _Sums.of(probabilities, labels)
     parts = [sums.metrics(counts) for counts in resample(len(labels), resamples, seed)]
-    return BootstrapIntervals(*(percentiles(np.concatenate(values)) for values in zip(*parts, strict=True)))
+    found = BootstrapIntervals(*(percentiles(np.concatenate(values)) for values in zip(*parts, strict=True)))
+    right = probabilities.argmax(axis=1) == labels
+    shares = {name: _opened(getattr(found, name), right, labels) for name in ("macro_f1", "balanced_accuracy")}
+    return replace(found, **shares)
+
+
+def _opened(interval: tuple[float, float], right: npt.NDArray[np.bool_], labels: Integers) -> tuple[float, float]:
+    """An interval of resamples; where these do not differ, what Wilson's leave open class by class.
+
+    So it is where every answer is right, or every one of a class right and every one of another wrong: no resample
+    can show what these images did not.
+    """
+    value, high = interval
+    if high - value > _SAME:
+        return interval
+    images, hits = np.bincount(labels), np.bincount(labels, weights=right).astype(int)
+    present = np.flatnonzero(images)
+    bounds = np.mean([wilson_interval(int(hits[each]), int(images[each])) for each in present], axis=0)
+    below, above = np.abs(bounds - np.mean(hits[present] / images[present]))
+    return max(0.0, value - float(below)), min(1.0, value + float(above))
 
 
 def resample(size: int, resamples: int, seed: int) -> Iterator[Floats]:

@@ -13,7 +13,7 @@ from topwork.errors import DataError
 
 from ._calibration import losses
 from ._checks import Doubles, check_probabilities
-from ._intervals import RESAMPLES, percentiles, resample
+from ._intervals import RESAMPLES, percentiles, resample, wilson_interval
 from ._values import Estimate
 
 
@@ -27,7 +27,8 @@ class Comparison:
         only_first: That only the first names right.
         only_second: That only the second names right.
         neither: That neither names right.
-        accuracy: Of the second less that of the first, with a paired bootstrap interval.
+        accuracy: Of the second less that of the first, with a paired bootstrap interval; where they agree on every
+            image, what Wilson's interval leaves open.
         log_loss: Likewise, in nats; below zero where the second is better.
         p_value: Of McNemar's exact test: how often chance alone parts two equally accurate models so far or farther.
     """
@@ -77,6 +78,8 @@ def compare(
     only_first, only_second = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
     differences = np.stack([right[1].astype(np.float64) - right[0], losses(second, labels) - losses(first, labels)])
     accuracy, log_loss = _differences(differences, seed)
+    if accuracy.low == accuracy.high:
+        accuracy = _unparted(accuracy.value, len(labels))
     return Comparison(
         n=len(labels),
         both=int((right[0] & right[1]).sum()),
@@ -87,6 +90,12 @@ def compare(
         log_loss=log_loss,
         p_value=mcnemar(only_first, only_second),
     )
+
+
+def _unparted(value: float, images: int) -> Estimate:
+    """A difference that is the same on every image, -1, 0 or 1, with what so many images leave open of others."""
+    other = wilson_interval(0, images)[1]
+    return Estimate(value, max(-1.0, value - other * (1 + value)), min(1.0, value + other * (1 - value)))
 
 
 def mcnemar(only_first: int, only_second: int) -> float:

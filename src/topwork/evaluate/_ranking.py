@@ -2,7 +2,8 @@
 
 Intervals of ROC-AUC and average precision are by the infinitesimal jackknife (Efron 1981, "Nonparametric standard
 errors and confidence intervals"), for ROC-AUC the one of DeLong et al. 1988: each image's influence on the figure in
-closed form, where a bootstrap would sort a thousand times.
+closed form, where a bootstrap would sort a thousand times. With two to five images a class they cover a little less
+than they say (92 % on draws), and a class's only image adds no spread of its own.
 """
 
 from __future__ import annotations
@@ -94,10 +95,18 @@ def _macro(probabilities: npt.NDArray[Any], labels: Integers, figure: Any) -> Es
     supports = [int(count) for count in np.bincount(labels) if count]
     if len(supports) < 2:
         return None
-    found = [figure(ranked) for ranked in _each_class(probabilities, labels)]
-    value = float(np.mean([each.value for each in found]))
-    influence = sum(each.influence for each in found) / len(found)
-    return _interval(value, float(np.sqrt(np.square(influence).sum())), supports)
+    values, influence = [], np.zeros(len(labels))
+    for label, ranked in zip(np.unique(labels), _each_class(probabilities, labels), strict=True):
+        found, own = figure(ranked), labels == label
+        values.append(found.value)
+        influence += np.where(own, _widened(own), _widened(~own)) * found.influence / len(supports)
+    return _interval(float(np.mean(values)), float(np.sqrt(np.square(influence).sum())), supports)
+
+
+def _widened(images: npt.NDArray[np.bool_]) -> float:
+    """What makes a spread around its own mean unbiased: of very few images it is too small."""
+    count = int(images.sum())
+    return float(np.sqrt(count / max(1, count - 1)))
 
 
 def _interval(value: float, error: float, supports: list[int]) -> Estimate:

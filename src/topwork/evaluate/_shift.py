@@ -1,4 +1,4 @@
-"""Whether new images are like the training images: an exact test of how many of them lie far out."""
+"""Whether new images are like the training images: a test of how many of them lie far out."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ def shift(typicalities: npt.NDArray[Any], references: int) -> Shift:
     """Whether a batch as a whole is unlike the training images.
 
     The number of new images beyond a quantile of M reference images follows a beta-binomial law, whatever the
-    distances' own law is; so the test is exact for few reference images too, where the quantile itself is uncertain.
+    distances' own law is, where all of them are measured alike; so few reference images are no excuse, though the
+    quantile itself is uncertain. A model's references are measured by fits on other folds, its new images by the fit on
+    all, which lie a little closer to it: the test is then conservative, not exact.
 
     Args:
         typicalities: (N,) what `typicality` gave.
