@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
+from topwork.data import printable
 from topwork.model import Model, ModelRecord, load
 from topwork.model._card import card
 
@@ -55,6 +56,15 @@ def test_names_stay_text(fitted: Model) -> None:
     assert "\u202e" not in body
     assert r"a \| b" in body
     assert "\n# c" not in body
+
+
+@pytest.mark.parametrize("name", ["🐶 model", "고양이 \u202e🐱", "two\nlines", "\udc80"])
+def test_the_hub_reads_any_name(fitted: Model, name: str) -> None:
+    text = card(changed(fitted.record, strategy=name), name)
+    found = ModelCard(text).data
+    assert found.model_name == printable(name)
+    assert printable(name) in (found.tags or [])
+    str(found).encode("utf-8")
 
 
 def test_a_model_without_held_out_images_says_so(fitted: Model) -> None:

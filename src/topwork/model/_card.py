@@ -52,16 +52,16 @@ def card(record: ModelRecord, name: str) -> str:
 
 
 def _header(record: ModelRecord, metrics: Evaluation | None, name: str) -> str:
-    """YAML; JSON's way to write a string is YAML's too."""
+    """YAML."""
     licence = _LICENCES.get(record.backbone["licence"])
     lines = ["---", f"license: {licence or 'other'}"]
     if licence is None:
-        lines.append(f"license_name: {json.dumps(printable(record.backbone['licence'] or 'unknown'))}")
+        lines.append(f"license_name: {_quoted(record.backbone['licence'] or 'unknown')}")
     lines += ["library_name: topwork", "pipeline_tag: image-classification"]
-    lines += ["tags:", "- image-classification", "- transfer-learning", f"- {json.dumps(record.strategy)}"]
+    lines += ["tags:", "- image-classification", "- transfer-learning", f"- {_quoted(record.strategy)}"]
     weights = record.backbone["weights"]
     if weights["source"] == "hub":
-        lines += [f"base_model: {json.dumps(printable(weights['location']))}"]
+        lines += [f"base_model: {_quoted(weights['location'])}"]
     if metrics is not None:
         lines += _results(record, metrics, name)
     return "\n".join([*lines, "---", ""])
@@ -71,13 +71,18 @@ def _results(record: ModelRecord, metrics: Evaluation, name: str) -> list[str]:
     figures = (("accuracy", metrics.accuracy), ("f1", metrics.macro_f1))
     return [
         "model-index:",
-        f"- name: {json.dumps(printable(name))}",
+        f"- name: {_quoted(name)}",
         "  results:",
         "  - task: {type: image-classification, name: Image Classification}",
-        f"    dataset: {{type: imagefolder, name: the owner's images, split: {json.dumps(record.data.held_out_part)}}}",
+        f"    dataset: {{type: imagefolder, name: the owner's images, split: {_quoted(record.data.held_out_part)}}}",
         "    metrics:",
         *(f"    - {{type: {kind}, value: {figure.value:.4f}}}" for kind, figure in figures),
     ]
+
+
+def _quoted(name: str) -> str:
+    """A string of YAML's; JSON writes one alike, but for escapes beyond U+FFFF, which are two halves to YAML."""
+    return json.dumps(printable(name), ensure_ascii=False)
 
 
 def _summary(record: ModelRecord) -> str:
