@@ -39,8 +39,9 @@ class Done:
         """The error and the hint of a run that failed as promised: one line each, and nothing else."""
         assert (self.code, self.out) == (1, ""), self
         lines = self.err.splitlines()
-        assert [line.partition(":")[0] for line in lines] == ["error", "hint"][: len(lines)], self
-        return (lines[0].removeprefix("error: "), "".join(lines[1:]).removeprefix("hint: "))
+        assert [line.partition(": ")[0] for line in lines] == ["error", "hint"], self
+        assert all(line.partition(": ")[2] for line in lines), self
+        return (lines[0].removeprefix("error: "), lines[1].removeprefix("hint: "))
 
 
 Run = Callable[..., Done]

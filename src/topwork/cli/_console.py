@@ -204,7 +204,7 @@ def _failing_plainly(console: Console, *, debug: bool) -> Iterator[None]:
     except TopworkError as error:
         if debug:
             raise
-        fail(error.message, error.hint)
+        fail(error.message, error.hint or "--help tells what the command takes, --debug where it failed")
     except KeyboardInterrupt:
         if debug:
             raise

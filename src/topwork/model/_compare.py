@@ -46,7 +46,10 @@ def compare(
     """
     if set(first.classes) != set(second.classes):
         odd = sorted(set(first.classes) ^ set(second.classes))[:3]
-        raise DataError(f"the two models do not have the same classes: {', '.join(map(repr, odd))} are in one alone")
+        raise DataError(
+            f"the two models do not have the same classes: {', '.join(map(repr, odd))} are in one alone",
+            hint="compare models of the same classes, or evaluate each by itself",
+        )
     order = [second.classes.index(name) for name in first.classes]
     one = first.evaluate(dataset, seed=seed, cache=cache, progress=progress)
     other = second.evaluate(dataset.relabelled(second.classes), seed=seed, cache=cache, progress=progress)
