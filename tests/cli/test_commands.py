@@ -530,13 +530,61 @@ def test_evaluate_and_predict_warn_of_images_of_another_kind(run: Run, model: Pa
     assert "note: this image is unlike the training images" in run("predict", model, photos()[0]).err
     quiet = run("predict", model, *strange.iterdir(), "--quiet")
     assert (quiet.code, quiet.err) == (0, "")
+    assert all(line.endswith("\tunlike") for line in quiet.out.splitlines())
+    objects = run("predict", model, photos()[0], textiles("local")[30], "--json", "--quiet").out.splitlines()
+    assert [json.loads(each)["unfamiliar"] for each in objects] == [True, False]
+    two = run("evaluate", model, model, tmp_path / "data")
+    assert two.err.count(f"note: {model}: {said}") == 2
     known = run("predict", model, *[textiles(label)[place] for label in CLASSES for place in (30, 31, 32)])
     assert (known.code, known.err) == (0, "")
 
 
+def test_a_stream_is_judged_on_the_way(run: Run, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("topwork.cli._app._JUDGED", 4)
+    files = [*photos()[:6], *[textiles(label)[place] for label in CLASSES for place in (30, 31)]]
+    done = run("predict", model, "--stdin", stdin=b"\n".join(os.fsencode(path) for path in files))
+    notes = [line for line in done.err.splitlines() if "unlike the training images" in line]
+    assert notes[0].startswith("note: 4 of 4 images are unlike the training images")
+    assert notes[1].startswith(("note: 2 of 4 images", "note: 3 of 4 images"))
+    assert len(done.out.splitlines()) == 12
+
+
+def test_two_models_of_the_same_data_are_measured_on_what_trained_neither(
+    run: Run, model: Path, textile: Path, tmp_path: Path
+) -> None:
+    held_out = load(model).record.data.held_out
+    done = run("evaluate", model, model, textile)
+    assert done.err == (
+        f"note: both models were made from this data; the {held_out} images that did not train either are measured\n"
+    )
+    assert done.out.startswith(f"{held_out} images ")
+    other = Path(shutil.copytree(model, tmp_path / "other"))
+    fields = json.loads((other / "model.json").read_text("utf-8"))
+    fields["data"]["held_out_contents"] = "0" * 64  # another split
+    (other / "model.json").write_text(json.dumps(fields), "utf-8")
+    assert "of 60 images trained this model" in run("evaluate", model, other, textile).err
+
+
+def test_two_models_name_what_could_not_be_read_as_one_does(run: Run, model: Path, tmp_path: Path) -> None:
+    copied(textiles("local")[30:34], tmp_path / "local")
+    (tmp_path / "local" / "empty.jpg").touch()
+    said = "left out: local/empty.jpg: an empty file (0 bytes)"
+    assert said in run("evaluate", model, tmp_path).out
+    assert said in run("evaluate", model, model, tmp_path).out
+
+
+def test_models_of_other_classes_are_no_pair(run: Run, model: Path, tmp_path: Path) -> None:
+    run("fit", easy_folder(tmp_path / "data"), "-o", tmp_path / "m", "--test", "0", *QUICK)
+    data = copied(textiles("local")[:2], tmp_path / "other" / "local").parent
+    error, hint = run("evaluate", model, tmp_path / "m", data).failed()
+    assert error.startswith("the two models do not have the same classes: ")
+    assert hint == "compare models of the same classes, or evaluate each by itself"
+
+
 def test_predict_names_a_set_or_abstains(run: Run, model: Path) -> None:
     files = [textiles(label)[place] for label in CLASSES for place in range(30, 40)]
-    sets = [line.split("\t") for line in run("predict", model, *files, "--coverage", "0.9").out.splitlines()]
+    told = run("predict", model, *files, "--coverage", "0.9").out.splitlines()
+    sets = [line.removesuffix("\tunlike").split("\t") for line in told]
     assert {len(line) for line in sets} <= {3, 5, 7}
     assert max(len(line) for line in sets) > 3
     objects = [
@@ -554,7 +602,8 @@ def test_predict_names_a_set_or_abstains(run: Run, model: Path) -> None:
 def test_predict_promises_no_more_than_it_can(run: Run, model: Path) -> None:
     message, hint = run("predict", model, textiles("local")[0], "--abstain", "0.999").failed()
     assert "this model can promise no accuracy of 0.999" in message
-    assert hint == "ask for less"
+    assert hint.startswith("ask for less")
+    assert run("predict", model, photos()[0], "--coverage", "0").failed()[1] == "such as 0.95"
     for given in (("--coverage", "95"), ("--coverage", "0.9", "--abstain", "0.9")):
         assert run("predict", model, textiles("local")[0], *given).code == 2
     assert run("predict", "--backbone", "lite0", photos()[0], "--coverage", "0.9").code == 2

@@ -35,6 +35,8 @@ app = typer.Typer(
 )
 
 
+_JUDGED = 1_000  # images of which `predict` tells whether they are of another kind: a stream may have no end
+
 Data = Annotated[
     Path, typer.Argument(help="Folder of class folders (perhaps under train/, val/, test/) or CSV manifest.")
 ]
@@ -141,6 +143,9 @@ def predict(
     for names in _lines_as_they_come() if stdin else iter([images or []]):
         for prediction in predict_each(names):
             typicalities.append(getattr(prediction, "typicality", None))
+            if loaded is not None and len(typicalities) == _JUDGED:
+                console.notes(unlike(loaded.shift(typicalities)))
+                typicalities.clear()
             if prediction.error:
                 failed += 1
                 if not console.as_json:

@@ -54,14 +54,17 @@ def evaluate(
     console.result({"model": str(folders[0]), "data": str(data), **_fields(found)}, evaluated(found))
 
 
-def unseen(console: Console, model: Model, dataset: ImageDataset) -> ImageDataset:
-    """Of a model's own data the images that did not train it, which is told; other data as it is."""
+def unseen(console: Console, model: Model, dataset: ImageDataset, other: Model | None = None) -> ImageDataset:
+    """Of a model's own data the images that trained neither it nor the other, which is told; other data as it is."""
     from topwork.fitting import held_out_again
 
+    if other is not None and other.record.data.held_out_contents != model.record.data.held_out_contents:
+        return dataset
     found = held_out_again(model, dataset)
     if found is None:
         return dataset
-    console.note(f"note: the model was made from this data; the {len(found)} images that did not train it are measured")
+    who, whom = ("the model was", "it") if other is None else ("both models were", "either")
+    console.note(f"note: {who} made from this data; the {len(found)} images that did not train {whom} are measured")
     return found
 
 
@@ -70,12 +73,13 @@ def _compare(
 ) -> None:
     from topwork.model import compare
 
+    dataset = unseen(console, models[0], dataset, models[1])
     with console.progress():
         found = compare(models[0], models[1], dataset, **how, progress=console.step("features"))
     notes = [
-        f"{printable(str(folder))}: {caveat}"
+        f"{printable(str(folder))}: {told}"
         for folder, each in zip(folders, (found.first, found.second), strict=True)
-        for caveat in flattered(each)
+        for told in (*flattered(each), *unlike(each.shift))
     ]
     console.notes([*dataset.notes, *notes])
     fields = {
@@ -84,7 +88,8 @@ def _compare(
         "second": {"model": str(folders[1]), **_fields(found.second)},
         "comparison": found.comparison.to_dict(),
     }
-    console.result(fields, compared(folders, (found.first.evaluation, found.second.evaluation), found.comparison))
+    text = compared(folders, (found.first.evaluation, found.second.evaluation), found.comparison)
+    console.result(fields, "\n".join([text, *_unread(found.first.left_out)]))
 
 
 def _fields(found: Evaluated) -> dict[str, Any]:

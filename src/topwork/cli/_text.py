@@ -148,17 +148,20 @@ def _case(case: Case) -> str:
 
 
 def predicted(prediction: Prediction | OwnAnswer) -> str:
-    """One line: file, class, probability, with tabs between.
+    """One line: file, class, probability, with tabs between, and a mark where the image is unlike the training images.
 
     Of a network without a model, and of a prediction set, the next classes too; ``?`` where the model abstains.
     """
+    mark = ["unlike"] if getattr(prediction, "unfamiliar", False) else []
     if hasattr(prediction, "top"):
         said = [(each.name, each.probability) for each in prediction.top]
     elif prediction.labels is not None:
         said = [(name, prediction.probabilities[name]) for name in prediction.labels]
     else:
         said = [(prediction.label if prediction.answered is not False else "?", prediction.probability)]
-    return "\t".join([printable(prediction.source), *(f"{printable(name)}\t{share:.4f}" for name, share in said)])
+    return "\t".join(
+        [printable(prediction.source), *(f"{printable(name)}\t{share:.4f}" for name, share in said), *mark]
+    )
 
 
 def refused(prediction: Prediction | OwnAnswer) -> str:

@@ -54,7 +54,13 @@ class Prediction:
             "probability": self.probability,
             "probabilities": self.probabilities,
         }
-        asked = {"typicality": self.typicality, "answered": self.answered, "labels": self.labels}
+        unfamiliar = None if self.typicality is None else self.unfamiliar
+        asked = {
+            "typicality": self.typicality,
+            "unfamiliar": unfamiliar,
+            "answered": self.answered,
+            "labels": self.labels,
+        }
         return fields | {name: value for name, value in asked.items() if value is not None}
 
 
