@@ -153,6 +153,11 @@ def test_evidence_lies_beside_the_worst_mistakes(run: Run, folder: Path, data: P
         own, other = (pixels(each.attributes["src"]) for each in pictures[1:])
         assert own.shape == other.shape
         assert (own != other).any()
+    (unsure,) = [node for node in page.all("section") if node.attributes["aria-labelledby"] == "unsure"]
+    for case in unsure.classed("pictured"):
+        _, said, _ = (node.text for node in case.all("dd"))
+        first, second = (each.attributes["alt"] for each in case.all("img")[1:])
+        assert first == f"Speaks for {said}" != second
 
 
 @pytest.mark.parametrize("option", ["--evidence", "--check"])

@@ -132,11 +132,15 @@ def test_both_are_korean_on_a_korean_page() -> None:
     assert "학습 이미지가 2,000장이면 85.0 %(72.0~95.0)로 예상됩니다." in section(page, "forecast").text
 
 
-def test_without_a_forecast_there_is_only_the_ladder_and_without_advice_neither() -> None:
-    assert {"ladder", "forecast"} & set(shown(page_of(None))) == set()
+def test_without_a_forecast_its_commands_are_named_where_there_can_be_one() -> None:
+    for advice in (None, dataclasses.replace(ADVICE, forecast=None).to_dict()):
+        page = page_of(advice)
+        assert ("ladder" in shown(page)) == (advice is not None)
+        assert section(page, "forecast").one("code").text == "topwork advise DATA topwork fit DATA -o m"
+    assert not section(page_of(ADVICE.to_dict()), "forecast").all("code")
     bare = dataclasses.replace(ADVICE, forecast=None, rungs=ADVICE.rungs[:1], choice=0, runner_up=None)
     page = page_of(bare.to_dict())
-    assert {"ladder", "forecast"} & set(shown(page)) == {"ladder"}
+    assert {"ladder", "forecast"} & set(shown(page)) == {"ladder"}  # no curve is drawn of this rung
     assert not section(page, "ladder").all("svg")  # nothing was measured
     assert "Chosen: as-is. It was not measured." in section(page, "ladder").text
 
@@ -160,7 +164,9 @@ def test_without_a_forecast_there_is_only_the_ladder_and_without_advice_neither(
 def test_advice_that_cannot_be_read_is_left_out(damage: Callable[[dict[str, Any]], None]) -> None:
     advice = json.loads(json.dumps(ADVICE.to_dict()))
     damage(advice)
-    assert {"ladder", "forecast"} & set(shown(page_of(advice))) == set()
+    page = page_of(advice)
+    assert "ladder" not in shown(page)
+    assert not section(page, "forecast").all("svg")
 
 
 def test_a_record_keeps_its_advice_and_an_older_one_has_none() -> None:

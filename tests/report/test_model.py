@@ -29,7 +29,7 @@ from .pages import Node, parsed
 
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(1)</script>'
 NAMES = ("고양이", "🐶 dog", "قطة \u202e")
-ADVISED = ("ladder", "forecast")  # sections of models that were advised on: test_advice.py
+ADVISED = ("ladder",)  # sections of models that were advised on: test_advice.py
 LOOKED_INTO = ("findings", "space", "explained")  # of what was looked into: test_seen.py
 
 
@@ -207,16 +207,47 @@ def test_a_cell_leads_to_the_pictures_behind_it() -> None:
     counts = [[cell.text for cell in row.all("td")] for row in confusion.one("tbody").all("tr")]
     assert counts == [[str(count) for count in row] for row in found.evaluation.confusion.tolist()]
     links = {node.attributes["href"][1:]: int(node.text) for node in confusion.all("a")}
-    assert links
+    places = zip(*found.evaluation.confusion.nonzero(), strict=True)
+    assert set(links) == {f"cell-{true}-{guess}" for true, guess in places}  # right answers too
     said = found.probabilities.argmax(axis=1)
-    for details in confusion.all("details"):
-        (key,) = [node.attributes["id"] for node in details.nodes() if "id" in node.attributes]
+    opened = {node.attributes["id"]: node for node in confusion.all("div") if "id" in node.attributes}
+    assert set(opened) == set(links)
+    for key, cell in opened.items():
         _, true, guess = key.split("-")
         rows = np.flatnonzero((found.dataset.labels == int(true)) & (said == int(guess)))
         assert links[key] == len(rows)
-        shown = [node.text for node in details.classed("file")]
+        shown = [node.text for node in cell.classed("file")]
         assert set(shown) <= {found.dataset.paths[row] for row in rows}
         assert len(shown) == min(len(rows), 6)
+    assert "up to 6 of each" in confusion.text
+
+
+def test_many_kinds_of_answers_have_few_images_each() -> None:
+    """Twenty classes that are taken for each other at random: 380 kinds of mistakes, of which 120 can be opened."""
+    classes = [f"class {place:02}" for place in range(20)]
+    dataset = images(classes, 4000)
+    said = np.random.default_rng(0).dirichlet(np.ones(20), len(dataset)).astype(np.float32)
+    found = Evaluated(evaluate(said, dataset.labels, dataset.classes), "", False, dataset, said)
+    confusion = section(parsed(model_page(model(found, classes), "m", found)), "confusion")
+    assert len(confusion.all("a")) == 140
+    assert len(confusion.all("img")) == 140
+    assert "up to 1 of each" in confusion.text
+    kinds = int((found.evaluation.confusion > 0).sum())
+    assert f"{kinds - 140} rarer kinds of mistakes are not shown" in confusion.text
+
+
+def test_no_more_is_offered_than_can_be_promised() -> None:
+    found = evaluated(images(NAMES, 60))
+    caution = model(found, NAMES).record.caution
+    assert caution is not None
+    place = caution.levels.index(0.79)
+    for answers, option in (((0.5,) * (place + 1), "--abstain 0.79"), ((0.5,) * len(caution.levels), "--abstain 0.95")):
+        made = model(found, NAMES, caution=caution.model_copy(update={"answers": answers}))
+        assert section(parsed(model_page(made, "m")), "use").all("code")[0].text.count(option) == 1
+    none = model(found, NAMES, caution=caution.model_copy(update={"answers": ()}))
+    command = section(parsed(model_page(none, "m")), "use").all("code")[0].text
+    assert "--abstain" not in command
+    assert "--coverage 0.95" in command
 
 
 def test_the_worst_are_the_surest_wrong_answers() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from topwork.evaluate import Estimate, Evaluation
 from topwork.model import ModelRecord
 from topwork.report._charts import Plot, Spot, accuracy_plot
 from topwork.report._page import brief, isolated, percent
-from topwork.report._subject import Subject
+from topwork.report._subject import Computed, Subject
 from topwork.report._texts import Texts
 
 _SOONEST = 0.05  # seconds; what took less is drawn there
@@ -77,12 +78,18 @@ def ladder(subject: Subject) -> Ladder | None:
     return Ladder(steps, plot, tuple(_choice(subject, advice)), tuple(_changes(subject, advice)))
 
 
-def forecast(subject: Subject) -> Curve | None:
-    """What more images would bring on the same rung."""
+def forecast(subject: Subject) -> Computed | None:
+    """What more images would bring on the same rung; no curve is drawn of trained networks, nor without data."""
     advice = _advice(subject.record)
     told = advice.forecast if advice is not None else None
-    if told is None or not told.points:
+    if told is not None and told.points:
+        return Computed((_curve(subject, told),), ())
+    if not subject.record.data.fingerprint or (advice is not None and advice.chosen.strategy != "probe"):
         return None
+    return Computed((), ("topwork advise DATA", f"topwork fit DATA -o {shlex.quote(subject.name)}"))
+
+
+def _curve(subject: Subject, told: Forecast) -> Curve:
     spots = [Spot(point.images, point.accuracy, None, "measured") for point in told.points]
     spots += [
         Spot(each.images, each.accuracy.value, (each.accuracy.low, each.accuracy.high), "ahead") for each in told.ahead

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from topwork.report._evidence_maps import MapAlbum
 
 
-_ROOM = 1_800_000  # characters of the pictures that the model answered; other sections have room of their own
+_ROOM = 600_000  # characters of the worst and least sure answers' pictures; other sections have room of their own
+_ROOM_OF_CELLS = 1_400_000  # of those behind the confusion matrix
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,9 @@ def model_page(
         checkup: What the data doctor found in the data, which is shown with its images.
         explained: What ``topwork.explain`` found out about the model before (``topwork.explain.stored``).
         language: ``en`` or ``ko``.
-        evidence: Whether to show beside the worst mistakes where the model saw its answer and where the right class
-            (``topwork.explain.grad_cam``); the model is opened in torch for that.
+        evidence: Whether to show beside the worst mistakes where the model saw its answer and where the right class,
+            and beside the least sure answers where it saw the two likeliest ones (``topwork.explain.grad_cam``); the
+            model is opened in torch for that.
 
     Returns:
         The page; ``write_page`` writes it.
@@ -107,6 +109,7 @@ def model_page(
         metrics=found.evaluation if found else _recorded(model.record),
         evaluated=found,
         album=Album(found.dataset, room=_ROOM) if found else None,
+        cells=Album(found.dataset, room=_ROOM_OF_CELLS) if found else None,
         t=t,
         again=found is not model.held_out,
         maps=_map_album(model) if evidence and found else None,

@@ -4,49 +4,38 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from topwork.data import printable
 from topwork.evaluate import ClassReport, Estimate, Evaluation, Kept, ReliabilityBin, Shift
 from topwork.model import TrialRecord
+from topwork.report._answered import Answered, answered, mapped
 from topwork.report._charts import ReliabilityChart, reliability_chart
 from topwork.report._page import isolated, percent
-from topwork.report._pictures import Picture
 from topwork.report._subject import Subject
 
-if TYPE_CHECKING:
-    from topwork.report._evidence_maps import MapPicture
-
 MOST_PICTURES = 12  # of the worst mistakes, and of the least sure answers
-MOST_CELLS = 12  # kinds of mistakes that are shown in pictures, the most frequent first
-MOST_IN_CELL = 6  # pictures of each
+MOST_MISTAKES = 120  # kinds that have pictures behind their number, the most frequent first
+MOST_IN_CELL = 6  # pictures of a kind, fewer where all kinds together would have more than
+MOST_IN_CELLS = 150
+OPEN_KINDS = 12  # kinds of mistakes in the first list; the others are folded away
 MOST_IN_MATRIX = 20  # classes up to which the matrix is drawn
 MOST_PAIRS = 40  # kinds of mistakes in a list instead of a matrix
 MOST_CLASSES = 200  # rows of the table
 MOST_NOTES = 30
-
-
-@dataclass(frozen=True)
-class Answered:
-    """An image with its class, the model's answer, and where it saw them if that is wanted."""
-
-    picture: Picture
-    true: str
-    said: str
-    probability: float
-    maps: tuple[MapPicture, ...] = ()
+_SURE = 0.95  # of the answers are right, in the command that the page offers; less where that is more than it promises
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One kind of mistake: counts, and pictures where there are any.
+    """One kind of answer: counts, and pictures where there are any.
 
     Attributes:
         key: Its place, unique on the page.
+        right: Whether it is no mistake.
         true: What the images show.
         said: What the model says.
         count: How many.
@@ -55,6 +44,7 @@ class Cell:
     """
 
     key: str
+    right: bool
     true: str
     said: str
     count: int
@@ -72,11 +62,24 @@ class Row:
 
 @dataclass(frozen=True)
 class Confusion:
-    """The confusion matrix, or where it would be too large its largest cells."""
+    """The confusion matrix, or where it would be too large its largest cells.
+
+    Attributes:
+        classes: Their names.
+        rows: Of the matrix; none where it would be too large.
+        frequent: Kinds of mistakes, the most frequent.
+        rare: The others.
+        right: Right answers, class by class; none where there is no matrix.
+        most: Pictures of each, at most; 0 where there are none.
+        more: Kinds of mistakes that are left out.
+    """
 
     classes: tuple[str, ...]
     rows: tuple[Row, ...]
-    cells: tuple[Cell, ...]
+    frequent: tuple[Cell, ...]
+    rare: tuple[Cell, ...]
+    right: tuple[Cell, ...]
+    most: int
     more: int
 
 
@@ -203,20 +206,35 @@ def metrics(subject: Subject) -> tuple[Figure, ...] | None:
 
 
 def confusion(subject: Subject) -> Confusion | None:
-    """The matrix, where it fits on a page, and the pictures behind its mistakes."""
+    """The matrix, where it fits on a page, and the pictures behind its numbers."""
     found = subject.metrics
     if found is None:
         return None
     matrix = len(found.classes) <= MOST_IN_MATRIX
     mistakes = _mistakes(found)
-    cells = [
-        _cell(subject, true, said, pictured=place < MOST_CELLS)
-        for place, (true, said) in enumerate(mistakes[:MOST_PAIRS])
-    ]
+    wrong = mistakes[: MOST_MISTAKES if matrix else MOST_PAIRS]
+    hits = [(place, place) for place in found.confusion.diagonal().nonzero()[0].tolist()] if matrix else []
+    most = _most_in_cell([int(found.confusion[cell]) for cell in wrong + hits]) if subject.evaluated else 0
+    cells = [_cell(subject, true, said, most) for true, said in wrong + hits]
+    cells = [cell for cell in cells if cell.pictures or not matrix]
     linked = {cell.key for cell in cells if cell.pictures}
     rows = tuple(_row(found, place, linked) for place in range(len(found.classes))) if matrix else ()
-    shown = tuple(cell for cell in cells if cell.pictures or not matrix)
-    return Confusion(found.classes, rows, shown, 0 if matrix else max(len(mistakes) - MOST_PAIRS, 0))
+    folded = [cell for cell in cells if not cell.right]
+    return Confusion(
+        classes=found.classes,
+        rows=rows,
+        frequent=tuple(folded[:OPEN_KINDS]),
+        rare=tuple(folded[OPEN_KINDS:]),
+        right=tuple(cell for cell in cells if cell.right),
+        most=most,
+        more=len(mistakes) - len(wrong) if subject.evaluated or not matrix else 0,
+    )
+
+
+def _most_in_cell(counts: Sequence[int]) -> int:
+    """How many pictures each kind of answer may have, so that every one has some and all together are not too many."""
+    fitting = [most for most in range(2, MOST_IN_CELL + 1) if sum(min(most, n) for n in counts) <= MOST_IN_CELLS]
+    return max(fitting, default=1)
 
 
 def _mistakes(found: Evaluation) -> list[tuple[int, int]]:
@@ -239,17 +257,18 @@ def _key(true: int, said: int) -> str:
     return f"cell-{true}-{said}"
 
 
-def _cell(subject: Subject, true: int, said: int, *, pictured: bool) -> Cell:
+def _cell(subject: Subject, true: int, said: int, most: int) -> Cell:
     assert subject.metrics is not None
     classes, counts = subject.metrics.classes, subject.metrics.confusion
     pictures: tuple[Answered, ...] = ()
-    if pictured and subject.evaluated is not None:
+    if subject.evaluated is not None:
         labels, answers = subject.evaluated.dataset.labels, subject.evaluated.probabilities
         rows = np.flatnonzero((labels == true) & (answers.argmax(axis=1) == said))
         surest = rows[np.argsort(-answers[rows, said], kind="stable")]
-        pictures = _answered(subject, surest[:MOST_IN_CELL])
+        pictures = answered(subject, surest[:most], subject.cells)
     key = _key(true, said)
-    return Cell(key, classes[true], classes[said], int(counts[true, said]), int(counts[true].sum()), pictures)
+    count, total = int(counts[true, said]), int(counts[true].sum())
+    return Cell(key, true == said, classes[true], classes[said], count, total, pictures)
 
 
 def worst(subject: Subject) -> tuple[Answered, ...] | None:
@@ -260,32 +279,18 @@ def worst(subject: Subject) -> tuple[Answered, ...] | None:
     wrong = np.flatnonzero(answers.argmax(axis=1) != subject.evaluated.dataset.labels)
     order = np.argsort(-answers[wrong].max(axis=1), kind="stable") if len(wrong) else wrong
     rows = wrong[order][:MOST_PICTURES]
-    shown = _answered(subject, rows)
-    if subject.maps is None:
-        return shown or None
-    dataset, said = subject.evaluated.dataset, answers.argmax(axis=1)
-    maps = [subject.maps.pictures(dataset.source(row), (int(said[row]), int(dataset.labels[row]))) for row in rows]
-    return tuple(replace(one, maps=found) for one, found in zip(shown, maps, strict=True)) or None
+    of = [(int(answers[row].argmax()), int(subject.evaluated.dataset.labels[row])) for row in rows]
+    return mapped(subject, rows, of) or None
 
 
 def unsure(subject: Subject) -> tuple[Answered, ...] | None:
     """Answers, the least sure first, right or wrong."""
     if subject.evaluated is None:
         return None
-    order = np.argsort(subject.evaluated.probabilities.max(axis=1), kind="stable")
-    return _answered(subject, order[:MOST_PICTURES])
-
-
-def _answered(subject: Subject, rows: npt.NDArray[np.intp]) -> tuple[Answered, ...]:
-    assert subject.evaluated is not None
-    assert subject.album is not None
-    dataset, answers = subject.evaluated.dataset, subject.evaluated.probabilities
-    found = []
-    for row in rows.tolist():
-        said = int(answers[row].argmax())
-        picture = subject.album.picture(row)
-        found.append(Answered(picture, picture.label, dataset.classes[said], float(answers[row, said])))
-    return tuple(found)
+    answers = subject.evaluated.probabilities
+    rows = np.argsort(answers.max(axis=1), kind="stable")[:MOST_PICTURES]
+    likeliest = np.argsort(-answers[rows], axis=1, kind="stable")[:, :2]
+    return mapped(subject, rows, [(first, second) for first, second in likeliest.tolist()])
 
 
 def per_class(subject: Subject) -> dict[str, Any] | None:
@@ -342,7 +347,10 @@ def use(subject: Subject) -> dict[str, Any]:
     name = shlex.quote(subject.name)
     lines = [f"topwork predict {name} photo.jpg"]
     if subject.record.caution is not None:
-        lines += [f"{lines[0]} --coverage 0.95", f"{lines[0]} --abstain 0.95"]
+        caution = subject.record.caution
+        lines.append(f"{lines[0]} --coverage 0.95")
+        reached = caution.levels[: len(caution.answers)]
+        lines += [f"{lines[0]} --abstain {min(_SURE, reached[-1]):g}"] if reached else []
     lines.append(f"topwork evaluate {name} more-photos/")
     load = f"model = topwork.load({subject.name!r})"
     python = ["import topwork", "", load, 'print(model.predict(["photo.jpg"])[0].label)']

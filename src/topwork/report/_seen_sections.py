@@ -16,7 +16,7 @@ from topwork.report._findings import ShownFinding, shown_findings
 from topwork.report._page import brief, isolated, percent
 from topwork.report._pictures import Album
 from topwork.report._space import SpaceMap, space_map
-from topwork.report._subject import Subject
+from topwork.report._subject import Computed, Subject
 
 MOST_POINTS = 300  # of each map; the images behind them take 1 MB at most
 MOST_CASES = 6  # of a finding
@@ -96,19 +96,6 @@ class Seen:
     uri: str
     source: str
     numbers: str
-
-
-@dataclass(frozen=True)
-class Computed:
-    """What was computed before, and the command for what was not.
-
-    Attributes:
-        shown: The results.
-        command: Lines to copy; empty where nothing is missing.
-    """
-
-    shown: tuple[Any, ...]
-    command: tuple[str, ...]
 
 
 def findings(subject: Subject) -> tuple[ShownFinding, ...] | None:

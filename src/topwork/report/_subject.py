@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from topwork.checking import Checkup
 from topwork.evaluate import Evaluation
@@ -19,6 +19,19 @@ ROOM_OF_SHEETS = 700_000  # characters
 
 
 @dataclass(frozen=True)
+class Computed:
+    """What was computed before, and the command for what was not.
+
+    Attributes:
+        shown: The results.
+        command: Lines to copy; empty where nothing is missing.
+    """
+
+    shown: tuple[Any, ...]
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Subject:
     """What a page is about.
 
@@ -28,6 +41,7 @@ class Subject:
         metrics: Of the images that measured it; None where none did.
         evaluated: The same image by image, where that is known.
         album: Makes their pictures.
+        cells: Likewise, of those behind the confusion matrix.
         t: The texts.
         again: Whether these are images that were given afterwards, and not those that the fit held out.
         maps: Makes maps of where the model saw a class; None where none are wanted.
@@ -41,6 +55,7 @@ class Subject:
     metrics: Evaluation | None
     evaluated: Evaluated | None
     album: Album | None
+    cells: Album | None
     t: Texts
     again: bool = False
     maps: MapAlbum | None = None

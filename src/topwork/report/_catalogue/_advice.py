@@ -66,6 +66,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "선택한 방식으로 학습 이미지의 일부만 학습하고 나머지로 평가한 뒤, 그 추세를 이어 예측한 것입니다. 점선은 "
         "오류가 절반으로 줄어드는 정확도입니다.",
     ),
+    "forecast_missing": (
+        "A learning curve tells what accuracy to expect of more images. It is drawn where a probe is chosen and the "
+        "time suffices.",
+        "학습 곡선은 이미지를 더 모았을 때 기대할 수 있는 정확도를 보여 줍니다. 프로브가 선택되고 시간이 충분할 때 "
+        "그립니다.",
+    ),
     "forecast_plot": (
         "Plot of accuracy over the number of training images, measured and expected; the table below it has its "
         "numbers.",

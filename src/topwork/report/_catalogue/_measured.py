@@ -40,10 +40,24 @@ TEXTS: dict[str, tuple[str, str]] = {
     # Confusion
     "confusion": ("What is taken for what", "무엇을 무엇으로 혼동하는가"),
     "confusion_rows": (
-        "Rows: what an image shows. Columns: what the model says. A number of mistakes leads to their pictures.",
-        "행은 실제 클래스, 열은 모델의 예측입니다. 오답 수를 누르면 해당 사진으로 이동합니다.",
+        "Rows: what an image shows. Columns: what the model says.",
+        "행은 실제 클래스, 열은 모델의 예측입니다.",
+    ),
+    "confusion_leads": (
+        "A number leads to its images, up to {most} of each, to keep this page small.",
+        "숫자를 누르면 해당 이미지로 이동합니다. 페이지 크기를 줄이기 위해 칸마다 최대 {most}장을 담았습니다.",
     ),
     "confusion_pairs": ("The most frequent mistakes:", "가장 흔한 오분류:"),
+    "confusion_opens": (
+        "(each opens up to {most} of its images)",
+        "(누르면 해당 이미지가 최대 {most}장 나타납니다)",
+    ),
+    "confusion_rare": ("Rarer mistakes", "드문 오분류"),
+    "confusion_right": ("Right answers", "정답"),
+    "confusion_more": (
+        "{count} rarer kinds of mistakes are not shown, to keep this page small.",
+        "페이지 크기를 줄이기 위해 더 드문 오분류 {count}가지는 표시하지 않았습니다.",
+    ),
     "taken_for": ("taken for", "→"),
     "confusion_true": ("shown", "실제"),
     "confusion_said": ("said", "예측"),
@@ -62,6 +76,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "the network was shown; the brighter, the more.",
         "옆의 그림은 네트워크에 입력된 정사각형 이미지에서 모델의 답과 정답을 각각 뒷받침하는 부분을 Grad-CAM으로 "
         "나타낸 것입니다. 밝을수록 근거가 강합니다.",
+    ),
+    "maps_unsure": (
+        "Beside each: what speaks for the likeliest class and what for the next, as Grad-CAM sees it in the square "
+        "that the network was shown; the brighter, the more.",
+        "옆의 그림은 네트워크에 입력된 정사각형 이미지에서 가장 유력한 클래스와 그다음 클래스를 각각 뒷받침하는 부분을 "
+        "Grad-CAM으로 나타낸 것입니다. 밝을수록 근거가 강합니다.",
     ),
     "map": ("Speaks for {label}", "{label}의 근거"),
     "unsure": ("The least sure answers", "가장 불확실한 답"),
