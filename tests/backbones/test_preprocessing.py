@@ -142,3 +142,24 @@ def test_values_out_of_range_are_refused(change: dict[str, Any], said: str) -> N
 def test_a_bent_record_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(BackboneError, match="preprocessing: "):
         Preprocessing.from_dict({**Preprocessing().to_dict(), **change})
+
+
+@pytest.mark.parametrize("fit", ["crop", "squash", "pad"])
+@pytest.mark.parametrize(("height", "width"), [(60, 100), (100, 60)])
+@pytest.mark.parametrize("box", [(20, 18, 44, 50), (0, 0, 30, 20), (58, 58, 60, 60)])
+def test_a_region_is_where_the_square_shows_it(fit: str, height: int, width: int, box: tuple[int, ...]) -> None:
+    """The image itself, with the region in white, is the oracle."""
+    preprocessing = Preprocessing(size=50, fit=fit, crop=0.8, mean=(0.0, 0.0, 0.0))  # type: ignore[arg-type]
+    left, top, right, bottom = box
+    mask = np.zeros((height, width), np.bool_)
+    mask[top:bottom, left:right] = True
+    shown = preprocessing(np.repeat(mask[..., None], 3, axis=2) * np.uint8(255))[..., 0]
+    found = preprocessing.square_box(box, height, width)  # type: ignore[arg-type]
+    rows, columns = np.nonzero(shown)
+    if len(rows) == 0:
+        assert found[0] >= found[2] or found[1] >= found[3]
+    else:
+        expected = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+        np.testing.assert_allclose(found, expected, atol=1)  # resampling spreads, and rounds what is faint to none
+    np.testing.assert_array_equal(preprocessing.square_mask(mask)[shown == 255], True)
+    np.testing.assert_array_equal(preprocessing.square_mask(mask)[shown == 0], False)

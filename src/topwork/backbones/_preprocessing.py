@@ -76,23 +76,59 @@ class Preprocessing:
         Returns:
             uint8 (size, size, 3). The mean and deviation are applied by the engine, on the device.
         """
-        if self.fit == "pad":
-            return self._padded(image)
-        height, width = image.shape[:2]
-        side = min(height, width) * self.crop
-        left, top = (width - side) / 2, (height - side) / 2
-        box = (left, top, left + side, top + side) if self.fit == "crop" else (0.0, 0.0, width, height)
-        return self._resized(image, box, (self.size, self.size))
-
-    def _padded(self, image: UInt8Array) -> UInt8Array:
-        height, width = image.shape[:2]
-        scale = self.size / max(height, width)
-        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+        seen, (left, top, right, bottom) = self._view(*image.shape[:2])
+        resized = self._resized(image, seen, (right - left, bottom - top))
+        if self.fit != "pad":
+            return resized
         canvas = np.empty((self.size, self.size, 3), np.uint8)
         canvas[:] = np.round(np.array(self.mean) * 255).astype(np.uint8)
-        left, top = (self.size - inner[0]) // 2, (self.size - inner[1]) // 2
-        canvas[top : top + inner[1], left : left + inner[0]] = self._resized(image, (0, 0, width, height), inner)
+        canvas[top:bottom, left:right] = resized
         return canvas
+
+    def square_box(self, box: tuple[float, float, float, float], height: int, width: int) -> tuple[int, int, int, int]:
+        """Where a box in an image lies in the square, in whole pixels that hold it.
+
+        Args:
+            box: Left, top, right and bottom, in pixels of the upright image.
+            height: Of the image.
+            width: Of the image.
+
+        Returns:
+            Left, top, right and bottom, cut at the square's edges; empty where the square shows none of it.
+        """
+        (left, top, right, bottom), inner = self._view(height, width)
+        across, down = (inner[2] - inner[0]) / (right - left), (inner[3] - inner[1]) / (bottom - top)
+        starts = (inner[0] + (box[0] - left) * across, inner[1] + (box[1] - top) * down)
+        ends = (inner[0] + (box[2] - left) * across, inner[1] + (box[3] - top) * down)
+        # A thousandth of a pixel is rounding.
+        first = [int(np.clip(np.floor(each + 1e-3), 0, self.size)) for each in starts]
+        last = [int(np.clip(np.ceil(each - 1e-3), 0, self.size)) for each in ends]
+        return first[0], first[1], last[0], last[1]
+
+    def square_mask(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """A mask of an image, bool (height, width), as the square shows it: bool (size, size)."""
+        (left, top, right, bottom), inner = self._view(*mask.shape)
+        rows, columns = (
+            (start + (np.arange(count) + 0.5) * (end - start) / count).astype(np.intp)
+            for start, end, count in ((top, bottom, inner[3] - inner[1]), (left, right, inner[2] - inner[0]))
+        )
+        square = np.zeros((self.size, self.size), np.bool_)
+        square[inner[1] : inner[3], inner[0] : inner[2]] = mask[rows[:, None], columns]
+        return square
+
+    def _view(self, height: int, width: int) -> tuple[tuple[float, float, float, float], tuple[int, int, int, int]]:
+        """What of an image is seen, and where in the square that lies: left, top, right and bottom each."""
+        if self.fit == "crop":
+            side = min(height, width) * self.crop
+            left, top = (width - side) / 2, (height - side) / 2
+            return (left, top, left + side, top + side), (0, 0, self.size, self.size)
+        whole = (0.0, 0.0, float(width), float(height))
+        if self.fit == "squash":
+            return whole, (0, 0, self.size, self.size)
+        scale = self.size / max(height, width)
+        across, down = max(1, round(width * scale)), max(1, round(height * scale))
+        start = (self.size - across) // 2, (self.size - down) // 2
+        return whole, (*start, start[0] + across, start[1] + down)
 
     def _resized(self, image: UInt8Array, box: tuple[float, float, float, float], size: tuple[int, int]) -> UInt8Array:
         from PIL import Image
