@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 
 from topwork.backbones import load
 from topwork.explain import Subject
-from topwork.heads import LinearHead
+from topwork.heads import KNNHead, LinearHead
+
+SIDE = 96  # of the small pictures: what is slow elsewhere takes a second
 
 
 def traces(subject: Subject) -> dict[str, Any]:
@@ -22,12 +25,14 @@ def traces(subject: Subject) -> dict[str, Any]:
     digest = hashlib.sha256()
     for tensor in subject.module.state_dict().values():
         digest.update(tensor.cpu().numpy().tobytes())
+    arrays = [*subject.module.parameters(), *subject.module.buffers()]  # a fitted head's are buffers
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
     return {
-        "hooks": sum(len(module._forward_hooks) + len(module._backward_hooks) for module in modules),
+        "hooks": sum(len(getattr(module, kind)) for module in modules for kind in kinds),
         "training": [module.training for module in modules],
         "fused": [getattr(module, "fused_attn", None) for module in modules],
-        "gradients": [parameter.grad for parameter in subject.module.parameters()],
-        "asking": [parameter.requires_grad for parameter in subject.module.parameters()],
+        "gradients": [array.grad for array in arrays],
+        "asking": [array.requires_grad for array in arrays],
         "numbers": digest.hexdigest(),
     }
 
@@ -43,6 +48,25 @@ def lite0(lite0_for_all: Subject) -> Iterator[Subject]:
     before = traces(lite0_for_all)
     yield lite0_for_all
     assert traces(lite0_for_all) == before
+
+
+@pytest.fixture(scope="session")
+def small_for_all(shared_cache: Path) -> Subject:
+    return Subject.of_backbone(load("lite0", size=SIDE), device="cpu")
+
+
+@pytest.fixture
+def small(small_for_all: Subject) -> Iterator[Subject]:
+    """The same with small pictures, under the same proof."""
+    before = traces(small_for_all)
+    yield small_for_all
+    assert traces(small_for_all) == before
+
+
+@pytest.fixture(scope="session")
+def small_squares(small_for_all: Subject, photos: list[Path]) -> npt.NDArray[np.uint8]:
+    """The 20 pictures, small."""
+    return small_for_all.squares(photos)
 
 
 @pytest.fixture(scope="session")
@@ -73,3 +97,13 @@ def random_subject(
         1.0,
     )
     return Subject(backbone, outputs, head, ("a", "b", "c"), device="cpu")
+
+
+def neighbours(subject: Subject, images: npt.NDArray[np.uint8], labels: list[int], k: int) -> KNNHead:
+    """A nearest-neighbour head that remembers these images."""
+    with torch.no_grad():
+        features = torch.cat(subject.module.pooled(subject.tensor(images)), dim=1).numpy()
+    mean, scale = features.mean(axis=0), features.std(axis=0).clip(1e-3)
+    bank = (features - mean) / scale
+    bank /= np.linalg.norm(bank, axis=1, keepdims=True)
+    return KNNHead(mean, scale, bank, np.array(labels, np.int64), len(subject.classes), k)

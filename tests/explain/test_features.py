@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,13 @@ def test_a_stage_or_a_channel_that_is_none_is_refused(lite0: Subject, easy: Imag
     for channels in ((), (-1,), (1280,)):
         with pytest.raises(ExplainError, match="have numbers from 0 to 1279"):
             exciting(lite0, easy, channels=channels)
+    with pytest.raises(ExplainError, match="an image for each channel at least, not 0"):
+        exciting(lite0, easy, count=0)
+
+
+def test_channels_may_be_numpys_numbers(lite0: Subject, easy: ImageDataset) -> None:
+    found = exciting(lite0, easy, channels=np.array([7]), count=1)  # type: ignore[arg-type]
+    assert json.loads(json.dumps(found.to_dict()))["channels"][0]["channel"] == 7
 
 
 @pytest.mark.parametrize("projection", ["pca", "tsne"])

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tests.explain.conftest import random_subject, traces
+from tests.explain.conftest import neighbours, random_subject, traces
 from topwork.backbones import classifier, load
 from topwork.errors import ExplainError
 from topwork.explain import Subject, feature_maps, grad_cam
@@ -30,7 +30,9 @@ def test_the_class_that_is_named_is_asked_for(lite0: Subject, squares: np.ndarra
     assert [each.probability for each in found] == pytest.approx(lite0.probabilities(squares[:3]).max(axis=1))
     assert seen == [(3, 3)]
     assert found[0].picture().shape[2] == 3
-    assert set(found[0].to_dict()) == {"method", "label", "probability", "answer", "answer_probability", "peak"}
+    assert set(found[0].to_dict()) == {
+        *("method", "of_class", "place", "label", "probability", "answer", "answer_probability", "peak")
+    }
 
 
 def test_no_images_give_no_maps(lite0: Subject, squares: np.ndarray) -> None:
@@ -128,6 +130,21 @@ def test_an_answer_without_gradient_is_an_error() -> None:
     with pytest.raises(ExplainError, match="no gradient reaches a map"):
         grad_cam(subject, image, "b" if answer == "a" else "a")
     assert traces(subject)["hooks"] == 0
+
+
+def test_whether_a_gradient_is_missing_does_not_depend_on_the_batch() -> None:
+    subject = random_subject("resnet18", size=64)
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    images[1] //= 8
+    subject = subject.with_head(neighbours(subject, np.roll(images, 3, axis=1), [0, 1], 1))
+    np.testing.assert_array_equal(subject.probabilities(images).argmax(axis=1), [0, 1])
+    assert grad_cam(subject, images[:1], "a")[0].map.any()
+    for given in (images[1:], images):
+        with pytest.raises(ExplainError, match="no gradient reaches a map"):
+            grad_cam(subject, given, "a")
+    both = [each.map for each in grad_cam(subject, images)]
+    for own, image in zip(both, images, strict=True):
+        np.testing.assert_allclose(own, grad_cam(subject, image[None])[0].map, atol=1e-4 * np.abs(own).max())
 
 
 def test_hooks_go_when_the_network_raises(lite0: Subject, squares: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:

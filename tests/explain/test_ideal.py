@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.explain.conftest import random_subject, traces
+from tests.explain.conftest import neighbours, random_subject, traces
 from tests.model.samples import easy_folder
 from topwork import ProbeOptions, fit
 from topwork.backbones import load
@@ -66,6 +66,21 @@ def test_what_is_none_is_refused() -> None:
         ideal_image(subject, "d")
     with pytest.raises(ExplainError, match="a step at least"):
         ideal_image(subject, "a", steps=0)
+
+
+def test_a_class_that_no_gradient_leads_to_is_an_error() -> None:
+    """Of nearest neighbours, where none of grey's has the class: it would stay noise."""
+    subject = random_subject("mobilenetv3_small_050", size=32)
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    images[1] = 128
+    subject = subject.with_head(neighbours(subject, images, [0, 1], 1))
+    with pytest.raises(
+        ExplainError, match="no gradient reaches the pixels: from grey, no small change brings 'a'"
+    ) as refused:
+        ideal_image(subject, "a", steps=1)
+    assert "nearest-neighbour" in refused.value.hint
+    assert ideal_image(subject, "b", steps=1).ideal.probability == 1
+    assert traces(subject)["asking"] == [False] * len(traces(subject)["asking"])
 
 
 def test_waves_begin_as_grey() -> None:

@@ -7,7 +7,6 @@ import numpy.typing as npt
 import pytest
 
 from tests.model.samples import copied
-from topwork.backbones import load
 from topwork.data import read
 from topwork.errors import ExplainError
 from topwork.explain import CORRUPTIONS, AttackOptions, Subject, corruption_accuracy, labelled_squares, robust_accuracy
@@ -15,14 +14,9 @@ from topwork.explain import CORRUPTIONS, AttackOptions, Subject, corruption_accu
 Pixels = npt.NDArray[np.uint8]
 
 
-@pytest.fixture(scope="module")
-def small(shared_cache: Path) -> Subject:
-    return Subject.of_backbone(load("lite0", size=96), device="cpu")
-
-
-@pytest.fixture(scope="module")
-def images(small: Subject, photos: list[Path]) -> Pixels:
-    return small.squares(photos)
+@pytest.fixture
+def images(small_squares: Pixels) -> Pixels:
+    return small_squares
 
 
 @pytest.mark.parametrize("name", list(CORRUPTIONS))
@@ -95,6 +89,18 @@ def test_no_images_are_refused(small: Subject, images: Pixels) -> None:
             robust_accuracy(small, given, labels)
         with pytest.raises(ExplainError, match="images and"):
             corruption_accuracy(small, given, labels)
+
+
+def test_labels_sizes_and_images_that_are_none_are_refused(small: Subject, images: Pixels) -> None:
+    for wrong in (1000, -100):
+        with pytest.raises(ExplainError, match=f"no class has the number {wrong}"):
+            robust_accuracy(small, images[:1], np.array([wrong]))
+        with pytest.raises(ExplainError, match=f"no class has the number {wrong}"):
+            corruption_accuracy(small, images[:1], np.array([wrong]))
+    with pytest.raises(ExplainError, match="a size of change at least"):
+        robust_accuracy(small, images[:1], np.zeros(1, int), sizes=())
+    with pytest.raises(ExplainError, match="must be uint8, not float32"):
+        corruption_accuracy(small, images[:1] / np.float32(255), np.zeros(1, int))  # type: ignore[arg-type]
 
 
 def test_images_are_drawn_of_a_data_set(small: Subject, photos: list[Path], tmp_path: Path) -> None:

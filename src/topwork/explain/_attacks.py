@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 from topwork.errors import ExplainError
+from topwork.explain._given import require_labels
 from topwork.explain._subject import BATCH, Float32Array, Subject, UInt8Array
 from topwork.features import Progress
 
@@ -19,6 +20,7 @@ Attack = Literal["fgsm", "pgd", "noise"]
 Norm = Literal["linf", "l2"]
 
 _TINY = 1e-12
+_CERTAIN = 1e-5  # a cross-entropy below it has lost its gradient to rounding, or has none
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,13 @@ def attack(
         Changed pixels, float32 (N, size, size, 3) from 0 to 1, no further than ``size`` from the images.
 
     Raises:
-        ExplainError: The size is below 0, the images are of another type or shape, or there are not as many labels.
+        ExplainError: The size is below 0, the images are of another type or shape, there are not as many labels, or
+            one is no class.
     """
     options = options or AttackOptions()
     if not 0 <= size < np.inf:
         raise ExplainError(f"the size of a change must be 0 or more, not {size}")
-    if len(labels) != len(images):
-        raise ExplainError(f"{len(images)} images and {len(labels)} labels")
+    require_labels(subject, images, labels)
     changed = [np.zeros((0, subject.size, subject.size, 3), np.float32)]
     generator = torch.Generator().manual_seed(options.seed)
     for start in range(0, len(images), BATCH):
@@ -92,11 +94,26 @@ def attack(
 
 
 def ascent(subject: Subject, pixels: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """Gradient of each image's cross-entropy with respect to its pixels."""
+    """Gradient of each image's cross-entropy with respect to its pixels; of its lead, where it is too certain for that.
+
+    A classifier whose certainty leaves no gradient (nearest neighbours of one class, say) would else seem robust.
+    """
     with torch.enable_grad():
         asking = pixels.detach().requires_grad_(True)
-        loss = functional.cross_entropy(subject.module(asking), places, reduction="sum")
-        return torch.autograd.grad(loss, asking)[0]
+        logits = subject.module(asking)
+        losses = functional.cross_entropy(logits, places, reduction="none")
+        losses = torch.where(losses > _CERTAIN, losses, -lead(logits, places))
+        return torch.autograd.grad(losses.sum(), asking)[0]
+
+
+def lead(logits: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """By how much each image's class leads all others, (n,).
+
+    Unlike a probability's, its gradient does not vanish where the classifier is certain (Carlini & Wagner 2016,
+    "Towards Evaluating the Robustness of Neural Networks").
+    """
+    own = places[:, None]
+    return logits.gather(1, own)[:, 0] - logits.scatter(1, own, -torch.inf).amax(1)
 
 
 def direction(gradient: torch.Tensor, norm: Norm) -> torch.Tensor:

@@ -19,20 +19,29 @@ from topwork.features import Progress
 _BATCH = 4  # images at once: every block's attention is kept, with a graph behind it
 
 
-def attention_rollout(subject: Subject, images: UInt8Array, *, progress: Progress | None = None) -> list[Evidence]:
-    """Where in each image the answer looked, whatever the class: attention, multiplied through the blocks.
+def attention_rollout(
+    subject: Subject, images: UInt8Array, label: str | int | None = None, *, progress: Progress | None = None
+) -> list[Evidence]:
+    """Where in each image the network looked, whatever the class: attention, multiplied through the blocks.
 
     Source: Abnar & Zuidema 2020, "Quantifying Attention Flow in Transformers". Half of what a token holds after a block
-    is what it held before.
+    is what it held before. The head takes no part: under a random one the maps stay the same, so that
+    ``likeness_without_head`` would be 1.
 
     Args:
         subject: A classifier on a ViT whose blocks attend to the whole image.
         images: uint8 (N, size, size, 3).
+        label: None; it is there to refuse a class, which the map could not show.
         progress: Called with (images done, images in all).
 
     Raises:
-        ExplainError: The network is no such ViT.
+        ExplainError: The network is no such ViT, or a class was asked for.
     """
+    if label is not None:
+        raise ExplainError(
+            "attention rollout shows where the network looked whatever the class, and takes none",
+            hint="--method attention or grad-cam shows what speaks for a class",
+        )
     blocks = _attentions(subject)
 
     def maps(pixels: torch.Tensor, place: int | None) -> tuple[torch.Tensor, torch.Tensor]:
@@ -43,7 +52,7 @@ def attention_rollout(subject: Subject, images: UInt8Array, *, progress: Progres
             flow = (attention.mean(1) + _identity(subject, attention)) / 2 @ flow
         return _on_image(subject, flow, pixels), logits
 
-    return collected("Attention rollout", subject, images, None, maps, progress, _BATCH)
+    return collected("Attention rollout", subject, images, None, maps, progress, _BATCH, of_class=False)
 
 
 def weighted_attention(

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from topwork.drawing import Cell, overlay, sheet, signed
+from topwork.drawing import Cell, overlay, sheet, signed, stretched
+from topwork.errors import ExplainError
+from topwork.explain._given import require_whole
 from topwork.explain._subject import BATCH, Float32Array, Subject, UInt8Array
 from topwork.features import Progress
 
@@ -27,21 +29,25 @@ class Evidence:
         image: uint8 (size, size, 3), as the network saw it.
         map: float32 (size, size); the larger, the more speaks for the class there. Below 0 something speaks against
             it, where the method tells that.
-        label: The class.
+        place: The class, by its place: two may have one name.
+        label: Its name.
         probability: What the classifier gives it.
         answer: The class that it names.
         answer_probability: Of that one.
         grain: Pixels a side that its picture averages over, where single ones cannot be read.
+        of_class: Whether it is a map of that class; else it is the same whatever the class, and has no zero.
     """
 
     method: str
     image: UInt8Array
     map: Float32Array
+    place: int
     label: str
     probability: float
     answer: str
     answer_probability: float
     grain: int = 1
+    of_class: bool = True
 
     @property
     def peak(self) -> tuple[int, int]:
@@ -52,12 +58,16 @@ class Evidence:
     @property
     def headline(self) -> str:
         """What was found, in a line."""
+        if not self.of_class:
+            return f"{self.method}, whatever the class; the answer is {self.answer} ({self.answer_probability:.1%})"
         return f"{self.method} for {self.label} ({self.probability:.1%}); the answer is {self.answer}"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready fields; of the map its peak alone."""
         return {
             "method": self.method,
+            "of_class": self.of_class,
+            "place": self.place,
             "label": self.label,
             "probability": self.probability,
             "answer": self.answer,
@@ -79,6 +89,7 @@ def collected(
     progress: Progress | None,
     batch: int = BATCH,
     grain: int = 1,
+    of_class: bool = True,
 ) -> list[Evidence]:
     """One method's maps of all images, a batch at a time.
 
@@ -91,7 +102,12 @@ def collected(
         progress: Called with (images done, images in all).
         batch: Images at a time.
         grain: Of the results.
+        of_class: Whether the maps depend on the class.
+
+    Raises:
+        ExplainError: There is no such class, or the images are of another type or shape.
     """
+    require_whole(images)
     place = None if label is None else subject.index(label)
     found: list[Evidence] = []
     for start in range(0, len(images), batch):
@@ -102,8 +118,9 @@ def collected(
         for image, row, answer, index, each in zip(
             part, probabilities, answers, asked, values.detach().float().cpu().numpy(), strict=True
         ):
-            names = subject.classes[index], float(row[index]), subject.classes[answer], float(row[answer])
-            found.append(Evidence(method, image, each, *names, grain))
+            asked_for = int(index), subject.classes[index], float(row[index])
+            answered = subject.classes[answer], float(row[answer])
+            found.append(Evidence(method, image, each, *asked_for, *answered, grain, of_class))
         if progress is not None:
             progress(len(found), len(images))
     return found
@@ -120,14 +137,23 @@ def asked(logits: torch.Tensor, place: int | None) -> torch.Tensor:
 
 
 def evidence_sheet(found: Sequence[Evidence]) -> UInt8Array:
-    """Several maps, a row each: uint8 (H, W, 3)."""
+    """Several maps, a row each: uint8 (H, W, 3).
+
+    Raises:
+        ExplainError: There is none.
+    """
+    if not found:
+        raise ExplainError("a sheet needs a map at least")
     return sheet([_row(each) for each in found], side=288)
 
 
 def _row(found: Evidence) -> list[Cell]:
     said = f"answer: {found.answer} {found.answer_probability:.1%}"
-    asked = f"{found.method}: what speaks for\n{found.label} ({found.probability:.1%})"
     values = _averaged(found.map, found.grain)
+    if not found.of_class:
+        looked = f"{found.method}: where it looked,\nwhatever the class"
+        return [Cell(found.image, said), Cell(overlay(found.image, stretched(values)), looked)]
+    asked = f"{found.method}: what speaks for\n{found.label} ({found.probability:.1%})"
     values = values / (float(np.abs(values).max()) or 1.0)
     cells = [Cell(found.image, said), Cell(overlay(found.image, values.clip(0)), asked)]
     if (values < 0).any():

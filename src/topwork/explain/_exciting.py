@@ -88,16 +88,18 @@ def exciting(
         progress: Called with (images done, images in all).
 
     Raises:
-        ExplainError: There is no such stage or channel, or no image can be read.
+        ExplainError: There is no such stage or channel, no image was asked for, or none can be read.
     """
     known = {each.name: each.channels for each in subject.backbone.stages}
     stage = stage or subject.backbone.stages[-1].name
-    if stage not in known or count < 1:
+    if count < 1:
+        raise ExplainError(f"there must be an image for each channel at least, not {count}")
+    if stage not in known:
         raise ExplainError(f"{subject.backbone.name} has no stage {stage!r}", hint=f"its stages are {', '.join(known)}")
     table = extract(dataset, subject.backbone, outputs=(f"{stage}/max",), cache=cache, progress=progress)
     if not len(table):
         raise ExplainError("no image of the data can be read", hint="`topwork check` says why")
-    chosen = _telling(table.values, table.dataset.labels, count) if channels is None else tuple(channels)
+    chosen = _telling(table.values, table.dataset.labels, count) if channels is None else tuple(map(int, channels))
     if any(not 0 <= channel < known[stage] for channel in chosen) or not chosen:
         raise ExplainError(f"the channels of {stage} have numbers from 0 to {known[stage] - 1}, not {list(chosen)}")
     rows = np.argsort(-table.values[:, list(chosen)], axis=0, kind="stable")[:count].T

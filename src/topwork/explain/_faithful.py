@@ -21,6 +21,7 @@ Region = npt.NDArray[np.bool_] | Box
 """Where the thing is, in the square: a mask (size, size), or a box (left, top, right, bottom) in pixels."""
 
 _COARSE = 7  # cells a side of a random map, as many as the maps have that it is compared with; and of a blurred image
+_HEADS = 3  # random ones: with a single one a map may be like the true one by chance
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +41,17 @@ class Faithfulness:
     @property
     def deletion_area(self) -> float:
         """Area under the curve of deletion, 0 to 1; a good map's is small."""
-        return float(np.trapezoid(self.deletion, self.shares))
+        return _area(self.deletion, self.shares)
 
     @property
     def insertion_area(self) -> float:
         """Area under the curve of insertion, 0 to 1; a good map's is large."""
-        return float(np.trapezoid(self.insertion, self.shares))
+        return _area(self.insertion, self.shares)
+
+
+def _area(curve: Float32Array, shares: Float32Array) -> float:
+    """By the trapezoidal rule, whose name in numpy changed with 2.0."""
+    return float(np.diff(shares) @ (curve[1:] + curve[:-1]) / 2)
 
 
 def faithfulness(subject: Subject, found: Evidence, *, steps: int = 20) -> Faithfulness:
@@ -61,7 +67,7 @@ def faithfulness(subject: Subject, found: Evidence, *, steps: int = 20) -> Faith
     Raises:
         ExplainError: There is no such class.
     """
-    place = subject.index(found.label)
+    place = subject.index(found.place)
     pixels = subject.tensor(found.image[None])
     blurred = _blurred(pixels)
     order = np.argsort(-found.map, axis=None, kind="stable")
@@ -94,31 +100,40 @@ def random_map(size: int, *, seed: int = 0) -> Float32Array:
 def likeness_without_head(
     subject: Subject, images: UInt8Array, label: str | int, method: Method, *, seed: int = 0
 ) -> float:
-    """How much a method's maps stay the same when the head is replaced by a random one: mean rank correlation.
+    """How much a method's maps stay the same under a random head: mean size of the rank correlation, with three heads.
 
-    Source: Adebayo et al. 2018, "Sanity Checks for Saliency Maps". Near 1, the method ignores what was learnt.
+    Source: Adebayo et al. 2018, "Sanity Checks for Saliency Maps". Near 1, the method ignores what was learnt. A map
+    turned into its opposite is no other map, so the sign does not count.
 
     Args:
         subject: The classifier.
         images: uint8 (N, size, size, 3).
         label: The class.
         method: As ``grad_cam``.
-        seed: Of the random head.
+        seed: Of the random heads.
 
     Raises:
         ExplainError: There is no such class.
     """
     place = subject.index(label)
-    strange = subject.with_head(_random_head(subject, seed))
-    pairs = zip(method(subject, images, place), method(strange, images, place), strict=True)
-    return float(np.mean([_rank_correlation(own.map, other.map) for own, other in pairs]))
+    own = method(subject, images, place)
+    found: list[float] = []
+    for number in range(_HEADS):
+        strange = method(subject.with_head(_random_head(subject, _HEADS * seed + number)), images, place)
+        found += [abs(_rank_correlation(one.map, other.map)) for one, other in zip(own, strange, strict=True)]
+    return float(np.mean(found))
 
 
 def _random_head(subject: Subject, seed: int) -> LinearHead:
+    """Random weights; how the features are standardised stays, where the head does that."""
     width, classes = sum(map(subject.backbone.width, subject.outputs)), len(subject.classes)
     weight = np.random.default_rng(seed).normal(size=(width, classes)).astype(np.float32)
-    zeros, ones = np.zeros(width, np.float32), np.ones(width, np.float32)
-    return LinearHead(zeros, ones, weight, np.zeros(classes, np.float32), 1.0)
+    arrays = subject.module.state_dict()
+    mean, scale = (
+        arrays[f"head.{name}"].cpu().numpy() if f"head.{name}" in arrays else np.full(width, other, np.float32)
+        for name, other in (("mean", 0), ("scale", 1))
+    )
+    return LinearHead(mean, scale, weight, np.zeros(classes, np.float32), 1.0)
 
 
 def _rank_correlation(one: Float32Array, other: Float32Array) -> float:
@@ -149,7 +164,8 @@ def pointing_game(found: Sequence[Evidence], regions: Sequence[Region], *, toler
 
     Args:
         found: Maps.
-        regions: Where each image's thing is, in the square that the network sees.
+        regions: Where each image's thing is, in the square that the network sees: ``square_box`` and ``square_mask`` of
+            the network's ``Preprocessing`` bring it there.
         tolerance: Pixels.
 
     Raises:

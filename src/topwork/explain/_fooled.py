@@ -10,7 +10,8 @@ import torch
 
 from topwork.drawing import Cell, sheet
 from topwork.errors import ExplainError
-from topwork.explain._attacks import Norm, direction, length, within
+from topwork.explain._attacks import Norm, direction, lead, length, within
+from topwork.explain._given import require_whole
 from topwork.explain._subject import Subject, UInt8Array
 from topwork.features import Progress
 
@@ -106,10 +107,12 @@ def fool(
         progress: Called with (steps done, steps in all).
 
     Raises:
-        ExplainError: There is no such class or norm, no step, or the image is taken for the class already.
+        ExplainError: There is no such class or norm, no step, the image is of another type or shape, or it is taken for
+            the class already.
     """
     if norm not in _START or steps < 1:
         raise ExplainError(f"the norm is linf or l2 and there is a step at least, not {norm!r} and {steps}")
+    require_whole(image)
     pixels = subject.tensor(image[None])
     before = subject.probabilities(image[None])[0]
     answer = int(before.argmax())
@@ -162,17 +165,11 @@ def _search(
 
 
 def _margin(subject: Subject, pixels: torch.Tensor, answer: int, wanted: int | None) -> tuple[float, torch.Tensor]:
-    """By how much the wanted answer leads all others, and the gradient of that.
-
-    Unlike a probability's, it does not vanish where the classifier is certain (Carlini & Wagner 2016, "Towards
-    Evaluating the Robustness of Neural Networks").
-    """
+    """By how much the wanted answer leads all others, and the gradient of that."""
     with torch.enable_grad():
         asking = pixels.detach().requires_grad_(True)
-        logits = subject.module(asking)[0]
-        place = answer if wanted is None else wanted
-        others = torch.cat([logits[:place], logits[place + 1 :]]).max()
-        margin = others - logits[place] if wanted is None else logits[place] - others
+        place = torch.tensor([answer if wanted is None else wanted], device=pixels.device)
+        margin = lead(subject.module(asking), place)[0] * (-1 if wanted is None else 1)
         (gradient,) = torch.autograd.grad(margin, asking)
     return float(margin.detach()), gradient
 

@@ -42,8 +42,8 @@ def grad_cam(
         progress: Called with (images done, images in all).
 
     Raises:
-        ExplainError: There is no such class, or no map has a gradient (as with a nearest-neighbour head and a class
-            that no neighbour has).
+        ExplainError: There is no such class, or an image's maps have no gradient (as with a nearest-neighbour head and
+            a class that no neighbour has).
     """
     return collected("Grad-CAM", subject, images, label, lambda pixels, place: _cams(subject, pixels, place), progress)
 
@@ -54,7 +54,7 @@ def _cams(subject: Subject, pixels: torch.Tensor, place: int | None) -> tuple[to
     if EMBEDDING in subject.outputs:
         parts.append(_of_embedding(subject, pixels, place))
     whole = torch.stack([maps for maps, _ in parts]).sum(0)
-    if not whole.any():
+    if not whole.flatten(1).any(dim=1).all():
         raise ExplainError(
             "no gradient reaches a map: a small change of the image would not change the answer at all",
             hint="a nearest-neighbour head is like that where no neighbour has the class; ask for another one",
@@ -96,12 +96,15 @@ def _of_stages(subject: Subject, pixels: torch.Tensor, place: int | None) -> tup
 
 
 def _of_embedding(subject: Subject, pixels: torch.Tensor, place: int | None) -> tuple[torch.Tensor, torch.Tensor]:
-    """Evidence for the network's own pooled features, in the last stage that has any, and the logits."""
+    """Evidence for the network's own pooled features, of each image in the last stage that has any, and the logits."""
+    found = torch.zeros_like(pixels[:, 0])
     for stage in reversed(subject.backbone.stages):
-        found, logits = _weighed(subject, pixels, place, stage.name)
-        if found.any():
+        maps, logits = _weighed(subject, pixels, place, stage.name)
+        none_yet = ~found.flatten(1).any(dim=1)
+        found[none_yet] = _enlarged(maps, subject.size)[none_yet]
+        if found.flatten(1).any(dim=1).all():
             break
-    return _enlarged(found, subject.size), logits
+    return found, logits
 
 
 def _weighed(

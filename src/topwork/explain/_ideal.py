@@ -96,7 +96,8 @@ def ideal_image(
         progress: Called with (steps done, steps in all).
 
     Raises:
-        ExplainError: There is no such class, no step, or no gradient reaches the pixels.
+        ExplainError: There is no such class, no step, or no gradient reaches the pixels (as with a nearest-neighbour
+            head, where no neighbour of what the ascent begins with has the class).
     """
     if steps < 1:
         raise ExplainError(f"there must be a step at least, not {steps}")
@@ -107,8 +108,8 @@ def ideal_image(
         if progress is not None:
             progress(done, total)
 
-    plain = _plain(subject, place, torch.Generator().manual_seed(seed), tick)
-    ideal = _ideal(subject, place, torch.Generator().manual_seed(seed), steps, lambda done: tick(_PLAIN_STEPS + done))
+    ideal = _ideal(subject, place, torch.Generator().manual_seed(seed), steps, tick)
+    plain = _plain(subject, place, torch.Generator().manual_seed(seed), lambda done: tick(steps + done))
     painted = [_judged(subject, image, place, seed) for image in (ideal, plain)]
     return IdealImage(subject.classes[place], *painted)
 
@@ -117,6 +118,7 @@ def _ideal(
     subject: Subject, place: int, generator: torch.Generator, steps: int, tick: Callable[[int], None]
 ) -> torch.Tensor:
     waves = Waves(subject.size, generator, subject.device)
+    _require_gradient(subject, waves.image(), place)
     optimizer = torch.optim.Adam([waves.coefficients], lr=_RATE)
     for step in range(steps):
         image = waves.image()
@@ -125,6 +127,15 @@ def _ideal(
         _descend(loss, waves.coefficients, optimizer)
         tick(step + 1)
     return waves.image().detach()
+
+
+def _require_gradient(subject: Subject, image: torch.Tensor, place: int) -> None:
+    logits = subject.module(image)[:, place]
+    if not torch.autograd.grad(logits.sum(), image)[0].any():
+        raise ExplainError(
+            f"no gradient reaches the pixels: from grey, no small change brings {subject.classes[place]!r} nearer",
+            hint="a nearest-neighbour head is like that where no neighbour has the class; a linear head is not",
+        )
 
 
 def _plain(subject: Subject, place: int, generator: torch.Generator, tick: Callable[[int], None]) -> torch.Tensor:

@@ -12,6 +12,7 @@ from torch import nn
 from topwork.backbones.layers import map_reader
 from topwork.drawing import Cell, heat, sheet, stretched
 from topwork.errors import ExplainError
+from topwork.explain._given import require_whole
 from topwork.explain._hooks import Hook, hooked
 from topwork.explain._subject import Float32Array, Subject, UInt8Array
 
@@ -125,6 +126,7 @@ def feature_maps(subject: Subject, image: UInt8Array, *, channels: int = 8) -> F
     """
     if channels < 1:
         raise ExplainError(f"there must be a channel at least, not {channels}")
+    require_whole(image)
     names = [stage.name for stage in subject.backbone.stages]
     maps = stage_maps(subject, image[None], names)
     return FeatureMaps(image, tuple(_strongest(name, maps[name][0], channels) for name in names))

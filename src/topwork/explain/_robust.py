@@ -16,6 +16,7 @@ from topwork.drawing import Cell, Curve, line_chart, sheet
 from topwork.errors import ExplainError, ImageError
 from topwork.explain._attacks import Attack, AttackOptions, Norm, attack
 from topwork.explain._corruptions import CORRUPTIONS, STRENGTHS
+from topwork.explain._given import require_labels, require_whole
 from topwork.explain._subject import Float32Array, Subject, UInt8Array
 from topwork.features import Progress
 
@@ -173,11 +174,13 @@ def robust_accuracy(
         progress: Called with (attacks done, attacks in all).
 
     Raises:
-        ExplainError: There is no image, or not as many labels.
+        ExplainError: There is no image or size, there are not as many labels, or one is no class.
     """
-    _require_some(images, labels)
+    _require_some(subject, images, labels)
     options = options or AttackOptions()
     tried = tuple(sorted(SIZES[options.norm] if sizes is None else sizes))
+    if not tried:
+        raise ExplainError("there must be a size of change at least", hint="leave sizes out for the usual ones")
     found: dict[Attack, tuple[float, ...]] = {}
     for number, name in enumerate(_ATTACKS):
         row, left = [], np.arange(len(images))
@@ -211,9 +214,10 @@ def corruption_accuracy(
         progress: Called with (corruptions done, corruptions in all).
 
     Raises:
-        ExplainError: There is no image, or not as many labels.
+        ExplainError: There is no image, they are no uint8, there are not as many labels, or one is no class.
     """
-    _require_some(images, labels)
+    _require_some(subject, images, labels)
+    require_whole(images)
     found: dict[str, tuple[float, ...]] = {}
     for number, (name, corrupt) in enumerate(CORRUPTIONS.items()):
         row = []
@@ -228,9 +232,10 @@ def corruption_accuracy(
     return CorruptionAccuracy(len(images), clean, found, images[0], seed)
 
 
-def _require_some(images: UInt8Array, labels: npt.NDArray[np.integer]) -> None:
-    if len(images) == 0 or len(images) != len(labels):
-        raise ExplainError(f"{len(images)} images and {len(labels)} labels: there must be as many, and one at least")
+def _require_some(subject: Subject, images: UInt8Array, labels: npt.NDArray[np.integer]) -> None:
+    require_labels(subject, images, labels)
+    if not len(images):
+        raise ExplainError("0 images and 0 labels: there must be one at least")
 
 
 def _right(
