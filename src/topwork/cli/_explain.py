@@ -258,7 +258,7 @@ def _of_image(subject: Subject, square: Any, asked: _Asked, progress: Progress |
         case WhatName.attack, _:
             return explain.fool(subject, square[0], asked.label, norm=asked.norm.value, progress=progress)
         case _, MethodName.rollout:
-            return explain.attention_rollout(subject, square)[0]
+            return explain.attention_rollout(subject, square, asked.label)[0]
         case _, MethodName.attention:
             return explain.weighted_attention(subject, square, asked.label)[0]
         case _, MethodName.occlusion:

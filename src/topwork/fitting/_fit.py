@@ -19,6 +19,7 @@ from topwork.checking import ABOUT_FILES, Checkup
 from topwork.data import ImageDataset, LeftOut, printable
 from topwork.errors import DataError
 from topwork.evaluate import LEVELS, answer_thresholds, set_thresholds
+from topwork.fitting._asked import as_asked
 from topwork.fitting._held_out import contents
 from topwork.fitting._prepare import loaded, prepared
 from topwork.heads import BlendHead, LinearHead, MappedHead, TextHead
@@ -106,7 +107,8 @@ def fit(
     else:
         fitted, advice = _fitted(dataset, networks, chosen, announce), None
     held_out = dataset.held_out_part
-    record = _record(checkup, fitted, held_out, chosen.seed).model_copy(update={"advice": advice})
+    asked = {"strategy": strategy, "test": test, "allow": sorted(allow), **as_asked(chosen)}
+    record = _record(checkup, fitted, held_out, chosen.seed).model_copy(update={"advice": advice, "asked": asked})
     if held_out and not checkup.dataset.held_out_part:
         record = _with_split(record, test, checkup, dataset.part(held_out))
     history = [epoch.model_dump() for epoch in fitted.history] if isinstance(fitted, Finetuned) else []

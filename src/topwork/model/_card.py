@@ -223,6 +223,7 @@ def _again(record: ModelRecord) -> str:
         f"- data: SHA-256 of paths, classes and parts {_text(record.data.fingerprint or 'none')}",
         f"- weights: SHA-256 {_text(weights['sha256'])}",
         f"- strategy {_text(record.strategy)}, seed {record.seed}",
+        *([f"- asked for: {_text(record.options)}"] if record.options else []),
         f"- engine {record.engine.name} in {record.engine.precision}",
         f"- versions: {_text(', '.join(f'{name} {version}' for name, version in sorted(record.versions.items())))}",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -148,6 +149,8 @@ class ModelRecord(_Strict):
         caution: Thresholds of prediction sets and of answers; None where no images were there to read them off.
         data: What made it.
         seed: Of everything that was drawn.
+        asked: What ``fit`` was given: strategy, share to hold out, and every option; empty in models of an older
+            topwork.
         versions: Of the libraries.
         created: UTC, ISO 8601.
     """
@@ -170,8 +173,14 @@ class ModelRecord(_Strict):
     caution: CautionRecord | None = None
     data: DataRecord
     seed: int
+    asked: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, str]
     created: str
+
+    @property
+    def options(self) -> str:
+        """What was asked, in a line: ``finetune.config.epochs 8, …``; what was left out or empty is not named."""
+        return ", ".join(f"{name} {value}" for name, value in _flat(self.asked))
 
     @model_validator(mode="after")
     def _agrees(self) -> ModelRecord:
@@ -184,6 +193,14 @@ class ModelRecord(_Strict):
         if self.words is not None and len(self.words.prompts) != len(self.classes):
             raise ValueError(f"{len(self.classes)} classes, but words for {len(self.words.prompts)}")
         return self
+
+
+def _flat(fields: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{name}.")
+        elif value not in (None, "", []):
+            yield f"{before}{name}", str(value)
 
 
 def parse_record(text: str, where: str) -> ModelRecord:

@@ -374,6 +374,7 @@ def repeat(subject: Subject) -> list[tuple[str, str]]:
         ("temperature", f"{temperature:.4f}" if temperature is not None else ""),
         ("engine", f"{record.engine.name}, {record.engine.precision}"),
         ("seed", str(record.seed)),
+        ("asked", record.options),
         ("fingerprint", record.data.fingerprint),
         ("versions", ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items()))),
     ]

@@ -131,6 +131,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "temperature": ("Temperature", "온도"),
     "engine": ("Engine", "엔진"),
     "seed": ("Seed", "시드"),
+    "asked": ("What fit was asked", "fit에 지정된 설정"),
     "fingerprint": ("SHA-256 of the data's list", "데이터 목록 SHA-256"),
     "versions": ("Versions", "버전"),
 }
