@@ -283,7 +283,14 @@ def _whole(console: Console, subject: Subject, model: Model | None, asked: _Aske
             )
         for label in (asked.label,) if asked.label else subject.classes:
             bar = console.step(f"ideal image of {printable(label)}")
-            yield explain.ideal_image(subject, label, seed=asked.seed, progress=bar), f"{asked.what}-{label}"
+            try:
+                found = explain.ideal_image(subject, label, seed=asked.seed, progress=bar)
+            except ExplainError as error:
+                if asked.label:
+                    raise
+                console.note(f"note: {printable(label)}: skipped: {error.message}")
+            else:
+                yield found, f"{asked.what}-{label}"
     else:
         yield _of_data(console, subject, model, asked), asked.what
 
