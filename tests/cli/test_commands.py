@@ -252,7 +252,7 @@ def test_predict_gives_a_line_an_image(spawn: Run, model: Path) -> None:
     assert [(line[1], line[2]) for line in lines] == [(p.label, f"{p.probability:.4f}") for p in expected]
     objects = [json.loads(line) for line in spawn("predict", model, *files, "--json").out.splitlines()]
     assert [each["source"] for each in objects] == list(map(str, files))
-    assert objects[0].keys() == {"source", "label", "probability", "probabilities", "typicality"}
+    assert objects[0].keys() == {"source", "label", "probability", "probabilities", "typicality", "unfamiliar"}
 
 
 def test_fault_59_a_bad_image_is_named_and_the_others_are_predicted(run: Run, model: Path, tmp_path: Path) -> None:
