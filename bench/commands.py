@@ -46,7 +46,7 @@ def main() -> None:
     for _ in range(options.repeats):
         with tempfile.TemporaryDirectory() as folder:
             model = str(Path(folder) / "model")
-            fit = ["fit", str(options.data), "-o", model]
+            fit = ["fit", str(options.data), "-o", model, "--strategy", "probe"]
             measure(f"fit, {len(dataset)} images, empty cache", fit, folder)
             measure(f"fit, {len(dataset)} images, warm cache", fit, folder)
             measure("predict, one image", ["predict", model, image], folder)
