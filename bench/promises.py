@@ -38,8 +38,7 @@ Draw = tuple[Shares, Rows, Shares, Rows]  # probabilities and labels: of what pr
 
 def chosen_answers(dataset: ImageDataset, backbone: Backbone, training: Rows, seed: int) -> Draw:
     """Probabilities of training images, out of fold, and of the others, by the head that `fit` would choose of all."""
-    parts = np.full(len(dataset), "test")
-    parts[training] = "train"
+    parts = np.where(np.isin(np.arange(len(dataset)), training), "train", "test")
     probe = ProbeOptions(seed=seed)
     options = AdviceOptions(budget_seconds=3600, describe=False, finetune=FinetuneOptions(probe=probe))
     ground = Ground(dataclasses.replace(dataset, parts=parts), backbone, options, lambda text: None)
