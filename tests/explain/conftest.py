@@ -37,6 +37,13 @@ def traces(subject: Subject) -> dict[str, Any]:
     }
 
 
+def untouched(subject: Subject) -> Iterator[Subject]:
+    """The subject for a test, and afterwards the proof that nothing was left behind on it."""
+    before = traces(subject)
+    yield subject
+    assert traces(subject) == before
+
+
 @pytest.fixture(scope="session")
 def lite0_for_all(shared_cache: Path) -> Subject:
     return Subject.of_backbone(load("lite0"), device="cpu")
@@ -45,9 +52,7 @@ def lite0_for_all(shared_cache: Path) -> Subject:
 @pytest.fixture
 def lite0(lite0_for_all: Subject) -> Iterator[Subject]:
     """Lite0 with ImageNet's classes; every test that uses it proves that it leaves nothing behind."""
-    before = traces(lite0_for_all)
-    yield lite0_for_all
-    assert traces(lite0_for_all) == before
+    yield from untouched(lite0_for_all)
 
 
 @pytest.fixture(scope="session")
@@ -58,9 +63,7 @@ def small_for_all(shared_cache: Path) -> Subject:
 @pytest.fixture
 def small(small_for_all: Subject) -> Iterator[Subject]:
     """The same with small pictures, under the same proof."""
-    before = traces(small_for_all)
-    yield small_for_all
-    assert traces(small_for_all) == before
+    yield from untouched(small_for_all)
 
 
 @pytest.fixture(scope="session")
