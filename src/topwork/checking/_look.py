@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,9 @@ from topwork.checking._format import compression, format_of, frames, true_size
 from topwork.checking._hash import image_hash
 from topwork.checking._source import Content
 from topwork.data import decode
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 UInt8Array = npt.NDArray[np.uint8]
 Float32Array = npt.NDArray[np.float32]
@@ -36,7 +40,7 @@ class Look:
         high: Brightness that 1 % of it is above.
         spread: Standard deviation of the thumbnail's brightness.
         colour: Mean difference between the largest and the smallest channel of the thumbnail.
-        sharpness: See ``sharpness``; NaN where the image is too small to say.
+        sharpness: Of its edges, see ``_sharpness``; NaN where the image is too small to say.
         hash: See ``image_hash``.
         thumbnail: uint8 (32, 32), the whole image squashed, brightness alone.
     """
@@ -65,10 +69,13 @@ def look(found: Content) -> Look:
     Raises:
         ImageError: It cannot be decoded.
     """
+    from PIL import Image
+
     pixels = found if isinstance(found, np.ndarray) else decode(found, min_side=SHARP_SIDE)
     data = b"" if isinstance(found, np.ndarray) else found
-    small = _resized(pixels, (SIDE, SIDE))
-    grey = small.astype(np.float32) @ _LUMA
+    image = Image.fromarray(pixels)
+    small = _resized(image, (SIDE, SIDE))
+    grey = _brightness(small)
     order = np.sort(grey, axis=None)
     margin = order.size // 100
     height, width = true_size(data, kind := format_of(data), (pixels.shape[0], pixels.shape[1]))
@@ -83,7 +90,7 @@ def look(found: Content) -> Look:
         high=float(order[-1 - margin]),
         spread=float(grey.std()),
         colour=float(np.ptp(small, axis=2).mean()),
-        sharpness=sharpness(pixels) if min(height, width) >= SHARP_SIDE else float("nan"),
+        sharpness=_sharpness(image) if min(height, width) >= SHARP_SIDE else float("nan"),
         hash=image_hash(grey),
         thumbnail=np.round(grey).astype(np.uint8),
     )
@@ -95,7 +102,7 @@ def content_key(found: Content) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def sharpness(pixels: UInt8Array) -> float:
+def _sharpness(image: Image) -> float:
     """Variance of the Laplacian over the variance of the brightness, at a shorter side of 128 pixels.
 
     Source: Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy". At one scale for all images,
@@ -103,17 +110,23 @@ def sharpness(pixels: UInt8Array) -> float:
     the variance, since a sharp picture of a grey day is still sharp.
 
     Args:
-        pixels: uint8 (H, W, 3), both at least 128.
+        image: Both sides at least 128 pixels.
     """
-    height, width = pixels.shape[:2]
-    scale = SHARP_SIDE / min(height, width)
-    grey = _resized(pixels, (max(SHARP_SIDE, round(width * scale)), max(SHARP_SIDE, round(height * scale)))) @ _LUMA
+    scale = SHARP_SIDE / min(image.size)
+    width, height = (max(SHARP_SIDE, round(side * scale)) for side in image.size)
+    grey = _brightness(_resized(image, (width, height)))
     middle = grey[1:-1, 1:-1]
     laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * middle
     return float(laplacian.var() / max(float(middle.var()), 1.0))
 
 
-def _resized(pixels: UInt8Array, size: tuple[int, int]) -> UInt8Array:
+def _brightness(pixels: UInt8Array) -> Float32Array:
+    """(H, W) of (H, W, 3), 0 to 255."""
+    return pixels.astype(np.float32) @ _LUMA
+
+
+def _resized(image: Image, size: tuple[int, int]) -> UInt8Array:
+    """The image at another width and height."""
     from PIL import Image
 
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
+    return np.asarray(image.resize(size, Image.Resampling.BOX))

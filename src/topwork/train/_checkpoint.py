@@ -2,6 +2,7 @@
 
 A checkpoint is a ``.safetensors`` file: tensors by name, and the rest as one JSON text in a tensor of bytes. Its name
 has its number and its SHA-256, so that one rename makes both appear. Nothing that could run code is ever read.
+Torch is loaded where tensors are: every ``topwork fit`` asks whose a folder is, and few of them train a network.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import re
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from topwork.train._errors import CheckpointError, TrainError
 from topwork.train._lock import LOCK
-from topwork.train._parts import Tensors
+
+if TYPE_CHECKING:
+    from topwork.train._parts import Tensors
 
 _NAME = re.compile(r"checkpoint-(\d{6,})-([0-9a-f]{64})\.safetensors")
 _DRAFT = ".checkpoint-"
@@ -48,6 +50,7 @@ def write_checkpoint(folder: Path, tensors: Tensors, text: str) -> None:
     Raises:
         CheckpointError: It cannot be written (no space, read-only); the former ones are as they were.
     """
+    import torch
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
