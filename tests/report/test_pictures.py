@@ -16,6 +16,7 @@ from topwork.data import ImageDataset, Source, decode, from_arrays, read
 from topwork.errors import ImageError
 from topwork.report import checkup_page
 from topwork.report._pictures import SIDE, Album, thumbnail
+from topwork.report._texts import Texts
 
 from .conftest import checkup, each
 from .pages import parsed, pixels
@@ -168,3 +169,4 @@ def test_the_room_is_kept_and_nothing_is_decoded_once_it_is_gone(
     shown += [album.picture(row) for row in (3, 0)]
     assert [bool(picture.uri) for picture in shown] == [True, True, False, False, False]
     assert {picture.reason for picture in shown[2:]} == {"left out to keep this page small"}
+    assert {Texts("ko").named("picture", picture.reason) for picture in shown[2:]} == {"페이지 크기를 줄이기 위해 생략"}

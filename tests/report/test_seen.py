@@ -125,6 +125,27 @@ def test_very_many_images_are_some() -> None:
     assert "300 of the 700 images are shown" in space.text
 
 
+def test_who_cannot_point_at_a_dot_reads_a_list() -> None:
+    """Every dot's image, what is named wrong first, without a mouse and without a picture of the map."""
+    found = with_features(images(NAMES, 60), ("embedding",))
+    space = section(page_of(found), "space")
+    (details,) = space.all("details")
+    entries = details.all("li")
+    dots = space.classed("map")[0].all("g")
+    spoken = [(*node.all("p")[0].text.split(" → "), node.all("p")[1].text) for node in entries]
+    titles = [re.sub("[\u2068\u2069]", "", dot.one("title").text) for dot in dots]
+    assert sorted(spoken) == sorted((*title.split(": ")[0].split(" → "), title.split(": ")[1]) for title in titles)
+    wrong = [len(words) == 3 for words in spoken]
+    assert wrong == sorted(wrong, reverse=True)
+    assert 0 < sum(wrong) < len(wrong)
+    pictured = {
+        title.split(": ")[1]: dot.one("use").attributes["href"] for title, dot in zip(titles, dots, strict=True)
+    }
+    assert {
+        words[-1]: node.one("use").attributes["href"] for words, node in zip(spoken, entries, strict=True)
+    } == pictured
+
+
 def test_images_that_take_much_room_are_left_out_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     found = with_features(images(NAMES, 60), ("embedding",))
     whole = section(page_of(found), "space")
@@ -283,6 +304,35 @@ def test_what_was_not_computed_names_its_command() -> None:
         assert first == command
         assert second == """'it'"'"'s' --data DATA"""
     assert "explained" not in shown(page)
+
+
+def english_passages(node: Node) -> list[str]:
+    """Four English words or more in a row, where the page does not say that they are English."""
+    if node.attributes.get("lang") == "en" or node.tag in ("code", "pre", "bdi", "style"):
+        return []
+    texts = [child for child in node.children if isinstance(child, str)]
+    texts += [node.attributes.get(name, "") for name in ("alt", "aria-label")]
+    found = [text for text in texts if re.search(r"[A-Za-z]+ [a-z]+ [a-z]+ [a-z]+", text)]
+    return found + [text for child in node.children if isinstance(child, Node) for text in english_passages(child)]
+
+
+def test_what_stays_english_on_a_korean_page_says_so(kept: tuple[Explanation, ...], tmp_path: Path) -> None:
+    """A screen reader would read it aloud with Korean sounds otherwise (WCAG 3.1.2)."""
+    found = with_features(images(NAMES, 60), ("embedding",))
+    cases = [Case((path,), "only a little of it is sharp") for path in found.dataset.paths[:2]]
+    blurred = finding(*cases, what="Some images here are much less sharp.")
+    checked = checkup(found.dataset, blurred, unusable={0: "the file ends too soon to be read"})
+    write_result(Drawn("it looked mostly at the upper left"), tmp_path / "seen.png", what="evidence")
+    seen = tuple(each for each in stored(tmp_path) if each.headline != HOSTILE)
+    page = page_of(found, checked=checked, explained=seen, language="ko")
+    assert page.attributes["lang"] == "ko"
+    assert english_passages(page) == []
+    marked = " ".join(node.text for node in page.nodes() if node.attributes.get("lang") == "en")
+    for said in ("Some images here", "leave it out", "only a little", "the file ends too soon", "upper left"):
+        assert said in marked
+    english = page_of(found, checked=checked, explained=seen)
+    assert english_passages(english.one("main"))
+    assert not [node for node in english.nodes() if "lang" in node.attributes]
 
 
 def test_it_names_none_where_all_was_computed(kept: tuple[Explanation, ...]) -> None:

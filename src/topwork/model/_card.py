@@ -134,7 +134,9 @@ def _data(record: ModelRecord) -> str:
     left_out = f"; {data.left_out} files could not be used" if data.left_out else ""
     notes = [f"- {_text(note)}" for note in data.notes[:_NOTES]]
     told = ["", "What was noticed about the data:", "", *notes] if notes else []
-    lines = ["## Data", "", f"{sum(data.training)} images trained the model and {held_out}{left_out}.", *told]
+    untaught = record.caution is not None and record.caution.source == "training"
+    did = "told it how sure to be and taught it nothing else" if untaught else "trained the model"
+    lines = ["## Data", "", f"{sum(data.training)} images {did} and {held_out}{left_out}.", *told]
     return "\n".join(lines) + "\n"
 
 

@@ -27,7 +27,7 @@ _EFFORT = 2  # of 6, in making it small: half the time of Pillow's 4, for 4 % mo
 ROOM = 3_000_000
 """Characters that all pictures of a page may take together."""
 
-_NO_ROOM = "left out to keep this page small"
+_NO_ROOM = "left out to keep this page small"  # the catalogue knows it by these words
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from markupsafe import Markup
 
+from topwork.data import printable
 from topwork.errors import ReportError
 from topwork.report._catalogue import NAMES, TEXTS
 
@@ -61,6 +62,11 @@ class Texts:
                 fields = {name: self.named(name, value) for name, value in match.groupdict().items()}
                 return found[self._place].format(**fields)
         return text
+
+    def told(self, kind: str, text: str) -> Markup:
+        """Likewise, as a part of the page; what stays English says that it is."""
+        found = self.named(kind, text)
+        return Markup("<span{}>{}</span>").format(self.english if found == text else "", printable(found))
 
     def listed(self, kind: str, text: str) -> str:
         """Likewise, for several things with commas between them."""

@@ -76,6 +76,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "detail_none": ("none", "없음"),
     "detail_mirror": ("mirror", "좌우 뒤집기"),
     "detail_any": ("any", "모든 방향으로 돌리기"),
+    # Why there is no picture
+    "picture_no_room": ("left out to keep this page small", "페이지 크기를 줄이기 위해 생략"),
     # Corruptions
     "corruption_blur": ("blur", "흐림"),
     "corruption_noise": ("noise", "노이즈"),

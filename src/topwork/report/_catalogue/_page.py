@@ -14,6 +14,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "picture": ("Picture {name}", "사진 {name}"),
     "no_picture": ("No picture", "사진 없음"),
     "interval": ("In brackets: 95 % intervals.", "괄호 안: 95 % 신뢰구간."),
+    "over": ("over {share}", "{share} 초과"),
     "more": ("… and {count} more.", "… 외 {count}개."),
     "numbers": ("The numbers", "수치"),
     # The answer

@@ -15,6 +15,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "페이지 크기를 줄이기 위해 일부 점에는 이미지가 없습니다.",
     ),
     "space_wrong": ("What is named wrong has a dark ring.", "모델이 틀린 이미지에는 검은 테두리가 있습니다."),
+    "space_list": ("The images one by one", "이미지 목록"),
     "space_shown": (
         "{shown} of the {images} images are shown, to keep this page small.",
         "페이지 크기를 줄이기 위해 이미지 {images}장 중 {shown}장만 표시했습니다.",
