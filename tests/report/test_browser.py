@@ -1,17 +1,19 @@
-"""The pages in a real browser, where one is installed: nothing is complained of, nothing is asked for."""
+"""The pages in a real browser, where one is installed: nothing is complained of, nothing is asked for, all can read."""
 
 from __future__ import annotations
 
-import re
 import shutil
-import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.explain.test_stored import Drawn
-from topwork.explain import stored, write_result
-from topwork.report import checkup_page, model_page
+from topwork.explain import space_of, stored, write_result
+from topwork.report import checkup_page, explained_page, model_page
 
 from .conftest import checkup, each
 from .test_advice import ADVICE
@@ -19,6 +21,7 @@ from .test_model import NAMES, evaluated, images, model
 from .test_seen import CORRUPTED, with_features
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
+DESKTOP, PHONE = 1280, 390  # pixels
 
 pytestmark = [
     pytest.mark.slow,
@@ -26,28 +29,22 @@ pytestmark = [
 ]
 
 
-def opened(html: str, folder: Path, *, scripts: bool = False) -> tuple[str, list[str]]:
-    """The page as the browser holds it in the end, and what it wrote to its console."""
-    if scripts:
-        html = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", html)
-    page = folder / "page.html"
-    page.write_text(html, "utf-8")
-    assert BROWSER is not None
-    options = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--enable-logging=stderr",
-        f"--user-data-dir={folder / 'p'}",
-    ]
-    done = subprocess.run(
-        [BROWSER, *options, "--virtual-time-budget=5000", "--dump-dom", page.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+
+
+def opened(browser: Browser, html: str, folder: Path, *, width: int = DESKTOP, **how: Any) -> tuple[Page, list[str]]:
+    """The page, and what the browser wrote to its console or asked for beside it."""
+    file = folder / "page.html"
+    file.write_text(html, "utf-8")
+    page = browser.new_context(viewport={"width": width, "height": 900}, **how).new_page()
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text))
+    page.on("request", lambda asked: told.extend([] if asked.url.startswith(("data:", "file:")) else [asked.url]))
+    page.goto(file.as_uri())
+    return page, told
 
 
 def full_page(language: str, folder: Path) -> str:
@@ -65,31 +62,73 @@ def full_page(language: str, folder: Path) -> str:
     )
 
 
-def test_a_browser_has_nothing_to_complain_of(tmp_path: Path) -> None:
-    dom, complaints = opened(full_page("en", tmp_path), tmp_path)
-    assert complaints == []
-    assert dom.count("<section") == 20
+def other_pages() -> tuple[str, str]:
+    """The doctor's, and what a network sees."""
     dataset = images(NAMES, 12)
-    assert opened(checkup_page(checkup(dataset, each(dataset))), tmp_path)[1] == []
+    found = with_features(images(NAMES, 60), ("embedding",))
+    assert found.features is not None
+    seen = [("", space_of(found.features, seed=0)), ("a.jpg", Drawn())]
+    return checkup_page(checkup(dataset, each(dataset))), explained_page(seen, name="m", dataset=found.dataset)
 
 
-def test_it_would_have_told_of_a_script_and_of_a_request(tmp_path: Path) -> None:
+def violations(page: Page) -> list[tuple[str, str]]:
+    """What axe-core finds against the accessibility guidelines (WCAG 2 and its own), with everything unfolded."""
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    found = Axe().run(page).response["violations"]
+    return [(each["id"], node["html"][:200]) for each in found for node in each["nodes"]]
+
+
+def test_a_browser_has_nothing_to_complain_of(browser: Browser, tmp_path: Path) -> None:
+    page, told = opened(browser, full_page("en", tmp_path), tmp_path)
+    assert told == []
+    assert page.locator("section").count() == 20
+    for html in other_pages():
+        assert opened(browser, html, tmp_path)[1] == []
+
+
+def test_it_would_have_told_of_a_script_and_of_a_request(browser: Browser, tmp_path: Path) -> None:
     found = evaluated(images(NAMES, 60))
     html = model_page(model(found, NAMES), "m", found)
     spoilt = html.replace("</main>", '<script>alert(1)</script><img src="https://example.com/x.png" alt="x"></main>')
-    assert len(opened(spoilt, tmp_path)[1]) >= 2  # both refused by the page's own policy
+    assert len(opened(browser, spoilt, tmp_path)[1]) >= 2  # both refused by the page's own policy
 
 
-def test_no_line_is_wider_than_a_phone(tmp_path: Path) -> None:
-    """390 pixels by way of a frame; tables and code scroll by themselves."""
-    html = full_page("ko", tmp_path)
-    inside = (
-        re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", html)
-        .replace("&", "&amp;")
-        .replace('"', "&quot;")
-    )
-    told = "document.title = f.contentDocument.documentElement.scrollWidth"
-    frame = f'<!doctype html><iframe id="f" width="390" style="border:0" srcdoc="{inside}" onload="{told}"></iframe>'
-    dom, _ = opened(frame, tmp_path)
-    (width,) = re.findall(r"<title>(\d+)</title>", dom.partition("<iframe")[0]) or ["0"]
-    assert 0 < int(width) <= 390
+def test_no_line_is_wider_than_a_phone(browser: Browser, tmp_path: Path) -> None:
+    """Tables and code scroll by themselves."""
+    for html in (full_page("ko", tmp_path), *other_pages()):
+        page, _ = opened(browser, html, tmp_path, width=PHONE)
+        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        assert page.evaluate("document.documentElement.scrollWidth") == PHONE
+
+
+@pytest.mark.parametrize(("language", "width", "scheme"), [("en", PHONE, "dark"), ("ko", DESKTOP, "light")])
+def test_everybody_can_read_a_models_page(
+    browser: Browser, tmp_path: Path, language: str, width: int, scheme: str
+) -> None:
+    html = full_page(language, tmp_path)
+    page, _ = opened(browser, html, tmp_path, width=width, color_scheme=scheme, bypass_csp=True)
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_read_the_other_pages(browser: Browser, tmp_path: Path, scheme: str) -> None:
+    for html in other_pages():
+        page, _ = opened(browser, html, tmp_path, color_scheme=scheme, bypass_csp=True)
+        assert violations(page) == []
+
+
+def test_it_would_have_found_a_picture_without_words_and_pale_text(browser: Browser, tmp_path: Path) -> None:
+    html, _ = other_pages()
+    spoilt = html.replace("</main>", '<img src="data:,"><p style="color: #ddd; background: #fff">pale</p></main>')
+    page, _ = opened(browser, spoilt, tmp_path, color_scheme="light", bypass_csp=True)
+    assert {name for name, _ in violations(page)} == {"image-alt", "color-contrast"}
+
+
+def test_the_list_of_a_maps_images_is_reached_by_keyboard(browser: Browser, tmp_path: Path) -> None:
+    found = with_features(images(NAMES, 60), ("embedding",))
+    html = model_page(model(found, NAMES), "m", found)
+    page, _ = opened(browser, html, tmp_path)
+    details = page.locator('section[aria-labelledby="space"] details')
+    details.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert details.locator("li").last.is_visible()

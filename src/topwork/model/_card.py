@@ -199,7 +199,10 @@ def _limits(record: ModelRecord, metrics: Evaluation | None) -> str:
         "- The figures hold for images of the kind that was measured: another camera, light or place may change them.",
     ]
     if record.caution is not None:
-        lines.append("- Promises hold on average over all classes, not for each class by itself.")
+        lines.append(
+            "- Promises hold on average over all classes, not for each class by itself, and may fall short by about a "
+            "point."
+        )
     weak = [report for report in metrics.per_class if report.recall and report.recall.low < 0.5] if metrics else []
     if weak:
         weak.sort(key=lambda report: report.recall.low if report.recall else 0.0)
