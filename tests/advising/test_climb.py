@@ -103,6 +103,15 @@ def test_a_second_of_budget_gives_the_first_rung_and_names_what_was_skipped(easy
     assert advice.stopped == "fine-tuning, last stages: the time was up"
 
 
+def test_what_cannot_pay_is_not_even_priced(easy: ImageDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is left to mend here, so it does not matter how long a fine-tuning would take."""
+    monkeypatch.setattr("topwork.advising._ladder.plan", lambda *given: pytest.fail("was planned"))
+    advice = climb(easy, [SMALL], OPTIONS).advice
+    assert advice.chosen.strategy == "probe"
+    assert "expected to gain 0.0 points" in advice.stopped
+    assert "images can tell from chance" in advice.stopped
+
+
 def test_fault_44_shuffled_labels_teach_nothing_and_it_says_so(textile: ImageDataset) -> None:
     labels = np.random.default_rng(3).permutation(textile.labels)
     shuffled = dataclasses.replace(textile, labels=labels)

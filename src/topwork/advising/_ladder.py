@@ -12,7 +12,7 @@ from topwork.advising._ground import Ground
 from topwork.advising._honest import accuracy_of_best, best, goes_with_labels
 from topwork.advising._keep import Keeper
 from topwork.advising._rung import Answers, Measured, Reading, Rung, RungStrategy, expected
-from topwork.advising._tuning import Plan, gain, plan, rung_of, tuned
+from topwork.advising._tuning import gain, plan, rung_of, set_apart, tuned
 from topwork.advising._worth import Outlook, enough_images, of_finetuning, of_readings
 from topwork.backbones import has_text
 from topwork.errors import TopworkError
@@ -171,12 +171,24 @@ class Ladder:
 
     def finetuning(self, name: str, stages: Unfreeze, *, again: bool) -> None:
         """Train the last stages, or all, where that is expected to pay."""
+        if not self.learnable():
+            return self.end(
+                name, f"no way is better than always naming the largest class ({self.chance:.1%}), beyond chance"
+            )
+        if not self.clock.left:
+            self.cut_short = True
+            return self.end(name, "the time was up")
+        if not (free := self.outlook(0.0, again=again)).worth:  # what it would take need not be measured then
+            return self.end(name, free.words)
         sizes = [size for size in (self.ground.size, *larger(self.ground)) if size <= self.best_reading.size]
-        planned = plan(self.ground, stages, sizes, self.clock.left) if self.clock.left else None
-        outlook = self.outlook(planned, again=again) if planned else None
-        against = self.against(planned, outlook)
-        if planned is None or outlook is None or against:
-            return self.end(name, against)
+        planned = plan(self.ground, stages, sizes, self.clock.left)
+        outlook = self.outlook(planned.seconds, again=again)
+        if not outlook.worth:
+            return self.end(name, outlook.words)
+        if planned.needed > planned.left:
+            self.cut_short = True
+            times = f"it takes {planned.needed:.0f} seconds at least, and {planned.left:.0f} were left"
+            return self.end(name, f"{outlook.words}; but {times}")
         try:
             start = self.start(planned.size)
             found = tuned(self.ground, planned, start, self.clock.left, self.say, self.keeper)
@@ -192,29 +204,14 @@ class Ladder:
             self.stopped = f"{name}: {outlook.words}; it gained {100 * (ahead - self.gained):.1f}"
         return None
 
-    def outlook(self, planned: Plan, *, again: bool) -> Outlook:
-        """What is expected of a fine-tuning."""
-        last, judges = 1 - self.ways[0].answers.accuracy, planned.judges
-        found = of_finetuning(last, self.error, planned.images, judges, planned.seconds, again=again)
-        shares = judges / planned.images, len(self.ground.train) / planned.images
+    def outlook(self, seconds: float, *, again: bool) -> Outlook:
+        """What is expected of a fine-tuning that takes so long."""
+        last = 1 - self.ways[0].answers.accuracy
+        images, judges = set_apart(self.ground)
+        found = of_finetuning(last, self.error, images, judges, seconds, again=again)
+        shares = judges / images, len(self.ground.train) / images
         self.enough = None if found.worth or again else enough_images(last, self.error, *shares)
         return found
-
-    def against(self, planned: Plan | None, outlook: Outlook | None) -> str:
-        """Why not to fine-tune; empty where nothing speaks against it."""
-        if not self.learnable():
-            return f"no way is better than always naming the largest class ({self.chance:.1%}), beyond chance"
-        if planned is None or outlook is None:
-            self.cut_short = True
-            return "the time was up"
-        if not outlook.worth:
-            return outlook.words
-        if planned.needed > planned.left:
-            self.cut_short = True
-            return (
-                f"{outlook.words}; but it takes {planned.needed:.0f} seconds at least, and {planned.left:.0f} were left"
-            )
-        return ""
 
     @property
     def plain_first(self) -> list[Way]:

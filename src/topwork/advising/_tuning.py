@@ -9,7 +9,7 @@ from topwork.advising._grid import Trained
 from topwork.advising._ground import Ground
 from topwork.advising._keep import Keeper
 from topwork.advising._rung import Reading, Rung, expected
-from topwork.strategies import INTERRUPTED, Announce, Finetuned, FinetuneOptions, finetune, probe_of
+from topwork.strategies import INTERRUPTED, Announce, Finetuned, finetune, probe_of
 
 if TYPE_CHECKING:
     from topwork.strategies._tunable import Unfreeze
@@ -49,6 +49,15 @@ class Plan:
     beside: float
 
 
+def set_apart(ground: Ground) -> tuple[int, int]:
+    """Images that a fine-tuning would learn from, and those that would judge it: a part ``val``, or a share of them."""
+    parts, images = ground.dataset.parts, len(ground.train)
+    if ground.dataset.held_out_part == "test" and (parts == "val").any():
+        return images, int((parts == "val").sum())
+    judges = round(ground.options.finetune.validation * images)
+    return images - judges, judges
+
+
 def plan(ground: Ground, unfreeze: Unfreeze, sizes: list[int], left: float) -> Plan:
     """Plan a fine-tuning at the largest of several sizes that there is time for.
 
@@ -62,8 +71,7 @@ def plan(ground: Ground, unfreeze: Unfreeze, sizes: list[int], left: float) -> P
         left: Seconds of the budget.
     """
     options = ground.options.finetune
-    judges = _judges(ground, options)
-    images = len(ground.train) - (0 if _has_val(ground) else judges)
+    images, judges = set_apart(ground)
     plans = []
     for size in sizes:
         each = ground.seconds_an_image(size)
@@ -133,14 +141,3 @@ def gain(found: Finetuned) -> float:
     assert before is not None
     assert after is not None
     return after - before
-
-
-def _has_val(ground: Ground) -> bool:
-    parts = ground.dataset.parts
-    return ground.dataset.held_out_part == "test" and bool((parts == "val").any())
-
-
-def _judges(ground: Ground, options: FinetuneOptions) -> int:
-    if _has_val(ground):
-        return int((ground.dataset.parts == "val").sum())
-    return round(options.validation * len(ground.train))

@@ -79,7 +79,7 @@ def of_finetuning(last: float, error: float, images: int, judges: int, seconds: 
         max(price, noise),
         f"{share:.0%} of the {error:.1%} errors that are left, since the best of the other ways mended {mended:.0%} of "
         f"the plain probe's and there are {images} images to learn from",
-        f"{_duration(seconds)} must gain" if price >= noise else f"{judges} images can tell from chance",
+        f"{_duration(seconds)} must gain" if price > noise else f"{judges} images can tell from chance",
     )
 
 
