@@ -43,8 +43,7 @@ def answered(subject: Subject, rows: npt.NDArray[np.intp], album: Album | None) 
     assert album is not None
     dataset, answers = subject.evaluated.dataset, subject.evaluated.probabilities
     found = []
-    for row in rows.tolist():
+    for row, picture in zip(rows.tolist(), album.pictures(rows.tolist()), strict=True):
         said = int(answers[row].argmax())
-        picture = album.picture(row)
         found.append(Answered(picture, picture.label, dataset.classes[said], float(answers[row, said])))
     return tuple(found)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from topwork._cores import available_cores
 from topwork.data import ImageDataset, Source, decode
 from topwork.errors import ImageError
 
@@ -64,6 +66,14 @@ class Album:
         self._uris: dict[int, str] = {}
         self._room = room
 
+    def pictures(self, rows: Sequence[int]) -> tuple[Picture, ...]:
+        """The images of several rows, decoded on all cores."""
+        if self._room > 0:
+            missing = [row for row in rows if row not in self._uris and row not in self._reasons]
+            with ThreadPoolExecutor(available_cores(), "topwork-pictures") as pool:
+                list(pool.map(self._decode, missing))
+        return tuple(map(self.picture, rows))
+
     def picture(self, row: int) -> Picture:
         """The image of one row; where it cannot be had, decoded or fitted in, the reason instead."""
         uri, reason = self._shown(row)
@@ -74,10 +84,7 @@ class Album:
     def _shown(self, row: int) -> tuple[str, str]:
         """URI and reason, one of them empty."""
         if row not in self._uris and row not in self._reasons and self._room > 0:
-            try:
-                self._uris[row] = thumbnail(self._dataset.source(row))
-            except ImageError as error:
-                self._reasons[row] = error.message
+            self._decode(row)
         if row in self._reasons:
             return "", self._reasons[row]
         uri = self._uris.get(row, "")
@@ -86,6 +93,12 @@ class Album:
             return "", _NO_ROOM
         self._room -= len(uri)
         return uri, ""
+
+    def _decode(self, row: int) -> None:
+        try:
+            self._uris[row] = thumbnail(self._dataset.source(row))
+        except ImageError as error:
+            self._reasons[row] = error.message
 
 
 class Sheets:
