@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from topwork._memory import freed_memory_kept
 from topwork.errors import ExplainError
 from topwork.explain._given import require_labels
 from topwork.explain._subject import BATCH, Float32Array, Subject, UInt8Array
@@ -51,6 +52,7 @@ class AttackOptions:
             raise ExplainError(f"an attack takes a step or more, each up to the size: {self.steps} of {self.stride}")
 
 
+@freed_memory_kept()
 def attack(
     subject: Subject,
     images: UInt8Array,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from topwork._memory import freed_memory_kept
 from topwork.drawing import Cell, overlay, sheet, signed, stretched
 from topwork.errors import ExplainError
 from topwork.explain._given import require_whole
@@ -80,6 +81,7 @@ class Evidence:
         return evidence_sheet([self])
 
 
+@freed_memory_kept()
 def collected(
     method: str,
     subject: Subject,

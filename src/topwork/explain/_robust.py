@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from topwork._memory import freed_memory_kept
 from topwork.data import ImageDataset
 from topwork.drawing import Cell, Curve, line_chart, sheet
 from topwork.errors import ExplainError, ImageError
@@ -151,6 +152,7 @@ def labelled_squares(
     return np.stack(images), np.array(labels, np.intp)
 
 
+@freed_memory_kept()
 def robust_accuracy(
     subject: Subject,
     images: UInt8Array,
@@ -196,6 +198,7 @@ def robust_accuracy(
     return RobustAccuracy(options.norm, len(images), tried, found)
 
 
+@freed_memory_kept()
 def corruption_accuracy(
     subject: Subject,
     images: UInt8Array,

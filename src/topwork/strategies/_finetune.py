@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from topwork._cache import delete_file, make_room, use
 from topwork._files import cache_dir, write_whole
+from topwork._memory import freed_memory_kept
 from topwork.backbones import EMBEDDING, Backbone, Weights
 from topwork.data import ImageDataset, split
 from topwork.errors import DataError
@@ -133,6 +134,7 @@ class _Score:
         return (self.accuracy, -self.log_loss) > (other.accuracy, -other.log_loss)
 
 
+@freed_memory_kept()
 def finetune(
     dataset: ImageDataset, probe: Probe, options: FinetuneOptions, *, announce: Announce | None = None
 ) -> Finetuned:

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from topwork._memory import freed_memory_kept
 from topwork.train._budget import affordable_steps
 from topwork.train._config import TrainConfig
 from topwork.train._errors import TrainError
@@ -23,6 +24,7 @@ from topwork.train._state import EpochRecord, Progress, Reason, Score, TrainResu
 _GPU_LOOK = 10  # steps between looks at the loss: to look is to wait for the device
 
 
+@freed_memory_kept()
 def train(
     model: nn.Module,
     data: Samples,
