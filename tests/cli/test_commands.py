@@ -165,7 +165,7 @@ def test_evaluate_says_when_the_model_was_trained_on_all_of_the_data(
     run("fit", data, "-o", tmp_path / "m", "--test", "0", *QUICK)
     done = run("evaluate", tmp_path / "m", data)
     assert done.code == 0
-    assert done.out.startswith("16 of 16 images trained this model: these figures flatter it\n")
+    assert done.out.startswith("16 of 16 images were used to make this model: these figures flatter it\n")
     assert run("evaluate", tmp_path / "m", data, "--json").json["seen_in_training"] is True
 
 
@@ -181,13 +181,13 @@ def test_evaluate_says_how_many_of_the_images_trained_the_model(
             tmp_path / path.parent.name / f"{place}.jpg"
         )
     done = run("evaluate", model, tmp_path)
-    assert done.out.startswith("6 of 6 images trained this model: these figures flatter it\n")
+    assert done.out.startswith("6 of 6 images were used to make this model: these figures flatter it\n")
     copied([held_out.full_path(0), held_out.full_path(1)], tmp_path / "local")
     fields = run("evaluate", model, tmp_path, "--json").json
     assert (fields["trained"], fields["n"], fields["seen_in_training"]) == (6, 8, True)
-    assert fields["caveats"] == ["6 of 8 images trained this model: these figures flatter it"]
+    assert fields["caveats"] == ["6 of 8 images were used to make this model: these figures flatter it"]
     two = run("evaluate", model, model, tmp_path)
-    assert two.err.count("6 of 8 images trained this model") == 2
+    assert two.err.count("6 of 8 images were used to make this model") == 2
 
 
 def test_evaluate_with_an_older_model_claims_nothing_of_its_images(
@@ -562,7 +562,7 @@ def test_two_models_of_the_same_data_are_measured_on_what_trained_neither(
     fields = json.loads((other / "model.json").read_text("utf-8"))
     fields["data"]["held_out_contents"] = "0" * 64  # another split
     (other / "model.json").write_text(json.dumps(fields), "utf-8")
-    assert "of 60 images trained this model" in run("evaluate", model, other, textile).err
+    assert "of 60 images were used to make this model" in run("evaluate", model, other, textile).err
 
 
 def test_two_models_name_what_could_not_be_read_as_one_does(run: Run, model: Path, tmp_path: Path) -> None:

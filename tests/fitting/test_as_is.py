@@ -46,17 +46,6 @@ def test_names_are_measured_and_recorded(named: Path) -> None:
     assert model.metrics.accuracy.value == 1
 
 
-def test_images_that_taught_it_nothing_did_not_train_it(easy: Path, tmp_path: Path) -> None:
-    """ImageNet's own classes answer by a given map: its figures on the images of the fit flatter nobody."""
-    told, learnt = (fit(easy, strategy="as-is", options=AsIsOptions(class_map=each)) for each in (THINGS, None))
-    for model, trained in ((told, 0), (learnt, sum(learnt.record.data.training))):
-        found = load(model.save(tmp_path / f"model {trained}")).evaluate(easy)
-        assert (found.trained, found.seen_in_training) == (trained, trained > 0)
-        card = (tmp_path / f"model {trained}" / "README.md").read_text("utf-8")
-        assert ("images trained the model" in card) == (trained > 0)
-        assert ("taught it nothing else" in card) == (trained == 0)
-
-
 def test_a_map_is_learnt_and_the_notes_say_why(easy: Path) -> None:
     record = fit(easy, strategy="as-is").record
     assert record.mapping is not None

@@ -38,7 +38,7 @@ def test_it_tells_data_metrics_limits_and_licence(saved: Path, fitted: Model) ->
         assert f"\n## {heading}\n" in text
     assert fitted.metrics is not None
     assert f"| accuracy | {fitted.metrics.accuracy.value:.1%} (" in text
-    assert "48 images trained the model and 12 others (test) measured it" in text
+    assert "48 images were used to make the model and 12 others (test) measured it" in text
     assert "Apache\\-2.0" in text
     assert fitted.record.data.fingerprint in text
     assert "On 12 images that took no part in any choice" in text

@@ -22,6 +22,7 @@ from .test_seen import CORRUPTED, with_features
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 DESKTOP, PHONE = 1280, 390  # pixels
+PATIENCE = 120_000  # milliseconds; other tests run beside these
 
 pytestmark = [
     pytest.mark.slow,
@@ -32,14 +33,17 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"], timeout=PATIENCE)
 
 
 def opened(browser: Browser, html: str, folder: Path, *, width: int = DESKTOP, **how: Any) -> tuple[Page, list[str]]:
-    """The page, and what the browser wrote to its console or asked for beside it."""
+    """The page, in the place of any earlier one, and what the browser wrote to its console or asked for beside it."""
+    for context in browser.contexts:
+        context.close()
     file = folder / "page.html"
     file.write_text(html, "utf-8")
     page = browser.new_context(viewport={"width": width, "height": 900}, **how).new_page()
+    page.set_default_timeout(PATIENCE)
     told: list[str] = []
     page.on("console", lambda message: told.append(message.text))
     page.on("request", lambda asked: told.extend([] if asked.url.startswith(("data:", "file:")) else [asked.url]))
@@ -110,10 +114,10 @@ def test_everybody_can_read_a_models_page(
     assert violations(page) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everybody_can_read_the_other_pages(browser: Browser, tmp_path: Path, scheme: str) -> None:
+@pytest.mark.parametrize(("width", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")])
+def test_everybody_can_read_the_other_pages(browser: Browser, tmp_path: Path, width: int, scheme: str) -> None:
     for html in other_pages():
-        page, _ = opened(browser, html, tmp_path, color_scheme=scheme, bypass_csp=True)
+        page, _ = opened(browser, html, tmp_path, width=width, color_scheme=scheme, bypass_csp=True)
         assert violations(page) == []
 
 

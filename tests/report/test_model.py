@@ -294,8 +294,8 @@ def test_the_page_says_no_more_of_what_was_seen_than_is_known() -> None:
 
     assert "60 images were asked, and nobody knows" in first()
     assert "60 images that the model had not seen" in first(trained=0)
-    assert "7 of these 60 images trained the model" in first(trained=7, seen_in_training=True)
-    assert first(trained=60, seen_in_training=True).startswith("These images trained the model")
+    assert "7 of these 60 images were used to make the model" in first(trained=7, seen_in_training=True)
+    assert first(trained=60, seen_in_training=True).startswith("These images were used to make the model")
 
 
 def test_one_class_alone_and_a_flawless_model() -> None:

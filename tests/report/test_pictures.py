@@ -157,6 +157,26 @@ def test_a_picture_that_comes_twice_is_decoded_once(dataset: ImageDataset, opene
     album = Album(dataset)
     assert album.picture(0) == album.picture(0)
     assert opened == [0]
+    assert album.pictures([3, 3, 0, 3]) == tuple(map(album.picture, [3, 3, 0, 3]))
+    assert opened == [0, 3]
+
+
+@pytest.mark.parametrize("shown", [0, 1, 3, 6])
+def test_several_pictures_are_those_that_come_one_by_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, opened: list[int], shown: int
+) -> None:
+    """With a broken file among them, and as much room as so many pictures take."""
+    monkeypatch.setattr("topwork.report._pictures.available_cores", lambda: 2)
+    dataset = read(folder)
+    (folder / dataset.paths[1]).write_bytes(b"no image")
+    sizes = [len(thumbnail(dataset.source(row))) for row in range(6) if row != 1]
+    room = sum(sizes[:shown])
+    opened.clear()
+    found = Album(dataset, room=room).pictures(range(6))
+    assert len(set(opened)) == len(opened) <= shown + 4  # the broken one, the one without room, and one in hand
+    single = Album(dataset, room=room)
+    assert [picture.uri for picture in found] == [single.picture(row).uri for row in range(6)]
+    assert sum(bool(picture.uri) for picture in found) == min(shown, 5)
 
 
 def test_the_room_is_kept_and_nothing_is_decoded_once_it_is_gone(

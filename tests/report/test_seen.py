@@ -132,7 +132,8 @@ def test_who_cannot_point_at_a_dot_reads_a_list() -> None:
     (details,) = space.all("details")
     entries = details.all("li")
     dots = space.classed("map")[0].all("g")
-    spoken = [(*node.all("p")[0].text.split(" → "), node.all("p")[1].text) for node in entries]
+    assert details.one("summary").text.startswith("The images one by one, those named wrong first")
+    spoken = [(*node.all("p")[0].text.split(" , taken for "), node.all("p")[1].text) for node in entries]
     titles = [re.sub("[\u2068\u2069]", "", dot.one("title").text) for dot in dots]
     assert sorted(spoken) == sorted((*title.split(": ")[0].split(" → "), title.split(": ")[1]) for title in titles)
     wrong = [len(words) == 3 for words in spoken]

@@ -54,7 +54,8 @@ def test_it_cannot_be_changed():
 
 
 def test_settings_need_no_torch():
-    code = "import sys; from topwork.train import TrainConfig, TrainError, sample_seed; print('torch' in sys.modules)"
+    names = "TrainConfig, TrainError, joined, remove_checkpoints, require_own, sample_seed, started_by_torchrun"
+    code = f"import sys; from topwork.train import {names}; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 

@@ -108,7 +108,9 @@ def _fields(found: Evaluated) -> dict[str, Any]:
 def flattered(found: Evaluated) -> list[str]:
     """Why the figures are better than the model, where they are known to be."""
     if found.trained:
-        return [f"{found.trained} of {found.evaluation.n} images trained this model: these figures flatter it"]
+        return [
+            f"{found.trained} of {found.evaluation.n} images were used to make this model: these figures flatter it"
+        ]
     return [SEEN] if found.seen_in_training else []
 
 

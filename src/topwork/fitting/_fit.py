@@ -175,16 +175,10 @@ def _measured(model: Model, fitted: Fitted, part: str, seed: int) -> Model:
 
 
 def _trained(fitted: Fitted) -> npt.NDArray[np.uint64] | None:
-    """Digests of the images that the model has learnt from, validation images that chose its epoch included.
-
-    None of them where the network's own classes or words alone answer.
-    """
+    """Digests of the images that the model has learnt from, validation images that chose its epoch included."""
     rows = training_rows(fitted.table)
-    source = fitted.unseen.source if fitted.unseen is not None else None
-    if fitted.unseen is not None and source == "validation":
+    if fitted.unseen is not None and fitted.unseen.source == "validation":
         rows = np.union1d(rows, fitted.unseen.rows)
-    if source == "training":
-        rows = rows[:0]
     digests = fitted.table.digests
     return None if digests is None else np.unique(digests[rows])
 

@@ -134,9 +134,8 @@ def _data(record: ModelRecord) -> str:
     left_out = f"; {data.left_out} files could not be used" if data.left_out else ""
     notes = [f"- {_text(note)}" for note in data.notes[:_NOTES]]
     told = ["", "What was noticed about the data:", "", *notes] if notes else []
-    untaught = record.caution is not None and record.caution.source == "training"
-    did = "told it how sure to be and taught it nothing else" if untaught else "trained the model"
-    lines = ["## Data", "", f"{sum(data.training)} images {did} and {held_out}{left_out}.", *told]
+    made = f"{sum(data.training)} images were used to make the model"
+    lines = ["## Data", "", f"{made} and {held_out}{left_out}.", *told]
     return "\n".join(lines) + "\n"
 
 
@@ -200,8 +199,8 @@ def _limits(record: ModelRecord, metrics: Evaluation | None) -> str:
     ]
     if record.caution is not None:
         lines.append(
-            "- Promises hold on average over all classes, not for each class by itself, and may fall short by about a "
-            "point."
+            "- Promises hold on average over all classes, not for each class by itself, and for one model only about "
+            "so far as the held-out images show."
         )
     weak = [report for report in metrics.per_class if report.recall and report.recall.low < 0.5] if metrics else []
     if weak:

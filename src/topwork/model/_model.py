@@ -201,7 +201,7 @@ class Model:
         Args:
             table: One row or more, with this model's classes.
             part: What the images are to be called.
-            seen_in_training: Whether the model was made from them, for where their content does not tell.
+            seen_in_training: Whether the model was made from them.
             seed: Of the bootstrap.
 
         Raises:
@@ -211,11 +211,10 @@ class Model:
         before = self._before_scaling(table)
         found = evaluate(probabilities, labels, self.classes, before_scaling=before, seed=seed)
         typicalities, trained = self._typicalities(table.values), self._trained(table)
-        seen = seen_in_training if trained is None else trained > 0
         return Evaluated(
             evaluation=found,
             part=part,
-            seen_in_training=seen,
+            seen_in_training=seen_in_training or bool(trained),
             dataset=table.dataset,
             probabilities=probabilities,
             shift=None if typicalities is None else self.shift(typicalities.tolist()),

@@ -71,15 +71,15 @@ class Evaluated:
     Attributes:
         evaluation: The metrics with their intervals.
         part: The part of the data that was measured; empty where the data has none.
-        seen_in_training: Whether the model was made from these data, or learnt from some of these images, so that the
-            figures are better than it is.
+        seen_in_training: Whether the model was made from these data, or from some of these images, so that the figures
+            are better than it is.
         dataset: The images that were measured, row by row; under ``left_out`` those that could not be read and count in
             no metric.
         probabilities: (N, C) float32, what the model said of them.
         shift: Whether they are like the training images; None where the model cannot tell.
         kept: How its promises were kept; empty where it makes none.
         features: What the head read of them, of very many of some; None where that was not kept.
-        trained: How many of them the model has learnt from, byte for byte; None where it cannot tell.
+        trained: How many of them the model was made from, byte for byte; None where it cannot tell.
     """
 
     evaluation: Evaluation

@@ -71,6 +71,6 @@ def shown_findings(
 
 def _shown_case(case: Case, album: Album, rows: dict[str, int]) -> ShownCase:
     first = case.paths[:MOST_FILES]
-    pictures = tuple(album.picture(rows[path]) for path in first if path in rows)
+    pictures = album.pictures([rows[path] for path in first if path in rows])
     names = tuple(path for path in first if path not in rows)
     return ShownCase(case, pictures, names, len(case.paths) > len(first))

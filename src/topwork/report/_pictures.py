@@ -67,12 +67,15 @@ class Album:
         self._room = room
 
     def pictures(self, rows: Sequence[int]) -> tuple[Picture, ...]:
-        """The images of several rows, decoded on all cores."""
-        if self._room > 0:
-            missing = [row for row in rows if row not in self._uris and row not in self._reasons]
-            with ThreadPoolExecutor(available_cores(), "topwork-pictures") as pool:
-                list(pool.map(self._decode, missing))
-        return tuple(map(self.picture, rows))
+        """The images of several rows, a few at a time on all cores."""
+        found: list[Picture] = []
+        cores = available_cores()
+        with ThreadPoolExecutor(cores, "topwork-pictures") as pool:
+            for some in (rows[start : start + cores] for start in range(0, len(rows), cores)):
+                missing = {row for row in some if row not in self._uris and row not in self._reasons}
+                list(pool.map(self._decode, missing if self._room > 0 else ()))
+                found += map(self.picture, some)
+        return tuple(found)
 
     def picture(self, row: int) -> Picture:
         """The image of one row; where it cannot be had, decoded or fitted in, the reason instead."""

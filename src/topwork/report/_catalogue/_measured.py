@@ -127,9 +127,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "promises": ("What it can promise", "약속할 수 있는 수준"),
     "promises_what": (
         "Thresholds were read off {count} images ({source}) and tried on those that measured the model. A promise "
-        "holds on average over all classes, not for each by itself, and may fall short by about a point.",
+        "holds on average over all classes, not for each by itself; for this one model the intervals tell how far.",
         "임계값은 이미지 {count}장({source})으로 정하고, 평가 이미지로 확인했습니다. 약속은 클래스마다가 아니라 전체 "
-        "평균에 대한 것이며, 1%p 정도 모자랄 수 있습니다.",
+        "평균에 대한 것이며, 이 모델에서 얼마나 지켜지는지는 신뢰구간으로 알 수 있습니다.",
     ),
     "source_cross-validation": ("out-of-fold answers on training images", "학습 이미지의 교차검증 예측"),
     "source_validation": ("validation images", "검증 이미지"),

@@ -32,14 +32,15 @@ TEXTS: dict[str, tuple[str, str]] = {
         "이미지 {n}장으로 측정, 모델이 이미 본 이미지인지는 알 수 없음).",
     ),
     "answer_seen_some": (
-        "{trained} of these {n} images trained the model, so the figures are better than it is: {share} of 100 are "
-        "named right.",
-        "이미지 {n}장 중 {trained}장은 모델 학습에 쓴 것이므로 실제 성능보다 높게 나온 값입니다. 100장 중 {share}장을 "
-        "맞혔습니다.",
+        "{trained} of these {n} images were used to make the model, so the figures are better than it is: {share} "
+        "of 100 are named right.",
+        "이미지 {n}장 중 {trained}장은 모델을 만드는 데 쓴 것이므로 실제 성능보다 높게 나온 값입니다. "
+        "100장 중 {share}장을 맞혔습니다.",
     ),
     "answer_seen": (
-        "These images trained the model, so the figures are better than it is: {share} of 100 are named right.",
-        "모델 학습에 쓴 이미지로 측정했으므로 실제 성능보다 높게 나온 값입니다. 100장 중 {share}장을 맞혔습니다.",
+        "These images were used to make the model, so the figures are better than it is: {share} of 100 are named "
+        "right.",
+        "모델을 만드는 데 쓴 이미지로 측정했으므로 실제 성능보다 높게 나온 값입니다. 100장 중 {share}장을 맞혔습니다.",
     ),
     "answer_unmeasured": (
         "No images were held out, so nobody knows how good this model is on new ones.",

@@ -16,6 +16,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "space_wrong": ("What is named wrong has a dark ring.", "모델이 틀린 이미지에는 검은 테두리가 있습니다."),
     "space_list": ("The images one by one", "이미지 목록"),
+    "space_list_wrong": ("The images one by one, those named wrong first", "이미지 목록(틀린 것부터)"),
+    "space_between": (", taken for", ", 모델의 답은"),
     "space_shown": (
         "{shown} of the {images} images are shown, to keep this page small.",
         "페이지 크기를 줄이기 위해 이미지 {images}장 중 {shown}장만 표시했습니다.",
