@@ -46,7 +46,7 @@ def test_too_little_time_is_seen_before_it_is_spent() -> None:
     found = plan(ground(), "auto", [224], 20)
     assert found.needed > found.left
     assert found.seconds == 20
-    slow = plan(ground(seconds=20e-3), "auto", [224], 300)  # an epoch takes 100 seconds, one is worth nothing
+    slow = plan(ground(seconds=20e-3), "auto", [224], 300)  # an epoch takes 80 seconds, and three are the least
     assert slow.needed > slow.left > slow.left - slow.beside > 100
 
 
