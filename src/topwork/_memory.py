@@ -2,7 +2,8 @@
 
 glibc asks the system for every block above 32 MB by itself and gives it back when it is freed. A training step takes
 and frees hundreds of such blocks, and the system has to clear each of their pages again, which takes up to a quarter of
-the step (docs/decisions/training.md). Source: mallopt(3).
+the step (docs/decisions/training.md). Source: mallopt(3). It names 32 MB as the largest threshold; newer glibc takes
+more, and where one refuses, things stay as they were.
 """
 
 from __future__ import annotations

@@ -39,6 +39,7 @@ def mapped(subject: Subject, rows: npt.NDArray[np.intp], of: Sequence[tuple[int,
 
 
 def answered(subject: Subject, rows: npt.NDArray[np.intp], album: Album | None) -> tuple[Answered, ...]:
+    """Images as they were answered, from the album that has room for them."""
     assert subject.evaluated is not None
     assert album is not None
     dataset, answers = subject.evaluated.dataset, subject.evaluated.probabilities

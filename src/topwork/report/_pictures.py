@@ -72,8 +72,7 @@ class Album:
         cores = available_cores()
         with ThreadPoolExecutor(cores, "topwork-pictures") as pool:
             for some in (rows[start : start + cores] for start in range(0, len(rows), cores)):
-                missing = {row for row in some if row not in self._uris and row not in self._reasons}
-                list(pool.map(self._decode, missing if self._room > 0 else ()))
+                list(pool.map(self._decode, filter(self._is_missing, set(some))))
                 found += map(self.picture, some)
         return tuple(found)
 
@@ -86,7 +85,7 @@ class Album:
 
     def _shown(self, row: int) -> tuple[str, str]:
         """URI and reason, one of them empty."""
-        if row not in self._uris and row not in self._reasons and self._room > 0:
+        if self._is_missing(row):
             self._decode(row)
         if row in self._reasons:
             return "", self._reasons[row]
@@ -96,6 +95,10 @@ class Album:
             return "", _NO_ROOM
         self._room -= len(uri)
         return uri, ""
+
+    def _is_missing(self, row: int) -> bool:
+        """Whether it was not decoded yet, and there is room for it."""
+        return row not in self._uris and row not in self._reasons and self._room > 0
 
     def _decode(self, row: int) -> None:
         try:
