@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from _report import header, table
-from topwork.evaluate import answer_thresholds
+from topwork.metrics import answer_thresholds
 
 CASES = ("not at all", 0.85), ("not at all", 0.9), ("weakly", 0.9), ("well", 0.9), ("well", 0.96)
 SHARPNESS = {"weakly": 6.0, "well": 1.2}  # a + b of the beta law of the chance to be right

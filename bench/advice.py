@@ -30,13 +30,13 @@ import numpy.typing as npt
 
 from _report import header, table
 from topwork.advising import AdviceOptions, Clock, climb
-from topwork.advising._answers import knn
+from topwork.advising._bbc_cv import best
 from topwork.advising._curve import forecast
 from topwork.advising._grid import Trained, depths, larger, train
-from topwork.advising._ground import SAMPLE, Ground
-from topwork.advising._honest import best
-from topwork.advising._rung import Reading
+from topwork.advising._out_of_fold import knn
+from topwork.advising._rung import FeatureSpec
 from topwork.advising._shortlist import scored
+from topwork.advising._training_features import SAMPLE, TrainingFeatures
 from topwork.backbones import load
 from topwork.data import ImageDataset, from_arrays, read, split
 from topwork.fitting import sample_folder
@@ -50,9 +50,9 @@ _POINTS = 100.0
 def few(dataset: ImageDataset, count: int) -> ImageDataset:
     """The same test part, and so many training images a class."""
     rng = np.random.default_rng(0)
-    rows = np.flatnonzero(dataset.parts == "train")
+    rows = np.flatnonzero(dataset.splits == "train")
     kept = [rng.permutation(rows[dataset.labels[rows] == label])[:count] for label in range(len(dataset.classes))]
-    return dataset.select(np.sort(np.concatenate([*kept, np.flatnonzero(dataset.parts == "test")])))
+    return dataset.select(np.sort(np.concatenate([*kept, np.flatnonzero(dataset.splits == "test")])))
 
 
 def grey(pixels: npt.NDArray[np.uint8], labels: npt.NDArray[Any], factor: int) -> ImageDataset:
@@ -84,7 +84,7 @@ def fashion(folder: Path, count: int = 1000) -> ImageDataset:
 
     (first, ours), (second, theirs) = part("train"), part("t10k")
     dataset = grey(np.concatenate([first, second]), np.concatenate([ours, theirs]), 2)
-    return dataclasses.replace(dataset, parts=np.repeat(["train", "test"], count))
+    return dataclasses.replace(dataset, splits=np.repeat(["train", "test"], count))
 
 
 def tasks(folders: dict[str, str]) -> Iterator[tuple[str, Callable[[], ImageDataset]]]:
@@ -105,7 +105,7 @@ def tasks(folders: dict[str, str]) -> Iterator[tuple[str, Callable[[], ImageData
 
 def accuracy(fitted: Any) -> float:
     """On the part ``test``."""
-    test = fitted.table.part("test")
+    test = fitted.table.split("test")
     return float((fitted.head.probabilities(test.values).argmax(axis=1) == test.dataset.labels).mean())
 
 
@@ -119,8 +119,8 @@ def measure(dataset: ImageDataset, budget: float) -> dict[str, Any]:
     advice, chosen = found.advice, found.advice.chosen
     assert chosen.accuracy is not None
     row: dict[str, Any] = {
-        "train": len(dataset.part("train")),
-        "test": len(dataset.part("test")),
+        "train": len(dataset.split("train")),
+        "test": len(dataset.split("test")),
         "choice": chosen.name,
         "detail": chosen.detail,
         "promised": chosen.accuracy.to_dict(),
@@ -149,30 +149,30 @@ def everything(
         Accuracy on the test part by name; what each cheap score says of each reading, on the usual sample; and the
         reading that advice's own rule takes when all are cross-validated on all training images.
     """
-    ground = Ground(
+    features = TrainingFeatures(
         dataset, load(), dataclasses.replace(options, finetune=FinetuneOptions(probe=_uncached(options))), say
     )
     found: dict[str, float] = {}
     scores: dict[str, list[float]] = {}
     tests: dict[int, Any] = {}
     tried: list[tuple[Trained, Any, str]] = []
-    for reading in readings(ground):
-        trained = train(ground, reading, ground.table(reading.size))
+    for reading in readings(features):
+        trained = train(features, reading, features.table(reading.size))
         if reading.size not in tests:
-            everything_read = Reading(reading.size, reading.fit, len(ground.backbone.stages), "mean+max")
-            tests[reading.size] = ground.whole(everything_read)
-        whole = tests[reading.size].keep(reading.outputs(ground.backbone))
+            everything_read = FeatureSpec(reading.size, reading.crop_mode, len(features.backbone.stages), "mean+max")
+            tests[reading.size] = features.whole(everything_read)
+        whole = tests[reading.size].keep(reading.outputs(features.backbone))
         fitted = probe_of(whole, trained.fitted, ())
-        name = f"probe: {reading.words(ground.backbone)}"
+        name = f"probe: {reading.words(features.backbone)}"
         found[name] = accuracy(fitted)
-        said = scored(ground.sample(reading.size, SAMPLE).keep(reading.outputs(ground.backbone)), 0)
+        said = scored(features.sample(reading.size, SAMPLE).keep(reading.outputs(features.backbone)), 0)
         scores[name] = [float(getattr(said, score) or 0.0) for score in SCORES]
         tried.append((trained, fitted, name))
-    tried.sort(key=lambda each: (each[0].reading.size, each[0].reading.stages))
+    tried.sort(key=lambda each: (each[0].spec.size, each[0].spec.stages))
     _, fitted, name = tried[best([trained.answers for trained, _, _ in tried])]
-    found |= neighbours(ground, tests)
+    found |= neighbours(features, tests)
     try:
-        found["as-is"] = accuracy(fit_as_is(dataset, ground.backbone, AsIsOptions(way="names", cache=False)))
+        found["as-is"] = accuracy(fit_as_is(dataset, features.backbone, AsIsOptions(way="names", cache=False)))
     except Exception as error:
         print(f"  as-is: {error}", file=sys.stderr)
     for unfreeze in ("auto", "all"):
@@ -188,36 +188,36 @@ def everything(
     return found, scores, name
 
 
-def readings(ground: Ground) -> list[Reading]:
+def readings(features: TrainingFeatures) -> list[FeatureSpec]:
     """All of the grid."""
     return [
         dataclasses.replace(each, size=size)
-        for size in (ground.size, *larger(ground))
-        for each in (Reading(ground.size, ground.fit), *depths(ground))
+        for size in (features.size, *larger(features))
+        for each in (FeatureSpec(features.size, features.fit), *depths(features))
     ]
 
 
-def neighbours(ground: Ground, tests: dict[int, Any]) -> dict[str, float]:
+def neighbours(features: TrainingFeatures, tests: dict[int, Any]) -> dict[str, float]:
     """kNN on the last features."""
-    own = ground.own.outputs(ground.backbone)
-    head = knn(ground.train.keep(own))
-    test = tests[ground.size].part("test")
+    own = features.own.outputs(features.backbone)
+    head = knn(features.train.keep(own))
+    test = tests[features.size].split("test")
     return {"kNN": float((head.probabilities(test.columns(own)).argmax(axis=1) == test.dataset.labels).mean())}
 
 
 def forecast_half(dataset: ImageDataset, options: AdviceOptions) -> dict[str, Any] | None:
     """A forecast from half of the training part, and what all of it gives."""
-    train_rows = np.flatnonzero(dataset.parts == "train")
-    half = split(dataset.part("train"), test=0.5).parts == "train"
-    fewer = dataset.select(np.sort(np.concatenate([train_rows[half], np.flatnonzero(dataset.parts == "test")])))
-    ground = Ground(fewer, load(), options, say)
-    reading = Reading(ground.size, ground.fit, len(ground.backbone.stages), "mean+max")
-    read_by_half = ground.train.keep(reading.outputs(ground.backbone))
+    train_rows = np.flatnonzero(dataset.splits == "train")
+    half = split(dataset.split("train"), test=0.5).splits == "train"
+    fewer = dataset.select(np.sort(np.concatenate([train_rows[half], np.flatnonzero(dataset.splits == "test")])))
+    features = TrainingFeatures(fewer, load(), options, say)
+    reading = FeatureSpec(features.size, features.fit, len(features.backbone.stages), "mean+max")
+    read_by_half = features.train.keep(reading.outputs(features.backbone))
     found = forecast(read_by_half, "auto", 0, Clock(600))
     if found is None:
         return None
-    full = Ground(dataset, ground.backbone, options, say)
-    trained = train(full, dataclasses.replace(reading, fit=full.fit), full.train)
+    full = TrainingFeatures(dataset, features.backbone, options, say)
+    trained = train(full, dataclasses.replace(reading, crop_mode=full.fit), full.train)
     return {
         "ahead": found.ahead[0].accuracy.to_dict(),
         "truth": accuracy(probe_of(full.whole(reading), trained.fitted, ())),

@@ -34,13 +34,13 @@ def score(head: MappedHead, test: FeatureTable) -> tuple[float, float]:
 def by_names(folder: str, backbone: Backbone) -> tuple[str, ...]:
     dataset = read(folder)
     found = fit_as_is(dataset, backbone, AsIsOptions(way="names"))
-    accuracy, loss = score(found.head, found.table.part("test"))
+    accuracy, loss = score(found.head, found.table.split("test"))
     covers = ", ".join(f"{name} {count}" for name, count in zip(dataset.classes, found.covers, strict=True))
     return f"names alone ({covers} classes of the network)", "0", f"{accuracy:.1f}", f"{loss:.3f}"
 
 
 def learnt(features: FeatureTable, backbone: Backbone, per_class: int) -> tuple[str, ...]:
-    train, test = features.part("train"), features.part("test")
+    train, test = features.split("train"), features.split("test")
     scores = [score(fit_drawn(train, backbone, per_class, seed), test) for seed in range(DRAWS)]
     accuracies, losses = zip(*scores, strict=True)
     return "learnt map", str(per_class), spread(accuracies, 1), spread(losses, 3)
@@ -73,7 +73,7 @@ def main() -> None:
     features = extract(read(folder), backbone)
     rows = [by_names(folder, backbone), *(learnt(features, backbone, count) for count in (1, 5, 20, 100))]
     print(header("As it is: EfficientNet-Lite0's own classes answer"))
-    tested = len(features.part("test"))
+    tested = len(features.split("test"))
     print(f"{tested} test images of cats and dogs. In brackets: lowest and highest of {DRAWS} draws.\n")
     print(table(("way", "images a class", "accuracy %", "log loss"), rows))
     print()

@@ -44,7 +44,7 @@ def flipped(dataset: ImageDataset, share: float, seed: int) -> tuple[ImageDatase
 
 def labels(options: argparse.Namespace) -> None:
     dataset = read(options.data)
-    dataset = dataset.part("train") if (dataset.parts == "train").any() else dataset
+    dataset = dataset.split("train") if (dataset.splits == "train").any() else dataset
     rows = [("none", *_listed(dataset, set()))]
     figures = []
     for seed in range(options.seeds):

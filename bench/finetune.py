@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def measured(name: str, dataset: ImageDataset, options: argparse.Namespace) -> tuple[str, ...]:
-    parted = dataset if dataset.held_out_part else split(dataset, test=0.5)
+    parted = dataset if dataset.held_out_split else split(dataset, test=0.5)
     start = time.perf_counter()
     probe = fit_probe(parted, load(size=options.size), probe_options(options))
     unfreeze = int(options.unfreeze) if options.unfreeze.isdecimal() else options.unfreeze
@@ -47,17 +47,17 @@ def measured(name: str, dataset: ImageDataset, options: argparse.Namespace) -> t
     found = finetune(parted, probe, chosen)
     wall = time.perf_counter() - start
     speed = max(epoch.samples_per_second for epoch in found.history)
-    counts = [str(len(parted.part(part))) for part in ("train", parted.held_out_part)]
-    scores = [f"{100 * accuracy(each, parted.held_out_part):.1f}" for each in (probe, found)]
+    counts = [str(len(parted.split(part))) for part in ("train", parted.held_out_split)]
+    scores = [f"{100 * accuracy(each, parted.held_out_split):.1f}" for each in (probe, found)]
     return (name, *counts, *scores, found.strategy, f"{speed:.0f}", f"{wall:.0f}")
 
 
 def probe_options(options: argparse.Namespace) -> ProbeOptions:
-    return ProbeOptions(fit=options.fit, cache=False)
+    return ProbeOptions(crop_mode=options.crop_mode, cache=False)
 
 
 def accuracy(found: Probe | Finetuned, part: str) -> float:
-    held = found.table.part(part)
+    held = found.table.split(part)
     return float((found.head.probabilities(held.values).argmax(axis=1) == held.dataset.labels).mean())
 
 

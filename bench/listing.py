@@ -2,7 +2,7 @@
 
     python bench/listing.py [--count 1000000] [--classes 100]
 
-The files are empty: listing opens none of them. Reading runs in a process of its own; the goal is a million names
+The files are empty: listing opens none of them. FeatureSpec runs in a process of its own; the goal is a million names
 within 60 s and 1 GB.
 """
 

@@ -23,7 +23,7 @@ from topwork.data import ImageDataset, split
 from topwork.strategies import Finetuned, FinetuneOptions, Probe, ProbeOptions, default_config, finetune, fit_probe
 from topwork.strategies._prefix import share_saved
 
-PROBE = ProbeOptions(stages="last", fit="squash")
+PROBE = ProbeOptions(stages="last", crop_mode="squash")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def main() -> None:
     options = parser.parse_args()
     backbone = load(options.backbone, weights=options.weights)
     whole = read(options.data)
-    whole = whole.part("train") if whole.held_out_part else whole
+    whole = whole.split("train") if whole.held_out_split else whole
     rows = np.random.default_rng(0).choice(len(whole), min(options.images, len(whole)), replace=False)
     dataset = split(whole.select(np.sort(rows)), test=0.2)
     probe = fit_probe(dataset, backbone, PROBE)

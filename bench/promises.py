@@ -20,13 +20,13 @@ import numpy.typing as npt
 
 from _report import header, table
 from topwork.advising import AdviceOptions, Clock
-from topwork.advising._ground import Ground
 from topwork.advising._ladder import Ladder
+from topwork.advising._training_features import TrainingFeatures
 from topwork.backbones import Backbone, load
 from topwork.data import ImageDataset, read
-from topwork.evaluate import answer_thresholds, kept, set_thresholds, shift, typicality
 from topwork.features import FeatureTable, extract
 from topwork.heads import equal_blocks, fit_novelty
+from topwork.metrics import answer_thresholds, kept, set_thresholds, shift, typicality
 from topwork.strategies import FinetuneOptions, ProbeOptions
 
 LEVELS = (0.9, 0.95, 0.99)
@@ -41,7 +41,7 @@ def chosen_answers(dataset: ImageDataset, backbone: Backbone, training: Rows, se
     parts = np.where(np.isin(np.arange(len(dataset)), training), "train", "test")
     probe = ProbeOptions(seed=seed)
     options = AdviceOptions(budget_seconds=3600, describe=False, finetune=FinetuneOptions(probe=probe))
-    ground = Ground(dataclasses.replace(dataset, parts=parts), backbone, options, lambda text: None)
+    ground = TrainingFeatures(dataclasses.replace(dataset, splits=parts), backbone, options, lambda text: None)
     ladder = Ladder(ground, Clock(3600), lambda text: None)
     ladder.probe()
     ladder.readings()
@@ -50,7 +50,7 @@ def chosen_answers(dataset: ImageDataset, backbone: Backbone, training: Rows, se
     fitted = chosen.fitted
     logits = fitted.oof_logits[fitted.held_out].astype(np.float64) / fitted.head.temperature
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    others = ground.whole(chosen.reading).part("test")
+    others = ground.whole(chosen.spec).split("test")
     known = ground.labels[fitted.held_out]
     new = fitted.head.probabilities(others.values)
     return shares / shares.sum(axis=1, keepdims=True), known, new, others.dataset.labels.astype(np.intp)
@@ -139,7 +139,7 @@ def main() -> None:
         folder, _, count = rest.partition(":")
         # For the alarm; textile needs the early stages, which are all tried elsewhere (bench/accuracy.py).
         outputs = backbone.outputs("all" if "textile" in name else "last", "mean+max")
-        network = backbone.replace(fit="squash" if "textile" in name else "crop")
+        network = backbone.replace(crop_mode="squash" if "textile" in name else "crop")
         found[name] = extract(read(Path(folder)), network, outputs=outputs)
         counts[name] = int(count or 200)
     promises, alarms = [], []

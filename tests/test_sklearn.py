@@ -101,7 +101,7 @@ def test_the_tags_say_what_they_are() -> None:
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda each: type(each).__name__)
 def test_parameters_survive_a_clone(estimator: BaseEstimator) -> None:
-    changed = clone(estimator).set_params(stages=("blocks.2",), pooling="max", size=96, fit_image="squash")
+    changed = clone(estimator).set_params(stages=("blocks.2",), pooling="max", size=96, crop_mode="squash")
     copy = clone(changed)
     assert copy is not changed
     assert copy.get_params() == changed.get_params()
@@ -111,9 +111,9 @@ def test_parameters_survive_a_clone(estimator: BaseEstimator) -> None:
 
 
 def test_features_are_those_of_extraction(paths: list[str]) -> None:
-    extractor = FeatureExtractor(stages="all", pooling="max", fit_image="pad", size=160)
+    extractor = FeatureExtractor(stages="all", pooling="max", crop_mode="pad", size=160)
     values = extractor.fit_transform(paths)
-    backbone = load(size=160).replace(fit="pad")
+    backbone = load(size=160).replace(crop_mode="pad")
     expected = extract_few(paths, backbone, backbone.outputs("all", "max"))
     np.testing.assert_array_equal(values, expected.values)
     assert values.dtype == np.float32
@@ -277,7 +277,7 @@ def test_labels_that_cannot_be_are_refused(paths: list[str]) -> None:
 
 def test_wrong_parameters_are_refused_by_fit_and_not_before(paths: list[str], labels: npt.NDArray[np.str_]) -> None:
     wrong: list[dict[str, Any]] = [{"backbone": "lite9"}, {"stages": ("blocks.9",)}, {"pooling": "median"}]
-    wrong += [{"fit_image": "stretch"}, {"size": 3}, {"weights": "w.pth"}]
+    wrong += [{"crop_mode": "stretch"}, {"size": 3}, {"weights": "w.pth"}]
     for parameters in wrong:
         for estimator in (FeatureExtractor(**parameters), TransferClassifier(**parameters)):
             with pytest.raises(BackboneError):

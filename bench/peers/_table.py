@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from _report import header, table
-from topwork.evaluate import wilson_interval
+from topwork.metrics import wilson_interval
 
 Row = dict[str, Any]
 

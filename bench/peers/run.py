@@ -266,7 +266,7 @@ def user_lines(script: Path) -> int:
 def exported_sample(folder: Path) -> Path:
     """The textile sample as ``train/`` and ``test/`` with class folders, the halves that other benches use."""
     dataset = split(read(sample_folder()), test=0.5)
-    for index, (label, part) in enumerate(zip(dataset.labels, dataset.parts, strict=True)):
+    for index, (label, part) in enumerate(zip(dataset.labels, dataset.splits, strict=True)):
         place = folder / str(part) / dataset.classes[label]
         place.mkdir(parents=True, exist_ok=True)
         source = Path(dataset.full_path(index))

@@ -24,10 +24,10 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from topwork.backbones import (
     PARITY_IMAGES,
     Backbone,
+    CropMode,
     EngineChoice,
     EngineName,
     Engines,
-    Fit,
     Pooling,
     load,
     nearest_choice,
@@ -117,7 +117,7 @@ class FeatureExtractor(TransformerMixin, _ImageEstimator):  # type: ignore[misc]
         weights: ``pretrained``, a ``.safetensors`` file, or ``random``.
         stages: ``last``, ``all``, or names of stages.
         pooling: ``mean``, ``max`` or ``mean+max``; the last features ignore it.
-        fit_image: How an image fits into the network's square: ``crop``, ``squash`` or ``pad``.
+        crop_mode: How an image fits into the network's square: ``crop``, ``squash`` or ``pad``.
         size: Side of that square in pixels; the network's own when None.
         engine: What runs the network; the best that is here when None.
 
@@ -132,7 +132,7 @@ class FeatureExtractor(TransformerMixin, _ImageEstimator):  # type: ignore[misc]
         weights: str = "pretrained",
         stages: Stages = "last",
         pooling: Pooling = "mean+max",
-        fit_image: Fit = "crop",
+        crop_mode: CropMode = "crop",
         size: int | None = None,
         engine: EngineName | None = None,
     ) -> None:
@@ -140,7 +140,7 @@ class FeatureExtractor(TransformerMixin, _ImageEstimator):  # type: ignore[misc]
         self.weights = weights
         self.stages = stages
         self.pooling = pooling
-        self.fit_image = fit_image
+        self.crop_mode = crop_mode
         self.size = size
         self.engine = engine
 
@@ -151,7 +151,7 @@ class FeatureExtractor(TransformerMixin, _ImageEstimator):  # type: ignore[misc]
             ImageError: One of those cannot be used.
         """
         sources = _sources(X)
-        self.backbone_ = load(self.backbone, weights=self.weights, size=self.size).replace(fit=self.fit_image)
+        self.backbone_ = load(self.backbone, weights=self.weights, size=self.size).replace(crop_mode=self.crop_mode)
         self.outputs_ = self.backbone_.outputs(self.stages, self.pooling)
         self.n_features_out_ = sum(map(self.backbone_.width, self.outputs_))
         self.choice_ = self._extracted(sources[:PARITY_IMAGES], None).choice
@@ -188,14 +188,14 @@ class TransferClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc
     """A pretrained network with a new linear head; strength by cross-validation, probabilities calibrated.
 
     It takes the stages and the fit that it is given; ``topwork.fit`` measures which are best, and a grid search over
-    ``stages`` and ``fit_image`` does so here.
+    ``stages`` and ``crop_mode`` does so here.
 
     Args:
         backbone: A name that ``topwork.load_backbone`` takes.
         weights: ``pretrained``, a ``.safetensors`` file, or ``random``.
         stages: ``last``, ``all``, or names of stages.
         pooling: ``mean``, ``max`` or ``mean+max``; the last features ignore it.
-        fit_image: How an image fits into the network's square: ``crop``, ``squash`` or ``pad``.
+        crop_mode: How an image fits into the network's square: ``crop``, ``squash`` or ``pad``.
         size: Side of that square in pixels; the network's own when None.
         engine: What runs the network; the best that is here when None.
         class_weight: ``auto`` measures whether to weigh rare classes up; ``none``, ``balanced``.
@@ -213,7 +213,7 @@ class TransferClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc
         weights: str = "pretrained",
         stages: Stages = "last",
         pooling: Pooling = "mean+max",
-        fit_image: Fit = "crop",
+        crop_mode: CropMode = "crop",
         size: int | None = None,
         engine: EngineName | None = None,
         class_weight: Literal["auto", "none", "balanced"] = "auto",
@@ -223,7 +223,7 @@ class TransferClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc
         self.weights = weights
         self.stages = stages
         self.pooling = pooling
-        self.fit_image = fit_image
+        self.crop_mode = crop_mode
         self.size = size
         self.engine = engine
         self.class_weight = class_weight
@@ -248,7 +248,7 @@ class TransferClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise DataError(f"all {len(y)} images are of class {self.classes_[0]}; two classes are needed")
-        self.backbone_ = load(self.backbone, weights=self.weights, size=self.size).replace(fit=self.fit_image)
+        self.backbone_ = load(self.backbone, weights=self.weights, size=self.size).replace(crop_mode=self.crop_mode)
         self.outputs_ = self.backbone_.outputs(self.stages, self.pooling)
         found = self._extracted(sources, None)
         self.choice_ = found.choice

@@ -18,7 +18,7 @@ from topwork.errors import DataError
 from topwork.strategies import FinetuneOptions, Probe, ProbeOptions
 
 SMALL = load(size=64)  # quick to run; other sizes are tried from here
-OPTIONS = AdviceOptions(finetune=FinetuneOptions(probe=ProbeOptions(fit="squash")))
+OPTIONS = AdviceOptions(finetune=FinetuneOptions(probe=ProbeOptions(crop_mode="squash")))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_the_ladder_is_told_whole(climbed: Climbed, textile: ImageDataset) -> No
         "zero-shot",
         "kNN",
         "probe, last features",
-        "probe, best reading",
+        "probe, best features",
         "fine-tuning, last stages",
         "fine-tuning, all stages",
     ]
@@ -58,7 +58,7 @@ def test_the_ladder_is_told_whole(climbed: Climbed, textile: ImageDataset) -> No
     assert advice.runner_up is not None
     assert advice.rungs[advice.runner_up].strategy == "probe"  # kNN is a baseline, and cannot be chosen
     assert advice.chosen.accuracy is not None
-    assert advice.description.images == len(textile.part("train"))
+    assert advice.description.images == len(textile.split("train"))
     assert advice.stopped
     assert advice.backbone == "tf_efficientnet_lite0"
 
@@ -78,8 +78,8 @@ def test_what_stands_on_the_rung_reads_what_was_chosen(climbed: Climbed, textile
     found = climbed.fitted()
     assert isinstance(found, Probe)
     assert len(found.table) == len(textile)
-    assert found.table.outputs == climbed.advice.reading.outputs(found.table.backbone)
-    assert found.table.backbone.preprocessing.size == climbed.advice.reading.size
+    assert found.table.outputs == climbed.advice.spec.outputs(found.table.backbone)
+    assert found.table.backbone.preprocessing.size == climbed.advice.spec.size
     assert [trial.answer for trial in found.trials if trial.chosen] == [climbed.advice.chosen.name]
 
 
@@ -136,7 +136,7 @@ def test_all_images_the_same_is_no_crash(tmp_path: Path, shared_cache: Path) -> 
 @pytest.mark.parametrize("count", [1, 2])
 def test_an_image_or_two_a_class_end_at_a_probe(tmp_path: Path, shared_cache: Path, count: int) -> None:
     dataset = read(easy_folder(tmp_path / "few", count=count))
-    dataset = dataclasses.replace(dataset, parts=np.full(len(dataset), "train"))
+    dataset = dataclasses.replace(dataset, splits=np.full(len(dataset), "train"))
     found = climb(dataset, [SMALL], OPTIONS)
     assert found.advice.chosen.strategy == "probe"
     assert (found.advice.chosen.accuracy is None) == (count == 1)
@@ -150,7 +150,7 @@ def test_one_class_in_a_hundred_is_not_taken_for_an_answer(tmp_path: Path, share
     cloth = easy.labels == easy.labels[-1]
     kept = np.flatnonzero(cloth | (np.cumsum(~cloth) <= 2))
     rare = easy.select(kept[: 2 + 98])
-    advice = climb(dataclasses.replace(rare, parts=np.full(len(rare), "train")), [SMALL], OPTIONS).advice
+    advice = climb(dataclasses.replace(rare, splits=np.full(len(rare), "train")), [SMALL], OPTIONS).advice
     assert advice.chance == pytest.approx(0.98)
     assert advice.learnable
     assert not any("Nothing has been learnt" in each for each in advice.changes)

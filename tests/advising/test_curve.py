@@ -8,7 +8,7 @@ import pytest
 from tests.strategies.conftest import MakeTable, make_table
 from topwork.advising import Clock, Forecast
 from topwork.advising._curve import _needed, forecast
-from topwork.advising._laws import fit_laws
+from topwork.advising._learning_curve_fits import fit_laws
 
 __all__ = ["make_table"]
 IMAGES = np.array([50.0, 100, 200, 400, 800])

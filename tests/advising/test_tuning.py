@@ -15,14 +15,14 @@ from topwork.strategies import INTERRUPTED, FinetuneOptions
 from topwork.train import CheckpointError
 
 
-def ground(images: int = 1000, parts: tuple[str, ...] = ("train", "test"), seconds: float = 1.5e-3) -> Any:
-    """What a plan asks of the ground: sizes of parts, and how fast an image is at a size."""
-    held = "test" if "test" in parts else ""
-    dataset = SimpleNamespace(parts=np.repeat(parts, images), held_out_part=held)
+def features(images: int = 1000, splits: tuple[str, ...] = ("train", "test"), seconds: float = 1.5e-3) -> Any:
+    """What a plan asks of the features: sizes of splits, and how fast an image is at a size."""
+    held = "test" if "test" in splits else ""
+    dataset = SimpleNamespace(splits=np.repeat(splits, images), held_out_split=held)
     return SimpleNamespace(
         options=SimpleNamespace(finetune=FinetuneOptions()),
         train=range(images),
-        dataset=type("Data", (SimpleNamespace,), {"__len__": lambda self: images * len(parts)})(**vars(dataset)),
+        dataset=type("Data", (SimpleNamespace,), {"__len__": lambda self: images * len(splits)})(**vars(dataset)),
         seconds_an_image=lambda size: seconds * (size / 224) ** 2,
         whole=lambda reading: None,
     )
@@ -30,23 +30,23 @@ def ground(images: int = 1000, parts: tuple[str, ...] = ("train", "test"), secon
 
 def test_the_largest_size_that_there_is_time_for_is_taken() -> None:
     sizes = [224, 256, 320]
-    found = [plan(ground(), "auto", sizes, left).size for left in (40, 65, 300)]
+    found = [plan(features(), "auto", sizes, left).size for left in (40, 65, 300)]
     assert found == [224, 256, 320]
-    planned = plan(ground(), "auto", sizes, 300)
+    planned = plan(features(), "auto", sizes, 300)
     assert (planned.images, planned.judges) == (850, 150)
     assert 30 < planned.beside < 100
 
 
 def test_a_part_val_judges_where_test_measures() -> None:
-    found = plan(ground(parts=("train", "val", "test")), "auto", [224], 300)
+    found = plan(features(splits=("train", "val", "test")), "auto", [224], 300)
     assert (found.images, found.judges) == (1000, 1000)
 
 
 def test_too_little_time_is_seen_before_it_is_spent() -> None:
-    found = plan(ground(), "auto", [224], 20)
+    found = plan(features(), "auto", [224], 20)
     assert found.needed > found.left
     assert found.seconds == 20
-    slow = plan(ground(seconds=20e-3), "auto", [224], 300)  # an epoch takes 80 seconds, and three are the least
+    slow = plan(features(seconds=20e-3), "auto", [224], 300)  # an epoch takes 80 seconds, and three are the least
     assert slow.needed > slow.left > slow.left - slow.beside > 100
 
 
@@ -65,10 +65,10 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[FinetuneOptions]:
 
 
 PLAN = Plan("auto", 256, 850, 150, left=300.0, seconds=200.0, needed=60.0, beside=50.0)
-START: Any = SimpleNamespace(reading=None, fitted=None)
+START: Any = SimpleNamespace(spec=None, fitted=None)
 
 
-def keeper(place: Path) -> Any:
+def cache(place: Path) -> Any:
     return SimpleNamespace(training=lambda name: place / name)
 
 
@@ -76,15 +76,15 @@ def test_fault_43_a_training_that_was_broken_off_is_gone_on_with(tmp_path: Path,
     place = tmp_path / "auto-256"
     place.mkdir()
     (place / "checkpoint-00000001.safetensors").touch()
-    tuned(ground(), PLAN, START, 200, lambda text: None, keeper(tmp_path))
+    tuned(features(), PLAN, START, 200, lambda text: None, cache(tmp_path))
     assert [(each.checkpoint, each.resume) for each in calls] == [(place, True)]
-    tuned(ground(), PLAN, START, 200, lambda text: None, keeper(tmp_path / "other"))
+    tuned(features(), PLAN, START, 200, lambda text: None, cache(tmp_path / "other"))
     assert not calls[1].resume
 
 
 def test_what_its_start_took_is_taken_from_the_training(calls: list[FinetuneOptions]) -> None:
     for left in (200, 120, 10):
-        tuned(ground(), PLAN, START, left, lambda text: None, None)
+        tuned(features(), PLAN, START, left, lambda text: None, None)
     assert [each.config.budget_seconds for each in calls] == [150, 70, 1]
 
 
@@ -102,8 +102,8 @@ def test_a_checkpoint_of_another_training_is_left(
         return SimpleNamespace(notes=(f"{INTERRUPTED} 2 epochs",))
 
     monkeypatch.setattr(_tuning, "finetune", finetune)
-    tuned(ground(), PLAN, START, 200, lambda text: None, keeper(tmp_path))
+    tuned(features(), PLAN, START, 200, lambda text: None, cache(tmp_path))
     assert [each.resume for each in calls] == [True, False]
     monkeypatch.setattr(_tuning, "probe_of", lambda *given: None)
-    tuned(ground(), PLAN, START, 200, lambda text: None, None)
+    tuned(features(), PLAN, START, 200, lambda text: None, None)
     assert calls[-1].checkpoint is None

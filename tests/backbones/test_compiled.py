@@ -63,7 +63,7 @@ def test_the_next_process_gets_the_same_features_without_compiling(
 
 def test_a_network_stays_ready_whatever_is_asked_of_it(small: Backbone, compilations: list[Path]) -> None:
     choice = EngineChoice("openvino", "f32")
-    for backbone in (small, small.replace(fit="squash"), load("resnet18", weights="random:3", size=32)):
+    for backbone in (small, small.replace(crop_mode="squash"), load("resnet18", weights="random:3", size=32)):
         open_engine(backbone, backbone.outputs("last"), choice)
         open_engine(backbone, backbone.outputs("all"), choice)
     assert len(compilations) == 1

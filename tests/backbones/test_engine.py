@@ -188,7 +188,7 @@ def test_what_shapes_a_network_names_its_folder(lite0: Backbone) -> None:
         load("lite1").replace(size=224),
     ]
     assert len({network_folder(backbone) for backbone in (lite0, *others)}) == 1 + len(others)
-    assert network_folder(lite0.replace(fit="pad", crop=0.5)) == network_folder(lite0)  # the decoder's business
+    assert network_folder(lite0.replace(crop_mode="pad", crop=0.5)) == network_folder(lite0)  # the decoder's business
 
 
 def test_a_decision_made_first_does_not_keep_the_network_out(small: Backbone, empty_cache: Path) -> None:

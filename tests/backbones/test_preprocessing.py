@@ -41,13 +41,13 @@ def test_area_is_the_mean_of_the_pixels_that_fall_into_one(image: npt.NDArray[np
 
 
 def test_squash_takes_everything(image: npt.NDArray[np.uint8]) -> None:
-    found = Preprocessing(size=32, fit="squash")(image)
+    found = Preprocessing(size=32, crop_mode="squash")(image)
     blocks = image.reshape(32, 8, 32, 15, 3).astype(float).mean(axis=(1, 3))
     np.testing.assert_allclose(found, blocks, atol=1.01)
 
 
 def test_pad_lays_the_whole_image_on_the_mean_colour(image: npt.NDArray[np.uint8]) -> None:
-    fit = Preprocessing(size=240, fit="pad", mean=(0.485, 0.456, 0.406))
+    fit = Preprocessing(size=240, crop_mode="pad", mean=(0.485, 0.456, 0.406))
     found = fit(image)
     blocks = image.reshape(128, 2, 240, 2, 3).astype(float).mean(axis=(1, 3))
     np.testing.assert_allclose(found[56:184], blocks, atol=1.01)
@@ -58,14 +58,14 @@ def test_pad_lays_the_whole_image_on_the_mean_colour(image: npt.NDArray[np.uint8
 
 @pytest.mark.parametrize(("name", "filter_"), [("bilinear", "BILINEAR"), ("bicubic", "BICUBIC"), ("area", "BOX")])
 def test_the_resampling_is_pillows(image: npt.NDArray[np.uint8], name: Any, filter_: str) -> None:
-    found = Preprocessing(size=100, fit="squash", interpolation=name)(image)
+    found = Preprocessing(size=100, crop_mode="squash", interpolation=name)(image)
     expected = Image.fromarray(image).resize((100, 100), Image.Resampling[filter_])
     np.testing.assert_array_equal(found, np.asarray(expected))
 
 
 def test_area_enlarges_smoothly() -> None:
     steps = np.array([[0, 255]], np.uint8)[:, :, None].repeat(3, axis=2)
-    row = Preprocessing(size=64, fit="squash")(steps)[0, :, 0].astype(int)
+    row = Preprocessing(size=64, crop_mode="squash")(steps)[0, :, 0].astype(int)
     assert (row[0], row[-1]) == (0, 255)
     assert np.diff(row).min() >= 0
     assert len(set(row.tolist())) > 20  # boxes would give two
@@ -75,7 +75,7 @@ def test_area_enlarges_smoothly() -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (1, 10_000), (10_000, 1), (2, 3)], ids=str)
 def test_fault_29_images_of_any_shape_are_taken(fit: Any, shape: tuple[int, int]) -> None:
     pixels = np.full((*shape, 3), (200, 100, 50), np.uint8)
-    found = Preprocessing(size=48, fit=fit)(pixels)
+    found = Preprocessing(size=48, crop_mode=fit)(pixels)
     assert (found.shape, found.dtype) == ((48, 48, 3), np.uint8)
     assert found[23, 23].tolist() == [200, 100, 50]  # a line of one pixel, where the rest is padding
 
@@ -89,7 +89,7 @@ def test_fault_29_images_of_any_shape_are_taken(fit: Any, shape: tuple[int, int]
     crop=st.floats(0.05, 1.0),
 )
 def test_one_colour_stays_one_colour(height: int, width: int, fit: Any, size: int, crop: float) -> None:
-    grey = Preprocessing(size=size, fit=fit, crop=crop, mean=(0.2, 0.2, 0.2))  # 51, the image's own colour
+    grey = Preprocessing(size=size, crop_mode=fit, crop=crop, mean=(0.2, 0.2, 0.2))  # 51, the image's own colour
     found = grey(np.full((height, width, 3), 51, np.uint8))
     assert found.shape == (size, size, 3)
     assert (found == 51).all()
@@ -100,7 +100,7 @@ def test_min_side_is_the_least_that_is_not_enlarged(size: int, crop: float) -> N
     fit = Preprocessing(size=size, crop=crop)
     assert fit.min_side * crop >= size - 1e-9
     assert (fit.min_side - 1) * crop < size
-    assert fit.replace(fit="squash").min_side == fit.replace(fit="pad").min_side == size
+    assert fit.replace(crop_mode="squash").min_side == fit.replace(crop_mode="pad").min_side == size
 
 
 def test_values_survive_json_exactly() -> None:
@@ -116,7 +116,7 @@ def test_values_survive_json_exactly() -> None:
         ({"size": 15}, "between 16 and 4096 pixels, not 15"),
         ({"size": 4097}, "not 4097"),
         ({"size": 224.5}, "a whole number"),
-        ({"fit": "stretch"}, "crop, squash or pad, not 'stretch'"),
+        ({"crop_mode": "stretch"}, "crop, squash or pad, not 'stretch'"),
         ({"crop": 0.0}, "above 0 and at most 1"),
         ({"crop": 1.01}, "not 1.01"),
         ({"crop": math.nan}, "not nan"),
@@ -149,7 +149,7 @@ def test_a_bent_record_is_refused(change: dict[str, Any]) -> None:
 @pytest.mark.parametrize("box", [(20, 18, 44, 50), (0, 0, 30, 20), (58, 58, 60, 60)])
 def test_a_region_is_where_the_square_shows_it(fit: str, height: int, width: int, box: tuple[int, ...]) -> None:
     """The image itself, with the region in white, is the oracle."""
-    preprocessing = Preprocessing(size=50, fit=fit, crop=0.8, mean=(0.0, 0.0, 0.0))  # type: ignore[arg-type]
+    preprocessing = Preprocessing(size=50, crop_mode=fit, crop=0.8, mean=(0.0, 0.0, 0.0))  # type: ignore[arg-type]
     left, top, right, bottom = box
     mask = np.zeros((height, width), np.bool_)
     mask[top:bottom, left:right] = True

@@ -58,9 +58,9 @@ def write(tmp_path: Path) -> Callable[[dict[str, bytes]], Path]:
     return write
 
 
-def in_memory(labels: list[int], *, parts: list[str] | None = None, groups: tuple[str, ...] = ()) -> ImageDataset:
+def in_memory(labels: list[int], *, splits: list[str] | None = None, groups: tuple[str, ...] = ()) -> ImageDataset:
     """A data set by its labels alone; there are no files."""
     names = tuple(f"{label}/{row}.jpg" for row, label in enumerate(labels))
     classes = tuple(f"class {label}" for label in range(max(labels) + 1))
-    column = np.array(parts or [""] * len(labels), "<U5")
+    column = np.array(splits or [""] * len(labels), "<U5")
     return ImageDataset(Path("nowhere"), names, np.array(labels, np.int32), classes, column, groups=groups)

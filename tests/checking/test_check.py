@@ -160,7 +160,7 @@ def test_the_clean_data_set_has_no_bad_rows(sick: tuple[Checkup, Any]) -> None:
     assert gone <= {item.path for item in clean.left_out}
 
 
-def test_clusters_keep_near_copies_in_one_part(sick: tuple[Checkup, Any]) -> None:
+def test_clusters_keep_near_copies_in_one_split(sick: tuple[Checkup, Any]) -> None:
     dataset, clusters = sick[0].dataset, sick[0].clusters
     assert {tuple(dataset.paths[row] for row in rows) for rows in clusters} == {
         ("a/01.jpg", "a/copy.png"),
@@ -168,8 +168,8 @@ def test_clusters_keep_near_copies_in_one_part(sick: tuple[Checkup, Any]) -> Non
         ("a/03.jpg", "a/near.jpg"),
     }
     for seed in range(5):
-        parts = split(grouped(dataset, clusters), seed=seed).parts
-        assert all(len(set(parts[list(rows)])) == 1 for rows in clusters)
+        splits = split(grouped(dataset, clusters), seed=seed).splits
+        assert all(len(set(splits[list(rows)])) == 1 for rows in clusters)
 
 
 def test_nothing_is_found_where_nothing_is_wrong(write: Write, cloth: dict[str, list[Path]]) -> None:
@@ -194,7 +194,7 @@ def test_features_are_left_in_the_cache(
         raise AssertionError("a network was opened for features that should be in the cache")
 
     monkeypatch.setattr(_extract, "open_engine", opened)
-    backbone = load().replace(fit="squash")
+    backbone = load().replace(crop_mode="squash")
     again = extract(dataset, backbone, outputs=backbone.outputs("all"))
     assert np.array_equal(again.values, checkup.features.values)
 
@@ -202,7 +202,7 @@ def test_features_are_left_in_the_cache(
 def test_oblong_images_are_seen_by_their_centre(write: Write, pieces: list[Image.Image]) -> None:
     checkup = check(read(write({f"{'ab'[row % 2]}/{row}.jpg": encoded(pieces[row]) for row in range(12)})))
     assert checkup.features is not None
-    assert checkup.features.backbone.preprocessing.fit == "crop"
+    assert checkup.features.backbone.preprocessing.crop_mode == "crop"
 
 
 def test_progress_counts_both_passes(write: Write, pieces: list[Image.Image]) -> None:
@@ -226,8 +226,8 @@ def test_leakage_of_exact_copies_blocks(write: Write, cloth: dict[str, list[Path
     assert checkup.blocking(allow=("leakage",)) == ()
     assert len(paths_of(checkup, "leakage")) == 3
     kept = checkup.clean()
-    assert set(kept.part("test").paths) == set(checkup.dataset.part("test").paths)
-    assert len(kept.part("train")) == len(checkup.dataset.part("train")) - 3
+    assert set(kept.split("test").paths) == set(checkup.dataset.split("test").paths)
+    assert len(kept.split("train")) == len(checkup.dataset.split("train")) - 3
 
 
 def test_a_file_that_vanishes_between_the_passes_is_named(write: Write, pieces: list[Image.Image]) -> None:
@@ -290,9 +290,9 @@ class Shelf:
 
 
 def test_images_that_are_not_files(pieces: list[Image.Image]) -> None:
-    labels, parts = np.array([0, 1, 0, 1], np.int32), np.array([""] * 4)
+    labels, splits = np.array([0, 1, 0, 1], np.int32), np.array([""] * 4)
     dataset = ImageDataset(
-        Path("shelf"), ("a", "b", "c", "d"), labels, ("x", "y"), parts, store=Shelf(pieces), keys=np.arange(4)
+        Path("shelf"), ("a", "b", "c", "d"), labels, ("x", "y"), splits, store=Shelf(pieces), keys=np.arange(4)
     )
     checkup = check(dataset)
     assert checkup.unusable[2] == "fell off the shelf"

@@ -10,7 +10,7 @@ import pytest
 import topwork.checking
 from topwork.checking import Case, Checkup, Finding
 from topwork.checking._finding import MOST_CASES, number, ranked
-from topwork.checking._twins import Groups
+from topwork.checking._near_duplicates import Groups
 from topwork.data import ImageDataset
 
 from .conftest import in_memory
@@ -50,7 +50,7 @@ def test_clean_drops_what_cannot_be_decoded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parts", "stays"),
+    ("splits", "stays"),
     [
         (["train", "test", "val"], 1),
         (["train", "train", "val"], 2),
@@ -59,8 +59,8 @@ def test_clean_drops_what_cannot_be_decoded() -> None:
         (["test", "test", "train"], 0),
     ],
 )
-def test_of_copies_the_held_out_one_stays(parts: list[str], stays: int) -> None:
-    dataset = in_memory([0, 0, 0, 1], parts=[*parts, parts[0]])
+def test_of_copies_the_held_out_one_stays(splits: list[str], stays: int) -> None:
+    dataset = in_memory([0, 0, 0, 1], splits=[*splits, splits[0]])
     clean = checkup(dataset, ((0, 1, 2),)).clean()
     assert clean.paths == (f"0/{stays}.jpg", "1/3.jpg")
     assert {item.reason for item in clean.left_out} == {f"a copy of 0/{stays}.jpg"}

@@ -1,4 +1,4 @@
-"""Reading a few rows of a table that lies on disk."""
+"""FeatureSpec a few rows of a table that lies on disk."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from topwork.checking import _probe
+from topwork.checking._label_noise import Noise, fit_noise, wrong_probability
 from topwork.checking._labels import class_findings, label_findings
-from topwork.checking._noise import Noise, fit_noise, wrong_probability
 from topwork.checking._probe import ask_probe
 from topwork.data import ImageDataset
 
@@ -225,15 +225,15 @@ def test_balanced_classes_are_silent() -> None:
 
 
 def test_only_usable_training_images_count() -> None:
-    labels, parts = [0, 1] * 20, ["train"] * 30 + ["test"] * 10
+    labels, splits = [0, 1] * 20, ["train"] * 30 + ["test"] * 10
     usable = np.ones(40, bool)
-    assert list(class_findings(in_memory(labels, parts=parts), usable)) == []
+    assert list(class_findings(in_memory(labels, splits=splits), usable)) == []
     usable[[1, 3, 5, 7, 9, 11, 13]] = False
-    (found,) = class_findings(in_memory(labels, parts=parts), usable)
+    (found,) = class_findings(in_memory(labels, splits=splits), usable)
     assert [case.detail for case in found.cases] == ["class 'class 1': 8 images"]
 
 
 def test_a_class_that_a_part_lacks() -> None:
-    labels, parts = [0, 1] * 20 + [0] * 5, ["train"] * 40 + ["val"] * 5
-    (found,) = class_findings(in_memory(labels, parts=parts), np.ones(45, bool))
+    labels, splits = [0, 1] * 20 + [0] * 5, ["train"] * 40 + ["val"] * 5
+    (found,) = class_findings(in_memory(labels, splits=splits), np.ones(45, bool))
     assert (found.name, [case.detail for case in found.cases]) == ("class-missing-in-val", ["class 'class 1'"])

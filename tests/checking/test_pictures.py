@@ -18,7 +18,7 @@ from topwork.data import read
 from .conftest import Paint, encoded, pixels_of
 
 Write = Callable[..., Path]
-WHOLE = Preprocessing(fit="squash")
+WHOLE = Preprocessing(crop_mode="squash")
 
 CASES: dict[str, Paint] = {
     "nearly-uniform": lambda image: Image.new("RGB", image.size, (90, 140, 90)),
@@ -98,7 +98,7 @@ def test_animations_and_rare_formats_and_wrong_suffixes(write: Write, photos: li
 def test_what_the_centre_crop_would_cut_away(write: Write, photos: list[Path]) -> None:
     long = {f"a/long{row}.jpg": encoded(pixels_of(photos[row]).resize((400, 160))) for row in range(3)}
     folder = write(well(photos) | long)
-    found = findings(folder, Preprocessing(fit="crop", crop=0.875))["cut-by-crop"]
+    found = findings(folder, Preprocessing(crop_mode="crop", crop=0.875))["cut-by-crop"]
     lost = 1 - (160 * 0.875) ** 2 / (400 * 160)
     assert found.count == 3
     assert found.cases[0].score == pytest.approx(lost)

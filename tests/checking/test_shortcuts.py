@@ -1,4 +1,4 @@
-"""Facts of the files, and parts of the picture, that give a class away."""
+"""Facts of the files, and splits of the picture, that give a class away."""
 
 from __future__ import annotations
 

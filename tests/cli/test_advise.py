@@ -16,7 +16,7 @@ from topwork.model import load
 
 from .conftest import TOPWORK, Run
 
-QUICK = ("--fit", "squash", "--budget", "60s")
+QUICK = ("--crop-mode", "squash", "--budget", "60s")
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from topwork.model import load
 from .conftest import TOPWORK, Run
 
 COMMANDS = ("check", "advise", "fit", "evaluate", "report", "predict", "models", "doctor", "demo")
-QUICK = ("--strategy", "probe", "--stages", "last", "--fit", "crop")
+QUICK = ("--strategy", "probe", "--stages", "last", "--crop-mode", "crop")
 
 
 def test_help_and_version(spawn: Run) -> None:
@@ -85,11 +85,11 @@ def test_fit_as_json_is_the_record(run: Run, textile: Path, tmp_path: Path) -> N
 
 def test_the_options_of_fit_reach_the_model(run: Run, tmp_path: Path, shared_cache: Path) -> None:
     data = easy_folder(tmp_path / "data")
-    given = ["--head", "knn", "--stages", "blocks.2, blocks.4", "--pooling", "max", "--fit", "pad", "--seed", "5"]
+    given = ["--head", "knn", "--stages", "blocks.2, blocks.4", "--pooling", "max", "--crop-mode", "pad", "--seed", "5"]
     given += ["--test", "0.5", "--size", "96", "--engine", "torch-cpu", "--no-cache", "--class-weight", "none"]
     record = run("fit", data, "-o", tmp_path / "m", "--json", "--strategy", "probe", *given).json
     assert (record["head"], record["seed"], record["outputs"]) == ("knn", 5, ["blocks.2/max", "blocks.4/max"])
-    assert record["backbone"]["preprocessing"]["fit"] == "pad"
+    assert record["backbone"]["preprocessing"]["crop_mode"] == "pad"
     assert record["backbone"]["preprocessing"]["size"] == 96
     assert record["engine"] == {"name": "torch-cpu", "precision": "f32", "deviation": None}
     assert record["data"]["held_out"] == 8
@@ -140,7 +140,7 @@ def test_evaluate_measures_the_held_out_part_and_says_so(run: Run, model: Path, 
         copied(textiles(label)[50:52], tmp_path / "test" / label)
     done = run("evaluate", model, tmp_path)
     assert " on 6 images (test)\n" in done.out
-    assert run("evaluate", model, tmp_path, "--json").json["part"] == "test"
+    assert run("evaluate", model, tmp_path, "--json").json["split"] == "test"
     shutil.rmtree(tmp_path / "test")
     assert run("evaluate", model, tmp_path, "--json").json["n"] == 9
     shutil.rmtree(tmp_path / "val")
@@ -154,7 +154,7 @@ def test_evaluate_measures_what_did_not_train_the_model_of_its_own_data(run: Run
     fields = run("evaluate", model, textile, "--json").json
     told = load(model).record.metrics
     assert told is not None
-    assert (fields["n"], fields["part"], fields["seen_in_training"]) == (12, "test", False)
+    assert (fields["n"], fields["split"], fields["seen_in_training"]) == (12, "test", False)
     assert fields["confusion"] == told["confusion"]
 
 
@@ -414,7 +414,7 @@ def test_fit_finetunes_and_says_what_it_kept(run: Run, tmp_path: Path, shared_ca
     data = easy_folder(tmp_path / "data", count=16)
     out = tmp_path / "model"
     asked = ("--strategy", "finetune", "--unfreeze", "1", "--epochs", "1", "--size", "64", "--augment", "none")
-    done = run("fit", data, "-o", out, *asked, "--budget", "2m", "--stages", "last", "--fit", "squash")
+    done = run("fit", data, "-o", out, *asked, "--budget", "2m", "--stages", "last", "--crop-mode", "squash")
     assert done.code == 0
     assert "On validation images the better one of probe (100.0% of 4, chosen), finetune 1 of 9 stages (" in done.out
     assert not (tmp_path / "model.training").exists()

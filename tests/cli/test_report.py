@@ -11,7 +11,7 @@ from tests.report.pages import Node, parsed, pixels
 
 from .conftest import Run
 
-QUICK = ("--strategy", "probe", "--stages", "last", "--fit", "crop")
+QUICK = ("--strategy", "probe", "--stages", "last", "--crop-mode", "crop")
 
 
 @pytest.fixture

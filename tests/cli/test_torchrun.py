@@ -17,7 +17,7 @@ from .conftest import TOPWORK
 # Without batch norms, which would see their own process's half of a batch.
 NETWORK = ("--backbone", "test_vit", "--weights", "random:1", "--engine", "torch-cpu")
 FIT = ("--strategy", "finetune", "--unfreeze", "1", "--epochs", "2", "--orient", "mirror", "--set", "precision=f32")
-PROBE = ("--stages", "last", "--fit", "crop")
+PROBE = ("--stages", "last", "--crop-mode", "crop")
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "topwork")
 
 

@@ -21,7 +21,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def arguments(tmp_path_factory: pytest.TempPathFactory) -> list[object]:
     folder = clips.digits_clip().save(tmp_path_factory.mktemp("clip") / "files")
-    network = ("--backbone", clips.NETWORK, "--weights", folder, "--size", clips.SIZE, "--fit", "squash")
+    network = ("--backbone", clips.NETWORK, "--weights", folder, "--size", clips.SIZE, "--crop-mode", "squash")
     return ["--strategy", "zero-shot", *network, "--text", folder]
 
 

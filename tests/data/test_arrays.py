@@ -52,12 +52,12 @@ def test_whole_numbers_are_positions_in_classes_or_names_in_numeric_order(images
 
 
 def test_parts_and_groups(images: np.ndarray) -> None:
-    parts = ["train", "train", "validation", "test", "train", "train"]
-    dataset = from_arrays(images, [0, 1] * 3, parts=parts, groups=["p", "", "q", "", "p", "r"])
-    assert dataset.parts.tolist() == ["train", "train", "val", "test", "train", "train"]
+    splits = ["train", "train", "validation", "test", "train", "train"]
+    dataset = from_arrays(images, [0, 1] * 3, splits=splits, groups=["p", "", "q", "", "p", "r"])
+    assert dataset.splits.tolist() == ["train", "train", "val", "test", "train", "train"]
     assert dataset.groups == ("p", "", "q", "", "p", "r")
     with pytest.raises(DataError, match="group 'p' is in both"):
-        from_arrays(images, [0, 1] * 3, parts=parts, groups=["p", "", "p", "", "", ""])
+        from_arrays(images, [0, 1] * 3, splits=splits, groups=["p", "", "p", "", "", ""])
 
 
 def test_fault_2_one_class_is_enough_only_with_classes(images: np.ndarray) -> None:
@@ -68,9 +68,9 @@ def test_fault_2_one_class_is_enough_only_with_classes(images: np.ndarray) -> No
 
 def test_it_is_split_like_any_other(images: np.ndarray) -> None:
     parted = split(from_arrays(images, [0, 1] * 3), test=0.34)
-    for row, path in enumerate(parted.part("test").paths):
-        np.testing.assert_array_equal(decode(parted.part("test").source(row)), images[int(path)])
-    assert parted.part("test").counts().tolist() == [1, 1]
+    for row, path in enumerate(parted.split("test").paths):
+        np.testing.assert_array_equal(decode(parted.split("test").source(row)), images[int(path)])
+    assert parted.split("test").counts().tolist() == [1, 1]
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,9 @@ def test_it_is_split_like_any_other(images: np.ndarray) -> None:
         ({"labels": [0, 2], "classes": ["cat", "dog"]}, "labels run from 0 to 2, but there are 2 classes"),
         ({"labels": [-1, 1], "classes": ["cat", "dog"]}, "labels run from -1 to 1"),
         ({"classes": ["cat", "cat"]}, "a class name comes twice"),
-        ({"parts": ["train", "tset"]}, "part 'tset'; nearest: 'test'"),
-        ({"parts": ["train"]}, r"2 images, but \[1, 2\]"),
-        ({"parts": ["val", "val"]}, "no training rows"),
+        ({"splits": ["train", "tset"]}, "split 'tset'; nearest: 'test'"),
+        ({"splits": ["train"]}, r"2 images, but \[1, 2\]"),
+        ({"splits": ["val", "val"]}, "no training rows"),
         ({"images": np.zeros((0, 4, 4), np.uint8), "labels": []}, "no training rows"),
     ],
 )

@@ -43,6 +43,6 @@ def test_a_row_that_is_none_is_refused() -> None:
 )
 def test_fault_15_splits_and_folds_of_the_result_keep_clusters_whole(clusters: list[list[int]], seed: int) -> None:
     dataset = grouped(made([20, 20]), clusters)
-    parts, folds = split(dataset, seed=seed).parts, k_folds(dataset, 3, seed=seed)
+    splits, folds = split(dataset, seed=seed).splits, k_folds(dataset, 3, seed=seed)
     for cluster in clusters:
-        assert len(set(parts[cluster].tolist())) == len(set(folds[cluster].tolist())) == 1
+        assert len(set(splits[cluster].tolist())) == len(set(folds[cluster].tolist())) == 1

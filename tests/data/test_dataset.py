@@ -17,7 +17,7 @@ def dataset(**changes: Any) -> ImageDataset:
         "paths": ("a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg"),
         "labels": np.array([0, 0, 1, 1]),
         "classes": ("a", "b"),
-        "parts": np.array(["train", "test", "train", "val"]),
+        "splits": np.array(["train", "test", "train", "val"]),
         "groups": ("p", "q", "p", ""),
     }
     return ImageDataset(**{**values, **changes})
@@ -28,14 +28,14 @@ def dataset(**changes: Any) -> ImageDataset:
     [
         ({"labels": np.array([0, 0, 1])}, "shape"),
         ({"labels": np.zeros((4, 1), int)}, "shape"),
-        ({"parts": np.array(["train"])}, "shape"),
+        ({"splits": np.array(["train"])}, "shape"),
         ({"groups": ("p",)}, "1 groups"),
         ({"labels": np.array([0, 0, 1, 2])}, "from 0 to 2"),
         ({"labels": np.array([-1, 0, 1, 1])}, "from -1"),
         ({"labels": np.array([0.5, 0, 1, 1])}, "integers"),
         ({"classes": ("a", "a")}, "twice: 'a'"),
-        ({"parts": np.array(["train", "dev", "", ""])}, "'dev'"),
-        ({"parts": np.array(["train", "trainer", "", ""])}, "'trainer'"),
+        ({"splits": np.array(["train", "dev", "", ""])}, "'dev'"),
+        ({"splits": np.array(["train", "trainer", "", ""])}, "'trainer'"),
     ],
 )
 def test_what_does_not_fit_is_refused(changes: dict[str, Any], message: str) -> None:
@@ -49,7 +49,7 @@ def test_arrays_are_read_only_and_the_callers_are_not() -> None:
     with pytest.raises(ValueError, match="read-only"):
         made.labels[0] = 1
     with pytest.raises(ValueError, match="read-only"):
-        made.parts[0] = "val"
+        made.splits[0] = "val"
     labels[0] = 1
     with pytest.raises(dataclasses.FrozenInstanceError):
         made.ignored = 3  # type: ignore[misc]
@@ -59,7 +59,7 @@ def test_rows_are_taken_in_the_order_asked() -> None:
     chosen = dataset().select([3, 0])
     assert chosen.paths == ("b/2.jpg", "a/1.jpg")
     assert chosen.labels.tolist() == [1, 0]
-    assert chosen.parts.tolist() == ["val", "train"]
+    assert chosen.splits.tolist() == ["val", "train"]
     assert chosen.groups == ("", "p")
     assert dataset().select(np.array([False, True, False, False])).paths == ("a/2.jpg",)
     assert len(dataset().select([])) == 0
@@ -68,10 +68,10 @@ def test_rows_are_taken_in_the_order_asked() -> None:
 
 
 def test_part_takes_one_part_and_refuses_another_name() -> None:
-    assert dataset().part("train").paths == ("a/1.jpg", "b/1.jpg")
-    assert len(dataset(parts=np.array([""] * 4)).part("test")) == 0
+    assert dataset().split("train").paths == ("a/1.jpg", "b/1.jpg")
+    assert len(dataset(splits=np.array([""] * 4)).split("test")) == 0
     with pytest.raises(DataError, match="nearest: 'train'"):
-        dataset().part("training")
+        dataset().split("training")
 
 
 def test_without_moves_rows_to_the_left_out_list() -> None:
@@ -102,7 +102,7 @@ def test_the_fingerprint_is_of_the_set_and_not_of_its_order() -> None:
         {"paths": ("a/1.jpg", "a/2.jpg", "b/1.jpg", "b/3.jpg")},
         {"labels": np.array([0, 1, 1, 1])},
         {"classes": ("a", "c")},
-        {"parts": np.array(["train", "test", "train", "test"])},
+        {"splits": np.array(["train", "test", "train", "test"])},
     ],
 )
 def test_the_fingerprint_tells_every_change(changes: dict[str, Any]) -> None:

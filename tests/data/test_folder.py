@@ -27,7 +27,7 @@ def test_class_folders_are_read_in_sorted_order(make: Make) -> None:
     assert dataset.classes == ("ant", "cat", "dog")
     assert dataset.paths == ("ant/0.jpg", "ant/1.jpg", "ant/2.jpg", "cat/0.jpg", "dog/0.jpg", "dog/1.jpg")
     assert dataset.labels.tolist() == [0, 0, 0, 1, 2, 2]
-    assert set(dataset.parts.tolist()) == {""}
+    assert set(dataset.splits.tolist()) == {""}
     assert dataset.full_path(3).read_bytes()[:2] == b"\xff\xd8"
 
 
@@ -35,9 +35,9 @@ def test_class_folders_are_read_in_sorted_order(make: Make) -> None:
 def test_parts_are_read_from_folders(make: Make, held_out: str) -> None:
     dataset = read(make("train/a/*2", "train/b/*2", f"{held_out}/a/*1", "test/b/*1"))
     assert dataset.classes == ("a", "b")
-    assert dataset.part("val").paths == (f"{held_out}/a/0.jpg",)
-    assert dataset.part("test").labels.tolist() == [1]
-    assert dataset.part("train").counts().tolist() == [2, 2]
+    assert dataset.split("val").paths == (f"{held_out}/a/0.jpg",)
+    assert dataset.split("test").labels.tolist() == [1]
+    assert dataset.split("train").counts().tolist() == [2, 2]
 
 
 def test_a_class_called_train_is_a_class(make: Make) -> None:
@@ -50,7 +50,7 @@ def test_parts_without_train_are_refused_for_training(make: Make) -> None:
 
 
 def test_a_part_given_twice_is_refused(make: Make) -> None:
-    with pytest.raises(DataError, match="one part twice"):
+    with pytest.raises(DataError, match="one split twice"):
         read(make("train/a/*1", "train/b/*1", "val/a/*1", "valid/a/*1"))
 
 
@@ -98,7 +98,7 @@ def test_fault_3_an_empty_class_folder_keeps_its_index(make: Make) -> None:
 def test_fault_4_val_may_lack_a_class(make: Make) -> None:
     dataset = read(make("train/a/*1", "train/b/*1", "train/c/*1", "val/c/*2"))
     assert dataset.classes == ("a", "b", "c")
-    assert dataset.part("val").labels.tolist() == [2, 2]
+    assert dataset.split("val").labels.tolist() == [2, 2]
 
 
 @pytest.mark.parametrize("part", ["val", "test"])

@@ -82,9 +82,9 @@ def test_splits_take_the_hubs_names_and_others_are_listed(jpeg: bytes) -> None:
     part = made([{"bytes": jpeg, "path": None}] * 2, [0, 1])
     data = datasets.DatasetDict({"train": part, "validation": part, "test": part, "unsupervised": part})
     dataset = read(data)
-    assert dataset.parts.tolist() == ["train"] * 2 + ["val"] * 2 + ["test"] * 2
+    assert dataset.splits.tolist() == ["train"] * 2 + ["val"] * 2 + ["test"] * 2
     assert reasons(dataset) == {"unsupervised": "a split of 2 rows that is not 'train', 'validation' or 'test'"}
-    with pytest.raises(DataError, match="one part twice: 'train', 'val', 'validation'"):
+    with pytest.raises(DataError, match="one split twice: 'train', 'val', 'validation'"):
         read(datasets.DatasetDict({"train": part, "val": part, "validation": part}))
     with pytest.raises(DataError, match="no training rows"):
         read(datasets.DatasetDict({"test": part}))
@@ -95,7 +95,7 @@ def test_fault_5_splits_with_other_classes(jpeg: bytes) -> None:
     turned = made(image, [0, 1], label=datasets.ClassLabel(names=["unseen", "zebra", "ant"]))
     dataset = read(datasets.DatasetDict({"test": turned, "train": made(image, [0, 1])}))
     assert dataset.classes == ("zebra", "ant", "unseen")
-    assert dataset.part("test").labels.tolist() == [2, 0]  # by name
+    assert dataset.split("test").labels.tolist() == [2, 0]  # by name
     other = made(image, [0, 1], label=datasets.ClassLabel(names=["zebra", "gnu"]))
     with pytest.raises(DataError, match="class 'gnu' is in test but not in train"):
         read(datasets.DatasetDict({"train": made(image, [0, 1]), "test": other}))

@@ -33,7 +33,7 @@ def test_columns_stand_in_any_order_and_parts_and_groups_are_read(make: Make) ->
     rows = ["group,split,label,path", "p1,train,a,x/0.jpg", ",Train,b,x/1.jpg", "p2,valid,a,x/2.jpg"]
     text = "\n".join([*rows, "p3,test,b,x/3.jpg"])
     dataset = read(write(make("x/*4"), text))
-    assert dataset.parts.tolist() == ["train", "train", "val", "test"]
+    assert dataset.splits.tolist() == ["train", "train", "val", "test"]
     assert dataset.groups == ("p1", "", "p2", "p3")
 
 

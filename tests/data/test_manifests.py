@@ -151,7 +151,7 @@ def test_whole_numbers_are_labels_and_nothing_is_no_split(kind: str, make: Make,
     table = [{"path": f"x/{n}.jpg", "label": n % 2, "split": None, "group": [7, None][n % 2]} for n in range(4)]
     dataset = read(write_rows(kind, make("x/*4"), table))
     assert dataset.classes == ("0", "1")
-    assert dataset.parts.tolist() == [""] * 4
+    assert dataset.splits.tolist() == [""] * 4
     assert dataset.groups == ("7", "", "7", "")
 
 

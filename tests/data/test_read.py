@@ -101,7 +101,7 @@ def test_a_class_that_the_saved_model_does_not_know_is_refused(make: Make) -> No
 
 def test_a_test_folder_alone_is_enough_for_a_saved_model(make: Make) -> None:
     dataset = read(make("test/dog/*2"), classes=("cat", "dog"))
-    assert dataset.part("test").labels.tolist() == [1, 1]
+    assert dataset.split("test").labels.tolist() == [1, 1]
     named_test = read(make("test/*2", root="other"), classes=("test", "cat"))
     assert named_test.labels.tolist() == [0, 0]
 

@@ -23,7 +23,7 @@ Encode = Callable[..., bytes]
 
 def named(dataset: ImageDataset) -> dict[str, tuple[str, str, str]]:
     groups = dataset.groups or ("",) * len(dataset)
-    rows = zip(dataset.paths, dataset.labels.tolist(), dataset.parts.tolist(), groups, strict=True)
+    rows = zip(dataset.paths, dataset.labels.tolist(), dataset.splits.tolist(), groups, strict=True)
     return {path: (dataset.classes[label], part, group) for path, label, part, group in rows}
 
 
@@ -44,11 +44,11 @@ def test_real_photographs_come_through_with_label_part_and_group(
     kind: str, tmp_path: Path, photos: list[Path], lay_out: LayOut
 ) -> None:
     files = [path.read_bytes() for path in photos[:6]]
-    parts = ("train", "train", "val", "test", "train", "train") if kind != "tar" else ("",) * 6
+    splits = ("train", "train", "val", "test", "train", "train") if kind != "tar" else ("",) * 6
     groups = ("p", "", "q", "", "p", "r") if kind != "folder" else ("",) * 6
     pictures = [
         Picture("ab"[n % 2], data, part, group)
-        for n, (data, part, group) in enumerate(zip(files, parts, groups, strict=True))
+        for n, (data, part, group) in enumerate(zip(files, splits, groups, strict=True))
     ]
     data, names = lay_out(kind, tmp_path / "set", pictures)
     dataset = read(data)
@@ -180,12 +180,12 @@ def test_fault_2_one_class_is_refused(kind: str, tmp_path: Path, jpeg: bytes, la
 
 
 @pytest.mark.parametrize("kind", [kind for kind in READERS if kind != "tar"])
-def test_faults_4_and_5_classes_come_from_the_training_part(
+def test_faults_4_and_5_classes_come_from_the_training_split(
     kind: str, tmp_path: Path, jpeg: bytes, lay_out: LayOut
 ) -> None:
     train = [Picture("a", jpeg, "train"), Picture("b", jpeg, "train")]
     data, _ = lay_out(kind, tmp_path / "lacks", [*train, Picture("b", jpeg, "val")])
-    assert read(data).part("val").labels.tolist() == [1]
+    assert read(data).split("val").labels.tolist() == [1]
     extra = [*train, Picture("a", jpeg, "test"), Picture("c", jpeg, "test")]
     data, _ = lay_out(kind, tmp_path / "extra", extra)
     if kind.startswith("hf"):  # its splits share one list of classes, which names the third
@@ -212,7 +212,7 @@ def test_fault_18_imbalance_is_noted_and_stratification_holds(
     data, _ = lay_out(kind, tmp_path / "set", [Picture("a", jpeg)] * 30 + [Picture("b", jpeg)] * 2)
     dataset = read(data)
     assert any("imbalanced: 'a' has 30" in note for note in dataset.notes)
-    assert split(dataset, test=0.5).part("test").counts().tolist() == [15, 1]
+    assert split(dataset, test=0.5).split("test").counts().tolist() == [15, 1]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in READERS if kind not in ("folder", "tar")])

@@ -190,19 +190,19 @@ def test_a_folder_of_shards_takes_parts_from_words_or_folders(write: Write, tmp_
     for name in ("flowers-train-0.tar", "flowers-train-1.tar", "flowers-val-0.tar"):
         write(f"words/{name}", *PAIR)
     dataset = read(tmp_path / "words")
-    assert dataset.parts.tolist() == ["train"] * 4 + ["val"] * 2
+    assert dataset.splits.tolist() == ["train"] * 4 + ["val"] * 2
     for name in ("train/0.tar", "train/1.tar", "validation/0.tar", "test/0.tar"):
         write(f"folders/{name}", *PAIR)
     dataset = read(tmp_path / "folders")
-    assert sorted(dataset.parts.tolist()) == ["test"] * 2 + ["train"] * 4 + ["val"] * 2
-    assert dataset.part("val").paths == ("validation/0.tar/0.jpg", "validation/0.tar/1.jpg")
-    assert read(tmp_path / "words" / "flowers-val-0.tar").parts.tolist() == ["", ""]  # alone it is the whole
+    assert sorted(dataset.splits.tolist()) == ["test"] * 2 + ["train"] * 4 + ["val"] * 2
+    assert dataset.split("val").paths == ("validation/0.tar/0.jpg", "validation/0.tar/1.jpg")
+    assert read(tmp_path / "words" / "flowers-val-0.tar").splits.tolist() == ["", ""]  # alone it is the whole
 
 
 def test_shards_of_which_some_name_a_part_are_refused(write: Write, tmp_path: Path) -> None:
     write("set/train-0.tar", *PAIR)
     write("set/more-0.tar", *PAIR)
-    with pytest.raises(DataError, match=r"'train-0\.tar' name a part and 'more-0\.tar' does not"):
+    with pytest.raises(DataError, match=r"'train-0\.tar' name a split and 'more-0\.tar' does not"):
         read(tmp_path / "set")
 
 

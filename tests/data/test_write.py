@@ -20,7 +20,7 @@ def same(one: ImageDataset, two: ImageDataset) -> None:
     assert one.paths == two.paths
     assert one.labels.tolist() == two.labels.tolist()
     assert one.classes == two.classes
-    assert one.parts.tolist() == two.parts.tolist()
+    assert one.splits.tolist() == two.splits.tolist()
     assert one.groups == two.groups
 
 
@@ -88,7 +88,7 @@ def test_any_name_comes_back_or_is_refused(names: list[tuple[str, str, str]], se
             paths=tuple(path for path, _ in rows),
             labels=np.array([classes.index(label) for _, (label, _) in rows]),
             classes=classes,
-            parts=np.array([""] * len(rows)),
+            splits=np.array([""] * len(rows)),
             groups=tuple(group for _, (_, group) in rows) if any(group for _, (_, group) in rows) else (),
         )
         try:
@@ -196,7 +196,7 @@ def test_what_a_manifest_cannot_say_is_refused(make: Make) -> None:
     with pytest.raises(DataError, match="an image comes twice"):
         write_manifest(dataset.select([0, 0, 2]), folder / "clean.csv")
     some = ImageDataset(folder, dataset.paths, dataset.labels, dataset.classes, np.array(["train", "", "", "test"]))
-    with pytest.raises(DataError, match="some rows are in a part and others are not"):
+    with pytest.raises(DataError, match="some rows are in a split and others are not"):
         write_manifest(some, folder / "clean.csv")
     assert not (folder / "clean.csv").exists()
 

@@ -137,7 +137,7 @@ def test_a_long_set_is_gathered_in_pieces(
 
 def test_nothing_to_extract_gives_an_empty_table(dataset: ImageDataset, backbone: Backbone, cache: Path) -> None:
     for choice in (F32, None):
-        table = extract(dataset.part("val"), backbone, choice=choice, engine="openvino")
+        table = extract(dataset.split("val"), backbone, choice=choice, engine="openvino")
         assert table.values.shape == (0, 512)
         assert (len(table), segments(cache)) == (0, [])
 
@@ -281,7 +281,7 @@ def test_a_renamed_file_hits_and_an_edited_one_misses(
 
 
 CHANGES: dict[str, Callable[[Backbone], tuple[Backbone, dict[str, Any]]]] = {
-    "fit": lambda backbone: (backbone.replace(fit="squash"), {}),
+    "fit": lambda backbone: (backbone.replace(crop_mode="squash"), {}),
     "crop": lambda backbone: (backbone.replace(crop=0.5), {}),
     "interpolation": lambda backbone: (backbone.replace(interpolation="bicubic"), {}),
     "mean": lambda backbone: (backbone.replace(mean=(0.5, 0.5, 0.5)), {}),
@@ -362,7 +362,9 @@ def test_an_engine_that_fails_is_not_hidden(
 def test_no_thread_outlives_a_run(dataset: ImageDataset, backbone: Backbone, cache: Path) -> None:
     extract(dataset, backbone, choice=F32)
     with pytest.raises(ZeroDivisionError) as caught:  # kept, and with it all that the run had in its hands
-        extract(dataset, backbone.replace(fit="squash"), choice=F32, progress=lambda done, total: 1 // (39 - done))
+        extract(
+            dataset, backbone.replace(crop_mode="squash"), choice=F32, progress=lambda done, total: 1 // (39 - done)
+        )
     assert caught.traceback
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("topwork")] == []
 

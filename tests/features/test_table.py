@@ -57,13 +57,13 @@ def test_neighbouring_rows_are_not_copied(table: FeatureTable) -> None:
 
 def test_a_part_is_its_rows(table: FeatureTable) -> None:
     divided = replace(table, dataset=split(table.dataset, test=0.25))
-    parts = divided.part("train"), divided.part("test")
+    parts = divided.split("train"), divided.split("test")
     assert [len(part) for part in parts] == [30, 10]
     for part, name in zip(parts, ("train", "test"), strict=True):
-        rows = np.flatnonzero(divided.dataset.parts == name)
-        assert part.dataset.paths == divided.dataset.part(name).paths
+        rows = np.flatnonzero(divided.dataset.splits == name)
+        assert part.dataset.paths == divided.dataset.split(name).paths
         np.testing.assert_array_equal(part.values, table.values[rows])
-    assert divided.part("val").values.shape == (0, 704)
+    assert divided.split("val").values.shape == (0, 704)
 
 
 def test_columns_come_in_the_order_asked_for(table: FeatureTable) -> None:

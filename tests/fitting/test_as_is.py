@@ -70,7 +70,7 @@ def test_a_saved_model_predicts_the_same_without_torch(easy: Path, tmp_path: Pat
 
 
 def test_a_probes_model_has_no_mapping(easy: Path) -> None:
-    assert fit(easy, strategy="probe", options=ProbeOptions(stages="last", fit="crop")).record.mapping is None
+    assert fit(easy, strategy="probe", options=ProbeOptions(stages="last", crop_mode="crop")).record.mapping is None
 
 
 @pytest.mark.parametrize(("strategy", "options"), [("as-is", ProbeOptions()), ("probe", AsIsOptions())])

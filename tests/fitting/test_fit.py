@@ -18,7 +18,7 @@ from topwork.fitting import sample_folder
 from topwork.model import Model, load
 from topwork.strategies import ProbeOptions
 
-QUICK = ProbeOptions(stages="last", fit="crop")
+QUICK = ProbeOptions(stages="last", crop_mode="crop")
 fit: Any = functools.partial(topwork.fit, strategy="probe")  # what all strategies share is shown by the quickest
 
 
@@ -27,7 +27,7 @@ def head_bytes(model: Model) -> dict[str, bytes]:
 
 
 def moved(folder: Path, part: str, label: str, names: int) -> None:
-    """Move the first files of a class into a part."""
+    """Move the first files of a class into a split."""
     for file in sorted((folder / "train" / label).iterdir())[:names]:
         (folder / part / label).mkdir(parents=True, exist_ok=True)
         file.rename(folder / part / label / file.name)
@@ -54,8 +54,10 @@ def test_a_fit_beats_chance_and_says_how_it_was_made(textile: Path) -> None:
     assert model.metrics is not None
     assert model.metrics.n == 12
     assert model.metrics.accuracy.value >= 0.5  # chance: 0.33
-    assert model.record.data.held_out_part == "test"
-    assert [(trial.question, trial.images) for trial in model.record.trials] == [("stages", 48)] * 2 + [("fit", 48)] * 2
+    assert model.record.data.held_out_split == "test"
+    assert [(trial.question, trial.images) for trial in model.record.trials] == [("stages", 48)] * 2 + [
+        ("crop_mode", 48)
+    ] * 2
     assert model.record.cross_validation.keys() == {"accuracy", "log_loss"}
 
 
@@ -126,7 +128,7 @@ def test_many_left_out_files_are_counted(easy: Path) -> None:
 
 def test_a_test_part_measures_and_is_not_trained_on(parted: Path) -> None:
     model = fit(parted, options=QUICK)
-    assert (model.record.data.held_out_part, model.record.data.held_out) == ("test", 4)
+    assert (model.record.data.held_out_split, model.record.data.held_out) == ("test", 4)
     assert model.record.data.training == (6, 6)
     without = parted.with_name("without")
     shutil.copytree(parted / "train", without)
@@ -136,14 +138,14 @@ def test_a_test_part_measures_and_is_not_trained_on(parted: Path) -> None:
 def test_a_val_part_measures_where_there_is_no_test(parted: Path) -> None:
     shutil.rmtree(parted / "test")
     model = fit(parted, options=QUICK)
-    assert (model.record.data.held_out_part, model.record.data.held_out) == ("val", 4)
+    assert (model.record.data.held_out_split, model.record.data.held_out) == ("val", 4)
 
 
 def test_a_train_part_alone_is_split(parted: Path) -> None:
     shutil.rmtree(parted / "test")
     shutil.rmtree(parted / "val")
     model = fit(parted, options=QUICK)
-    assert (model.record.data.held_out_part, model.record.data.held_out) == ("test", 2)
+    assert (model.record.data.held_out_split, model.record.data.held_out) == ("test", 2)
 
 
 def test_fault_4_a_val_part_that_lacks_a_class_leaves_the_map_as_it_was(parted: Path) -> None:
@@ -240,7 +242,7 @@ def test_too_few_images_to_hold_any_out_are_refused_with_the_remedy(tmp_path: Pa
 def test_nothing_is_held_out_where_none_is_wanted(easy: Path) -> None:
     model = fit(easy, test=0, options=QUICK)
     assert model.metrics is None
-    assert (model.record.data.held_out, model.record.data.held_out_part) == (0, "")
+    assert (model.record.data.held_out, model.record.data.held_out_split) == (0, "")
     assert model.record.data.training == (8, 8)
     assert model.record.cross_validation["accuracy"] == 1
 
@@ -310,7 +312,7 @@ def test_fault_9_a_file_name_that_is_not_utf8_is_used(tmp_path: Path, shared_cac
         ({"head": "knn"}, {"head": "knn", "calibration": {}, "cross_validation": {"accuracy": 1.0}}),
         ({"stages": ("blocks.2", "blocks.4"), "pooling": "max"}, {"outputs": ("blocks.2/max", "blocks.4/max")}),
         ({"stages": "last"}, {"outputs": ("embedding",)}),
-        ({"fit": "pad"}, {"trials": ()}),
+        ({"crop_mode": "pad"}, {"trials": ()}),
         ({"seed": 7}, {"seed": 7}),
     ],
     ids=["knn", "stages", "last", "pad", "seed"],
@@ -319,7 +321,7 @@ def test_what_is_asked_for_is_done_and_written_down(easy: Path, changes: dict[st
     model = fit(easy, options=dataclasses.replace(QUICK, **changes))
     record = model.record.model_dump()
     assert {key: record[key] for key in said} == said
-    assert model.backbone.preprocessing.fit == changes.get("fit", "crop")
+    assert model.backbone.preprocessing.crop_mode == changes.get("crop_mode", "crop")
     assert load(model.save(easy.with_name("model"))).predict([photos()[15]])[0].label == "photo"
 
 
@@ -373,7 +375,7 @@ def leaking(folder: Path) -> Path:
 def test_fault_15_a_copy_between_parts_is_refused_unless_allowed(parted: Path) -> None:
     leaking(parted)
     with pytest.raises(
-        DataError, match=r"would be untrue: 1 held-out image with an exact copy in another part: 25\.0%"
+        DataError, match=r"would be untrue: 1 held-out image with an exact copy in another split: 25\.0%"
     ) as caught:
         fit(parted, options=QUICK)
     assert "--allow leakage trains all the same" in caught.value.hint
@@ -392,7 +394,7 @@ def test_fault_16_one_picture_under_two_labels_is_refused_unless_allowed(easy: P
 def test_a_finding_that_does_not_exist_cannot_be_allowed(easy: Path) -> None:
     with pytest.raises(DataError, match="no finding that stops a fit is called 'leak'") as caught:
         fit(easy, options=QUICK, allow=["leak"])
-    assert caught.value.hint == "there are group-in-two-parts, label-conflicts, leakage"
+    assert caught.value.hint == "there are group-in-two-splits, label-conflicts, leakage"
 
 
 def test_fault_15_copies_stay_on_one_side_of_the_split(easy: Path) -> None:

@@ -12,7 +12,7 @@ from topwork.fitting import fit, held_out_again
 from topwork.model import Model, load
 from topwork.strategies import ProbeOptions
 
-QUICK = ProbeOptions(stages="last", fit="crop", seed=3)
+QUICK = ProbeOptions(stages="last", crop_mode="crop", seed=3)
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def backbone(clip_folder: Path, shared_cache: Path) -> Backbone:
-    return clips.digits_clip().backbone(clip_folder).replace(fit="squash")
+    return clips.digits_clip().backbone(clip_folder).replace(crop_mode="squash")
 
 
 @pytest.fixture(scope="module")

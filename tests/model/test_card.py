@@ -68,7 +68,7 @@ def test_the_hub_reads_any_name(fitted: Model, name: str) -> None:
 
 
 def test_a_model_without_held_out_images_says_so(fitted: Model) -> None:
-    data = fitted.record.data.model_copy(update={"held_out": 0, "held_out_part": ""})
+    data = fitted.record.data.model_copy(update={"held_out": 0, "held_out_split": ""})
     text = card(changed(fitted.record, metrics=None, data=data, caution=None), "m")
     assert ModelCard(text).data.eval_results is None
     assert "No images were held out" in text

@@ -13,15 +13,15 @@ import pytest
 
 from topwork.data import decode, read
 from topwork.errors import DataError, ModelError
-from topwork.evaluate import LEVELS, Shift
 from topwork.fitting import fit
 from topwork.heads import LinearHead
+from topwork.metrics import LEVELS, Shift
 from topwork.model import Model, compare, load
 from topwork.strategies import ProbeOptions
 
 from .samples import CLASSES, copied, photos, textiles
 
-ALL = ProbeOptions(stages="all", fit="squash")
+ALL = ProbeOptions(stages="all", crop_mode="squash")
 
 
 @pytest.fixture(scope="session")
@@ -246,7 +246,7 @@ def test_models_of_other_classes_are_not_compared(fitted: Model, textile: Path) 
 
 def test_what_the_fit_saw_is_at_hand_until_it_is_saved(fitted: Model, saved: Path) -> None:
     assert fitted.held_out is not None
-    assert fitted.held_out.part == "test"
+    assert fitted.held_out.split == "test"
     assert fitted.held_out.probabilities.shape == (12, 3)
     assert isinstance(fitted.held_out.shift, Shift)
     assert load(saved).held_out is None

@@ -27,7 +27,7 @@ def test_the_metrics_are_those_of_the_predictions(fitted: Model, tmp_path: Path)
 
 def test_a_held_out_part_gives_the_metrics_of_the_fit(fitted: Model, textile: Path) -> None:
     """But for bfloat16: a network that is cut down to the outputs a head reads rounds in other places."""
-    held_out = split(read(textile), test=0.2, seed=0).part("test")
+    held_out = split(read(textile), test=0.2, seed=0).split("test")
     told, found = fitted.metrics, fitted.evaluate(held_out).evaluation
     assert told is not None
     assert found.n == told.n == 12
@@ -38,7 +38,7 @@ def test_a_held_out_part_gives_the_metrics_of_the_fit(fitted: Model, textile: Pa
 def test_the_features_are_kept_of_very_many_images_of_some(
     fitted: Model, textile: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held_out = split(read(textile), test=0.2, seed=0).part("test")
+    held_out = split(read(textile), test=0.2, seed=0).split("test")
     whole = fitted.evaluate(held_out)
     assert whole.features is not None
     assert whole.features.dataset.paths == whole.dataset.paths

@@ -24,7 +24,7 @@ from topwork.strategies import ProbeOptions
 
 from .samples import easy_folder, textiles
 
-QUICK = ProbeOptions(stages="last", fit="crop")
+QUICK = ProbeOptions(stages="last", crop_mode="crop")
 
 
 def renamed(model: Model, *classes: str) -> Model:

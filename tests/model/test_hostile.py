@@ -102,7 +102,10 @@ WRONG_BACKBONES: dict[str, tuple[Callable[[Fields], object], str]] = {
     "unknown source": (lambda b: b["weights"].update(source="pickle"), "weights.source"),
     "size as text": (lambda b: b["preprocessing"].update(size="224"), "preprocessing"),
     "size out of range": (lambda b: b["preprocessing"].update(size=100_000), "preprocessing: size must be"),
-    "unknown fit": (lambda b: b["preprocessing"].update(fit="stretch"), "preprocessing.fit: Input should be"),
+    "unknown fit": (
+        lambda b: b["preprocessing"].update(crop_mode="stretch"),
+        "preprocessing.crop_mode: Input should be",
+    ),
     "a path as name": (lambda b: b.update(name="/tmp/evil"), "'/tmp/evil' is not a backbone's name"),
     "a path upwards": (lambda b: b.update(name="../../evil"), "is not a backbone's name"),
     "the hub's": (lambda b: b.update(name="hf-hub:evil/net"), "is not a backbone's name"),
@@ -224,7 +227,9 @@ def test_fault_48_another_number_of_classes_is_refused(folder: Path) -> None:
 
 def test_a_head_of_another_kind_is_refused(tmp_path: Path, spoilt: Spoilt, shared_cache: Path) -> None:
     knn = fit(
-        easy_folder(tmp_path / "data"), strategy="probe", options=ProbeOptions(stages="last", fit="crop", head="knn")
+        easy_folder(tmp_path / "data"),
+        strategy="probe",
+        options=ProbeOptions(stages="last", crop_mode="crop", head="knn"),
     )
     folder = knn.save(tmp_path / "knn")
     fields = json.loads((folder / "model.json").read_text("utf-8"))

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from topwork.advising import Advice, Description, Forecast, Reading, Rung
+from topwork.advising import Advice, Description, FeatureSpec, Forecast, Rung
+from topwork.advising._expected_gain import of_finetuning, of_specs
 from topwork.advising._ladder import ORDER
-from topwork.advising._worth import of_finetuning, of_readings
-from topwork.evaluate import Estimate
+from topwork.metrics import Estimate
 from topwork.model import ModelRecord
 from topwork.model._record import parse_record
 from topwork.report import model_page
@@ -47,7 +47,7 @@ ADVICE = Advice(
     choice=2,
     runner_up=1,
     tie=True,
-    reading=Reading(224, "pad"),
+    spec=FeatureSpec(224, "pad"),
     cut_short=True,
     stopped="it is dear",
     enough=4000,
@@ -249,8 +249,8 @@ def test_every_rung_of_the_ladder_has_a_korean_name() -> None:
 def test_every_outlook_is_said_in_korean() -> None:
     """The sentences come from where they are made: a change there must not leave English behind."""
     outlooks = [
-        of_readings(0.1, 30),
-        of_readings(0.1, 3000),
+        of_specs(0.1, 30),
+        of_specs(0.1, 3000),
         *(
             of_finetuning(0.3, 0.1, 500, judges, seconds, again=False)
             for judges in (5, 100_000)
@@ -268,7 +268,7 @@ def test_a_korean_ladder_has_no_english_names() -> None:
         rungs=(
             Rung("as-is", "as-is", note="the time was up"),
             Rung("kNN", "knn", "last features, 224 px, crop", Estimate(0.7, 0.6, 0.8), 0.9, 50, "cross-validated"),
-            Rung("probe, best reading", "probe", "all 9 stages, max", Estimate(0.75, 0.7, 0.8), 0.8, 50, "held out"),
+            Rung("probe, best features", "probe", "all 9 stages, max", Estimate(0.75, 0.7, 0.8), 0.8, 50, "held out"),
             Rung("fine-tuning, last stages", "finetune", note=STOPPED.partition(": ")[2]),
         ),
         stopped=STOPPED,

@@ -91,10 +91,10 @@ def test_a_sound_data_set(dataset: ImageDataset, folder: Path) -> None:
 
 
 def test_the_classes_table_counts_usable_images_in_each_part(dataset: ImageDataset) -> None:
-    parts = np.array(["train", "train", "test", "train", "val", "test"])
-    page = page_of(dataclasses.replace(dataset, parts=parts), unusable={5: "damaged"})
+    splits = np.array(["train", "train", "test", "train", "val", "test"])
+    page = page_of(dataclasses.replace(dataset, splits=splits), unusable={5: "damaged"})
     assert table(page) == [
-        ["Class", "train", "val", "test", "Usable, all parts", "Not usable"],
+        ["Class", "train", "val", "test", "Usable, all splits", "Not usable"],
         ["cat", "2", "0", "1", "3", "0"],
         ["dog", "1", "1", "0", "2", "1"],
         ["All", "3", "1", "1", "5", "1"],
@@ -131,7 +131,7 @@ def test_what_stops_a_fit_is_told_first_with_the_way_round_it(dataset: ImageData
 
 
 @pytest.mark.parametrize(
-    ("parts", "unusable", "words"),
+    ("splits", "unusable", "words"),
     [
         (["", "", "", "", "", ""], {0, 1, 2}, "Fewer than two classes"),
         (["train", "train", "test", "test", "train", "test"], {4}, "Fewer than two classes"),
@@ -140,9 +140,9 @@ def test_what_stops_a_fit_is_told_first_with_the_way_round_it(dataset: ImageData
     ],
 )
 def test_a_fit_stops_without_images_to_learn_from_or_to_measure(
-    dataset: ImageDataset, parts: list[str], unusable: set[int], words: str
+    dataset: ImageDataset, splits: list[str], unusable: set[int], words: str
 ) -> None:
-    page = page_of(dataclasses.replace(dataset, parts=np.array(parts)), unusable=dict.fromkeys(unusable, "damaged"))
+    page = page_of(dataclasses.replace(dataset, splits=np.array(splits)), unusable=dict.fromkeys(unusable, "damaged"))
     verdict = page.classed("verdict")[0].text
     assert words in verdict
     assert ("will go on" in verdict) == (not words)

@@ -17,8 +17,8 @@ import topwork.report
 from topwork.backbones import EngineChoice, load
 from topwork.data import ImageDataset, from_arrays
 from topwork.errors import ReportError
-from topwork.evaluate import LEVELS, Estimate, answer_thresholds, evaluate, kept, set_thresholds, shift
 from topwork.heads import LinearHead
+from topwork.metrics import LEVELS, Estimate, answer_thresholds, evaluate, kept, set_thresholds, shift
 from topwork.model import CautionRecord, DataRecord, EngineRecord, Evaluated, Model, ModelRecord, TrialRecord
 from topwork.report import SECTIONS, model_page
 from topwork.report._catalogue import NAMES as SAID
@@ -54,7 +54,7 @@ def evaluated(dataset: ImageDataset, *, strange: bool = False, seen: bool = Fals
     promises = {"levels": LEVELS, "sets": set_thresholds(said, labels), "answers": answer_thresholds(said, labels)}
     return Evaluated(
         evaluation=evaluate(said, labels, dataset.classes, before_scaling=sharp),
-        part="test",
+        split="test",
         seen_in_training=seen,
         dataset=dataset,
         probabilities=said,
@@ -93,7 +93,7 @@ def model(found: Evaluated | None, classes: Sequence[str], **changes: object) ->
             fingerprint="f" * 64,
             training=(5,) * len(classes),
             held_out=found.evaluation.n if found else 0,
-            held_out_part="test" if found else "",
+            held_out_split="test" if found else "",
             left_out=2,
             notes=(HOSTILE,),
         ),

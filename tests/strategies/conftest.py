@@ -28,8 +28,8 @@ def make_table() -> MakeTable:
         values[:, 0] += told * labels
         paths = tuple(f"{row}.jpg" for row in range(len(labels)))
         classes = tuple(f"class {label}" for label in range(int(labels.max()) + 1))
-        parts = np.full(len(labels), "train")
-        dataset = ImageDataset(Path(), paths, labels.astype(np.int32), classes, parts)
+        splits = np.full(len(labels), "train")
+        dataset = ImageDataset(Path(), paths, labels.astype(np.int32), classes, splits)
         return FeatureTable(dataset, backbone, EngineChoice("torch-cpu", "f32"), (output,), values)
 
     return make_table

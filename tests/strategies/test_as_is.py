@@ -24,7 +24,7 @@ def own(photos: list[Path]) -> dict[Path, int]:
 
 @pytest.fixture
 def pictures(tmp_path: Path, photos: list[Path], shared_cache: Path) -> ImageDataset:
-    """foolbox's dogs and its things, in no parts."""
+    """foolbox's dogs and its things, in no splits."""
     for photo, index in own(photos).items():
         if 151 <= index <= 268 or index > 400:
             copied([photo], tmp_path / "pictures" / ("Dogs" if index <= 268 else "things"))
@@ -45,9 +45,9 @@ def test_names_answer_without_a_training_image(pictures: ImageDataset) -> None:
     assert 450 < found.covers[1] < 600  # half of ImageNet's classes are man-made
     said = found.head.probabilities(found.table.values).argmax(axis=1)
     assert (said == dataset.labels).mean() > 0.9
-    assert found.unseen is None  # no part of these is for training
-    training = dataclasses.replace(dataset, parts=np.full(len(dataset), "train"))
-    unseen = fit_as_is(training, load(), AsIsOptions()).unseen
+    assert found.out_of_fold is None  # no split of these is for training
+    training = dataclasses.replace(dataset, splits=np.full(len(dataset), "train"))
+    unseen = fit_as_is(training, load(), AsIsOptions()).out_of_fold
     assert unseen is not None
     assert (unseen.source, len(unseen.rows)) == ("training", len(dataset))
     np.testing.assert_allclose(unseen.probabilities, found.head.probabilities(found.table.values), atol=1e-6)
@@ -64,7 +64,7 @@ def test_a_map_is_learnt_where_the_names_say_nothing(easy: ImageDataset) -> None
     assert found.way == "learnt"
     assert "'snapshot', 'weaving'" in found.reason
     assert sum(found.covers) == 1000
-    test = found.table.part("test")
+    test = found.table.split("test")
     said = found.head.probabilities(test.values).argmax(axis=1)
     assert said.tolist() == test.dataset.labels.tolist()
 
@@ -86,8 +86,8 @@ def test_features_that_are_there_are_not_taken_again(
 
 
 def test_the_held_out_part_has_no_say(easy: ImageDataset) -> None:
-    wrong = np.where(easy.parts == "test", 1 - easy.labels, easy.labels)
-    spoilt = ImageDataset(easy.root, easy.paths, wrong, easy.classes, easy.parts)
+    wrong = np.where(easy.splits == "test", 1 - easy.labels, easy.labels)
+    spoilt = ImageDataset(easy.root, easy.paths, wrong, easy.classes, easy.splits)
     first, second = (fit_as_is(data, load(), AsIsOptions()) for data in (easy, spoilt))
     np.testing.assert_array_equal(first.head.shares, second.head.shares)
     assert first.head.temperature == second.head.temperature
@@ -95,8 +95,8 @@ def test_the_held_out_part_has_no_say(easy: ImageDataset) -> None:
 
 def test_the_features_are_the_probes(easy: ImageDataset) -> None:
     """The same recipe, so that the ladder extracts once for both."""
-    found = fit_as_is(easy, load(), AsIsOptions(fit="squash"))
-    alone = extract(easy, load().replace(fit="squash"))
+    found = fit_as_is(easy, load(), AsIsOptions(crop_mode="squash"))
+    alone = extract(easy, load().replace(crop_mode="squash"))
     np.testing.assert_array_equal(found.table.values, alone.values)
     assert found.table.outputs == ("embedding",)
 
@@ -116,7 +116,7 @@ def test_names_that_were_to_do_are_an_error_where_they_do_not(easy: ImageDataset
 
 
 def test_nothing_to_learn_from_says_both_reasons(easy: ImageDataset) -> None:
-    held = easy.part("test")
+    held = easy.split("test")
     with pytest.raises(
         DataError, match=r"no training image of 'snapshot', 'weaving'.*; and 2 of 2 class names"
     ) as caught:

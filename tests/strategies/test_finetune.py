@@ -18,7 +18,7 @@ from topwork.strategies._finetune import _halves, _kept_weights
 from topwork.strategies._tunable import cpu_precision, stages_to_train, trained_layers, tunable
 from topwork.train import TrainError
 
-QUICK = ProbeOptions(stages="last", fit="squash", engine="torch-cpu")  # nothing is converted
+QUICK = ProbeOptions(stages="last", crop_mode="squash", engine="torch-cpu")  # nothing is converted
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def options(**changes: Any) -> FinetuneOptions:
 
 
 def accuracy(found: Any) -> float:
-    test = found.table.part("test")
+    test = found.table.split("test")
     return float((found.head.probabilities(test.values).argmax(axis=1) == test.dataset.labels).mean())
 
 
@@ -86,10 +86,10 @@ def test_the_tuned_head_and_network_are_those_that_were_validated(digits: ImageD
     table = found.table.select(np.array([held(probe.table.dataset.paths[row]) for row in rows]))
     right = (found.head.logits(table.values).argmax(axis=1) == table.dataset.labels).mean()
     assert right == pytest.approx(found.trials[1].accuracy, abs=0.03)
-    assert found.unseen is not None
-    assert found.unseen.source == "validation"
-    assert set(found.unseen.rows) == {held(probe.table.dataset.paths[row]) for row in rows}
-    said = found.unseen.probabilities.argmax(axis=1) == found.table.dataset.labels[found.unseen.rows]
+    assert found.out_of_fold is not None
+    assert found.out_of_fold.source == "validation"
+    assert set(found.out_of_fold.rows) == {held(probe.table.dataset.paths[row]) for row in rows}
+    said = found.out_of_fold.probabilities.argmax(axis=1) == found.table.dataset.labels[found.out_of_fold.rows]
     assert said.mean() == right
 
 
@@ -120,7 +120,7 @@ def test_it_starts_from_where_the_probe_stands(probe: Probe) -> None:
     from topwork.data import decode
     from topwork.strategies._compare import fit_head
 
-    train = probe.table.part("train")
+    train = probe.table.split("train")
     head = fit_head(train, class_weight="none", seed=0).head
     backbone = probe.table.backbone
     fit = backbone.preprocessing
@@ -203,14 +203,14 @@ def test_a_broken_off_training_goes_on(unfreeze: Any, digits: ImageDataset, prob
 
 
 def test_the_part_val_validates_where_test_measures(digits: ImageDataset) -> None:
-    parts = digits.parts.copy()
-    train = np.flatnonzero(parts == "train")
-    parts[train[:50]] = "val"
-    halves = _halves(dataclasses.replace(digits, parts=parts), options())
-    assert set(parts[halves.learn].tolist()) == {"train"}
-    assert set(parts[halves.check].tolist()) == {"val"}
+    splits = digits.splits.copy()
+    train = np.flatnonzero(splits == "train")
+    splits[train[:50]] = "val"
+    halves = _halves(dataclasses.replace(digits, splits=splits), options())
+    assert set(splits[halves.learn].tolist()) == {"train"}
+    assert set(splits[halves.check].tolist()) == {"val"}
     halves = _halves(digits, options())
-    assert set(digits.parts[np.concatenate([halves.learn, halves.check])].tolist()) == {"train"}
+    assert set(digits.splits[np.concatenate([halves.learn, halves.check])].tolist()) == {"train"}
     assert not set(halves.learn.tolist()) & set(halves.check.tolist())
 
 
@@ -235,7 +235,7 @@ def test_depthwise_convolutions_are_trained_in_float32_on_a_cpu() -> None:
 def test_the_head_is_trained_last(probe: Probe) -> None:
     from topwork.strategies._compare import fit_head
 
-    head = fit_head(probe.table.part("train"), class_weight="none", seed=0).head
+    head = fit_head(probe.table.split("train"), class_weight="none", seed=0).head
     model = tunable(probe.table.backbone, head)
     layers = trained_layers(model, probe.table.backbone, 2)
     assert [name for name, _ in layers] == ["layer3", "layer4", "head"]
@@ -250,7 +250,7 @@ def test_tuned_weights_used_longest_ago_make_room(
     old = empty_cache / "tuned" / "resnet18-0123.safetensors"
     old.parent.mkdir(parents=True)
     old.touch()
-    model = tunable(probe.table.backbone, fit_head(probe.table.part("train"), class_weight="none", seed=0).head)
+    model = tunable(probe.table.backbone, fit_head(probe.table.split("train"), class_weight="none", seed=0).head)
     weights = _kept_weights(model, probe.table.backbone)
     assert list(old.parent.iterdir()) == [Path(weights.location)]  # this process's own, until the model is saved
     assert probe.table.backbone.with_weights(weights).module() is not None

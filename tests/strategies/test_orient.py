@@ -15,9 +15,9 @@ from topwork.strategies._pictures import squares
 
 
 def tried(dataset: ImageDataset) -> tuple[Trial, ...]:
-    """On half of the training part, with the other half to validate."""
-    table = fit_probe(split(dataset, test=0.1), load(size=96), ProbeOptions(stages="last", fit="squash")).table
-    rows = np.flatnonzero(table.dataset.parts == "train")
+    """On half of the training split, with the other half to validate."""
+    table = fit_probe(split(dataset, test=0.1), load(size=96), ProbeOptions(stages="last", crop_mode="squash")).table
+    rows = np.flatnonzero(table.dataset.splits == "train")
     with squares(table.dataset, table.backbone.preprocessing, None) as images:
         return orient_trials(
             images.pixels,

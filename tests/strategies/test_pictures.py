@@ -13,7 +13,7 @@ from topwork.errors import DataError
 from topwork.strategies._augment import Augmentation
 from topwork.strategies._pictures import ImageSamples, Squares, squares
 
-SMALL = Preprocessing(size=48, fit="squash")
+SMALL = Preprocessing(size=48, crop_mode="squash")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from topwork.backbones import load
 from topwork.data import ImageDataset, read, split
 from topwork.features import Progress, extract
 from topwork.strategies import Probe, ProbeOptions, fit_probe
-from topwork.strategies._probe import _TRIAL_IMAGES, _sample, ways_to_fit
+from topwork.strategies._probe import _TRIAL_IMAGES, _sample, crop_modes_to_try
 
 from .conftest import MakeTable
 
@@ -30,15 +30,15 @@ def test_the_head_fits_the_table_and_the_table_holds_every_part(easy: ImageDatas
     assert len(probe.table) == len(easy)
     assert probe.head.n_features == sum(probe.table.widths) == probe.table.values.shape[1]
     assert probe.head.n_classes == 2
-    said = probe.head.probabilities(probe.table.part("test").values).argmax(axis=1)
-    assert said.tolist() == easy.part("test").labels.tolist()
+    said = probe.head.probabilities(probe.table.split("test").values).argmax(axis=1)
+    assert said.tolist() == easy.split("test").labels.tolist()
     assert sum(chosen for _, _, chosen in asked(probe)) == 2
 
 
 def test_the_held_out_part_has_no_say(easy: ImageDataset) -> None:
-    """Labels of the other parts may be anything: no choice and no weight moves."""
-    wrong = np.where(easy.parts == "test", 1 - easy.labels, easy.labels)
-    spoilt = ImageDataset(easy.root, easy.paths, wrong, easy.classes, easy.parts)
+    """Labels of the other splits may be anything: no choice and no weight moves."""
+    wrong = np.where(easy.splits == "test", 1 - easy.labels, easy.labels)
+    spoilt = ImageDataset(easy.root, easy.paths, wrong, easy.classes, easy.splits)
     first, second = (fit_probe(data, load(), ProbeOptions()) for data in (easy, spoilt))
     assert first.trials == second.trials
     for name, tensor in first.head.to_tensors().items():
@@ -49,35 +49,35 @@ def test_the_held_out_part_has_no_say(easy: ImageDataset) -> None:
 def test_all_stages_are_chosen_on_textile(tmp_path: Path, shared_cache: Path) -> None:
     """Far from ImageNet the early stages tell most: 75 to 79 % from the last alone, 89 % from all (docs/decisions)."""
     dataset = split(read(textile_folder(tmp_path / "data", per_class=100)), test=0.2)
-    probe = fit_probe(dataset, load(), ProbeOptions(fit="squash"))
+    probe = fit_probe(dataset, load(), ProbeOptions(crop_mode="squash"))
     assert asked(probe) == [("stages", "last", False), ("stages", "all", True)]
     assert len(probe.table.outputs) > 10
 
 
 def test_the_last_stage_stays_where_few_images_prove_nothing_better(tmp_path: Path, shared_cache: Path) -> None:
     dataset = split(read(textile_folder(tmp_path / "data", per_class=20)), test=0.2)
-    probe = fit_probe(dataset, load(), ProbeOptions(fit="squash"))
+    probe = fit_probe(dataset, load(), ProbeOptions(crop_mode="squash"))
     assert asked(probe) == [("stages", "last", True), ("stages", "all", False)]
     assert probe.table.outputs == ("embedding",)
 
 
 def test_what_is_fixed_is_not_tried(easy: ImageDataset) -> None:
-    probe = fit_probe(easy, load(), ProbeOptions(stages=("blocks.3",), pooling="mean", fit="pad"))
+    probe = fit_probe(easy, load(), ProbeOptions(stages=("blocks.3",), pooling="mean", crop_mode="pad"))
     assert probe.trials == ()
     assert probe.table.outputs == ("blocks.3/mean",)
-    assert probe.table.backbone.preprocessing.fit == "pad"
+    assert probe.table.backbone.preprocessing.crop_mode == "pad"
     assert probe.cv_accuracy is not None
     assert probe.cv_log_loss is not None
 
 
 def test_the_table_that_is_kept_is_what_extraction_gives(easy: ImageDataset) -> None:
-    probe = fit_probe(easy, load(), ProbeOptions(stages="last", fit="squash"))
-    alone = extract(easy, load().replace(fit="squash"))
+    probe = fit_probe(easy, load(), ProbeOptions(stages="last", crop_mode="squash"))
+    alone = extract(easy, load().replace(crop_mode="squash"))
     np.testing.assert_array_equal(probe.table.values, alone.values)
 
 
 def test_a_knn_head_is_fitted_on_what_was_chosen(easy: ImageDataset) -> None:
-    probe = fit_probe(easy, load(), ProbeOptions(head="knn", fit="crop"))
+    probe = fit_probe(easy, load(), ProbeOptions(head="knn", crop_mode="crop"))
     assert probe.head.kind == "knn"
     assert probe.head.n_features == probe.table.values.shape[1]
     assert probe.cv_accuracy == 1
@@ -111,19 +111,19 @@ def test_the_plainer_fit_goes_by_the_images_proportions(
         for number in range(3):
             _image(tmp_path / label / f"{number}.png", width, height)
     (tmp_path / "a" / "broken.png").write_bytes(b"no image")  # has no proportions, and no say
-    assert ways_to_fit(read(tmp_path), load()) == expected
+    assert crop_modes_to_try(read(tmp_path), load()) == expected
 
 
 def test_a_backbone_that_was_given_a_fit_keeps_it(tmp_path: Path) -> None:
     dataset = read(easy_folder(tmp_path / "data", count=2))
-    assert ways_to_fit(dataset, load().replace(fit="pad")) == ["pad"]
+    assert crop_modes_to_try(dataset, load().replace(crop_mode="pad")) == ["pad"]
 
 
 def test_images_of_which_none_can_be_read_count_as_oblong(tmp_path: Path) -> None:
     for label in ("a", "b"):
         (tmp_path / label).mkdir()
         (tmp_path / label / "x.jpg").write_bytes(b"")
-    assert ways_to_fit(read(tmp_path), load()) == ["crop", "squash"]
+    assert crop_modes_to_try(read(tmp_path), load()) == ["crop", "squash"]
 
 
 def test_a_sample_gives_every_class_its_share(make_table: MakeTable) -> None:
@@ -154,7 +154,7 @@ def test_rare_classes_are_weighed_as_asked(tmp_path: Path, shared_cache: Path) -
     copied(textiles("nominal")[:40], tmp_path / "common")
     copied(textiles("local")[:6], tmp_path / "rare")
     dataset = split(read(tmp_path), test=0.2)
-    options = {way: ProbeOptions(stages="last", fit="crop", class_weight=way) for way in ("none", "balanced")}
+    options = {way: ProbeOptions(stages="last", crop_mode="crop", class_weight=way) for way in ("none", "balanced")}
     rare = {}
     for way, chosen in options.items():
         probe = fit_probe(dataset, load(), chosen)

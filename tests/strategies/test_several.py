@@ -11,7 +11,7 @@ from topwork.data import ImageDataset, read, split
 from topwork.errors import DataError
 from topwork.strategies import ProbeOptions, fit_best_probe, fit_probe
 
-QUICK = ProbeOptions(stages="last", fit="squash")
+QUICK = ProbeOptions(stages="last", crop_mode="squash")
 NETWORKS = [load(weights="random:1"), load("lite1"), load("mobilenet-v3-small", weights="random:1")]
 
 

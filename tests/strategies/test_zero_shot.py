@@ -12,9 +12,9 @@ from tests import clips
 from topwork.backbones import EMBEDDING, Backbone, load
 from topwork.data import ImageDataset, read, split
 from topwork.errors import BackboneError, DataError
-from topwork.evaluate import log_loss
 from topwork.features import FeatureTable, Progress, extract
 from topwork.heads import BlendHead, LinearHead, TextHead
+from topwork.metrics import log_loss
 from topwork.strategies import ProbeOptions, ZeroShotOptions, fit_probe, fit_zero_shot, words_alone, zero_shot_of
 from topwork.strategies._zero_shot import _alone
 
@@ -26,7 +26,7 @@ def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def backbone(clip_folder: Path, shared_cache: Path) -> Backbone:
-    return clips.digits_clip().backbone(clip_folder).replace(fit="squash")
+    return clips.digits_clip().backbone(clip_folder).replace(crop_mode="squash")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_classes_it_has_never_seen_are_named(
     assert isinstance(found.head, TextHead)
     assert right(found.head, unseen, backbone) > 0.85
     assert found.prompts[0][:2] == ("blue four", "a photo of a blue four.")
-    assert found.cv_accuracy is None  # no part of these data is for training
+    assert found.cv_accuracy is None  # no split of these data is for training
 
 
 def test_features_that_are_there_are_not_taken_again(
@@ -95,7 +95,7 @@ def test_several_prompts_are_averaged(unseen: ImageDataset, backbone: Backbone, 
 def test_descriptions_name_what_names_do_not(tmp_path: Path, backbone: Backbone, options: ZeroShotOptions) -> None:
     """Classes called ok and ng are beyond any model; said in words it knows they are not."""
     dataset = read(clips.digit_folder(tmp_path / "digits", ("red_zero", "green_seven"), 20))
-    renamed = ImageDataset(dataset.root, dataset.paths, dataset.labels, ("ng", "ok"), dataset.parts)
+    renamed = ImageDataset(dataset.root, dataset.paths, dataset.labels, ("ng", "ok"), dataset.splits)
     told = ZeroShotOptions(
         text=options.text, descriptions={"ng": ["a green seven", "the green seven"], "ok": ["a red zero"]}
     )
@@ -115,8 +115,8 @@ def test_labelled_images_make_the_probabilities_honest(
     assert honest.cv_accuracy is not None
     assert honest.cv_accuracy > 0.85
     vain = dataclasses.replace(plain.head, scale=10 * plain.head.scale)
-    cured = _alone(vain, plain.table.part("train"), calibrate=True).head
-    test = plain.table.part("test")
+    cured = _alone(vain, plain.table.split("train"), calibrate=True).head
+    test = plain.table.split("test")
     losses = [_loss(head, test) for head in (vain, cured)]
     assert losses[1] < 0.5 * losses[0]
 
@@ -130,7 +130,7 @@ def test_words_probe_and_blend_come_out_of_one_extraction(
     unseen: ImageDataset, backbone: Backbone, options: ZeroShotOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parted = split(unseen, test=0.9)
-    blending = ZeroShotOptions(text=options.text, blend=True, fit="squash")
+    blending = ZeroShotOptions(text=options.text, blend=True, crop_mode="squash")
     found = fit_zero_shot(parted, backbone, blending)
     assert isinstance(found.head, BlendHead)
     questions = [(trial.question, trial.answer) for trial in found.trials]
@@ -138,20 +138,20 @@ def test_words_probe_and_blend_come_out_of_one_extraction(
     assert [trial.chosen for trial in found.trials] == [False, False, True]
     losses = [trial.log_loss for trial in found.trials]
     assert losses[2] == min(losses) == found.cv_log_loss
-    assert found.unseen is not None
-    assert found.unseen.source == "cross-validation"
-    labels = found.table.dataset.labels[found.unseen.rows].astype(np.intp)
-    assert log_loss(found.unseen.probabilities, labels) == pytest.approx(losses[2], abs=1e-4)
+    assert found.out_of_fold is not None
+    assert found.out_of_fold.source == "cross-validation"
+    labels = found.table.dataset.labels[found.out_of_fold.rows].astype(np.intp)
+    assert log_loss(found.out_of_fold.probabilities, labels) == pytest.approx(losses[2], abs=1e-4)
 
     def no_engine(*arguments: object, **named: object) -> None:
         pytest.fail("features were computed again")
 
     monkeypatch.setattr("topwork.features._extract.open_engine", no_engine)
-    probe = fit_probe(parted, backbone, ProbeOptions(stages="last", fit="squash"))
+    probe = fit_probe(parted, backbone, ProbeOptions(stages="last", crop_mode="squash"))
     np.testing.assert_array_equal(probe.table.values, found.table.values)
     scores = {}
     for name, head in {"words": found.head.words, "probe": probe.head, "blend": found.head}.items():
-        test = found.table.part("test")
+        test = found.table.split("test")
         scores[name] = (head.probabilities(test.values).argmax(axis=1) == test.dataset.labels).mean()
     assert scores["blend"] >= max(scores["words"], scores["probe"]) - 0.01
 

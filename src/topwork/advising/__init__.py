@@ -1,6 +1,6 @@
 """Advice: how much of the network to keep, answered by the user's own data.
 
-In: a data set with a training part, backbones, a budget. Out: an ``Advice`` (the ladder, the choice, a forecast), and
+In: a data set with a training split, backbones, a budget. Out: an ``Advice`` (the ladder, the choice, a forecast), and
 what stands on the chosen rung.
 """
 
@@ -10,7 +10,7 @@ from topwork.advising._clock import Clock
 from topwork.advising._curve import Forecast
 from topwork.advising._describe import Description
 from topwork.advising._options import BUDGET, AdviceOptions
-from topwork.advising._rung import Answers, Reading, Rung
+from topwork.advising._rung import Answers, FeatureSpec, Rung
 from topwork.advising._scores import h_score, logme
 from topwork.advising._shortlist import Shortlisted
 
@@ -24,7 +24,7 @@ __all__ = [
     "Description",
     "Fitted",
     "Forecast",
-    "Reading",
+    "FeatureSpec",
     "Rung",
     "Shortlisted",
     "climb",

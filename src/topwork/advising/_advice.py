@@ -8,7 +8,7 @@ from typing import Any
 
 from topwork.advising._curve import Forecast
 from topwork.advising._describe import Description
-from topwork.advising._rung import Reading, Rung
+from topwork.advising._rung import FeatureSpec, Rung
 from topwork.advising._shortlist import Shortlisted
 from topwork.errors import DataError
 
@@ -23,7 +23,7 @@ class Advice:
         choice: Place of the chosen rung; its accuracy is free of the luck of having been chosen.
         runner_up: Place of the next best that could be chosen, so never kNN; None where nothing else was measured.
         tie: Whether the two cannot be told apart on these images.
-        reading: What the chosen head reads of the network; the last features where the choice is no probe.
+        spec: What the chosen head reads of the network; the last features where the choice is no probe.
         cut_short: Whether time was what ended the climb, or left a rung out: with more of it the choice may be another.
         stopped: Why it climbed no further: the number that made it stop.
         enough: Training images, those that judge included, with which a fine-tuning that was left out would be expected
@@ -43,7 +43,7 @@ class Advice:
     choice: int
     runner_up: int | None
     tie: bool
-    reading: Reading
+    spec: FeatureSpec
     cut_short: bool
     stopped: str
     enough: int | None
@@ -78,7 +78,7 @@ class Advice:
                 **{
                     **fields,
                     "rungs": tuple(map(Rung.from_dict, fields["rungs"])),
-                    "reading": Reading(**fields["reading"]),
+                    "spec": FeatureSpec(**fields["spec"]),
                     "description": Description.from_dict(fields["description"]),
                     "forecast": None if forecast is None else Forecast.from_dict(forecast),
                     "shortlist": tuple(Shortlisted(**each) for each in fields["shortlist"]),

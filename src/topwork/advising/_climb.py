@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from topwork.advising._advice import Advice
+from topwork.advising._advice_cache import AdviceCache
 from topwork.advising._clock import Clock
 from topwork.advising._curve import forecast
 from topwork.advising._describe import compared_with_source, describe
 from topwork.advising._grid import Trained, train
-from topwork.advising._ground import Ground
-from topwork.advising._keep import Keeper
 from topwork.advising._ladder import BY_NAME, ORDER, Ladder
 from topwork.advising._options import AdviceOptions
 from topwork.advising._rung import Rung, expected
-from topwork.advising._shortlist import Shortlisted, chosen_ground
+from topwork.advising._shortlist import Shortlisted, chosen_features
+from topwork.advising._training_features import TrainingFeatures
 from topwork.advising._words import changes
 from topwork.backbones import Backbone
 from topwork.data import ImageDataset
@@ -61,7 +61,7 @@ def climb(
     """Climb the ladder until the next rung is not expected to gain more than it costs, or the budget is spent.
 
     Args:
-        dataset: With a part ``train``; nothing is learnt of the held-out parts.
+        dataset: With a split ``train``; nothing is learnt of the held-out splits.
         backbones: One, or several to choose from.
         options: Budget, and what all rungs share.
         clock: Of a budget that has begun already.
@@ -72,32 +72,32 @@ def climb(
     """
     clock = clock or Clock(options.budget_seconds)
     say = announce or (lambda text: None)
-    ground, shortlist = chosen_ground(dataset, backbones, options, clock, say)
-    keeper = Keeper(ground) if options.probe.cache else None
-    kept = keeper.read() if keeper else None
+    features, shortlist = chosen_features(dataset, backbones, options, clock, say)
+    cache = AdviceCache(features) if options.probe.cache else None
+    kept = cache.read() if cache else None
     if kept is not None and (not kept.advice.cut_short or kept.advice.budget >= options.budget_seconds):
         climbed, tuned, trained = replace(kept.advice, shortlist=shortlist), kept.tuned, None
     else:
-        kept, ladder = None, Ladder(ground, clock, say, keeper)
+        kept, ladder = None, Ladder(features, clock, say, cache)
         ladder.climb()
         climbed, tuned, trained = _advice(ladder, shortlist), ladder.tuned, ladder.leader.trained
-    advice = _described(climbed, ground, clock)
-    if keeper is not None and (kept is None or advice is not climbed):
-        keeper.write(advice, tuned)
-    return Climbed(advice, lambda: fitted(advice, ground, tuned, trained, say))
+    advice = _described(climbed, features, clock)
+    if cache is not None and (kept is None or advice is not climbed):
+        cache.write(advice, tuned)
+    return Climbed(advice, lambda: fitted(advice, features, tuned, trained, say))
 
 
-def _described(advice: Advice, ground: Ground, clock: Clock) -> Advice:
+def _described(advice: Advice, features: TrainingFeatures, clock: Clock) -> Advice:
     """The same with what the choice does not need, where that is wanted, not there yet, and there is time."""
-    options, begun = ground.options, clock.spent
+    options, begun = features.options, clock.spent
     if not options.describe or clock.left == 0:
         return advice
     told: dict[str, Any] = {}
     if advice.description.distance is None and advice.description.entropy is None:
-        told["description"] = compared_with_source(advice.description, ground)
+        told["description"] = compared_with_source(advice.description, features)
     if advice.forecast is None and advice.chosen.strategy == "probe":  # a curve of trained networks is too dear
-        table = ground.table(advice.reading.size)
-        read = table.keep(advice.reading.outputs(table.backbone))
+        table = features.table(advice.spec.size)
+        read = table.keep(advice.spec.outputs(table.backbone))
         told["forecast"] = forecast(read, options.probe.class_weight, options.seed, clock)
     if all(getattr(advice, name) == value for name, value in told.items()):
         return advice
@@ -105,7 +105,7 @@ def _described(advice: Advice, ground: Ground, clock: Clock) -> Advice:
 
 
 def _advice(ladder: Ladder, shortlist: tuple[Shortlisted, ...]) -> Advice:
-    ground, leader = ladder.ground, ladder.leader
+    features, leader = ladder.features, ladder.leader
     chosen = ladder.tuned_rung or leader.rung
     rungs = tuple(_believed(rung, ladder) for rung in sorted(ladder.rungs, key=lambda rung: ORDER.index(rung.name)))
     place = next(i for i, rung in enumerate(rungs) if rung.name == chosen)
@@ -113,18 +113,18 @@ def _advice(ladder: Ladder, shortlist: tuple[Shortlisted, ...]) -> Advice:
     trained = (leader.trained or ladder.ways[0].trained) if ladder.tuned is None else ladder.ways[0].trained
     assert trained is not None
     advice = Advice(
-        backbone=ground.backbone.name,
+        backbone=features.backbone.name,
         rungs=rungs,
         choice=place,
         runner_up=second,
         tie=second is not None and _tie(rungs[place], rungs[second]),
-        reading=trained.reading,
+        spec=trained.spec,
         cut_short=ladder.cut_short,
         stopped=ladder.stopped or "the ladder has no more rungs",
         enough=ladder.enough,
         chance=ladder.chance,
         learnable=ladder.learnable(),
-        description=describe(ground),
+        description=describe(features),
         forecast=None,
         shortlist=shortlist,
         changes=(),
@@ -153,12 +153,14 @@ def _tie(first: Rung, second: Rung) -> bool:
     return a is not None and b is not None and a.low <= b.value and b.high >= a.value
 
 
-def fitted(advice: Advice, ground: Ground, tuned: Finetuned | None, trained: Trained | None, say: Announce) -> Fitted:
+def fitted(
+    advice: Advice, features: TrainingFeatures, tuned: Finetuned | None, trained: Trained | None, say: Announce
+) -> Fitted:
     """What stands on the chosen rung, for the whole data set.
 
     Args:
         advice: What to do.
-        ground: Features.
+        features: Features.
         tuned: The fine-tuned network, where that is what was chosen.
         trained: The chosen head; it is fitted where an earlier process has chosen it.
         say: Announces a step.
@@ -172,9 +174,9 @@ def fitted(advice: Advice, ground: Ground, tuned: Finetuned | None, trained: Tra
         return replace(tuned, trials=(*trials, *tuned.trials))
     strategy = advice.chosen.strategy
     if strategy == "as-is":
-        return as_is_of(ground.whole(ground.own), BY_NAME)
+        return as_is_of(features.whole(features.own), BY_NAME)
     if strategy == "zero-shot":
-        found = zero_shot_of(ground.whole(ground.own), ZeroShotOptions(), announce=say)
+        found = zero_shot_of(features.whole(features.own), ZeroShotOptions(), announce=say)
         return replace(found, trials=trials)
-    head = trained or train(ground, advice.reading, ground.table(advice.reading.size))
-    return probe_of(ground.whole(head.reading), head.fitted, trials)
+    head = trained or train(features, advice.spec, features.table(advice.spec.size))
+    return probe_of(features.whole(head.spec), head.fitted, trials)

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.advising._clock import Clock
-from topwork.advising._laws import Fitted, fit_laws
+from topwork.advising._learning_curve_fits import Fitted, fit_laws
 from topwork.data import k_folds
-from topwork.evaluate import Estimate
 from topwork.features import FeatureTable
+from topwork.metrics import Estimate
 from topwork.strategies import ClassWeight, fit_head, stratified_order
 
 _FOLDS = 5

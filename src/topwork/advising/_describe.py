@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from topwork.advising._answers import crossed, knn
-from topwork.advising._ground import SAMPLE, Ground
-from topwork.advising._source import source_distance
+from topwork.advising._domain_shift import domain_shift
+from topwork.advising._out_of_fold import crossed, knn
+from topwork.advising._training_features import SAMPLE, TrainingFeatures
 from topwork.backbones import EMBEDDING, classifier
 from topwork.data import ImageDataset, decode
 from topwork.errors import BackboneError, ImageError
@@ -22,7 +22,7 @@ _LOOKED_AT = 32  # images that are decoded for their size
 
 @dataclass(frozen=True)
 class Description:
-    """The training part in numbers.
+    """The training split in numbers.
 
     Attributes:
         images: Training images that can be read.
@@ -32,7 +32,7 @@ class Description:
         width: Median over a few, in pixels.
         height: Likewise.
         distance: How far the network's activations lie from those of its own training images, in standard deviations
-            of these, a mean over channels and stages (``source_distance``); None where the network keeps no such
+            of these, a mean over channels and stages (``domain_shift``); None where the network keeps no such
             statistics, or there was no time.
         entropy: Of the network's own answer to an image, as a share of the most there can be; None where it has no
             classes of its own, or there was no time.
@@ -58,40 +58,40 @@ class Description:
         return cls(**{**fields, "separation": tuple((str(n), float(v)) for n, v in fields["separation"])})
 
 
-def describe(ground: Ground) -> Description:
+def describe(features: TrainingFeatures) -> Description:
     """What counting tells, and how early in the network the classes separate."""
-    images = ground.train.dataset
+    images = features.train.dataset
     counts = images.counts()
     width, height = _sides(images)
     numbers = (len(images), len(images.classes), int(counts.min()), int(counts.max()), width, height)
-    return Description(*numbers, separation=_separation(ground))
+    return Description(*numbers, separation=_separation(features))
 
 
-def compared_with_source(found: Description, ground: Ground) -> Description:
+def compared_with_source(found: Description, features: TrainingFeatures) -> Description:
     """How far the images lie from what the network was trained on, and what its own classes make of them."""
-    images = ground.train.dataset.select(np.sort(ground.order[:_LOOKED_AT]))
-    fit = ground.backbone.preprocessing
+    images = features.train.dataset.select(np.sort(features.order[:_LOOKED_AT]))
+    fit = features.backbone.preprocessing
     pixels = [fit(decode(source, min_side=fit.min_side)) for source in images.sources()]
-    return _with_own_answers(replace(found, distance=source_distance(ground.backbone, np.stack(pixels))), ground)
+    return _with_own_answers(replace(found, distance=domain_shift(features.backbone, np.stack(pixels))), features)
 
 
-def _separation(ground: Ground) -> tuple[tuple[str, float], ...]:
-    sample = ground.sample(ground.size, SAMPLE)
+def _separation(features: TrainingFeatures) -> tuple[tuple[str, float], ...]:
+    sample = features.sample(features.size, SAMPLE)
     told = []
-    for name in [*(stage.name for stage in ground.backbone.stages), EMBEDDING]:
+    for name in [*(stage.name for stage in features.backbone.stages), EMBEDDING]:
         outputs = [output for output in sample.outputs if output.rpartition("/")[0] == name or output == name]
-        answers = crossed(knn, sample.keep(tuple(outputs)), ground.options.seed) if outputs else None
+        answers = crossed(knn, sample.keep(tuple(outputs)), features.options.seed) if outputs else None
         if answers is not None:
             told.append((name, answers.accuracy))
     return tuple(told)
 
 
-def _with_own_answers(found: Description, ground: Ground) -> Description:
+def _with_own_answers(found: Description, features: TrainingFeatures) -> Description:
     try:
-        layer = classifier(ground.backbone)
+        layer = classifier(features.backbone)
     except BackboneError:
         return found
-    sample = ground.sample(ground.size, SAMPLE)
+    sample = features.sample(features.size, SAMPLE)
     answers = network_probabilities(sample.columns((EMBEDDING,)), layer.weight, layer.bias).astype(np.float64)
     each = float(_entropy(answers).mean() / np.log(answers.shape[1]))
     return replace(found, entropy=each, spread=float(np.exp(_entropy(answers.mean(axis=0)))))

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from topwork.advising._answers import of_linear
 from topwork.advising._clock import Clock
-from topwork.advising._ground import SAMPLE, Ground
-from topwork.advising._rung import Answers, Reading
+from topwork.advising._out_of_fold import of_linear
+from topwork.advising._rung import Answers, FeatureSpec
+from topwork.advising._training_features import SAMPLE, TrainingFeatures
 from topwork.backbones import Pooling
 from topwork.features import FeatureTable
 from topwork.heads import LinearFit
@@ -19,52 +19,52 @@ _LARGER = (1.15, 1.4)  # sides of the network's input that are tried, in its own
 _STEP = 32  # pixels; what the strides of the usual networks multiply to
 _DEPTHS = (1 / 3, 1 / 2, 1.0)  # shares of the stages, counted from the last
 _POOLINGS: tuple[Pooling, ...] = ("mean", "max", "mean+max")
-_HALVING = 4  # each round has so many times the images, and as many times fewer readings
+_HALVING = 4  # each round has so many times the images, and as many times fewer specs
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A head on what one reading takes, and how it answered.
+    """A head on what one spec takes, and how it answered.
 
     Attributes:
-        reading: What it reads.
+        spec: What it reads.
         fitted: The head, fitted on all training images that were asked.
         answers: Out of fold.
     """
 
-    reading: Reading
+    spec: FeatureSpec
     fitted: LinearFit
     answers: Answers
 
 
-def train(ground: Ground, reading: Reading, table: FeatureTable) -> Trained:
+def train(features: TrainingFeatures, spec: FeatureSpec, table: FeatureTable) -> Trained:
     """Fit and cross-validate a head.
 
     Args:
-        ground: For the class weights and the seed.
-        reading: What it reads.
-        table: All stages of the images to ask, at the reading's size.
+        features: For the class weights and the seed.
+        spec: What it reads.
+        table: All stages of the images to ask, at the spec's size.
     """
-    kept = table.keep(reading.outputs(table.backbone))
-    fitted = fit_head(kept, class_weight=ground.options.probe.class_weight, seed=ground.options.seed)
-    return Trained(reading, fitted, of_linear(fitted, kept))
+    kept = table.keep(spec.outputs(table.backbone))
+    fitted = fit_head(kept, class_weight=features.options.probe.class_weight, seed=features.options.seed)
+    return Trained(spec, fitted, of_linear(fitted, kept))
 
 
-def depths(ground: Ground) -> list[Reading]:
+def depths(features: TrainingFeatures) -> list[FeatureSpec]:
     """Readings at the network's own size, the fewest stages first; its own pooled features are not among them."""
-    known = len(ground.backbone.stages)
+    known = len(features.backbone.stages)
     counts = sorted({max(1, math.ceil(share * known)) for share in _DEPTHS})
-    return [Reading(ground.size, ground.fit, count, pooling) for count in counts for pooling in _POOLINGS]
+    return [FeatureSpec(features.size, features.fit, count, pooling) for count in counts for pooling in _POOLINGS]
 
 
-def larger(ground: Ground) -> list[int]:
+def larger(features: TrainingFeatures) -> list[int]:
     """Sizes above the network's own."""
-    rounded = {_STEP * round(ground.size * factor / _STEP) for factor in _LARGER}
-    return sorted(size for size in rounded if size > ground.size)
+    rounded = {_STEP * round(features.size * factor / _STEP) for factor in _LARGER}
+    return sorted(size for size in rounded if size > features.size)
 
 
-def halved(ground: Ground, readings: Sequence[Reading], clock: Clock) -> tuple[list[Trained], str]:
-    """The best readings, each cross-validated on all training images.
+def halved(features: TrainingFeatures, specs: Sequence[FeatureSpec], clock: Clock) -> tuple[list[Trained], str]:
+    """The best specs, each cross-validated on all training images.
 
     All are tried on a small stratified sample; the best quarter of them on a sample four times as large, and so on. The
     order is by log loss. A round that the budget does not allow is not begun.
@@ -74,18 +74,18 @@ def halved(ground: Ground, readings: Sequence[Reading], clock: Clock) -> tuple[l
     Returns:
         Those of the last round, and why it was left early; empty where it was not.
     """
-    images, count = min(SAMPLE, len(ground.order)), len(ground.order)
+    images, count = min(SAMPLE, len(features.order)), len(features.order)
     while True:
         found: list[Trained] = []
         before = clock.spent
-        for reading in readings:
+        for spec in specs:
             if clock.left == 0:
-                return [], f"the time was up after {len(found)} of {len(readings)} readings of {images} images"
-            found.append(train(ground, reading, ground.sample(reading.size, images)))
+                return [], f"the time was up after {len(found)} of {len(specs)} specs of {images} images"
+            found.append(train(features, spec, features.sample(spec.size, images)))
         if images == count:
             return found, ""
         found.sort(key=lambda each: each.answers.log_loss)
-        readings = [each.reading for each in found[: max(1, math.ceil(len(found) / _HALVING))]]
+        specs = [each.spec for each in found[: max(1, math.ceil(len(found) / _HALVING))]]
         following = min(_HALVING * images, count)
         needed = (clock.spent - before) * following / images / _HALVING
         if needed > clock.left:

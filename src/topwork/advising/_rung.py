@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from topwork.backbones import Backbone, Fit, Pooling
-from topwork.evaluate import Estimate, wilson_interval
+from topwork.backbones import Backbone, CropMode, Pooling
+from topwork.metrics import Estimate, wilson_interval
 
 Doubles = npt.NDArray[np.float64]
 Measured = Literal["as it is", "cross-validated", "held out", ""]
@@ -18,18 +18,18 @@ RungStrategy = Literal["as-is", "zero-shot", "knn", "probe", "finetune"]
 
 
 @dataclass(frozen=True)
-class Reading:
+class FeatureSpec:
     """What a head reads of the network.
 
     Attributes:
         size: Side of the network's input in pixels.
-        fit: How an image becomes that square.
+        crop_mode: How an image becomes that square.
         stages: How many, counted from the last; 0 is the network's own pooled features alone.
         pooling: How a stage's map becomes one number a channel.
     """
 
     size: int
-    fit: Fit
+    crop_mode: CropMode
     stages: int = 0
     pooling: Pooling = "mean"
 
@@ -45,7 +45,7 @@ class Reading:
         known = len(backbone.stages)
         stages = f"all {known} stages" if self.stages == known else f"last {self.stages} of {known} stages"
         depth = f"{stages}, {self.pooling}" if self.stages else "last features"
-        return f"{depth}, {self.size} px, {self.fit}"
+        return f"{depth}, {self.size} px, {self.crop_mode}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +118,8 @@ class Rung:
 def expected(accuracy: float, images: int) -> Estimate:
     """The accuracy that so many *other* images will show, given what ``images`` have shown.
 
-    A held-out part differs from the truth as the images here do: twice the variance of a share of ``images``, which is
-    a Wilson interval of half as many. So the interval may be held against a test part of the same size or a larger one.
+    A held-out split differs from the truth as the images here do: twice the variance of a share of ``images``, which is
+    a Wilson interval of half as many. So the interval may be held against a test split of this size or larger.
     """
     half = max(1, images // 2)
     low, high = wilson_interval(min(half, round(accuracy * half)), half)

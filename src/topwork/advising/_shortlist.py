@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from topwork.advising._answers import crossed, knn
 from topwork.advising._clock import Clock
 from topwork.advising._grid import train
-from topwork.advising._ground import SAMPLE, Ground, sampled
 from topwork.advising._options import AdviceOptions
+from topwork.advising._out_of_fold import crossed, knn
 from topwork.advising._scores import h_score, logme
+from topwork.advising._training_features import SAMPLE, TrainingFeatures, sampled
 from topwork.backbones import Backbone
 from topwork.data import ImageDataset
 from topwork.errors import DataError
@@ -43,10 +43,10 @@ class Shortlisted:
     finalist: bool = False
 
 
-def chosen_ground(
+def chosen_features(
     dataset: ImageDataset, backbones: Sequence[Backbone], options: AdviceOptions, clock: Clock, say: Announce
-) -> tuple[Ground, tuple[Shortlisted, ...]]:
-    """The ground on the best backbone, and how it was found.
+) -> tuple[TrainingFeatures, tuple[Shortlisted, ...]]:
+    """The features on the best backbone, and how it was found.
 
     No single score is to be trusted alone (docs/decisions/advice.md), so the finalists are those with the best mean
     rank in all four; among them the probe with the lowest log loss on all training images wins.
@@ -58,19 +58,19 @@ def chosen_ground(
     if not names or len(set(names)) < len(names):
         raise DataError("a backbone comes twice" if names else "no backbone was named")
     if len(backbones) == 1:
-        return Ground(dataset, backbones[0], options, say), ()
-    found = [scored(sampled(dataset.part("train"), each, options, SAMPLE, say), options.seed) for each in backbones]
+        return TrainingFeatures(dataset, backbones[0], options, say), ()
+    found = [scored(sampled(dataset.split("train"), each, options, SAMPLE, say), options.seed) for each in backbones]
     order = np.argsort(-_mean_ranks(found), kind="stable")[:_FINALISTS]
-    best: tuple[float, Ground] | None = None
+    best: tuple[float, TrainingFeatures] | None = None
     finalists = set()
     for place in order.tolist():
         if best is not None and clock.left == 0:
             break
-        ground = Ground(dataset, backbones[place], options, say)
-        loss = train(ground, ground.own, ground.train).answers.log_loss
+        features = TrainingFeatures(dataset, backbones[place], options, say)
+        loss = train(features, features.own, features.train).answers.log_loss
         finalists.add(place)
         if best is None or loss < best[0]:
-            best = (loss, ground)
+            best = (loss, features)
     assert best is not None
     return best[1], tuple(replace(each, finalist=place in finalists) for place, each in enumerate(found))
 

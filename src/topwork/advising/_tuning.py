@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from topwork.advising._advice_cache import AdviceCache
 from topwork.advising._grid import Trained
-from topwork.advising._ground import Ground
-from topwork.advising._keep import Keeper
-from topwork.advising._rung import Reading, Rung, expected
+from topwork.advising._rung import FeatureSpec, Rung, expected
+from topwork.advising._training_features import TrainingFeatures
 from topwork.strategies import INTERRUPTED, Announce, Finetuned, finetune, probe_of
 
 if TYPE_CHECKING:
@@ -50,33 +50,33 @@ class Plan:
     beside: float
 
 
-def set_apart(ground: Ground) -> tuple[int, int]:
-    """Images that a fine-tuning would learn from, and those that would judge it: a part ``val``, or a share of them."""
-    parts, images = ground.dataset.parts, len(ground.train)
-    if ground.dataset.held_out_part == "test" and (parts == "val").any():
+def set_apart(features: TrainingFeatures) -> tuple[int, int]:
+    """Images that a fine-tuning would learn from, and those that would judge it: ``val``, or a share of them."""
+    parts, images = features.dataset.splits, len(features.train)
+    if features.dataset.held_out_split == "test" and (parts == "val").any():
         return images, int((parts == "val").sum())
-    judges = round(ground.options.finetune.validation * images)
+    judges = round(features.options.finetune.validation * images)
     return images - judges, judges
 
 
-def plan(ground: Ground, unfreeze: Unfreeze, sizes: list[int], left: float) -> Plan:
+def plan(features: TrainingFeatures, unfreeze: Unfreeze, sizes: list[int], left: float) -> Plan:
     """Plan a fine-tuning at the largest of several sizes that there is time for.
 
     A larger input for a few epochs is worth more than a smaller one for many, where heads already do better on it:
     cloth, 1,000 images, three epochs at 320 pixels 100 %, eight at 224 pixels 97.6 %.
 
     Args:
-        ground: The images.
+        features: The images.
         unfreeze: Stages.
         sizes: Sides of the network's input, the smallest first; up to that at which heads do best.
         left: Seconds of the budget.
     """
-    options = ground.options.finetune
-    images, judges = set_apart(ground)
+    options = features.options.finetune
+    images, judges = set_apart(features)
     plans = []
     for size in sizes:
-        each = ground.seconds_an_image(size)
-        rest = _SPARE * left + _OPENING + _PASSES * len(ground.dataset) * each
+        each = features.seconds_an_image(size)
+        rest = _SPARE * left + _OPENING + _PASSES * len(features.dataset) * each
         epoch = images * each * _STEP_COST
         whole = rest + options.config.epochs * epoch
         needed = min(whole, rest + max(_LEAST, _LEAST_EPOCHS * epoch))
@@ -86,46 +86,51 @@ def plan(ground: Ground, unfreeze: Unfreeze, sizes: list[int], left: float) -> P
 
 
 def tuned(
-    ground: Ground, planned: Plan, start: Trained, left: float, announce: Announce, keeper: Keeper | None
+    features: TrainingFeatures,
+    planned: Plan,
+    start: Trained,
+    left: float,
+    announce: Announce,
+    cache: AdviceCache | None,
 ) -> Finetuned:
     """Fine-tune as planned from a head of that size; a training that was broken off is gone on with.
 
     Args:
-        ground: The images.
+        features: The images.
         planned: What to train.
         start: The head.
         left: Seconds of the budget, now that there is such a head.
         announce: Called with what begins.
-        keeper: Where checkpoints go; None keeps none.
+        cache: Where checkpoints go; None keeps none.
     """
     from topwork.train import CheckpointError, remove_checkpoints
 
-    options = ground.options.finetune
+    options = features.options.finetune
     config = options.config.model_copy(update={"budget_seconds": max(1.0, left - planned.beside)})
-    place = keeper.training(f"{planned.unfreeze}-{planned.size}") if keeper else None
+    place = cache.training(f"{planned.unfreeze}-{planned.size}") if cache else None
     asked = replace(options, config=config, unfreeze=planned.unfreeze, checkpoint=place)
-    probe = probe_of(ground.whole(start.reading), start.fitted, ())
+    probe = probe_of(features.whole(start.spec), start.fitted, ())
     broken_off = place is not None and any(place.glob("checkpoint-*"))
     try:
-        found = finetune(ground.dataset, probe, replace(asked, resume=broken_off), announce=announce)
+        found = finetune(features.dataset, probe, replace(asked, resume=broken_off), announce=announce)
     except CheckpointError:  # of another training, or damaged
         if not broken_off or place is None:
             raise
         remove_checkpoints(place)
-        found = finetune(ground.dataset, probe, asked, announce=announce)
+        found = finetune(features.dataset, probe, asked, announce=announce)
     if place is not None and not any(INTERRUPTED in note for note in found.notes):
         remove_checkpoints(place)
     return found
 
 
-def rung_of(found: Finetuned, reading: Reading, name: str, seconds: float, milliseconds: float) -> Rung:
+def rung_of(found: Finetuned, spec: FeatureSpec, name: str, seconds: float, milliseconds: float) -> Rung:
     """What a fine-tuning has shown on the images that judged it."""
     tried = found.trials[1]
     assert tried.accuracy is not None
     return Rung(
         name=name,
         strategy="finetune",
-        detail=f"{tried.answer}, {reading.size} px, {reading.fit}",
+        detail=f"{tried.answer}, {spec.size} px, {spec.crop_mode}",
         accuracy=expected(tried.accuracy, tried.images),
         log_loss=tried.log_loss,
         images=tried.images,

@@ -30,7 +30,7 @@ from topwork.backbones._engine import (
 from topwork.backbones._imagenet import Label, imagenet_indices, imagenet_labels, imagenet_near
 from topwork.backbones._parity import IMAGES as PARITY_IMAGES
 from topwork.backbones._parity import decide, deviation, nearest_choice, recorded_choice
-from topwork.backbones._preprocessing import Fit, Interpolation, Preprocessing
+from topwork.backbones._preprocessing import CropMode, Interpolation, Preprocessing
 from topwork.backbones._text import TextTower, has_text, text_tower
 from topwork.backbones._weights import Weights, file_sha256, package_file
 
@@ -47,7 +47,7 @@ __all__ = [
     "EngineName",
     "Engines",
     "Family",
-    "Fit",
+    "CropMode",
     "Interpolation",
     "Label",
     "Method",

@@ -112,7 +112,7 @@ class Backbone:
         return _network.build(self)
 
     def replace(self, **changes: Any) -> Backbone:
-        """Copy that preprocesses differently, e.g. ``replace(size=320)`` or ``replace(fit="squash")``."""
+        """Copy that preprocesses differently, e.g. ``replace(size=320)`` or ``replace(crop_mode="squash")``."""
         return dataclasses.replace(self, preprocessing=self.preprocessing.replace(**changes))
 
     def with_weights(self, weights: Weights) -> Backbone:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from topwork.errors import BackboneError
 
-Fit = Literal["crop", "squash", "pad"]
+CropMode = Literal["crop", "squash", "pad"]
 Interpolation = Literal["area", "bilinear", "bicubic"]
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -25,7 +25,7 @@ class Preprocessing:
 
     Attributes:
         size: Side of the square in pixels.
-        fit: ``crop`` takes the centre square; ``squash`` the whole image, changing its aspect ratio; ``pad`` the
+        crop_mode: ``crop`` takes the centre square; ``squash`` the whole image, changing its aspect ratio; ``pad`` the
             whole image on a square of the network's mean colour.
         crop: Side of the centre square over the image's shorter side; used by ``crop`` alone.
         interpolation: ``area`` averages the pixels that fall into one (and is bilinear when it enlarges); it is
@@ -35,7 +35,7 @@ class Preprocessing:
     """
 
     size: int = 224
-    fit: Fit = "crop"
+    crop_mode: CropMode = "crop"
     crop: float = 0.875
     interpolation: Interpolation = "area"
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
@@ -50,7 +50,8 @@ class Preprocessing:
         checks = {
             f"size must be a whole number between 16 and 4096 pixels, not {self.size!r}": isinstance(self.size, int)
             and 16 <= self.size <= 4096,
-            f"fit must be crop, squash or pad, not {self.fit!r}": self.fit in ("crop", "squash", "pad"),
+            f"crop_mode must be crop, squash or pad, not {self.crop_mode!r}": self.crop_mode
+            in ("crop", "squash", "pad"),
             f"crop must be above 0 and at most 1, not {self.crop!r}": 0 < self.crop <= 1,
             f"interpolation must be area, bilinear or bicubic, not {self.interpolation!r}": self.interpolation
             in ("area", "bilinear", "bicubic"),
@@ -65,7 +66,7 @@ class Preprocessing:
     @property
     def min_side(self) -> int:
         """Shorter side in pixels below which a decoded image would have to be enlarged again."""
-        return int(np.ceil(self.size / self.crop)) if self.fit == "crop" else self.size
+        return int(np.ceil(self.size / self.crop)) if self.crop_mode == "crop" else self.size
 
     def __call__(self, image: UInt8Array) -> UInt8Array:
         """Resize one image.
@@ -78,7 +79,7 @@ class Preprocessing:
         """
         seen, (left, top, right, bottom) = self._view(*image.shape[:2])
         resized = self._resized(image, seen, (right - left, bottom - top))
-        if self.fit != "pad":
+        if self.crop_mode != "pad":
             return resized
         canvas = np.empty((self.size, self.size, 3), np.uint8)
         canvas[:] = np.round(np.array(self.mean) * 255).astype(np.uint8)
@@ -118,12 +119,12 @@ class Preprocessing:
 
     def _view(self, height: int, width: int) -> tuple[tuple[float, float, float, float], tuple[int, int, int, int]]:
         """What of an image is seen, and where in the square that lies: left, top, right and bottom each."""
-        if self.fit == "crop":
+        if self.crop_mode == "crop":
             side = min(height, width) * self.crop
             left, top = (width - side) / 2, (height - side) / 2
             return (left, top, left + side, top + side), (0, 0, self.size, self.size)
         whole = (0.0, 0.0, float(width), float(height))
-        if self.fit == "squash":
+        if self.crop_mode == "squash":
             return whole, (0, 0, self.size, self.size)
         scale = self.size / max(height, width)
         across, down = max(1, round(width * scale)), max(1, round(height * scale))

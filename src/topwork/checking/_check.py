@@ -14,12 +14,12 @@ from topwork.checking._columns import Embedding
 from topwork.checking._files import file_findings
 from topwork.checking._finding import Finding
 from topwork.checking._labels import class_findings, label_findings
-from topwork.checking._leaks import twin_findings
+from topwork.checking._leaks import duplicate_findings
+from topwork.checking._near_duplicates import NearDuplicates, find_near_duplicates
 from topwork.checking._pictures import picture_findings
 from topwork.checking._probe import ask_probe
 from topwork.checking._shortcuts import shortcut_findings
 from topwork.checking._survey import Survey, survey
-from topwork.checking._twins import Twins, find_twins
 from topwork.data import ImageDataset, LeftOut
 from topwork.features import FeatureTable, Progress, extract
 
@@ -45,7 +45,7 @@ def check(
     ``fit`` then finds in the cache. Nothing on disk is touched but that cache.
 
     Args:
-        dataset: The images, in parts or not.
+        dataset: The images, in splits or not.
         backbone: Whose features. When None, the default one, looking at the whole of square images and at the centre
             of others, as the probe does to begin with.
         outputs: Which features; all stages when None, since those are what the probe asks for. The last one must be
@@ -72,7 +72,7 @@ def check(
         usable = dataset.select(seen.usable)
         table = extract(usable, chosen, outputs=names, engine=engine, cache=cache, progress=steps.extracted)
         seen, rows = _matched(seen, table)
-    twins = find_twins(seen, Embedding(table, rows) if table is not None else None)
+    twins = find_near_duplicates(seen, Embedding(table, rows) if table is not None else None)
     findings = _in_order(_findings(seen, chosen, table, rows, twins, seed))
     return Checkup(dataset, findings, table, twins.clusters, seen.refused, twins.exact, seen.keys)
 
@@ -84,15 +84,15 @@ def vet(dataset: ImageDataset, *, progress: Progress | None = None) -> Checkup:
     those whose hashes all but agree; ``check`` finds more of them.
 
     Args:
-        dataset: The images, in parts or not.
+        dataset: The images, in splits or not.
         progress: Called with (images done, images in all).
     """
     seen = survey(dataset, (lambda done: progress(done, len(dataset))) if progress else (lambda done: None))
-    twins = find_twins(seen, None)
+    twins = find_near_duplicates(seen, None)
     usable = seen.usable
     found = [
         *file_findings(seen),
-        *twin_findings(dataset, twins, int(usable.sum())),
+        *duplicate_findings(dataset, twins, int(usable.sum())),
         *class_findings(dataset, usable),
     ]
     return Checkup(dataset, _in_order(found), None, twins.clusters, seen.refused, twins.exact, seen.keys)
@@ -103,11 +103,11 @@ def _in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def _findings(
-    seen: Survey, backbone: Backbone, table: FeatureTable | None, rows: Rows, twins: Twins, seed: int
+    seen: Survey, backbone: Backbone, table: FeatureTable | None, rows: Rows, twins: NearDuplicates, seed: int
 ) -> Iterator[Finding]:
     dataset, usable = seen.dataset, seen.usable
     yield from file_findings(seen)
-    yield from twin_findings(dataset, twins, int(usable.sum()))
+    yield from duplicate_findings(dataset, twins, int(usable.sum()))
     yield from class_findings(dataset, usable)
     yield from shortcut_findings(seen, np.flatnonzero(usable & _one_of_each(len(dataset), twins)), seed=seed)
     yield from picture_findings(seen, backbone.preprocessing)
@@ -116,14 +116,14 @@ def _findings(
         yield from label_findings(table.dataset, ask_probe(table, places, seed=seed))
 
 
-def _one_of_each(count: int, twins: Twins) -> npt.NDArray[np.bool_]:
+def _one_of_each(count: int, twins: NearDuplicates) -> npt.NDArray[np.bool_]:
     """(N,), without all but the first of exact copies: an image that trains must not judge its own copy."""
     kept = np.ones(count, dtype=bool)
     kept[[row for rows in twins.exact for row in rows[1:]]] = False
     return kept
 
 
-def _in_conflict(dataset: ImageDataset, twins: Twins) -> npt.NDArray[np.bool_]:
+def _in_conflict(dataset: ImageDataset, twins: NearDuplicates) -> npt.NDArray[np.bool_]:
     """(N,), copies under several labels: told as conflicts, and nothing for a probe to learn from."""
     conflict = np.zeros(len(dataset), dtype=bool)
     for rows in twins.exact:
@@ -137,7 +137,7 @@ def _default_backbone(seen: Survey) -> Backbone:
     facts = seen.facts[seen.usable]
     longer, shorter = np.maximum(facts["height"], facts["width"]), np.minimum(facts["height"], facts["width"])
     square = len(facts) > 0 and float(np.median(longer / np.maximum(shorter, 1))) <= _SQUARE
-    return backbone.replace(fit="squash") if square else backbone
+    return backbone.replace(crop_mode="squash") if square else backbone
 
 
 def _matched(seen: Survey, table: FeatureTable) -> tuple[Survey, Rows]:

@@ -53,7 +53,7 @@ class Checkup:
 
         Out go images that cannot be decoded; all copies of a picture that stands under two labels, since which of
         them is right cannot be known here; and of other copies all but one. The one that stays is in ``test``
-        before ``val`` before ``train``, so that a held-out part keeps its images and its figures can be compared with
+        before ``val`` before ``train``, so that a held-out split keeps its images and its figures can be compared with
         earlier ones, and comes first in the data set among those. Everything else stays: a suspicion is for a person
         to judge.
         """
@@ -63,12 +63,12 @@ class Checkup:
         return replace(self.dataset.select(kept), left_out=self.dataset.left_out + left_out)
 
     def _superfluous(self) -> Iterator[tuple[int, str]]:
-        labels, parts = self.dataset.labels, self.dataset.parts.tolist()
+        labels, splits = self.dataset.labels, self.dataset.splits.tolist()
         for rows in self.exact:
             if len({int(labels[row]) for row in rows}) > 1:
                 yield from ((row, "the same picture stands under another label") for row in rows)
                 continue
-            stays = min(rows, key=lambda row: (_KEPT_FIRST.index(parts[row]), row))
+            stays = min(rows, key=lambda row: (_KEPT_FIRST.index(splits[row]), row))
             yield from ((row, f"a copy of {self.dataset.paths[stays]}") for row in rows if row != stays)
 
     def to_dict(self) -> dict[str, Any]:

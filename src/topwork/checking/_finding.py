@@ -11,7 +11,7 @@ Severity = Literal["note", "warning", "blocks"]
 MOST_CASES = 1_000
 """Cases that a finding keeps, the worst first; its ``count`` counts all."""
 
-BLOCKING = ("group-in-two-parts", "label-conflicts", "leakage")
+BLOCKING = ("group-in-two-splits", "label-conflicts", "leakage")
 """Names of the findings that may block; ``--allow`` takes these."""
 
 _SEVERITIES = ("note", "warning", "blocks")

@@ -106,20 +106,20 @@ def _pair_case(dataset: ImageDataset, confusion: float, first: int, second: int)
 
 
 def class_findings(dataset: ImageDataset, usable: npt.NDArray[np.bool_]) -> Iterator[Finding]:
-    """Classes with few training images, imbalance, and classes that a held-out part lacks.
+    """Classes with few training images, imbalance, and classes that a held-out split lacks.
 
     Args:
         dataset: N rows.
         usable: (N,), which can be decoded.
     """
-    parts = [name for name in ("train", "val", "test") if (dataset.parts == name).any()]
-    training = usable & (dataset.parts == "train") if "train" in parts else usable
+    splits = [name for name in ("train", "val", "test") if (dataset.splits == name).any()]
+    training = usable & (dataset.splits == "train") if "train" in splits else usable
     counts = np.bincount(dataset.labels[training], minlength=len(dataset.classes))
     yield from _few(dataset, counts)
     yield from _imbalance(dataset, counts)
-    for part in parts:
-        if part != "train":
-            yield from _missing(dataset, usable, part)
+    for split in splits:
+        if split != "train":
+            yield from _missing(dataset, usable, split)
 
 
 def _few(dataset: ImageDataset, counts: npt.NDArray[np.int64]) -> Iterator[Finding]:
@@ -153,16 +153,16 @@ def _imbalance(dataset: ImageDataset, counts: npt.NDArray[np.int64]) -> Iterator
     )
 
 
-def _missing(dataset: ImageDataset, usable: npt.NDArray[np.bool_], part: str) -> Iterator[Finding]:
-    present = np.bincount(dataset.labels[usable & (dataset.parts == part)], minlength=len(dataset.classes)) > 0
+def _missing(dataset: ImageDataset, usable: npt.NDArray[np.bool_], split: str) -> Iterator[Finding]:
+    present = np.bincount(dataset.labels[usable & (dataset.splits == split)], minlength=len(dataset.classes)) > 0
     missing = np.flatnonzero(~present).tolist()
     if missing:
         yield Finding(
-            f"class-missing-in-{part}",
+            f"class-missing-in-{split}",
             "warning",
             len(missing),
-            f"{number(len(missing), 'class', 'classes')} without a usable image in {part}.",
-            f"add images of them to {part}: nothing will be measured for them",
+            f"{number(len(missing), 'class', 'classes')} without a usable image in {split}.",
+            f"add images of them to {split}: nothing will be measured for them",
             ranked(_class_case(dataset, label, "", 0.0) for label in missing),
         )
 

@@ -1,4 +1,4 @@
-"""Findings on twins: copies within a class, across classes (label conflict) and across parts (leakage)."""
+"""Findings on twins: copies within a class, across classes (label conflict) and across splits (leakage)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.checking._finding import MOST_CASES, Case, Finding, number, ranked
+from topwork.checking._near_duplicates import NearDuplicates
 from topwork.checking._rows import of_groups
-from topwork.checking._twins import Twins
 from topwork.data import ImageDataset, printable
 
 LEAKED = 0.01
-"""Share of a held-out part that may have a copy elsewhere. Below it, the accuracy is off by less than one point."""
+"""Share of a held-out split that may have a copy elsewhere. Below it, the accuracy is off by less than one point."""
 
 CONFLICTING = 0.05
 """Share of images that may have a copy in another class. Above it, no classifier can be right on several in a hundred,
@@ -24,10 +24,10 @@ and what is measured is which of two answers the key happens to hold."""
 Group = tuple[int, ...]
 
 
-def twin_findings(dataset: ImageDataset, twins: Twins, usable: int) -> Iterator[Finding]:
+def duplicate_findings(dataset: ImageDataset, twins: NearDuplicates, usable: int) -> Iterator[Finding]:
     """What the copies in a data set do to it.
 
-    Two of these block, and only above a share: exact copies between a held-out part and another one, since the
+    Two of these block, and only above a share: exact copies between a held-out split and another one, since the
     held-out figure then measures memory; and exact copies under two labels. What is nearly the same may be so for
     good reasons (a series of one object), so it warns.
 
@@ -42,12 +42,12 @@ def twin_findings(dataset: ImageDataset, twins: Twins, usable: int) -> Iterator[
     yield from _near_copies(dataset, twins)
     yield from _conflicts(dataset, [rows for rows in exact if _differ(dataset.labels[list(rows)])], usable)
     yield from _near_conflicts(dataset, [rows for rows in near if _differ(dataset.labels[list(rows)])])
-    yield from _leakage(dataset, [rows for rows in exact if _differ(dataset.parts[list(rows)])])
-    yield from _near_leakage(dataset, [rows for rows in near if _differ(dataset.parts[list(rows)])])
+    yield from _leakage(dataset, [rows for rows in exact if _differ(dataset.splits[list(rows)])])
+    yield from _near_leakage(dataset, [rows for rows in near if _differ(dataset.splits[list(rows)])])
     yield from _split_groups(dataset)
 
 
-def _near_groups(twins: Twins) -> list[Group]:
+def _near_groups(twins: NearDuplicates) -> list[Group]:
     """Clusters that hold more than exact copies of one picture."""
     exact = set(twins.exact)
     return [rows for rows in twins.clusters if rows not in exact]
@@ -70,7 +70,7 @@ def _copies(dataset: ImageDataset, exact: list[Group]) -> Iterator[Finding]:
         )
 
 
-def _near_copies(dataset: ImageDataset, twins: Twins) -> Iterator[Finding]:
+def _near_copies(dataset: ImageDataset, twins: NearDuplicates) -> Iterator[Finding]:
     if not len(twins.near):
         return
     order = np.argsort(-twins.similarity, kind="stable")[:MOST_CASES]
@@ -87,7 +87,7 @@ def _near_copies(dataset: ImageDataset, twins: Twins) -> Iterator[Finding]:
         "note",
         len(twins.near),
         f"{number(len(twins.near), 'pair')} of images that show nearly the same picture.",
-        "keep each pair in one part when you split; `topwork fit` does so by itself",
+        "keep each pair in one split when you split; `topwork fit` does so by itself",
         ranked(cases),
     )
 
@@ -132,9 +132,9 @@ def _leakage(dataset: ImageDataset, groups: list[Group]) -> Iterator[Finding]:
         "leakage",
         "blocks" if worst > LEAKED else "warning",
         leaked,
-        f"{number(leaked, 'held-out image')} with an exact copy in another part: {worst:.1%} of the worse part.",
-        "leave the copies out of the training part: figures on images that were trained on are worth nothing",
-        of_groups(dataset, groups, lambda rows: f"in {_parts(dataset, rows)}"),
+        f"{number(leaked, 'held-out image')} with an exact copy in another split: {worst:.1%} of the worse split.",
+        "leave the copies out of the training split: figures on images that were trained on are worth nothing",
+        of_groups(dataset, groups, lambda rows: f"in {_splits(dataset, rows)}"),
     )
 
 
@@ -145,38 +145,38 @@ def _near_leakage(dataset: ImageDataset, groups: list[Group]) -> Iterator[Findin
             "near-leakage",
             "warning",
             leaked,
-            f"{number(leaked, 'held-out image')} show nearly the same picture as one in another part: "
-            f"{worst:.1%} of the worse part.",
-            "keep series of one object in one part",
-            of_groups(dataset, groups, lambda rows: f"in {_parts(dataset, rows)}"),
+            f"{number(leaked, 'held-out image')} show nearly the same picture as one in another split: "
+            f"{worst:.1%} of the worse split.",
+            "keep series of one object in one split",
+            of_groups(dataset, groups, lambda rows: f"in {_splits(dataset, rows)}"),
         )
 
 
 def _held_out(dataset: ImageDataset, groups: list[Group]) -> tuple[int, float]:
-    """Images of ``val`` and ``test`` in these groups, and the largest share of either part that they are."""
-    parts = dataset.parts[[row for rows in groups for row in rows]]
-    counts = {name: int((parts == name).sum()) for name in ("val", "test")}
-    shares = [count / max(int((dataset.parts == name).sum()), 1) for name, count in counts.items()]
+    """Images of ``val`` and ``test`` in these groups, and the largest share of either split that they are."""
+    splits = dataset.splits[[row for rows in groups for row in rows]]
+    counts = {name: int((splits == name).sum()) for name in ("val", "test")}
+    shares = [count / max(int((dataset.splits == name).sum()), 1) for name, count in counts.items()]
     return max(sum(counts.values()), 1), max(shares)
 
 
-def _parts(dataset: ImageDataset, rows: Iterable[int]) -> str:
-    return " and ".join(sorted({str(dataset.parts[row]) or "no part" for row in rows}))
+def _splits(dataset: ImageDataset, rows: Iterable[int]) -> str:
+    return " and ".join(sorted({str(dataset.splits[row]) or "no split" for row in rows}))
 
 
 def _split_groups(dataset: ImageDataset) -> Iterator[Finding]:
-    """A group in two parts. The reader refuses this; a data set made in memory may still have it."""
-    parts: dict[str, set[str]] = defaultdict(set)
-    for group, part in zip(dataset.groups, dataset.parts.tolist(), strict=False):
+    """A group in two splits. The reader refuses this; a data set made in memory may still have it."""
+    splits: dict[str, set[str]] = defaultdict(set)
+    for group, split in zip(dataset.groups, dataset.splits.tolist(), strict=False):
         if group:
-            parts[group].add(part)
-    torn = sorted(group for group, found in parts.items() if len(found) > 1)
+            splits[group].add(split)
+    torn = sorted(group for group, found in splits.items() if len(found) > 1)
     if torn:
         yield Finding(
-            "group-in-two-parts",
+            "group-in-two-splits",
             "blocks",
             len(torn),
-            f"{number(len(torn), 'group')} in more than one part.",
-            "keep all images of one group in one part",
-            ranked(Case((), f"group '{printable(g)}' is in {' and '.join(sorted(parts[g]))}") for g in torn),
+            f"{number(len(torn), 'group')} in more than one split.",
+            "keep all images of one group in one split",
+            ranked(Case((), f"group '{printable(g)}' is in {' and '.join(sorted(splits[g]))}") for g in torn),
         )

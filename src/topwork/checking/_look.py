@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.checking._format import compression, format_of, frames, true_size
-from topwork.checking._hash import image_hash
+from topwork.checking._perceptual_hash import image_hash
 from topwork.checking._source import Content
 from topwork.data import decode
 

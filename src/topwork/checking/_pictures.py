@@ -160,7 +160,7 @@ def _blur(survey: Survey, usable: Rows) -> _Limit:
 
 def _cropped(survey: Survey, preprocessing: Preprocessing, usable: Rows) -> Iterator[Finding]:
     """What the network's centre crop would not show; says nothing where the whole image is used."""
-    if preprocessing.fit != "crop" or not len(usable):
+    if preprocessing.crop_mode != "crop" or not len(usable):
         return
     height, width = survey.facts["height"].astype(np.float64), survey.facts["width"].astype(np.float64)
     seen = (np.minimum(height, width) * preprocessing.crop) ** 2
@@ -174,7 +174,7 @@ def _cropped(survey: Survey, preprocessing: Preprocessing, usable: Rows) -> Iter
             len(rows),
             f"{share(len(rows), len(usable))} would lose more than {CROPPED:.0%} of their area to the centre crop; "
             f"half of all lose more than {typical:.0%}.",
-            "leave `--fit auto` on, which measures whether the whole image does better",
+            "leave `--crop-mode auto` on, which measures whether the whole image does better",
             worst(survey.dataset, rows, lost[rows], lambda row: f"{lost[row]:.0%} of the area is cut away"),
         )
 

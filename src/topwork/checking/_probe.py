@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.checking._columns import scattered
-from topwork.checking._noise import Noise, fit_noise
+from topwork.checking._label_noise import Noise, fit_noise
 from topwork.features import FeatureTable
 from topwork.heads import LinearFit, equal_blocks, fit_linear, row_losses
 

@@ -12,10 +12,10 @@ from topwork.cli._choices import (
     CacheOption,
     ClassWeightName,
     ClassWeightOption,
+    CropModeName,
+    CropModeOption,
     EngineKind,
     EngineOption,
-    FitName,
-    FitOption,
     HeldOutOption,
     OrientName,
     SeedOption,
@@ -38,7 +38,7 @@ def advise(
         str, typer.Option(help="A name that `topwork models` or timm knows; or several with commas.")
     ] = "lite0",
     budget: Annotated[str, typer.Option(help="Time for all of it, such as 90s or 5m.")] = "5m",
-    fit: FitOption = FitName.auto,
+    crop_mode: CropModeOption = CropModeName.auto,
     class_weight: ClassWeightOption = ClassWeightName.auto,
     augment: Annotated[AugmentName, typer.Option(help="What fine-tuning does to an image.")] = AugmentName.auto,
     orient: Annotated[OrientName, typer.Option(help="How fine-tuning turns images.")] = OrientName.auto,
@@ -56,7 +56,7 @@ def advise(
     from topwork.strategies import FinetuneOptions, ProbeOptions, default_config
 
     probe = ProbeOptions(
-        fit=fit.value,
+        crop_mode=crop_mode.value,
         class_weight=class_weight.value,
         engine=engine_named(engine),
         cache=cache,

@@ -23,7 +23,7 @@ class StrategyName(StrEnum):
     zero_shot = "zero-shot"
 
 
-class FitName(StrEnum):
+class CropModeName(StrEnum):
     """Ways to bring an image into the network's square."""
 
     auto = "auto"
@@ -83,7 +83,7 @@ class EngineKind(StrEnum):
     torch_cuda = "torch-cuda"
 
 
-FitOption = Annotated[FitName, typer.Option("--fit", help="How an image fits into the square.")]
+CropModeOption = Annotated[CropModeName, typer.Option("--crop-mode", help="How an image fits into the square.")]
 ClassWeightOption = Annotated[ClassWeightName, typer.Option(help="Whether rare classes weigh more.")]
 EngineOption = Annotated[EngineKind, typer.Option(help="What runs the network.")]
 HeldOutOption = Annotated[float, typer.Option(help="Share held out where DATA has no test/ or val/.", min=0, max=0.9)]

@@ -28,8 +28,8 @@ def demo(
     model.require_free(out)
     folder = fitting.sample_folder()
     halves = split(read(folder), test=0.5)
-    unseen = split(halves.part("test"), test=_TEST / _TRAIN).part("test")
-    dataset = halves.select([*(halves.parts == "train").nonzero()[0], *_rows(halves.paths, unseen.paths)])
+    unseen = split(halves.split("test"), test=_TEST / _TRAIN).split("test")
+    dataset = halves.select([*(halves.splits == "train").nonzero()[0], *_rows(halves.paths, unseen.paths)])
     console.note(f"The sample: pictures of woven textile in three classes, in {folder}")
     console.note(
         f"{_TRAIN} of them train the model, {_TEST} others measure it, and {_TEST} are left out to save time. "

@@ -14,7 +14,7 @@ from topwork.cli._text import percent, printable
 
 if TYPE_CHECKING:
     from topwork.data import ImageDataset, LeftOut
-    from topwork.evaluate import Comparison, Estimate, Evaluation, Kept, Shift
+    from topwork.metrics import Comparison, Estimate, Evaluation, Kept, Shift
     from topwork.model import Evaluated, Model
 
 _CLASSES = 30  # rows of a per-class table on the terminal; --json has them all
@@ -94,7 +94,7 @@ def _compare(
 
 def _fields(found: Evaluated) -> dict[str, Any]:
     return {
-        "part": found.part,
+        "split": found.split,
         "seen_in_training": found.seen_in_training,
         "trained": found.trained,
         "caveats": flattered(found),
@@ -133,7 +133,7 @@ def evaluated(found: Evaluated) -> str:
         (printable(report.name), str(report.support), percent(report.precision), percent(report.recall))
         for report in evaluation.per_class[:_CLASSES]
     ]
-    where = f" on {evaluation.n} images" + (f" ({found.part})" if found.part else "")
+    where = f" on {evaluation.n} images" + (f" ({found.split})" if found.split else "")
     lines = [
         *flattered(found),
         *(f"{name.ljust(18)}{text}{where if name == 'Accuracy' else ''}" for name, text in _figures(evaluation)),

@@ -302,7 +302,7 @@ def _of_data(console: Console, subject: Subject, model: Model | None, asked: _As
 
     dataset = read(asked.data or "")
     if asked.what in (WhatName.channels, WhatName.space):
-        dataset = dataset.part("train") if (dataset.parts == "train").any() else dataset
+        dataset = dataset.split("train") if (dataset.splits == "train").any() else dataset
         bar = console.step("features")
         if asked.what == WhatName.channels:
             channels = asked.channel or None
@@ -317,8 +317,8 @@ def _of_data(console: Console, subject: Subject, model: Model | None, asked: _As
             cache=asked.cache,
             progress=bar,
         )
-    if dataset.held_out_part:
-        dataset = dataset.part(dataset.held_out_part)
+    if dataset.held_out_split:
+        dataset = dataset.split(dataset.held_out_split)
     elif model is not None:
         dataset = unseen(console, model, dataset)
     images, labels = explain.labelled_squares(subject, dataset, asked.most, seed=asked.seed)

@@ -16,10 +16,10 @@ from topwork.cli._choices import (
     CacheOption,
     ClassWeightName,
     ClassWeightOption,
+    CropModeName,
+    CropModeOption,
     EngineKind,
     EngineOption,
-    FitName,
-    FitOption,
     HeadName,
     HeldOutOption,
     OrientName,
@@ -70,7 +70,7 @@ def fit(
     ] = None,
     stages: Annotated[str, typer.Option(help="auto, last, all, or names of stages with commas.")] = "auto",
     pooling: Annotated[PoolingName, typer.Option(help="How a stage's map is pooled.")] = PoolingName.both,
-    fit: FitOption = FitName.auto,
+    crop_mode: CropModeOption = CropModeName.auto,
     head: Annotated[HeadName, typer.Option(help="What is trained on the features.")] = HeadName.linear,
     class_weight: ClassWeightOption = ClassWeightName.auto,
     unfreeze: Annotated[
@@ -145,7 +145,7 @@ def fit(
         raise typer.BadParameter(f"several processes train --strategy finetune together, not {strategy.value}")
     model.require_free(out)
     common: Any = {
-        "fit": fit.value,
+        "crop_mode": crop_mode.value,
         "engine": engine_named(engine),
         "cache": cache,
         "seed": seed,

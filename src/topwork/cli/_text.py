@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from topwork.backbones import Backbone, CatalogueRow
     from topwork.checking import Case, Checkup
     from topwork.doctor import Health
-    from topwork.evaluate import Estimate
+    from topwork.metrics import Estimate
     from topwork.model import Model, ModelRecord, Prediction, TrialRecord, WordsRecord
     from topwork.strategies import OwnAnswer
 
@@ -52,7 +52,7 @@ def _choices(record: ModelRecord) -> list[str]:
     questions = (
         ("rung", "Of the ladder's rungs"),
         ("backbone", "By cross-validation the backbone is"),
-        ("fit", "By cross-validation the image is taken by"),
+        ("crop_mode", "By cross-validation the image is taken by"),
         ("stages", "By cross-validation the head reads"),
         ("blend", "By cross-validation what answers is"),
         ("orient", "A probe learns best from training images that are turned:"),
@@ -103,7 +103,7 @@ def _quality(model: Model) -> list[str]:
         score = record.cross_validation.get("accuracy")
         return ["No images were held out" + (f"; accuracy by cross-validation {score:.1%}" if score else "")]
     return [
-        f"Accuracy on {metrics.n} held-out images ({record.data.held_out_part}): {percent(metrics.accuracy)}",
+        f"Accuracy on {metrics.n} held-out images ({record.data.held_out_split}): {percent(metrics.accuracy)}",
         f"Macro-F1 {percent(metrics.macro_f1)}, log loss {metrics.log_loss.value:.3f}, "
         f"calibration error {metrics.ece.value:.1%}",
         *_sure(record),

@@ -2,7 +2,7 @@
 
 One natural pass: :func:`read` lists a folder, a manifest, tar shards or a Hugging Face data set into an
 :class:`ImageDataset` without opening an image (:func:`from_arrays` does so for pixels), :func:`split` gives each row
-its part, ``dataset.source(row)`` says where a row's image lies, and :func:`decode` turns that into pixels. Needs
+its split, ``dataset.source(row)`` says where a row's image lies, and :func:`decode` turns that into pixels. Needs
 numpy, simplejpeg and Pillow; Parquet and Hugging Face data need an extra each.
 """
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from topwork.data._assemble import assembled
 from topwork.data._dataset import ImageDataset
-from topwork.data._listing import PART_NAMES, Listing, label_fault
+from topwork.data._listing import SPLIT_NAMES, Listing, label_fault
 from topwork.data._names import nearest, printable, quoted
 from topwork.data._source import Pixels
 from topwork.errors import DataError, ImageError
@@ -43,7 +43,7 @@ def from_arrays(
     labels: npt.ArrayLike,
     *,
     classes: Sequence[str] | None = None,
-    parts: Sequence[str] | None = None,
+    splits: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
 ) -> ImageDataset:
     """Make a data set of pixels; the array is not copied, so it may be one of ``np.load(…, mmap_mode="r")``.
@@ -56,11 +56,11 @@ def from_arrays(
             given and class names by their digits where not.
         classes: C class names in order. One class with images is then enough, so that a saved model can be
             evaluated on it; to train on, two are needed all the same.
-        parts: N names, ``"train"``, ``"val"`` or ``"test"``; none where None.
+        splits: N names, ``"train"``, ``"val"`` or ``"test"``; none where None.
         groups: N names of groups whose rows stay together; ``""`` is none.
 
     Raises:
-        DataError: Another type or shape, lengths that differ, a label or a part that is not known, one class.
+        DataError: Another type or shape, lengths that differ, a label or a split that is not known, one class.
 
     Example:
         >>> images = np.zeros((4, 8, 8, 3), np.uint8)
@@ -70,16 +70,16 @@ def from_arrays(
     pixels = _checked_images(images)
     names, order = _label_names(np.asarray(labels), classes)
     listing = Listing(Path("<arrays>"), order=order, store=ArrayStore(pixels))
-    lengths = {len(names), *(len(column) for column in (parts, groups) if column is not None)}
+    lengths = {len(names), *(len(column) for column in (splits, groups) if column is not None)}
     if lengths != {len(pixels)}:
-        raise DataError(f"{len(pixels)} images, but {sorted(lengths)} labels, parts or groups")
+        raise DataError(f"{len(pixels)} images, but {sorted(lengths)} labels, splits or groups")
     for row, name in enumerate(names):
-        part = _part(parts[row]) if parts is not None else ""
-        listing.add_row(str(row), name, part, str(groups[row]) if groups is not None else "")
-        listing.add_class(name, part)
-    for part in listing.found if classes is not None else ():
-        listing.found[part].update(classes or ())
-    trainable = len({name for name, part in zip(names, listing.parts, strict=True) if part in ("", "train")}) > 1
+        split = _split_name(splits[row]) if splits is not None else ""
+        listing.add_row(str(row), name, split, str(groups[row]) if groups is not None else "")
+        listing.add_class(name, split)
+    for split in listing.found if classes is not None else ():
+        listing.found[split].update(classes or ())
+    trainable = len({name for name, split in zip(names, listing.splits, strict=True) if split in ("", "train")}) > 1
     return assembled(listing, None if classes is None or trainable else classes)
 
 
@@ -117,7 +117,7 @@ def _label_names(labels: npt.NDArray[Any], classes: Sequence[str] | None) -> tup
     return names, known
 
 
-def _part(name: str) -> str:
-    if name.casefold() not in PART_NAMES:
-        raise DataError(f"part '{printable(name)}'; nearest: {nearest(name, PART_NAMES)}")
-    return PART_NAMES[name.casefold()]
+def _split_name(name: str) -> str:
+    if name.casefold() not in SPLIT_NAMES:
+        raise DataError(f"split '{printable(name)}'; nearest: {nearest(name, SPLIT_NAMES)}")
+    return SPLIT_NAMES[name.casefold()]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from topwork.data._dataset import ImageDataset, LeftOut, as_parts
+from topwork.data._dataset import ImageDataset, LeftOut, as_splits
 from topwork.data._listing import Listing
 from topwork.data._names import nearest, printable, quoted
 from topwork.data._notes import evaluation_notes, training_notes
@@ -34,7 +34,7 @@ def assembled(listing: Listing, classes: Sequence[str] | None = None) -> ImageDa
         paths=tuple(listing.paths),
         labels=labels,
         classes=names,
-        parts=as_parts(listing.parts),
+        splits=as_splits(listing.splits),
         left_out=tuple(sorted(listing.left_out, key=lambda item: item.path)),
         ignored=listing.ignored,
         notes=_notes(listing, labels, names, saved=classes is not None),
@@ -48,16 +48,16 @@ def assembled(listing: Listing, classes: Sequence[str] | None = None) -> ImageDa
 
 
 def _training_classes(listing: Listing) -> tuple[str, ...]:
-    """Take the classes of the training part only: a part that is held out never adds one."""
+    """Take the classes of the training split only: a split that is held out never adds one."""
     root = printable(str(listing.root))
-    names = listing.found.get(listing.training_part, set())
+    names = listing.found.get(listing.training_split, set())
     if not names:
-        hint = _left_out_hint(listing.left_out) or "where there are parts, one must be 'train'"
+        hint = _left_out_hint(listing.left_out) or "where there are splits, one must be 'train'"
         raise DataError(f"no training rows in {root}", hint=hint)
-    for part, found in listing.found.items():
+    for split, found in listing.found.items():
         if extra := sorted(found - names):
             raise DataError(
-                f"class {quoted(extra[:3])} is in {part} but not in train in {root}; "
+                f"class {quoted(extra[:3])} is in {split} but not in train in {root}; "
                 f"nearest: {nearest(extra[0], names)}",
                 hint="a model can only know classes it was trained on: rename it, or add training images",
             )
@@ -86,9 +86,9 @@ def _check_images(dataset: ImageDataset, listing: Listing, *, saved: bool) -> No
         raise DataError(f"no usable image in {root}", hint=hint)
     if saved:
         return
-    training = dataset.select(dataset.parts == listing.training_part).counts()
+    training = dataset.select(dataset.splits == listing.training_split).counts()
     if not training.any():
-        raise DataError(f"no usable image in the training part of {root}", hint=hint)
+        raise DataError(f"no usable image in the training split of {root}", hint=hint)
     if np.count_nonzero(training) < 2:
         only = dataset.classes[int(np.argmax(training))]
         raise DataError(f"only class '{printable(only)}' has training images in {root}", hint=hint)
@@ -101,20 +101,20 @@ def _left_out_hint(left_out: Sequence[LeftOut]) -> str:
 
 
 def _check_groups(dataset: ImageDataset) -> None:
-    """Refuse a group in two parts: the held-out images would be ones the model has all but seen."""
+    """Refuse a group in two splits: the held-out images would be ones the model has all but seen."""
     if not dataset.groups:
         return
-    part_of: dict[str, str] = {}
-    for group, part in zip(dataset.groups, dataset.parts.tolist(), strict=True):
-        if group and part_of.setdefault(group, part) != part:
+    split_of: dict[str, str] = {}
+    for group, split in zip(dataset.groups, dataset.splits.tolist(), strict=True):
+        if group and split_of.setdefault(group, split) != split:
             raise DataError(
-                f"group '{printable(group)}' is in both {part_of[group]} and {part}",
-                hint="keep all images of one group in one part",
+                f"group '{printable(group)}' is in both {split_of[group]} and {split}",
+                hint="keep all images of one group in one split",
             )
 
 
 def _notes(listing: Listing, labels: Labels, names: tuple[str, ...], *, saved: bool) -> tuple[str, ...]:
     if not saved:
-        labels = labels[as_parts(listing.parts) == listing.training_part]
+        labels = labels[as_splits(listing.splits) == listing.training_split]
     counts: list[int] = np.bincount(labels, minlength=len(names)).tolist()
     return evaluation_notes(names, counts) if saved else training_notes(names, counts)

@@ -22,7 +22,7 @@ def list_csv(manifest: Path) -> Listing:
     who names a file in a manifest means it.
 
     Raises:
-        DataError: A wrong header, a row that is short, blank or of another part than it says elsewhere, a
+        DataError: A wrong header, a row that is short, blank or of another split than it says elsewhere, a
             path that is absolute or leaves the folder. Names the line.
     """
     rows = ManifestRows(manifest)

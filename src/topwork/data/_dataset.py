@@ -1,4 +1,4 @@
-"""The data set as a value: which images, which class, which part, and what was left out."""
+"""The data set as a value: which images, which class, which split, and what was left out."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from topwork.data._names import nearest, printable, quoted
 from topwork.data._source import Source, Store
 from topwork.errors import DataError
 
-PARTS = ("", "train", "val", "test")
-"""What ``ImageDataset.parts`` may hold; the empty one says that no parts were given."""
+SPLITS = ("", "train", "val", "test")
+"""What ``ImageDataset.splits`` may hold; the empty one says that no splits were given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class ImageDataset:
             its images; a name that is not UTF-8 is carried the way ``os.fsdecode`` does it.
         labels: Shape ``(N,)``, int32, an index into ``classes``.
         classes: C class names, each once. Order is meaning: a label is a position in this tuple.
-        parts: Shape ``(N,)``, text: ``"train"``, ``"val"``, ``"test"``, or ``""`` where no parts were given.
+        splits: Shape ``(N,)``, text: ``"train"``, ``"val"``, ``"test"``, or ``""`` where no splits were given.
         left_out: Files and folders that were found and are not used.
         ignored: How many hidden and system entries (``.DS_Store``, ``Thumbs.db``, ``__MACOSX``) were passed
             over.
@@ -56,14 +56,14 @@ class ImageDataset:
         keys: Shape ``(N,)``, int64, each row's place in ``store``; empty without one.
 
     Raises:
-        DataError: Lengths differ, a label is out of range, a class name comes twice, a part is unknown.
+        DataError: Lengths differ, a label is out of range, a class name comes twice, a split is unknown.
     """
 
     root: Path
     paths: tuple[str, ...]
     labels: npt.NDArray[np.int32]
     classes: tuple[str, ...]
-    parts: npt.NDArray[np.str_]
+    splits: npt.NDArray[np.str_]
     left_out: tuple[LeftOut, ...] = ()
     ignored: int = 0
     notes: tuple[str, ...] = ()
@@ -73,17 +73,17 @@ class ImageDataset:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", _frozen(self.labels, np.int32))
-        object.__setattr__(self, "parts", _frozen(self.parts, "<U5"))
+        object.__setattr__(self, "splits", _frozen(self.splits, "<U5"))
         object.__setattr__(self, "keys", _frozen(self.keys, np.int64))
         self._check_lengths()
         self._check_classes()
-        self._check_parts()
+        self._check_splits()
 
     def _check_lengths(self) -> None:
         rows = len(self.paths)
-        if self.labels.shape != (rows,) or self.parts.shape != (rows,) or len(self.groups) not in (0, rows):
+        if self.labels.shape != (rows,) or self.splits.shape != (rows,) or len(self.groups) not in (0, rows):
             raise DataError(
-                f"{rows} paths, but labels of shape {self.labels.shape}, parts of shape {self.parts.shape} "
+                f"{rows} paths, but labels of shape {self.labels.shape}, splits of shape {self.splits.shape} "
                 f"and {len(self.groups)} groups"
             )
         if self.keys.shape != (rows if self.store is not None else 0,):
@@ -98,13 +98,13 @@ class ImageDataset:
                 f"labels run from {self.labels.min()} to {self.labels.max()}, but there are {len(self.classes)} classes"
             )
 
-    def _check_parts(self) -> None:
+    def _check_splits(self) -> None:
         known = np.zeros(len(self), dtype=bool)
-        for name in PARTS:
-            known |= self.parts == name
+        for name in SPLITS:
+            known |= self.splits == name
         if not known.all():
-            wrong = printable(str(self.parts[int(np.argmin(known))]))
-            raise DataError(f"part '{wrong}' is not one of {quoted(PARTS[1:])}")
+            wrong = printable(str(self.splits[int(np.argmin(known))]))
+            raise DataError(f"split '{wrong}' is not one of {quoted(SPLITS[1:])}")
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -131,20 +131,20 @@ class ImageDataset:
         """Give the images of all rows, each fetched only when it is asked for."""
         return _Sources(self)
 
-    def part(self, name: str) -> ImageDataset:
-        """Take the rows of one part: ``"train"``, ``"val"`` or ``"test"``; there may be none.
+    def split(self, name: str) -> ImageDataset:
+        """Take the rows of one split: ``"train"``, ``"val"`` or ``"test"``; there may be none.
 
         Raises:
-            DataError: There is no such part's name.
+            DataError: There is no such split's name.
         """
-        if name not in PARTS[1:]:
-            raise DataError(f"no part '{printable(name)}'; nearest: {nearest(name, PARTS[1:])}")
-        return self.select(np.flatnonzero(self.parts == name))
+        if name not in SPLITS[1:]:
+            raise DataError(f"no split '{printable(name)}'; nearest: {nearest(name, SPLITS[1:])}")
+        return self.select(np.flatnonzero(self.splits == name))
 
     @property
-    def held_out_part(self) -> str:
-        """The part that measures a model: ``test``, or ``val`` where there is no other; empty where there is none."""
-        return next((name for name in ("test", "val") if (self.parts == name).any()), "")
+    def held_out_split(self) -> str:
+        """The split that measures a model: ``test``, or ``val`` where there is no other; empty where there is none."""
+        return next((name for name in ("test", "val") if (self.splits == name).any()), "")
 
     def select(self, indices: npt.ArrayLike) -> ImageDataset:
         """Take rows by position, in the order given; classes, notes and what was left out stay.
@@ -161,7 +161,7 @@ class ImageDataset:
             self,
             paths=tuple(self.paths[row] for row in rows.tolist()),
             labels=self.labels[rows],
-            parts=self.parts[rows],
+            splits=self.splits[rows],
             groups=tuple(self.groups[row] for row in rows.tolist()) if self.groups else (),
             keys=self.keys if self.store is None else self.keys[rows],
         )
@@ -195,7 +195,7 @@ class ImageDataset:
         return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)
 
     def fingerprint(self) -> str:
-        """SHA-256 over every row's path, class name and part, whatever their order; not over pixels."""
+        """SHA-256 over every row's path, class name and split, whatever their order; not over pixels."""
         digest = hashlib.sha256()
         for row in sorted(self._rows()):
             digest.update(row)
@@ -203,9 +203,9 @@ class ImageDataset:
 
     def _rows(self) -> Iterator[bytes]:
         names = [_counted(name) for name in self.classes]
-        parts: list[str] = self.parts.tolist()
-        for path, label, part in zip(self.paths, self.labels.tolist(), parts, strict=True):
-            yield _counted(path) + names[label] + _counted(part)
+        splits: list[str] = self.splits.tolist()
+        for path, label, split in zip(self.paths, self.labels.tolist(), splits, strict=True):
+            yield _counted(path) + names[label] + _counted(split)
 
 
 class _Sources(Sequence[Source]):
@@ -246,17 +246,17 @@ def _frozen(values: Any, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
 
 
 def _checked(values: Any) -> npt.NDArray[Any]:
-    """Refuse what a cast would bend: fractions as labels, and a part's name cut to five letters."""
+    """Refuse what a cast would bend: fractions as labels, and a split's name cut to five letters."""
     array = np.asarray(values)
     if array.size and array.dtype.kind not in "iuU":
-        raise DataError(f"labels must be integers and parts text, not {array.dtype}")
+        raise DataError(f"labels must be integers and splits text, not {array.dtype}")
     if array.dtype.kind == "U" and array.dtype.itemsize > np.dtype("<U5").itemsize:
         longest = max(array.tolist(), key=len, default="")
         if len(longest) > 5:
-            raise DataError(f"part '{printable(longest)}' is not one of {quoted(PARTS[1:])}")
+            raise DataError(f"split '{printable(longest)}' is not one of {quoted(SPLITS[1:])}")
     return array
 
 
-def as_parts(names: Iterable[str]) -> npt.NDArray[np.str_]:
-    """Make the ``parts`` array from names, right for no names at all too."""
+def as_splits(names: Iterable[str]) -> npt.NDArray[np.str_]:
+    """Make the ``splits`` array from names, right for no names at all too."""
     return np.array(list(names), dtype="<U5")

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from topwork.data._files import readable, refusal, why
-from topwork.data._listing import PART_NAMES, Listing, is_system
+from topwork.data._listing import SPLIT_NAMES, Listing, is_system
 from topwork.data._names import printable, quoted
 from topwork.errors import DataError
 
@@ -23,8 +23,8 @@ _LAYOUT_HINT = "put each class's images in a folder named after it: DATA/cat/1.j
 def list_folder(root: Path, *, saved_classes: Collection[str] | None = None) -> Listing:
     """List a data folder.
 
-    ``train/`` is a part, not a class, when it holds folders; then ``val/`` (or ``valid/``, ``validation/``)
-    and ``test/`` beside it are parts too. With ``saved_classes`` (evaluation), ``val/`` or ``test/`` may
+    ``train/`` is a split, not a class, when it holds folders; then ``val/`` (or ``valid/``, ``validation/``)
+    and ``test/`` beside it are splits too. With ``saved_classes`` (evaluation), ``val/`` or ``test/`` may
     stand alone.
 
     Args:
@@ -32,52 +32,52 @@ def list_folder(root: Path, *, saved_classes: Collection[str] | None = None) -> 
         saved_classes: The class names of a saved model, where there is one.
 
     Raises:
-        DataError: No class folders, a part given twice, or ``val/`` and ``test/`` with nothing to train on.
+        DataError: No class folders, a split given twice, or ``val/`` and ``test/`` with nothing to train on.
     """
     walk = _Walk(root)
     folders, files = walk.scan("")
     for name in files:
         walk.listing.leave_out(name, "not in a class folder")
-    parts = _part_folders(walk, folders, saved_classes)
-    if not parts:
+    splits = _split_folders(walk, folders, saved_classes)
+    if not splits:
         walk.take_classes("", "", folders)
-    for name in folders if parts else ():
-        _take_part(walk, name, parts)
+    for name in folders if splits else ():
+        _take_split(walk, name, splits)
     if not any(walk.listing.found.values()):
         raise DataError(f"no class folders in {printable(str(root))}", hint=_LAYOUT_HINT)
     return walk.listing
 
 
-def _part_folders(walk: _Walk, folders: list[str], saved_classes: Collection[str] | None) -> dict[str, str]:
-    """Map folder name -> part where the folder is laid out in parts; empty where its folders are classes."""
-    parts = {name: PART_NAMES[name.casefold()] for name in folders if name.casefold() in PART_NAMES}
-    only_parts = bool(parts) and len(parts) == len(folders)
-    if "train" in parts.values():
-        train = next(name for name, part in parts.items() if part == "train")
-        if not only_parts and not walk.has_folders(train):
+def _split_folders(walk: _Walk, folders: list[str], saved_classes: Collection[str] | None) -> dict[str, str]:
+    """Map folder name -> split where the folder is laid out in splits; empty where its folders are classes."""
+    splits = {name: SPLIT_NAMES[name.casefold()] for name in folders if name.casefold() in SPLIT_NAMES}
+    only_splits = bool(splits) and len(splits) == len(folders)
+    if "train" in splits.values():
+        train = next(name for name, split in splits.items() if split == "train")
+        if not only_splits and not walk.has_folders(train):
             return {}  # a class that happens to be called "train", beside "car" and "bus"
-    elif not only_parts or (saved_classes is not None and set(parts) <= set(saved_classes)):
+    elif not only_splits or (saved_classes is not None and set(splits) <= set(saved_classes)):
         return {}
     elif saved_classes is None:
         raise DataError(
-            f"{printable(str(walk.root))} has {quoted(sorted(parts))} but no 'train'",
+            f"{printable(str(walk.root))} has {quoted(sorted(splits))} but no 'train'",
             hint="put the training images under train/, or rename the folders if they are classes",
         )
-    if len(set(parts.values())) < len(parts):
-        raise DataError(f"{printable(str(walk.root))} gives one part twice: {quoted(sorted(parts))}")
-    return parts
+    if len(set(splits.values())) < len(splits):
+        raise DataError(f"{printable(str(walk.root))} gives one split twice: {quoted(sorted(splits))}")
+    return splits
 
 
-def _take_part(walk: _Walk, name: str, parts: dict[str, str]) -> None:
-    if name not in parts:
+def _take_split(walk: _Walk, name: str, splits: dict[str, str]) -> None:
+    if name not in splits:
         walk.listing.leave_out(name, "a folder beside 'train' that is not 'val' or 'test'")
         return
     folders, files = walk.scan(name)
     for file in files:
         walk.listing.leave_out(f"{name}/{file}", "not in a class folder")
-    if not folders and parts[name] == "train":
+    if not folders and splits[name] == "train":
         raise DataError(f"no class folders in {printable(str(walk.root / name))}", hint=_LAYOUT_HINT)
-    walk.take_classes(f"{name}/", parts[name], folders)
+    walk.take_classes(f"{name}/", splits[name], folders)
 
 
 class _Walk:
@@ -88,11 +88,11 @@ class _Walk:
         self.listing = Listing(root)
         self._real_root = os.path.realpath(root)
 
-    def take_classes(self, prefix: str, part: str, folders: list[str]) -> None:
+    def take_classes(self, prefix: str, split: str, folders: list[str]) -> None:
         """Take each folder as a class, with the images anywhere below it."""
         for name in folders:
-            self.listing.add_class(name, part)
-            self.listing.add(self._images(prefix + name), name, part)
+            self.listing.add_class(name, split)
+            self.listing.add(self._images(prefix + name), name, split)
 
     def _images(self, folder: str) -> list[str]:
         found: list[str] = []

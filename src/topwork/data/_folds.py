@@ -19,7 +19,7 @@ def k_folds(dataset: ImageDataset, k: int = 5, *, seed: int = 0) -> npt.NDArray[
     row goes where is a pure function of the seed, the paths, the groups and the classes.
 
     Args:
-        dataset: N rows; their parts do not matter.
+        dataset: N rows; their splits do not matter.
         k: How many folds, at least 2.
         seed: Another seed, other folds.
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from topwork._optional import optional
 from topwork.data._files import MAX_FILE_BYTES, refusal, within
-from topwork.data._listing import PART_NAMES, Listing, label_fault
+from topwork.data._listing import SPLIT_NAMES, Listing, label_fault
 from topwork.data._names import printable, quoted
 from topwork.data._source import Source
 from topwork.errors import DataError, ImageError
@@ -145,13 +145,13 @@ def _list(data: Any, root: Path, *, inside: bool) -> Listing:
     listing = Listing(root)
     splits: list[Any] = []
     rows: list[npt.NDArray[np.int64]] = []
-    for name, part, split in _parts(data, listing):
-        columns = _columns(split.features, f"{printable(str(root))}{f', split {printable(name)}' if name else ''}")
+    for name, split, rows_of in _splits(data, listing):
+        columns = _columns(rows_of.features, f"{printable(str(root))}{f', split {printable(name)}' if name else ''}")
         for label in columns.names:
-            listing.add_class(label, part)
-        listing.order = listing.order if listing.order and part != "train" else columns.names
-        rows.append(_list_split(listing, split, columns, name, part, inside=inside))
-        splits.append(split.select_columns([columns.image]).with_format("arrow"))
+            listing.add_class(label, split)
+        listing.order = listing.order if listing.order and split != "train" else columns.names
+        rows.append(_list_split(listing, rows_of, columns, name, split, inside=inside))
+        splits.append(rows_of.select_columns([columns.image]).with_format("arrow"))
     listing.store = RowStore(
         tuple(splits),
         np.repeat(np.arange(len(rows), dtype=np.int32), [len(kept) for kept in rows]),
@@ -161,17 +161,17 @@ def _list(data: Any, root: Path, *, inside: bool) -> Listing:
     return listing
 
 
-def _parts(data: Any, listing: Listing) -> Iterator[tuple[str, str, Any]]:
-    """Give each split's own name, its part, and its rows."""
+def _splits(data: Any, listing: Listing) -> Iterator[tuple[str, str, Any]]:
+    """Give each split's own name, its split, and its rows."""
     if not isinstance(data, Mapping):
         yield "", "", data
         return
-    parts = [PART_NAMES[name.casefold()] for name in data if name.casefold() in PART_NAMES]
-    if len(set(parts)) < len(parts):
-        raise DataError(f"{printable(str(listing.root))} gives one part twice: {quoted(data)}")
+    splits = [SPLIT_NAMES[name.casefold()] for name in data if name.casefold() in SPLIT_NAMES]
+    if len(set(splits)) < len(splits):
+        raise DataError(f"{printable(str(listing.root))} gives one split twice: {quoted(data)}")
     for name, split in data.items():
-        if name.casefold() in PART_NAMES:
-            yield name, PART_NAMES[name.casefold()], split
+        if name.casefold() in SPLIT_NAMES:
+            yield name, SPLIT_NAMES[name.casefold()], split
         else:
             listing.leave_out(name, f"a split of {len(split):,} rows that is not 'train', 'validation' or 'test'")
 
@@ -198,10 +198,10 @@ def _only(found: list[str], what: str, where: str, kinds: Mapping[str, str]) -> 
 
 
 def _list_split(
-    listing: Listing, split: Any, columns: _Columns, name: str, part: str, *, inside: bool
+    listing: Listing, rows_of: Any, columns: _Columns, name: str, split: str, *, inside: bool
 ) -> npt.NDArray[np.int64]:
     """Add the rows of one split, and give their places in it."""
-    cells = list(_cells(split, columns))
+    cells = list(_cells(rows_of, columns))
     names = _row_names(cells, name)
     real_root = os.path.realpath(listing.root)
     kept = []
@@ -213,15 +213,15 @@ def _list_split(
             listing.leave_out(path, fault)
             continue
         kept.append(row)
-        listing.add_row(path, label, part, cell.group)
-        listing.add_class(label, part)
+        listing.add_row(path, label, split, cell.group)
+        listing.add_class(label, split)
     return np.array(kept, np.int64)
 
 
-def _cells(split: Any, columns: _Columns) -> Iterator[_Cell]:
+def _cells(rows_of: Any, columns: _Columns) -> Iterator[_Cell]:
     compute = optional("pyarrow.compute", extra="datasets", what="a Hugging Face data set")
     wanted = [column for column in columns[:3] if column]
-    for table in split.select_columns(wanted).with_format("arrow").iter(batch_size=_BATCH):
+    for table in rows_of.select_columns(wanted).with_format("arrow").iter(batch_size=_BATCH):
         image = table.column(columns.image)
         embedded = compute.is_valid(compute.struct_field(image, "bytes")).to_pylist()
         paths = compute.struct_field(image, "path").to_pylist()

@@ -9,8 +9,8 @@ from pathlib import Path
 from topwork.data._dataset import LeftOut
 from topwork.data._source import Store
 
-PART_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-"""What a folder, a split or a ``split`` cell may be called -> the part it is."""
+SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+"""What a folder, a split or a ``split`` cell may be called -> the split it is."""
 
 _SYSTEM_NAMES = frozenset({"__macosx", "desktop.ini", "ehthumbs.db", "thumbs.db"})
 
@@ -19,7 +19,7 @@ _SYSTEM_NAMES = frozenset({"__macosx", "desktop.ini", "ehthumbs.db", "thumbs.db"
 class Listing:
     """The rows found, as columns (a million rows as objects would take three times the memory).
 
-    ``found`` holds the class names seen in each part, those of empty class folders too. ``order`` is the
+    ``found`` holds the class names seen in each split, those of empty class folders too. ``order`` is the
     classes' order where the data declare one; they are sorted otherwise. ``store`` knows the image of the first
     row as 0, of the second as 1, and so on; without one, the images are files below ``root``.
     """
@@ -27,7 +27,7 @@ class Listing:
     root: Path
     paths: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
-    parts: list[str] = field(default_factory=list)
+    splits: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
     found: dict[str, set[str]] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
@@ -36,26 +36,26 @@ class Listing:
     store: Store | None = None
 
     @property
-    def training_part(self) -> str:
-        """The part that classes are read from: the whole, or ``train`` where there are parts."""
+    def training_split(self) -> str:
+        """The split that classes are read from: the whole, or ``train`` where there are splits."""
         return "train" if any(self.found) else ""
 
-    def add_class(self, label: str, part: str) -> None:
-        """Note that a class was seen in a part, with images or without."""
-        self.found.setdefault(part, set()).add(label)
+    def add_class(self, label: str, split: str) -> None:
+        """Note that a class was seen in a split, with images or without."""
+        self.found.setdefault(split, set()).add(label)
 
-    def add(self, paths: Iterable[str], label: str, part: str) -> None:
-        """Add the images of one class in one part."""
+    def add(self, paths: Iterable[str], label: str, split: str) -> None:
+        """Add the images of one class in one split."""
         before = len(self.paths)
         self.paths.extend(paths)
         self.labels.extend([label] * (len(self.paths) - before))
-        self.parts.extend([part] * (len(self.paths) - before))
+        self.splits.extend([split] * (len(self.paths) - before))
 
-    def add_row(self, path: str, label: str, part: str, group: str) -> None:
+    def add_row(self, path: str, label: str, split: str, group: str) -> None:
         """Add one image; a listing is filled either by this or by :meth:`add`."""
         self.paths.append(path)
         self.labels.append(label)
-        self.parts.append(part)
+        self.splits.append(split)
         self.groups.append(group)
 
     def leave_out(self, path: str, reason: str) -> None:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from topwork.data._files import refusal, within
-from topwork.data._listing import PART_NAMES, Listing, label_fault
+from topwork.data._listing import SPLIT_NAMES, Listing, label_fault
 from topwork.data._names import nearest, printable, quoted
 from topwork.errors import DataError
 
@@ -71,22 +71,22 @@ class ManifestRows:
             DataError: The row cannot be meant as it stands.
         """
         path = inner_path(_local_path(row.path, self._roots, where), where)
-        row = Row(path, row.label, self._part(row.split, where), row.group)
+        row = Row(path, row.label, self._split_name(row.split, where), row.group)
         if fault := label_fault(row.label):
             raise DataError(f"{where}: {fault}")
         self.listing.add_class(row.label, row.split)
         if not self._is_repeat(row, where):
             self._place(row)
 
-    def _part(self, split: str, where: str) -> str:
+    def _split_name(self, split: str, where: str) -> str:
         name = split.strip().casefold()
-        if name and name not in PART_NAMES:
-            raise DataError(f"{where}: split '{printable(split)}'; nearest: {nearest(name, PART_NAMES)}")
+        if name and name not in SPLIT_NAMES:
+            raise DataError(f"{where}: split '{printable(split)}'; nearest: {nearest(name, SPLIT_NAMES)}")
         if self._has_parts is None:
             self._has_parts = bool(name)
         if self._has_parts != bool(name):
             raise DataError(f"{where}: some rows name a split and others do not", hint="fill the column or drop it")
-        return PART_NAMES.get(name, "")
+        return SPLIT_NAMES.get(name, "")
 
     def _is_repeat(self, row: Row, where: str) -> bool:
         first = self._seen.setdefault(row.path, row)

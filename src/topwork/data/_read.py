@@ -41,7 +41,7 @@ def read(data: object, *, classes: Sequence[str] | None = None) -> ImageDataset:
     ``data`` is the path of a folder of class folders, of the same under ``train/`` (with ``val/`` and ``test/`` if
     wanted), of a manifest ``path,label[,split][,group]`` (CSV, JSONL or Parquet), of a WebDataset shard or a folder
     of shards, or of a folder that a Hugging Face data set was saved to; or such a data set itself. For arrays see
-    :func:`from_arrays`. Classes come from the training part, in the order that the data declare and sorted where
+    :func:`from_arrays`. Classes come from the training split, in the order that the data declare and sorted where
     they declare none; a class without images keeps its place. What is found and not used is in ``left_out``, or
     counted in ``ignored``.
 
@@ -53,7 +53,7 @@ def read(data: object, *, classes: Sequence[str] | None = None) -> ImageDataset:
     Raises:
         DataError: Nothing there or nothing that is understood, no class folders, fewer than two classes to train
             on, no training image, a class in ``val`` or ``test`` that is not in ``train`` (or not among
-            ``classes``), a group in two parts, a manifest's path that leaves its folder.
+            ``classes``), a group in two splits, a manifest's path that leaves its folder.
         MissingExtraError: The package that reads this kind is not installed.
     """
     if isinstance(data, str | os.PathLike):

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.data._files import refusal, why
-from topwork.data._listing import PART_NAMES, Listing, is_system
+from topwork.data._listing import SPLIT_NAMES, Listing, is_system
 from topwork.data._names import printable, quoted
 from topwork.data._shard_index import ShardIndex, index_of
 from topwork.data._source import Slice
@@ -56,7 +56,7 @@ def has_shards(folder: Path) -> bool:
     tars, folders = _census(folder)
     if tars or not folders:
         return bool(tars) and not folders
-    if not all(name.casefold() in PART_NAMES for name in folders):
+    if not all(name.casefold() in SPLIT_NAMES for name in folders):
         return False
     return any(tars and not inner for tars, inner in (_census(folder / name) for name in folders))
 
@@ -82,7 +82,7 @@ def _is_shard(name: str) -> bool:
 
 
 def list_tar(path: Path) -> Listing:
-    """List one shard; whatever its name says, its rows are in no part.
+    """List one shard; whatever its name says, its rows are in no split.
 
     Raises:
         DataError: It cannot be read.
@@ -98,18 +98,18 @@ def list_tar(path: Path) -> Listing:
 def list_shards(root: Path) -> Listing:
     """List a folder of shards.
 
-    The part is what the folder is called (``train/0000.tar``), or else a word of the file's name
+    The split is what the folder is called (``train/0000.tar``), or else a word of the file's name
     (``flowers-train-0000.tar``). A shard that cannot be read is left out.
 
     Raises:
-        DataError: Some shards name a part and others do not.
+        DataError: Some shards name a split and others do not.
     """
     shards = _Shards(root)
     for name in shards.scan(""):
         if (root / name).is_dir() and not (root / name).is_symlink():
-            if name.casefold() in PART_NAMES:
+            if name.casefold() in SPLIT_NAMES:
                 for inner in shards.scan(name):
-                    shards.take(f"{name}/{inner}", PART_NAMES[name.casefold()])
+                    shards.take(f"{name}/{inner}", SPLIT_NAMES[name.casefold()])
             else:
                 shards.listing.leave_out(name, "a folder beside shards that is not 'train', 'val' or 'test'")
         else:
@@ -118,7 +118,7 @@ def list_shards(root: Path) -> Listing:
 
 
 def _part_of(name: str) -> str:
-    words = {PART_NAMES[word] for word in re.split(r"[-_.]", name.casefold()) if word in PART_NAMES}
+    words = {SPLIT_NAMES[word] for word in re.split(r"[-_.]", name.casefold()) if word in SPLIT_NAMES}
     return words.pop() if len(words) == 1 else ""
 
 
@@ -131,7 +131,7 @@ class _Shards:
         self._real_root = os.path.realpath(root)
         self._shards: list[tuple[str, tuple[int, int]]] = []
         self._indexes: list[ShardIndex] = []
-        self._by_part: dict[str, str] = {}
+        self._by_split: dict[str, str] = {}
 
     def scan(self, folder: str) -> list[str]:
         """Give the names in a folder, sorted; hidden ones are counted."""
@@ -143,7 +143,7 @@ class _Shards:
         self.listing.ignored += sum(map(is_system, names))
         return [name for name in names if not is_system(name)]
 
-    def take(self, name: str, part: str) -> None:
+    def take(self, name: str, split: str) -> None:
         """Take one shard of a folder, or leave it out with its reason."""
         if is_compressed(name):
             reason = COMPRESSED_HINT
@@ -155,11 +155,11 @@ class _Shards:
             self.listing.leave_out(name, reason)
             return
         try:
-            self.add(name, part)
+            self.add(name, split)
         except ImageError as error:
             self.listing.leave_out(name, error.message)
 
-    def add(self, name: str, part: str) -> None:
+    def add(self, name: str, split: str) -> None:
         """Take one shard.
 
         Raises:
@@ -169,11 +169,11 @@ class _Shards:
         stamp, index = index_of(path)
         self._shards.append((path, stamp))
         self._indexes.append(index)
-        self._by_part.setdefault(part, name)
+        self._by_split.setdefault(split, name)
         for member, label, group in zip(index.names, index.labels, index.groups, strict=True):
-            self.listing.add_row(f"{name}/{member}", label, part, group)
+            self.listing.add_row(f"{name}/{member}", label, split, group)
         for label in set(index.labels):
-            self.listing.add_class(label, part)
+            self.listing.add_class(label, split)
         for member, reason in index.left_out:
             self.listing.leave_out(f"{name}/{member}" if member else name, reason)
         self.listing.ignored += index.ignored
@@ -182,13 +182,13 @@ class _Shards:
         """Close the listing.
 
         Raises:
-            DataError: Some shards name a part and others do not.
+            DataError: Some shards name a split and others do not.
         """
-        if "" in self._by_part and len(self._by_part) > 1:
-            without = self._by_part.pop("")
-            others = list(self._by_part.values())
+        if "" in self._by_split and len(self._by_split) > 1:
+            without = self._by_split.pop("")
+            others = list(self._by_split.values())
             raise DataError(
-                f"{quoted(others[:3])} name a part and {quoted([without])} does not in {printable(str(self._root))}",
+                f"{quoted(others[:3])} name a split and {quoted([without])} does not in {printable(str(self._root))}",
                 hint="put the shards into train/, val/ and test/",
             )
         counts = [len(index.names) for index in self._indexes]

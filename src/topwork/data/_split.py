@@ -1,4 +1,4 @@
-"""Sets aside a test part: the same one on every machine, whatever order the files were listed in."""
+"""Sets aside a test split: the same one on every machine, whatever order the files were listed in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TOO_FEW_HINT = "add images, raise the share, or give train/ and test/ yourself"
 
 
 def split(dataset: ImageDataset, *, test: float = 0.2, seed: int = 0) -> ImageDataset:
-    """Give every row the part ``"train"`` or ``"test"``; the rows and their order stay.
+    """Give every row the split ``"train"`` or ``"test"``; the rows and their order stay.
 
     Stratified: each class gives its share of test images, rounded up or down so that the total is as near as can be to
     ``test`` of all, and keeps at least one training image. Which rows go is a pure function of the seed, the
@@ -26,7 +26,7 @@ def split(dataset: ImageDataset, *, test: float = 0.2, seed: int = 0) -> ImageDa
     more than ``test``.
 
     Args:
-        dataset: Without parts, or all of one part.
+        dataset: Without splits, or all of one split.
         test: The share to set aside, above 0 and below 1.
         seed: Another seed, another split.
 
@@ -35,15 +35,15 @@ def split(dataset: ImageDataset, *, test: float = 0.2, seed: int = 0) -> ImageDa
     """
     if not 0.0 < test < 1.0:
         raise DataError(f"test must be above 0 and below 1, not {test}")
-    if len(np.unique(dataset.parts)) > 1:
-        raise DataError("the data set has parts already", hint="split one part of it: dataset.part('train')")
+    if len(np.unique(dataset.splits)) > 1:
+        raise DataError("the data set is split already", hint="split one split of it: dataset.split('train')")
     if any(dataset.groups):
         chosen = _choose_blocks(dataset, blocks(dataset, seed), test)
     else:
         chosen = _choose_rows(dataset, test, seed)
     if not chosen.any():
-        raise DataError(f"no image can be spared for a test part of {test:.0%} of {len(dataset)}", hint=_TOO_FEW_HINT)
-    return replace(dataset, parts=np.where(chosen, "test", "train"))
+        raise DataError(f"no image can be spared for a test split of {test:.0%} of {len(dataset)}", hint=_TOO_FEW_HINT)
+    return replace(dataset, splits=np.where(chosen, "test", "train"))
 
 
 def _choose_rows(dataset: ImageDataset, test: float, seed: int) -> npt.NDArray[np.bool_]:
@@ -87,7 +87,7 @@ def _choose_blocks(dataset: ImageDataset, dealt: list[Rows], test: float) -> npt
 
 
 class _Deal:
-    """What has gone to the test part so far, class by class."""
+    """What has gone to the test split so far, class by class."""
 
     def __init__(self, dataset: ImageDataset, test: float) -> None:
         self.chosen = np.zeros(len(dataset), dtype=bool)
@@ -112,7 +112,7 @@ class _Deal:
         return sum(abs(missing[c] - n) - abs(missing[c]) for c, n in self._given(rows).items()) < 0
 
     def take(self, rows: Rows) -> None:
-        """Move rows to the test part."""
+        """Move rows to the test split."""
         self.chosen[rows] = True
         self.taken += len(rows)
         for label, count in self._given(rows).items():

@@ -92,9 +92,9 @@ def _content(dataset: ImageDataset, manifest: Path) -> bytes:
 
 
 def _has_parts(dataset: ImageDataset) -> bool:
-    without = dataset.parts == ""
+    without = dataset.splits == ""
     if without.any() and not without.all():
-        raise DataError("some rows are in a part and others are not", hint="split the data set, or select one part")
+        raise DataError("some rows are in a split and others are not", hint="split the data set, or select one split")
     return not without.any()
 
 
@@ -104,15 +104,15 @@ def _rows(dataset: ImageDataset, manifest: Path) -> Iterator[Row]:
     if len(set(dataset.paths)) < len(dataset):
         raise DataError("an image comes twice: a manifest names it once")
     root = os.path.relpath(os.path.realpath(dataset.root), os.path.realpath(manifest.parent)).replace(os.sep, "/")
-    parts: list[str] = dataset.parts.tolist()
+    splits: list[str] = dataset.splits.tolist()
     groups = dataset.groups or ("",) * len(dataset)
-    for name, label, part, group in zip(dataset.paths, dataset.labels.tolist(), parts, groups, strict=True):
+    for name, label, split, group in zip(dataset.paths, dataset.labels.tolist(), splits, groups, strict=True):
         where = f"{printable(str(manifest))} cannot name '{printable(name)}'"
         inner = inner_path(inner_path(posixpath.join(root, name), where), where)  # as it will be read: without "./"
         if fault := label_fault(dataset.classes[label]):
             raise DataError(f"{where}: {fault}")
         # "./" since "file:" at the start would be a URL's
-        yield Row(f"./{inner}" if inner[:5].casefold() == "file:" else inner, dataset.classes[label], part, group)
+        yield Row(f"./{inner}" if inner[:5].casefold() == "file:" else inner, dataset.classes[label], split, group)
 
 
 def _is_manifest(head: bytes) -> bool:

@@ -52,9 +52,9 @@ class FeatureTable:
         """Columns of each output, in order."""
         return tuple(map(self.backbone.width, self.outputs))
 
-    def part(self, name: str) -> FeatureTable:
-        """The rows of one part of the data set (``train``, ``val``, ``test``)."""
-        return self.select(np.flatnonzero(np.asarray(self.dataset.parts) == name))
+    def split(self, name: str) -> FeatureTable:
+        """The rows of one split of the data set (``train``, ``val``, ``test``)."""
+        return self.select(np.flatnonzero(np.asarray(self.dataset.splits) == name))
 
     def select(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> FeatureTable:
         """Some rows by position or mask, as ``ImageDataset.select``; neighbouring ones stay memory-mapped."""

@@ -21,7 +21,7 @@ def advise(
     allow: Collection[str] = (),
     announce: Announce | None = None,
 ) -> Advice:
-    """How much of a pretrained network to keep, measured on the training part alone.
+    """How much of a pretrained network to keep, measured on the training split alone.
 
     ``fit`` with the same arguments holds the same images out, and finds in the cache what this has computed.
 

@@ -18,11 +18,11 @@ from topwork.backbones import DEFAULT, Backbone
 from topwork.checking import ABOUT_FILES, Checkup
 from topwork.data import ImageDataset, LeftOut, printable
 from topwork.errors import DataError
-from topwork.evaluate import LEVELS, answer_thresholds, set_thresholds
-from topwork.fitting._asked import as_asked
+from topwork.fitting._asked import as_json
 from topwork.fitting._held_out import contents
 from topwork.fitting._prepare import loaded, prepared
 from topwork.heads import BlendHead, LinearHead, MappedHead, TextHead
+from topwork.metrics import LEVELS, answer_thresholds, set_thresholds
 from topwork.model import (
     CautionRecord,
     DataRecord,
@@ -79,10 +79,10 @@ def fit(
             costs (``advise``). ``finetune`` trains the top of the backbone too and keeps the probe where that is no
             worse; ``as-is`` and ``zero-shot`` train nothing.
         backbone: A name that ``load_backbone`` takes, or a backbone; or several, of which cross-validation on the
-            training part keeps the best.
+            training split keeps the best.
         options: Of the strategy: ``AdviceOptions`` for ``auto``, ``ProbeOptions`` for ``probe``, ``FinetuneOptions``
             for ``finetune``, ``AsIsOptions`` for ``as-is``, ``ZeroShotOptions`` for ``zero-shot``.
-        test: Share of the images to hold out where the data has no ``test`` or ``val`` part; 0 holds none out. Copies
+        test: Share of the images to hold out where the data has no ``test`` or ``val`` split; 0 holds none out. Copies
             and near copies of one picture stay on one side, there and in cross-validation.
         allow: Names of findings that would stop the fit, such as ``leakage``, to train in spite of.
         announce: Called with each step's name; may give a progress callback for it.
@@ -106,13 +106,13 @@ def fit(
         fitted, advice = climbed.fitted(), climbed.advice.to_dict()
     else:
         fitted, advice = _fitted(dataset, networks, chosen, announce), None
-    held_out = dataset.held_out_part
-    asked = {"strategy": strategy, "test": test, "allow": sorted(allow), **as_asked(chosen)}
+    held_out = dataset.held_out_split
+    asked = {"strategy": strategy, "test": test, "allow": sorted(allow), **as_json(chosen)}
     record = _record(checkup, fitted, held_out, chosen.seed).model_copy(update={"advice": advice, "asked": asked})
-    if held_out and not checkup.dataset.held_out_part:
-        record = _with_split(record, test, checkup, dataset.part(held_out))
+    if held_out and not checkup.dataset.held_out_split:
+        record = _with_split(record, test, checkup, dataset.split(held_out))
     history = [epoch.model_dump() for epoch in fitted.history] if isinstance(fitted, Finetuned) else []
-    novelty = novelty_of(fitted.table, fitted.unseen, chosen.seed)
+    novelty = novelty_of(fitted.table, fitted.out_of_fold, chosen.seed)
     model = Model(record, fitted.head, fitted.table.backbone, history, novelty, _trained(fitted))
     return _measured(model, fitted, held_out, chosen.seed) if held_out else model
 
@@ -158,15 +158,15 @@ def _fitted(
     return fit_as_is(dataset, networks[0], options, announce=announce)
 
 
-def _measured(model: Model, fitted: Fitted, part: str, seed: int) -> Model:
+def _measured(model: Model, fitted: Fitted, split: str, seed: int) -> Model:
     """The model with what its held-out images say of it."""
-    table = fitted.table.part(part)
+    table = fitted.table.split(split)
     if len(table) == 0:
         raise DataError(
-            f"none of the images that are to measure the model ({part}) can be read",
+            f"none of the images that are to measure the model ({split}) can be read",
             hint=_left_out(fitted.table.dataset.left_out, 1)[0],
         )
-    found = model.measure(table, part=part, seed=seed)
+    found = model.measure(table, split=split, seed=seed)
     caution = model.record.caution
     if caution is not None:
         caution = caution.model_copy(update={"kept": tuple(each.to_dict() for each in found.kept)})
@@ -177,24 +177,24 @@ def _measured(model: Model, fitted: Fitted, part: str, seed: int) -> Model:
 def _trained(fitted: Fitted) -> npt.NDArray[np.uint64] | None:
     """Digests of the images that the model has learnt from, validation images that chose its epoch included."""
     rows = training_rows(fitted.table)
-    if fitted.unseen is not None and fitted.unseen.source == "validation":
-        rows = np.union1d(rows, fitted.unseen.rows)
+    if fitted.out_of_fold is not None and fitted.out_of_fold.source == "validation":
+        rows = np.union1d(rows, fitted.out_of_fold.rows)
     digests = fitted.table.digests
     return None if digests is None else np.unique(digests[rows])
 
 
 def _caution(fitted: Fitted) -> CautionRecord | None:
     """From which probability on to answer; None where no images are there to tell."""
-    unseen = fitted.unseen
-    if unseen is None:
+    out_of_fold = fitted.out_of_fold
+    if out_of_fold is None:
         return None
-    labels = fitted.table.dataset.labels[unseen.rows]
+    labels = fitted.table.dataset.labels[out_of_fold.rows]
     return CautionRecord(
-        source=unseen.source,
+        source=out_of_fold.source,
         images=len(labels),
         levels=LEVELS,
-        sets=set_thresholds(unseen.probabilities, labels),
-        answers=answer_thresholds(unseen.probabilities, labels),
+        sets=set_thresholds(out_of_fold.probabilities, labels),
+        answers=answer_thresholds(out_of_fold.probabilities, labels),
     )
 
 
@@ -265,9 +265,9 @@ def _record(checkup: Checkup, fitted: Fitted, held_out: str, seed: int) -> Model
         caution=_caution(fitted),
         data=DataRecord(
             fingerprint=given.fingerprint(),
-            training=tuple(used.part("train").counts().tolist()),
-            held_out=len(used.part(held_out)) if held_out else 0,
-            held_out_part=held_out,
+            training=tuple(used.split("train").counts().tolist()),
+            held_out=len(used.split(held_out)) if held_out else 0,
+            held_out_split=held_out,
             left_out=len(used.left_out),
             notes=(*given.notes, *told, *_found(checkup), *_left_out(used.left_out, _NAMED)),
         ),

@@ -22,7 +22,7 @@ class Prepared(NamedTuple):
 
     Attributes:
         checkup: What the data doctor found.
-        dataset: With parts; copies of one picture are of one group.
+        dataset: With splits; copies of one picture are of one group.
     """
 
     checkup: Checkup
@@ -37,7 +37,7 @@ def prepared(
     allow: Collection[str],
     announce: Announce | None,
 ) -> Prepared:
-    """Read and vet a data set, and part it; equal arguments hold the same images out.
+    """Read and vet a data set, and split it; equal arguments hold the same images out.
 
     Raises:
         DataError: The data cannot be used to train a classifier, or would make its figures untrue.
@@ -45,7 +45,7 @@ def prepared(
     given = data if isinstance(data, ImageDataset) else read(data)
     checkup = vet(given, progress=announce("images") if announce else None)
     _require_sound(checkup, allow)
-    return Prepared(checkup, _with_parts(grouped(given, checkup.clusters), test, seed))
+    return Prepared(checkup, _with_splits(grouped(given, checkup.clusters), test, seed))
 
 
 def loaded(backbone: str | Backbone | Sequence[str | Backbone]) -> list[Backbone]:
@@ -72,10 +72,10 @@ def _require_sound(checkup: Checkup, allow: Collection[str]) -> None:
         )
 
 
-def _with_parts(dataset: ImageDataset, test: float, seed: int) -> ImageDataset:
-    """The data set with a training part, and a held-out part unless none is wanted."""
-    if dataset.held_out_part:
+def _with_splits(dataset: ImageDataset, test: float, seed: int) -> ImageDataset:
+    """The data set with a training split, and a held-out split unless none is wanted."""
+    if dataset.held_out_split:
         return dataset
     if test == 0:
-        return dataclasses.replace(dataset, parts=np.full(len(dataset), "train"))
+        return dataclasses.replace(dataset, splits=np.full(len(dataset), "train"))
     return split(dataset, test=test, seed=seed)

@@ -30,7 +30,7 @@ def from_words(labels: Sequence[str], backbone: str | Backbone, options: ZeroSho
     """
     chosen = options or ZeroShotOptions()
     network = load_backbone(backbone) if isinstance(backbone, str) else backbone
-    network = network if chosen.fit == "auto" else network.replace(fit=chosen.fit)
+    network = network if chosen.crop_mode == "auto" else network.replace(crop_mode=chosen.crop_mode)
     words = words_alone(labels, network, chosen)
     source, revision, sha256 = words.source
     record = ModelRecord(
@@ -49,7 +49,7 @@ def from_words(labels: Sequence[str], backbone: str | Backbone, options: ZeroSho
             fingerprint="",
             training=(0,) * len(words.classes),
             held_out=0,
-            held_out_part="",
+            held_out_split="",
             left_out=0,
             notes=("made from words alone; how good it is has not been measured",),
         ),

@@ -12,7 +12,7 @@ ALWAYS_TRAINS = -1
 def stratified_folds(labels: Integers, folds: int, seed: int) -> Integers:
     """Give each row the fold that holds it out.
 
-    A class of two or more images is spread over the folds, so it is in every fold's training part. A class of
+    A class of two or more images is spread over the folds, so it is in every fold's training split. A class of
     a single image cannot be learned and tested at once: it trains in every fold and is never held out
     (`ALWAYS_TRAINS`). Where no class has as many images as there are folds, there are fewer folds. Fold sizes
     differ by one at most.

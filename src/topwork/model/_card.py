@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from topwork.data import printable
-from topwork.evaluate import Estimate, Evaluation
+from topwork.metrics import Estimate, Evaluation
 from topwork.model._record import ModelRecord
 
 _CLASSES = 50  # rows of the table
@@ -74,7 +74,7 @@ def _results(record: ModelRecord, metrics: Evaluation, name: str) -> list[str]:
         f"- name: {_quoted(name)}",
         "  results:",
         "  - task: {type: image-classification, name: Image Classification}",
-        f"    dataset: {{type: imagefolder, name: the owner's images, split: {_quoted(record.data.held_out_part)}}}",
+        f"    dataset: {{type: imagefolder, name: the owner's images, split: {_quoted(record.data.held_out_split)}}}",
         "    metrics:",
         *(f"    - {{type: {kind}, value: {figure.value:.4f}}}" for kind, figure in figures),
     ]
@@ -130,7 +130,7 @@ def _classes(record: ModelRecord, metrics: Evaluation | None) -> Iterator[str]:
 
 def _data(record: ModelRecord) -> str:
     data = record.data
-    held_out = f"{data.held_out} others ({data.held_out_part}) measured it" if data.held_out else "none measured it"
+    held_out = f"{data.held_out} others ({data.held_out_split}) measured it" if data.held_out else "none measured it"
     left_out = f"; {data.left_out} files could not be used" if data.left_out else ""
     notes = [f"- {_text(note)}" for note in data.notes[:_NOTES]]
     told = ["", "What was noticed about the data:", "", *notes] if notes else []

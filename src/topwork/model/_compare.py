@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from topwork.data import ImageDataset
 from topwork.errors import DataError
-from topwork.evaluate import Comparison
-from topwork.evaluate import compare as compare_answers
 from topwork.features import Progress
+from topwork.metrics import Comparison
+from topwork.metrics import compare as compare_answers
 from topwork.model._model import Model
 from topwork.model._results import Evaluated
 

@@ -15,9 +15,9 @@ import numpy.typing as npt
 from topwork.backbones import Backbone, EngineChoice, Engines, nearest_choice
 from topwork.data import ImageDataset, read
 from topwork.errors import DataError, ImageError
-from topwork.evaluate import Evaluation, Kept, Shift, evaluate, kept, prediction_sets, promised, shift, typicality
 from topwork.features import NOT_FINITE, FeatureTable, Progress, Source, extract, extract_few
 from topwork.heads import Head, Novelty
+from topwork.metrics import Evaluation, Kept, Shift, evaluate, kept, prediction_sets, promised, shift, typicality
 from topwork.model import _folder
 from topwork.model._record import CautionRecord, ModelRecord
 from topwork.model._results import Evaluated, Prediction
@@ -99,7 +99,7 @@ class Model:
             sources: Files, encoded images as bytes, or pixels as uint8 (height, width, 3).
             coverage: How often ``labels`` is to hold the true class, such as 0.95.
             accuracy: How many of the answers are to be right on average, such as 0.99; unsure ones have ``answered``
-                False. See ``evaluate.answer_thresholds`` for when that holds.
+                False. See ``metrics.answer_thresholds`` for when that holds.
 
         Returns:
             One prediction a source, in order. One that cannot be used has its reason in ``error``; the others are
@@ -163,7 +163,7 @@ class Model:
         """Measure the model on labelled images that it was not trained on.
 
         Args:
-            data: A path as ``fit`` takes it, or a data set with this model's classes. Of data in parts, ``test`` is
+            data: A path as ``fit`` takes it, or a data set with this model's classes. Of data in splits, ``test`` is
                 measured, or ``val`` where there is no other.
             seed: Of the bootstrap.
             cache: Whether features are kept on disk.
@@ -178,8 +178,8 @@ class Model:
                 f"the data set's classes {given.classes} are not the model's {self.classes}",
                 hint="read it with read(path, classes=model.classes)",
             )
-        part = given.held_out_part
-        dataset = given.part(part) if part else given
+        split = given.held_out_split
+        dataset = given.split(split) if split else given
         table = extract(
             dataset,
             self.backbone,
@@ -190,17 +190,17 @@ class Model:
         )
         if len(table) == 0:
             raise DataError(f"{dataset.root}: none of the {len(dataset)} images can be read")
-        seen = not part and given.fingerprint() == self.record.data.fingerprint
-        return self.measure(table, part=part, seen_in_training=seen, seed=seed)
+        seen = not split and given.fingerprint() == self.record.data.fingerprint
+        return self.measure(table, split=split, seen_in_training=seen, seed=seed)
 
     def measure(
-        self, table: FeatureTable, *, part: str = "", seen_in_training: bool = False, seed: int = 0
+        self, table: FeatureTable, *, split: str = "", seen_in_training: bool = False, seed: int = 0
     ) -> Evaluated:
         """Measure the model on features of labelled images, in the columns that the head reads.
 
         Args:
             table: One row or more, with this model's classes.
-            part: What the images are to be called.
+            split: What the images are to be called.
             seen_in_training: Whether the model was made from them.
             seed: Of the bootstrap.
 
@@ -213,7 +213,7 @@ class Model:
         typicalities, trained = self._typicalities(table.values), self._trained(table)
         return Evaluated(
             evaluation=found,
-            part=part,
+            split=split,
             seen_in_training=seen_in_training or bool(trained),
             dataset=table.dataset,
             probabilities=probabilities,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from topwork.backbones import Backbone, EngineName
 from topwork.errors import BackboneError, DataError, ModelError
-from topwork.evaluate import Evaluation, Kept
+from topwork.metrics import Evaluation, Kept
 
 FORMAT: Literal[1] = 1
 
@@ -73,10 +73,10 @@ class WordsRecord(_Strict):
 
 
 class CautionRecord(_Strict):
-    """From which probability on to answer, or to let a class into a prediction set (``evaluate.set_thresholds``).
+    """From which probability on to answer, or to let a class into a prediction set (``metrics.set_thresholds``).
 
     Attributes:
-        source: What kind of images the promises were read off (``strategies.Unseen``).
+        source: What kind of images the promises were read off (``strategies.OutOfFold``).
         images: How many.
         levels: Coverages of sets, accuracies of answers; rising.
         sets: For each level, the probability from which a class is in the set.
@@ -104,11 +104,11 @@ class DataRecord(_Strict):
     """The data that made the model.
 
     Attributes:
-        fingerprint: SHA-256 over paths, classes and parts, as the data was given.
-        training: Images of each class in the training part, in the order of the classes.
-        held_out: Images of the part that measured the model; 0 where there was none.
-        held_out_part: Its name.
-        held_out_share: What was to be set aside of data without parts; 0 where it had parts, or nothing was.
+        fingerprint: SHA-256 over paths, classes and splits, as the data was given.
+        training: Images of each class in the training split, in the order of the classes.
+        held_out: Images of the split that measured the model; 0 where there was none.
+        held_out_split: Its name.
+        held_out_share: What was to be set aside of data without splits; 0 where it had parts, or nothing was.
         held_out_fingerprint: SHA-256 as above, of the images that were set aside; empty likewise.
         held_out_contents: SHA-256 over their files, in the order of their names; empty likewise, and in models of an
             older topwork.
@@ -119,7 +119,7 @@ class DataRecord(_Strict):
     fingerprint: str
     training: tuple[int, ...]
     held_out: int
-    held_out_part: str
+    held_out_split: str
     held_out_share: float = 0.0
     held_out_fingerprint: str = ""
     held_out_contents: str = ""
@@ -140,7 +140,7 @@ class ModelRecord(_Strict):
         engine: What computed the features.
         head: Kind of head.
         calibration: How the probabilities were calibrated.
-        cross_validation: Accuracy and log loss out of fold on the training part, where they were measured.
+        cross_validation: Accuracy and log loss out of fold on the training split, where they were measured.
         trials: What was compared on the way.
         mapping: How the network's own classes met the user's, where they are what answers.
         words: What was said of the classes, where words answer.

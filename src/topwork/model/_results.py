@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.data import ImageDataset, LeftOut
-from topwork.evaluate import FALSE_ALARMS, Evaluation, Kept, Shift
 from topwork.features import FeatureTable
+from topwork.metrics import FALSE_ALARMS, Evaluation, Kept, Shift
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Evaluated:
 
     Attributes:
         evaluation: The metrics with their intervals.
-        part: The part of the data that was measured; empty where the data has none.
+        split: The split of the data that was measured; empty where the data has none.
         seen_in_training: Whether the model was made from these data, or from some of these images, so that the figures
             are better than it is.
         dataset: The images that were measured, row by row; under ``left_out`` those that could not be read and count in
@@ -83,7 +83,7 @@ class Evaluated:
     """
 
     evaluation: Evaluation
-    part: str
+    split: str
     seen_in_training: bool
     dataset: ImageDataset
     probabilities: npt.NDArray[np.float32]

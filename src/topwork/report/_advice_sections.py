@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter, ValidationError
 
 from topwork.advising import Advice, Forecast, Rung
-from topwork.evaluate import Estimate, Evaluation
+from topwork.metrics import Estimate, Evaluation
 from topwork.model import ModelRecord
 from topwork.report._charts import Plot, Spot, accuracy_plot
 from topwork.report._page import brief, isolated, percent

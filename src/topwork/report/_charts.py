@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from topwork.evaluate import ReliabilityBin
+from topwork.metrics import ReliabilityBin
 
 SIDE = 300.0  # units of the drawing
 _WIDTH, _HEIGHT = 320.0, 200.0  # of a plot, in units too

@@ -19,10 +19,10 @@ MOST_CLASSES = 200  # rows of the table
 
 @dataclass(frozen=True, slots=True)
 class _ClassRow:
-    """A row of the table of classes: usable images in each part, in all, and those that cannot be used."""
+    """A row of the table of classes: usable images in each split, in all, and those that cannot be used."""
 
     name: str
-    parts: tuple[int, ...]
+    splits: tuple[int, ...]
     usable: int
     unusable: int
 
@@ -51,7 +51,7 @@ def checkup_page(checkup: Checkup) -> str:
         findings=shown_findings(checkup.findings, checkup, Album(checkup.dataset, checkup.unusable)),
         obstacles=tuple(_obstacles(checkup)),
         blocking=checkup.blocking(),
-        parts=_parts(checkup),
+        splits=_splits(checkup),
         classes=rows[:MOST_CLASSES],
         more_classes=_sum("", rows[MOST_CLASSES:]),
         more_count=max(len(rows) - MOST_CLASSES, 0),
@@ -63,11 +63,11 @@ def checkup_page(checkup: Checkup) -> str:
 def _obstacles(checkup: Checkup) -> Iterator[str]:
     """Why ``fit`` would stop although no finding blocks: it needs two classes to learn and something to measure."""
     dataset, usable = checkup.dataset, _usable(checkup)
-    training = usable & (dataset.parts == "train") if (dataset.parts == "train").any() else usable
+    training = usable & (dataset.splits == "train") if (dataset.splits == "train").any() else usable
     if len(np.unique(dataset.labels[training])) < 2:
         yield "fewer than two classes have a training image that can be used"
-    held_out = dataset.held_out_part
-    if held_out and not (usable & (dataset.parts == held_out)).any():
+    held_out = dataset.held_out_split
+    if held_out and not (usable & (dataset.splits == held_out)).any():
         yield f"no image that is to measure the model ({held_out}) can be used"
 
 
@@ -78,15 +78,15 @@ def _usable(checkup: Checkup) -> npt.NDArray[np.bool_]:
     return usable
 
 
-def _parts(checkup: Checkup) -> tuple[str, ...]:
+def _splits(checkup: Checkup) -> tuple[str, ...]:
     """The parts that the data set has; none where it is not split."""
-    return tuple(name for name in ("train", "val", "test") if (checkup.dataset.parts == name).any())
+    return tuple(name for name in ("train", "val", "test") if (checkup.dataset.splits == name).any())
 
 
 def _class_rows(checkup: Checkup) -> tuple[list[_ClassRow], _ClassRow]:
     """A row for each class in order, and their sum."""
     dataset, usable = checkup.dataset, _usable(checkup)
-    masks = [usable, ~usable, *(usable & (dataset.parts == part) for part in _parts(checkup))]
+    masks = [usable, ~usable, *(usable & (dataset.splits == split) for split in _splits(checkup))]
     counts = [np.bincount(dataset.labels[mask], minlength=len(dataset.classes)).tolist() for mask in masks]
     rows = [
         _ClassRow(name, tuple(in_parts), good, bad)
@@ -96,5 +96,5 @@ def _class_rows(checkup: Checkup) -> tuple[list[_ClassRow], _ClassRow]:
 
 
 def _sum(name: str, rows: Sequence[_ClassRow]) -> _ClassRow:
-    parts = tuple(sum(column) for column in zip(*(row.parts for row in rows), strict=True))
-    return _ClassRow(name, parts, sum(row.usable for row in rows), sum(row.unusable for row in rows))
+    splits = tuple(sum(column) for column in zip(*(row.splits for row in rows), strict=True))
+    return _ClassRow(name, splits, sum(row.usable for row in rows), sum(row.unusable for row in rows))

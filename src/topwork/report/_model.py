@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from topwork.checking import Checkup
-from topwork.evaluate import Evaluation
 from topwork.explain import Explanation
+from topwork.metrics import Evaluation
 from topwork.model import Evaluated, Model, ModelRecord
 from topwork.report import _advice_sections as advice_sections
 from topwork.report import _model_sections as sections

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from topwork.data import printable
-from topwork.evaluate import ClassReport, Estimate, Evaluation, Kept, ReliabilityBin, Shift
+from topwork.metrics import ClassReport, Estimate, Evaluation, Kept, ReliabilityBin, Shift
 from topwork.model import TrialRecord
 from topwork.report._answered import Answered, answered, mapped
 from topwork.report._charts import ReliabilityChart, reliability_chart
@@ -368,7 +368,7 @@ def repeat(subject: Subject) -> list[tuple[str, str]]:
         ("pretrained_on", network["pretrained_on"]),
         ("licence", network["licence"]),
         ("weights", network["weights"]["sha256"]),
-        ("pixels", f"{network['preprocessing']['size']} ({network['preprocessing']['fit']})"),
+        ("pixels", f"{network['preprocessing']['size']} ({network['preprocessing']['crop_mode']})"),
         ("outputs", ", ".join(record.outputs)),
         ("head", record.head),
         ("temperature", f"{temperature:.4f}" if temperature is not None else ""),

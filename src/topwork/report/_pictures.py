@@ -39,14 +39,14 @@ class Picture:
     Attributes:
         name: As the data set names it.
         label: Its class.
-        part: Its part; empty where there are none.
+        split: Its split; empty where there are none.
         uri: The picture as a ``data:`` URI; empty where there is none.
         reason: Why there is none.
     """
 
     name: str
     label: str
-    part: str
+    split: str
     uri: str = ""
     reason: str = ""
 
@@ -81,7 +81,7 @@ class Album:
         uri, reason = self._shown(row)
         dataset = self._dataset
         label = dataset.classes[int(dataset.labels[row])]
-        return Picture(dataset.paths[row], label, str(dataset.parts[row]), uri, reason)
+        return Picture(dataset.paths[row], label, str(dataset.splits[row]), uri, reason)
 
     def _shown(self, row: int) -> tuple[str, str]:
         """URI and reason, one of them empty."""

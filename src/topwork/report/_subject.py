@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from topwork.checking import Checkup
-from topwork.evaluate import Evaluation
 from topwork.explain import Explanation
+from topwork.metrics import Evaluation
 from topwork.model import Evaluated, ModelRecord
 from topwork.report._pictures import Album, Sheets
 from topwork.report._texts import Texts

@@ -1,16 +1,16 @@
-"""Strategies: the rungs of the ladder. In: a data set with parts, a backbone. Out: a head, what it reads, and why."""
+"""Strategies: the rungs of the ladder. In: a data set with splits, a backbone. Out: a head, what it reads, and why."""
 
 from topwork.strategies._as_is import AsIs, AsIsOptions, Way, as_is_head, as_is_of, fit_as_is
 from topwork.strategies._class_map import read_class_map
 from topwork.strategies._compare import ClassWeight, Trial, fit_head, held_out_losses
-from topwork.strategies._crossed import FitHead, out_of_fold
+from topwork.strategies._crossed import FitHead, cross_val_probabilities
 from topwork.strategies._finetune import INTERRUPTED, Finetuned, FinetuneOptions, default_config, finetune
 from topwork.strategies._order import stratified_order
+from topwork.strategies._out_of_fold import OutOfFold, novelty_of, training_rows
 from topwork.strategies._own_classes import Candidate, OwnAnswer, OwnClasses
-from topwork.strategies._probe import Announce, Probe, ProbeOptions, fit_probe, probe_of, ways_to_fit
+from topwork.strategies._probe import Announce, Probe, ProbeOptions, crop_modes_to_try, fit_probe, probe_of
 from topwork.strategies._prompts import TEMPLATES, read_descriptions, read_templates
 from topwork.strategies._several import fit_best_probe
-from topwork.strategies._unseen import Unseen, novelty_of, training_rows
 from topwork.strategies._zero_shot import Words, ZeroShot, ZeroShotOptions, fit_zero_shot, words_alone, zero_shot_of
 
 __all__ = [
@@ -29,13 +29,14 @@ __all__ = [
     "Probe",
     "ProbeOptions",
     "Trial",
-    "Unseen",
+    "OutOfFold",
     "Way",
     "Words",
     "ZeroShot",
     "ZeroShotOptions",
     "as_is_head",
     "as_is_of",
+    "cross_val_probabilities",
     "default_config",
     "finetune",
     "fit_as_is",
@@ -45,14 +46,13 @@ __all__ = [
     "fit_zero_shot",
     "held_out_losses",
     "novelty_of",
-    "out_of_fold",
     "probe_of",
     "read_class_map",
     "read_descriptions",
     "read_templates",
     "stratified_order",
     "training_rows",
-    "ways_to_fit",
+    "crop_modes_to_try",
     "words_alone",
     "zero_shot_of",
 ]

@@ -8,14 +8,14 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from topwork.backbones import EMBEDDING, Backbone, Classifier, EngineName, Fit, classifier
+from topwork.backbones import EMBEDDING, Backbone, Classifier, CropMode, EngineName, classifier
 from topwork.data import ImageDataset, quoted
 from topwork.errors import DataError
 from topwork.features import FeatureTable, extract
 from topwork.heads import MappedHead, fit_mapped, map_classes
 from topwork.strategies._class_map import GivenMap, Groups, groups_by_map, groups_by_name
+from topwork.strategies._out_of_fold import OutOfFold, training_rows
 from topwork.strategies._probe import Announce
-from topwork.strategies._unseen import Unseen, training_rows
 
 Way = Literal["given", "names", "learnt"]
 
@@ -28,7 +28,7 @@ class AsIsOptions:
         way: ``auto`` takes the classes' names where all of them mean something to the network, and learns from the
             training images otherwise; or one of these two, ``names`` or ``learnt``.
         class_map: What the user says; it goes before ``way``.
-        fit: How an image becomes a square; ``auto`` is the way the network was trained.
+        crop_mode: How an image becomes a square; ``auto`` is the way the network was trained.
         engine: What runs the network; the best that is here when None.
         cache: Whether features are kept on disk.
         seed: Of the split and of the bootstrap; nothing is drawn here.
@@ -36,7 +36,7 @@ class AsIsOptions:
 
     way: Literal["auto", "names", "learnt"] = "auto"
     class_map: GivenMap | None = None
-    fit: Literal["auto"] | Fit = "auto"
+    crop_mode: Literal["auto"] | CropMode = "auto"
     engine: EngineName | None = None
     cache: bool = True
     seed: int = 0
@@ -57,7 +57,7 @@ class AsIs:
         covers: For each class, how many classes of the network speak for it: those it means, or of a learnt map those
             that speak for it more than for any other.
         reason: Why the names did not do, where that is so; empty otherwise.
-        unseen: What the head says of training images, where it has learnt nothing from them.
+        out_of_fold: What the head says of training images, where it has learnt nothing from them.
     """
 
     head: MappedHead
@@ -65,7 +65,7 @@ class AsIs:
     way: Way
     covers: tuple[int, ...]
     reason: str
-    unseen: Unseen | None = None
+    out_of_fold: OutOfFold | None = None
 
 
 class _Meeting(NamedTuple):
@@ -83,7 +83,7 @@ def fit_as_is(
     part ``train`` by counting (``heads.fit_mapped``). The first two look at no image before they answer.
 
     Args:
-        dataset: The images; with a part ``train`` where a map is to be learnt.
+        dataset: The images; with a split ``train`` where a map is to be learnt.
         backbone: With an ImageNet-1k classifier.
         options: Which way, and how.
         announce: Called with what begins; may give a progress callback for it.
@@ -95,7 +95,7 @@ def fit_as_is(
     meeting, layer = _meet(dataset.classes, options), classifier(backbone)
     table = extract(
         dataset,
-        backbone if options.fit == "auto" else backbone.replace(fit=options.fit),
+        backbone if options.crop_mode == "auto" else backbone.replace(crop_mode=options.crop_mode),
         outputs=(EMBEDDING,),
         engine=options.engine,
         cache=options.cache,
@@ -122,14 +122,14 @@ def _met(table: FeatureTable, meeting: _Meeting, layer: Classifier) -> AsIs:
     if meeting.groups is not None:
         head = map_classes(layer.weight, layer.bias, meeting.groups)
         return AsIs(head, table, meeting.way, tuple(map(len, meeting.groups)), meeting.reason, _answers(head, table))
-    head = _learnt(table.part("train"), layer, meeting.reason)
+    head = _learnt(table.split("train"), layer, meeting.reason)
     covers = np.bincount(head.shares.argmax(axis=1), minlength=head.n_classes)
     return AsIs(head, table, meeting.way, tuple(covers.tolist()), meeting.reason)
 
 
-def _answers(head: MappedHead, table: FeatureTable) -> Unseen | None:
+def _answers(head: MappedHead, table: FeatureTable) -> OutOfFold | None:
     rows = training_rows(table)
-    return Unseen("training", rows, head.probabilities(table.values[rows])) if len(rows) else None
+    return OutOfFold("training", rows, head.probabilities(table.values[rows])) if len(rows) else None
 
 
 def as_is_head(classes: Sequence[str], backbone: Backbone, class_map: GivenMap | None = None) -> MappedHead:

@@ -1,4 +1,4 @@
-"""Comparisons: which of several ways is better, by cross-validation on the training part alone."""
+"""Comparisons: which of several ways is better, by cross-validation on the training split alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ClassWeight = Literal["auto", "none", "balanced"]
 
 @dataclass(frozen=True)
 class Trial:
-    """One way that was tried, with its cross-validated score on the training part.
+    """One way that was tried, with its cross-validated score on the training split.
 
     Attributes:
         question: What was to be decided: ``backbone``, ``fit`` or ``stages``.

@@ -15,14 +15,14 @@ from topwork.heads import FOLDS, Head
 FitHead = Callable[[FeatureTable], Head]
 
 
-def out_of_fold(
+def cross_val_probabilities(
     fit: FitHead, train: FeatureTable, seed: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]] | None:
     """What heads say of the training images that they have not learnt from; groups are never parted.
 
     Args:
         fit: Makes a head of some of the rows.
-        train: The training part.
+        train: The training split.
         seed: Of the folds.
 
     Returns:

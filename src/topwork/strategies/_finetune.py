@@ -28,9 +28,9 @@ from topwork.heads import LinearHead, fit_temperature, row_losses
 from topwork.strategies._augment import WAYS, Augmentation, Level, Orient
 from topwork.strategies._compare import Trial, fit_head
 from topwork.strategies._orient import orient_trials
+from topwork.strategies._out_of_fold import OutOfFold
 from topwork.strategies._pictures import ImageSamples, Squares, squares
 from topwork.strategies._probe import Announce, Probe, ProbeOptions, TellingProgress
-from topwork.strategies._unseen import Unseen
 from topwork.train import TrainConfig, first_alone, parse_config
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class FinetuneOptions:
         augment: What is done to a training image, see ``Augmentation``; ``auto`` crops only where there are so many
             epochs that an image would be seen more than four times the same way round.
         orient: Likewise; ``auto`` mirrors or turns where a probe that learns from such copies is the better for it.
-        validation: Share of the training part that tells when to stop, where there is no part ``val`` beside ``test``.
+        validation: Share of the training split that tells when to stop, where there is no ``val`` beside ``test``.
         config: Of the training.
         probe: Of the probe that it starts from and must beat.
         checkpoint: Folder for checkpoints; None writes none.
@@ -101,7 +101,7 @@ class Finetuned:
         notes: What the user should know.
         cv_accuracy: Of the probe where that was kept; a fine-tuned network is not cross-validated.
         cv_log_loss: Likewise.
-        unseen: The head's answers on the validation images, or the probe's out-of-fold ones.
+        out_of_fold: The head's answers on the validation images, or the probe's out-of-fold ones.
     """
 
     head: Any
@@ -112,7 +112,7 @@ class Finetuned:
     notes: tuple[str, ...]
     cv_accuracy: float | None = None
     cv_log_loss: float | None = None
-    unseen: Unseen | None = None
+    out_of_fold: OutOfFold | None = None
 
 
 @dataclass(frozen=True)
@@ -140,11 +140,11 @@ def finetune(
 ) -> Finetuned:
     """Train the top stages of the probe's backbone with a head, and keep that if it beats the probe.
 
-    Both are fitted on the same images and compared on the same others, of the training part or of ``val``; the part
+    Both are fitted on the same images and compared on the same others, of the training split or of ``val``; the part
     ``test`` is not looked at. It trains where the probe's engine runs: on the GPU, or on the CPU.
 
     Args:
-        dataset: With parts, as the probe was given it.
+        dataset: With splits, as the probe was given it.
         probe: What to start from: its way to fit an image is kept.
         options: What to train, and how.
         announce: Called with what begins; may give a progress callback for it.
@@ -180,11 +180,11 @@ def finetune(
     better = result.best_epoch > 0 and tuned.beats(reference)
     trials = (*_trials(len(halves.check), reference, tuned, count, backbone, better=better), *tried, *probe.trials)
     if better:
-        unseen = Unseen("validation", rows, head.probabilities(check.values))
-        return Finetuned(head, table, trials, "finetune", result.history, notes, unseen=unseen)
+        out_of_fold = OutOfFold("validation", rows, head.probabilities(check.values))
+        return Finetuned(head, table, trials, "finetune", result.history, notes, out_of_fold=out_of_fold)
     said = f"fine-tuning {count} stages gave {tuned.accuracy:.1%} on validation images, the probe"
     notes += (f"{said} {reference.accuracy:.1%}: the probe is kept",)
-    scores = (probe.cv_accuracy, probe.cv_log_loss, probe.unseen)
+    scores = (probe.cv_accuracy, probe.cv_log_loss, probe.out_of_fold)
     return Finetuned(probe.head, probe.table, trials, "probe", result.history, notes, *scores)
 
 
@@ -209,12 +209,12 @@ def _served(
 
 
 def _halves(dataset: ImageDataset, options: FinetuneOptions) -> _Halves:
-    """``val`` validates where ``test`` measures; otherwise a share of the training part does."""
-    train = np.flatnonzero(dataset.parts == "train")
-    if dataset.held_out_part == "test" and (dataset.parts == "val").any():
-        return _Halves(train, np.flatnonzero(dataset.parts == "val"))
-    parted = split(dataset.part("train"), test=options.validation, seed=options.seed)
-    return _Halves(train[parted.parts == "train"], train[parted.parts == "test"])
+    """``val`` validates where ``test`` measures; otherwise a share of the training split does."""
+    train = np.flatnonzero(dataset.splits == "train")
+    if dataset.held_out_split == "test" and (dataset.splits == "val").any():
+        return _Halves(train, np.flatnonzero(dataset.splits == "val"))
+    parted = split(dataset.split("train"), test=options.validation, seed=options.seed)
+    return _Halves(train[parted.splits == "train"], train[parted.splits == "test"])
 
 
 def _embedding(probe: Probe, options: FinetuneOptions) -> FeatureTable:

@@ -1,4 +1,4 @@
-"""The probe: a new head on frozen features. What the head reads of the network is chosen on the training part alone."""
+"""The probe: a new head on frozen features. What the head reads is chosen on the training split alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from topwork.backbones import Backbone, EngineName, Fit, Pooling
+from topwork.backbones import Backbone, CropMode, EngineName, Pooling
 from topwork.data import ImageDataset, decode, printable
 from topwork.errors import DataError, ImageError
 from topwork.features import FeatureTable, Progress, extract
@@ -23,16 +23,16 @@ from topwork.strategies._compare import (
     held_out_losses,
     mean_or_none,
 )
-from topwork.strategies._crossed import out_of_fold
+from topwork.strategies._crossed import cross_val_probabilities
 from topwork.strategies._order import stratified_order
-from topwork.strategies._unseen import Unseen, from_logits, training_rows
+from topwork.strategies._out_of_fold import OutOfFold, from_logits, training_rows
 
 _ASPECT_IMAGES = 32  # images whose proportions are looked at
 _SQUARE = 1.1  # longer over shorter side up to which an image counts as square
 _TRIAL_IMAGES = 128  # images on which another way to fit an image is tried: enough to see a large difference
 # Standard errors by which the other way must be better. One, where all training images are asked; two for the way to
 # fit an image, which is tried on a sample that has far fewer images than features.
-_STAGES_ERRORS, _FIT_ERRORS = 1.0, 2.0
+_STAGES_ERRORS, _CROP_MODE_ERRORS = 1.0, 2.0
 
 Announce = Callable[[str], Progress | None]
 
@@ -56,8 +56,8 @@ class ProbeOptions:
         stages: ``auto`` chooses between the network's own pooled features and all stages; or ``last``, ``all``, or
             stages by name.
         pooling: How a stage's map becomes one number a channel; the network's own features ignore it.
-        fit: ``auto`` compares the network's own centre crop with the whole image squashed, the plainer of the two for
-            images of these proportions first; or one of them, or ``pad``.
+        crop_mode: ``auto`` compares the network's own centre crop with the whole image squashed, the plainer of the
+            two for images of these proportions first; or one of them, or ``pad``.
         head: ``linear``, or ``knn`` as the baseline to compare with.
         class_weight: ``auto`` measures whether to weigh rare classes up, where the classes are imbalanced.
         engine: What runs the network; the best that is here when None.
@@ -67,7 +67,7 @@ class ProbeOptions:
 
     stages: Literal["auto", "last", "all"] | tuple[str, ...] = "auto"
     pooling: Pooling = "mean+max"
-    fit: Literal["auto"] | Fit = "auto"
+    crop_mode: Literal["auto"] | CropMode = "auto"
     head: Literal["linear", "knn"] = "linear"
     class_weight: ClassWeight = "auto"
     engine: EngineName | None = None
@@ -83,9 +83,9 @@ class Probe:
         head: Features to probabilities.
         table: Features of every image of the data set, in the columns that the head reads.
         trials: What was compared on the way, the winners marked.
-        cv_accuracy: The head's own out-of-fold accuracy on the training part; None for too few images.
+        cv_accuracy: The head's own out-of-fold accuracy on the training split; None for too few images.
         cv_log_loss: Likewise, in nats, after the temperature; None for kNN too, whose shares may be zero.
-        unseen: The head's out-of-fold answers; None for too few images.
+        out_of_fold: The head's out-of-fold answers; None for too few images.
     """
 
     head: Head
@@ -93,7 +93,7 @@ class Probe:
     trials: tuple[Trial, ...]
     cv_accuracy: float | None
     cv_log_loss: float | None
-    unseen: Unseen | None = None
+    out_of_fold: OutOfFold | None = None
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,10 @@ class _Chosen:
 def fit_probe(
     dataset: ImageDataset, backbone: Backbone, options: ProbeOptions, *, announce: Announce | None = None
 ) -> Probe:
-    """Fit a probe on the part ``train``; the other parts are only looked at, so that their features are at hand.
+    """Fit a probe on the split ``train``; the other splits are only looked at, so that their features are at hand.
 
     Args:
-        dataset: With a part ``train``.
+        dataset: With a split ``train``.
         backbone: Frozen.
         options: What to fix, and what to measure.
         announce: Called with what begins; may give a progress callback for it.
@@ -120,14 +120,16 @@ def fit_probe(
         DataError: Fewer than two classes have a readable training image.
     """
     say = announce or (lambda text: None)
-    plain, *others = ways_to_fit(dataset.part("train"), backbone) if options.fit == "auto" else [options.fit]
+    plain, *others = (
+        crop_modes_to_try(dataset.split("train"), backbone) if options.crop_mode == "auto" else [options.crop_mode]
+    )
     asked = "all" if options.stages == "auto" else options.stages
     outputs = backbone.outputs(asked, options.pooling)
-    table = _extracted(dataset, backbone.replace(fit=plain), outputs, options, say("features"))
-    _require_classes(table.dataset.part("train"))
+    table = _extracted(dataset, backbone.replace(crop_mode=plain), outputs, options, say("features"))
+    _require_classes(table.dataset.split("train"))
     chosen = _choose_stages(table, options) if options.stages == "auto" else _Chosen(table)
     for other in others:
-        chosen = _choose_fit(chosen, dataset, other, options, say)
+        chosen = _choose_crop_mode(chosen, dataset, other, options, say)
     return _probe(chosen, options)
 
 
@@ -141,21 +143,23 @@ def _choose_stages(table: FeatureTable, options: ProbeOptions) -> _Chosen:
     """The network's own pooled features, unless all stages together prove better."""
     last = table.keep(table.backbone.outputs("last"))
     found = _compared(
-        "stages", Way("last", last.part("train")), Way("all", table.part("train")), options, _STAGES_ERRORS
+        "stages", Way("last", last.split("train")), Way("all", table.split("train")), options, _STAGES_ERRORS
     )
     return _Chosen(last if found.winner.name == "last" else table, found.fitted, found.trials)
 
 
-def _choose_fit(chosen: _Chosen, dataset: ImageDataset, other: Fit, options: ProbeOptions, say: Announce) -> _Chosen:
+def _choose_crop_mode(
+    chosen: _Chosen, dataset: ImageDataset, other: CropMode, options: ProbeOptions, say: Announce
+) -> _Chosen:
     """The plain way to fit an image into the square, unless another proves better on a sample."""
     table = chosen.table
-    backbone = table.backbone.replace(fit=other)
-    sample = _sample(table.part("train"), options.seed)
+    backbone = table.backbone.replace(crop_mode=other)
+    sample = _sample(table.split("train"), options.seed)
     tried = _extracted(sample.dataset, backbone, table.outputs, options, say(f"features, {other}"))
     if tried.dataset.paths != sample.dataset.paths:
-        raise DataError("an image of the training part vanished or changed while it was read", hint="run it again")
-    plain = Way(table.backbone.preprocessing.fit, sample)
-    found = _compared("fit", plain, Way(other, tried), options, _FIT_ERRORS)
+        raise DataError("an image of the training split vanished or changed while it was read", hint="run it again")
+    plain = Way(table.backbone.preprocessing.crop_mode, sample)
+    found = _compared("crop_mode", plain, Way(other, tried), options, _CROP_MODE_ERRORS)
     trials = (*chosen.trials, *found.trials)
     if found.winner is plain:
         return _Chosen(table, chosen.fitted, trials)
@@ -168,7 +172,7 @@ def _compared(question: str, plain: Way, other: Way, options: ProbeOptions, erro
 
 def _probe(chosen: _Chosen, options: ProbeOptions) -> Probe:
     table = chosen.table
-    train = table.part("train")
+    train = table.split("train")
     if options.head == "knn":
         return _knn_probe(table, train, chosen.trials, options.seed)
     fitted = chosen.fitted or fit_head(train, class_weight=options.class_weight, seed=options.seed)
@@ -182,13 +186,13 @@ def _knn_probe(table: FeatureTable, train: FeatureTable, trials: tuple[Trial, ..
     def others(part: FeatureTable) -> Head:
         return fit_knn(part.values, part.dataset.labels, classes, k=min(head.k, len(part)))
 
-    crossed = out_of_fold(others, train, seed)
+    crossed = cross_val_probabilities(others, train, seed)
     if crossed is None:
         return Probe(head, table, trials, None, None)
     probabilities, held = crossed[0][crossed[1]], crossed[1]
     hits = probabilities.argmax(axis=1) == train.dataset.labels[held]
-    unseen = Unseen("cross-validation", training_rows(table)[held], probabilities)
-    return Probe(head, table, trials, float(hits.mean()), None, unseen)
+    out_of_fold = OutOfFold("cross-validation", training_rows(table)[held], probabilities)
+    return Probe(head, table, trials, float(hits.mean()), None, out_of_fold)
 
 
 def probe_of(table: FeatureTable, fitted: LinearFit, trials: tuple[Trial, ...]) -> Probe:
@@ -196,24 +200,24 @@ def probe_of(table: FeatureTable, fitted: LinearFit, trials: tuple[Trial, ...]) 
 
     Args:
         table: What it reads of every image of the data set.
-        fitted: On the part ``train`` of that.
+        fitted: On the split ``train`` of that.
         trials: What was compared on the way.
     """
-    train = table.part("train")
+    train = table.split("train")
     log_loss = mean_or_none(held_out_losses(fitted, train))
     held = fitted.held_out
     logits = fitted.oof_logits[held] / np.float32(fitted.head.temperature)
-    unseen = from_logits("cross-validation", training_rows(table)[held], logits)
-    return Probe(fitted.head, table, trials, fitted.cv_accuracy, log_loss, unseen)
+    out_of_fold = from_logits("cross-validation", training_rows(table)[held], logits)
+    return Probe(fitted.head, table, trials, fitted.cv_accuracy, log_loss, out_of_fold)
 
 
-def ways_to_fit(train: ImageDataset, backbone: Backbone) -> list[Fit]:
+def crop_modes_to_try(train: ImageDataset, backbone: Backbone) -> list[CropMode]:
     """The plain way first, then what to compare it with.
 
     Taking the whole image costs an oblong one its proportions and a square one nothing; taking the centre costs both
     their borders. So the whole image is the plain way for square ones, and the network's own crop for the others.
     """
-    own = backbone.preprocessing.fit
+    own = backbone.preprocessing.crop_mode
     if own != "crop":
         return [own]
     rows = np.unique(np.linspace(0, len(train) - 1, _ASPECT_IMAGES).astype(int))

@@ -20,7 +20,7 @@ def fit_best_probe(
     Only the best probe so far is held, so memory does not grow with their number. Its trials tell of all backbones.
 
     Args:
-        dataset: With a part ``train``.
+        dataset: With a split ``train``.
         backbones: One or more; one is not compared with anything.
         options: For each of them.
         announce: As for ``fit_probe``; what it is told names the backbone where there are several.
@@ -36,7 +36,7 @@ def fit_best_probe(
     trials: list[Trial] = []
     for backbone in backbones:
         probe = fit_probe(dataset, backbone, options, announce=_naming(backbone, announce))
-        images = len(probe.table.part("train"))
+        images = len(probe.table.split("train"))
         trials.append(Trial("backbone", backbone.name, images, probe.cv_accuracy, probe.cv_log_loss, chosen=False))
         if best is None or _loss(probe) < _loss(best):
             best = probe

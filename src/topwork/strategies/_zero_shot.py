@@ -11,14 +11,14 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from topwork.backbones import EMBEDDING, Backbone, EngineName, Fit, TextTower, text_tower
+from topwork.backbones import EMBEDDING, Backbone, CropMode, EngineName, TextTower, text_tower
 from topwork.data import ImageDataset
 from topwork.features import FeatureTable, extract
 from topwork.heads import BlendHead, LinearHead, TextHead, blended, fit_temperature, row_losses
 from topwork.strategies._compare import Trial, fit_head
+from topwork.strategies._out_of_fold import OutOfFold, from_logits, training_rows
 from topwork.strategies._probe import Announce
 from topwork.strategies._prompts import TEMPLATES, Descriptions, label_names, prompts
-from topwork.strategies._unseen import Unseen, from_logits, training_rows
 
 _SHARES = tuple(share / 10 for share in range(1, 10))  # of the words in a blend
 
@@ -32,10 +32,10 @@ class ZeroShotOptions:
         descriptions: Words instead of either, several a class, for some classes or all (``read_descriptions``).
         templates: Sentences that the words are put into (``read_templates``).
         text: Folder or repository of the text tower; the catalogue's when None.
-        blend: Whether a probe on the same features joins in, with the share that cross-validation on the training part
+        blend: Whether a probe on the same features joins in, with the share that cross-validation on the training split
             gives it; it may turn out to be all or nothing.
         calibrate: Whether labelled training images set the temperature.
-        fit: How an image becomes a square; ``auto`` is the way the network was trained.
+        crop_mode: How an image becomes a square; ``auto`` is the way the network was trained.
         engine: What runs the network; the best that is here when None.
         cache: Whether features are kept on disk.
         offline: Whether to use no network.
@@ -48,7 +48,7 @@ class ZeroShotOptions:
     text: str | Path | None = None
     blend: bool = False
     calibrate: bool = True
-    fit: Literal["auto"] | Fit = "auto"
+    crop_mode: Literal["auto"] | CropMode = "auto"
     engine: EngineName | None = None
     cache: bool = True
     offline: bool = False
@@ -63,13 +63,13 @@ class ZeroShot:
         head: Features to probabilities.
         table: The network's own pooled features of every image of the data set.
         trials: Words alone, the probe alone and the best blend, where a blend was asked for.
-        cv_accuracy: Of the head on the training part: out of fold where a probe takes part, and as it is where words
+        cv_accuracy: Of the head on the training split: out of fold where a probe takes part, and as it is where words
             alone answer, since nothing but one temperature was fitted on it. None without labelled training images.
         cv_log_loss: Likewise, in nats, after the temperature.
         prompts: What was said of each class, in the classes' order.
         source: Where the text tower came from: place, commit, hash.
         reason: Why no blend was tried though one was asked for; empty otherwise.
-        unseen: What the head says of training images: as it is where words alone answer, out of fold in a blend.
+        out_of_fold: What the head says of training images: as it is where words alone answer, out of fold in a blend.
     """
 
     head: TextHead | BlendHead | LinearHead
@@ -80,7 +80,7 @@ class ZeroShot:
     prompts: tuple[tuple[str, ...], ...]
     source: tuple[str, str, str]
     reason: str = ""
-    unseen: Unseen | None = None
+    out_of_fold: OutOfFold | None = None
 
     strategy: ClassVar[str] = "zero-shot"
 
@@ -109,7 +109,7 @@ def fit_zero_shot(
     """Let words for the classes answer, alone or together with a probe on the same features.
 
     Args:
-        dataset: The images; a part ``train`` is needed by none but a blend, and serves the temperature.
+        dataset: The images; a split ``train`` is needed by none but a blend, and serves the temperature.
         backbone: The image tower of an image-text model.
         options: What to say of the classes.
         announce: Called with what begins; may give a progress callback for it.
@@ -121,7 +121,7 @@ def fit_zero_shot(
     """
     say = announce or (lambda text: None)
     words = _words(dataset.classes, backbone, options, say)
-    sized = backbone if options.fit == "auto" else backbone.replace(fit=options.fit)
+    sized = backbone if options.crop_mode == "auto" else backbone.replace(crop_mode=options.crop_mode)
     table = extract(
         dataset, sized, outputs=(EMBEDDING,), engine=options.engine, cache=options.cache, progress=say("features")
     )
@@ -146,17 +146,17 @@ def zero_shot_of(table: FeatureTable, options: ZeroShotOptions, *, announce: Ann
 
 
 def _answering(words: Words, table: FeatureTable, options: ZeroShotOptions) -> ZeroShot:
-    train, told, source = table.part("train"), words.prompts, words.source
+    train, told, source = table.split("train"), words.prompts, words.source
     if len(train) == 0:
         return ZeroShot(words.head, table, (), None, None, told, source, _no_blend(train, options))
     alone = _alone(words.head, train, calibrate=options.calibrate)
     reason = _no_blend(train, options)
     if not options.blend or reason:
-        unseen = from_logits("training", training_rows(table), alone.logits)
-        return ZeroShot(alone.head, table, (), alone.accuracy, alone.log_loss, told, source, reason, unseen)
+        out_of_fold = from_logits("training", training_rows(table), alone.logits)
+        return ZeroShot(alone.head, table, (), alone.accuracy, alone.log_loss, told, source, reason, out_of_fold)
     best, trials, held = _blended(alone, train, options.seed)
-    unseen = from_logits("cross-validation", training_rows(table)[held], best.logits)
-    return ZeroShot(best.head, table, trials, best.accuracy, best.log_loss, told, source, "", unseen)
+    out_of_fold = from_logits("cross-validation", training_rows(table)[held], best.logits)
+    return ZeroShot(best.head, table, trials, best.accuracy, best.log_loss, told, source, "", out_of_fold)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    epochs: int = Field(default=10, ge=1, description="passes over the training part, at most")
+    epochs: int = Field(default=10, ge=1, description="passes over the training split, at most")
     batch_size: int = Field(
         default=32, ge=1, description="images a step of the optimizer, over all pieces and ranks together"
     )

@@ -51,8 +51,8 @@ class Job:
 
     Attributes:
         model: All of it.
-        data: The training part.
-        validation: The validation part.
+        data: The training split.
+        validation: The validation split.
         config: All settings.
         layers: What is trained.
         ranks: Who takes part.

@@ -1,4 +1,4 @@
-"""Loss and accuracy of a model on a validation part."""
+"""Loss and accuracy of a model on a validation split."""
 
 from __future__ import annotations
 

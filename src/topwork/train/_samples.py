@@ -84,7 +84,7 @@ class TensorSamples:
             yield self._inputs[chosen], self._labels[chosen]
 
 
-def check_samples(samples: Samples, part: str) -> None:
+def check_samples(samples: Samples, split: str) -> None:
     """Refuse what cannot be trained on or measured.
 
     Raises:
@@ -92,10 +92,10 @@ def check_samples(samples: Samples, part: str) -> None:
     """
     labels = np.asarray(samples.labels)
     if labels.size == 0:
-        raise TrainError(f"the {part} part is empty", hint="split the data so that both parts have images")
+        raise TrainError(f"the {split} split is empty", hint="split the data so that both have images")
     if labels.min() < 0 or labels.max() >= samples.n_classes:
         raise TrainError(
-            f"the {part} part has labels from {labels.min()} to {labels.max()}, with {samples.n_classes} classes"
+            f"the {split} split has labels from {labels.min()} to {labels.max()}, with {samples.n_classes} classes"
         )
 
 

@@ -42,7 +42,7 @@ class EpochRecord(_Frozen):
         step: Steps of the optimizer so far.
         loss: Mean training loss over the epoch's samples, with smoothing, weights and mixing.
         validation_loss: See ``Score``.
-        accuracy: On the validation part.
+        accuracy: On the validation split.
         learning_rate: Of the layer nearest the output, at the last step.
         seconds: The epoch took, validation included.
         samples_per_second: In its training steps, waiting for data included.

@@ -111,7 +111,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "tried": ("Tried", "방식"),
     "chosen": ("chosen", "선택"),
     "question_backbone": ("Backbone", "백본"),
-    "question_fit": ("How an image becomes a square", "이미지를 정사각형으로 만드는 방법"),
+    "question_crop_mode": ("How an image becomes a square", "이미지를 정사각형으로 만드는 방법"),
     "question_stages": ("Stages that the head reads", "헤드가 읽는 스테이지"),
     "question_rung": ("Rung of the ladder", "사다리의 단계"),
     "question_orient": ("How training images are turned", "학습 이미지를 뒤집거나 돌리는 방법"),

@@ -13,7 +13,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "rung_zero_shot": ("zero-shot", "제로샷"),
     "rung_knn": ("kNN", "최근접 이웃(kNN)"),
     "rung_probe": ("probe, last features", "프로브, 마지막 특징"),
-    "rung_best_probe": ("probe, best reading", "프로브, 가장 나은 특징"),
+    "rung_best_probe": ("probe, best features", "프로브, 가장 나은 특징"),
     "rung_finetuning": ("fine-tuning, last stages", "미세 조정, 마지막 스테이지들"),
     "rung_finetuning_all": ("fine-tuning, all stages", "미세 조정, 전체 스테이지"),
     # Why a rung was not climbed
@@ -94,7 +94,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "finding_exact_duplicates": ("exact-duplicates", "완전히 같은 이미지"),
     "finding_extreme_aspect": ("extreme-aspect", "극단적인 가로세로 비율"),
     "finding_few_images": ("few-images", "이미지가 적은 클래스"),
-    "finding_group": ("group-in-two-parts", "두 세트에 걸친 그룹"),
+    "finding_group": ("group-in-two-splits", "두 세트에 걸친 그룹"),
     "finding_hidden_files": ("hidden-files", "숨김 파일"),
     "finding_imbalance": ("imbalance", "클래스 불균형"),
     "finding_inseparable": ("inseparable-classes", "구별되지 않는 클래스"),

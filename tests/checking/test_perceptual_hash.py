@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from topwork.checking import _hash
-from topwork.checking._hash import NEAR, distance, mirrored, near_pairs
+from topwork.checking import _perceptual_hash
 from topwork.checking._look import look
+from topwork.checking._perceptual_hash import NEAR, distance, mirrored, near_pairs
 
 from .conftest import Paint, encoded, pixels_of
 
@@ -70,14 +70,14 @@ def test_few_rows(count: int) -> None:
 @pytest.mark.parametrize("kind", ["random", "all equal", "a hundred pictures"])
 def test_comparisons_grow_with_the_rows_and_not_with_their_square(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     compared = 0
-    plain = _hash._near
+    plain = _perceptual_hash._near
 
     def counting(both: np.ndarray, rows: np.ndarray, here: np.ndarray, there: np.ndarray, count: int) -> np.ndarray:
         nonlocal compared
         compared += len(here)
         return plain(both, rows, here, there, count)
 
-    monkeypatch.setattr(_hash, "_near", counting)
+    monkeypatch.setattr(_perceptual_hash, "_near", counting)
     counts = []
     for rows in (2_000, 16_000):
         compared = 0

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from topwork.advising._rung import Answers
 from topwork.features import FeatureTable
 from topwork.heads import Head, LinearFit, fit_knn, fit_temperature, row_losses
-from topwork.strategies import FitHead, held_out_losses, out_of_fold
+from topwork.strategies import FitHead, cross_val_probabilities, held_out_losses
 
 
 def of_linear(fitted: LinearFit, train: FeatureTable) -> Answers:
@@ -28,7 +28,7 @@ def of_head(head: Head, train: FeatureTable) -> Answers:
 
 def crossed(fit: FitHead, train: FeatureTable, seed: int) -> Answers | None:
     """Cross-validate whatever makes a head of a table; None where there are too few images to hold any out."""
-    found = out_of_fold(fit, train, seed)
+    found = cross_val_probabilities(fit, train, seed)
     return _answers(found[0], train.dataset.labels, found[1]) if found else None
 
 

@@ -18,7 +18,7 @@ from topwork.data import ImageDataset, from_arrays, read, split
 from topwork.strategies import Finetuned, FinetuneOptions, ProbeOptions, default_config
 
 SMALL = load(size=64)
-OPTIONS = AdviceOptions(describe=False, finetune=FinetuneOptions(probe=ProbeOptions(fit="squash")))
+OPTIONS = AdviceOptions(describe=False, finetune=FinetuneOptions(probe=ProbeOptions(crop_mode="squash")))
 
 
 @pytest.fixture(autouse=True)
@@ -62,9 +62,9 @@ def test_what_advise_adds_to_the_climb_of_a_fit_is_kept_too(tmp_path: Path, monk
 @pytest.mark.parametrize(
     "changes",
     [
-        {"finetune": FinetuneOptions(probe=ProbeOptions(fit="squash", seed=1))},
-        {"finetune": FinetuneOptions(probe=ProbeOptions(fit="squash"), augment="none")},
-        {"finetune": FinetuneOptions(probe=ProbeOptions(fit="crop"))},
+        {"finetune": FinetuneOptions(probe=ProbeOptions(crop_mode="squash", seed=1))},
+        {"finetune": FinetuneOptions(probe=ProbeOptions(crop_mode="squash"), augment="none")},
+        {"finetune": FinetuneOptions(probe=ProbeOptions(crop_mode="crop"))},
     ],
     ids=["seed", "augment", "fit"],
 )
@@ -101,7 +101,7 @@ def test_a_damaged_advice_is_made_anew(easy: ImageDataset, content: str) -> None
 
 
 def test_without_a_cache_nothing_is_kept(easy: ImageDataset) -> None:
-    probe = ProbeOptions(fit="squash", cache=False)
+    probe = ProbeOptions(crop_mode="squash", cache=False)
     climb(easy, [SMALL], dataclasses.replace(OPTIONS, finetune=FinetuneOptions(probe=probe)))
     assert not kept()
 
@@ -128,9 +128,9 @@ def test_a_tuned_network_is_kept_and_found_again(
     digits: ImageDataset, network: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("topwork.advising._ladder.of_finetuning", _always_worth)
-    monkeypatch.setattr("topwork.advising._ladder.Ladder.readings", lambda ladder: None)  # early random stages do well
+    monkeypatch.setattr("topwork.advising._ladder.Ladder.specs", lambda ladder: None)  # early random stages do well
     config = default_config(epochs=2, learning_rate=2e-3)
-    tuning = FinetuneOptions(unfreeze="all", orient="none", config=config, probe=ProbeOptions(fit="squash"))
+    tuning = FinetuneOptions(unfreeze="all", orient="none", config=config, probe=ProbeOptions(crop_mode="squash"))
     options = AdviceOptions(describe=False, finetune=tuning, budget_seconds=900)  # however slow the machine is
     first = climb(digits, [network], options)
     assert first.advice.chosen.name == "fine-tuning, all stages"
@@ -142,9 +142,9 @@ def test_a_tuned_network_is_kept_and_found_again(
     np.testing.assert_array_equal(one.head.weight, other.head.weight)
     np.testing.assert_array_equal(one.table.values, other.table.values)
     assert one.history == other.history
-    assert one.unseen is not None
-    assert other.unseen is not None
-    np.testing.assert_array_equal(one.unseen.probabilities, other.unseen.probabilities)
+    assert one.out_of_fold is not None
+    assert other.out_of_fold is not None
+    np.testing.assert_array_equal(one.out_of_fold.probabilities, other.out_of_fold.probabilities)
     assert not list((cache_dir() / "advice").glob("*/checkpoint-*"))
     shutil.rmtree(cache_dir() / "tuned")
     last = climb(digits, [network], options).advice
@@ -152,6 +152,6 @@ def test_a_tuned_network_is_kept_and_found_again(
 
 
 def _always_worth(*given: Any, **named: Any) -> Any:
-    from topwork.advising._worth import Outlook
+    from topwork.advising._expected_gain import ExpectedGain
 
-    return Outlook(1.0, 0.0, "a test wants it", "nothing")
+    return ExpectedGain(1.0, 0.0, "a test wants it", "nothing")

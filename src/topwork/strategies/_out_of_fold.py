@@ -21,7 +21,7 @@ _FEWEST = 19  # references with which one image in twenty can be told
 
 
 @dataclass(frozen=True, eq=False)
-class Unseen:
+class OutOfFold:
     """Honest answers of the head that is kept, on images that have not measured it.
 
     Attributes:
@@ -40,20 +40,20 @@ class Unseen:
             raise ValueError(f"{len(self.rows)} rows, but probabilities {self.probabilities.shape}")
 
 
-def from_logits(source: Source, rows: npt.NDArray[np.intp], logits: npt.NDArray[np.float32]) -> Unseen | None:
+def from_logits(source: Source, rows: npt.NDArray[np.intp], logits: npt.NDArray[np.float32]) -> OutOfFold | None:
     """The answers behind logits (n, C) at the head's temperature; None where there are no rows."""
     if not len(rows):
         return None
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return Unseen(source, rows, (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32))
+    return OutOfFold(source, rows, (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
 def training_rows(table: FeatureTable) -> npt.NDArray[np.intp]:
-    """Rows of the part ``train``."""
-    return np.flatnonzero(np.asarray(table.dataset.parts) == "train")
+    """Rows of the split ``train``."""
+    return np.flatnonzero(np.asarray(table.dataset.splits) == "train")
 
 
-def novelty_of(table: FeatureTable, unseen: Unseen | None, seed: int) -> Novelty | None:
+def novelty_of(table: FeatureTable, out_of_fold: OutOfFold | None, seed: int) -> Novelty | None:
     """What tells images that are unlike the training images; None where these are too few.
 
     Features of images that trained the network itself lie closer together than those of others, so after fine-tuning
@@ -61,18 +61,18 @@ def novelty_of(table: FeatureTable, unseen: Unseen | None, seed: int) -> Novelty
 
     Args:
         table: Features of the training images, in the columns that the head reads, and perhaps of others.
-        unseen: What the head says of images that it has not learnt from.
+        out_of_fold: What the head says of images that it has not learnt from.
         seed: Of the folds, and of the sample where there are very many images.
     """
     rows = training_rows(table)
-    if unseen is not None and unseen.source == "validation":
-        rows = np.union1d(rows, unseen.rows)
+    if out_of_fold is not None and out_of_fold.source == "validation":
+        rows = np.union1d(rows, out_of_fold.rows)
     if len(rows) > _MOST:
         rows = np.sort(np.random.default_rng(seed).choice(rows, _MOST, replace=False))
     part = table.select(rows)
     fold_of = np.full(len(rows), -1)
-    if unseen is not None and unseen.source == "validation":
-        fold_of = np.where(np.isin(rows, unseen.rows), 0, -1)
+    if out_of_fold is not None and out_of_fold.source == "validation":
+        fold_of = np.where(np.isin(rows, out_of_fold.rows), 0, -1)
     else:
         with contextlib.suppress(DataError):  # fewer images or groups than folds
             fold_of = k_folds(part.dataset, FOLDS, seed=seed)

@@ -11,55 +11,55 @@ import pytest
 from tests.model.samples import textile_folder
 from topwork.backbones import load
 from topwork.data import read, split
-from topwork.evaluate import log_loss
 from topwork.heads import KNNHead
-from topwork.strategies import ProbeOptions, Unseen, _unseen, fit_probe, novelty_of
+from topwork.metrics import log_loss
+from topwork.strategies import OutOfFold, ProbeOptions, _out_of_fold, fit_probe, novelty_of
 
 from .conftest import MakeTable
 
 
 def test_a_probes_answers_are_those_that_its_cross_validation_scored(tmp_path: Path, shared_cache: Path) -> None:
     dataset = split(read(textile_folder(tmp_path / "cloth", per_class=12)), test=0.25)
-    found = fit_probe(dataset, load(), ProbeOptions(stages="last", fit="crop"))
-    assert found.unseen is not None
-    assert found.unseen.source == "cross-validation"
-    assert set(found.table.dataset.parts[found.unseen.rows]) == {"train"}
-    assert len(found.unseen.rows) == 27
-    labels = found.table.dataset.labels[found.unseen.rows].astype(np.intp)
-    assert (found.unseen.probabilities.argmax(axis=1) == labels).mean() == found.cv_accuracy
-    assert log_loss(found.unseen.probabilities, labels) == pytest.approx(found.cv_log_loss, abs=1e-5)
-    learnt = found.head.probabilities(found.table.values[found.unseen.rows])
-    assert log_loss(learnt, labels) < log_loss(found.unseen.probabilities, labels)  # what it has learnt is easier
+    found = fit_probe(dataset, load(), ProbeOptions(stages="last", crop_mode="crop"))
+    assert found.out_of_fold is not None
+    assert found.out_of_fold.source == "cross-validation"
+    assert set(found.table.dataset.splits[found.out_of_fold.rows]) == {"train"}
+    assert len(found.out_of_fold.rows) == 27
+    labels = found.table.dataset.labels[found.out_of_fold.rows].astype(np.intp)
+    assert (found.out_of_fold.probabilities.argmax(axis=1) == labels).mean() == found.cv_accuracy
+    assert log_loss(found.out_of_fold.probabilities, labels) == pytest.approx(found.cv_log_loss, abs=1e-5)
+    learnt = found.head.probabilities(found.table.values[found.out_of_fold.rows])
+    assert log_loss(learnt, labels) < log_loss(found.out_of_fold.probabilities, labels)  # what it has learnt is easier
 
 
 def test_a_knn_heads_answers_are_its_neighbours_without_the_image(tmp_path: Path, shared_cache: Path) -> None:
     dataset = split(read(textile_folder(tmp_path / "cloth", per_class=12)), test=0.25)
-    found = fit_probe(dataset, load(), ProbeOptions(stages="last", fit="crop", head="knn"))
+    found = fit_probe(dataset, load(), ProbeOptions(stages="last", crop_mode="crop", head="knn"))
     assert isinstance(found.head, KNNHead)
-    assert found.unseen is not None
-    assert len(found.unseen.rows) == 27
-    labels = found.table.dataset.labels[found.unseen.rows]
-    assert (found.unseen.probabilities.argmax(axis=1) == labels).mean() == found.cv_accuracy
-    np.testing.assert_allclose(found.unseen.probabilities.sum(axis=1), 1, atol=1e-6)
-    own = found.head.probabilities(found.table.values[found.unseen.rows])
-    assert own[np.arange(27), labels].mean() > found.unseen.probabilities[np.arange(27), labels].mean()
-    assert novelty_of(found.table, found.unseen, 0) is not None
+    assert found.out_of_fold is not None
+    assert len(found.out_of_fold.rows) == 27
+    labels = found.table.dataset.labels[found.out_of_fold.rows]
+    assert (found.out_of_fold.probabilities.argmax(axis=1) == labels).mean() == found.cv_accuracy
+    np.testing.assert_allclose(found.out_of_fold.probabilities.sum(axis=1), 1, atol=1e-6)
+    own = found.head.probabilities(found.table.values[found.out_of_fold.rows])
+    assert own[np.arange(27), labels].mean() > found.out_of_fold.probabilities[np.arange(27), labels].mean()
+    assert novelty_of(found.table, found.out_of_fold, 0) is not None
 
 
 def test_every_training_image_is_a_reference_and_no_other(make_table: MakeTable) -> None:
     table = make_table(np.arange(60) % 2)
-    parts = np.where(np.arange(60) < 40, "train", "test")
-    found = novelty_of(dataclasses.replace(table, dataset=dataclasses.replace(table.dataset, parts=parts)), None, 0)
+    splits = np.where(np.arange(60) < 40, "train", "test")
+    found = novelty_of(dataclasses.replace(table, dataset=dataclasses.replace(table.dataset, splits=splits)), None, 0)
     assert found is not None
     assert found.reference.shape == (40,)
 
 
 def test_after_fine_tuning_the_validation_images_are_the_references(make_table: MakeTable) -> None:
     table = make_table(np.arange(80) % 2)
-    parts = np.where(np.arange(80) < 50, "train", "val")
-    parted = dataclasses.replace(table, dataset=dataclasses.replace(table.dataset, parts=parts))
-    rows = np.flatnonzero(parts == "val")
-    found = novelty_of(parted, Unseen("validation", rows, np.full((30, 2), 0.5, np.float32)), 0)
+    splits = np.where(np.arange(80) < 50, "train", "val")
+    parted = dataclasses.replace(table, dataset=dataclasses.replace(table.dataset, splits=splits))
+    rows = np.flatnonzero(splits == "val")
+    found = novelty_of(parted, OutOfFold("validation", rows, np.full((30, 2), 0.5, np.float32)), 0)
     assert found is not None
     assert found.reference.shape == (30,)
 
@@ -83,7 +83,7 @@ def test_too_few_images_have_no_alarm(make_table: MakeTable) -> None:
 
 
 def test_of_very_many_images_a_sample_is_taken(make_table: MakeTable, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_unseen, "_MOST", 30)
+    monkeypatch.setattr(_out_of_fold, "_MOST", 30)
     found = [novelty_of(make_table(np.arange(90) % 2), None, seed) for seed in (0, 0, 1)]
     assert all(each is not None and each.reference.shape == (30,) for each in found)
     references = [each.reference.tolist() for each in found if each is not None]
@@ -92,4 +92,4 @@ def test_of_very_many_images_a_sample_is_taken(make_table: MakeTable, monkeypatc
 
 def test_rows_and_answers_must_fit() -> None:
     with pytest.raises(ValueError, match="3 rows"):
-        Unseen("training", np.arange(3), np.ones((2, 2), np.float32))
+        OutOfFold("training", np.arange(3), np.ones((2, 2), np.float32))

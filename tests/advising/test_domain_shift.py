@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from topwork.advising._source import source_distance
+from topwork.advising._domain_shift import domain_shift
 from topwork.backbones import Backbone, load
 from topwork.data import decode
 
@@ -47,11 +47,11 @@ def test_it_is_what_the_first_norm_would_say_of_itself(photos: list[Path]) -> No
     values = SMALL.preprocessing
     rows = (pixels.reshape(-1, 3) / 255 - values.mean) / values.std
     expected = (rows.mean(axis=0) - [0.5, 0, -0.5]) / np.sqrt(np.array([1, 4, 9]) + 1e-5)
-    assert source_distance(backbone, pixels) == pytest.approx(float(np.sqrt((expected**2).mean())), rel=1e-4)
+    assert domain_shift(backbone, pixels) == pytest.approx(float(np.sqrt((expected**2).mean())), rel=1e-4)
 
 
 def test_cloth_is_further_from_imagenet_than_photographs_are(photos: list[Path], textiles: list[Path]) -> None:
-    own, cloth = source_distance(SMALL, squares(photos)), source_distance(SMALL, squares(textiles[:20]))
+    own, cloth = domain_shift(SMALL, squares(photos)), domain_shift(SMALL, squares(textiles[:20]))
     assert own is not None
     assert cloth is not None
     assert cloth > 1.3 * own
@@ -59,4 +59,4 @@ def test_cloth_is_further_from_imagenet_than_photographs_are(photos: list[Path],
 
 def test_a_network_without_batch_norms_keeps_no_source(photos: list[Path]) -> None:
     backbone = load("vit_tiny_patch16_224", weights="random")
-    assert source_distance(backbone, squares(photos[:1], backbone)) is None
+    assert domain_shift(backbone, squares(photos[:1], backbone)) is None

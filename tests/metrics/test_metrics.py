@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from topwork.errors import DataError
-from topwork.evaluate import (
+from topwork.metrics import (
     accuracy,
     bootstrap_intervals,
     confusion_matrix,
@@ -96,7 +96,7 @@ def test_wilson_refuses_what_is_no_share(right, total):
 
 
 def test_bootstrap_follows_a_plain_loop(monkeypatch):
-    monkeypatch.setattr("topwork.evaluate._intervals._CHUNK_ELEMENTS", 6000)  # several chunks
+    monkeypatch.setattr("topwork.metrics._intervals._CHUNK_ELEMENTS", 6000)  # several chunks
     probabilities, labels = simulate(120, 4)
     ours = bootstrap_intervals(probabilities, labels, seed=1, resamples=4000)
     rng, values = np.random.default_rng(2), []

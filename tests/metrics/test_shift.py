@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from topwork.evaluate import Shift, shift, typicality
+from topwork.metrics import Shift, shift, typicality
 
 
 def test_typicality_by_hand():

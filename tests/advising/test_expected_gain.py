@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from topwork.advising._worth import PRICE, enough_images, of_finetuning, of_readings
+from topwork.advising._expected_gain import PRICE, enough_images, of_finetuning, of_specs
 
 
 def test_errors_that_earlier_stages_mend_and_many_images_make_fine_tuning_worth_it() -> None:
@@ -23,9 +23,9 @@ def test_errors_that_earlier_stages_mend_and_many_images_make_fine_tuning_worth_
     ],
 )
 def test_otherwise_it_is_not(last: float, error: float, images: int, judges: int, said: str) -> None:
-    outlook = of_finetuning(last, error, images, judges, 200, again=False)
-    assert not outlook.worth
-    assert said in outlook.words
+    expected_gain = of_finetuning(last, error, images, judges, 200, again=False)
+    assert not expected_gain.worth
+    assert said in expected_gain.words
 
 
 def test_a_second_one_is_expected_to_gain_half_as_much() -> None:
@@ -34,10 +34,10 @@ def test_a_second_one_is_expected_to_gain_half_as_much() -> None:
 
 
 def test_minutes_have_a_price() -> None:
-    assert of_readings(0.01, 30).worth
-    assert not of_readings(0.01, 30 * 60).worth
-    assert of_readings(0.01, 600).least == pytest.approx(10 * PRICE)
-    assert "10 minutes must gain" in of_readings(0.01, 600).words
+    assert of_specs(0.01, 30).worth
+    assert not of_specs(0.01, 30 * 60).worth
+    assert of_specs(0.01, 600).least == pytest.approx(10 * PRICE)
+    assert "10 minutes must gain" in of_specs(0.01, 600).words
 
 
 def test_enough_images_are_where_it_begins_to_pay() -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from topwork.errors import DataError
-from topwork.evaluate import Estimate, Evaluation, ece, evaluate, log_loss, macro_f1, wilson_interval
+from topwork.metrics import Estimate, Evaluation, ece, evaluate, log_loss, macro_f1, wilson_interval
 
 from .test_metrics import simulate
 

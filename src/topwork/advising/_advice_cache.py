@@ -15,12 +15,12 @@ from topwork._cache import delete_folder, make_room, use
 from topwork._files import cache_dir, written_whole
 from topwork._version import __version__
 from topwork.advising._advice import Advice
-from topwork.advising._ground import Ground
+from topwork.advising._training_features import TrainingFeatures
 from topwork.backbones import EMBEDDING, Backbone
 from topwork.errors import TopworkError
 from topwork.features import extract
 from topwork.heads import LinearHead
-from topwork.strategies import Finetuned, Trial, Unseen
+from topwork.strategies import Finetuned, OutOfFold, Trial
 
 _FORMAT = 1
 _FILE = "advice.json"
@@ -40,33 +40,35 @@ class Kept:
     tuned: Finetuned | None
 
 
-class Keeper:
+class AdviceCache:
     """The place of one climb in the cache, named by everything that the climb depends on but the budget.
 
     Args:
-        ground: What is climbed on.
+        features: What is climbed on.
     """
 
-    def __init__(self, ground: Ground) -> None:
-        self.ground = ground
-        options = ground.options
+    def __init__(self, features: TrainingFeatures) -> None:
+        self.features = features
+        options = features.options
         told = {
             "format": _FORMAT,
             "version": __version__,
-            "backbone": ground.backbone.to_dict(),
-            "choice": asdict(ground.train.choice),
+            "backbone": features.backbone.to_dict(),
+            "choice": asdict(features.train.choice),
             "finetune": {
                 name: str(getattr(options.finetune, name)) for name in ("unfreeze", "augment", "orient", "validation")
             },
             "training": options.finetune.config.model_dump(exclude={"budget_seconds"}),
             "probe": str(options.probe),
-            "data": ground.dataset.fingerprint(),
+            "data": features.dataset.fingerprint(),
             "groups": hashlib.sha256(
-                "\0".join(ground.train.dataset.groups).encode("utf-8", "surrogatepass")
+                "\0".join(features.train.dataset.groups).encode("utf-8", "surrogatepass")
             ).hexdigest(),
         }
         digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
-        digest.update(np.ascontiguousarray(ground.train.values).data)  # the images themselves, as the network sees them
+        digest.update(
+            np.ascontiguousarray(features.train.values).data
+        )  # the images themselves, as the network sees them
         self.folder = cache_dir() / "advice" / digest.hexdigest()[:32]
 
     def training(self, name: str) -> Path:
@@ -103,9 +105,9 @@ class Keeper:
         if not use(Path(backbone.weights.location)):
             raise FileNotFoundError(backbone.weights.location)
         tensors = load_file(self.folder / _TUNED)
-        probe = self.ground.options.probe
-        table = extract(self.ground.dataset, backbone, outputs=(EMBEDDING,), engine=probe.engine, cache=probe.cache)
-        unseen = Unseen("validation", tensors.pop("rows").astype(np.intp), tensors.pop("probabilities"))
+        probe = self.features.options.probe
+        table = extract(self.features.dataset, backbone, outputs=(EMBEDDING,), engine=probe.engine, cache=probe.cache)
+        out_of_fold = OutOfFold("validation", tensors.pop("rows").astype(np.intp), tensors.pop("probabilities"))
         return Finetuned(
             head=LinearHead.from_tensors(tensors),
             table=table,
@@ -113,7 +115,7 @@ class Keeper:
             strategy="finetune",
             history=tuple(EpochRecord(**epoch) for epoch in told["history"]),
             notes=tuple(told["notes"]),
-            unseen=unseen,
+            out_of_fold=out_of_fold,
         )
 
 
@@ -129,6 +131,6 @@ def _told(tuned: Finetuned) -> dict[str, Any]:
 def _write_tensors(file: Path, tuned: Finetuned) -> None:
     from safetensors.numpy import save_file
 
-    assert tuned.unseen is not None
-    rows, probabilities = tuned.unseen.rows.astype(np.int64), tuned.unseen.probabilities
+    assert tuned.out_of_fold is not None
+    rows, probabilities = tuned.out_of_fold.rows.astype(np.int64), tuned.out_of_fold.probabilities
     save_file({**tuned.head.to_tensors(), "rows": rows, "probabilities": probabilities}, file)

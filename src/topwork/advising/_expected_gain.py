@@ -9,12 +9,12 @@ import math
 from dataclasses import dataclass
 
 PRICE = 0.002  # accuracy that a minute of computing must be expected to gain
-GRID_SHARE = 0.25  # of the errors left, what the best reading is expected to mend
+GRID_SHARE = 0.25  # of the errors left, what the best spec is expected to mend
 _LEARNING = 300.0  # training images at which fine-tuning mends half of what it mends with very many
 
 
 @dataclass(frozen=True)
-class Outlook:
+class ExpectedGain:
     """What is expected of a rung before it is climbed.
 
     Attributes:
@@ -44,9 +44,9 @@ class Outlook:
         )
 
 
-def of_readings(error: float, seconds: float) -> Outlook:
-    """The grid of readings: how much of the errors left another reading mends, on average."""
-    return Outlook(
+def of_specs(error: float, seconds: float) -> ExpectedGain:
+    """The grid of specs: how much of the errors left another spec mends, on average."""
+    return ExpectedGain(
         GRID_SHARE * error,
         _price(seconds),
         f"{GRID_SHARE:.0%} of the {error:.1%} errors that are left",
@@ -54,10 +54,10 @@ def of_readings(error: float, seconds: float) -> Outlook:
     )
 
 
-def of_finetuning(last: float, error: float, images: int, judges: int, seconds: float, *, again: bool) -> Outlook:
+def of_finetuning(last: float, error: float, images: int, judges: int, seconds: float, *, again: bool) -> ExpectedGain:
     """A fine-tuning.
 
-    How far the last features fit these images is told by how many of their errors another reading mends, of earlier
+    How far the last features fit these images is told by how many of their errors another spec mends, of earlier
     stages or of a larger input: none, and the network's top suits the images as it is; most, and the top was made for
     other images, which training can mend. How much of that a training reaches grows with the images.
 
@@ -74,7 +74,7 @@ def of_finetuning(last: float, error: float, images: int, judges: int, seconds: 
     share = mended * grown / (2 if again else 1)
     noise = math.sqrt(max(error * (1 - error), 0.0) / max(judges, 1))
     price = _price(seconds)
-    return Outlook(
+    return ExpectedGain(
         share * error,
         max(price, noise),
         f"{share:.0%} of the {error:.1%} errors that are left, since the best of the other ways mended {mended:.0%} of "

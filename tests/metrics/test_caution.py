@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from topwork.errors import DataError
-from topwork.evaluate import LEVELS, answer_thresholds, prediction_sets, promised, set_thresholds
-from topwork.evaluate._caution import order_p_value
+from topwork.metrics import LEVELS, answer_thresholds, prediction_sets, promised, set_thresholds
+from topwork.metrics._caution import order_p_value
 
 from .test_metrics import simulate
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from topwork.errors import DataError
-from topwork.evaluate import compare, log_loss, mcnemar, wilson_interval
+from topwork.metrics import compare, log_loss, mcnemar, wilson_interval
 
 from .test_metrics import simulate
 

@@ -1,4 +1,4 @@
-"""Twins: images that are the same pixels, or nearly the same picture, wherever they are in the data set."""
+"""NearDuplicates: images that are the same pixels, or nearly the same picture, wherever they are in the data set."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from topwork._cores import available_cores
 from topwork.checking._columns import Embedding
-from topwork.checking._hash import distance, mirrored, near_pairs
 from topwork.checking._look import content_key
+from topwork.checking._perceptual_hash import distance, mirrored, near_pairs
 from topwork.checking._pictures import UNIFORM
 from topwork.checking._source import content
 from topwork.checking._survey import Survey
@@ -41,7 +41,7 @@ _SAME_PIXELS = 4  # bits by which a JPEG decoded small and its copy as a PNG may
 
 
 @dataclass(frozen=True, eq=False)
-class Twins:
+class NearDuplicates:
     """Which images are twins, as rows of the data set.
 
     Attributes:
@@ -57,7 +57,7 @@ class Twins:
     clusters: Groups
 
 
-def find_twins(survey: Survey, embedding: Embedding | None) -> Twins:
+def find_near_duplicates(survey: Survey, embedding: Embedding | None) -> NearDuplicates:
     """Find exact and near duplicates in time N log N.
 
     Files with the same bytes are one to begin with; of what remains, near hashes are candidates, whose pixels are
@@ -80,7 +80,7 @@ def find_twins(survey: Survey, embedding: Embedding | None) -> Twins:
     similarity = embedding.cosines(pairs) if embedding else np.full(len(pairs), np.nan)
     near = similarity >= _needed(apart) if embedding else apart <= ALONE
     joined.join(pairs[near])
-    return Twins(exact, pairs[near], similarity[near], joined.groups())
+    return NearDuplicates(exact, pairs[near], similarity[near], joined.groups())
 
 
 def _join_equal_files(survey: Survey, joined: _Joined) -> Rows:

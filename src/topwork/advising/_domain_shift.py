@@ -12,7 +12,7 @@ from topwork.backbones import Backbone
 _BATCH = 16
 
 
-def source_distance(backbone: Backbone, pixels: npt.NDArray[np.uint8]) -> float | None:
+def domain_shift(backbone: Backbone, pixels: npt.NDArray[np.uint8]) -> float | None:
     """Mean shift of a network's activations from those of its own training images, in their standard deviations.
 
     A batch norm keeps the mean and variance of each of its input channels over the images that the network was trained

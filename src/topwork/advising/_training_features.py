@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.advising._options import AdviceOptions
-from topwork.advising._rung import Reading
-from topwork.backbones import Backbone, Engines, Fit
+from topwork.advising._rung import FeatureSpec
+from topwork.backbones import Backbone, CropMode, Engines
 from topwork.data import ImageDataset
 from topwork.errors import DataError
 from topwork.features import FeatureTable, extract, extract_few
-from topwork.strategies import Announce, fit_head, held_out_losses, stratified_order, ways_to_fit
+from topwork.strategies import Announce, crop_modes_to_try, fit_head, held_out_losses, stratified_order
 
 SAMPLE = 256  # images on which much is tried: enough to see a large difference
-_FIT_ERRORS = 2.0  # standard errors by which another way to fit an image must be better, as for the probe
+_CROP_MODE_ERRORS = 2.0  # standard errors by which another way to fit an image must be better, as for the probe
 _TIMED = 5  # predictions that are timed
 _TIMED_TOGETHER = 64
 
@@ -48,11 +48,11 @@ def extracted(images: ImageDataset, backbone: Backbone, options: AdviceOptions, 
     )
 
 
-class Ground:
-    """Features of the training part at every size that is asked for; all stages at once, so that all rungs share them.
+class TrainingFeatures:
+    """Features of the training split at every size that is asked for; all stages at once, so that all rungs share them.
 
     Args:
-        dataset: With a part ``train``.
+        dataset: With a split ``train``.
         backbone: Frozen.
         options: Engine, cache, seed, class weights.
         say: Announces a step; may give a progress callback for it.
@@ -69,8 +69,8 @@ class Ground:
         self._samples: dict[tuple[int, int], FeatureTable] = {}
         self._times: dict[int, float] = {}
         self._rates: dict[int, float] = {}
-        self._images = dataset.part("train")
-        self.backbone = backbone.replace(fit=self._best_fit(backbone))
+        self._images = dataset.split("train")
+        self.backbone = backbone.replace(crop_mode=self._best_crop_mode(backbone))
         self.size = backbone.preprocessing.size
         self.train = self.table(self.size)
         self._images = self.train.dataset
@@ -88,14 +88,14 @@ class Ground:
         return self._images.labels.astype(np.int64)
 
     @property
-    def own(self) -> Reading:
+    def own(self) -> FeatureSpec:
         """The network's own pooled features at its own size."""
-        return Reading(self.size, self.fit)
+        return FeatureSpec(self.size, self.fit)
 
     @property
-    def fit(self) -> Fit:
+    def fit(self) -> CropMode:
         """How images become squares."""
-        return self.backbone.preprocessing.fit
+        return self.backbone.preprocessing.crop_mode
 
     def table(self, size: int) -> FeatureTable:
         """All stages of every training image, (N, all)."""
@@ -113,10 +113,10 @@ class Ground:
             self._samples[size, images] = found
         return self._samples[size, images]
 
-    def whole(self, reading: Reading) -> FeatureTable:
-        """What a reading takes of every image of the data set, held-out parts included."""
-        backbone = self.backbone.replace(size=reading.size)
-        return self._extracted(self.dataset, backbone).keep(reading.outputs(backbone))
+    def whole(self, spec: FeatureSpec) -> FeatureTable:
+        """What a spec takes of every image of the data set, held-out splits included."""
+        backbone = self.backbone.replace(size=spec.size)
+        return self._extracted(self.dataset, backbone).keep(spec.outputs(backbone))
 
     def milliseconds(self, size: int) -> float:
         """What one prediction takes: decoding, the square, the network; the median of a few."""
@@ -146,20 +146,21 @@ class Ground:
             self._rates[size] = (time.perf_counter() - begin) / len(sources)
         return self._rates[size]
 
-    def _best_fit(self, backbone: Backbone) -> Fit:
+    def _best_crop_mode(self, backbone: Backbone) -> CropMode:
         """The plain way to fit an image into the square, unless another proves better on a sample."""
-        asked = self.options.probe.fit
-        ways = ways_to_fit(self._images, backbone) if asked == "auto" else [asked]
+        asked = self.options.probe.crop_mode
+        ways = crop_modes_to_try(self._images, backbone) if asked == "auto" else [asked]
         if len(ways) == 1:
             return ways[0]
         tables = [
-            sampled(self._images, backbone.replace(fit=fit), self.options, SAMPLE, self._say, "all") for fit in ways
+            sampled(self._images, backbone.replace(crop_mode=mode), self.options, SAMPLE, self._say, "all")
+            for mode in ways
         ]
         if tables[0].dataset.paths != tables[1].dataset.paths or (tables[0].dataset.counts() > 0).sum() < 2:
             return ways[0]
         losses = [self._least_losses(table) for table in tables]
         gain = losses[0] - losses[1]
-        proven = gain.size > 1 and gain.mean() > _FIT_ERRORS * gain.std(ddof=1) / np.sqrt(gain.size)
+        proven = gain.size > 1 and gain.mean() > _CROP_MODE_ERRORS * gain.std(ddof=1) / np.sqrt(gain.size)
         return ways[int(proven)]
 
     def _least_losses(self, table: FeatureTable) -> npt.NDArray[np.float64]:

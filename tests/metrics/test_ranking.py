@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from topwork.errors import DataError
-from topwork.evaluate import (
+from topwork.metrics import (
     average_precision,
     balanced_accuracy,
     brier,

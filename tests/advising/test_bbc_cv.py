@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from topwork.advising import Answers
-from topwork.advising._honest import accuracy_of_best, best, goes_with_labels
+from topwork.advising._bbc_cv import accuracy_of_best, best, goes_with_labels
 
 
 def answers(right: float, count: int = 200, *, seed: int = 0, trained: bool = True) -> Answers:
