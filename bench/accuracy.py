@@ -13,7 +13,7 @@ import time
 from _report import header, table
 from topwork import fit
 from topwork.fitting import sample_folder
-from topwork.strategies import ProbeOptions
+from topwork.tasks.classification.strategies import ProbeOptions
 
 
 def row(name: str, folder: str, seed: int, test: float) -> tuple[str, ...]:

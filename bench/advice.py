@@ -29,18 +29,26 @@ import numpy as np
 import numpy.typing as npt
 
 from _report import header, table
-from topwork.advising import AdviceOptions, Clock, climb
+from topwork.advising import BudgetClock, climb
+from topwork.advising._advice import FeatureSpec
 from topwork.advising._bbc_cv import best
-from topwork.advising._curve import forecast
-from topwork.advising._grid import Trained, depths, larger, train
+from topwork.advising._learning_curve import forecast
 from topwork.advising._out_of_fold import knn
-from topwork.advising._rung import FeatureSpec
-from topwork.advising._shortlist import scored
-from topwork.advising._training_features import SAMPLE, TrainingFeatures
 from topwork.backbones import load
 from topwork.data import ImageDataset, from_arrays, read, split
 from topwork.fitting import sample_folder
-from topwork.strategies import AsIsOptions, FinetuneOptions, default_config, finetune, fit_as_is, probe_of
+from topwork.tasks.classification.ladder import AdviceOptions
+from topwork.tasks.classification.ladder._grid import Trained, depths, larger, train
+from topwork.tasks.classification.ladder._shortlist import scored
+from topwork.tasks.classification.ladder._training_features import SAMPLE, TrainingFeatures
+from topwork.tasks.classification.strategies import (
+    AsIsOptions,
+    FinetuneOptions,
+    default_config,
+    finetune,
+    fit_as_is,
+    probe_of,
+)
 
 FEW = (5, 20)
 SCORES = ("logme", "h_score", "knn", "probe")
@@ -169,7 +177,7 @@ def everything(
         scores[name] = [float(getattr(said, score) or 0.0) for score in SCORES]
         tried.append((trained, fitted, name))
     tried.sort(key=lambda each: (each[0].spec.size, each[0].spec.stages))
-    _, fitted, name = tried[best([trained.answers for trained, _, _ in tried])]
+    _, fitted, name = tried[best([trained.scores for trained, _, _ in tried])]
     found |= neighbours(features, tests)
     try:
         found["as-is"] = accuracy(fit_as_is(dataset, features.backbone, AsIsOptions(way="names", cache=False)))
@@ -213,7 +221,7 @@ def forecast_half(dataset: ImageDataset, options: AdviceOptions) -> dict[str, An
     features = TrainingFeatures(fewer, load(), options, say)
     reading = FeatureSpec(features.size, features.fit, len(features.backbone.stages), "mean+max")
     read_by_half = features.train.keep(reading.outputs(features.backbone))
-    found = forecast(read_by_half, "auto", 0, Clock(600))
+    found = forecast(read_by_half, "auto", 0, BudgetClock(600))
     if found is None:
         return None
     full = TrainingFeatures(dataset, features.backbone, options, say)
@@ -221,7 +229,7 @@ def forecast_half(dataset: ImageDataset, options: AdviceOptions) -> dict[str, An
     return {
         "ahead": found.ahead[0].accuracy.to_dict(),
         "truth": accuracy(probe_of(full.whole(reading), trained.fitted, ())),
-        "cross-validated": trained.answers.accuracy,
+        "cross-validated": trained.scores.accuracy,
     }
 
 

@@ -19,7 +19,7 @@ from topwork.backbones import Backbone, imagenet_labels, load
 from topwork.data import read
 from topwork.features import FeatureTable, extract
 from topwork.heads import MappedHead
-from topwork.strategies import AsIsOptions, OwnClasses, fit_as_is
+from topwork.tasks.classification.strategies import AsIsOptions, OwnClasses, fit_as_is
 
 DRAWS = 10
 

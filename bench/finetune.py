@@ -16,7 +16,15 @@ from topwork import read
 from topwork.backbones import load
 from topwork.data import ImageDataset, split
 from topwork.fitting import sample_folder
-from topwork.strategies import Finetuned, FinetuneOptions, Probe, ProbeOptions, default_config, finetune, fit_probe
+from topwork.tasks.classification.strategies import (
+    Finetuned,
+    FinetuneOptions,
+    Probe,
+    ProbeOptions,
+    default_config,
+    finetune,
+    fit_probe,
+)
 
 
 def main() -> None:

@@ -20,8 +20,16 @@ from topwork import read
 from topwork.backbones import Backbone, load
 from topwork.backbones.layers import tail_of
 from topwork.data import ImageDataset, split
-from topwork.strategies import Finetuned, FinetuneOptions, Probe, ProbeOptions, default_config, finetune, fit_probe
-from topwork.strategies._prefix import share_saved
+from topwork.tasks.classification.strategies import (
+    Finetuned,
+    FinetuneOptions,
+    Probe,
+    ProbeOptions,
+    default_config,
+    finetune,
+    fit_probe,
+)
+from topwork.tasks.classification.strategies._prefix import share_saved
 
 PROBE = ProbeOptions(stages="last", crop_mode="squash")
 

@@ -19,15 +19,16 @@ import numpy as np
 import numpy.typing as npt
 
 from _report import header, table
-from topwork.advising import AdviceOptions, Clock
-from topwork.advising._ladder import Ladder
-from topwork.advising._training_features import TrainingFeatures
+from topwork.advising import BudgetClock
 from topwork.backbones import Backbone, load
 from topwork.data import ImageDataset, read
 from topwork.features import FeatureTable, extract
 from topwork.heads import equal_blocks, fit_novelty
 from topwork.metrics import answer_thresholds, kept, set_thresholds, shift, typicality
-from topwork.strategies import FinetuneOptions, ProbeOptions
+from topwork.tasks.classification.ladder import AdviceOptions
+from topwork.tasks.classification.ladder._ladder import Ladder
+from topwork.tasks.classification.ladder._training_features import TrainingFeatures
+from topwork.tasks.classification.strategies import FinetuneOptions, ProbeOptions
 
 LEVELS = (0.9, 0.95, 0.99)
 BATCH = 20
@@ -42,7 +43,7 @@ def chosen_answers(dataset: ImageDataset, backbone: Backbone, training: Rows, se
     probe = ProbeOptions(seed=seed)
     options = AdviceOptions(budget_seconds=3600, describe=False, finetune=FinetuneOptions(probe=probe))
     ground = TrainingFeatures(dataclasses.replace(dataset, splits=parts), backbone, options, lambda text: None)
-    ladder = Ladder(ground, Clock(3600), lambda text: None)
+    ladder = Ladder(ground, BudgetClock(3600), lambda text: None)
     ladder.probe()
     ladder.readings()
     chosen = ladder.leader.trained

@@ -25,10 +25,16 @@ from topwork import read
 from topwork.backbones import Backbone, load
 from topwork.data import decode
 from topwork.heads import LinearHead
-from topwork.strategies import default_config
-from topwork.strategies._augment import Augmentation
-from topwork.strategies._pictures import ImageSamples, Squares
-from topwork.strategies._tunable import Tunable, cpu_precision, stages_to_train, trained_layers, tunable
+from topwork.tasks.classification.strategies import default_config
+from topwork.tasks.classification.strategies._augment import Augmentation
+from topwork.tasks.classification.strategies._pictures import ImageSamples, Squares
+from topwork.tasks.classification.strategies._tunable import (
+    Tunable,
+    cpu_precision,
+    stages_to_train,
+    trained_layers,
+    tunable,
+)
 from topwork.train import train
 
 BATCH = 32

@@ -24,7 +24,7 @@ from sklearn.datasets import load_digits
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from topwork.backbones import Backbone, load
-from topwork.strategies import TEMPLATES
+from topwork.tasks.classification.strategies import TEMPLATES
 
 NETWORK, SIZE = "test_resnet", 32
 WIDTH = 1000  # of the shared space: as many outputs as timm gives that network when nobody says otherwise

@@ -16,29 +16,30 @@ from typing import TYPE_CHECKING, Any
 from topwork._version import __version__
 
 if TYPE_CHECKING:
-    from topwork.advising import AdviceOptions
     from topwork.backbones import load as load_backbone
     from topwork.checking import check
     from topwork.data import ImageDataset, read
     from topwork.errors import TopworkError
     from topwork.features import extract
     from topwork.fitting import advise, fit
-    from topwork.model import Model, load
-    from topwork.strategies import AsIsOptions, ProbeOptions
+    from topwork.model import Model
+    from topwork.tasks import load
+    from topwork.tasks.classification.ladder import AdviceOptions
+    from topwork.tasks.classification.strategies import AsIsOptions, ProbeOptions
 
 # Public name -> the room it comes from and its name there. Loaded on first use, so that `import topwork` is light.
 _ROOMS = {
-    "AdviceOptions": ("topwork.advising", "AdviceOptions"),
-    "AsIsOptions": ("topwork.strategies", "AsIsOptions"),
+    "AdviceOptions": ("topwork.tasks.classification.ladder", "AdviceOptions"),
+    "AsIsOptions": ("topwork.tasks.classification.strategies", "AsIsOptions"),
     "ImageDataset": ("topwork.data", "ImageDataset"),
     "Model": ("topwork.model", "Model"),
-    "ProbeOptions": ("topwork.strategies", "ProbeOptions"),
+    "ProbeOptions": ("topwork.tasks.classification.strategies", "ProbeOptions"),
     "TopworkError": ("topwork.errors", "TopworkError"),
     "advise": ("topwork.fitting", "advise"),
     "check": ("topwork.checking", "check"),
     "extract": ("topwork.features", "extract"),
     "fit": ("topwork.fitting", "fit"),
-    "load": ("topwork.model", "load"),
+    "load": ("topwork.tasks", "load"),
     "load_backbone": ("topwork.backbones", "load"),
     "read": ("topwork.data", "read"),
 }

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from topwork.advising import Answers
+from topwork.advising import Scores
 from topwork.advising._bbc_cv import accuracy_of_best, best, goes_with_labels
 
 
-def answers(right: float, count: int = 200, *, seed: int = 0, trained: bool = True) -> Answers:
+def answers(right: float, count: int = 200, *, seed: int = 0, trained: bool = True) -> Scores:
     """One way that names an image right with the given probability, and is sure of itself accordingly."""
     hits = np.random.default_rng(seed).random(count) < right
-    return Answers(hits, np.where(hits, 0.2, 2.0), np.ones(count, np.bool_), trained)
+    return Scores(hits, np.where(hits, 0.2, 2.0), np.ones(count, np.bool_), trained)
 
 
 def test_one_way_is_believed_as_it_is() -> None:
@@ -51,7 +51,7 @@ def test_what_trains_nothing_has_to_prove_itself() -> None:
 
 
 def test_where_nothing_was_judged_the_first_is_taken() -> None:
-    none = Answers(np.zeros(3, np.bool_), np.zeros(3), np.zeros(3, np.bool_))
+    none = Scores(np.zeros(3, np.bool_), np.zeros(3), np.zeros(3, np.bool_))
     assert best([none, none]) == 0
     assert np.isnan(accuracy_of_best([none, none], 0))
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from tests.strategies.conftest import MakeTable, make_table
-from topwork.advising import Clock, Forecast
-from topwork.advising._curve import _needed, forecast
-from topwork.advising._learning_curve_fits import fit_laws
+from topwork.advising import BudgetClock, Forecast
+from topwork.advising._learning_curve import _needed, fit_laws, forecast
 
 __all__ = ["make_table"]
 IMAGES = np.array([50.0, 100, 200, 400, 800])
@@ -49,7 +48,7 @@ def test_needed_is_where_a_power_law_gets_there() -> None:
 
 def test_more_images_are_expected_to_help_where_they_have(make_table: MakeTable) -> None:
     labels = np.arange(240) % 3
-    found = forecast(make_table(labels, told=0.6), "none", 0, Clock(60))
+    found = forecast(make_table(labels, told=0.6), "none", 0, BudgetClock(60))
     assert found is not None
     assert [point.images for point in found.points] == [12, 24, 48, 96, 192]
     assert found.points[-1].accuracy > found.points[0].accuracy
@@ -60,14 +59,14 @@ def test_more_images_are_expected_to_help_where_they_have(make_table: MakeTable)
 
 
 def test_too_few_images_or_no_time_give_no_forecast(make_table: MakeTable) -> None:
-    assert forecast(make_table(np.arange(12) % 3), "none", 0, Clock(60)) is None
-    clock = Clock(1e-9)
+    assert forecast(make_table(np.arange(12) % 3), "none", 0, BudgetClock(60)) is None
+    clock = BudgetClock(1e-9)
     assert forecast(make_table(np.arange(240) % 3), "none", 0, clock) is None
 
 
 def test_a_forecast_goes_to_a_dict_and_back(make_table: MakeTable) -> None:
     import dataclasses
 
-    found = forecast(make_table(np.arange(240) % 3, told=0.6), "none", 0, Clock(60))
+    found = forecast(make_table(np.arange(240) % 3, told=0.6), "none", 0, BudgetClock(60))
     assert found is not None
     assert Forecast.from_dict(dataclasses.asdict(found)) == found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from topwork.advising._expected_gain import PRICE, enough_images, of_finetuning, of_specs
+from topwork.advising._budget import PRICE, enough_images, of_finetuning, of_specs
 
 
 def test_errors_that_earlier_stages_mend_and_many_images_make_fine_tuning_worth_it() -> None:

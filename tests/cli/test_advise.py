@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.model.samples import easy_folder
-from topwork.model import load
+from topwork.tasks import load
 
 from .conftest import TOPWORK, Run
 

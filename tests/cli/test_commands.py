@@ -15,7 +15,7 @@ from tests.model.samples import CLASSES, copied, easy_folder, photos, textiles
 from topwork import __version__
 from topwork.data import read
 from topwork.fitting import held_out_again
-from topwork.model import load
+from topwork.tasks import load
 
 from .conftest import TOPWORK, Run
 
@@ -152,7 +152,7 @@ def test_evaluate_measures_what_did_not_train_the_model_of_its_own_data(run: Run
     assert done.code == 0
     assert done.err == "note: the model was made from this data; the 12 images that did not train it are measured\n"
     fields = run("evaluate", model, textile, "--json").json
-    told = load(model).record.metrics
+    told = load(model).record.task.metrics
     assert told is not None
     assert (fields["n"], fields["split"], fields["seen_in_training"]) == (12, "test", False)
     assert fields["confusion"] == told["confusion"]

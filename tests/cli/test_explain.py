@@ -18,7 +18,7 @@ from topwork.errors import ExplainError
 from topwork.explain import Subject
 from topwork.explain._subject import UInt8Array
 from topwork.fitting import held_out_again
-from topwork.model import load as load_model
+from topwork.tasks import load as load_model
 
 
 def test_a_model_tells_why(run: Run, model: Path, textile: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from topwork import ProbeOptions, fit
 from topwork.backbones import load
 from topwork.errors import BackboneError, ExplainError, ImageError
 from topwork.explain import Subject
-from topwork.strategies import OwnClasses
+from topwork.tasks.classification.strategies import OwnClasses
 
 
 def test_a_networks_own_classes_answer_as_in_the_engine(

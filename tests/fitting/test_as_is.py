@@ -12,8 +12,9 @@ import pytest
 from tests.model.samples import copied, easy_folder
 from topwork.errors import BackboneError, DataError, ModelError
 from topwork.fitting import fit
-from topwork.model import Model, load
-from topwork.strategies import AsIsOptions, ProbeOptions
+from topwork.model import Classifier
+from topwork.tasks import load
+from topwork.tasks.classification.strategies import AsIsOptions, ProbeOptions
 
 THINGS = {"snapshot": ["entity"], "weaving": ["velvet", "wool", "dishrag", "quilt", "doormat"]}
 
@@ -39,17 +40,17 @@ def test_names_are_measured_and_recorded(named: Path) -> None:
     model = fit(named, strategy="as-is", test=0.4)
     record = model.record
     assert (record.strategy, record.head, record.outputs) == ("as-is", "mapped", ("embedding",))
-    assert record.mapping is not None
-    assert (record.mapping.way, record.mapping.covers[0]) == ("names", 398)  # ImageNet-1k's animals
-    assert (record.trials, record.cross_validation, record.calibration) == ((), {}, {"temperature": 1.0})
+    assert record.task.mapping is not None
+    assert (record.task.mapping.way, record.task.mapping.covers[0]) == ("names", 398)  # ImageNet-1k's animals
+    assert (record.trials, record.cross_validation, record.task.calibration) == ((), {}, {"temperature": 1.0})
     assert model.metrics is not None
     assert model.metrics.accuracy.value == 1
 
 
 def test_a_map_is_learnt_and_the_notes_say_why(easy: Path) -> None:
     record = fit(easy, strategy="as-is").record
-    assert record.mapping is not None
-    assert record.mapping.way == "learnt"
+    assert record.task.mapping is not None
+    assert record.task.mapping.way == "learnt"
     assert any(
         note.startswith("a map was learnt, since 2 of 2 class names meet no class") for note in record.data.notes
     )
@@ -70,7 +71,9 @@ def test_a_saved_model_predicts_the_same_without_torch(easy: Path, tmp_path: Pat
 
 
 def test_a_probes_model_has_no_mapping(easy: Path) -> None:
-    assert fit(easy, strategy="probe", options=ProbeOptions(stages="last", crop_mode="crop")).record.mapping is None
+    assert (
+        fit(easy, strategy="probe", options=ProbeOptions(stages="last", crop_mode="crop")).record.task.mapping is None
+    )
 
 
 @pytest.mark.parametrize(("strategy", "options"), [("as-is", ProbeOptions()), ("probe", AsIsOptions())])
@@ -93,7 +96,7 @@ def test_random_weights_are_refused(easy: Path) -> None:
         fit(easy, strategy="as-is", backbone=load_backbone("resnet18", weights="random"))
 
 
-def spoilt(model: Model, folder: Path, old: str, new: str) -> Path:
+def spoilt(model: Classifier, folder: Path, old: str, new: str) -> Path:
     model.save(folder)
     text = (folder / "model.json").read_text("utf-8")
     assert old in text

@@ -15,14 +15,15 @@ from topwork.backbones import load as load_backbone
 from topwork.data import read, split
 from topwork.errors import BackboneError, DataError, MissingExtraError
 from topwork.fitting import sample_folder
-from topwork.model import Model, load
-from topwork.strategies import ProbeOptions
+from topwork.model import Classifier
+from topwork.tasks import load
+from topwork.tasks.classification.strategies import ProbeOptions
 
 QUICK = ProbeOptions(stages="last", crop_mode="crop")
 fit: Any = functools.partial(topwork.fit, strategy="probe")  # what all strategies share is shown by the quickest
 
 
-def head_bytes(model: Model) -> dict[str, bytes]:
+def head_bytes(model: Classifier) -> dict[str, bytes]:
     return {name: value.tobytes() for name, value in model.head.to_tensors().items()}
 
 
@@ -83,7 +84,7 @@ def test_the_same_seed_gives_the_same_model_and_another_another(textile: Path) -
 def test_the_cache_changes_nothing(easy: Path) -> None:
     found = [fit(easy, options=dataclasses.replace(QUICK, cache=cache)) for cache in (False, True, True)]
     assert head_bytes(found[0]) == head_bytes(found[1]) == head_bytes(found[2])
-    assert found[0].record.metrics == found[1].record.metrics
+    assert found[0].record.task.metrics == found[1].record.task.metrics
 
 
 def test_fault_45_the_frozen_backbone_stays_as_it_was(easy: Path) -> None:

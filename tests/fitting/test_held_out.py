@@ -9,8 +9,9 @@ import pytest
 from tests.model.samples import easy_folder, photos, textile_folder, textiles
 from topwork.data import read
 from topwork.fitting import fit, held_out_again
-from topwork.model import Model, load
-from topwork.strategies import ProbeOptions
+from topwork.model import Classifier
+from topwork.tasks import load
+from topwork.tasks.classification.strategies import ProbeOptions
 
 QUICK = ProbeOptions(stages="last", crop_mode="crop", seed=3)
 
@@ -25,11 +26,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def fitted(data: Path, shared_cache: Path) -> Model:
+def fitted(data: Path, shared_cache: Path) -> Classifier:
     return fit(data, strategy="probe", options=QUICK, test=0.3)
 
 
-def test_the_same_images_are_found_again_after_a_save(fitted: Model, data: Path, tmp_path: Path) -> None:
+def test_the_same_images_are_found_again_after_a_save(fitted: Classifier, data: Path, tmp_path: Path) -> None:
     found = held_out_again(load(fitted.save(tmp_path / "m")), read(data, classes=fitted.classes))
     assert found is not None
     assert fitted.held_out is not None
@@ -41,7 +42,7 @@ def test_the_same_images_are_found_again_after_a_save(fitted: Model, data: Path,
     assert again.evaluation.confusion.tolist() == told.confusion.tolist()
 
 
-def test_other_data_is_not_taken_for_it(fitted: Model, data: Path, tmp_path: Path) -> None:
+def test_other_data_is_not_taken_for_it(fitted: Classifier, data: Path, tmp_path: Path) -> None:
     other = Path(shutil.copytree(data, tmp_path / "set"))
     assert held_out_again(fitted, read(other)) is not None  # moved: the same names below it
     shutil.copy(textiles("local")[0], other / "textile" / "one more.jpg")
@@ -50,7 +51,7 @@ def test_other_data_is_not_taken_for_it(fitted: Model, data: Path, tmp_path: Pat
 
 
 def test_images_that_were_exchanged_under_their_names_are_not_trusted(
-    fitted: Model, data: Path, tmp_path: Path
+    fitted: Classifier, data: Path, tmp_path: Path
 ) -> None:
     """The names tell the same data, and where no copies move, the same split comes out too: the files tell."""
     assert fitted.held_out is not None
@@ -69,7 +70,7 @@ def test_images_that_were_exchanged_under_their_names_are_not_trusted(
     assert held_out_again(fitted, read(data)) is not None
 
 
-def test_training_images_are_known_again_by_their_content(fitted: Model, data: Path, tmp_path: Path) -> None:
+def test_training_images_are_known_again_by_their_content(fitted: Classifier, data: Path, tmp_path: Path) -> None:
     assert fitted.held_out is not None
     assert fitted.held_out.trained == 0
     given = load(fitted.save(tmp_path / "m")).evaluate(data)
@@ -82,9 +83,9 @@ def test_training_images_are_known_again_by_their_content(fitted: Model, data: P
     assert found.trained == fitted.record.data.training[1]
 
 
-def test_ten_thousand_images_are_known_again_by_a_small_file(fitted: Model, tmp_path: Path) -> None:
+def test_ten_thousand_images_are_known_again_by_a_small_file(fitted: Classifier, tmp_path: Path) -> None:
     many = np.arange(10_000, dtype=np.uint64)
-    model = Model(fitted.record, fitted.head, fitted.backbone, trained=many)
+    model = Classifier(fitted.record, fitted.head, fitted.backbone, trained=many)
     folder = model.save(tmp_path / "m")
     assert (folder / "training.safetensors").stat().st_size < 100_000
     again = load(folder).trained

@@ -13,9 +13,10 @@ from tests import clips
 from topwork import fit
 from topwork.backbones import Backbone
 from topwork.errors import DataError
-from topwork.fitting import from_words
-from topwork.model import Model, load
-from topwork.strategies import ProbeOptions, ZeroShotOptions
+from topwork.model import Classifier
+from topwork.tasks import load
+from topwork.tasks.classification import from_words
+from topwork.tasks.classification.strategies import ProbeOptions, ZeroShotOptions
 
 CLASSES = clips.UNSEEN[:4]
 
@@ -36,24 +37,24 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(data: Path, backbone: Backbone, clip_folder: Path) -> Model:
+def model(data: Path, backbone: Backbone, clip_folder: Path) -> Classifier:
     return fit(data, strategy="zero-shot", backbone=backbone, options=ZeroShotOptions(text=clip_folder), test=0.5)
 
 
-def test_the_record_tells_what_was_said_and_who_understood_it(model: Model, clip_folder: Path) -> None:
+def test_the_record_tells_what_was_said_and_who_understood_it(model: Classifier, clip_folder: Path) -> None:
     record = model.record
     assert (record.strategy, record.head, record.outputs) == ("zero-shot", "text", ("embedding",))
-    assert record.words is not None
-    assert record.words.source == str(clip_folder)
-    assert len(record.words.sha256) == 64
-    assert record.words.prompts[0][1] == f"a photo of a {record.classes[0].replace('_', ' ')}."
-    assert set(record.calibration) == {"temperature"}
+    assert record.task.words is not None
+    assert record.task.words.source == str(clip_folder)
+    assert len(record.task.words.sha256) == 64
+    assert record.task.words.prompts[0][1] == f"a photo of a {record.task.classes[0].replace('_', ' ')}."
+    assert set(record.task.calibration) == {"temperature"}
     assert set(record.cross_validation) == {"accuracy", "log_loss"}
     assert model.metrics is not None
     assert model.metrics.accuracy.value > 0.9
 
 
-def test_the_saved_model_needs_no_text_tower(model: Model, data: Path, tmp_path: Path) -> None:
+def test_the_saved_model_needs_no_text_tower(model: Classifier, data: Path, tmp_path: Path) -> None:
     model.save(tmp_path / "model")
     images = sorted(data.rglob("*.png"))
     again = load(tmp_path / "model")

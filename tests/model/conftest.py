@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from topwork.fitting import fit
-from topwork.model import Model
+from topwork.model import Classifier
 
 from .samples import textile_folder
 
@@ -24,12 +24,12 @@ def textile(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Pat
 
 
 @pytest.fixture(scope="session")
-def fitted(textile: Path) -> Model:
+def fitted(textile: Path) -> Classifier:
     return fit(textile, strategy="probe")
 
 
 @pytest.fixture(scope="session")
-def saved(fitted: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def saved(fitted: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fitted.save(tmp_path_factory.mktemp("saved") / "model")
 
 

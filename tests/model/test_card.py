@@ -9,8 +9,9 @@ import pytest
 from huggingface_hub import ModelCard
 
 from topwork.data import printable
-from topwork.model import Model, ModelRecord, load
+from topwork.model import Classifier, ModelRecord
 from topwork.model._card import card
+from topwork.tasks import load
 
 HOSTILE = ("<script>alert(1)</script>", "a | b\n# c", "고양이 🐱 \u202eقطة")
 
@@ -19,7 +20,7 @@ def changed(record: ModelRecord, **changes: object) -> ModelRecord:
     return record.model_copy(update=changes)
 
 
-def test_the_hub_reads_the_header(saved: Path, fitted: Model) -> None:
+def test_the_hub_reads_the_header(saved: Path, fitted: Classifier) -> None:
     found = ModelCard.load(saved / "README.md")
     assert found.data.license == "apache-2.0"
     assert found.data.library_name == "topwork"
@@ -32,7 +33,7 @@ def test_the_hub_reads_the_header(saved: Path, fitted: Model) -> None:
     assert {each.dataset_split for each in found.data.eval_results} == {"test"}
 
 
-def test_it_tells_data_metrics_limits_and_licence(saved: Path, fitted: Model) -> None:
+def test_it_tells_data_metrics_limits_and_licence(saved: Path, fitted: Classifier) -> None:
     text = (saved / "README.md").read_text("utf-8")
     for heading in ("Use", "Classes", "Data", "Metrics", "Promises", "Limits", "Licence", "To repeat it"):
         assert f"\n## {heading}\n" in text
@@ -44,7 +45,7 @@ def test_it_tells_data_metrics_limits_and_licence(saved: Path, fitted: Model) ->
     assert "On 12 images that took no part in any choice" in text
 
 
-def test_names_stay_text(fitted: Model) -> None:
+def test_names_stay_text(fitted: Classifier) -> None:
     odd = {"strategy": "<b>", "versions": {"<i>": "|"}, "created": "<u>", "classes": HOSTILE, "metrics": None}
     text = card(changed(fitted.record, **odd), '"<b>: x')
     ModelCard(text).data.to_dict()
@@ -59,7 +60,7 @@ def test_names_stay_text(fitted: Model) -> None:
 
 
 @pytest.mark.parametrize("name", ["🐶 model", "고양이 \u202e🐱", "two\nlines", "\udc80"])
-def test_the_hub_reads_any_name(fitted: Model, name: str) -> None:
+def test_the_hub_reads_any_name(fitted: Classifier, name: str) -> None:
     text = card(changed(fitted.record, strategy=name), name)
     found = ModelCard(text).data
     assert found.model_name == printable(name)
@@ -67,7 +68,7 @@ def test_the_hub_reads_any_name(fitted: Model, name: str) -> None:
     str(found).encode("utf-8")
 
 
-def test_a_model_without_held_out_images_says_so(fitted: Model) -> None:
+def test_a_model_without_held_out_images_says_so(fitted: Classifier) -> None:
     data = fitted.record.data.model_copy(update={"held_out": 0, "held_out_split": ""})
     text = card(changed(fitted.record, metrics=None, data=data, caution=None), "m")
     assert ModelCard(text).data.eval_results is None
@@ -77,14 +78,14 @@ def test_a_model_without_held_out_images_says_so(fitted: Model) -> None:
     assert "--coverage" not in text
 
 
-def test_a_licence_with_terms_of_its_own_is_named(fitted: Model) -> None:
+def test_a_licence_with_terms_of_its_own_is_named(fitted: Classifier) -> None:
     backbone = {**fitted.record.backbone, "licence": "DINOv3 License"}
     weights = {"source": "hub", "sha256": "0" * 64, "location": "timm/x", "revision": ""}
     found = ModelCard(card(changed(fitted.record, backbone={**backbone, "weights": weights}), "m")).data
     assert (found.license, found.license_name, found.base_model) == ("other", "DINOv3 License", "timm/x")
 
 
-def test_many_classes_are_cut_and_counted(fitted: Model) -> None:
+def test_many_classes_are_cut_and_counted(fitted: Classifier) -> None:
     data = fitted.record.data.model_copy(update={"training": (1,) * 1000})
     classes = tuple(f"class {place}" for place in range(1000))
     text = card(changed(fitted.record, classes=classes, data=data, metrics=None), "m")

@@ -16,8 +16,9 @@ from topwork.errors import DataError, ModelError
 from topwork.fitting import fit
 from topwork.heads import LinearHead
 from topwork.metrics import LEVELS, Shift
-from topwork.model import Model, compare, load
-from topwork.strategies import ProbeOptions
+from topwork.model import Classifier, compare
+from topwork.tasks import load
+from topwork.tasks.classification.strategies import ProbeOptions
 
 from .samples import CLASSES, copied, photos, textiles
 
@@ -25,7 +26,7 @@ ALL = ProbeOptions(stages="all", crop_mode="squash")
 
 
 @pytest.fixture(scope="session")
-def cloth(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> tuple[Model, Path]:
+def cloth(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> tuple[Classifier, Path]:
     """A textile model from 100 pictures a class, and 100 others of each."""
     folder = tmp_path_factory.mktemp("cloth")
     for label in CLASSES:
@@ -34,23 +35,23 @@ def cloth(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> tuple
     return fit(folder / "data", strategy="probe", options=ALL), folder / "data"
 
 
-def test_the_thresholds_are_in_model_json_and_come_back(fitted: Model, saved: Path) -> None:
+def test_the_thresholds_are_in_model_json_and_come_back(fitted: Classifier, saved: Path) -> None:
     fields = json.loads((saved / "model.json").read_text("utf-8"))["caution"]
     assert (fields["source"], fields["images"]) == ("cross-validation", 48)
     assert tuple(fields["levels"]) == LEVELS
     assert len(fields["sets"]) == len(LEVELS) > len(fields["answers"])
     assert [each["level"] for each in fields["kept"]] == [0.9, 0.95, 0.99]
-    assert load(saved).record.caution == fitted.record.caution
+    assert load(saved).record.task.selective == fitted.record.task.selective
 
 
-def test_a_loaded_model_tells_strange_images_as_the_fitted_one_does(fitted: Model, saved: Path) -> None:
+def test_a_loaded_model_tells_strange_images_as_the_fitted_one_does(fitted: Classifier, saved: Path) -> None:
     files = [*photos()[:3], *textiles("local")[30:33]]
     told = [[each.typicality for each in model.predict(files)] for model in (fitted, load(saved))]
     assert told[0] == told[1]
     assert all(each is not None and 0 < each <= 1 for each in told[0])
 
 
-def test_sets_hold_the_label_and_grow_with_the_promise(fitted: Model) -> None:
+def test_sets_hold_the_label_and_grow_with_the_promise(fitted: Classifier) -> None:
     files = textiles("local")[30:40]
     plain, some, more = (fitted.predict(files, coverage=level) for level in (None, 0.6, 0.9))
     assert {each.labels for each in plain} == {None}
@@ -63,7 +64,7 @@ def test_sets_hold_the_label_and_grow_with_the_promise(fitted: Model) -> None:
     assert more[0].to_dict()["labels"] == more[0].labels
 
 
-def test_unsure_answers_are_marked(fitted: Model) -> None:
+def test_unsure_answers_are_marked(fitted: Classifier) -> None:
     files = [path for label in CLASSES for path in textiles(label)[30:40]]
     asked = fitted.predict(files, accuracy=0.8)
     assert {each.answered for each in fitted.predict(files)} == {None}
@@ -71,7 +72,7 @@ def test_unsure_answers_are_marked(fitted: Model) -> None:
     assert min(e.probability for e in asked if e.answered) > max(e.probability for e in asked if not e.answered)
 
 
-def test_more_than_can_be_promised_is_refused(fitted: Model) -> None:
+def test_more_than_can_be_promised_is_refused(fitted: Classifier) -> None:
     with pytest.raises(DataError, match=r"no accuracy of 0\.999: .* at most"):
         fitted.predict(textiles("local")[:1], accuracy=0.999)
     with pytest.raises(DataError, match="above 0 and below 1"):
@@ -81,7 +82,7 @@ def test_more_than_can_be_promised_is_refused(fitted: Model) -> None:
 
 
 def test_a_model_of_an_older_topwork_predicts_and_promises_nothing(
-    spoilt: Callable[[Callable[[dict[str, Any]], object]], Path], fitted: Model
+    spoilt: Callable[[Callable[[dict[str, Any]], object]], Path], fitted: Classifier
 ) -> None:
     later = ("top5", "balanced_accuracy", "roc_auc", "average_precision", "brier", "reliability", "before_scaling")
 
@@ -144,7 +145,7 @@ def test_a_damaged_file_of_training_images_is_refused(folder: Path, tensors: dic
         load(folder)
 
 
-def test_a_damaged_novelty_file_is_refused(folder: Path, fitted: Model) -> None:
+def test_a_damaged_novelty_file_is_refused(folder: Path, fitted: Classifier) -> None:
     from safetensors.numpy import save_file
 
     path = folder / "novelty.safetensors"
@@ -162,7 +163,7 @@ def test_a_damaged_novelty_file_is_refused(folder: Path, fitted: Model) -> None:
 
 
 @pytest.mark.slow
-def test_held_out_cloth_raises_no_alarm_and_other_pictures_do(cloth: tuple[Model, Path]) -> None:
+def test_held_out_cloth_raises_no_alarm_and_other_pictures_do(cloth: tuple[Classifier, Path]) -> None:
     """The warning whose absence let a published model call every image of a real fabric flawless."""
     from sklearn.datasets import load_digits, load_sample_images
 
@@ -186,7 +187,7 @@ def test_held_out_cloth_raises_no_alarm_and_other_pictures_do(cloth: tuple[Model
 
 
 @pytest.mark.slow
-def test_a_blurred_camera_is_noticed(cloth: tuple[Model, Path]) -> None:
+def test_a_blurred_camera_is_noticed(cloth: tuple[Classifier, Path]) -> None:
     """The same cloth, the lens out of focus: every answer may be wrong though the pictures are of the right kind."""
     from PIL import Image, ImageFilter
 
@@ -199,7 +200,7 @@ def test_a_blurred_camera_is_noticed(cloth: tuple[Model, Path]) -> None:
 
 
 @pytest.mark.slow
-def test_the_promises_are_kept_on_held_out_cloth(cloth: tuple[Model, Path]) -> None:
+def test_the_promises_are_kept_on_held_out_cloth(cloth: tuple[Classifier, Path]) -> None:
     model, data = cloth
     found = model.evaluate(data)
     assert [each.level for each in found.kept] == [0.9, 0.95, 0.99]
@@ -216,7 +217,7 @@ def test_the_promises_are_kept_on_held_out_cloth(cloth: tuple[Model, Path]) -> N
 
 
 @pytest.mark.slow
-def test_two_models_are_compared_whatever_the_order_of_their_classes(cloth: tuple[Model, Path]) -> None:
+def test_two_models_are_compared_whatever_the_order_of_their_classes(cloth: tuple[Classifier, Path]) -> None:
     model, data = cloth
     assert isinstance(model.head, LinearHead)
     order = [2, 0, 1]
@@ -226,25 +227,25 @@ def test_two_models_are_compared_whatever_the_order_of_their_classes(cloth: tupl
     record = model.record.model_copy(
         update={"classes": tuple(CLASSES[place] for place in order), "metrics": None, "caution": None}
     )
-    turned = Model(record, head, model.backbone)
+    turned = Classifier(record, head, model.backbone)
     found = compare(model, turned, read(data, classes=model.classes))
     assert found.comparison.only_first == found.comparison.only_second == 0
     assert found.comparison.log_loss.value == pytest.approx(0, abs=1e-6)
     assert found.first.evaluation.accuracy == found.second.evaluation.accuracy
     worse = LinearHead(head.mean, head.scale, head.weight * 0, head.bias, 1.0)
-    verdict = compare(model, Model(record, worse, model.backbone), read(data, classes=model.classes)).comparison
+    verdict = compare(model, Classifier(record, worse, model.backbone), read(data, classes=model.classes)).comparison
     assert verdict.p_value < 1e-6
     assert verdict.accuracy.high < 0
     assert verdict.log_loss.low > 0
 
 
-def test_models_of_other_classes_are_not_compared(fitted: Model, textile: Path) -> None:
+def test_models_of_other_classes_are_not_compared(fitted: Classifier, textile: Path) -> None:
     record = fitted.record.model_copy(update={"classes": ("x", "y", "nominal"), "metrics": None})
     with pytest.raises(DataError, match="do not have the same classes: 'global', 'local', 'x'"):
-        compare(fitted, Model(record, fitted.head, fitted.backbone), read(textile, classes=fitted.classes))
+        compare(fitted, Classifier(record, fitted.head, fitted.backbone), read(textile, classes=fitted.classes))
 
 
-def test_what_the_fit_saw_is_at_hand_until_it_is_saved(fitted: Model, saved: Path) -> None:
+def test_what_the_fit_saw_is_at_hand_until_it_is_saved(fitted: Classifier, saved: Path) -> None:
     assert fitted.held_out is not None
     assert fitted.held_out.split == "test"
     assert fitted.held_out.probabilities.shape == (12, 3)

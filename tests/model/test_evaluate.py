@@ -7,12 +7,12 @@ import pytest
 
 from topwork.data import read, split
 from topwork.errors import DataError
-from topwork.model import Model
+from topwork.model import Classifier
 
 from .samples import copied, textile_folder, textiles
 
 
-def test_the_metrics_are_those_of_the_predictions(fitted: Model, tmp_path: Path) -> None:
+def test_the_metrics_are_those_of_the_predictions(fitted: Classifier, tmp_path: Path) -> None:
     for label in fitted.classes:
         copied(textiles(label)[40:50], tmp_path / "data" / label)
     found = fitted.evaluate(read(tmp_path / "data", classes=fitted.classes))
@@ -25,7 +25,7 @@ def test_the_metrics_are_those_of_the_predictions(fitted: Model, tmp_path: Path)
     assert found.left_out == ()
 
 
-def test_a_held_out_part_gives_the_metrics_of_the_fit(fitted: Model, textile: Path) -> None:
+def test_a_held_out_part_gives_the_metrics_of_the_fit(fitted: Classifier, textile: Path) -> None:
     """But for bfloat16: a network that is cut down to the outputs a head reads rounds in other places."""
     held_out = split(read(textile), test=0.2, seed=0).split("test")
     told, found = fitted.metrics, fitted.evaluate(held_out).evaluation
@@ -36,7 +36,7 @@ def test_a_held_out_part_gives_the_metrics_of_the_fit(fitted: Model, textile: Pa
 
 
 def test_the_features_are_kept_of_very_many_images_of_some(
-    fitted: Model, textile: Path, monkeypatch: pytest.MonkeyPatch
+    fitted: Classifier, textile: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held_out = split(read(textile), test=0.2, seed=0).split("test")
     whole = fitted.evaluate(held_out)
@@ -51,7 +51,7 @@ def test_the_features_are_kept_of_very_many_images_of_some(
     np.testing.assert_array_equal(some.values, whole.features.values[rows])
 
 
-def test_fault_6_classes_go_by_name_whatever_the_data_hold(fitted: Model, tmp_path: Path) -> None:
+def test_fault_6_classes_go_by_name_whatever_the_data_hold(fitted: Classifier, tmp_path: Path) -> None:
     data = tmp_path / "data" / "nominal"
     copied(textiles("nominal")[40:50], data)
     found = fitted.evaluate(read(tmp_path / "data", classes=fitted.classes)).evaluation
@@ -60,13 +60,13 @@ def test_fault_6_classes_go_by_name_whatever_the_data_hold(fitted: Model, tmp_pa
     assert [report.support for report in found.per_class] == [0, 0, 10]
 
 
-def test_a_class_that_the_model_never_saw_is_refused(fitted: Model, tmp_path: Path) -> None:
+def test_a_class_that_the_model_never_saw_is_refused(fitted: Classifier, tmp_path: Path) -> None:
     copied(textiles("local")[:2], tmp_path / "locale")
     with pytest.raises(DataError, match="class 'locale' is not one that the model knows; nearest: 'local'"):
         read(tmp_path, classes=fitted.classes)
 
 
-def test_a_data_set_of_other_classes_is_refused_with_the_remedy(fitted: Model, tmp_path: Path) -> None:
+def test_a_data_set_of_other_classes_is_refused_with_the_remedy(fitted: Classifier, tmp_path: Path) -> None:
     data = textile_folder(tmp_path / "data", per_class=1)
     swapped = read(data, classes=fitted.classes[::-1])  # the same names in another order
     with pytest.raises(DataError, match="are not the model's") as refused:
@@ -74,7 +74,7 @@ def test_a_data_set_of_other_classes_is_refused_with_the_remedy(fitted: Model, t
     assert refused.value.hint == "read it with read(path, classes=model.classes)"
 
 
-def test_damaged_images_are_reported_and_count_in_nothing(fitted: Model, tmp_path: Path) -> None:
+def test_damaged_images_are_reported_and_count_in_nothing(fitted: Classifier, tmp_path: Path) -> None:
     copied(textiles("local")[40:44], tmp_path / "local")
     clean = fitted.evaluate(read(tmp_path, classes=fitted.classes))
     (tmp_path / "local" / "empty.jpg").touch()
@@ -86,7 +86,7 @@ def test_damaged_images_are_reported_and_count_in_nothing(fitted: Model, tmp_pat
     assert all(item.reason for item in found.left_out)
 
 
-def test_only_damaged_images_are_refused(fitted: Model, tmp_path: Path) -> None:
+def test_only_damaged_images_are_refused(fitted: Classifier, tmp_path: Path) -> None:
     (tmp_path / "local").mkdir()
     for name in "ab":
         (tmp_path / "local" / f"{name}.jpg").write_bytes(b"not an image")
@@ -94,18 +94,18 @@ def test_only_damaged_images_are_refused(fitted: Model, tmp_path: Path) -> None:
         fitted.evaluate(read(tmp_path, classes=fitted.classes))
 
 
-def test_no_images_are_refused(fitted: Model, textile: Path) -> None:
+def test_no_images_are_refused(fitted: Classifier, textile: Path) -> None:
     with pytest.raises(DataError, match="none of the 0 images can be read"):
         fitted.evaluate(read(textile).select([]))
 
 
-def test_the_cache_changes_nothing(fitted: Model, tmp_path: Path) -> None:
+def test_the_cache_changes_nothing(fitted: Classifier, tmp_path: Path) -> None:
     data = read(textile_folder(tmp_path / "data", per_class=3), classes=fitted.classes)
     found = [fitted.evaluate(data, cache=cache).evaluation.to_dict() for cache in (False, True, True)]
     assert found[0] == found[1] == found[2]
 
 
-def test_progress_ends_with_all_images(fitted: Model, tmp_path: Path) -> None:
+def test_progress_ends_with_all_images(fitted: Classifier, tmp_path: Path) -> None:
     data = read(textile_folder(tmp_path / "data", per_class=3), classes=fitted.classes)
     calls: list[tuple[int, int]] = []
     fitted.evaluate(data, progress=lambda done, total: calls.append((done, total)))

@@ -19,17 +19,18 @@ from topwork import _files
 from topwork.errors import BackboneError, ModelError
 from topwork.fitting import fit
 from topwork.heads import LinearHead
-from topwork.model import Model, ModelRecord, _folder, load, require_free
-from topwork.strategies import ProbeOptions
+from topwork.model import Classifier, ModelRecord, _folder, require_free
+from topwork.tasks import load
+from topwork.tasks.classification.strategies import ProbeOptions
 
 from .samples import easy_folder, textiles
 
 QUICK = ProbeOptions(stages="last", crop_mode="crop")
 
 
-def renamed(model: Model, *classes: str) -> Model:
+def renamed(model: Classifier, *classes: str) -> Classifier:
     """The same model under other class names, without the metrics, which name them too."""
-    return Model(model.record.model_copy(update={"classes": classes, "metrics": None}), model.head, model.backbone)
+    return Classifier(model.record.model_copy(update={"classes": classes, "metrics": None}), model.head, model.backbone)
 
 
 def beside(folder: Path) -> list[str]:
@@ -41,7 +42,7 @@ def test_the_public_names_are_there() -> None:
     assert all(hasattr(topwork.model, name) for name in topwork.model.__all__)
 
 
-def test_a_loaded_model_predicts_what_the_saved_one_did(fitted: Model, saved: Path, textile: Path) -> None:
+def test_a_loaded_model_predicts_what_the_saved_one_did(fitted: Classifier, saved: Path, textile: Path) -> None:
     sources = sorted(textile.rglob("*.jpg"))[::6]
     again = load(saved)
     np.testing.assert_array_equal(again.predict_proba(sources), fitted.predict_proba(sources))
@@ -50,14 +51,14 @@ def test_a_loaded_model_predicts_what_the_saved_one_did(fitted: Model, saved: Pa
     assert again.backbone == fitted.backbone
 
 
-def test_the_folder_holds_the_files_of_the_contract_and_no_other(fitted: Model, tmp_path: Path) -> None:
+def test_the_folder_holds_the_files_of_the_contract_and_no_other(fitted: Classifier, tmp_path: Path) -> None:
     plain = {"README.md", "head.safetensors", "model.json", "novelty.safetensors", "training.safetensors"}
     assert {p.name for p in fitted.save(tmp_path / "plain").iterdir()} == plain
     whole = fitted.save(tmp_path / "whole", self_contained=True)
     assert {p.name for p in whole.iterdir()} == {*plain, "backbone.safetensors"}
 
 
-def test_everyone_who_may_enter_the_folder_may_read_its_files(fitted: Model, tmp_path: Path) -> None:
+def test_everyone_who_may_enter_the_folder_may_read_its_files(fitted: Classifier, tmp_path: Path) -> None:
     folder = fitted.save(tmp_path / "model", self_contained=True)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o755
     assert {path.name for path in folder.iterdir() if not path.stat().st_mode & stat.S_IROTH} == set()
@@ -103,7 +104,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize("names", NAMES.values(), ids=NAMES)
-def test_fault_6_and_8_class_names_come_back_as_they_were(fitted: Model, tmp_path: Path, names: list[str]) -> None:
+def test_fault_6_and_8_class_names_come_back_as_they_were(fitted: Classifier, tmp_path: Path, names: list[str]) -> None:
     assert load(renamed(fitted, *names).save(tmp_path / "model")).classes == tuple(names)
 
 
@@ -114,23 +115,23 @@ def test_fault_6_classes_10_and_2_keep_their_meaning(tmp_path: Path, shared_cach
     assert model.predict([textiles("nominal")[30]])[0].label == "2"
 
 
-def test_an_older_model_is_replaced_and_nothing_stays_beside_it(fitted: Model, folder: Path) -> None:
+def test_an_older_model_is_replaced_and_nothing_stays_beside_it(fitted: Classifier, folder: Path) -> None:
     renamed(fitted, "x", "y", "z").save(folder)
     assert load(folder).classes == ("x", "y", "z")
     assert beside(folder) == ["model"]
 
 
-def test_an_empty_folder_is_filled(fitted: Model, tmp_path: Path) -> None:
+def test_an_empty_folder_is_filled(fitted: Classifier, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     assert load(fitted.save(tmp_path / "model")).classes == fitted.classes
     assert beside(tmp_path / "model") == ["model"]
 
 
-def test_parents_are_made(fitted: Model, tmp_path: Path) -> None:
+def test_parents_are_made(fitted: Classifier, tmp_path: Path) -> None:
     assert load(fitted.save(tmp_path / "a" / "b" / "model")).classes == fitted.classes
 
 
-def test_a_link_to_a_model_stays_a_link(fitted: Model, folder: Path, tmp_path: Path) -> None:
+def test_a_link_to_a_model_stays_a_link(fitted: Classifier, folder: Path, tmp_path: Path) -> None:
     link = tmp_path / "latest"
     link.symlink_to(folder)
     renamed(fitted, "x", "y", "z").save(link)
@@ -140,7 +141,7 @@ def test_a_link_to_a_model_stays_a_link(fitted: Model, folder: Path, tmp_path: P
 
 
 def test_the_current_folder_can_be_named_by_a_dot(
-    fitted: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fitted: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -148,7 +149,7 @@ def test_the_current_folder_can_be_named_by_a_dot(
     assert load(tmp_path / "here").classes == fitted.classes
 
 
-def test_a_folder_that_is_no_model_is_not_replaced(fitted: Model, tmp_path: Path) -> None:
+def test_a_folder_that_is_no_model_is_not_replaced(fitted: Classifier, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.jpg").write_bytes(b"precious")
     with pytest.raises(ModelError, match="exists and is no topwork model"):
@@ -156,7 +157,7 @@ def test_a_folder_that_is_no_model_is_not_replaced(fitted: Model, tmp_path: Path
     assert (tmp_path / "photos" / "a.jpg").read_bytes() == b"precious"
 
 
-def test_what_the_user_put_into_a_model_is_not_deleted(fitted: Model, folder: Path) -> None:
+def test_what_the_user_put_into_a_model_is_not_deleted(fitted: Classifier, folder: Path) -> None:
     (folder / "notes.txt").write_text("precious")
     with pytest.raises(ModelError, match=r"would delete notes\.txt"):
         fitted.save(folder)
@@ -166,7 +167,7 @@ def test_what_the_user_put_into_a_model_is_not_deleted(fitted: Model, folder: Pa
     fitted.save(folder)
 
 
-def test_a_file_or_a_dangling_link_is_not_replaced(fitted: Model, tmp_path: Path) -> None:
+def test_a_file_or_a_dangling_link_is_not_replaced(fitted: Classifier, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("precious")
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for name in ("file", "link"):
@@ -190,7 +191,7 @@ def test_a_mount_point_is_refused_before_any_work(folder: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize("failing", ["_write_tensors", "_readable"])
 def test_fault_32_a_full_disk_leaves_the_old_model(
-    fitted: Model, folder: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+    fitted: Classifier, folder: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
     def full(*given: object) -> None:
         raise OSError(28, "No space left on device")
@@ -203,7 +204,7 @@ def test_fault_32_a_full_disk_leaves_the_old_model(
 
 
 def test_fault_32_safetensors_own_error_of_a_full_disk_is_a_model_error(
-    fitted: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fitted: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A limit on the size of files makes the writer fail as a full disk does, inside safetensors."""
     code = (
@@ -221,14 +222,14 @@ def test_fault_32_safetensors_own_error_of_a_full_disk_is_a_model_error(
     assert beside(source) == ["source"]
 
 
-def test_fault_31_killed_before_the_new_model_was_whole(fitted: Model, folder: Path) -> None:
+def test_fault_31_killed_before_the_new_model_was_whole(fitted: Classifier, folder: Path) -> None:
     draft = folder.parent / ".model-abcdefgh"
     draft.mkdir()
     (draft / "head.safetensors").write_bytes(b"half")
     assert load(folder).classes == fitted.classes
 
 
-def test_fault_31_killed_between_the_two_renames(fitted: Model, folder: Path) -> None:
+def test_fault_31_killed_between_the_two_renames(fitted: Classifier, folder: Path) -> None:
     renamed(fitted, "x", "y", "z").save(folder.parent / ".model-abcdefgh")  # the new one, not yet renamed
     folder.rename(folder.parent / ".model-abcdefgh0-old")
     assert load(folder).classes == fitted.classes
@@ -236,7 +237,7 @@ def test_fault_31_killed_between_the_two_renames(fitted: Model, folder: Path) ->
     assert load(folder).classes == ("x", "y", "z")
 
 
-def test_fault_31_killed_at_every_rename_of_a_save(fitted: Model, folder: Path) -> None:
+def test_fault_31_killed_at_every_rename_of_a_save(fitted: Classifier, folder: Path) -> None:
     code = (
         "import os, pathlib, signal, sys, topwork\n"
         "model, rename, left = topwork.load(sys.argv[1]), pathlib.Path.rename, int(sys.argv[2])\n"
@@ -254,27 +255,27 @@ def test_fault_31_killed_at_every_rename_of_a_save(fitted: Model, folder: Path) 
         assert load(folder).classes == fitted.classes
 
 
-def test_fault_31_the_newest_of_several_old_models_comes_back(fitted: Model, folder: Path) -> None:
+def test_fault_31_the_newest_of_several_old_models_comes_back(fitted: Classifier, folder: Path) -> None:
     newer = renamed(fitted, "x", "y", "z").save(folder.parent / ".model-aaaaaaaa0-old")
     os.utime(newer, (2e9, 2e9))
     folder.rename(folder.parent / ".model-bbbbbbbb0-old")
     assert load(folder).classes == ("x", "y", "z")
 
 
-def test_fault_31_a_model_whose_name_begins_alike_is_not_taken(fitted: Model, tmp_path: Path) -> None:
+def test_fault_31_a_model_whose_name_begins_alike_is_not_taken(fitted: Classifier, tmp_path: Path) -> None:
     renamed(fitted, "x", "y", "z").save(tmp_path / ".model-2-abcdefgh0-old")  # that of "model-2"
     with pytest.raises(ModelError, match="there is no such model folder"):
         load(tmp_path / "model")
     assert load(tmp_path / "model-2").classes == ("x", "y", "z")
 
 
-def test_fault_31_a_name_with_wildcards_is_restored(fitted: Model, tmp_path: Path) -> None:
+def test_fault_31_a_name_with_wildcards_is_restored(fitted: Classifier, tmp_path: Path) -> None:
     fitted.save(tmp_path / ".model[1]*-abcdefgh0-old")
     assert load(tmp_path / "model[1]*").classes == fitted.classes
 
 
 def test_a_reader_who_puts_the_old_model_back_does_not_undo_the_save(
-    fitted: Model, folder: Path, monkeypatch: pytest.MonkeyPatch
+    fitted: Classifier, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rename = Path.rename
     calls = 0
@@ -293,12 +294,12 @@ def test_a_reader_who_puts_the_old_model_back_does_not_undo_the_save(
     assert beside(folder) == ["model"]
 
 
-def test_a_reader_never_sees_half_a_model_nor_two_mixed(fitted: Model, folder: Path) -> None:
+def test_a_reader_never_sees_half_a_model_nor_two_mixed(fitted: Classifier, folder: Path) -> None:
     """Two models in turn, whose heads and class names belong together."""
     head = fitted.head
     assert isinstance(head, LinearHead)
     blunt = dataclasses.replace(head, temperature=2 * head.temperature)
-    pair = [fitted, renamed(Model(fitted.record, blunt, fitted.backbone), *"xyz")]
+    pair = [fitted, renamed(Classifier(fitted.record, blunt, fitted.backbone), *"xyz")]
     scales = {model.classes: float(model.head.to_tensors()["temperature"][0]) for model in pair}
     ends = threading.Event()
 
@@ -322,7 +323,7 @@ def test_a_reader_never_sees_half_a_model_nor_two_mixed(fitted: Model, folder: P
 
 
 def test_a_folder_that_changes_while_it_is_read_is_read_again(
-    fitted: Model, folder: Path, monkeypatch: pytest.MonkeyPatch
+    fitted: Classifier, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = renamed(fitted, "x", "y", "z")
     read_text, calls = _folder._read_text, 0
@@ -341,7 +342,7 @@ def test_a_folder_that_changes_while_it_is_read_is_read_again(
 
 
 def test_a_self_contained_model_needs_no_installed_weights(
-    fitted: Model, textile: Path, tmp_path: Path, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+    fitted: Classifier, textile: Path, tmp_path: Path, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources = sorted(textile.rglob("*.jpg"))[::10]
     expected = fitted.predict_proba(sources)
@@ -359,7 +360,7 @@ def test_a_self_contained_model_needs_no_installed_weights(
 
 
 def test_a_self_contained_model_stays_so_when_it_is_saved_again(
-    fitted: Model, textile: Path, tmp_path: Path, shared_cache: Path
+    fitted: Classifier, textile: Path, tmp_path: Path, shared_cache: Path
 ) -> None:
     first = load(fitted.save(tmp_path / "first", self_contained=True))
     second = first.save(tmp_path / "second")
@@ -368,7 +369,7 @@ def test_a_self_contained_model_stays_so_when_it_is_saved_again(
 
 
 def test_a_changed_byte_in_a_self_contained_backbone_is_found(
-    fitted: Model, textile: Path, tmp_path: Path, empty_cache: Path
+    fitted: Classifier, textile: Path, tmp_path: Path, empty_cache: Path
 ) -> None:
     folder = fitted.save(tmp_path / "model", self_contained=True)
     content = bytearray((folder / "backbone.safetensors").read_bytes())
@@ -378,14 +379,14 @@ def test_a_changed_byte_in_a_self_contained_backbone_is_found(
         load(folder).predict([textiles("local")[0]])
 
 
-def test_a_record_knows_no_other_fields(fitted: Model) -> None:
+def test_a_record_knows_no_other_fields(fitted: Classifier) -> None:
     with pytest.raises(ValueError, match="Extra inputs"):
         ModelRecord.model_validate({**fitted.record.model_dump(), "command": "rm"})
 
 
-def test_a_trainings_log_is_kept_and_a_damaged_one_does_no_harm(fitted: Model, tmp_path: Path) -> None:
+def test_a_trainings_log_is_kept_and_a_damaged_one_does_no_harm(fitted: Classifier, tmp_path: Path) -> None:
     epochs = [{"epoch": 1, "accuracy": 0.5}, {"epoch": 2, "accuracy": 0.75}]
-    model = Model(fitted.record, fitted.head, fitted.backbone, epochs)
+    model = Classifier(fitted.record, fitted.head, fitted.backbone, epochs)
     folder = model.save(tmp_path / "model")
     assert load(folder).history == tuple(epochs)
     assert (

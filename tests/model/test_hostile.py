@@ -15,8 +15,8 @@ from safetensors.numpy import load_file, save_file
 
 from topwork.errors import ModelError
 from topwork.fitting import fit
-from topwork.model import load
-from topwork.strategies import ProbeOptions
+from topwork.tasks import load
+from topwork.tasks.classification.strategies import ProbeOptions
 
 from .conftest import Spoilt
 from .samples import easy_folder

@@ -19,7 +19,7 @@ from topwork.data import decode
 from topwork.errors import ImageError
 from topwork.features import Source
 from topwork.features._store import MemoryStore
-from topwork.model import Model, Prediction, _model
+from topwork.model import Classifier, Prediction, _model
 
 from .samples import textiles
 
@@ -33,7 +33,7 @@ def sources() -> list[Path]:
     return [textiles(label)[place] for place in (30, 31, 32) for label in ("nominal", "global", "local")]
 
 
-def test_a_prediction_ranks_every_class(fitted: Model, sources: list[Path]) -> None:
+def test_a_prediction_ranks_every_class(fitted: Classifier, sources: list[Path]) -> None:
     for prediction in fitted.predict(sources):
         values = list(prediction.probabilities.values())
         assert set(prediction.probabilities) == set(fitted.classes)
@@ -44,7 +44,7 @@ def test_a_prediction_ranks_every_class(fitted: Model, sources: list[Path]) -> N
         assert prediction.error == ""
 
 
-def test_the_order_is_kept(fitted: Model, sources: list[Path]) -> None:
+def test_the_order_is_kept(fitted: Classifier, sources: list[Path]) -> None:
     forward, backward = fitted.predict(sources), fitted.predict(sources[::-1])
     assert [each.source for each in forward] == [str(path) for path in sources]
     assert [each.source for each in backward[::-1]] == [each.source for each in forward]
@@ -53,28 +53,30 @@ def test_the_order_is_kept(fitted: Model, sources: list[Path]) -> None:
     assert len({each.label for each in forward}) > 1
 
 
-def test_probabilities_stand_in_the_order_of_classes(fitted: Model, sources: list[Path]) -> None:
+def test_probabilities_stand_in_the_order_of_classes(fitted: Classifier, sources: list[Path]) -> None:
     table = fitted.predict_proba(sources)
     assert table.shape == (9, 3)
     for row, prediction in zip(table, fitted.predict(sources), strict=True):
         assert dict(zip(fitted.classes, row.tolist(), strict=True)) == prediction.probabilities
 
 
-def test_fault_60_one_at_a_time_gives_what_a_batch_gives(fitted: Model, sources: list[Path]) -> None:
+def test_fault_60_one_at_a_time_gives_what_a_batch_gives(fitted: Classifier, sources: list[Path]) -> None:
     batch = fitted.predict_proba(sources)
     single = np.concatenate([fitted.predict_proba([source]) for source in sources])
     np.testing.assert_allclose(single, batch, atol=ROUNDING)
     assert np.abs(batch - batch[::-1]).max() > 10 * ROUNDING  # they could have differed
 
 
-def test_fault_60_the_place_in_a_batch_does_not_matter(fitted: Model, sources: list[Path]) -> None:
+def test_fault_60_the_place_in_a_batch_does_not_matter(fitted: Classifier, sources: list[Path]) -> None:
     twenty = [*sources, *sources, *sources[:2]]
     table = fitted.predict_proba(twenty)
     np.testing.assert_array_equal(table[:9], table[9:18])
     np.testing.assert_array_equal(table[18:], table[:2])
 
 
-def test_fault_59_bad_images_leave_the_others_unchanged(fitted: Model, sources: list[Path], tmp_path: Path) -> None:
+def test_fault_59_bad_images_leave_the_others_unchanged(
+    fitted: Classifier, sources: list[Path], tmp_path: Path
+) -> None:
     (tmp_path / "cut.jpg").write_bytes(sources[0].read_bytes()[:2000])
     bad: list[Source] = [tmp_path / "cut.jpg", b"", b"text", tmp_path, tmp_path / "none.jpg"]
     bad += [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)]
@@ -90,7 +92,7 @@ def test_fault_59_bad_images_leave_the_others_unchanged(fitted: Model, sources: 
 
 @pytest.mark.parametrize("spoilt", [np.nan, np.inf, 3e38], ids=["NaN", "infinity", "too large for the head"])
 def test_an_image_that_the_network_gives_nan_for_is_an_error_and_no_answer(
-    fitted: Model, sources: list[Path], monkeypatch: pytest.MonkeyPatch, spoilt: float
+    fitted: Classifier, sources: list[Path], monkeypatch: pytest.MonkeyPatch, spoilt: float
 ) -> None:
     """The others are answered as ever, and what is printed as JSON is JSON."""
     add = MemoryStore.add
@@ -109,18 +111,18 @@ def test_an_image_that_the_network_gives_nan_for_is_an_error_and_no_answer(
         fitted.predict_proba(sources[:3])
 
 
-def test_only_bad_images_need_no_network(fitted: Model, empty_cache: Path) -> None:
-    model = Model(fitted.record, fitted.head, fitted.backbone)
+def test_only_bad_images_need_no_network(fitted: Classifier, empty_cache: Path) -> None:
+    model = Classifier(fitted.record, fitted.head, fitted.backbone)
     assert [bool(each.error) for each in model.predict([b"", b"x"])] == [True, True]
     assert not empty_cache.exists()
 
 
-def test_nothing_gives_nothing(fitted: Model) -> None:
+def test_nothing_gives_nothing(fitted: Classifier) -> None:
     assert fitted.predict([]) == []
     assert fitted.predict_proba([]).shape == (0, 3)
 
 
-def test_names_bytes_and_pixels_give_the_same(fitted: Model) -> None:
+def test_names_bytes_and_pixels_give_the_same(fitted: Classifier) -> None:
     path = textiles("local")[40]
     given: list[Source] = [path, str(path), path.read_bytes(), decode(path)]
     table = fitted.predict_proba(given)
@@ -130,7 +132,7 @@ def test_names_bytes_and_pixels_give_the_same(fitted: Model) -> None:
     np.testing.assert_array_equal(fitted.predict_proba(cast(Any, pixels))[1], fitted.predict_proba(list(pixels))[0])
 
 
-def test_fault_28_every_exif_orientation_gives_the_upright_prediction(fitted: Model) -> None:
+def test_fault_28_every_exif_orientation_gives_the_upright_prediction(fitted: Classifier) -> None:
     """The pixels are turned and the tag says how; PNG, so that no loss enters."""
     with Image.open(textiles("local")[33]) as opened:
         upright = opened.convert("RGB")
@@ -154,7 +156,7 @@ def _png(image: Image.Image, exif: Image.Exif) -> bytes:
 
 
 def test_a_long_list_is_predicted_in_chunks_with_the_right_names(
-    fitted: Model, sources: list[Path], monkeypatch: pytest.MonkeyPatch
+    fitted: Classifier, sources: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = fitted.predict([*sources, b"", decode(sources[0])])
     monkeypatch.setattr(_model, "_CHUNK", 4)
@@ -166,19 +168,19 @@ def test_a_long_list_is_predicted_in_chunks_with_the_right_names(
 @pytest.mark.parametrize(
     "one", ["a.jpg", Path("a.jpg"), b"\xff\xd8", np.zeros((8, 8, 3), np.uint8)], ids=["str", "Path", "bytes", "array"]
 )
-def test_one_image_instead_of_several_is_refused_with_the_remedy(fitted: Model, one: Sequence[Source]) -> None:
+def test_one_image_instead_of_several_is_refused_with_the_remedy(fitted: Classifier, one: Sequence[Source]) -> None:
     for call in (fitted.predict, fitted.predict_proba):
         with pytest.raises(ImageError, match="as a list, not as one image") as refused:
             call(one)
         assert refused.value.hint == "model.predict([image])"
 
 
-def test_probabilities_of_a_bad_image_are_refused_by_its_place(fitted: Model, sources: list[Path]) -> None:
+def test_probabilities_of_a_bad_image_are_refused_by_its_place(fitted: Classifier, sources: list[Path]) -> None:
     with pytest.raises(ImageError, match=r"image 1 of 3 cannot be used: .*empty file"):
         fitted.predict_proba([sources[0], b"", b"x"])
 
 
-def test_a_prediction_as_json(fitted: Model, sources: list[Path]) -> None:
+def test_a_prediction_as_json(fitted: Classifier, sources: list[Path]) -> None:
     prediction = fitted.predict(sources[:1])[0]
     fields = prediction.to_dict()
     assert fields.pop("unfamiliar") == prediction.unfamiliar
@@ -186,10 +188,10 @@ def test_a_prediction_as_json(fitted: Model, sources: list[Path]) -> None:
 
 
 def test_a_precision_that_this_processor_lacks_is_told(
-    fitted: Model, sources: list[Path], monkeypatch: pytest.MonkeyPatch
+    fitted: Classifier, sources: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = fitted.record.engine.model_copy(update={"name": "openvino", "precision": "bf16"})
-    model = Model(fitted.record.model_copy(update={"engine": engine}), fitted.head, fitted.backbone)
+    model = Classifier(fitted.record.model_copy(update={"engine": engine}), fitted.head, fitted.backbone)
     monkeypatch.setattr("topwork.backbones._parity.precisions", lambda name: ("f32",))
     with pytest.warns(UserWarning, match="trained on bf16 features, which this processor does not compute"):
         labels = [each.label for each in model.predict(sources)]
@@ -197,15 +199,15 @@ def test_a_precision_that_this_processor_lacks_is_told(
 
 
 def test_a_model_from_a_gpu_predicts_without_one(
-    fitted: Model, sources: list[Path], monkeypatch: pytest.MonkeyPatch
+    fitted: Classifier, sources: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("topwork.backbones._parity.has_cuda", lambda: False)
     engine = fitted.record.engine.model_copy(update={"name": "torch-cuda"})
-    model = Model(fitted.record.model_copy(update={"engine": engine}), fitted.head, fitted.backbone)
+    model = Classifier(fitted.record.model_copy(update={"engine": engine}), fitted.head, fitted.backbone)
     np.testing.assert_allclose(model.predict_proba(sources), fitted.predict_proba(sources), atol=ROUNDING)
 
 
-def test_prediction_on_a_cpu_imports_no_torch(saved: Path, sources: list[Path], fitted: Model) -> None:
+def test_prediction_on_a_cpu_imports_no_torch(saved: Path, sources: list[Path], fitted: Classifier) -> None:
     if fitted.record.engine.name != "openvino":
         pytest.skip("the model runs on a GPU here")
     code = (

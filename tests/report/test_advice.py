@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from topwork.advising import Advice, Description, FeatureSpec, Forecast, Rung
-from topwork.advising._expected_gain import of_finetuning, of_specs
-from topwork.advising._ladder import ORDER
+from topwork.advising._budget import of_finetuning, of_specs
 from topwork.metrics import Estimate
 from topwork.model import ModelRecord
 from topwork.model._record import parse_record
 from topwork.report import model_page
 from topwork.report._charts import Spot, accuracy_plot
 from topwork.report._texts import Texts
+from topwork.tasks.classification.ladder._ladder import ORDER
 
 from .pages import Node, parsed
 from .test_model import HOSTILE, NAMES, evaluated, images, model, section

@@ -19,7 +19,7 @@ from topwork.data import ImageDataset, from_arrays
 from topwork.errors import ReportError
 from topwork.heads import LinearHead
 from topwork.metrics import LEVELS, Estimate, answer_thresholds, evaluate, kept, set_thresholds, shift
-from topwork.model import CautionRecord, DataRecord, EngineRecord, Evaluated, Model, ModelRecord, TrialRecord
+from topwork.model import Classifier, DataRecord, EngineRecord, Evaluated, ModelRecord, SelectiveRecord, TrialRecord
 from topwork.report import SECTIONS, model_page
 from topwork.report._catalogue import NAMES as SAID
 from topwork.report._catalogue import TEXTS
@@ -63,7 +63,7 @@ def evaluated(dataset: ImageDataset, *, strange: bool = False, seen: bool = Fals
     )
 
 
-def model(found: Evaluated | None, classes: Sequence[str], **changes: object) -> Model:
+def model(found: Evaluated | None, classes: Sequence[str], **changes: object) -> Classifier:
     backbone = load("lite0")
     record = ModelRecord(
         classes=tuple(classes),
@@ -79,7 +79,7 @@ def model(found: Evaluated | None, classes: Sequence[str], **changes: object) ->
             TrialRecord(question="odd", answer=HOSTILE, images=9, accuracy=None, log_loss=None, chosen=True),
         ),
         metrics=found.evaluation.to_dict() if found else None,
-        caution=CautionRecord(
+        caution=SelectiveRecord(
             source="cross-validation",
             images=50,
             levels=LEVELS,
@@ -109,7 +109,7 @@ def model(found: Evaluated | None, classes: Sequence[str], **changes: object) ->
         np.zeros(width, np.float32),
         0.5,
     )
-    return Model(record, head, backbone)
+    return Classifier(record, head, backbone)
 
 
 def page_of(classes: Sequence[str] = NAMES, count: int = 60, *, language: str = "en", **how: bool) -> Node:
@@ -238,7 +238,7 @@ def test_many_kinds_of_answers_have_few_images_each() -> None:
 
 def test_no_more_is_offered_than_can_be_promised() -> None:
     found = evaluated(images(NAMES, 60))
-    caution = model(found, NAMES).record.caution
+    caution = model(found, NAMES).record.task.selective
     assert caution is not None
     place = caution.levels.index(0.79)
     for answers, option in (((0.5,) * (place + 1), "--abstain 0.79"), ((0.5,) * len(caution.levels), "--abstain 0.95")):
@@ -323,9 +323,9 @@ def test_a_loaded_model_has_its_figures_without_pictures() -> None:
 def test_an_older_model_and_one_that_nothing_measured() -> None:
     found = evaluated(images(NAMES, 60))
     older = model(found, NAMES, caution=None)
-    assert older.record.metrics is not None
+    assert older.record.task.metrics is not None
     first = ("n", "classes", "accuracy", "macro_f1", "log_loss", "ece", "per_class", "confusion")
-    metrics = {name: older.record.metrics[name] for name in first}
+    metrics = {name: older.record.task.metrics[name] for name in first}
     page = parsed(model_page(model(found, NAMES, caution=None, metrics=metrics), "m"))
     shown = {node.attributes["aria-labelledby"] for node in page.all("section")}
     assert {"metrics", "confusion", "per_class"} <= shown

@@ -1,33 +1,87 @@
-"""Advice: how much of the network to keep, answered by the user's own data.
+"""Advising: what is worth trying, measured on the user's own data; whatever the task.
 
-In: a data set with a training split, backbones, a budget. Out: an ``Advice`` (the ladder, the choice, a forecast), and
-what stands on the chosen rung.
+In: feature tables with labels, budgets, errors so far. Out: comparisons by cross-validation, out-of-fold predictions,
+what another rung is expected to gain, what more data would bring, and advice as values.
 """
 
-from topwork.advising._advice import Advice
-from topwork.advising._climb import Climbed, Fitted, climb
-from topwork.advising._clock import Clock
-from topwork.advising._curve import Forecast
-from topwork.advising._describe import Description
-from topwork.advising._options import BUDGET, AdviceOptions
-from topwork.advising._rung import Answers, FeatureSpec, Rung
+from topwork.advising._advice import (
+    Advice,
+    Description,
+    FeatureSpec,
+    Measured,
+    Rung,
+    RungStrategy,
+    Shortlisted,
+    expected,
+)
+from topwork.advising._bbc_cv import accuracy_of_best, best, goes_with_labels
+from topwork.advising._budget import BudgetClock, ExpectedGain, enough_images, of_finetuning, of_specs
+from topwork.advising._comparison import (
+    Candidate,
+    ClassWeight,
+    Comparison,
+    Trial,
+    compare,
+    fit_head,
+    held_out_losses,
+    mean_or_none,
+    stratified_order,
+)
+from topwork.advising._learning_curve import Forecast, forecast
+from topwork.advising._out_of_fold import (
+    FitHead,
+    OutOfFold,
+    Scores,
+    cross_val_probabilities,
+    cross_val_scores,
+    from_logits,
+    knn,
+    novelty_of,
+    scores_of_head,
+    scores_of_linear,
+    training_rows,
+)
 from topwork.advising._scores import h_score, logme
-from topwork.advising._shortlist import Shortlisted
 
 __all__ = [
-    "BUDGET",
     "Advice",
-    "AdviceOptions",
-    "Answers",
-    "Climbed",
-    "Clock",
+    "BudgetClock",
+    "Candidate",
+    "ClassWeight",
+    "Comparison",
     "Description",
-    "Fitted",
-    "Forecast",
+    "ExpectedGain",
     "FeatureSpec",
+    "FitHead",
+    "Forecast",
+    "Measured",
+    "OutOfFold",
     "Rung",
+    "RungStrategy",
+    "Scores",
     "Shortlisted",
-    "climb",
+    "Trial",
+    "accuracy_of_best",
+    "best",
+    "compare",
+    "cross_val_probabilities",
+    "cross_val_scores",
+    "enough_images",
+    "expected",
+    "fit_head",
+    "forecast",
+    "from_logits",
+    "goes_with_labels",
     "h_score",
+    "held_out_losses",
+    "knn",
     "logme",
+    "mean_or_none",
+    "novelty_of",
+    "of_finetuning",
+    "of_specs",
+    "scores_of_head",
+    "scores_of_linear",
+    "stratified_order",
+    "training_rows",
 ]

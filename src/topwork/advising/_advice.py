@@ -1,16 +1,159 @@
-"""The advice as a value: the ladder, the choice, and what would change it."""
+"""Advice as values: what a head may read, the rungs of the ladder with their figures, the choice, and what would change it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
-from topwork.advising._curve import Forecast
-from topwork.advising._describe import Description
-from topwork.advising._rung import FeatureSpec, Rung
-from topwork.advising._shortlist import Shortlisted
+from topwork.advising._learning_curve import Forecast
+from topwork.backbones import Backbone, CropMode, Pooling
 from topwork.errors import DataError
+from topwork.metrics import Estimate, wilson_interval
+
+Measured = Literal["as it is", "cross-validated", "held out", ""]
+RungStrategy = Literal["as-is", "zero-shot", "knn", "probe", "finetune"]
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """What a head reads of the network.
+
+    Attributes:
+        size: Side of the network's input in pixels.
+        crop_mode: How an image becomes that square.
+        stages: How many, counted from the last; 0 is the network's own pooled features alone.
+        pooling: How a stage's map becomes one number a channel.
+    """
+
+    size: int
+    crop_mode: CropMode
+    stages: int = 0
+    pooling: Pooling = "mean"
+
+    def outputs(self, backbone: Backbone) -> tuple[str, ...]:
+        """The columns that are read."""
+        if self.stages == 0:
+            return backbone.outputs("last")
+        names = [stage.name for stage in backbone.stages[-self.stages :]]
+        return backbone.outputs([*names, "embedding"], self.pooling)
+
+    def words(self, backbone: Backbone) -> str:
+        """``all 9 stages, max, 256 px, squash``."""
+        known = len(backbone.stages)
+        stages = f"all {known} stages" if self.stages == known else f"last {self.stages} of {known} stages"
+        depth = f"{stages}, {self.pooling}" if self.stages else "last features"
+        return f"{depth}, {self.size} px, {self.crop_mode}"
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One rung of the ladder, climbed or not.
+
+    Attributes:
+        name: What it is.
+        strategy: The strategy of ``fit`` that stands on it.
+        detail: What of the network is read, or trained.
+        accuracy: On images that it has not learnt from, with the interval that ``expected`` gives; None where it was
+            not measured.
+        log_loss: Likewise, in nats.
+        images: How many images judged it.
+        measured: How.
+        seconds: What the climb took.
+        milliseconds: What one prediction takes, decoding included; None where it was not measured.
+        note: Why it was not measured, or what is to be known of it.
+    """
+
+    name: str
+    strategy: RungStrategy
+    detail: str = ""
+    accuracy: Estimate | None = None
+    log_loss: float | None = None
+    images: int = 0
+    measured: Measured = ""
+    seconds: float = 0.0
+    milliseconds: float | None = None
+    note: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready fields."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Rung:
+        """What ``to_dict`` gave."""
+        estimate = fields["accuracy"]
+        return cls(**{**fields, "accuracy": None if estimate is None else Estimate.from_dict(estimate)})
+
+
+def expected(accuracy: float, images: int) -> Estimate:
+    """The accuracy that so many *other* images will show, given what ``images`` have shown.
+
+    A held-out split differs from the truth as the images here do: twice the variance of a share of ``images``, which is
+    a Wilson interval of half as many. So the interval may be held against a test split of this size or larger.
+    """
+    half = max(1, images // 2)
+    low, high = wilson_interval(min(half, round(accuracy * half)), half)
+    return Estimate(accuracy, min(low, accuracy), max(high, accuracy))
+
+
+@dataclass(frozen=True)
+class Description:
+    """The training split in numbers.
+
+    Attributes:
+        images: Training images that can be read.
+        classes: Classes.
+        smallest: Images of the smallest class.
+        largest: Images of the largest.
+        width: Median over a few, in pixels.
+        height: Likewise.
+        distance: How far the network's activations lie from those of its own training images, in standard deviations
+            of these, a mean over channels and stages (``domain_shift``); None where the network keeps no such
+            statistics, or there was no time.
+        entropy: Of the network's own answer to an image, as a share of the most there can be; None where it has no
+            classes of its own, or there was no time.
+        spread: How many of its own classes its answers to all images amount to (exponential of the entropy of their
+            mean); likewise.
+        separation: Accuracy of nearest neighbours at each stage, cross-validated on a sample, nearest the pixels first.
+    """
+
+    images: int
+    classes: int
+    smallest: int
+    largest: int
+    width: int
+    height: int
+    distance: float | None = None
+    entropy: float | None = None
+    spread: float | None = None
+    separation: tuple[tuple[str, float], ...] = ()
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Description:
+        """What ``asdict`` gave."""
+        return cls(**{**fields, "separation": tuple((str(n), float(v)) for n, v in fields["separation"])})
+
+
+@dataclass(frozen=True)
+class Shortlisted:
+    """A backbone with its cheap scores on a sample; the higher the better, each in its own units.
+
+    Attributes:
+        backbone: Its name.
+        logme: Log evidence, nats an image.
+        h_score: Between-class over total variance.
+        knn: Accuracy of nearest neighbours, cross-validated; None where the images are too few.
+        probe: Accuracy of a probe on the last features, likewise.
+        finalist: Whether a probe on all images was tried.
+    """
+
+    backbone: str
+    logme: float
+    h_score: float
+    knn: float | None
+    probe: float | None
+    finalist: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from topwork.advising._rung import Answers
+from topwork.advising._out_of_fold import Scores
 
 _DRAWS = 200
 _SHUFFLES, _CHANCE = 499, 0.01
 _TIE, _PROOF = 1.0, 3.0  # standard errors of a paired difference
 
 
-def best(answers: Sequence[Answers], rows: npt.NDArray[np.intp] | None = None) -> int:
+def best(answers: Sequence[Scores], rows: npt.NDArray[np.intp] | None = None) -> int:
     """Which of several ways to take: of the trained ones the first whose log loss is not worse than their lowest by a
     standard error, unless one that trains nothing is better than that by three.
 
@@ -43,7 +43,7 @@ def _worse(differences: npt.NDArray[np.float64], errors: float) -> bool:
     return bool(differences.mean() > errors * differences.std() / np.sqrt(differences.size))
 
 
-def accuracy_of_best(answers: Sequence[Answers], seed: int) -> float:
+def accuracy_of_best(answers: Sequence[Scores], seed: int) -> float:
     """What the best way's accuracy will be on other images.
 
     The best of many on these images is partly the luckiest. So images are drawn with replacement, the best is chosen on
@@ -94,5 +94,5 @@ def goes_with_labels(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int
     return bool((1 + np.sum(shuffled >= found)) / (1 + _SHUFFLES) <= _CHANCE)
 
 
-def _shared(answers: Sequence[Answers]) -> npt.NDArray[np.intp]:
+def _shared(answers: Sequence[Scores]) -> npt.NDArray[np.intp]:
     return np.flatnonzero(np.logical_and.reduce([each.held for each in answers]))

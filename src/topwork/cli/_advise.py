@@ -52,8 +52,8 @@ def advise(
 ) -> None:
     """Measure how much of a pretrained network to keep for DATA: the ladder, the choice, and why."""
     from topwork import fitting
-    from topwork.advising import AdviceOptions
-    from topwork.strategies import FinetuneOptions, ProbeOptions, default_config
+    from topwork.tasks.classification.ladder import AdviceOptions
+    from topwork.tasks.classification.strategies import FinetuneOptions, ProbeOptions, default_config
 
     probe = ProbeOptions(
         crop_mode=crop_mode.value,

@@ -22,8 +22,8 @@ from topwork.cli._fit import fit
 from topwork.cli._report import report as report_command
 
 if TYPE_CHECKING:
-    from topwork.model import Model, Prediction
-    from topwork.strategies import OwnAnswer
+    from topwork.model import Classifier, Prediction
+    from topwork.tasks.classification.strategies import OwnAnswer
 
 app = typer.Typer(
     name="topwork",
@@ -161,20 +161,21 @@ def predict(
         )
 
 
-def _loaded(folder: str | None) -> Model:
-    from topwork.model import load
+def _loaded(folder: str | None) -> Classifier:
+    from topwork.model import Classifier
+    from topwork.tasks import load
 
-    return load(folder or "")
+    return load(folder or "", Classifier)
 
 
 def _predictor(
-    model: Model | None, backbone: str, coverage: float | None, accuracy: float | None
+    model: Classifier | None, backbone: str, coverage: float | None, accuracy: float | None
 ) -> Callable[[list[str]], Iterator[Prediction | OwnAnswer]]:
     """What answers: a model, or a network without one."""
     if model is not None:
         return functools.partial(model.predict_each, coverage=coverage, accuracy=accuracy)
     from topwork.backbones import load as load_backbone
-    from topwork.strategies import OwnClasses
+    from topwork.tasks.classification.strategies import OwnClasses
 
     return OwnClasses(load_backbone(backbone)).top
 

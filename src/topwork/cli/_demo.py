@@ -21,11 +21,13 @@ def demo(
     out: Annotated[Path, typer.Option("-o", "--out", help="Where the model folder goes.")] = Path("topwork-demo"),
 ) -> None:
     """Do the whole job on the sample data set: check, advise, train, measure, save, predict."""
-    from topwork import checking, fitting, model
-    from topwork.advising import AdviceOptions
+    from topwork import checking, fitting
     from topwork.data import read, split
+    from topwork.model import Classifier, require_free
+    from topwork.tasks import load
+    from topwork.tasks.classification.ladder import AdviceOptions
 
-    model.require_free(out)
+    require_free(out)
     folder = fitting.sample_folder()
     halves = split(read(folder), test=0.5)
     unseen = split(halves.split("test"), test=_TEST / _TRAIN).split("test")
@@ -40,10 +42,11 @@ def demo(
         checkup = checking.check(dataset, progress=console.step("images"))
         advice = fitting.advise(dataset, options=options, announce=console.step)
         fitted = fitting.fit(dataset, options=options, announce=console.step)
+        assert isinstance(fitted, Classifier)
         fitted.save(out)
         write_report(fitted, out, checkup)
     examples = [unseen.full_path(int((unseen.labels == label).argmax())) for label in range(len(unseen.classes))]
-    predictions = model.load(out).predict(examples)
+    predictions = load(out).predict(examples)
     fields = {
         "model": str(out),
         **fitted.record.model_dump(mode="json"),

@@ -15,7 +15,7 @@ from topwork.cli._text import percent, printable
 if TYPE_CHECKING:
     from topwork.data import ImageDataset, LeftOut
     from topwork.metrics import Comparison, Estimate, Evaluation, Kept, Shift
-    from topwork.model import Evaluated, Model
+    from topwork.model import Classifier, Evaluated
 
 _CLASSES = 30  # rows of a per-class table on the terminal; --json has them all
 _LEFT_OUT = 5
@@ -38,12 +38,13 @@ def evaluate(
 ) -> None:
     """Measure MODEL on labelled images: metrics with 95 % intervals. Two models are compared on the same images."""
     from topwork.data import read
-    from topwork.model import load
+    from topwork.model import Classifier
+    from topwork.tasks import load
 
     if len(paths) not in (2, 3):
         raise typer.BadParameter("name a model folder, or two, and the labelled images")
     *folders, data = paths
-    models = [load(folder) for folder in folders]
+    models = [load(folder, Classifier) for folder in folders]
     dataset = read(data, classes=models[0].classes)
     if len(models) == 2:
         return _compare(console, folders, models, dataset, data, {"seed": seed, "cache": cache})
@@ -54,7 +55,7 @@ def evaluate(
     console.result({"model": str(folders[0]), "data": str(data), **_fields(found)}, evaluated(found))
 
 
-def unseen(console: Console, model: Model, dataset: ImageDataset, other: Model | None = None) -> ImageDataset:
+def unseen(console: Console, model: Classifier, dataset: ImageDataset, other: Classifier | None = None) -> ImageDataset:
     """Of a model's own data the images that trained neither it nor the other, which is told; other data as it is."""
     from topwork.fitting import held_out_again
 
@@ -69,7 +70,12 @@ def unseen(console: Console, model: Model, dataset: ImageDataset, other: Model |
 
 
 def _compare(
-    console: Console, folders: list[Path], models: list[Model], dataset: ImageDataset, data: Path, how: dict[str, Any]
+    console: Console,
+    folders: list[Path],
+    models: list[Classifier],
+    dataset: ImageDataset,
+    data: Path,
+    how: dict[str, Any],
 ) -> None:
     from topwork.model import compare
 

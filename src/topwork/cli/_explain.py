@@ -20,7 +20,7 @@ from topwork.errors import ExplainError, ImageError
 
 if TYPE_CHECKING:
     from topwork.explain import Result, Subject
-    from topwork.model import Model
+    from topwork.model import Classifier
 
 
 class WhatName(StrEnum):
@@ -148,7 +148,8 @@ def explain(
     """Draw why a network answers as it does: picture files, and what they show in words."""
     from topwork import report
     from topwork.data import read
-    from topwork.model import EXPLAINED, load
+    from topwork.model import EXPLAINED
+    from topwork.tasks import load
 
     require_heard(context, "--what", what, _READERS)
     if backbone is not None and model is not None:  # no model: every argument is an image
@@ -165,7 +166,7 @@ def explain(
     failed = 0
     with console.progress():
         shelf.try_place("make it so" if keep else "name a folder that can be written to with -o")
-        own = load(model) if model is not None and backbone is None else None
+        own = load(model, Classifier) if model is not None and backbone is None else None
         subject = _subject(own, backbone or "", what)
         if what in _IMAGES:
             failed = _each_image(console, shelf, subject, images or [], asked)
@@ -199,7 +200,7 @@ def _require_what_it_needs(asked: WhatName, images: bool, data: bool, label: boo
         raise typer.BadParameter("--what ideal needs --class")
 
 
-def _subject(model: Model | None, backbone: str, what: WhatName) -> Subject:
+def _subject(model: Classifier | None, backbone: str, what: WhatName) -> Subject:
     from topwork.backbones import load
     from topwork.explain import Subject
 
@@ -269,7 +270,7 @@ def _of_image(subject: Subject, square: Any, asked: _Asked, progress: Progress |
             return explain.grad_cam(subject, square, asked.label)[0]
 
 
-def _whole(console: Console, subject: Subject, model: Model | None, asked: _Asked) -> Iterator[tuple[Result, str]]:
+def _whole(console: Console, subject: Subject, model: Classifier | None, asked: _Asked) -> Iterator[tuple[Result, str]]:
     """What is drawn of a network alone, or of a network and a data set; each with its picture's name."""
     from topwork import explain
 
@@ -295,7 +296,7 @@ def _whole(console: Console, subject: Subject, model: Model | None, asked: _Aske
         yield _of_data(console, subject, model, asked), asked.what
 
 
-def _of_data(console: Console, subject: Subject, model: Model | None, asked: _Asked) -> Result:
+def _of_data(console: Console, subject: Subject, model: Classifier | None, asked: _Asked) -> Result:
     """What is drawn of a network and a data set; accuracy is measured on images that did not train it."""
     from topwork import explain
     from topwork.data import read

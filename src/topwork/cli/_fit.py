@@ -128,9 +128,10 @@ def fit(
 ) -> None:
     """Train a classifier on DATA and measure it on images it has not seen."""
     from topwork import fitting, model
-    from topwork.advising import BUDGET, AdviceOptions
     from topwork.backbones import load
-    from topwork.strategies import (
+    from topwork.tasks.classification import from_words
+    from topwork.tasks.classification.ladder import BUDGET, AdviceOptions
+    from topwork.tasks.classification.strategies import (
         INTERRUPTED,
         AsIsOptions,
         FinetuneOptions,
@@ -172,7 +173,7 @@ def fit(
     words = _labels_alone(strategy, labels, names) if data is None else []  # told before anything is fetched
     networks = [load(name, weights=weights, size=size, allow_pickle=allow_pickle) for name in names]
     if data is None:
-        made = fitting.from_words(words, networks[0], options)
+        made = from_words(words, networks[0], options)
         made.save(out, self_contained=self_contained)
         write_report(made, out)
         console.notes(made.record.data.notes)
@@ -191,6 +192,7 @@ def fit(
                 announce=voice.step,
                 vetted=checkups.append,
             )
+            assert isinstance(fitted, model.Classifier)
             if not first:
                 return None
             fitted.save(out, self_contained=self_contained)
@@ -230,7 +232,7 @@ def _settings(texts: Sequence[str]) -> dict[str, Any]:
 def _zero_shot_options(
     labels: str | None, descriptions: Path | None, prompts: Path | None, text: str | None, blend: bool, common: Any
 ) -> Any:
-    from topwork.strategies import TEMPLATES, ZeroShotOptions, read_descriptions, read_templates
+    from topwork.tasks.classification.strategies import TEMPLATES, ZeroShotOptions, read_descriptions, read_templates
 
     return ZeroShotOptions(
         labels=tuple(labels.split(",")) if labels is not None else None,

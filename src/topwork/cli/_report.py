@@ -15,7 +15,7 @@ from topwork.cli._text import printable
 
 if TYPE_CHECKING:
     from topwork.checking import Checkup
-    from topwork.model import Model
+    from topwork.model import Classifier
 
 PAGE = "report.html"  # in the model folder
 _NAMED = 5  # files left out
@@ -57,13 +57,14 @@ def report(
     from topwork import checking
     from topwork.data import read
     from topwork.explain import stored
-    from topwork.model import EXPLAINED, load
+    from topwork.model import EXPLAINED, Classifier
     from topwork.report import model_page, require_free, write_page
+    from topwork.tasks import load
 
     if data is None and (evidence or check):
         raise typer.BadParameter(f"{'--evidence' if evidence else '--check'} is of the images of --data")
     page = out or model / PAGE
-    loaded = load(model)
+    loaded = load(model, Classifier)
     require_free(page, with_images=data is not None)
     evaluated = checkup = None
     if data is not None:
@@ -91,7 +92,7 @@ def report(
     console.result(fields, f"Page: {printable(str(page))}")
 
 
-def write_report(model: Model, folder: Path, checkup: Checkup | None = None) -> Path:
+def write_report(model: Classifier, folder: Path, checkup: Checkup | None = None) -> Path:
     """The page of a model that has just been fitted, in its folder, with what the data doctor said on the way."""
     from topwork.report import model_page, write_page
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from topwork.checking import Case, Checkup
     from topwork.doctor import Health
     from topwork.metrics import Estimate
-    from topwork.model import Model, ModelRecord, Prediction, TrialRecord, WordsRecord
-    from topwork.strategies import OwnAnswer
+    from topwork.model import Classifier, ClassifierRecord, Prediction, TrialRecord, WordsRecord
+    from topwork.tasks.classification.strategies import OwnAnswer
 
 _CLASSES = 30  # named on the terminal; --json has them all
 _CASES = 3  # of a finding
@@ -35,7 +35,7 @@ def percent(estimate: Estimate | None) -> str:
     return f"{estimate.value:.1%} ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
 
 
-def fitted(model: Model, out: Path) -> str:
+def fitted(model: Classifier, out: Path) -> str:
     """What a fit gave: how good, chosen how, where it is, what to do next."""
     record = model.record
     lines = [*_choices(record), *_quality(model), f"Model: {printable(str(out))}"]
@@ -44,9 +44,9 @@ def fitted(model: Model, out: Path) -> str:
     return "\n".join(lines)
 
 
-def _choices(record: ModelRecord) -> list[str]:
+def _choices(record: ClassifierRecord) -> list[str]:
     lines = [
-        f"{sum(record.data.training)} training images in {len(record.classes)} classes"
+        f"{record.data.training} training images in {len(record.task.classes)} classes"
         + (f"; {_files(record.data.left_out)} left out" if record.data.left_out else "")
     ]
     questions = (
@@ -62,22 +62,22 @@ def _choices(record: ModelRecord) -> list[str]:
         trials = [trial for trial in record.trials if trial.question == question]
         if trials:
             lines.append(f"{words} " + ", ".join(map(_trial, trials)))
-    if record.mapping is not None:
+    if record.task.mapping is not None:
         lines.append(_met(record))
-    if record.words is not None:
-        lines.append(_said(record.words))
+    if record.task.words is not None:
+        lines.append(_said(record.task.words))
     return lines
 
 
 _WAYS = {"given": "by the given map", "names": "by their names", "learnt": "by a map learnt from the training images"}
 
 
-def _met(record: ModelRecord) -> str:
+def _met(record: ClassifierRecord) -> str:
     """How the network's classes met the user's: ``… by their names: cat 13, dog 118``."""
-    assert record.mapping is not None
-    pairs = [f"{printable(name)} {n}" for name, n in zip(record.classes, record.mapping.covers, strict=True)]
+    assert record.task.mapping is not None
+    pairs = [f"{printable(name)} {n}" for name, n in zip(record.task.classes, record.task.mapping.covers, strict=True)]
     shown = ", ".join(pairs[:_CLASSES]) + (", …" if len(pairs) > _CLASSES else "")
-    return f"The network's own classes answer, met {_WAYS[record.mapping.way]}: {shown}"
+    return f"The network's own classes answer, met {_WAYS[record.task.mapping.way]}: {shown}"
 
 
 def _said(words: WordsRecord) -> str:
@@ -97,7 +97,7 @@ def _trial(trial: TrialRecord) -> str:
     return f"{trial.answer} ({score}{', chosen' if trial.chosen else ''})"
 
 
-def _quality(model: Model) -> list[str]:
+def _quality(model: Classifier) -> list[str]:
     metrics, record = model.metrics, model.record
     if metrics is None:
         score = record.cross_validation.get("accuracy")
@@ -110,9 +110,9 @@ def _quality(model: Model) -> list[str]:
     ]
 
 
-def _sure(record: ModelRecord) -> list[str]:
+def _sure(record: ClassifierRecord) -> list[str]:
     """How many held-out images are answered at the highest accuracy that can be promised and was measured."""
-    kept = [each for each in (record.caution.kept if record.caution else ()) if each["answered"]]
+    kept = [each for each in (record.task.selective.kept if record.task.selective else ()) if each["answered"]]
     if not kept:
         return []
     best = kept[-1]
@@ -239,7 +239,7 @@ def health(found: Health) -> str:
     )
 
 
-def demonstrated(model: Model, out: Path, folder: Path, predictions: Sequence[Prediction]) -> str:
+def demonstrated(model: Classifier, out: Path, folder: Path, predictions: Sequence[Prediction]) -> str:
     """What the demo did, and how to go on with one's own images."""
     shown = [
         f"  {Path(each.source).parent.name}/{Path(each.source).name}: {each.label} ({each.probability:.0%})"

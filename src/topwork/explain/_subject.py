@@ -28,7 +28,7 @@ from topwork.features import Source
 from topwork.heads import Head, LinearHead
 
 if TYPE_CHECKING:
-    from topwork.model import Model
+    from topwork.model import Classifier
 
 UInt8Array = npt.NDArray[np.uint8]
 Float32Array = npt.NDArray[np.float32]
@@ -107,7 +107,7 @@ class Subject:
         self.module = module.to(self.device).to(memory_format=torch.channels_last)
 
     @classmethod
-    def of_model(cls, model: Model, *, device: str | None = None) -> Subject:
+    def of_model(cls, model: Classifier, *, device: str | None = None) -> Subject:
         """A trained model.
 
         Args:

@@ -1,8 +1,9 @@
-"""What comes before any rung: read, vet, split, and find the backbones."""
+"""What comes before any strategy: read, vet, split, and find the backbones; and the same split again, later."""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
@@ -12,9 +13,11 @@ import numpy as np
 from topwork.backbones import Backbone
 from topwork.backbones import load as load_backbone
 from topwork.checking import BLOCKING, Checkup, vet
-from topwork.data import ImageDataset, grouped, read, split
+from topwork.data import ImageDataset, grouped
 from topwork.errors import DataError
-from topwork.strategies import Announce
+from topwork.model import Model
+from topwork.tasks import Announce, Task
+from topwork.tasks import task as find_task
 
 
 class Prepared(NamedTuple):
@@ -31,6 +34,7 @@ class Prepared(NamedTuple):
 
 def prepared(
     data: str | os.PathLike[str] | ImageDataset,
+    task: Task,
     *,
     test: float,
     seed: int,
@@ -42,10 +46,10 @@ def prepared(
     Raises:
         DataError: The data cannot be used to train a classifier, or would make its figures untrue.
     """
-    given = data if isinstance(data, ImageDataset) else read(data)
+    given = data if isinstance(data, ImageDataset) else task.read(data)
     checkup = vet(given, progress=announce("images") if announce else None)
     _require_sound(checkup, allow)
-    return Prepared(checkup, _with_splits(grouped(given, checkup.clusters), test, seed))
+    return Prepared(checkup, _with_splits(grouped(given, checkup.clusters), task, test, seed))
 
 
 def loaded(backbone: str | Backbone | Sequence[str | Backbone]) -> list[Backbone]:
@@ -72,10 +76,49 @@ def _require_sound(checkup: Checkup, allow: Collection[str]) -> None:
         )
 
 
-def _with_splits(dataset: ImageDataset, test: float, seed: int) -> ImageDataset:
+def _with_splits(dataset: ImageDataset, task: Task, test: float, seed: int) -> ImageDataset:
     """The data set with a training split, and a held-out split unless none is wanted."""
     if dataset.held_out_split:
         return dataset
     if test == 0:
         return dataclasses.replace(dataset, splits=np.full(len(dataset), "train"))
-    return split(dataset, test=test, seed=seed)
+    return task.split(dataset, test, seed)
+
+
+def held_out_again(model: Model, dataset: ImageDataset) -> ImageDataset | None:
+    """The images that ``fit`` set aside of this very data set, by doing the same split again.
+
+    Args:
+        model: Perhaps made from this data.
+        dataset: Without splits, or with: then it says itself which images are held out.
+
+    Returns:
+        The held-out images; None where the model is not from this data, none were set aside, their files are not the
+        same, or an older topwork made the model, which did not write down what they were.
+    """
+    record = model.record.data
+    if not record.held_out_contents or dataset.held_out_split or dataset.fingerprint() != record.fingerprint:
+        return None
+    checkup = vet(dataset)
+    try:
+        task = find_task(model.record.task.name)
+        parted = task.split(grouped(dataset, checkup.clusters), record.held_out_share, model.record.seed)
+    except DataError:
+        return None
+    found = parted.split("test")
+    same = found.fingerprint() == record.held_out_fingerprint
+    return found if same and contents(checkup, found) == record.held_out_contents else None
+
+
+def contents(checkup: Checkup, split: ImageDataset) -> str:
+    """SHA-256 over the files of some images, in the order of their names.
+
+    Args:
+        checkup: Of the whole data set.
+        split: Images of it.
+    """
+    keys = dict(zip(checkup.dataset.paths, checkup.keys.astype("<u8"), strict=True))
+    digest = hashlib.sha256()
+    for path in sorted(split.paths):
+        digest.update(keys[path].tobytes())
+    return digest.hexdigest()

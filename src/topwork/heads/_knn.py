@@ -94,6 +94,15 @@ class KNNHead:
             out[part] = _vote(np.take_along_axis(cosines, nearest, axis=1), self.labels[nearest], self.n_classes)
         return out
 
+    @property
+    def calibration(self) -> dict[str, float]:
+        """Empty."""
+        return {}
+
+    def uncalibrated(self) -> Any:
+        """None."""
+        return None
+
     def to_tensors(self) -> dict[str, npt.NDArray[Any]]:
         """The head as named tensors; `from_tensors` gives the same head back."""
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -97,6 +98,15 @@ class LinearHead:
         np.exp(out, out=out)
         out /= out.sum(axis=1, keepdims=True)
         return out
+
+    @property
+    def calibration(self) -> dict[str, float]:
+        """The temperature."""
+        return {"temperature": self.temperature}
+
+    def uncalibrated(self) -> Any:
+        """The same head at temperature 1."""
+        return dataclasses.replace(self, temperature=1.0)
 
     def to_tensors(self) -> dict[str, npt.NDArray[Any]]:
         """The head as named float32 tensors; `from_tensors` gives the same head back."""

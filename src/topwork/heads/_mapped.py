@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -86,6 +87,15 @@ class MappedHead:
             answers = network_probabilities(features[part], self.weight, self.bias, self.softness)
             out[part] = _softmax(logarithms(answers @ self.shares) / np.float32(self.temperature))
         return out
+
+    @property
+    def calibration(self) -> dict[str, float]:
+        """The temperature."""
+        return {"temperature": self.temperature}
+
+    def uncalibrated(self) -> Any:
+        """The same head at temperature 1."""
+        return dataclasses.replace(self, temperature=1.0)
 
     def to_tensors(self) -> dict[str, npt.NDArray[Any]]:
         """The head as named float32 tensors; `from_tensors` gives the same head back."""

@@ -34,6 +34,15 @@ class Head(Protocol):
         """Number of features it reads."""
         ...
 
+    @property
+    def calibration(self) -> dict[str, float]:
+        """Numbers."""
+        ...
+
+    def uncalibrated(self) -> Any:
+        """None where it has none."""
+        ...
+
     def probabilities(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Features (N, D) to probabilities (N, C), each row summing to one."""
         ...

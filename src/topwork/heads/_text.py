@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -95,6 +96,15 @@ class TextHead:
         """
         return _softmax(self.logits(features) / np.float32(self.temperature))
 
+    @property
+    def calibration(self) -> dict[str, float]:
+        """The temperature."""
+        return {"temperature": self.temperature}
+
+    def uncalibrated(self) -> Any:
+        """The same head at temperature 1."""
+        return dataclasses.replace(self, temperature=1.0)
+
     def to_tensors(self) -> dict[str, npt.NDArray[Any]]:
         """The head as named float32 tensors; `from_tensors` gives the same head back."""
         return {
@@ -172,6 +182,15 @@ class BlendHead:
         words = self.words.logits(features) / np.float32(self.words.temperature)
         probe = self.probe.logits(features) / np.float32(self.probe.temperature)
         return _softmax(blended(words, probe, self.share) / np.float32(self.temperature))
+
+    @property
+    def calibration(self) -> dict[str, float]:
+        """The temperature."""
+        return {"temperature": self.temperature}
+
+    def uncalibrated(self) -> Any:
+        """The same head at temperature 1."""
+        return dataclasses.replace(self, temperature=1.0)
 
     def to_tensors(self) -> dict[str, npt.NDArray[Any]]:
         """Both heads' tensors with their names in front, and the two numbers."""

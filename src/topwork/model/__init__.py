@@ -1,24 +1,22 @@
-"""The model: what is saved, shipped and used. In: a record, a head and a backbone. Out: predictions and a folder."""
+"""The model: what is saved, shipped and used, whatever the task. In: a record, a backbone and tensors. Out: a folder.
 
-from topwork.model._compare import Compared, compare
-from topwork.model._folder import EXPLAINED, require_free
-from topwork.model._model import Model, load
-from topwork.model._record import (
-    FORMAT,
-    CautionRecord,
-    DataRecord,
-    EngineRecord,
-    MappingRecord,
-    ModelRecord,
-    TrialRecord,
-    WordsRecord,
-)
-from topwork.model._results import Evaluated, Prediction
+``Model`` is the envelope that every task shares; ``Classifier`` is the model of every task whose answers are classes.
+"""
+
+from topwork.model._classes_record import ClassesRecord, ClassifierRecord, MappingRecord, SelectiveRecord, WordsRecord
+from topwork.model._classifier import Classifier, Prediction
+from topwork.model._evaluated import Compared, Evaluated, compare, measure
+from topwork.model._folder import EXPLAINED, Parts, require_free
+from topwork.model._migrations import FORMAT
+from topwork.model._model import Model, load, require_several
+from topwork.model._record import DataRecord, EngineRecord, ModelRecord, TaskRecord, TrialRecord, parse_record, versions
 
 __all__ = [
     "EXPLAINED",
     "FORMAT",
-    "CautionRecord",
+    "ClassesRecord",
+    "Classifier",
+    "ClassifierRecord",
     "Compared",
     "DataRecord",
     "EngineRecord",
@@ -26,10 +24,17 @@ __all__ = [
     "MappingRecord",
     "Model",
     "ModelRecord",
+    "Parts",
     "Prediction",
+    "SelectiveRecord",
+    "TaskRecord",
     "TrialRecord",
     "WordsRecord",
     "compare",
     "load",
+    "measure",
+    "parse_record",
     "require_free",
+    "require_several",
+    "versions",
 ]

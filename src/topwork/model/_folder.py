@@ -6,7 +6,8 @@ import json
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,42 +18,49 @@ from topwork._files import is_being_replaced, restored, written_whole
 from topwork.backbones import Backbone, Weights, file_sha256, row
 from topwork.data import printable
 from topwork.errors import BackboneError, ModelError
-from topwork.heads import Head, Novelty, head_from_tensors
-from topwork.model._card import card
-from topwork.model._record import ModelRecord, parse_record
+from topwork.model._record import ModelRecord, TaskRecord, parse_record
 
-RECORD, HEAD, BACKBONE, HISTORY = "model.json", "head.safetensors", "backbone.safetensors", "history.jsonl"
-NOVELTY, TRAINED, CARD = "novelty.safetensors", "training.safetensors", "README.md"
+RECORD, BACKBONE, HISTORY, CARD = "model.json", "backbone.safetensors", "history.jsonl", "README.md"
 EXPLAINED = "explained"
 """Folder in a model's folder: what `topwork explain --keep` found out about it, as picture files."""
 
-_OURS = {RECORD, HEAD, BACKBONE, HISTORY, NOVELTY, TRAINED, CARD, EXPLAINED, "report.html", ".DS_Store", "Thumbs.db"}
+_OURS = {RECORD, HISTORY, CARD, EXPLAINED, "report.html", ".DS_Store", "Thumbs.db"}
 _RECORD_BYTES = 256 * 2**20  # far beyond any real record; keeps a hostile file out of memory
 _HISTORY_BYTES = 16 * 2**20  # 50,000 epochs
 
-_DIGESTS = "digests"  # the one tensor of TRAINED
 _MODE = 0o644  # safetensors makes its files private; a model is to be shared
 _PAUSE = 0.005  # seconds between two reads of a folder that is being replaced
 _READS = 20  # of a folder that another process replaces again and again
 _WRITE_HINT = "choose another folder with -o, or make room; nothing was changed there"
 
 Tensors = Mapping[str, npt.NDArray[Any]]
-Digests = npt.NDArray[np.uint64]
-Parts = tuple[ModelRecord, Head, Backbone, tuple[dict[str, Any], ...], Novelty | None, Digests | None]
 
 
-def write(
-    folder: Path,
-    record: ModelRecord,
-    head: Head,
-    backbone: Backbone,
-    history: Sequence[dict[str, Any]] = (),
-    novelty: Novelty | None = None,
-    trained: Digests | None = None,
-    *,
-    self_contained: bool,
-) -> None:
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What a model folder holds, whatever the task.
+
+    Attributes:
+        record: ``model.json``.
+        backbone: The network; with ``self_contained`` its weights are written too.
+        tensors: The contents of each ``NAME.safetensors`` by its name, such as ``head``.
+        history: What each epoch of a training gave, a line of ``history.jsonl`` each.
+    """
+
+    record: ModelRecord[Any]
+    backbone: Backbone
+    tensors: Mapping[str, Tensors]
+    history: tuple[dict[str, Any], ...] = ()
+
+
+def write(folder: Path, parts: Parts, card: Callable[[ModelRecord[Any]], str], *, self_contained: bool) -> None:
     """Write a model folder, or leave what was there.
+
+    Args:
+        folder: Where.
+        parts: What.
+        card: Makes the model card of the record as it is written.
+        self_contained: Whether the backbone's weights go with it.
 
     Raises:
         ModelError: Something that is no model stands there, or the disk cannot be written.
@@ -60,18 +68,16 @@ def write(
     from safetensors import SafetensorError
 
     require_free(folder)
+    record = parts.record
     try:
         with written_whole(folder.resolve(), replace=True) as draft:  # a link to a model stays a link
             if self_contained:
-                record = _with_weights(record, backbone, draft / BACKBONE)
-            _write_tensors(head.to_tensors(), draft / HEAD)
-            if novelty is not None:
-                _write_tensors(novelty.to_tensors(), draft / NOVELTY)
-            if trained is not None:
-                _write_tensors({_DIGESTS: trained}, draft / TRAINED)
-            if history:
-                (draft / HISTORY).write_text("".join(f"{json.dumps(epoch)}\n" for epoch in history), "utf-8")
-            (draft / CARD).write_text(card(record, folder.resolve().name), "utf-8", "replace")
+                record = _with_weights(record, parts.backbone, draft / BACKBONE)
+            for name, tensors in parts.tensors.items():
+                _write_tensors(tensors, draft / f"{name}.safetensors")
+            if parts.history:
+                (draft / HISTORY).write_text("".join(f"{json.dumps(epoch)}\n" for epoch in parts.history), "utf-8")
+            (draft / CARD).write_text(card(record), "utf-8", "replace")
             (draft / RECORD).write_text(_readable(record.model_dump_json(indent=2)) + "\n", "utf-8")
     except (OSError, SafetensorError) as error:  # the latter is what safetensors makes of a full disk
         reason = error.strerror if isinstance(error, OSError) else None
@@ -99,7 +105,7 @@ def require_free(folder: Path) -> None:
     if is_file or is_other:
         raise ModelError(f"{folder}: exists and is no topwork model", hint="choose another folder with -o")
     kept = {f"{EXPLAINED}/{name}" for name in _names(folder / EXPLAINED) or () if not name.endswith(".png")}
-    if strange := sorted((names or set()) - _OURS | kept):
+    if strange := sorted({name for name in names or () if not _is_ours(name)} | kept):
         raise ModelError(
             f"{folder}: replacing this model would delete {', '.join(map(printable, strange[:3]))} in it",
             hint="choose another folder with -o, or move that away",
@@ -111,6 +117,10 @@ def require_free(folder: Path) -> None:
         raise ModelError(f"{folder}: no folder can be made in {parent}", hint=_WRITE_HINT)
 
 
+def _is_ours(name: str) -> bool:
+    return name in _OURS or name.endswith(".safetensors")
+
+
 def _names(folder: Path) -> set[str] | None:
     """What a folder holds; None where there is no folder."""
     try:
@@ -119,7 +129,7 @@ def _names(folder: Path) -> set[str] | None:
         raise ModelError(f"{folder}: cannot be read: {error.strerror}", hint=_WRITE_HINT) from error
 
 
-def _with_weights(record: ModelRecord, backbone: Backbone, path: Path) -> ModelRecord:
+def _with_weights(record: ModelRecord[Any], backbone: Backbone, path: Path) -> ModelRecord[Any]:
     from safetensors.torch import save_file
 
     state = backbone.module().state_dict()
@@ -136,16 +146,20 @@ def _write_tensors(tensors: Tensors, path: Path) -> None:
     path.chmod(_MODE)
 
 
-def read(folder: Path) -> Parts:
-    """Read a model folder and check that its parts belong together.
+def read(folder: Path, block_of: Callable[[str], type[TaskRecord]]) -> Parts:
+    """Read a model folder.
+
+    Args:
+        folder: Where.
+        block_of: The type of a task's block by the task's name (``parse_record``).
 
     Raises:
-        ModelError: It is not there, not readable, or its parts do not fit.
+        ModelError: It is not there, not readable, or written by a newer topwork.
     """
     for _ in range(_READS):
         before = _identity(restored(folder.resolve()))
         try:
-            parts = _read(folder)
+            parts = _read(folder, block_of)
         except ModelError:
             if before == _identity(folder) and not (before is None and is_being_replaced(folder.resolve())):
                 raise
@@ -165,19 +179,12 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return facts.st_ino, facts.st_mtime_ns
 
 
-def _read(folder: Path) -> Parts:
-    record = parse_record(_read_text(folder), str(folder / RECORD))
+def _read(folder: Path, block_of: Callable[[str], type[TaskRecord]]) -> Parts:
+    record = parse_record(_read_text(folder), str(folder / RECORD), block_of)
     backbone = _backbone(folder, record)
-    head = _head(folder / HEAD, record)
-    if head.n_classes != len(record.classes):
-        raise ModelError(
-            f"{folder}: the head answers with {head.n_classes} classes, model.json names {len(record.classes)}"
-        )
-    width = sum(map(backbone.width, record.outputs))
-    if head.n_features != width:
-        raise ModelError(f"{folder}: the head reads {head.n_features} features, its outputs give {width}")
-    novelty, trained = _novelty(folder / NOVELTY, head), _trained(folder / TRAINED)
-    return record, head, backbone, _history(folder / HISTORY), novelty, trained
+    files = sorted(path for path in folder.glob("*.safetensors") if path.name != BACKBONE)
+    tensors = {path.stem: _read_tensors(path) for path in files}
+    return Parts(record, backbone, tensors, _history(folder / HISTORY))
 
 
 def _history(path: Path) -> tuple[dict[str, Any], ...]:
@@ -189,38 +196,6 @@ def _history(path: Path) -> tuple[dict[str, Any], ...]:
     except (OSError, ValueError, RecursionError):
         return ()
     return tuple(epochs) if all(isinstance(epoch, dict) for epoch in epochs) else ()
-
-
-def _head(path: Path, record: ModelRecord) -> Head:
-    tensors = _read_tensors(path)
-    try:
-        return head_from_tensors(record.head, tensors)
-    except ModelError as error:
-        raise ModelError(f"{path}: {error.message}", hint=error.hint) from error
-
-
-def _novelty(path: Path, head: Head) -> Novelty | None:
-    """What tells strange images; models of an older topwork, and of very few images, have none."""
-    if not path.is_file():
-        return None
-    try:
-        novelty = Novelty.from_tensors(_read_tensors(path))
-    except ModelError as error:
-        raise error if error.message.startswith(str(path)) else ModelError(f"{path}: {error.message}") from error
-    if novelty.n_features != head.n_features:
-        raise ModelError(f"{path}: it reads {novelty.n_features} features, the head {head.n_features}")
-    return novelty
-
-
-def _trained(path: Path) -> Digests | None:
-    """Digests of the images that trained the model; models of an older topwork have none."""
-    if not path.is_file():
-        return None
-    tensors = _read_tensors(path)
-    digests = tensors.get(_DIGESTS)
-    if digests is None or len(tensors) != 1 or digests.ndim != 1 or digests.dtype != np.uint64:
-        raise ModelError(f"{path}: expected one row of uint64, {_DIGESTS!r}, and nothing else")
-    return digests
 
 
 def _read_text(folder: Path) -> str:
@@ -236,7 +211,7 @@ def _read_text(folder: Path) -> str:
         raise ModelError(f"{path}: cannot be read: {error}") from error
 
 
-def _backbone(folder: Path, record: ModelRecord) -> Backbone:
+def _backbone(folder: Path, record: ModelRecord[Any]) -> Backbone:
     try:
         backbone = Backbone.from_dict(record.backbone)
         for output in record.outputs:

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from topwork.advising import Advice, Forecast, Rung
 from topwork.metrics import Estimate, Evaluation
-from topwork.model import ModelRecord
+from topwork.model import ClassifierRecord
 from topwork.report._charts import Plot, Spot, accuracy_plot
 from topwork.report._page import brief, isolated, percent
 from topwork.report._subject import Computed, Subject
@@ -102,7 +102,7 @@ def _curve(subject: Subject, told: Forecast) -> Curve:
     )
 
 
-def _advice(record: ModelRecord) -> Advice | None:
+def _advice(record: ClassifierRecord) -> Advice | None:
     """The advice of a model; None where it has none, or one of another topwork that this one cannot read."""
     try:
         found = TypeAdapter(Advice).validate_python(record.advice) if record.advice is not None else None
@@ -142,8 +142,8 @@ def _choice(subject: Subject, advice: Advice) -> Iterator[str]:
     other = advice.rungs[advice.runner_up] if advice.runner_up is not None else None
     if other is not None and other.accuracy is not None:
         yield t("ladder_runner_up", name=_name(t, other), **_shares(other.accuracy))
-    if subject.record.metrics is not None:
-        yield t("ladder_kept", **_shares(Evaluation.from_dict(subject.record.metrics).accuracy))
+    if subject.record.task.metrics is not None:
+        yield t("ladder_kept", **_shares(Evaluation.from_dict(subject.record.task.metrics).accuracy))
 
 
 def _changes(subject: Subject, advice: Advice) -> Iterator[str]:

@@ -11,7 +11,7 @@ from topwork.data import Source
 from topwork.drawing import overlay
 from topwork.errors import ExplainError, ImageError
 from topwork.explain import Evidence, Subject, grad_cam
-from topwork.model import Model
+from topwork.model import Classifier
 from topwork.report._pictures import thumbnail
 
 
@@ -30,7 +30,7 @@ class MapAlbum:
         model: It is opened in torch, which takes some seconds.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Classifier) -> None:
         self._subject = Subject.of_model(model)
 
     def pictures(self, source: Source, classes: Sequence[int]) -> tuple[MapPicture, ...]:

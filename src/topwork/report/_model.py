@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from topwork.checking import Checkup
 from topwork.explain import Explanation
 from topwork.metrics import Evaluation
-from topwork.model import Evaluated, Model, ModelRecord
+from topwork.model import Classifier, ClassifierRecord, Evaluated
 from topwork.report import _advice_sections as advice_sections
 from topwork.report import _model_sections as sections
 from topwork.report import _seen_sections as seen_sections
@@ -64,7 +64,7 @@ SECTIONS = (
 
 
 def model_page(
-    model: Model,
+    model: Classifier,
     name: str,
     evaluated: Evaluated | None = None,
     *,
@@ -127,11 +127,11 @@ def model_page(
     )
 
 
-def _map_album(model: Model) -> MapAlbum:
+def _map_album(model: Classifier) -> MapAlbum:
     from topwork.report._evidence_maps import MapAlbum  # it loads torch
 
     return MapAlbum(model)
 
 
-def _recorded(record: ModelRecord) -> Evaluation | None:
-    return Evaluation.from_dict(record.metrics) if record.metrics is not None else None
+def _recorded(record: ClassifierRecord) -> Evaluation | None:
+    return Evaluation.from_dict(record.task.metrics) if record.task.metrics is not None else None

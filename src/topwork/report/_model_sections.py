@@ -171,7 +171,7 @@ def data(subject: Subject) -> dict[str, Any]:
     record = subject.record
     found = subject.checkup.findings if subject.checkup is not None else ()
     shown = {f"{each.name}: {each.what}" for each in found}  # in a section of their own
-    training, measured = sum(record.data.training), subject.metrics.n if subject.metrics else 0
+    training, measured = record.data.training, subject.metrics.n if subject.metrics else 0
     figures = [("data_training", training), ("data_measured", measured), ("data_left_out", record.data.left_out)]
     noticed = [("data_notes", [note for note in record.data.notes if note not in shown])]
     if subject.again and subject.evaluated is not None:
@@ -284,7 +284,7 @@ def worst(subject: Subject) -> tuple[Answered, ...] | None:
 
 
 def unsure(subject: Subject) -> tuple[Answered, ...] | None:
-    """Answers, the least sure first, right or wrong."""
+    """Scores, the least sure first, right or wrong."""
     if subject.evaluated is None:
         return None
     answers = subject.evaluated.probabilities
@@ -298,7 +298,7 @@ def per_class(subject: Subject) -> dict[str, Any] | None:
     if subject.metrics is None:
         return None
     reports: Sequence[ClassReport] = subject.metrics.per_class
-    training = dict(zip(subject.record.classes, subject.record.data.training, strict=True))
+    training = dict(zip(subject.record.task.classes, subject.record.task.training, strict=True))
     if len(reports) > MOST_CLASSES:
         reports = sorted(reports, key=lambda report: report.recall.value if report.recall else 2.0)[:MOST_CLASSES]
     return {
@@ -319,14 +319,14 @@ def calibration(subject: Subject) -> Calibration | None:
 
 def promises(subject: Subject) -> Promises | None:
     """Prediction sets and abstention."""
-    caution, kept = subject.record.caution, _kept(subject)
+    caution, kept = subject.record.task.selective, _kept(subject)
     return Promises(caution.images, caution.source, kept) if caution is not None and kept else None
 
 
 def _kept(subject: Subject) -> tuple[Kept, ...]:
     if subject.evaluated is not None:
         return subject.evaluated.kept
-    caution = subject.record.caution
+    caution = subject.record.task.selective
     return tuple(map(Kept.from_dict, caution.kept)) if caution is not None else ()
 
 
@@ -346,8 +346,8 @@ def use(subject: Subject) -> dict[str, Any]:
     """Lines to copy."""
     name = shlex.quote(subject.name)
     lines = [f"topwork predict {name} photo.jpg"]
-    if subject.record.caution is not None:
-        caution = subject.record.caution
+    if subject.record.task.selective is not None:
+        caution = subject.record.task.selective
         lines.append(f"{lines[0]} --coverage 0.95")
         reached = caution.levels[: len(caution.answers)]
         lines += [f"{lines[0]} --abstain {min(_SURE, reached[-1]):g}"] if reached else []
@@ -360,7 +360,7 @@ def use(subject: Subject) -> dict[str, Any]:
 def repeat(subject: Subject) -> list[tuple[str, str]]:
     """Name in the texts and value of everything that a second run needs."""
     record = subject.record
-    network, temperature = record.backbone, record.calibration.get("temperature")
+    network, temperature = record.backbone, record.task.calibration.get("temperature")
     facts = [
         ("created", record.created),
         ("strategy", record.strategy),
@@ -374,7 +374,7 @@ def repeat(subject: Subject) -> list[tuple[str, str]]:
         ("temperature", f"{temperature:.4f}" if temperature is not None else ""),
         ("engine", f"{record.engine.name}, {record.engine.precision}"),
         ("seed", str(record.seed)),
-        ("asked", record.options),
+        ("asked", record.options_line),
         ("fingerprint", record.data.fingerprint),
         ("versions", ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items()))),
     ]

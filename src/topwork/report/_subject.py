@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from topwork.checking import Checkup
 from topwork.explain import Explanation
 from topwork.metrics import Evaluation
-from topwork.model import Evaluated, ModelRecord
+from topwork.model import ClassifierRecord, Evaluated
 from topwork.report._pictures import Album, Sheets
 from topwork.report._texts import Texts
 
@@ -50,7 +50,7 @@ class Subject:
         sheets: Reads its pictures.
     """
 
-    record: ModelRecord
+    record: ClassifierRecord
     name: str
     metrics: Evaluation | None
     evaluated: Evaluated | None

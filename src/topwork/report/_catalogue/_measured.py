@@ -143,7 +143,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "answered": ("Answered", "답한 비율"),
     "right": ("Right answers", "답 중 정답 비율"),
     "promises_how": (
-        "Sets: {coverage}. Answers only where it is sure: {abstain}.",
+        "Sets: {coverage}. Scores only where it is sure: {abstain}.",
         "예측 집합: {coverage}. 확신할 때만 답하기: {abstain}.",
     ),
     # Shift

@@ -1,0 +1,379 @@
+"""A model whose answer is one of several classes, whatever the images or texts are that it reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.backbones import Backbone
+from topwork.data import ImageDataset, read
+from topwork.errors import DataError, ImageError, ModelError
+from topwork.features import NOT_FINITE, FeatureTable, Progress, Source, extract, extract_few
+from topwork.heads import Head, Novelty, head_from_tensors
+from topwork.metrics import FALSE_ALARMS, Evaluation, Shift, prediction_sets, promised, shift
+from topwork.model._classes_record import ClassesRecord, ClassifierRecord
+from topwork.model._classifier_card import classifier_card
+from topwork.model._evaluated import Evaluated, measure, typicalities
+from topwork.model._folder import Parts, Tensors
+from topwork.model._model import Model, require_several
+
+_CHUNK = 512  # images predicted at a time, so that a long list needs no more memory than a short one
+_DIGESTS = "digests"  # the one tensor of training.safetensors
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one image.
+
+    Attributes:
+        source: The file's name, or ``#3`` for the fourth array.
+        label: The most probable class; empty where the image could not be used.
+        probability: Of that class, 0 to 1.
+        probabilities: Of every class, most probable first.
+        error: Why the image could not be used; empty where it could.
+        typicality: How many of the training images are as far out as this one, 0 to 1; None where the model cannot
+            tell.
+        answered: Whether the label is sure enough for the accuracy that was asked for; None where none was.
+        labels: The classes that hold the true one with the coverage that was asked for, most probable first; None where
+            none was.
+    """
+
+    source: str
+    label: str
+    probability: float
+    probabilities: dict[str, float]
+    error: str = ""
+    typicality: float | None = None
+    answered: bool | None = None
+    labels: tuple[str, ...] | None = None
+
+    @property
+    def unfamiliar(self) -> bool:
+        """Whether the image is farther out than 95 % of the training images are."""
+        return self.typicality is not None and self.typicality <= FALSE_ALARMS
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready fields."""
+        if self.error:
+            return {"source": self.source, "error": self.error}
+        fields: dict[str, Any] = {
+            "source": self.source,
+            "label": self.label,
+            "probability": self.probability,
+            "probabilities": self.probabilities,
+        }
+        unfamiliar = None if self.typicality is None else self.unfamiliar
+        asked = {
+            "typicality": self.typicality,
+            "unfamiliar": unfamiliar,
+            "answered": self.answered,
+            "labels": self.labels,
+        }
+        return fields | {name: value for name, value in asked.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class _Thresholds:
+    """From which probability a class is in the set and an answer is given; None where that was not asked for."""
+
+    set_from: float | None
+    answer_from: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Answers:
+    """For each source: probabilities (N, C), zeros where it cannot be used, then the reason; typicality (N,) if
+    known.
+    """
+
+    probabilities: npt.NDArray[np.float32]
+    typicalities: npt.NDArray[np.float64] | None
+    errors: dict[int, str]
+
+
+class Classifier(Model):
+    """A trained classifier.
+
+    Attributes:
+        head: Features to probabilities.
+        novelty: What tells images that are unlike the training images; None where these were too few, or an older
+            topwork made the model.
+        trained: uint64, ascending: 8 bytes of a hash of each image that it has learnt from, so that these are known
+            again; None where an older topwork made the model, or words alone.
+        held_out: What the held-out images said, image by image; it is not saved, so a loaded model has none.
+    """
+
+    block: ClassVar[type[ClassesRecord]] = ClassesRecord
+    record: ClassifierRecord
+
+    def __init__(
+        self,
+        record: ClassifierRecord,
+        head: Head,
+        backbone: Backbone,
+        history: Sequence[dict[str, Any]] = (),
+        novelty: Novelty | None = None,
+        trained: npt.NDArray[np.uint64] | None = None,
+        held_out: Evaluated | None = None,
+    ) -> None:
+        super().__init__(record, backbone, history)
+        self.head = head
+        self.novelty = novelty
+        self.trained = trained
+        self.held_out = held_out
+
+    @classmethod
+    def from_parts(cls, parts: Parts, where: str) -> Self:
+        """The classifier of a folder's contents, checked that they belong together."""
+        record: ClassifierRecord = parts.record
+        head = _head(parts, where)
+        if head.n_classes != len(record.task.classes):
+            raise ModelError(
+                f"{where}: the head answers with {head.n_classes} classes, model.json names {len(record.task.classes)}"
+            )
+        width = sum(map(parts.backbone.width, record.outputs))
+        if head.n_features != width:
+            raise ModelError(f"{where}: the head reads {head.n_features} features, its outputs give {width}")
+        novelty, trained = _novelty(parts, head, where), _trained(parts, where)
+        return cls(record, head, parts.backbone, parts.history, novelty, trained)
+
+    def tensors(self) -> Mapping[str, Tensors]:
+        """The head's, those of what tells strange images, and the digests of the training images."""
+        found = {"head": self.head.to_tensors()}
+        if self.novelty is not None:
+            found["novelty"] = self.novelty.to_tensors()
+        if self.trained is not None:
+            found["training"] = {_DIGESTS: self.trained}
+        return found
+
+    def card(self, record: ClassifierRecord, name: str) -> str:
+        """Classes, figures, promises and limits, beside what every card tells."""
+        return classifier_card(record, name)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the probabilities."""
+        return self.record.task.classes
+
+    @property
+    def metrics(self) -> Evaluation | None:
+        """What held-out images said when the model was made; None where none were held out."""
+        return Evaluation.from_dict(self.record.task.metrics) if self.record.task.metrics is not None else None
+
+    def predict(
+        self, sources: Sequence[Source], *, coverage: float | None = None, accuracy: float | None = None
+    ) -> list[Prediction]:
+        """Classify images.
+
+        Args:
+            sources: Files, encoded images as bytes, or pixels as uint8 (height, width, 3).
+            coverage: How often ``labels`` is to hold the true class, such as 0.95.
+            accuracy: How many of the answers are to be right on average, such as 0.99; unsure ones have ``answered``
+                False. See ``metrics.answer_thresholds`` for when that holds.
+
+        Returns:
+            One prediction a source, in order. One that cannot be used has its reason in ``error``; the others are
+            not affected.
+
+        Raises:
+            ImageError: ``sources`` is one image rather than several.
+            BackboneError: The backbone's weights are not to be had on this machine.
+            DataError: The model cannot promise so much.
+        """
+        return list(self.predict_each(sources, coverage=coverage, accuracy=accuracy))
+
+    def predict_each(
+        self, sources: Sequence[Source], *, coverage: float | None = None, accuracy: float | None = None
+    ) -> Iterator[Prediction]:
+        """Like ``predict``, a chunk at a time: memory stays flat however many sources there are."""
+        require_several(sources)
+        asked = self._thresholds(coverage, accuracy)
+        for start in range(0, len(sources), _CHUNK):
+            chunk = sources[start : start + _CHUNK]
+            answers = self._answers(chunk)
+            for index, source in enumerate(chunk):
+                name = os.fspath(source) if isinstance(source, str | os.PathLike) else f"#{start + index}"
+                if index in answers.errors:
+                    yield Prediction(name, "", 0.0, {}, answers.errors[index])
+                else:
+                    yield self._prediction(name, answers, index, asked)
+
+    def predict_proba(self, sources: Sequence[Source]) -> npt.NDArray[np.float32]:
+        """Probabilities (N, C) in the order of ``classes``.
+
+        Raises:
+            ImageError: A source cannot be used; it names the first one. Or ``sources`` is one image.
+        """
+        require_several(sources)
+        answers = self._answers(sources)
+        if answers.errors:
+            first = min(answers.errors)
+            raise ImageError(f"image {first} of {len(sources)} cannot be used: {answers.errors[first]}")
+        return answers.probabilities
+
+    def shift(self, typicalities: Sequence[float | None]) -> Shift | None:
+        """Whether images as a whole are like the training images; None where the model cannot tell.
+
+        Args:
+            typicalities: Of predictions; those of images that could not be used are None and do not count.
+        """
+        if self.novelty is None:
+            return None
+        known = np.array([each for each in typicalities if each is not None], np.float64)
+        return shift(known, len(self.novelty.reference))
+
+    def evaluate(
+        self,
+        data: str | os.PathLike[str] | ImageDataset,
+        *,
+        seed: int = 0,
+        cache: bool = True,
+        progress: Progress | None = None,
+    ) -> Evaluated:
+        """Measure the model on labelled images that it was not trained on.
+
+        Args:
+            data: A path as ``fit`` takes it, or a data set with this model's classes. Of data in splits, ``test`` is
+                measured, or ``val`` where there is no other.
+            seed: Of the bootstrap.
+            cache: Whether features are kept on disk.
+            progress: Called with (images done, images in all).
+
+        Raises:
+            DataError: The classes are not the model's, or no image can be read.
+        """
+        given = data if isinstance(data, ImageDataset) else read(data, classes=self.classes)
+        if given.classes != self.classes:
+            raise DataError(
+                f"the data set's classes {given.classes} are not the model's {self.classes}",
+                hint="read it with read(path, classes=model.classes)",
+            )
+        split = given.held_out_split
+        dataset = given.split(split) if split else given
+        table = extract(
+            dataset,
+            self.backbone,
+            outputs=self.record.outputs,
+            choice=self.engine_choice,
+            cache=cache,
+            progress=progress,
+        )
+        if len(table) == 0:
+            raise DataError(f"{dataset.root}: none of the {len(dataset)} images can be read")
+        seen = not split and given.fingerprint() == self.record.data.fingerprint
+        return self.measure(table, split=split, seen_in_training=seen, seed=seed)
+
+    def measure(
+        self, table: FeatureTable, *, split: str = "", seen_in_training: bool = False, seed: int = 0
+    ) -> Evaluated:
+        """Measure the model on features of labelled images, in the columns that the head reads.
+
+        Args:
+            table: One row or more, with this model's classes.
+            split: What the images are to be called.
+            seen_in_training: Whether the model was made from them.
+            seed: Of the bootstrap.
+
+        Raises:
+            DataError: The head's probabilities are not finite.
+        """
+        return measure(
+            table,
+            self.head,
+            novelty=self.novelty,
+            trained=self.trained,
+            selective=self.record.task.selective,
+            split=split,
+            seen_in_training=seen_in_training,
+            seed=seed,
+        )
+
+    def _answers(self, sources: Sequence[Source]) -> _Answers:
+        found = extract_few(
+            sources, self.backbone, self.record.outputs, choice=self.engine_choice, open_network=self._engines
+        )
+        probabilities = np.zeros((len(sources), len(self.classes)), np.float32)
+        unlike = None if self.novelty is None else np.ones(len(sources))
+        errors = dict(found.refused)
+        if len(found.kept):
+            with np.errstate(over="ignore", invalid="ignore"):  # features may be finite and their products not
+                said = self.head.probabilities(found.values)
+                if self.novelty is not None and unlike is not None:
+                    unlike[found.kept] = typicalities(self.novelty, found.values)
+            probabilities[found.kept] = said
+            errors |= dict.fromkeys(found.kept[~np.isfinite(said).all(axis=1)].tolist(), NOT_FINITE)
+        return _Answers(probabilities, unlike, errors)
+
+    def _prediction(self, name: str, answers: _Answers, row: int, asked: _Thresholds) -> Prediction:
+        probabilities = answers.probabilities[row]
+        order = np.argsort(-probabilities, kind="stable")
+        ranked = {self.classes[index]: float(probabilities[index]) for index in order}
+        label = self.classes[order[0]]
+        labels = None
+        if asked.set_from is not None:
+            inside = prediction_sets(probabilities[None], asked.set_from)[0]
+            labels = tuple(self.classes[index] for index in order if inside[index])
+        return Prediction(
+            source=name,
+            label=label,
+            probability=ranked[label],
+            probabilities=ranked,
+            typicality=None if answers.typicalities is None else float(answers.typicalities[row]),
+            answered=None if asked.answer_from is None else ranked[label] >= asked.answer_from,
+            labels=labels,
+        )
+
+    def _thresholds(self, coverage: float | None, accuracy: float | None) -> _Thresholds:
+        selective = self.record.task.selective
+        if selective is None and (coverage, accuracy) != (None, None):
+            raise DataError(
+                "this model holds no thresholds: it was made without images to read them off, or by an older topwork",
+                hint="fit it again, with a few training images of each class",
+            )
+        if selective is None:
+            return _Thresholds(None, None)
+        levels = selective.levels
+        return _Thresholds(
+            None if coverage is None else promised(coverage, levels, selective.sets, "coverage"),
+            None if accuracy is None else promised(accuracy, levels, selective.answers, "accuracy"),
+        )
+
+
+def _head(parts: Parts, where: str) -> Head:
+    tensors = parts.tensors.get("head")
+    if tensors is None:
+        raise ModelError(f"{where}/head.safetensors: not a readable .safetensors file: it is not there")
+    try:
+        return head_from_tensors(parts.record.head, tensors)
+    except ModelError as error:
+        raise ModelError(f"{where}/head.safetensors: {error.message}", hint=error.hint) from error
+
+
+def _novelty(parts: Parts, head: Head, where: str) -> Novelty | None:
+    """What tells strange images; models of an older topwork, and of very few images, have none."""
+    tensors, file = parts.tensors.get("novelty"), f"{where}/novelty.safetensors"
+    if tensors is None:
+        return None
+    try:
+        novelty = Novelty.from_tensors(tensors)
+    except ModelError as error:
+        raise ModelError(f"{file}: {error.message}") from error
+    if novelty.n_features != head.n_features:
+        raise ModelError(f"{file}: it reads {novelty.n_features} features, the head {head.n_features}")
+    return novelty
+
+
+def _trained(parts: Parts, where: str) -> npt.NDArray[np.uint64] | None:
+    """Digests of the images that trained the model; models of an older topwork have none."""
+    tensors = parts.tensors.get("training")
+    if tensors is None:
+        return None
+    digests = tensors.get(_DIGESTS)
+    if digests is None or len(tensors) != 1 or digests.ndim != 1 or digests.dtype != np.uint64:
+        raise ModelError(f"{where}/training.safetensors: expected one row of uint64, {_DIGESTS!r}, and nothing else")
+    return digests

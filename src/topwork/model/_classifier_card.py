@@ -1,0 +1,176 @@
+"""The card of a classifier: its classes, its figures, what it promises, and its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from topwork.metrics import Estimate, Evaluation
+from topwork.model._card import as_text, card, quoted_yaml
+from topwork.model._classes_record import ClassifierRecord
+
+_CLASSES = 50  # rows of the table
+_SEEN_BY = {
+    "cross-validation": "out-of-fold answers on training images",
+    "validation": "answers on validation images",
+    "training": "answers on training images, of which nothing but a temperature was learnt",
+}
+
+
+def classifier_card(record: ClassifierRecord, name: str) -> str:
+    """The card of a classifier of images.
+
+    Args:
+        record: What ``model.json`` holds.
+        name: What the model is called: its folder.
+
+    Returns:
+        Markdown after a YAML header.
+    """
+    metrics = Evaluation.from_dict(record.task.metrics) if record.task.metrics is not None else None
+    return card(
+        record,
+        name,
+        pipeline="image-classification",
+        results=_results(record, metrics, name) if metrics is not None else (),
+        before=[_summary(record), _use(record), *_classes(record, metrics)],
+        after=[_figures(record, metrics), *_promises(record), _limits(record, metrics)],
+    )
+
+
+def _results(record: ClassifierRecord, metrics: Evaluation, name: str) -> list[str]:
+    figures = (("accuracy", metrics.accuracy), ("f1", metrics.macro_f1))
+    return [
+        "model-index:",
+        f"- name: {quoted_yaml(name)}",
+        "  results:",
+        "  - task: {type: image-classification, name: Image Classification}",
+        f"    dataset: {{type: imagefolder, name: the owner's images, split: {quoted_yaml(record.data.held_out_split)}}}",
+        "    metrics:",
+        *(f"    - {{type: {kind}, value: {figure.value:.4f}}}" for kind, figure in figures),
+    ]
+
+
+def _summary(record: ClassifierRecord) -> str:
+    network = record.backbone
+    how = {
+        "probe": "a linear head was trained on its frozen features",
+        "finetune": "a head and its top stages were trained",
+        "as-is": "its own classes answer",
+        "zero-shot": "it compares images with words for the classes",
+    }.get(record.strategy, as_text(record.strategy))
+    return (
+        f"An image classifier of {len(record.task.classes)} classes, made by "
+        f"topwork {as_text(record.versions.get('topwork', ''))} on {as_text(record.created[:10])}. "
+        f"The network is `{network['name']}`, pretrained on "
+        f"{as_text(network['pretrained_on'])}; {how}.\n"
+    )
+
+
+def _use(record: ClassifierRecord) -> str:
+    sure = "    topwork predict MODEL photo.jpg --coverage 0.95   # as many classes as hold the true one so often\n"
+    return (
+        "## Use\n\n    pip install topwork\n    topwork predict MODEL photo.jpg\n"
+        + (sure if record.task.selective else "")
+        + '\nFrom Python: `topwork.load("MODEL").predict(["photo.jpg"])[0].label`. Preprocessing travels with it.\n'
+    )
+
+
+def _classes(record: ClassifierRecord, metrics: Evaluation | None) -> Iterator[str]:
+    yield "## Classes\n"
+    rows = ["| class | training images | test images | precision | recall |", "| --- | ---: | ---: | ---: | ---: |"]
+    for place, name in enumerate(record.task.classes[:_CLASSES]):
+        report = metrics.per_class[place] if metrics else None
+        cells = (
+            as_text(name),
+            str(record.task.training[place]),
+            str(report.support) if report else "–",
+            _percent(report.precision) if report else "–",
+            _percent(report.recall) if report else "–",
+        )
+        rows.append(f"| {' | '.join(cells)} |")
+    yield "\n".join(rows) + "\n"
+    if len(record.task.classes) > _CLASSES:
+        yield f"… and {len(record.task.classes) - _CLASSES} more; `model.json` has them all.\n"
+
+
+def _figures(record: ClassifierRecord, metrics: Evaluation | None) -> str:
+    if metrics is None:
+        score = record.cross_validation.get("accuracy")
+        known = f"Its accuracy by cross-validation was {score:.1%}." if score is not None else "Nothing is known of it."
+        return f"## Metrics\n\nNo images were held out, so that none measured the finished model. {known}\n"
+    figures = [
+        ("accuracy", metrics.accuracy, True),
+        ("top-5 accuracy", metrics.top5, True),
+        ("balanced accuracy", metrics.balanced_accuracy, True),
+        ("macro-F1", metrics.macro_f1, True),
+        ("ROC-AUC", metrics.roc_auc, False),
+        ("average precision", metrics.average_precision, False),
+        ("log loss", metrics.log_loss, False),
+        ("Brier score (0 to 2)", metrics.brier, False),
+        ("expected calibration error", metrics.ece, True),
+    ]
+    rows = [
+        f"| {name} | {_percent(each) if share else _number(each)} |"
+        for name, each, share in figures
+        if each is not None
+    ]
+    lines = [
+        f"On {metrics.n} images that took no part in any choice, with 95 % intervals:",
+        "",
+        "| metric | value |",
+        "| --- | ---: |",
+        *rows,
+    ]
+    return "## Metrics\n\n" + "\n".join(lines) + "\n"
+
+
+def _promises(record: ClassifierRecord) -> Iterator[str]:
+    selective = record.task.selective
+    if selective is None or not selective.kept:
+        return
+    yield "## Promises\n"
+    yield f"Read off {_SEEN_BY[selective.source]} ({selective.images}), and tried on the held-out images:\n"
+    rows = ["| promised | sets that hold the class | classes in a set | answered | right answers |"]
+    rows.append("| --- | ---: | ---: | ---: | ---: |")
+    for kept in selective.kept:
+        answered, accuracy = kept["answered"], kept["accuracy"]
+        cells = (
+            f"{kept['level']:.0%}",
+            _percent(Estimate.from_dict(kept["coverage"])),
+            f"{kept['size']:.2f}",
+            f"{answered['value']:.1%}" if answered else "–",
+            _percent(Estimate.from_dict(accuracy) if accuracy else None),
+        )
+        rows.append(f"| {' | '.join(cells)} |")
+    yield "\n".join(rows) + "\n"
+
+
+def _limits(record: ClassifierRecord, metrics: Evaluation | None) -> str:
+    lines = [
+        "- It knows its classes and nothing else: an image of anything else gets one of them too. `topwork predict` "
+        "warns when images are unlike those that trained it.",
+        "- The figures hold for images of the kind that was measured: another camera, light or place may change them.",
+    ]
+    if record.task.selective is not None:
+        lines.append(
+            "- Promises hold on average over all classes, not for each class by itself, and for one model only about "
+            "so far as the held-out images show."
+        )
+    weak = [report for report in metrics.per_class if report.recall and report.recall.low < 0.5] if metrics else []
+    if weak:
+        weak.sort(key=lambda report: report.recall.low if report.recall else 0.0)
+        names = ", ".join(as_text(report.name) for report in weak[:5]) + (", …" if len(weak) > 5 else "")
+        lines.append(f"- Less than half of these classes' images may be found: {names}.")
+    if metrics is None:
+        lines.append("- How good it is has not been measured.")
+    return "## Limits\n\n" + "\n".join(lines) + "\n"
+
+
+def _percent(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "–"
+    return f"{estimate.value:.1%} ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
+
+
+def _number(estimate: Estimate) -> str:
+    return f"{estimate.value:.4f} ({estimate.low:.4f} to {estimate.high:.4f})"

@@ -1,0 +1,71 @@
+"""Tasks: each is a room of its own, and none imports another. This one knows their names and opens them when asked.
+
+In: a task's name, or a saved model that names its task. Out: the ``Task``. A new task is a folder here, and a line below.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any, TypeVar, overload
+
+from topwork.errors import ModelError
+from topwork.model import Model
+from topwork.model import load as load_model
+from topwork.tasks._task import Announce, Fitted, RecordOf, Run, Strategy, Task
+
+__all__ = ["DEFAULT", "Announce", "Fitted", "RecordOf", "Run", "Strategy", "Task", "load", "register", "task"]
+
+DEFAULT = "classification"
+
+Kind = TypeVar("Kind", bound=Model)
+
+_ROOMS = {"classification": "topwork.tasks.classification"}
+"""Task -> the package whose ``TASK`` it is; imported on first use."""
+
+_REGISTERED: dict[str, Task] = {}
+
+
+def task(name: str | Task) -> Task:
+    """The task of that name; a task itself is given back.
+
+    Raises:
+        ModelError: There is none.
+    """
+    if isinstance(name, Task):
+        return name
+    if name in _REGISTERED:
+        return _REGISTERED[name]
+    if name not in _ROOMS:
+        raise ModelError(
+            f"this topwork has no task called {name[:40]!r}",
+            hint=f"its tasks are {', '.join(sorted({*_ROOMS, *_REGISTERED}))}; a newer topwork may have more",
+        )
+    found: Task = importlib.import_module(_ROOMS[name]).TASK
+    return found
+
+
+def register(new: Task) -> None:
+    """Make a task of another package known, so that its models can be loaded by name."""
+    _REGISTERED[new.name] = new
+
+
+@overload
+def load(path: str | os.PathLike[str]) -> Model: ...
+@overload
+def load(path: str | os.PathLike[str], kind: type[Kind]) -> Kind: ...
+def load(path: str | os.PathLike[str], kind: type[Any] = Model) -> Any:
+    """Read a model folder, whatever its task.
+
+    Args:
+        path: The folder.
+        kind: What the caller can work with, such as ``Classifier``.
+
+    Raises:
+        ModelError: It is not there, damaged, of a newer format, of an unknown task or of another kind, or its parts do
+            not fit together.
+    """
+    found = load_model(path, lambda name: task(name).model)
+    if not isinstance(found, kind):
+        raise ModelError(f"{path}: a model of the task {found.record.task.name}, which cannot be used here")
+    return found

@@ -1,0 +1,141 @@
+"""What a task is to the rest of the house: one frozen value. Generic rooms receive it and never import one."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from topwork.errors import DataError
+
+if TYPE_CHECKING:
+    from topwork.advising import Advice, Trial
+    from topwork.backbones import Backbone
+    from topwork.data import ImageDataset
+    from topwork.features import FeatureTable, Progress
+    from topwork.model import Model, ModelRecord, TaskRecord
+    from topwork.report import Section
+
+Announce = Callable[[str], "Progress | None"]
+"""Called with the name of a step that begins; may give a progress callback for it."""
+
+RecordOf = Callable[["TaskRecord"], "ModelRecord[Any]"]
+"""Puts a task's block into the record of the model that is being made."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a strategy.
+
+    Attributes:
+        announce: Called with what begins.
+        began: When the run began, on ``time.perf_counter``'s clock: reading and checking count in a budget too.
+    """
+
+    announce: Announce | None = None
+    began: float = field(default_factory=time.perf_counter)
+
+
+class Fitted(Protocol):
+    """What a strategy gives, as far as every task has it; a task's own strategies give more.
+
+    Attributes:
+        strategy: The rung that is stood on in the end: fine-tuning may keep the probe.
+        head_kind: What is written down as ``head``.
+        table: Features of every row of the data set, made by the backbone that is kept.
+        trials: What was compared on the way, the winners marked.
+        notes: What the user should know.
+        advice: Of the climb that chose the strategy; None where it was named.
+    """
+
+    @property
+    def strategy(self) -> str: ...  # noqa: D102
+    @property
+    def head_kind(self) -> str: ...  # noqa: D102
+    @property
+    def table(self) -> FeatureTable: ...  # noqa: D102
+    @property
+    def trials(self) -> tuple[Trial, ...]: ...  # noqa: D102
+    @property
+    def cross_validation(self) -> Mapping[str, float]: ...  # noqa: D102
+    @property
+    def notes(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def advice(self) -> Advice | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """One way to a model.
+
+    Attributes:
+        name: For ``fit(strategy=…)`` and ``--strategy``.
+        help: One sentence for the command line.
+        options: A dataclass whose fields carry their help (``topwork.options``), with a ``seed``.
+        fit: Data set, backbones, options and run to what it gives.
+        unused: Fields of the options, nested ones included, that it does not read.
+        advise: The same without a model: what the data say of all strategies; None where it compares nothing.
+    """
+
+    name: str
+    help: str
+    options: type[Any]
+    fit: Callable[[ImageDataset, Sequence[Backbone], Any, Run], Any]
+    unused: tuple[str, ...] = ()
+    advise: Callable[[ImageDataset, Sequence[Backbone], Any, Run], Advice] | None = None
+
+    def checked(self, options: Any) -> Any:
+        """These options, or the defaults.
+
+        Raises:
+            DataError: They are another strategy's.
+        """
+        if not isinstance(options, self.options | None):
+            raise DataError(f"strategy {self.name} takes {self.options.__name__}, not {type(options).__name__}")
+        return options if options is not None else self.options()
+
+
+@dataclass(frozen=True)
+class Task:
+    """A kind of answer, and all that is special to it.
+
+    Attributes:
+        name: For ``fit(task=…)``, and in every model's record.
+        inputs: What a row is.
+        read: A path to a data set with its targets, checked; takes ``classes`` to hold to a model's.
+        split: Data set, share and seed to the same rows, some of them held out; keeps the strata that the task has.
+        checks: The data doctor's questions, in the order of asking.
+        quick_checks: Those among them that need no network: what ``fit`` asks first.
+        strategies: The ways to a model; the first is the default.
+        ranked_by: The score by which strategies are compared, lower is better.
+        model: The class of its models: what they predict, and the type of its block in their record.
+        model_of: What a strategy gave, the record, the split to measure on (empty: none) and the seed, to a model.
+        sections: Of a model's page, in order.
+    """
+
+    name: str
+    inputs: Literal["image", "text"]
+    read: Callable[..., ImageDataset]
+    split: Callable[[ImageDataset, float, int], ImageDataset]
+    checks: tuple[Any, ...]
+    quick_checks: tuple[Any, ...]
+    strategies: tuple[Strategy, ...]
+    ranked_by: str
+    model: type[Model]
+    model_of: Callable[[Any, RecordOf, str, int], Model]
+    sections: tuple[Section, ...]
+
+    def strategy(self, name: str) -> Strategy:
+        """The strategy of that name.
+
+        Raises:
+            DataError: There is none.
+        """
+        known = {each.name: each for each in self.strategies}
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, 1)
+            hint = f"did you mean {near[0]}?" if near else ""
+            raise DataError(f"strategy must be one of {', '.join(known)}, not {name!r}", hint=hint)
+        return known[name]

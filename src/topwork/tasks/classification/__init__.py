@@ -1,0 +1,32 @@
+"""Classification: which of several classes an image shows. In: images in class folders. Out: a ``Classifier``.
+
+``TASK`` is what the rest of the house knows of this room.
+"""
+
+from topwork.data import ImageDataset, read, split
+from topwork.model import Classifier
+from topwork.tasks._task import Task
+from topwork.tasks.classification._from_words import from_words
+from topwork.tasks.classification._model_of import model_of
+from topwork.tasks.classification._strategies import STRATEGIES
+
+__all__ = ["TASK", "from_words"]
+
+
+def _split(dataset: ImageDataset, share: float, seed: int) -> ImageDataset:
+    return split(dataset, test=share, seed=seed)
+
+
+TASK = Task(
+    name="classification",
+    inputs="image",
+    read=read,
+    split=_split,
+    checks=(),
+    quick_checks=(),
+    strategies=STRATEGIES,
+    ranked_by="log_loss",
+    model=Classifier,
+    model_of=model_of,
+    sections=(),
+)

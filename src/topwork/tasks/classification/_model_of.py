@@ -1,0 +1,84 @@
+"""From what a strategy gave to a measured classifier: one record, one model."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.advising import novelty_of, training_rows
+from topwork.data import printable
+from topwork.errors import DataError
+from topwork.metrics import LEVELS, answer_thresholds, set_thresholds
+from topwork.model import ClassesRecord, Classifier, Evaluated, SelectiveRecord, measure
+from topwork.tasks._task import RecordOf
+from topwork.tasks.classification.strategies import Fitted
+
+
+def model_of(fitted: Fitted, record_of: RecordOf, split: str, seed: int) -> Classifier:
+    """A classifier with what its held-out images say of it.
+
+    Args:
+        fitted: A head, and the features of all images.
+        record_of: Puts the block into the model's record.
+        split: What measures the model; nothing where empty.
+        seed: Of the folds and the bootstrap.
+
+    Raises:
+        DataError: None of the images that are to measure the model can be read.
+    """
+    dataset = fitted.table.dataset
+    novelty, trained = novelty_of(fitted.table, fitted.out_of_fold, seed), _trained(fitted)
+    selective = _selective(fitted)
+    found: Evaluated | None = None
+    if split:
+        table = fitted.table.split(split)
+        if len(table) == 0:
+            raise _unmeasured(fitted, split)
+        found = measure(
+            table, fitted.head, novelty=novelty, trained=trained, selective=selective, split=split, seed=seed
+        )
+        if selective is not None:
+            selective = selective.model_copy(update={"kept": tuple(each.to_dict() for each in found.kept)})
+    block = ClassesRecord(
+        name="classification",
+        classes=dataset.classes,
+        training=tuple(dataset.split("train").counts().tolist()),
+        calibration=fitted.head.calibration,
+        selective=selective,
+        metrics=found.evaluation.to_dict() if found else None,
+        **fitted.facts,
+    )
+    history = [epoch.model_dump() for epoch in fitted.history]
+    return Classifier(record_of(block), fitted.head, fitted.table.backbone, history, novelty, trained, found)
+
+
+def _trained(fitted: Fitted) -> npt.NDArray[np.uint64] | None:
+    """Digests of the images that the model has learnt from, validation images that chose its epoch included."""
+    rows = training_rows(fitted.table)
+    if fitted.out_of_fold is not None and fitted.out_of_fold.source == "validation":
+        rows = np.union1d(rows, fitted.out_of_fold.rows)
+    digests = fitted.table.digests
+    return None if digests is None else np.unique(digests[rows])
+
+
+def _selective(fitted: Fitted) -> SelectiveRecord | None:
+    """From which probability on to answer; None where no images are there to tell."""
+    found = fitted.out_of_fold
+    if found is None:
+        return None
+    labels = fitted.table.dataset.labels[found.rows]
+    return SelectiveRecord(
+        source=found.source,
+        images=len(labels),
+        levels=LEVELS,
+        sets=set_thresholds(found.probabilities, labels),
+        answers=answer_thresholds(found.probabilities, labels),
+    )
+
+
+def _unmeasured(fitted: Fitted, split: str) -> DataError:
+    lost = fitted.table.dataset.left_out
+    return DataError(
+        f"none of the images that are to measure the model ({split}) can be read",
+        hint=f"left out: {printable(lost[0].path)}: {lost[0].reason}" if lost else "",
+    )

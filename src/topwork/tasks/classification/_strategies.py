@@ -1,0 +1,85 @@
+"""The rungs of the ladder, each as the task offers it: a name, its options, and data to a head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from topwork.advising import Advice, BudgetClock
+from topwork.backbones import Backbone
+from topwork.data import ImageDataset
+from topwork.errors import DataError
+from topwork.tasks._task import Run, Strategy
+from topwork.tasks.classification.ladder import AdviceOptions, Climbed, climb
+from topwork.tasks.classification.strategies import (
+    AsIsOptions,
+    FinetuneOptions,
+    Fitted,
+    ProbeOptions,
+    ZeroShotOptions,
+    finetune,
+    fit_as_is,
+    fit_best_probe,
+    fit_zero_shot,
+)
+from topwork.train import first_alone
+
+
+def _climbed(dataset: ImageDataset, backbones: Sequence[Backbone], options: AdviceOptions, run: Run) -> Climbed:
+    clock = BudgetClock(options.budget_seconds, run.began)
+    return climb(dataset, backbones, options, clock=clock, announce=run.announce)
+
+
+def _auto(dataset: ImageDataset, backbones: Sequence[Backbone], options: AdviceOptions, run: Run) -> Fitted:
+    climbed = _climbed(dataset, backbones, options, run)
+    return replace(climbed.fitted(), advice=climbed.advice)
+
+
+def _advise(dataset: ImageDataset, backbones: Sequence[Backbone], options: AdviceOptions, run: Run) -> Advice:
+    return _climbed(dataset, backbones, options, run).advice
+
+
+def _probe(dataset: ImageDataset, backbones: Sequence[Backbone], options: ProbeOptions, run: Run) -> Fitted:
+    return fit_best_probe(dataset, backbones, options, announce=run.announce)
+
+
+def _finetune(dataset: ImageDataset, backbones: Sequence[Backbone], options: FinetuneOptions, run: Run) -> Fitted:
+    with first_alone():
+        probe = fit_best_probe(dataset, backbones, options.probe, announce=run.announce)
+    return finetune(dataset, probe, options, announce=run.announce)
+
+
+def _as_is(dataset: ImageDataset, backbones: Sequence[Backbone], options: AsIsOptions, run: Run) -> Fitted:
+    return fit_as_is(dataset, _only("as-is", backbones), options, announce=run.announce)
+
+
+def _zero_shot(dataset: ImageDataset, backbones: Sequence[Backbone], options: ZeroShotOptions, run: Run) -> Fitted:
+    return fit_zero_shot(dataset, _only("zero-shot", backbones), options, announce=run.announce)
+
+
+def _only(name: str, backbones: Sequence[Backbone]) -> Backbone:
+    if len(backbones) != 1:
+        raise DataError(
+            f"{name} takes one backbone, not {len(backbones)}", hint="nothing is trained to compare them by"
+        )
+    return backbones[0]
+
+
+STRATEGIES = (
+    Strategy(
+        "auto",
+        "Climb the ladder from cheap to dear while the next rung is expected to gain more than it costs.",
+        AdviceOptions,
+        _auto,
+        unused=("stages", "pooling", "head", "checkpoint", "resume"),
+        advise=_advise,
+    ),
+    Strategy("probe", "Train a new head on frozen features.", ProbeOptions, _probe),
+    Strategy(
+        "finetune", "Train a head and the last stages of the network, or all of them.", FinetuneOptions, _finetune
+    ),
+    Strategy("as-is", "Train nothing: the network's own classes answer.", AsIsOptions, _as_is),
+    Strategy(
+        "zero-shot", "Train nothing: an image-text model compares images with words.", ZeroShotOptions, _zero_shot
+    ),
+)

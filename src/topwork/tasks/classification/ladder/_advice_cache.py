@@ -1,0 +1,135 @@
+"""Advice on disk, so that ``fit`` goes on from where ``advise`` has ended, and a killed run from where it was."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from topwork._cache import delete_folder, make_room, use
+from topwork._files import cache_dir, written_whole
+from topwork._version import __version__
+from topwork.advising import Advice, OutOfFold, Trial
+from topwork.backbones import EMBEDDING, Backbone
+from topwork.errors import TopworkError
+from topwork.features import extract
+from topwork.heads import LinearHead
+from topwork.tasks.classification.ladder._training_features import TrainingFeatures
+from topwork.tasks.classification.strategies import Finetuned
+
+_FORMAT = 1
+_FILE = "advice.json"
+_TUNED = "tuned.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class CachedAdvice:
+    """What an earlier climb over the same images has left.
+
+    Attributes:
+        advice: Of that climb.
+        tuned: What it has fine-tuned, where that was chosen.
+    """
+
+    advice: Advice
+    tuned: Finetuned | None
+
+
+class AdviceCache:
+    """The place of one climb in the cache, named by everything that the climb depends on but the budget.
+
+    Args:
+        features: What is climbed on.
+    """
+
+    def __init__(self, features: TrainingFeatures) -> None:
+        self.features = features
+        options = features.options
+        told = {
+            "format": _FORMAT,
+            "version": __version__,
+            "backbone": features.backbone.to_dict(),
+            "choice": asdict(features.train.choice),
+            "finetune": {
+                name: str(getattr(options.finetune, name)) for name in ("unfreeze", "augment", "orient", "validation")
+            },
+            "training": options.finetune.config.model_dump(exclude={"budget_seconds"}),
+            "probe": str(options.probe),
+            "data": features.dataset.fingerprint(),
+            "groups": hashlib.sha256(
+                "\0".join(features.train.dataset.groups).encode("utf-8", "surrogatepass")
+            ).hexdigest(),
+        }
+        digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+        digest.update(
+            np.ascontiguousarray(features.train.values).data
+        )  # the images themselves, as the network sees them
+        self.folder = cache_dir() / "advice" / digest.hexdigest()[:32]
+
+    def training(self, name: str) -> Path:
+        """Folder for the checkpoints of one training; those of a killed one lie there."""
+        return self.folder.with_name(f"{self.folder.name}.{name}")
+
+    def read(self) -> CachedAdvice | None:
+        """What was kept; None where there is nothing, or its tuned network is gone."""
+        try:
+            told = json.loads((self.folder / _FILE).read_text("utf-8"))
+            advice = Advice.from_dict(told["advice"])
+            tuned = self._read_tuned(told["tuned"]) if told["tuned"] else None
+        except (OSError, ValueError, KeyError, TypeError, TopworkError):
+            return None  # it is made anew
+        use(self.folder / _FILE)
+        return CachedAdvice(advice, tuned)
+
+    def write(self, advice: Advice, tuned: Finetuned | None) -> None:
+        """Keep a climb; where the cache cannot be written, nothing is kept."""
+        with contextlib.suppress(OSError):
+            with written_whole(self.folder, replace=True) as draft:
+                if tuned is not None:
+                    _write_tensors(draft / _TUNED, tuned)
+                told = {"advice": advice.to_dict(), "tuned": _told(tuned) if tuned else None}
+                (draft / _FILE).write_text(json.dumps(told, allow_nan=False), "utf-8")
+            make_room(self.folder.parent, f"*/{_FILE}", lambda mark: delete_folder(mark.parent))
+
+    def _read_tuned(self, told: dict[str, Any]) -> Finetuned:
+        from safetensors.numpy import load_file
+
+        from topwork.train import EpochRecord
+
+        backbone = Backbone.from_dict(told["backbone"])
+        if not use(Path(backbone.weights.location)):
+            raise FileNotFoundError(backbone.weights.location)
+        tensors = load_file(self.folder / _TUNED)
+        probe = self.features.options.probe
+        table = extract(self.features.dataset, backbone, outputs=(EMBEDDING,), engine=probe.engine, cache=probe.cache)
+        out_of_fold = OutOfFold("validation", tensors.pop("rows").astype(np.intp), tensors.pop("probabilities"))
+        return Finetuned(
+            head=LinearHead.from_tensors(tensors),
+            table=table,
+            trials=tuple(Trial(**trial) for trial in told["trials"]),
+            history=tuple(EpochRecord(**epoch) for epoch in told["history"]),
+            notes=tuple(told["notes"]),
+            out_of_fold=out_of_fold,
+        )
+
+
+def _told(tuned: Finetuned) -> dict[str, Any]:
+    return {
+        "backbone": tuned.table.backbone.to_dict(),
+        "trials": [asdict(trial) for trial in tuned.trials],
+        "history": [epoch.model_dump() for epoch in tuned.history],
+        "notes": list(tuned.notes),
+    }
+
+
+def _write_tensors(file: Path, tuned: Finetuned) -> None:
+    from safetensors.numpy import save_file
+
+    assert tuned.out_of_fold is not None
+    rows, probabilities = tuned.out_of_fold.rows.astype(np.int64), tuned.out_of_fold.probabilities
+    save_file({**tuned.head.to_tensors(), "rows": rows, "probabilities": probabilities}, file)

@@ -1,0 +1,198 @@
+"""Advice from end to end: climb, choose, and say what would change the choice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from topwork.advising import Advice, BudgetClock, Rung, Shortlisted, Trial, expected, forecast
+from topwork.backbones import Backbone
+from topwork.data import ImageDataset
+from topwork.tasks._task import Announce
+from topwork.tasks.classification.ladder._advice_cache import AdviceCache
+from topwork.tasks.classification.ladder._describe import compared_with_source, describe
+from topwork.tasks.classification.ladder._grid import Trained, train
+from topwork.tasks.classification.ladder._ladder import BY_NAME, ORDER, Ladder
+from topwork.tasks.classification.ladder._options import AdviceOptions
+from topwork.tasks.classification.ladder._shortlist import chosen_features
+from topwork.tasks.classification.ladder._training_features import TrainingFeatures
+from topwork.tasks.classification.strategies import (
+    Finetuned,
+    Fitted,
+    ZeroShotOptions,
+    as_is_of,
+    probe_of,
+    zero_shot_of,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Climbed:
+    """Where a climb has ended.
+
+    Attributes:
+        advice: What it has shown.
+        fitted: Makes what stands on the chosen rung, for the whole data set. No rung is measured again; of advice that
+            was kept by an earlier process, the chosen head is fitted again on features from the cache.
+    """
+
+    advice: Advice
+    fitted: Callable[[], Fitted]
+
+
+def climb(
+    dataset: ImageDataset,
+    backbones: Sequence[Backbone],
+    options: AdviceOptions,
+    *,
+    clock: BudgetClock | None = None,
+    announce: Announce | None = None,
+) -> Climbed:
+    """Climb the ladder until the next rung is not expected to gain more than it costs, or the budget is spent.
+
+    Args:
+        dataset: With a split ``train``; nothing is learnt of the held-out splits.
+        backbones: One, or several to choose from.
+        options: Budget, and what all rungs share.
+        clock: Of a budget that has begun already.
+        announce: Called with what begins; may give a progress callback for it.
+
+    Raises:
+        DataError: Fewer than two classes have a readable training image.
+    """
+    clock = clock or BudgetClock(options.budget_seconds)
+    say = announce or (lambda text: None)
+    features, shortlist = chosen_features(dataset, backbones, options, clock, say)
+    cache = AdviceCache(features) if options.probe.cache else None
+    kept = cache.read() if cache else None
+    if kept is not None and (not kept.advice.cut_short or kept.advice.budget >= options.budget_seconds):
+        climbed, tuned, trained = replace(kept.advice, shortlist=shortlist), kept.tuned, None
+    else:
+        kept, ladder = None, Ladder(features, clock, say, cache)
+        ladder.climb()
+        climbed, tuned, trained = _advice(ladder, shortlist), ladder.tuned, ladder.leader.trained
+    advice = _described(climbed, features, clock)
+    if cache is not None and (kept is None or advice is not climbed):
+        cache.write(advice, tuned)
+    return Climbed(advice, lambda: fitted(advice, features, tuned, trained, say))
+
+
+def _described(advice: Advice, features: TrainingFeatures, clock: BudgetClock) -> Advice:
+    """The same with what the choice does not need, where that is wanted, not there yet, and there is time."""
+    options, begun = features.options, clock.spent
+    if not options.describe or clock.left == 0:
+        return advice
+    told: dict[str, Any] = {}
+    if advice.description.distance is None and advice.description.entropy is None:
+        told["description"] = compared_with_source(advice.description, features)
+    if advice.forecast is None and advice.chosen.strategy == "probe":  # a curve of trained networks is too dear
+        table = features.table(advice.spec.size)
+        read = table.keep(advice.spec.outputs(table.backbone))
+        told["forecast"] = forecast(read, options.probe.class_weight, options.seed, clock)
+    if all(getattr(advice, name) == value for name, value in told.items()):
+        return advice
+    return replace(advice, seconds=advice.seconds + clock.spent - begun, **told)
+
+
+def _advice(ladder: Ladder, shortlist: tuple[Shortlisted, ...]) -> Advice:
+    features, leader = ladder.features, ladder.leader
+    chosen = ladder.tuned_rung or leader.rung
+    rungs = tuple(_believed(rung, ladder) for rung in sorted(ladder.rungs, key=lambda rung: ORDER.index(rung.name)))
+    place = next(i for i, rung in enumerate(rungs) if rung.name == chosen)
+    second = _runner_up(rungs, place)
+    trained = (leader.trained or ladder.contenders[0].trained) if ladder.tuned is None else ladder.contenders[0].trained
+    assert trained is not None
+    advice = Advice(
+        backbone=features.backbone.name,
+        rungs=rungs,
+        choice=place,
+        runner_up=second,
+        tie=second is not None and _tie(rungs[place], rungs[second]),
+        spec=trained.spec,
+        cut_short=ladder.cut_short,
+        stopped=ladder.stopped or "the ladder has no more rungs",
+        enough=ladder.enough,
+        chance=ladder.chance,
+        learnable=ladder.learnable(),
+        description=describe(features),
+        forecast=None,
+        shortlist=shortlist,
+        changes=(),
+        budget=ladder.clock.budget,
+        seconds=ladder.clock.spent,
+    )
+    return replace(advice, changes=changes(advice))
+
+
+def _believed(rung: Rung, ladder: Ladder) -> Rung:
+    """The chosen way's rung with the accuracy that is free of the luck of having been chosen."""
+    leader = ladder.leader
+    if rung.name != leader.rung or rung.accuracy is None:
+        return rung
+    return replace(rung, accuracy=expected(ladder.honest(), rung.images))
+
+
+def _runner_up(rungs: Sequence[Rung], chosen: int) -> int | None:
+    others = [i for i, rung in enumerate(rungs) if i != chosen and rung.accuracy is not None and rung.strategy != "knn"]
+    return max(others, key=lambda i: rungs[i].accuracy.value, default=None)  # type: ignore[union-attr]
+
+
+def _tie(first: Rung, second: Rung) -> bool:
+    """Whether each one's accuracy lies within the other's interval."""
+    a, b = first.accuracy, second.accuracy
+    return a is not None and b is not None and a.low <= b.value and b.high >= a.value
+
+
+def fitted(
+    advice: Advice, features: TrainingFeatures, tuned: Finetuned | None, trained: Trained | None, say: Announce
+) -> Fitted:
+    """What stands on the chosen rung, for the whole data set.
+
+    Args:
+        advice: What to do.
+        features: Features.
+        tuned: The fine-tuned network, where that is what was chosen.
+        trained: The chosen head; it is fitted where an earlier process has chosen it.
+        say: Announces a step.
+    """
+    trials = tuple(
+        Trial("rung", rung.name, rung.images, rung.accuracy.value, rung.log_loss, chosen=rung is advice.chosen)
+        for rung in advice.rungs
+        if rung.accuracy is not None
+    )
+    if tuned is not None:
+        return replace(tuned, trials=(*trials, *tuned.trials))
+    strategy = advice.chosen.strategy
+    if strategy == "as-is":
+        return as_is_of(features.whole(features.own), BY_NAME)
+    if strategy == "zero-shot":
+        found = zero_shot_of(features.whole(features.own), ZeroShotOptions(), announce=say)
+        return replace(found, trials=trials)
+    head = trained or train(features, advice.spec, features.table(advice.spec.size))
+    return probe_of(features.whole(head.spec), head.fitted, trials)
+
+
+def changes(advice: Advice) -> tuple[str, ...]:
+    """One sentence for each thing that would change the choice."""
+    found = []
+    if not advice.learnable:
+        found.append(
+            f"Nothing has been learnt: {advice.chosen.name} is not better than always naming the largest class "
+            f"({advice.chance:.1%}), beyond chance. Look at the labels."
+        )
+    chosen, other = advice.chosen, advice.rungs[advice.runner_up] if advice.runner_up is not None else None
+    if advice.tie and other is not None and other.accuracy is not None and chosen.accuracy is not None:
+        found.append(
+            f"{other.name} ({other.accuracy.value:.1%}) and {chosen.name} ({chosen.accuracy.value:.1%}) cannot be told "
+            f"apart on {min(other.images, chosen.images)} images: more of them might turn it."
+        )
+    if not any(rung.note and rung.note in advice.stopped for rung in advice.rungs):
+        found.append(f"It climbed no further: {advice.stopped}.")
+    if advice.enough is not None:
+        found.append(
+            f"With about {advice.enough:,} training images, and the same errors, fine-tuning would be worth a try."
+        )
+    if advice.cut_short:
+        found.append("More time might change it: --budget.")
+    return tuple(found)

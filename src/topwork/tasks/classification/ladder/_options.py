@@ -1,0 +1,44 @@
+"""What may be asked of advice."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from topwork.errors import DataError
+from topwork.tasks.classification.strategies import FinetuneOptions, ProbeOptions
+
+BUDGET = 300.0
+"""Seconds, where nobody says otherwise."""
+
+
+@dataclass(frozen=True)
+class AdviceOptions:
+    """How far to climb, and how.
+
+    Attributes:
+        budget_seconds: Time for all of it, fine-tuning included. A rung that has begun is finished, so a small budget
+            may be overdrawn by the first rung, without which nothing could be said.
+        describe: Whether to say how far the data lie from what the network was trained on, and to draw a learning
+            curve: good to know, and not needed for the choice.
+        finetune: Of the rungs of fine-tuning; ``unfreeze``, where it is a number or ``all``, leaves one such rung. Its
+            ``probe`` holds what all rungs share: engine, cache, seed, class weights.
+    """
+
+    budget_seconds: float = BUDGET
+    describe: bool = True
+    finetune: FinetuneOptions = field(default_factory=FinetuneOptions)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.budget_seconds < math.inf:
+            raise DataError(f"a budget must be more than 0 seconds, and finite, not {self.budget_seconds}")
+
+    @property
+    def probe(self) -> ProbeOptions:
+        """What all rungs share."""
+        return self.finetune.probe
+
+    @property
+    def seed(self) -> int:
+        """Of everything that is drawn."""
+        return self.probe.seed

@@ -1,0 +1,352 @@
+"""Fine-tuning: the head and the top stages of the backbone, gently, from where the probe stands (LP-FT).
+
+Source: Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution",
+arXiv 2202.10054: a head that is fitted first keeps the first steps from spoiling the features.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork._cache import delete_file, make_room, use
+from topwork._files import cache_dir, write_whole
+from topwork._memory import freed_memory_kept
+from topwork.advising import OutOfFold, Trial, fit_head
+from topwork.backbones import EMBEDDING, Backbone, Weights
+from topwork.data import ImageDataset, split
+from topwork.errors import DataError
+from topwork.features import FeatureTable, extract
+from topwork.heads import LinearHead, fit_temperature, row_losses
+from topwork.tasks._task import Announce
+from topwork.tasks.classification.strategies._augment import WAYS, Augmentation, Level, Orient
+from topwork.tasks.classification.strategies._fitted import Fitted
+from topwork.tasks.classification.strategies._orient import orient_trials
+from topwork.tasks.classification.strategies._pictures import ImageSamples, Squares, squares
+from topwork.tasks.classification.strategies._probe import Probe, ProbeOptions, TellingProgress
+from topwork.train import TrainConfig, first_alone, parse_config
+
+if TYPE_CHECKING:
+    from topwork.features import Progress
+    from topwork.tasks.classification.strategies._tunable import Tunable, Unfreeze
+    from topwork.train import Progress as Step
+    from topwork.train import Samples, TrainResult
+
+INTERRUPTED = "the training was interrupted after"
+"""How the note begins that Ctrl-C leaves behind; checkpoints are kept then."""
+
+_OFTEN = 4  # epochs for each way round: with 8 for cloth's eight ways, crops cost 1.3 points (docs/decisions)
+
+
+def default_config(**changes: Any) -> TrainConfig:
+    """What the textile sample and the two-class sets were tried with (docs/decisions/finetune.md), with changes.
+
+    Raises:
+        TrainError: There is no such setting, or its value is out of range.
+    """
+    return parse_config({"epochs": 8, "batch_size": 32, "learning_rate": 1e-3, "schedule": "one-cycle", **changes})
+
+
+@dataclass(frozen=True)
+class FinetuneOptions:
+    """How to fine-tune.
+
+    Attributes:
+        unfreeze: Stages that are trained, counted from the last; ``all``; ``auto`` is about half of them.
+        augment: What is done to a training image, see ``Augmentation``; ``auto`` crops only where there are so many
+            epochs that an image would be seen more than four times the same way round.
+        orient: Likewise; ``auto`` mirrors or turns where a probe that learns from such copies is the better for it.
+        validation: Share of the training split that tells when to stop, where there is no ``val`` beside ``test``.
+        config: Of the training.
+        probe: Of the probe that it starts from and must beat.
+        checkpoint: Folder for checkpoints; None writes none.
+        resume: Whether to go on from the newest checkpoint there.
+        views: Augmented views of an image, at most, whose maps at the end of the frozen stages are kept for later
+            epochs, where that pays; 0 keeps none: the frozen stages run anew in every epoch.
+    """
+
+    unfreeze: Unfreeze = "auto"
+    augment: Literal["auto"] | Level = "auto"
+    orient: Literal["auto"] | Orient = "auto"
+    validation: float = 0.15
+    config: TrainConfig = field(default_factory=default_config)
+    probe: ProbeOptions = field(default_factory=ProbeOptions)
+    checkpoint: Path | None = None
+    resume: bool = False
+    views: int = 8
+
+    @property
+    def seed(self) -> int:
+        """Of everything that is drawn."""
+        return self.probe.seed
+
+
+@dataclass(frozen=True)
+class Finetuned(Fitted):
+    """A fine-tuned backbone with its head, or the probe where that was no worse.
+
+    A fine-tuned network is not cross-validated; its out-of-fold predictions are those on the validation images.
+
+    Attributes:
+        strategy: ``finetune``, or ``probe`` where fine-tuning did not beat it.
+    """
+
+    strategy: Literal["finetune", "probe"] = "finetune"  # type: ignore[misc]  # a class's fact elsewhere, a result here
+
+
+@dataclass(frozen=True)
+class _Halves:
+    """Rows of the probe's table: what is learnt from, and what tells when to stop."""
+
+    learn: npt.NDArray[np.intp]
+    check: npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class _Score:
+    """Accuracy and log loss on the validation rows."""
+
+    accuracy: float
+    log_loss: float
+
+    def beats(self, other: _Score) -> bool:
+        return (self.accuracy, -self.log_loss) > (other.accuracy, -other.log_loss)
+
+
+@freed_memory_kept()
+def finetune(
+    dataset: ImageDataset, probe: Probe, options: FinetuneOptions, *, announce: Announce | None = None
+) -> Finetuned:
+    """Train the top stages of the probe's backbone with a head, and keep that if it beats the probe.
+
+    Both are fitted on the same images and compared on the same others, of the training split or of ``val``; the part
+    ``test`` is not looked at. It trains where the probe's engine runs: on the GPU, or on the CPU.
+
+    Args:
+        dataset: With splits, as the probe was given it.
+        probe: What to start from: its way to fit an image is kept.
+        options: What to train, and how.
+        announce: Called with what begins; may give a progress callback for it.
+
+    Raises:
+        DataError: Too few images to set some aside for validation, no room for them, or the probe's head is kNN.
+        BackboneError: There are not so many stages.
+        TrainError: The training cannot be made, or not resumed.
+    """
+    from topwork.tasks.classification.strategies._tunable import stages_to_train, tunable
+
+    if options.probe.head == "knn":
+        raise DataError("fine-tuning starts from a linear head, not from kNN", hint="leave out --head knn")
+    say = announce or (lambda text: None)
+    backbone = probe.table.backbone
+    count = stages_to_train(backbone, options.unfreeze)
+    halves = _halves(probe.table.dataset, options)
+    last = _embedding(probe, options)
+    start = _fit(last.select(halves.learn), options)
+    reference = _score(_fit(probe.table.select(halves.learn), options), probe.table.select(halves.check))
+    model = tunable(backbone, start)
+    with squares(last.dataset, backbone.preprocessing, say("images in the square")) as images:
+        augmentation, tried = _augmentation(images, last, halves, options)
+        result = _trained(model, images, augmentation, last, halves, count, options, say)
+    notes = (*result.notes, *_broken_off(result))
+    tuned = _Score(result.best.accuracy, result.best.loss)
+    if result.best_epoch > 0:
+        table = _served(model, dataset, backbone, options, say)
+        rows = _rows_of(table, last.select(halves.check))
+        check = table.select(rows)
+        head = _calibrated(model, check)
+        tuned = _score(head, check)  # as it will be served: perhaps in bfloat16, which the training was not
+    better = result.best_epoch > 0 and tuned.beats(reference)
+    trials = (*_trials(len(halves.check), reference, tuned, count, backbone, better=better), *tried, *probe.trials)
+    if better:
+        out_of_fold = OutOfFold("validation", rows, head.probabilities(check.values))
+        return Finetuned(head, table, trials, out_of_fold=out_of_fold, history=result.history, notes=notes)
+    said = f"fine-tuning {count} stages gave {tuned.accuracy:.1%} on validation images, the probe"
+    notes += (f"{said} {reference.accuracy:.1%}: the probe is kept",)
+    scores = (probe.cv_accuracy, probe.cv_log_loss, probe.out_of_fold)
+    return Finetuned(probe.head, probe.table, trials, *scores, result.history, notes, strategy="probe")
+
+
+def _fit(table: FeatureTable, options: FinetuneOptions) -> LinearHead:
+    return fit_head(table, class_weight=options.probe.class_weight, seed=options.seed).head
+
+
+def _broken_off(result: TrainResult) -> tuple[str, ...]:
+    if not result.interrupted:
+        return ()
+    return (f"{INTERRUPTED} {len(result.history)} epochs; the best so far is used, and --resume goes on",)
+
+
+def _served(
+    model: Tunable, dataset: ImageDataset, backbone: Backbone, options: FinetuneOptions, say: Announce
+) -> FeatureTable:
+    """What the tuned network makes of every image, in the engine that will run it."""
+    tuned, progress = backbone.with_weights(_kept_weights(model, backbone)), say("features of the tuned network")
+    how: Any = {"engine": options.probe.engine, "cache": options.probe.cache, "progress": progress}
+    with first_alone():
+        return extract(dataset, tuned, outputs=(EMBEDDING,), **how)
+
+
+def _halves(dataset: ImageDataset, options: FinetuneOptions) -> _Halves:
+    """``val`` validates where ``test`` measures; otherwise a share of the training split does."""
+    train = np.flatnonzero(dataset.splits == "train")
+    if dataset.held_out_split == "test" and (dataset.splits == "val").any():
+        return _Halves(train, np.flatnonzero(dataset.splits == "val"))
+    parted = split(dataset.split("train"), test=options.validation, seed=options.seed)
+    return _Halves(train[parted.splits == "train"], train[parted.splits == "test"])
+
+
+def _embedding(probe: Probe, options: FinetuneOptions) -> FeatureTable:
+    """The embedding of every image that the probe could read."""
+    table = probe.table
+    if EMBEDDING in table.outputs:
+        return table.keep((EMBEDDING,))
+    found = extract(table.dataset, table.backbone, choice=table.choice, cache=options.probe.cache)
+    if found.dataset.paths != table.dataset.paths:
+        raise DataError("an image vanished or changed while it was read", hint="run it again")
+    return found
+
+
+def _score(head: LinearHead, table: FeatureTable) -> _Score:
+    labels = table.dataset.labels.astype(np.int64)
+    logits = head.logits(table.values)
+    losses = row_losses(logits / head.temperature, labels)
+    return _Score(float((logits.argmax(axis=1) == labels).mean()), float(losses.mean()))
+
+
+def _augmentation(
+    images: Squares, last: FeatureTable, halves: _Halves, options: FinetuneOptions
+) -> tuple[Augmentation, tuple[Trial, ...]]:
+    tried: tuple[Trial, ...] = ()
+    orient: Any = options.orient
+    if orient == "auto":
+        fit = partial(_fit, options=options)
+        tried = orient_trials(images.pixels, last, halves.learn, halves.check, fit, options.seed)
+        orient = next(trial.answer for trial in tried if trial.chosen)
+    often = options.config.epochs / WAYS[orient] > _OFTEN
+    level = options.augment if options.augment != "auto" else "light" if often else "none"
+    return Augmentation(level, orient), tried
+
+
+def _trained(
+    model: Tunable,
+    images: Squares,
+    augmentation: Augmentation,
+    last: FeatureTable,
+    halves: _Halves,
+    count: int,
+    options: FinetuneOptions,
+    say: Announce,
+) -> TrainResult:
+    from topwork.tasks.classification.strategies._prefix import kept_prefix
+    from topwork.tasks.classification.strategies._tunable import settle, trained_layers
+    from topwork.train import train
+
+    dataset, classes, config = last.dataset, len(last.dataset.classes), _config(model, last, options)
+    model.to("cuda" if last.choice.name == "torch-cuda" else "cpu")
+    layers = trained_layers(model, last.backbone, count)
+    views = min(options.views, config.epochs)
+    kept = kept_prefix(model, layers, last.backbone, last.choice, len(dataset), views)
+    with contextlib.ExitStack() as stack:
+
+        def samples(rows: npt.NDArray[np.intp], how: Augmentation | None = None) -> Samples:
+            found = ImageSamples(images, rows, dataset.labels[rows], classes, augmentation=how, seed=config.seed)
+            return stack.enter_context(kept.samples(found)) if kept else found
+
+        def refit(values: npt.NDArray[np.float32]) -> LinearHead:
+            return _fit(replace(last.select(halves.learn), values=values), options)
+
+        learner, layers = (kept.model, kept.layers) if kept else (model, layers)
+        plain = samples(halves.learn)
+        settle(learner, layers, plain, config.batch_size, refit)
+        progress = say(f"training {count} stages{' from kept maps' if kept else ''}")
+        return train(
+            learner,
+            samples(halves.learn, augmentation) if augmentation.varies else plain,
+            samples(halves.check),
+            config,
+            layers=layers,
+            checkpoint=options.checkpoint,
+            resume=options.resume,
+            progress=_shown(progress, config) if progress else None,
+        )
+
+
+def _shown(progress: Progress, config: TrainConfig) -> Callable[[Step], None]:
+    """Steps done, and how it goes where that can be shown."""
+    reached = ""
+
+    def tell(step: Step) -> None:
+        nonlocal reached
+        if step.record is not None:
+            reached = f", {step.record.accuracy:.1%} right"
+        if isinstance(progress, TellingProgress):
+            epoch = f"epoch {min(step.epoch, config.epochs)} of {config.epochs}"
+            progress.tell(f"{epoch}, loss {step.loss:.3f}{reached}, {step.samples_per_second:.0f} images/s")
+        progress(step.step, step.steps)
+
+    return tell
+
+
+def _config(model: Tunable, last: FeatureTable, options: FinetuneOptions) -> TrainConfig:
+    """With what the options leave open."""
+    from topwork.tasks.classification.strategies._tunable import cpu_precision
+
+    changes: dict[str, Any] = {}
+    if options.config.precision == "auto" and last.choice.name != "torch-cuda":
+        changes["precision"] = cpu_precision(model)
+    if options.probe.class_weight == "balanced":
+        changes["class_weights"] = "balanced"
+    return options.config.model_copy(update=changes)
+
+
+def _trials(
+    images: int, reference: _Score, tuned: _Score, count: int, backbone: Backbone, *, better: bool
+) -> tuple[Trial, ...]:
+    name = f"finetune {count} of {len(backbone.stages)} stages"
+    return (
+        Trial("strategy", "probe", images, reference.accuracy, reference.log_loss, chosen=not better),
+        Trial("strategy", name, images, tuned.accuracy, tuned.log_loss, chosen=better),
+    )
+
+
+def _kept_weights(model: Tunable, backbone: Backbone) -> Weights:
+    """The tuned network's weights as a file in the cache, named by their hash; saving a model copies them."""
+    from safetensors.torch import save
+
+    state = {name: value.detach().cpu().contiguous().clone() for name, value in model.network.state_dict().items()}
+    content = save(state)
+    digest = hashlib.sha256(content).hexdigest()
+    file = cache_dir() / "tuned" / f"{backbone.name}-{digest[:16]}.safetensors"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(file, content)
+    use(file)  # until the model is saved, which may be hours later
+    make_room(file.parent, "*.safetensors", delete_file)
+    return Weights("file", digest, str(file.resolve()))
+
+
+def _rows_of(table: FeatureTable, part: FeatureTable) -> npt.NDArray[np.intp]:
+    places = {path: row for row, path in enumerate(table.dataset.paths)}
+    return np.array([places[path] for path in part.dataset.paths], np.intp)
+
+
+def _calibrated(model: Tunable, check: FeatureTable) -> LinearHead:
+    """The trained head as one that needs no torch, with a temperature from the validation images."""
+    weight = model.head.weight.detach().cpu().float().numpy().T.copy()
+    head = LinearHead(
+        mean=np.zeros(len(weight), np.float32),
+        scale=np.ones(len(weight), np.float32),
+        weight=weight,
+        bias=model.head.bias.detach().cpu().float().numpy().copy(),
+        temperature=1.0,
+    )
+    labels = check.dataset.labels.astype(np.int64)
+    return replace(head, temperature=fit_temperature(head.logits(check.values), labels))

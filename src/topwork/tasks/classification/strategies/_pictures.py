@@ -1,0 +1,119 @@
+"""Training images: decoded and brought into the square once, kept on disk, augmented anew each time they are read."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.backbones import Preprocessing
+from topwork.data import ImageDataset, printable
+from topwork.errors import DataError
+from topwork.features import Progress, read_ahead
+from topwork.tasks.classification.strategies._augment import Augmentation
+from topwork.tasks.classification.strategies._scratch import scratch
+
+if TYPE_CHECKING:
+    from topwork.train import Batch
+
+UInt8Array = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Squares:
+    """Images in the network's square.
+
+    Attributes:
+        pixels: uint8 (N, size, size, 3), memory-mapped.
+        digest: Names their content and how they were prepared.
+    """
+
+    pixels: UInt8Array
+    digest: str
+
+
+@contextlib.contextmanager
+def squares(dataset: ImageDataset, preprocessing: Preprocessing, progress: Progress | None) -> Iterator[Squares]:
+    """All images of a data set in the square, on disk for as long as the context lasts.
+
+    Raises:
+        DataError: An image cannot be read any more, or there is no room for so many.
+    """
+    shape = (len(dataset), preprocessing.size, preprocessing.size, 3)
+    digest = hashlib.sha256(repr(preprocessing).encode())
+    items = read_ahead(dataset.sources(), preprocessing, lambda key: False)
+    with scratch(shape, np.uint8) as pixels, contextlib.closing(items):
+        for item in items:
+            if item.pixels is None:
+                raise DataError(f"{printable(dataset.paths[item.index])}: {item.reason}", hint="run it again")
+            pixels[item.index] = item.pixels
+            digest.update(item.key)
+            if progress is not None:
+                progress(item.index + 1, len(dataset))
+        yield Squares(pixels, digest.hexdigest())
+
+
+class ImageSamples:
+    """Labelled images as ``topwork.train`` takes them, augmented in a thread of their own while the network trains.
+
+    Args:
+        images: M of them.
+        rows: (N,), which of them these samples are.
+        labels: (N,), from 0.
+        n_classes: C.
+        augmentation: None shows them as they are.
+        seed: Of the augmentation.
+    """
+
+    def __init__(
+        self,
+        images: Squares,
+        rows: npt.NDArray[np.integer],
+        labels: npt.NDArray[np.integer],
+        n_classes: int,
+        *,
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.labels: Rows = np.asarray(labels, np.int64)
+        self.n_classes = n_classes
+        self._pixels = images.pixels
+        self._rows = np.asarray(rows, np.int64)
+        place = hashlib.sha256(self._rows.tobytes() + self.labels.tobytes()).hexdigest()
+        self.fingerprint = f"{images.digest} {place} {augmentation} {seed}"
+        self._augmentation = augmentation
+        self._seed = seed
+
+    @property
+    def varied(self) -> bool:
+        """Whether an image looks different in another epoch."""
+        return self._augmentation is not None and self._augmentation.varies
+
+    def batches(self, epoch: int, rows: Sequence[Rows]) -> Iterator[Batch]:
+        """One ``batch`` for each entry of ``rows``; the next one is made ready meanwhile."""
+        with ThreadPoolExecutor(1, "topwork-augment") as pool:
+            following = pool.submit(self.batch, epoch, rows[0]) if rows else None
+            for place in range(len(rows)):
+                assert following is not None
+                ready = following.result()
+                following = pool.submit(self.batch, epoch, rows[place + 1]) if place + 1 < len(rows) else None
+                yield ready
+
+    def batch(self, epoch: int, rows: Rows) -> Batch:
+        """Images uint8 (n, 3, size, size) as they are seen in this epoch, and classes (n,)."""
+        import torch
+
+        from topwork.train import sample_seed
+
+        images = torch.from_numpy(self._pixels[self._rows[rows]]).permute(0, 3, 1, 2)
+        if self._augmentation is not None and len(rows):
+            seeds = [sample_seed(self._seed, epoch, int(row)) for row in rows]
+            images = torch.stack([self._augmentation(each, seed) for each, seed in zip(images, seeds, strict=True)])
+        return images, torch.from_numpy(self.labels[rows])

@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import dataclasses
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tests.model.samples import easy_folder, textile_folder
+from topwork.backbones import Backbone, load
+from topwork.data import ImageDataset, from_arrays, read, split
+from topwork.errors import BackboneError, DataError
+from topwork.tasks.classification.strategies import (
+    INTERRUPTED,
+    FinetuneOptions,
+    Probe,
+    ProbeOptions,
+    default_config,
+    finetune,
+    fit_probe,
+)
+from topwork.tasks.classification.strategies._finetune import _halves, _kept_weights
+from topwork.tasks.classification.strategies._tunable import cpu_precision, stages_to_train, trained_layers, tunable
+from topwork.train import TrainError
+
+QUICK = ProbeOptions(stages="last", crop_mode="squash", engine="torch-cpu")  # nothing is converted
+
+
+@pytest.fixture(scope="module")
+def network() -> Backbone:
+    """Small and untrained, so that there is much for a training to gain."""
+    return load("test_resnet", weights="random:1", size=32)
+
+
+@pytest.fixture(scope="module")
+def digits() -> ImageDataset:
+    """scikit-learn's digits as colour images of 32 x 32: 480 real, small, far from ImageNet."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    pixels = (found.images[:480] * (255 / 16)).astype(np.uint8).repeat(4, axis=1).repeat(4, axis=2)
+    dataset = from_arrays(np.stack([pixels] * 3, axis=-1), [str(label) for label in found.target[:480]])
+    return split(dataset, test=0.25)
+
+
+@pytest.fixture(scope="module")
+def probe(digits: ImageDataset, network: Backbone, shared_cache: Path) -> Probe:
+    return fit_probe(digits, network, QUICK)
+
+
+def options(**changes: Any) -> FinetuneOptions:
+    config = default_config(**{"epochs": 6, "learning_rate": 5e-3, **changes.pop("config", {})})
+    return FinetuneOptions(**{"unfreeze": "all", "orient": "none", "probe": QUICK, "config": config, **changes})
+
+
+def accuracy(found: Any) -> float:
+    test = found.table.split("test")
+    return float((found.head.probabilities(test.values).argmax(axis=1) == test.dataset.labels).mean())
+
+
+def test_training_the_backbone_beats_a_probe_on_random_features(digits: ImageDataset, probe: Probe) -> None:
+    said: list[str] = []
+    found = finetune(digits, probe, options(), announce=said.append)
+    assert found.strategy == "finetune"
+    assert accuracy(found) > accuracy(probe) + 0.05
+    assert [trial.answer for trial in found.trials[:2]] == ["probe", "finetune 5 of 5 stages"]
+    assert [trial.chosen for trial in found.trials[:2]] == [False, True]
+    assert [epoch.epoch for epoch in found.history] == [1, 2, 3, 4, 5, 6]
+    assert found.table.backbone.weights.source == "file"
+    assert len(found.table) == len(digits)
+    assert found.table.outputs == ("embedding",)
+    assert said[-1] == "features of the tuned network"
+
+
+def test_it_is_served_by_the_engine_that_the_probe_asked_for(tmp_path: Path, shared_cache: Path) -> None:
+    """On cloth, whose batch norms a small network has to settle first."""
+    asked = dataclasses.replace(QUICK, engine="openvino")
+    dataset = split(read(textile_folder(tmp_path / "cloth", per_class=24)), test=0.25)
+    probe = fit_probe(dataset, load(size=96), asked)
+    found = finetune(dataset, probe, options(unfreeze=2, probe=asked, config={"epochs": 1}))
+    assert found.table.choice.name == "openvino"
+    assert len(found.history) == 1
+
+
+def test_the_tuned_head_and_network_are_those_that_were_validated(digits: ImageDataset, probe: Probe) -> None:
+    """The kept model's accuracy on the validation rows, through the engine, is the one that the training measured."""
+    chosen = options()
+    found = finetune(digits, probe, chosen)
+    rows = _halves(probe.table.dataset, chosen).check
+    held = found.table.dataset.paths.index
+    table = found.table.select(np.array([held(probe.table.dataset.paths[row]) for row in rows]))
+    right = (found.head.logits(table.values).argmax(axis=1) == table.dataset.labels).mean()
+    assert right == pytest.approx(found.trials[1].accuracy, abs=0.03)
+    assert found.out_of_fold is not None
+    assert found.out_of_fold.source == "validation"
+    assert set(found.out_of_fold.rows) == {held(probe.table.dataset.paths[row]) for row in rows}
+    said = found.out_of_fold.probabilities.argmax(axis=1) == found.table.dataset.labels[found.out_of_fold.rows]
+    assert said.mean() == right
+
+
+def test_the_probe_stays_where_it_is_no_worse(tmp_path: Path, shared_cache: Path) -> None:
+    dataset = split(read(easy_folder(tmp_path / "easy", count=16)), test=0.25)
+    network = load(size=96)
+    probe = fit_probe(dataset, network, QUICK)
+    found = finetune(dataset, probe, options(unfreeze=1, config={"epochs": 1}))
+    assert found.strategy == "probe"
+    assert found.table is probe.table
+    assert found.head is probe.head
+    assert found.trials[0].chosen
+    assert found.notes[-1].endswith(": the probe is kept")
+    assert len(found.history) == 1
+
+
+def test_fault_45_stages_that_are_not_trained_stay_to_the_byte(digits: ImageDataset, probe: Probe) -> None:
+    found = finetune(digits, probe, options(unfreeze=3))
+    assert found.strategy == "finetune"
+    before, after = probe.table.backbone.module().state_dict(), found.table.backbone.module().state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all(name.startswith(("layer2.", "layer3.", "layer4.")) for name in changed)
+    assert any("running_mean" in name for name in changed)
+
+
+def test_it_starts_from_where_the_probe_stands(probe: Probe) -> None:
+    from topwork.advising._comparison import fit_head
+    from topwork.data import decode
+
+    train = probe.table.split("train")
+    head = fit_head(train, class_weight="none", seed=0).head
+    backbone = probe.table.backbone
+    fit = backbone.preprocessing
+    pixels = np.stack([fit(decode(train.dataset.source(row), min_side=fit.min_side)) for row in range(8)])
+    model = tunable(backbone, head).eval()
+    with torch.no_grad():
+        logits = model(torch.from_numpy(pixels).permute(0, 3, 1, 2)).numpy()
+    np.testing.assert_allclose(logits, head.logits(train.values[:8]) / head.temperature, rtol=0.05, atol=0.2)
+
+
+def test_the_same_seed_gives_the_same_network(digits: ImageDataset, probe: Probe) -> None:
+    first, second, other = (finetune(digits, probe, options(config={"seed": seed})) for seed in (0, 0, 1))
+    assert {first.strategy, second.strategy, other.strategy} == {"finetune"}
+    assert first.table.backbone.weights.sha256 == second.table.backbone.weights.sha256
+    assert first.table.backbone.weights.sha256 != other.table.backbone.weights.sha256
+
+
+def test_ctrl_c_keeps_the_best_so_far_and_the_checkpoints(digits: ImageDataset, probe: Probe, tmp_path: Path) -> None:
+    def stop(text: str) -> Any:
+        def progress(done: int, total: int) -> None:
+            if text.startswith("training") and done > 0.8 * total:
+                raise KeyboardInterrupt
+
+        return progress
+
+    folder = tmp_path / "training"
+    found = finetune(digits, probe, options(checkpoint=folder), announce=stop)
+    assert any(note.startswith(INTERRUPTED) and "--resume goes on" in note for note in found.notes)
+    assert list(folder.glob("checkpoint-*"))
+    assert len(found.history) == 4
+
+
+def test_it_tells_how_the_training_goes(digits: ImageDataset, probe: Probe) -> None:
+    words: list[str] = []
+
+    class Bar:
+        def __call__(self, done: int, total: int) -> None:
+            assert done <= total
+
+        def tell(self, text: str) -> None:
+            words.append(text)
+
+    finetune(digits, probe, options(unfreeze=1, config={"epochs": 2}), announce=lambda text: Bar())
+    assert words[0].startswith("epoch 1 of 2, loss ")
+    assert words[-1].startswith("epoch 2 of 2, loss ")
+    assert "right" not in words[0]
+    assert words[-1].count("% right, ") == 1
+    assert all(text.endswith(" images/s") for text in words)
+
+
+def test_knn_is_no_head_to_start_from(digits: ImageDataset, probe: Probe) -> None:
+    with pytest.raises(DataError, match="not from kNN"):
+        finetune(digits, probe, options(probe=dataclasses.replace(QUICK, head="knn")))
+
+
+@pytest.mark.parametrize("unfreeze", ["all", 3])
+def test_a_broken_off_training_goes_on(unfreeze: Any, digits: ImageDataset, probe: Probe, tmp_path: Path) -> None:
+    """From pixels, and from the maps of the frozen stages."""
+    wanted = functools.partial(options, unfreeze=unfreeze)
+    whole = finetune(digits, probe, wanted())
+    assert whole.strategy == "finetune"
+    folder = tmp_path / "training"
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(text: str) -> Any:
+        def progress(done: int, total: int) -> None:
+            if text.startswith("training") and done > total // 2:
+                raise StoppedError
+
+        return progress
+
+    with pytest.raises(StoppedError):
+        finetune(digits, probe, wanted(checkpoint=folder), announce=stop)
+    again = finetune(digits, probe, wanted(checkpoint=folder, resume=True))
+    assert again.table.backbone.weights.sha256 == whole.table.backbone.weights.sha256
+    with pytest.raises(TrainError):
+        finetune(digits, probe, options(unfreeze=2, checkpoint=folder, resume=True))
+
+
+def test_the_part_val_validates_where_test_measures(digits: ImageDataset) -> None:
+    splits = digits.splits.copy()
+    train = np.flatnonzero(splits == "train")
+    splits[train[:50]] = "val"
+    halves = _halves(dataclasses.replace(digits, splits=splits), options())
+    assert set(splits[halves.learn].tolist()) == {"train"}
+    assert set(splits[halves.check].tolist()) == {"val"}
+    halves = _halves(digits, options())
+    assert set(digits.splits[np.concatenate([halves.learn, halves.check])].tolist()) == {"train"}
+    assert not set(halves.learn.tolist()) & set(halves.check.tolist())
+
+
+@pytest.mark.parametrize(("unfreeze", "stages"), [("auto", 5), ("all", 9), (1, 1), (9, 9)])
+def test_how_many_stages_are_trained(unfreeze: Any, stages: int) -> None:
+    backbone = load()
+    assert stages_to_train(backbone, unfreeze) == stages
+
+
+def test_more_stages_than_there_are_is_refused() -> None:
+    for wrong in (0, 10, -1):
+        with pytest.raises(BackboneError, match=f"has 9 stages; {wrong} of them cannot be trained") as caught:
+            stages_to_train(load(), wrong)
+        assert caught.value.hint == "--unfreeze takes 1 to 9, or all"
+
+
+def test_depthwise_convolutions_are_trained_in_float32_on_a_cpu() -> None:
+    for name, expected in (("lite0", "f32"), ("resnet18", "auto"), ("vit_tiny_patch16_224", "auto")):
+        assert cpu_precision(load(name, weights="pretrained" if name == "lite0" else "random").module()) == expected
+
+
+def test_the_head_is_trained_last(probe: Probe) -> None:
+    from topwork.advising._comparison import fit_head
+
+    head = fit_head(probe.table.split("train"), class_weight="none", seed=0).head
+    model = tunable(probe.table.backbone, head)
+    layers = trained_layers(model, probe.table.backbone, 2)
+    assert [name for name, _ in layers] == ["layer3", "layer4", "head"]
+
+
+def test_tuned_weights_used_longest_ago_make_room(
+    probe: Probe, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from topwork.advising._comparison import fit_head
+
+    monkeypatch.setenv("TOPWORK_CACHE_SIZE", "0")
+    old = empty_cache / "tuned" / "resnet18-0123.safetensors"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    model = tunable(probe.table.backbone, fit_head(probe.table.split("train"), class_weight="none", seed=0).head)
+    weights = _kept_weights(model, probe.table.backbone)
+    assert list(old.parent.iterdir()) == [Path(weights.location)]  # this process's own, until the model is saved
+    assert probe.table.backbone.with_weights(weights).module() is not None
+
+
+def test_too_few_images_to_validate_are_refused(tmp_path: Path, shared_cache: Path) -> None:
+    dataset = split(read(easy_folder(tmp_path / "few", count=2)), test=0.5)
+    probe = fit_probe(dataset, load(size=96), QUICK)
+    with pytest.raises(DataError, match="no image can be spared"):
+        finetune(dataset, probe, options())
