@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 
 import topwork.tasks.classification.strategies
-from topwork.advising._comparison import compare, fit_head, held_out_losses
+from topwork.advising._comparison import Candidate, compare, fit_head, held_out_losses
 from topwork.features import FeatureTable
 from topwork.heads import LinearFit, fit_linear
 

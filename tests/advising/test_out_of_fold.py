@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from tests.model.samples import textile_folder
+from topwork.advising import OutOfFold, _out_of_fold, novelty_of
 from topwork.backbones import load
 from topwork.data import read, split
 from topwork.heads import KNNHead
 from topwork.metrics import log_loss
-from topwork.tasks.classification.strategies import OutOfFold, ProbeOptions, _out_of_fold, fit_probe, novelty_of
+from topwork.tasks.classification.strategies import ProbeOptions, fit_probe
 
 from .conftest import MakeTable
 

@@ -62,7 +62,7 @@ def test_a_saved_model_predicts_the_same_without_torch(easy: Path, tmp_path: Pat
     again = load(tmp_path / "model")
     np.testing.assert_array_equal(again.predict_proba(photos[:3]), model.predict_proba(photos[:3]))
     code = (
-        "import sys; from topwork.model import load\n"
+        "import sys; from topwork.tasks import load\n"
         f"print(load({str(tmp_path / 'model')!r}).predict([{str(photos[0])!r}])[0].label)\n"
         "print(sorted({'torch', 'timm'} & set(sys.modules)))"
     )

@@ -46,7 +46,7 @@ def parted(tmp_path: Path, shared_cache: Path) -> Path:
 
 
 def test_the_public_names_are_there() -> None:
-    assert topwork.fitting.__all__ == ["advise", "fit", "from_words", "held_out_again", "sample_folder"]
+    assert topwork.fitting.__all__ == ["advise", "fit", "held_out_again", "sample_folder"]
     assert topwork.fit is topwork.fitting.fit
 
 
@@ -78,7 +78,7 @@ def test_the_same_seed_gives_the_same_model_and_another_another(textile: Path) -
     assert said[0] == said[1]
     assert said[2]["seed"] == 1
     assert said[0]["data"]["fingerprint"] == said[2]["data"]["fingerprint"]  # the same data, otherwise split
-    assert said[0]["metrics"] != said[2]["metrics"]
+    assert said[0]["task"]["metrics"] != said[2]["task"]["metrics"]
 
 
 def test_the_cache_changes_nothing(easy: Path) -> None:
@@ -106,7 +106,7 @@ def test_faults_20_to_22_damaged_files_are_left_out_and_named(easy: Path) -> Non
     (easy / "textile" / "notes.txt").write_text("nor am I")
     model = fit(read(easy), test=0.2, options=QUICK)
     assert model.record.data.left_out == 4
-    assert sum(model.record.data.training) + model.record.data.held_out == 16
+    assert model.record.data.training + model.record.data.held_out == 16
     notes = "\n".join(model.record.data.notes)
     for path in ("photo/zero.jpg", "photo/cut.jpg", "textile/text.jpg", "textile/notes.txt"):
         assert f"left out: {path}: " in notes
@@ -116,7 +116,7 @@ def test_faults_20_to_22_damaged_files_are_left_out_and_named(easy: Path) -> Non
 def test_fault_22_a_jpeg_called_png_is_used(easy: Path) -> None:
     shutil.copyfile(photos()[12], easy / "photo" / "photo.png")
     model = fit(easy, options=QUICK)
-    assert (model.record.data.left_out, sum(model.record.data.training) + model.record.data.held_out) == (0, 17)
+    assert (model.record.data.left_out, model.record.data.training + model.record.data.held_out) == (0, 17)
 
 
 def test_many_left_out_files_are_counted(easy: Path) -> None:
@@ -130,7 +130,7 @@ def test_many_left_out_files_are_counted(easy: Path) -> None:
 def test_a_test_part_measures_and_is_not_trained_on(parted: Path) -> None:
     model = fit(parted, options=QUICK)
     assert (model.record.data.held_out_split, model.record.data.held_out) == ("test", 4)
-    assert model.record.data.training == (6, 6)
+    assert model.record.task.training == (6, 6)
     without = parted.with_name("without")
     shutil.copytree(parted / "train", without)
     assert head_bytes(fit(without, test=0, options=QUICK)) == head_bytes(model)
@@ -210,7 +210,7 @@ def test_fault_3_an_empty_class_keeps_its_place_and_is_never_said(easy: Path) ->
     (easy / "nothing").mkdir()
     model = fit(easy, options=QUICK)
     assert model.classes == ("nothing", "photo", "textile")
-    assert model.record.data.training[0] == 0
+    assert model.record.task.training[0] == 0
     assert model.predict([photos()[15]])[0].probabilities["nothing"] < 1e-6
     assert any("no training image of class 'nothing'" in note for note in model.record.data.notes)
 
@@ -218,7 +218,7 @@ def test_fault_3_an_empty_class_keeps_its_place_and_is_never_said(easy: Path) ->
 def test_fault_18_a_class_of_one_image_trains_and_is_noted(easy: Path) -> None:
     copied(textiles("global")[:1], easy / "single")
     model = fit(easy, options=QUICK)
-    counts = dict(zip(model.classes, model.record.data.training, strict=True))
+    counts = dict(zip(model.classes, model.record.task.training, strict=True))
     assert counts["single"] == 1
     assert any("only one training image of class 'single'" in note for note in model.record.data.notes)
     assert model.predict([textiles("global")[0]])[0].label in model.classes
@@ -228,7 +228,7 @@ def test_fault_18_a_class_of_one_image_trains_and_is_noted(easy: Path) -> None:
 def test_fault_18_few_images_a_class_give_a_model(tmp_path: Path, shared_cache: Path, count: int) -> None:
     data = textile_folder(tmp_path / "data", per_class=count)
     model = fit(data, test=0)
-    assert model.record.data.training == (count,) * 3
+    assert model.record.task.training == (count,) * 3
     assert model.metrics is None
     assert (model.record.cross_validation == {}) == (count == 1)  # nothing can be held out of one
     assert load(model.save(tmp_path / "model")).predict([textiles("local")[0]])[0].label == "local"
@@ -244,7 +244,7 @@ def test_nothing_is_held_out_where_none_is_wanted(easy: Path) -> None:
     model = fit(easy, test=0, options=QUICK)
     assert model.metrics is None
     assert (model.record.data.held_out, model.record.data.held_out_split) == (0, "")
-    assert model.record.data.training == (8, 8)
+    assert model.record.task.training == (8, 8)
     assert model.record.cross_validation["accuracy"] == 1
 
 
@@ -300,7 +300,7 @@ def test_fault_9_a_file_name_that_is_not_utf8_is_used(tmp_path: Path, shared_cac
     name = b"caf\xe9\n.jpg".decode("utf-8", "surrogateescape")
     shutil.copyfile(photos()[12], data / "photo" / name)
     model = fit(data, options=QUICK)
-    assert sum(model.record.data.training) + model.record.data.held_out == 17
+    assert model.record.data.training + model.record.data.held_out == 17
     again = load(model.save(tmp_path / "model"))
     assert again.record.data.fingerprint == read(data).fingerprint()
     (data / "photo" / name).unlink()
@@ -310,7 +310,7 @@ def test_fault_9_a_file_name_that_is_not_utf8_is_used(tmp_path: Path, shared_cac
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"head": "knn"}, {"head": "knn", "calibration": {}, "cross_validation": {"accuracy": 1.0}}),
+        ({"head": "knn"}, {"head": "knn", "cross_validation": {"accuracy": 1.0}}),
         ({"stages": ("blocks.2", "blocks.4"), "pooling": "max"}, {"outputs": ("blocks.2/max", "blocks.4/max")}),
         ({"stages": "last"}, {"outputs": ("embedding",)}),
         ({"crop_mode": "pad"}, {"trials": ()}),

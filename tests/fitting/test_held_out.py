@@ -74,13 +74,13 @@ def test_training_images_are_known_again_by_their_content(fitted: Classifier, da
     assert fitted.held_out is not None
     assert fitted.held_out.trained == 0
     given = load(fitted.save(tmp_path / "m")).evaluate(data)
-    assert given.trained == sum(fitted.record.data.training)
+    assert given.trained == fitted.record.data.training
     assert given.seen_in_training
     shutil.copytree(data / "textile", tmp_path / "elsewhere" / "photo")  # another label, another place
     (tmp_path / "elsewhere" / "textile").mkdir()
     shutil.copy(textiles("local")[0], tmp_path / "elsewhere" / "textile")
     found = fitted.evaluate(tmp_path / "elsewhere")
-    assert found.trained == fitted.record.data.training[1]
+    assert found.trained == fitted.record.task.training[1]
 
 
 def test_ten_thousand_images_are_known_again_by_a_small_file(fitted: Classifier, tmp_path: Path) -> None:

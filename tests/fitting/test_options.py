@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from topwork.fitting._asked import as_json
 
 from topwork import fit
+from topwork.fitting._fit import as_json
 from topwork.report import model_page
 from topwork.tasks import load
 from topwork.tasks.classification.ladder import AdviceOptions

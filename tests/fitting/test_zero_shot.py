@@ -83,7 +83,7 @@ def test_words_alone_make_a_model(data: Path, backbone: Backbone, clip_folder: P
     model = from_words(labels, backbone, ZeroShotOptions(text=clip_folder))
     assert model.classes == tuple(labels)
     assert model.metrics is None
-    assert model.record.data.training == (0, 0, 0, 0)
+    assert model.record.task.training == (0, 0, 0, 0)
     model.save(tmp_path / "model")
     images = sorted(data.rglob("*.png"))
     said = [prediction.label for prediction in load(tmp_path / "model").predict(images)]

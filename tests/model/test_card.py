@@ -10,14 +10,15 @@ from huggingface_hub import ModelCard
 
 from topwork.data import printable
 from topwork.model import Classifier, ModelRecord
-from topwork.model._card import card
+from topwork.model._classifier_card import classifier_card as card
 from topwork.tasks import load
 
 HOSTILE = ("<script>alert(1)</script>", "a | b\n# c", "고양이 🐱 \u202eقطة")
 
 
 def changed(record: ModelRecord, **changes: object) -> ModelRecord:
-    return record.model_copy(update=changes)
+    block = {name: changes.pop(name) for name in [*changes] if name in type(record.task).model_fields}
+    return record.model_copy(update={**changes, "task": record.task.model_copy(update=block)})
 
 
 def test_the_hub_reads_the_header(saved: Path, fitted: Classifier) -> None:
@@ -70,7 +71,7 @@ def test_the_hub_reads_any_name(fitted: Classifier, name: str) -> None:
 
 def test_a_model_without_held_out_images_says_so(fitted: Classifier) -> None:
     data = fitted.record.data.model_copy(update={"held_out": 0, "held_out_split": ""})
-    text = card(changed(fitted.record, metrics=None, data=data, caution=None), "m")
+    text = card(changed(fitted.record, metrics=None, data=data, selective=None), "m")
     assert ModelCard(text).data.eval_results is None
     assert "No images were held out" in text
     assert "has not been measured" in text
@@ -86,9 +87,8 @@ def test_a_licence_with_terms_of_its_own_is_named(fitted: Classifier) -> None:
 
 
 def test_many_classes_are_cut_and_counted(fitted: Classifier) -> None:
-    data = fitted.record.data.model_copy(update={"training": (1,) * 1000})
     classes = tuple(f"class {place}" for place in range(1000))
-    text = card(changed(fitted.record, classes=classes, data=data, metrics=None), "m")
+    text = card(changed(fitted.record, classes=classes, training=(1,) * 1000, metrics=None), "m")
     assert "… and 950 more" in text
     assert len(text) < 10_000
 

@@ -36,7 +36,7 @@ def cloth(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> tuple
 
 
 def test_the_thresholds_are_in_model_json_and_come_back(fitted: Classifier, saved: Path) -> None:
-    fields = json.loads((saved / "model.json").read_text("utf-8"))["caution"]
+    fields = json.loads((saved / "model.json").read_text("utf-8"))["task"]["selective"]
     assert (fields["source"], fields["images"]) == ("cross-validation", 48)
     assert tuple(fields["levels"]) == LEVELS
     assert len(fields["sets"]) == len(LEVELS) > len(fields["answers"])
@@ -87,9 +87,9 @@ def test_a_model_of_an_older_topwork_predicts_and_promises_nothing(
     later = ("top5", "balanced_accuracy", "roc_auc", "average_precision", "brier", "reliability", "before_scaling")
 
     def older(fields: dict[str, Any]) -> None:
-        del fields["caution"]
+        del fields["task"]["selective"]
         for name in later:
-            del fields["metrics"][name]
+            del fields["task"]["metrics"][name]
 
     folder = spoilt(older)
     (folder / "novelty.safetensors").unlink()
@@ -121,7 +121,7 @@ def test_damaged_thresholds_are_refused(
     spoilt: Callable[[Callable[[dict[str, Any]], object]], Path], change: Callable[[Any], object], message: str
 ) -> None:
     with pytest.raises(ModelError, match=message):
-        load(spoilt(lambda fields: change(fields["caution"])))
+        load(spoilt(lambda fields: change(fields["task"]["selective"])))
 
 
 @pytest.mark.parametrize(
@@ -224,9 +224,9 @@ def test_two_models_are_compared_whatever_the_order_of_their_classes(cloth: tupl
     head = LinearHead(
         model.head.mean, model.head.scale, model.head.weight[:, order], model.head.bias[order], model.head.temperature
     )
-    record = model.record.model_copy(
-        update={"classes": tuple(CLASSES[place] for place in order), "metrics": None, "caution": None}
-    )
+    classes = tuple(CLASSES[place] for place in order)
+    task = model.record.task.model_copy(update={"classes": classes, "metrics": None, "selective": None})
+    record = model.record.model_copy(update={"task": task})
     turned = Classifier(record, head, model.backbone)
     found = compare(model, turned, read(data, classes=model.classes))
     assert found.comparison.only_first == found.comparison.only_second == 0
@@ -240,7 +240,8 @@ def test_two_models_are_compared_whatever_the_order_of_their_classes(cloth: tupl
 
 
 def test_models_of_other_classes_are_not_compared(fitted: Classifier, textile: Path) -> None:
-    record = fitted.record.model_copy(update={"classes": ("x", "y", "nominal"), "metrics": None})
+    task = fitted.record.task.model_copy(update={"classes": ("x", "y", "nominal"), "metrics": None})
+    record = fitted.record.model_copy(update={"task": task})
     with pytest.raises(DataError, match="do not have the same classes: 'global', 'local', 'x'"):
         compare(fitted, Classifier(record, fitted.head, fitted.backbone), read(textile, classes=fitted.classes))
 

@@ -43,7 +43,7 @@ def test_the_features_are_kept_of_very_many_images_of_some(
     assert whole.features is not None
     assert whole.features.dataset.paths == whole.dataset.paths
     np.testing.assert_array_equal(fitted.head.probabilities(whole.features.values), whole.probabilities)
-    monkeypatch.setattr("topwork.model._model._MAPPED", 5)
+    monkeypatch.setattr("topwork.model._evaluated._MAPPED", 5)
     some = fitted.evaluate(held_out).features
     assert some is not None
     rows = [whole.dataset.paths.index(path) for path in some.dataset.paths]

@@ -19,7 +19,7 @@ from topwork import _files
 from topwork.errors import BackboneError, ModelError
 from topwork.fitting import fit
 from topwork.heads import LinearHead
-from topwork.model import Classifier, ModelRecord, _folder, require_free
+from topwork.model import FORMAT, Classifier, ModelRecord, _folder, require_free
 from topwork.tasks import load
 from topwork.tasks.classification.strategies import ProbeOptions
 
@@ -30,7 +30,8 @@ QUICK = ProbeOptions(stages="last", crop_mode="crop")
 
 def renamed(model: Classifier, *classes: str) -> Classifier:
     """The same model under other class names, without the metrics, which name them too."""
-    return Classifier(model.record.model_copy(update={"classes": classes, "metrics": None}), model.head, model.backbone)
+    task = model.record.task.model_copy(update={"classes": classes, "metrics": None})
+    return Classifier(model.record.model_copy(update={"task": task}), model.head, model.backbone)
 
 
 def beside(folder: Path) -> list[str]:
@@ -66,8 +67,8 @@ def test_everyone_who_may_enter_the_folder_may_read_its_files(fitted: Classifier
 
 def test_model_json_tells_everything_that_the_contract_names(saved: Path, textile: Path) -> None:
     fields: dict[str, Any] = json.loads((saved / "model.json").read_text("utf-8"))
-    assert (fields["format"], fields["task"], fields["strategy"]) == (1, "classification", "probe")
-    assert fields["classes"] == ["global", "local", "nominal"]
+    assert (fields["format"], fields["task"]["name"], fields["strategy"]) == (FORMAT, "classification", "probe")
+    assert fields["task"]["classes"] == ["global", "local", "nominal"]
     backbone = fields["backbone"]
     assert backbone["name"] == "tf_efficientnet_lite0"
     assert len(backbone["weights"]["sha256"]) == 64
@@ -79,10 +80,11 @@ def test_model_json_tells_everything_that_the_contract_names(saved: Path, textil
     assert backbone["preprocessing"]["size"] == 224
     assert fields["engine"]["name"] in ("openvino", "torch-cuda")
     assert fields["engine"]["precision"] in ("bf16", "f32")
-    assert 0 < fields["calibration"]["temperature"] < 50
-    assert fields["metrics"]["n"] == fields["data"]["held_out"] == 12
-    assert fields["metrics"]["accuracy"].keys() == {"value", "low", "high"}
-    assert fields["data"]["training"] == [16, 16, 16]
+    assert 0 < fields["task"]["calibration"]["temperature"] < 50
+    assert fields["task"]["metrics"]["n"] == fields["data"]["held_out"] == 12
+    assert fields["task"]["metrics"]["accuracy"].keys() == {"value", "low", "high"}
+    assert fields["task"]["training"] == [16, 16, 16]
+    assert fields["data"]["training"] == 48
     assert len(fields["data"]["fingerprint"]) == 64
     assert fields["seed"] == 0
     assert {"topwork", "torch", "openvino", "numpy"} <= fields["versions"].keys()

@@ -15,6 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from topwork.errors import ModelError
 from topwork.fitting import fit
+from topwork.model import FORMAT
 from topwork.tasks import load
 from topwork.tasks.classification.strategies import ProbeOptions
 
@@ -57,39 +58,50 @@ def test_a_model_json_that_is_no_json_is_refused(folder: Path, text: bytes, said
     assert said in message(folder)
 
 
-@pytest.mark.parametrize("version", [2, 0, "1", None])
+@pytest.mark.parametrize("version", [0, -1, "1", 1.0, True, None])
 def test_another_format_version_says_what_to_do(spoilt: Spoilt, version: object) -> None:
     folder = spoilt(lambda fields: fields.update(format=version))
-    assert f"format version {version!r}; this topwork reads version 1" in message(folder)
+    assert f"format version {version!r} is none that topwork has written" in message(folder)
+
+
+@pytest.mark.parametrize(
+    ("written_by", "needs"),
+    [({"topwork": "9.1"}, "topwork 9.1 or newer"), ({}, "a newer topwork"), (7, "a newer topwork")],
+)
+def test_a_newer_format_is_refused_by_the_version_that_it_needs(spoilt: Spoilt, written_by: object, needs: str) -> None:
+    folder = spoilt(lambda fields: fields.update(format=FORMAT + 1, versions=written_by))
+    assert f"format version {FORMAT + 1} needs {needs}; this topwork reads up to version {FORMAT}" in message(folder)
     with pytest.raises(ModelError) as refused:
         load(folder)
-    assert refused.value.hint == "use the topwork that wrote it, or train it again"
+    assert refused.value.hint == "pip install --upgrade topwork"
 
 
 WRONG_FIELDS: dict[str, tuple[Callable[[Fields], object], str]] = {
     "unknown key": (lambda f: f.update(run="rm -r"), "run: Extra inputs are not permitted"),
     "unknown key within": (lambda f: f["engine"].update(threads=1), "engine.threads: Extra inputs"),
     "missing key": (lambda f: f.pop("seed"), "seed: Field required"),
-    "wrong type": (lambda f: f.update(classes="cat"), "classes: Input should be a valid tuple"),
+    "wrong type": (lambda f: f["task"].update(classes="cat"), "task.classes: Input should be a valid tuple"),
     "text for a number": (
         lambda f: f["data"].update(held_out="many"),
         "data.held_out: Input should be a valid integer",
     ),
     "unknown engine": (lambda f: f["engine"].update(name="tpu"), "engine.name"),
     "unknown precision": (lambda f: f["engine"].update(precision="int4"), "engine.precision"),
-    "unknown task": (lambda f: f.update(task="detection"), "task"),
-    "one class": (lambda f: f.update(classes=["cat"]), "classes"),
-    "a class twice": (lambda f: f.update(classes=["cat", "dog", "cat"]), "a class name comes twice"),
-    "counts": (lambda f: f["data"].update(training=[1, 2]), "3 classes, but counts of 2"),
+    "unknown task": (lambda f: f["task"].update(name="divination"), "this topwork has no task called 'divination'"),
+    "no task": (lambda f: f.update(task="classification"), "task.name: it does not say which task"),
+    "unknown key of a task": (lambda f: f["task"].update(run="rm -r"), "task.run: Extra inputs"),
+    "one class": (lambda f: f["task"].update(classes=["cat"]), "classes"),
+    "a class twice": (lambda f: f["task"].update(classes=["cat", "dog", "cat"]), "a class name comes twice"),
+    "counts": (lambda f: f["task"].update(training=[1, 2]), "3 classes, but counts of 2"),
     "unknown head": (lambda f: f.update(head="forest"), "unknown head kind 'forest'"),
     "no outputs": (lambda f: f.update(outputs=[]), "outputs"),
     "unknown output": (lambda f: f.update(outputs=["blocks.99/max"]), "has no output 'blocks.99/max'"),
     "unknown pooling": (lambda f: f.update(outputs=["blocks.3/median"]), "has no output"),
     "another width": (lambda f: f.update(outputs=["bn1/mean"]), "features, its outputs give 32"),
-    "metrics of nothing": (lambda f: f.update(metrics={}), "metrics: not a saved evaluation"),
-    "metrics misshapen": (lambda f: f["metrics"].update(confusion=[[1]]), "metrics: not a saved evaluation"),
-    "metrics too large": (lambda f: f["metrics"]["confusion"][0].__setitem__(0, 10**30), "metrics: "),
-    "metrics of others": (lambda f: f.update(classes=["a", "b", "c"]), "of other classes than the model's"),
+    "metrics of nothing": (lambda f: f["task"].update(metrics={}), "metrics: not a saved evaluation"),
+    "metrics misshapen": (lambda f: f["task"]["metrics"].update(confusion=[[1]]), "metrics: not a saved evaluation"),
+    "metrics too large": (lambda f: f["task"]["metrics"]["confusion"][0].__setitem__(0, 10**30), "metrics: "),
+    "metrics of others": (lambda f: f["task"].update(classes=["a", "b", "c"]), "of other classes than the model's"),
 }
 WRONG_BACKBONES: dict[str, tuple[Callable[[Fields], object], str]] = {
     "missing key": (lambda b: b.pop("weights"), "backbone: "),

@@ -19,7 +19,7 @@ from topwork.data import decode
 from topwork.errors import ImageError
 from topwork.features import Source
 from topwork.features._store import MemoryStore
-from topwork.model import Classifier, Prediction, _model
+from topwork.model import Classifier, Prediction
 
 from .samples import textiles
 
@@ -159,7 +159,7 @@ def test_a_long_list_is_predicted_in_chunks_with_the_right_names(
     fitted: Classifier, sources: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = fitted.predict([*sources, b"", decode(sources[0])])
-    monkeypatch.setattr(_model, "_CHUNK", 4)
+    monkeypatch.setattr("topwork.model._classifier._CHUNK", 4)
     found = fitted.predict([*sources, b"", decode(sources[0])])
     assert [each.source for each in found] == [each.source for each in whole] == [*map(str, sources), "#9", "#10"]
     assert [each.label for each in found] == [each.label for each in whole]

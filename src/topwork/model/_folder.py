@@ -24,7 +24,11 @@ RECORD, BACKBONE, HISTORY, CARD = "model.json", "backbone.safetensors", "history
 EXPLAINED = "explained"
 """Folder in a model's folder: what `topwork explain --keep` found out about it, as picture files."""
 
-_OURS = {RECORD, HISTORY, CARD, EXPLAINED, "report.html", ".DS_Store", "Thumbs.db"}
+TENSORS = ("head", "novelty", "training")
+"""What a model may keep tensors as, whatever the task: ``NAME.safetensors``."""
+
+_OURS = {RECORD, HISTORY, CARD, EXPLAINED, BACKBONE, "report.html", ".DS_Store", "Thumbs.db"}
+_OURS |= {f"{name}.safetensors" for name in TENSORS}
 _RECORD_BYTES = 256 * 2**20  # far beyond any real record; keeps a hostile file out of memory
 _HISTORY_BYTES = 16 * 2**20  # 50,000 epochs
 
@@ -105,7 +109,7 @@ def require_free(folder: Path) -> None:
     if is_file or is_other:
         raise ModelError(f"{folder}: exists and is no topwork model", hint="choose another folder with -o")
     kept = {f"{EXPLAINED}/{name}" for name in _names(folder / EXPLAINED) or () if not name.endswith(".png")}
-    if strange := sorted({name for name in names or () if not _is_ours(name)} | kept):
+    if strange := sorted((names or set()) - _OURS | kept):
         raise ModelError(
             f"{folder}: replacing this model would delete {', '.join(map(printable, strange[:3]))} in it",
             hint="choose another folder with -o, or move that away",
@@ -115,10 +119,6 @@ def require_free(folder: Path) -> None:
     parent = next(path for path in folder.absolute().parents if path.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise ModelError(f"{folder}: no folder can be made in {parent}", hint=_WRITE_HINT)
-
-
-def _is_ours(name: str) -> bool:
-    return name in _OURS or name.endswith(".safetensors")
 
 
 def _names(folder: Path) -> set[str] | None:
@@ -182,8 +182,8 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 def _read(folder: Path, block_of: Callable[[str], type[TaskRecord]]) -> Parts:
     record = parse_record(_read_text(folder), str(folder / RECORD), block_of)
     backbone = _backbone(folder, record)
-    files = sorted(path for path in folder.glob("*.safetensors") if path.name != BACKBONE)
-    tensors = {path.stem: _read_tensors(path) for path in files}
+    files = {name: folder / f"{name}.safetensors" for name in TENSORS}
+    tensors = {name: _read_tensors(path) for name, path in files.items() if path.is_file()}
     return Parts(record, backbone, tensors, _history(folder / HISTORY))
 
 

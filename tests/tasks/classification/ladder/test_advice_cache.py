@@ -12,10 +12,9 @@ import pytest
 
 from tests.model.samples import easy_folder
 from topwork._files import cache_dir
-from topwork.advising import climb
 from topwork.backbones import Backbone, load
 from topwork.data import ImageDataset, from_arrays, read, split
-from topwork.tasks.classification.ladder import AdviceOptions
+from topwork.tasks.classification.ladder import AdviceOptions, climb
 from topwork.tasks.classification.strategies import Finetuned, FinetuneOptions, ProbeOptions, default_config
 
 SMALL = load(size=64)

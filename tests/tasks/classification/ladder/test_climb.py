@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from tests.model.samples import easy_folder, textile_folder
-from topwork.advising import Advice, Climbed, climb
+from topwork.advising import Advice
 from topwork.backbones import load
 from topwork.data import ImageDataset, from_arrays, read, split
 from topwork.errors import DataError
-from topwork.tasks.classification.ladder import AdviceOptions
+from topwork.tasks.classification.ladder import AdviceOptions, Climbed, climb
 from topwork.tasks.classification.strategies import FinetuneOptions, Probe, ProbeOptions
 
 SMALL = load(size=64)  # quick to run; other sizes are tried from here

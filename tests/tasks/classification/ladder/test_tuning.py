@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from topwork.advising import _tuning
+from topwork.tasks.classification.ladder import _tuning
 from topwork.tasks.classification.ladder._tuning import Plan, plan, tuned
 from topwork.tasks.classification.strategies import INTERRUPTED, FinetuneOptions
 from topwork.train import CheckpointError

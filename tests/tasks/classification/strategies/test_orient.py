@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tests.model.samples import textile_folder
-from topwork.advising._comparison import fit_head
+from topwork.advising import Trial, fit_head
 from topwork.backbones import load
 from topwork.data import ImageDataset, from_arrays, read, split
-from topwork.tasks.classification.strategies import ProbeOptions, Trial, fit_probe
+from topwork.tasks.classification.strategies import ProbeOptions, fit_probe
 from topwork.tasks.classification.strategies._orient import orient_trials, turned
 from topwork.tasks.classification.strategies._pictures import squares
 

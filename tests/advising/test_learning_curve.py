@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.strategies.conftest import MakeTable, make_table
 from topwork.advising import BudgetClock, Forecast
 from topwork.advising._learning_curve import _needed, fit_laws, forecast
 
-__all__ = ["make_table"]
+from .conftest import MakeTable
+
 IMAGES = np.array([50.0, 100, 200, 400, 800])
 
 
