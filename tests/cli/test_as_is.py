@@ -66,7 +66,7 @@ def test_a_map_comes_from_a_file(run: Run, easy: Path, tmp_path: Path) -> None:
     (tmp_path / "map.json").write_text(json.dumps({"snapshot": ["entity"], "weaving": ["velvet", 911]}), "utf-8")
     arguments = ("-o", tmp_path / "model", "--strategy", "as-is", "--map", tmp_path / "map.json")
     done = run("fit", easy, *arguments, "--json")
-    assert done.json["mapping"] == {"way": "given", "covers": [998, 2]}
+    assert done.json["task"]["mapping"] == {"way": "given", "covers": [998, 2]}
 
 
 @pytest.mark.parametrize(

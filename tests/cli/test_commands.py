@@ -404,7 +404,7 @@ def test_demo_does_the_whole_job(run: Run, tmp_path: Path) -> None:
     done = run("demo", "-o", tmp_path / "demo", "--json")
     assert done.code == 0
     assert done.json["data"]["held_out"] == 500
-    assert done.json["metrics"]["accuracy"]["value"] > 0.8
+    assert done.json["task"]["metrics"]["accuracy"]["value"] > 0.8
     assert len(done.json["predictions"]) == 3
     assert load(tmp_path / "demo").classes == CLASSES
     assert done.err.startswith("The sample: ")

@@ -39,7 +39,7 @@ def test_labels_descriptions_prompts_and_a_blend(run: Run, data: Path, arguments
     prompts.write_text("a picture of a {}.\n", "utf-8")
     words = ("--labels", "a green seven,the red zero", "--descriptions", told, "--prompts", prompts, "--blend")
     done = run("fit", data, "-o", tmp_path / "model", *arguments, *words, "--json")
-    assert done.json["words"]["prompts"] == [["a picture of a green seven."], ["a picture of a red zero."]]
+    assert done.json["task"]["words"]["prompts"] == [["a picture of a green seven."], ["a picture of a red zero."]]
     assert [trial["question"] for trial in done.json["trials"]] == ["blend"] * 3
 
 

@@ -45,7 +45,7 @@ def test_a_model_its_page_and_its_card_tell_what_was_asked(easy: Path, tmp_path:
     again = load(tmp_path / "model")
     assert again.record.options == model.record.options
     assert again.record.options["test"] == 0.25
-    told = again.record.options
+    told = again.record.options_line
     assert told.startswith("strategy probe, test 0.25, stages last, pooling mean+max, crop_mode squash, ")
     assert told.endswith("seed 5")
     assert told in model_page(again, name="model")

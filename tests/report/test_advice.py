@@ -14,8 +14,7 @@ import pytest
 from topwork.advising import Advice, Description, FeatureSpec, Forecast, Rung
 from topwork.advising._budget import of_finetuning, of_specs
 from topwork.metrics import Estimate
-from topwork.model import ModelRecord
-from topwork.model._record import parse_record
+from topwork.model import ClassesRecord, ClassifierRecord, parse_record
 from topwork.report import model_page
 from topwork.report._charts import Spot, accuracy_plot
 from topwork.report._texts import Texts
@@ -171,11 +170,11 @@ def test_advice_that_cannot_be_read_is_left_out(damage: Callable[[dict[str, Any]
 
 def test_a_record_keeps_its_advice_and_an_older_one_has_none() -> None:
     record = model(None, NAMES, advice=ADVICE.to_dict()).record
-    again = parse_record(record.model_dump_json(), "model.json")
+    again = parse_record(record.model_dump_json(), "model.json", lambda name: ClassesRecord)
     assert again.advice is not None
     assert Advice.from_dict(again.advice) == ADVICE
     older = json.loads(record.model_dump_json(exclude={"advice"}))
-    assert ModelRecord.model_validate(older).advice is None
+    assert ClassifierRecord.model_validate(older).advice is None
 
 
 @pytest.mark.parametrize("accuracies", [[1.0], [0.0, 1.0], [0.5, 0.5], [0.9991, 0.9992], [0.0]])

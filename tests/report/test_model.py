@@ -19,7 +19,16 @@ from topwork.data import ImageDataset, from_arrays
 from topwork.errors import ReportError
 from topwork.heads import LinearHead
 from topwork.metrics import LEVELS, Estimate, answer_thresholds, evaluate, kept, set_thresholds, shift
-from topwork.model import Classifier, DataRecord, EngineRecord, Evaluated, ModelRecord, SelectiveRecord, TrialRecord
+from topwork.model import (
+    ClassesRecord,
+    Classifier,
+    ClassifierRecord,
+    DataRecord,
+    EngineRecord,
+    Evaluated,
+    SelectiveRecord,
+    TrialRecord,
+)
 from topwork.report import SECTIONS, model_page
 from topwork.report._catalogue import NAMES as SAID
 from topwork.report._catalogue import TEXTS
@@ -65,21 +74,13 @@ def evaluated(dataset: ImageDataset, *, strange: bool = False, seen: bool = Fals
 
 def model(found: Evaluated | None, classes: Sequence[str], **changes: object) -> Classifier:
     backbone = load("lite0")
-    record = ModelRecord(
+    task = ClassesRecord(
+        name="classification",
         classes=tuple(classes),
-        strategy="probe",
-        backbone=backbone.to_dict(),
-        outputs=("embedding",),
-        engine=EngineRecord(**dataclasses.asdict(EngineChoice("openvino", "f32"))),
-        head="linear",
+        training=(5,) * len(classes),
         calibration={"temperature": 0.5},
-        cross_validation={"accuracy": 0.9},
-        trials=(
-            TrialRecord(question="stages", answer="last", images=9, accuracy=0.8, log_loss=0.4, chosen=False),
-            TrialRecord(question="odd", answer=HOSTILE, images=9, accuracy=None, log_loss=None, chosen=True),
-        ),
         metrics=found.evaluation.to_dict() if found else None,
-        caution=SelectiveRecord(
+        selective=SelectiveRecord(
             source="cross-validation",
             images=50,
             levels=LEVELS,
@@ -89,9 +90,25 @@ def model(found: Evaluated | None, classes: Sequence[str], **changes: object) ->
         )
         if found
         else None,
+    )
+    task = task.model_copy(
+        update={name: changes.pop(name) for name in [*changes] if name in ClassesRecord.model_fields}
+    )
+    record = ClassifierRecord(
+        task=task,
+        strategy="probe",
+        backbone=backbone.to_dict(),
+        outputs=("embedding",),
+        engine=EngineRecord(**dataclasses.asdict(EngineChoice("openvino", "f32"))),
+        head="linear",
+        cross_validation={"accuracy": 0.9},
+        trials=(
+            TrialRecord(question="stages", answer="last", images=9, accuracy=0.8, log_loss=0.4, chosen=False),
+            TrialRecord(question="odd", answer=HOSTILE, images=9, accuracy=None, log_loss=None, chosen=True),
+        ),
         data=DataRecord(
             fingerprint="f" * 64,
-            training=(5,) * len(classes),
+            training=5 * len(classes),
             held_out=found.evaluation.n if found else 0,
             held_out_split="test" if found else "",
             left_out=2,
@@ -242,9 +259,9 @@ def test_no_more_is_offered_than_can_be_promised() -> None:
     assert caution is not None
     place = caution.levels.index(0.79)
     for answers, option in (((0.5,) * (place + 1), "--abstain 0.79"), ((0.5,) * len(caution.levels), "--abstain 0.95")):
-        made = model(found, NAMES, caution=caution.model_copy(update={"answers": answers}))
+        made = model(found, NAMES, selective=caution.model_copy(update={"answers": answers}))
         assert section(parsed(model_page(made, "m")), "use").all("code")[0].text.count(option) == 1
-    none = model(found, NAMES, caution=caution.model_copy(update={"answers": ()}))
+    none = model(found, NAMES, selective=caution.model_copy(update={"answers": ()}))
     command = section(parsed(model_page(none, "m")), "use").all("code")[0].text
     assert "--abstain" not in command
     assert "--coverage 0.95" in command
@@ -322,11 +339,11 @@ def test_a_loaded_model_has_its_figures_without_pictures() -> None:
 
 def test_an_older_model_and_one_that_nothing_measured() -> None:
     found = evaluated(images(NAMES, 60))
-    older = model(found, NAMES, caution=None)
+    older = model(found, NAMES, selective=None)
     assert older.record.task.metrics is not None
     first = ("n", "classes", "accuracy", "macro_f1", "log_loss", "ece", "per_class", "confusion")
     metrics = {name: older.record.task.metrics[name] for name in first}
-    page = parsed(model_page(model(found, NAMES, caution=None, metrics=metrics), "m"))
+    page = parsed(model_page(model(found, NAMES, selective=None, metrics=metrics), "m"))
     shown = {node.attributes["aria-labelledby"] for node in page.all("section")}
     assert {"metrics", "confusion", "per_class"} <= shown
     assert not {"calibration", "promises"} & shown

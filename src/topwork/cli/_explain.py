@@ -148,7 +148,7 @@ def explain(
     """Draw why a network answers as it does: picture files, and what they show in words."""
     from topwork import report
     from topwork.data import read
-    from topwork.model import EXPLAINED
+    from topwork.model import EXPLAINED, Classifier
     from topwork.tasks import load
 
     require_heard(context, "--what", what, _READERS)

@@ -67,7 +67,7 @@ def _from_1(old: Fields) -> Fields:
         "mapping": old.get("mapping"),
         "words": old.get("words"),
         "selective": old.get("caution"),
-        "metrics": old["metrics"],
+        "metrics": _metrics_from_1(old["metrics"]),
     }
     data["training"] = sum(data["training"])
     data["held_out_split"] = data.pop("held_out_part")
@@ -86,6 +86,17 @@ def _from_1(old: Fields) -> Fields:
         "data": data,
         "options": _crop_mode(old.get("asked", {})),
     }
+
+
+def _metrics_from_1(metrics: Fields | None) -> Fields | None:
+    """The confusion as its cells (true, predicted, images); the first evaluations wrote the whole matrix."""
+    if not metrics:
+        return metrics
+    rows, count = metrics["confusion"], len(metrics["classes"])
+    if len(rows) != count or any(len(row) != count for row in rows) or sum(map(sum, rows)) != metrics["n"]:
+        return metrics
+    cells = [[true, said, n] for true, row in enumerate(rows) for said, n in enumerate(row) if n]
+    return {**metrics, "confusion": cells}
 
 
 def _advice_from_1(advice: Fields | None) -> Fields | None:
