@@ -1,4 +1,4 @@
-"""Advice as values: what a head may read, the rungs of the ladder with their figures, the choice, and what would change it."""
+"""Advice as values: what a head may read, the ladder's rungs with their figures, the choice, what would change it."""
 
 from __future__ import annotations
 

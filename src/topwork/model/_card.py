@@ -73,9 +73,13 @@ def _data(record: ModelRecord[Any]) -> str:
 
 def _licence(record: ModelRecord[Any]) -> str:
     network = record.backbone
+    source, licence = (
+        as_text(network["pretrained_on"]),
+        as_text(network["licence"] or "a licence that is not known here"),
+    )
     return (
-        f"## Licence\n\nThe backbone's weights (`{network['name']}`, pretrained on {as_text(network['pretrained_on'])}) "
-        f"are under {as_text(network['licence'] or 'a licence that is not known here')}. What was trained on your images "
+        f"## Licence\n\nThe backbone's weights (`{network['name']}`, pretrained on {source}) "
+        f"are under {licence}. What was trained on your images "
         "is yours; the licence in the header is the backbone's.\n"
     )
 

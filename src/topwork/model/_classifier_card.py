@@ -39,12 +39,13 @@ def classifier_card(record: ClassifierRecord, name: str) -> str:
 
 def _results(record: ClassifierRecord, metrics: Evaluation, name: str) -> list[str]:
     figures = (("accuracy", metrics.accuracy), ("f1", metrics.macro_f1))
+    split = quoted_yaml(record.data.held_out_split)
     return [
         "model-index:",
         f"- name: {quoted_yaml(name)}",
         "  results:",
         "  - task: {type: image-classification, name: Image Classification}",
-        f"    dataset: {{type: imagefolder, name: the owner's images, split: {quoted_yaml(record.data.held_out_split)}}}",
+        f"    dataset: {{type: imagefolder, name: the owner's images, split: {split}}}",
         "    metrics:",
         *(f"    - {{type: {kind}, value: {figure.value:.4f}}}" for kind, figure in figures),
     ]

@@ -1,6 +1,7 @@
 """Tasks: each is a room of its own, and none imports another. This one knows their names and opens them when asked.
 
-In: a task's name, or a saved model that names its task. Out: the ``Task``. A new task is a folder here, and a line below.
+In: a task's name, or a saved model that names its task. Out: the ``Task``. A new task is a folder here and a line
+below.
 """
 
 from __future__ import annotations

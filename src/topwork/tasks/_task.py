@@ -51,19 +51,19 @@ class Fitted(Protocol):
     """
 
     @property
-    def strategy(self) -> str: ...  # noqa: D102
+    def strategy(self) -> str: ...
     @property
-    def head_kind(self) -> str: ...  # noqa: D102
+    def head_kind(self) -> str: ...
     @property
-    def table(self) -> FeatureTable: ...  # noqa: D102
+    def table(self) -> FeatureTable: ...
     @property
-    def trials(self) -> tuple[Trial, ...]: ...  # noqa: D102
+    def trials(self) -> tuple[Trial, ...]: ...
     @property
-    def cross_validation(self) -> Mapping[str, float]: ...  # noqa: D102
+    def cross_validation(self) -> Mapping[str, float]: ...
     @property
-    def notes(self) -> tuple[str, ...]: ...  # noqa: D102
+    def notes(self) -> tuple[str, ...]: ...
     @property
-    def advice(self) -> Advice | None: ...  # noqa: D102
+    def advice(self) -> Advice | None: ...
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ class Fitted:
         table: Features of every image of the data set, in the columns that the head reads.
         trials: What was compared on the way, the winners marked.
         cv_accuracy: The head's own out-of-fold accuracy on the training split; None where it was not cross-validated.
-        cv_log_loss: Its log loss on the same, in nats, after the temperature; None for kNN too, whose shares may be zero.
+        cv_log_loss: Its log loss there, in nats, after the temperature; None for kNN too, whose shares may be zero.
         out_of_fold: What it says of images that it has not learnt from; None for too few images.
         history: What each epoch of a training gave.
         notes: What the user should know.
