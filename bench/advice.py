@@ -38,8 +38,7 @@ from topwork.backbones import load
 from topwork.data import ImageDataset, from_arrays, read, split
 from topwork.fitting import sample_folder
 from topwork.tasks.classification.ladder import AdviceOptions
-from topwork.tasks.classification.ladder._grid import Trained, depths, larger, train
-from topwork.tasks.classification.ladder._shortlist import scored
+from topwork.tasks.classification.ladder._candidates import Trained, depths, larger, scored, train
 from topwork.tasks.classification.ladder._training_features import SAMPLE, TrainingFeatures
 from topwork.tasks.classification.strategies import (
     AsIsOptions,

@@ -6,7 +6,7 @@ import pytest
 
 from topwork.backbones import imagenet_indices
 from topwork.errors import DataError
-from topwork.tasks.classification.strategies._class_map import groups_by_map, groups_by_name
+from topwork.tasks.classification.strategies._as_is import groups_by_map, groups_by_name
 
 DOGS, CATS = frozenset(range(151, 269)), frozenset(range(281, 294))
 

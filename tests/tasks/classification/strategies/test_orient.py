@@ -10,7 +10,7 @@ from topwork.advising import Trial, fit_head
 from topwork.backbones import load
 from topwork.data import ImageDataset, from_arrays, read, split
 from topwork.tasks.classification.strategies import ProbeOptions, fit_probe
-from topwork.tasks.classification.strategies._orient import orient_trials, turned
+from topwork.tasks.classification.strategies._augment import orient_trials, turned
 from topwork.tasks.classification.strategies._pictures import squares
 
 

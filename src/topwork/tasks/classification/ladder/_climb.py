@@ -11,11 +11,10 @@ from topwork.backbones import Backbone
 from topwork.data import ImageDataset
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.ladder._advice_cache import AdviceCache
+from topwork.tasks.classification.ladder._candidates import Trained, chosen_features, train
 from topwork.tasks.classification.ladder._describe import compared_with_source, describe
-from topwork.tasks.classification.ladder._grid import Trained, train
 from topwork.tasks.classification.ladder._ladder import BY_NAME, ORDER, Ladder
 from topwork.tasks.classification.ladder._options import AdviceOptions
-from topwork.tasks.classification.ladder._shortlist import chosen_features
 from topwork.tasks.classification.ladder._training_features import TrainingFeatures
 from topwork.tasks.classification.strategies import (
     Finetuned,

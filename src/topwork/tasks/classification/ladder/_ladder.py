@@ -29,7 +29,7 @@ from topwork.errors import TopworkError
 from topwork.metrics import wilson_interval
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.ladder._advice_cache import AdviceCache
-from topwork.tasks.classification.ladder._grid import Trained, depths, halved, larger, train
+from topwork.tasks.classification.ladder._candidates import Trained, depths, halved, larger, train
 from topwork.tasks.classification.ladder._training_features import TrainingFeatures
 from topwork.tasks.classification.ladder._tuning import gain, plan, rung_of, set_apart, tuned
 from topwork.tasks.classification.strategies import (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from topwork.advising import FeatureSpec, Rung, expected
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.ladder._advice_cache import AdviceCache
-from topwork.tasks.classification.ladder._grid import Trained
+from topwork.tasks.classification.ladder._candidates import Trained
 from topwork.tasks.classification.ladder._training_features import TrainingFeatures
 from topwork.tasks.classification.strategies import INTERRUPTED, Finetuned, finetune, probe_of
 

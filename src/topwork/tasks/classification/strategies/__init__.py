@@ -1,7 +1,14 @@
 """Strategies: the rungs of the ladder. In: a data set with splits, a backbone. Out: a head, what it reads, and why."""
 
-from topwork.tasks.classification.strategies._as_is import AsIs, AsIsOptions, MappedBy, as_is_head, as_is_of, fit_as_is
-from topwork.tasks.classification.strategies._class_map import read_class_map
+from topwork.tasks.classification.strategies._as_is import (
+    AsIs,
+    AsIsOptions,
+    MappedBy,
+    as_is_head,
+    as_is_of,
+    fit_as_is,
+    read_class_map,
+)
 from topwork.tasks.classification.strategies._finetune import (
     INTERRUPTED,
     Finetuned,
@@ -15,11 +22,11 @@ from topwork.tasks.classification.strategies._probe import (
     Probe,
     ProbeOptions,
     crop_modes_to_try,
+    fit_best_probe,
     fit_probe,
     probe_of,
 )
 from topwork.tasks.classification.strategies._prompts import TEMPLATES, read_descriptions, read_templates
-from topwork.tasks.classification.strategies._several import fit_best_probe
 from topwork.tasks.classification.strategies._zero_shot import (
     Words,
     ZeroShot,

@@ -27,9 +27,8 @@ from topwork.errors import DataError
 from topwork.features import FeatureTable, extract
 from topwork.heads import LinearHead, fit_temperature, row_losses
 from topwork.tasks._task import Announce
-from topwork.tasks.classification.strategies._augment import WAYS, Augmentation, Level, Orient
+from topwork.tasks.classification.strategies._augment import WAYS, Augmentation, Level, Orient, orient_trials
 from topwork.tasks.classification.strategies._fitted import Fitted
-from topwork.tasks.classification.strategies._orient import orient_trials
 from topwork.tasks.classification.strategies._pictures import ImageSamples, Squares, squares
 from topwork.tasks.classification.strategies._probe import Probe, ProbeOptions, TellingProgress
 from topwork.train import TrainConfig, first_alone, parse_config

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
+import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +21,10 @@ from topwork.data import ImageDataset, printable
 from topwork.errors import DataError
 from topwork.features import Progress, read_ahead
 from topwork.tasks.classification.strategies._augment import Augmentation
-from topwork.tasks.classification.strategies._scratch import scratch
 
 if TYPE_CHECKING:
     from topwork.train import Batch
+
 
 UInt8Array = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int64]
@@ -117,3 +121,33 @@ class ImageSamples:
             seeds = [sample_seed(self._seed, epoch, int(row)) for row in rows]
             images = torch.stack([self._augmentation(each, seed) for each, seed in zip(images, seeds, strict=True)])
         return images, torch.from_numpy(self.labels[rows])
+
+
+@contextlib.contextmanager
+def scratch(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Iterator[np.memmap[Any, Any]]:
+    """An array in a file of its own that is gone in the end.
+
+    Its room is taken at once: writing into a hole on a full disk would kill the process.
+
+    Raises:
+        DataError: There is no room for it.
+    """
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="topwork-", ignore_cleanup_errors=True))
+        try:
+            array = _mapped(Path(folder) / "array", shape, np.dtype(dtype))
+        except OSError as error:
+            size = math.prod(shape) * np.dtype(dtype).itemsize
+            raise DataError(
+                f"{folder}: no room for {size / 2**20:.0f} MB: {error.strerror}",
+                hint="set TMPDIR to a folder on a larger disk, or train at a smaller --size",
+            ) from error
+        stack.callback(array._mmap.close)  # type: ignore[attr-defined]  # before the folder goes: Windows wants it so
+        yield array
+
+
+def _mapped(file: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.memmap[Any, Any]:
+    with file.open("wb") as made:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(made.fileno(), 0, math.prod(shape) * dtype.itemsize)
+    return np.memmap(file, dtype, "r+" if file.stat().st_size else "w+", shape=shape)

@@ -21,9 +21,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from topwork.backbones import Backbone, EngineChoice
 from topwork.backbones.layers import Prefix, embed, open_prefix, tail_of
-from topwork.tasks.classification.strategies._orient import UInt8Array
-from topwork.tasks.classification.strategies._pictures import ImageSamples, Rows
-from topwork.tasks.classification.strategies._scratch import scratch
+from topwork.tasks.classification.strategies._augment import UInt8Array
+from topwork.tasks.classification.strategies._pictures import ImageSamples, Rows, scratch
 from topwork.tasks.classification.strategies._tunable import Tunable
 from topwork.train import Batch, Layers
 
