@@ -202,15 +202,15 @@ def test_a_blurred_camera_is_noticed(cloth: tuple[Model, Path]) -> None:
 def test_the_promises_are_kept_on_held_out_cloth(cloth: tuple[Model, Path]) -> None:
     model, data = cloth
     found = model.evaluate(data)
-    assert [each.level for each in found.kept] == [0.9, 0.95, 0.99]
-    for each in found.kept:  # 300 images made the promises, 300 try them: two standard errors are 3.6 points at 95 %
+    assert [each.level for each in found.selective] == [0.9, 0.95, 0.99]
+    for each in found.selective:  # 300 images calibrate, 300 try: two standard errors are 3.6 points at 95 %
         assert each.coverage.value > each.level - 0.036
         assert each.accuracy is None or each.accuracy.value > each.level - 0.036
-    sizes = [each.size for each in found.kept]
+    sizes = [each.size for each in found.selective]
     assert sizes == sorted(sizes)
-    assert found.kept[0].size < 2
-    assert found.kept[0].answered is not None
-    assert found.kept[0].answered.value > 0.5
+    assert found.selective[0].size < 2
+    assert found.selective[0].answered is not None
+    assert found.selective[0].answered.value > 0.5
     sets = model.predict([data / "test" / path for path in ("local/" + textiles("local")[200].name,)], coverage=0.9)
     assert sets[0].labels
 

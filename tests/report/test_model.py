@@ -18,8 +18,16 @@ from topwork.backbones import EngineChoice, load
 from topwork.data import ImageDataset, from_arrays
 from topwork.errors import ReportError
 from topwork.heads import LinearHead
-from topwork.metrics import LEVELS, Estimate, answer_thresholds, evaluate, kept, set_thresholds, shift
-from topwork.model import CautionRecord, DataRecord, EngineRecord, Evaluated, Model, ModelRecord, TrialRecord
+from topwork.metrics import (
+    LEVELS,
+    Estimate,
+    abstention_thresholds,
+    conformal_thresholds,
+    evaluate,
+    selective_reports,
+    shift,
+)
+from topwork.model import DataRecord, EngineRecord, Evaluated, Model, ModelRecord, SelectiveRecord, TrialRecord
 from topwork.report import SECTIONS, model_page
 from topwork.report._catalogue import NAMES as SAID
 from topwork.report._catalogue import TEXTS
@@ -51,7 +59,11 @@ def evaluated(dataset: ImageDataset, *, strange: bool = False, seen: bool = Fals
     labels = dataset.labels.astype(np.intp)
     said = answers(labels, len(dataset.classes))
     sharp = said**2 / (said**2).sum(axis=1, keepdims=True)
-    promises = {"levels": LEVELS, "sets": set_thresholds(said, labels), "answers": answer_thresholds(said, labels)}
+    promises = {
+        "levels": LEVELS,
+        "sets": conformal_thresholds(said, labels),
+        "answers": abstention_thresholds(said, labels),
+    }
     return Evaluated(
         evaluation=evaluate(said, labels, dataset.classes, before_scaling=sharp),
         split="test",
@@ -59,7 +71,7 @@ def evaluated(dataset: ImageDataset, *, strange: bool = False, seen: bool = Fals
         dataset=dataset,
         probabilities=said,
         shift=shift(np.full(len(labels), 0.01 if strange else 0.5), 200),
-        kept=kept(said, labels, **promises),
+        selective=selective_reports(said, labels, **promises),
     )
 
 
@@ -79,13 +91,13 @@ def model(found: Evaluated | None, classes: Sequence[str], **changes: object) ->
             TrialRecord(question="odd", answer=HOSTILE, images=9, accuracy=None, log_loss=None, chosen=True),
         ),
         metrics=found.evaluation.to_dict() if found else None,
-        caution=CautionRecord(
+        caution=SelectiveRecord(
             source="cross-validation",
             images=50,
             levels=LEVELS,
             sets=(0.1,) * len(LEVELS),
             answers=(0.5,) * 40,
-            kept=tuple(each.to_dict() for each in found.kept),
+            kept=tuple(each.to_dict() for each in found.selective),
         )
         if found
         else None,
@@ -181,11 +193,12 @@ def test_the_answer_is_three_sentences_with_the_figures() -> None:
     np.fill_diagonal(wrong, 0)
     assert f": {wrong.max()} of 20 images" in second
     assert "It is sure enough of all of them: where 95% was promised" in third
-    few = [dataclasses.replace(each, answered=Estimate(0.4, 0.3, 0.5)) for each in found.kept[:1]]
-    third = section(parsed(model_page(model(found, NAMES), "m", dataclasses.replace(found, kept=few))), "answer").text
+    few = [dataclasses.replace(each, answered=Estimate(0.4, 0.3, 0.5)) for each in found.selective[:1]]
+    page = parsed(model_page(model(found, NAMES), "m", dataclasses.replace(found, selective=few)))
+    third = section(page, "answer").text
     assert "it answers 40.0 % of the images" in third
     assert "let a person look at the rest" in third
-    none = dataclasses.replace(found, kept=())
+    none = dataclasses.replace(found, selective=())
     assert "cannot promise" in section(parsed(model_page(model(found, NAMES), "m", none)), "answer").text
 
 

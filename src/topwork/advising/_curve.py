@@ -13,7 +13,7 @@ from topwork.advising._clock import Clock
 from topwork.advising._learning_curve_fits import Fitted, fit_laws
 from topwork.data import k_folds
 from topwork.features import FeatureTable
-from topwork.metrics import Estimate
+from topwork.metrics import Estimate, exceeds_zero
 from topwork.strategies import ClassWeight, fit_head, stratified_order
 
 _FOLDS = 5
@@ -184,6 +184,6 @@ def _gains(hits: npt.NDArray[np.bool_], train: FeatureTable) -> tuple[ClassGain,
     found = []
     for label, name in enumerate(train.dataset.classes):
         own = change[train.dataset.labels == label]
-        if own.size > 1 and own.mean() > own.std(ddof=1) / np.sqrt(own.size):
+        if exceeds_zero(own):
             found.append(ClassGain(name, float(own.mean())))
     return tuple(sorted(found, key=lambda each: -each.gain)[:_NAMED])

@@ -15,6 +15,7 @@ from topwork.backbones import Backbone, CropMode, Engines
 from topwork.data import ImageDataset
 from topwork.errors import DataError
 from topwork.features import FeatureTable, extract, extract_few
+from topwork.metrics import exceeds_zero
 from topwork.strategies import Announce, crop_modes_to_try, fit_head, held_out_losses, stratified_order
 
 SAMPLE = 256  # images on which much is tried: enough to see a large difference
@@ -159,9 +160,7 @@ class TrainingFeatures:
         if tables[0].dataset.paths != tables[1].dataset.paths or (tables[0].dataset.counts() > 0).sum() < 2:
             return ways[0]
         losses = [self._least_losses(table) for table in tables]
-        gain = losses[0] - losses[1]
-        proven = gain.size > 1 and gain.mean() > _CROP_MODE_ERRORS * gain.std(ddof=1) / np.sqrt(gain.size)
-        return ways[int(proven)]
+        return ways[int(exceeds_zero(losses[0] - losses[1], _CROP_MODE_ERRORS))]
 
     def _least_losses(self, table: FeatureTable) -> npt.NDArray[np.float64]:
         """Of each held-out image, by a head on the last features or on all stages, whichever is better."""

@@ -22,14 +22,14 @@ from topwork.fitting._asked import as_json
 from topwork.fitting._held_out import contents
 from topwork.fitting._prepare import loaded, prepared
 from topwork.heads import BlendHead, LinearHead, MappedHead, TextHead
-from topwork.metrics import LEVELS, answer_thresholds, set_thresholds
+from topwork.metrics import LEVELS, abstention_thresholds, conformal_thresholds
 from topwork.model import (
-    CautionRecord,
     DataRecord,
     EngineRecord,
     MappingRecord,
     Model,
     ModelRecord,
+    SelectiveRecord,
     TrialRecord,
     WordsRecord,
 )
@@ -169,7 +169,7 @@ def _measured(model: Model, fitted: Fitted, split: str, seed: int) -> Model:
     found = model.measure(table, split=split, seed=seed)
     caution = model.record.caution
     if caution is not None:
-        caution = caution.model_copy(update={"kept": tuple(each.to_dict() for each in found.kept)})
+        caution = caution.model_copy(update={"kept": tuple(each.to_dict() for each in found.selective)})
     record = model.record.model_copy(update={"metrics": found.evaluation.to_dict(), "caution": caution})
     return Model(record, model.head, model.backbone, model.history, model.novelty, model.trained, found)
 
@@ -183,18 +183,18 @@ def _trained(fitted: Fitted) -> npt.NDArray[np.uint64] | None:
     return None if digests is None else np.unique(digests[rows])
 
 
-def _caution(fitted: Fitted) -> CautionRecord | None:
+def _caution(fitted: Fitted) -> SelectiveRecord | None:
     """From which probability on to answer; None where no images are there to tell."""
     out_of_fold = fitted.out_of_fold
     if out_of_fold is None:
         return None
     labels = fitted.table.dataset.labels[out_of_fold.rows]
-    return CautionRecord(
+    return SelectiveRecord(
         source=out_of_fold.source,
         images=len(labels),
         levels=LEVELS,
-        sets=set_thresholds(out_of_fold.probabilities, labels),
-        answers=answer_thresholds(out_of_fold.probabilities, labels),
+        sets=conformal_thresholds(out_of_fold.probabilities, labels),
+        answers=abstention_thresholds(out_of_fold.probabilities, labels),
     )
 
 

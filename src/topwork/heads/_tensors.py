@@ -1,91 +1,122 @@
-"""Checks on what comes in: features and labels to fit on, tensors to build from."""
+"""Named tensors: how heads are stored, what is checked when they come back, and the file that holds them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+import dataclasses
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from topwork.errors import DataError, ModelError
+from topwork.errors import ModelError
 
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.intp]
+Array = npt.NDArray[Any]
 
-CHUNK_ELEMENTS = 4_000_000  # 16 MB of float32: small beside any feature table, large enough for a fast GEMM
-
-
-def row_chunks(n_rows: int, n_columns: int) -> Iterator[slice]:
-    """Slices over rows, each about `CHUNK_ELEMENTS` numbers, so that memory-mapped input stays on disk."""
-    step = max(1, CHUNK_ELEMENTS // max(1, n_columns))
-    for start in range(0, n_rows, step):
-        yield slice(start, min(start + step, n_rows))
+_MODE = 0o644  # safetensors makes its files private; a model is to be shared
+_DTYPES: dict[Any, str] = {float: "float32", int: "int64"}
 
 
-def check_training(features: npt.NDArray[Any], labels: npt.NDArray[Any], n_classes: int) -> Integers:
-    """Labels as an integer array, once features (N, D) and labels (N,) are known to be usable.
+class Stored:
+    """Base of frozen data classes that go to named tensors and come back.
 
-    Raises:
-        DataError: A wrong shape or type, NaN or Inf in features, a label out of range, or fewer than two
-            classes with images.
+    A field that is a ``float`` is a float32 tensor of shape (1,), an ``int`` an int64 one; arrays are tensors as they
+    are, and a field that is itself ``Stored`` gives its tensors with its name and a dot in front. What a class demands
+    of its values, its ``__post_init__`` checks, with `_require_shapes` and `_require_positive`.
     """
-    if features.ndim != 2 or 0 in features.shape or features.dtype.kind != "f":
-        raise DataError(f"features must be floats of shape (N, D), got {features.dtype} {features.shape}")
-    if labels.shape != features.shape[:1] or labels.dtype.kind not in "iu":
-        raise DataError(f"labels must be integers of shape ({len(features)},), got {labels.dtype} {labels.shape}")
-    if n_classes < 2:
-        raise DataError(f"a head needs at least 2 classes, got n_classes={n_classes}")
-    outside = int(np.sum((labels < 0) | (labels >= n_classes)))
-    if outside:
-        raise DataError(f"{outside} of {len(labels)} labels are outside 0..{n_classes - 1}")
-    if np.ptp(labels) == 0:
-        raise DataError(
-            f"all {len(labels)} images are of class {int(labels[0])}",
-            hint="Add images of at least one other class.",
-        )
-    _check_finite_rows(features)
-    return labels.astype(np.intp)
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+    @classmethod
+    def _types(cls) -> dict[str, Any]:
+        """The type of each field, in order."""
+        hints = typing.get_type_hints(cls)
+        return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+
+    def to_tensors(self) -> dict[str, Array]:
+        """Everything that builds the same value again, as named tensors fit for safetensors."""
+        found: dict[str, Array] = {}
+        for name, kind in self._types().items():
+            value = getattr(self, name)
+            if isinstance(value, Stored):
+                found |= {f"{name}.{inner}": tensor for inner, tensor in value.to_tensors().items()}
+            else:
+                found[name] = np.array([value], _DTYPES[kind]) if kind in _DTYPES else value
+        return found
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Array]) -> Self:
+        """The value that `to_tensors` wrote.
+
+        Raises:
+            ModelError: A tensor is missing, extra, misshapen, not finite or out of range.
+        """
+        types = cls._types()
+        parts = {name: kind for name, kind in types.items() if isinstance(kind, type) and issubclass(kind, Stored)}
+        own = {name for name in tensors if not name.startswith(tuple(f"{part}." for part in parts))}
+        expected = types.keys() - parts.keys()
+        missing, extra = sorted(expected - own), sorted(own - expected)
+        if missing or extra:
+            raise ModelError(f"head tensors: missing {missing or 'none'}, not expected {extra or 'none'}")
+        values: dict[str, Any] = {}
+        for name, kind in types.items():
+            if name in parts:
+                inner = {key.removeprefix(f"{name}."): tensors[key] for key in tensors if key.startswith(f"{name}.")}
+                values[name] = parts[name].from_tensors(inner)
+            elif kind in _DTYPES:
+                _check_array(name, tensors[name], (1,), _DTYPES[kind])
+                values[name] = tensors[name].item()
+            else:
+                values[name] = tensors[name]
+        return cls(**values)
+
+    def _require_shapes(self, dtype: str = "float32", **shapes: tuple[int, ...]) -> None:
+        """Raise ModelError unless each of these arrays has this shape and type, and finite numbers only."""
+        for name, shape in shapes.items():
+            _check_array(name, getattr(self, name), shape, dtype)
+
+    def _require_positive(self, *names: str) -> None:
+        """Raise ModelError unless all of these arrays and numbers are finite and above zero."""
+        for name in names:
+            value = getattr(self, name)
+            if isinstance(value, np.ndarray):
+                if not (value > 0).all():
+                    raise ModelError(f"{name}: expected positive numbers only")
+            elif not (np.isfinite(value) and value > 0):
+                raise ModelError(f"{name}: expected a positive number, got {value}")
 
 
-def _check_finite_rows(features: npt.NDArray[Any]) -> None:
-    bad = sum(int(np.sum(~np.isfinite(features[part]).all(axis=1))) for part in row_chunks(*features.shape))
-    if bad:
-        raise DataError(
-            f"{bad} of {len(features)} feature rows hold NaN or Inf",
-            hint="Run the backbone in float32, or leave those images out.",
-        )
-
-
-def check_query(features: npt.NDArray[Any], width: int) -> None:
-    """Raise DataError unless features have shape (N, width)."""
-    if features.ndim != 2 or features.shape[1] != width:
-        raise DataError(f"this head reads features of shape (N, {width}), got {features.shape}")
-
-
-def check_array(name: str, array: npt.NDArray[Any], shape: tuple[int, ...], kind: str) -> None:
-    """Raise ModelError unless the array has this shape, this kind of dtype and only finite numbers."""
-    wanted = "float32" if kind == "f" else "int64"
-    if array.shape != shape or array.dtype != wanted:
-        raise ModelError(f"{name}: expected {wanted} {shape}, got {array.dtype} {array.shape}")
-    if kind == "f" and not np.isfinite(array).all():
+def _check_array(name: str, array: Array, shape: tuple[int, ...], dtype: str) -> None:
+    if array.shape != shape or array.dtype != dtype:
+        raise ModelError(f"{name}: expected {dtype} {shape}, got {array.dtype} {array.shape}")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ModelError(f"{name}: {int(np.sum(~np.isfinite(array)))} of {array.size} numbers are NaN or Inf")
 
 
-def check_names(tensors: Mapping[str, npt.NDArray[Any]], expected: tuple[str, ...]) -> None:
-    """Raise ModelError, naming both sides, unless the tensors are exactly the expected ones."""
-    missing = sorted(set(expected) - set(tensors))
-    extra = sorted(set(tensors) - set(expected))
-    if missing or extra:
-        raise ModelError(f"head tensors: missing {missing or 'none'}, not expected {extra or 'none'}")
-
-
-def scalar(name: str, array: npt.NDArray[Any], kind: str) -> float:
-    """The one number of a tensor of shape (1,).
+def write_tensors(tensors: Mapping[str, Array], path: Path) -> None:
+    """Write named tensors to a .safetensors file that others may read too.
 
     Raises:
-        ModelError: Another shape, another kind, or not finite.
+        OSError: The file cannot be written; SafetensorError where safetensors itself cannot, as on a full disk.
     """
-    check_array(name, array, (1,), kind)
-    return float(array[0])
+    from safetensors.numpy import save_file
+
+    save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, path)
+    path.chmod(_MODE)
+
+
+def read_tensors(path: Path) -> dict[str, Array]:
+    """The named tensors of a .safetensors file.
+
+    Raises:
+        ModelError: There is no such file, or it is damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return dict(load_file(path))
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise ModelError(f"{path}: not a readable .safetensors file: {error}") from error

@@ -5,11 +5,11 @@ from topwork.model._folder import EXPLAINED, require_free
 from topwork.model._model import Model, load
 from topwork.model._record import (
     FORMAT,
-    CautionRecord,
     DataRecord,
     EngineRecord,
     MappingRecord,
     ModelRecord,
+    SelectiveRecord,
     TrialRecord,
     WordsRecord,
 )
@@ -18,7 +18,7 @@ from topwork.model._results import Evaluated, Prediction
 __all__ = [
     "EXPLAINED",
     "FORMAT",
-    "CautionRecord",
+    "SelectiveRecord",
     "Compared",
     "DataRecord",
     "EngineRecord",

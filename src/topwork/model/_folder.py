@@ -6,7 +6,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from topwork._files import is_being_replaced, restored, written_whole
 from topwork.backbones import Backbone, Weights, file_sha256, row
 from topwork.data import printable
 from topwork.errors import BackboneError, ModelError
-from topwork.heads import Head, Novelty, head_from_tensors
+from topwork.heads import Head, Novelty, head_from_tensors, read_tensors, write_tensors
 from topwork.model._card import card
 from topwork.model._record import ModelRecord, parse_record
 
@@ -36,7 +36,6 @@ _PAUSE = 0.005  # seconds between two reads of a folder that is being replaced
 _READS = 20  # of a folder that another process replaces again and again
 _WRITE_HINT = "choose another folder with -o, or make room; nothing was changed there"
 
-Tensors = Mapping[str, npt.NDArray[Any]]
 Digests = npt.NDArray[np.uint64]
 Parts = tuple[ModelRecord, Head, Backbone, tuple[dict[str, Any], ...], Novelty | None, Digests | None]
 
@@ -64,11 +63,11 @@ def write(
         with written_whole(folder.resolve(), replace=True) as draft:  # a link to a model stays a link
             if self_contained:
                 record = _with_weights(record, backbone, draft / BACKBONE)
-            _write_tensors(head.to_tensors(), draft / HEAD)
+            write_tensors(head.to_tensors(), draft / HEAD)
             if novelty is not None:
-                _write_tensors(novelty.to_tensors(), draft / NOVELTY)
+                write_tensors(novelty.to_tensors(), draft / NOVELTY)
             if trained is not None:
-                _write_tensors({_DIGESTS: trained}, draft / TRAINED)
+                write_tensors({_DIGESTS: trained}, draft / TRAINED)
             if history:
                 (draft / HISTORY).write_text("".join(f"{json.dumps(epoch)}\n" for epoch in history), "utf-8")
             (draft / CARD).write_text(card(record, folder.resolve().name), "utf-8", "replace")
@@ -129,13 +128,6 @@ def _with_weights(record: ModelRecord, backbone: Backbone, path: Path) -> ModelR
     return record.model_copy(update={"backbone": {**record.backbone, "weights": weights}})
 
 
-def _write_tensors(tensors: Tensors, path: Path) -> None:
-    from safetensors.numpy import save_file
-
-    save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, path)
-    path.chmod(_MODE)
-
-
 def read(folder: Path) -> Parts:
     """Read a model folder and check that its parts belong together.
 
@@ -192,7 +184,7 @@ def _history(path: Path) -> tuple[dict[str, Any], ...]:
 
 
 def _head(path: Path, record: ModelRecord) -> Head:
-    tensors = _read_tensors(path)
+    tensors = read_tensors(path)
     try:
         return head_from_tensors(record.head, tensors)
     except ModelError as error:
@@ -204,7 +196,7 @@ def _novelty(path: Path, head: Head) -> Novelty | None:
     if not path.is_file():
         return None
     try:
-        novelty = Novelty.from_tensors(_read_tensors(path))
+        novelty = Novelty.from_tensors(read_tensors(path))
     except ModelError as error:
         raise error if error.message.startswith(str(path)) else ModelError(f"{path}: {error.message}") from error
     if novelty.n_features != head.n_features:
@@ -216,7 +208,7 @@ def _trained(path: Path) -> Digests | None:
     """Digests of the images that trained the model; models of an older topwork have none."""
     if not path.is_file():
         return None
-    tensors = _read_tensors(path)
+    tensors = read_tensors(path)
     digests = tensors.get(_DIGESTS)
     if digests is None or len(tensors) != 1 or digests.ndim != 1 or digests.dtype != np.uint64:
         raise ModelError(f"{path}: expected one row of uint64, {_DIGESTS!r}, and nothing else")
@@ -267,14 +259,3 @@ def _require_package(folder: Path, weights: Weights) -> None:
             f"of sha256 {weights.sha256[:16]}",
             hint="use the topwork that wrote it, or train it again",
         )
-
-
-def _read_tensors(path: Path) -> Tensors:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        tensors: Tensors = load_file(path)
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise ModelError(f"{path}: not a readable .safetensors file: {error}") from error
-    return tensors

@@ -17,9 +17,19 @@ from topwork.data import ImageDataset, read
 from topwork.errors import DataError, ImageError
 from topwork.features import NOT_FINITE, FeatureTable, Progress, Source, extract, extract_few
 from topwork.heads import Head, Novelty
-from topwork.metrics import Evaluation, Kept, Shift, evaluate, kept, prediction_sets, promised, shift, typicality
+from topwork.metrics import (
+    Evaluation,
+    SelectiveReport,
+    Shift,
+    evaluate,
+    prediction_sets,
+    selective_reports,
+    shift,
+    threshold_at,
+    typicality,
+)
 from topwork.model import _folder
-from topwork.model._record import CautionRecord, ModelRecord
+from topwork.model._record import ModelRecord, SelectiveRecord
 from topwork.model._results import Evaluated, Prediction
 
 _MAPPED = 1_000  # images whose features an evaluation keeps
@@ -99,7 +109,7 @@ class Model:
             sources: Files, encoded images as bytes, or pixels as uint8 (height, width, 3).
             coverage: How often ``labels`` is to hold the true class, such as 0.95.
             accuracy: How many of the answers are to be right on average, such as 0.99; unsure ones have ``answered``
-                False. See ``metrics.answer_thresholds`` for when that holds.
+                False. See ``metrics.abstention_thresholds`` for when that holds.
 
         Returns:
             One prediction a source, in order. One that cannot be used has its reason in ``error``; the others are
@@ -108,7 +118,7 @@ class Model:
         Raises:
             ImageError: ``sources`` is one image rather than several.
             BackboneError: The backbone's weights are not to be had on this machine.
-            DataError: The model cannot promise so much.
+            DataError: The model has no threshold for so much.
         """
         return list(self.predict_each(sources, coverage=coverage, accuracy=accuracy))
 
@@ -218,7 +228,7 @@ class Model:
             dataset=table.dataset,
             probabilities=probabilities,
             shift=None if typicalities is None else self.shift(typicalities.tolist()),
-            kept=_kept(self.record.caution, probabilities, labels),
+            selective=_selective(self.record.caution, probabilities, labels),
             features=_some(table, seed),
             trained=trained,
         )
@@ -286,8 +296,8 @@ class Model:
             return _Asked(None, None)
         levels = caution.levels
         return _Asked(
-            None if coverage is None else promised(coverage, levels, caution.sets, "coverage"),
-            None if accuracy is None else promised(accuracy, levels, caution.answers, "accuracy"),
+            None if coverage is None else threshold_at(coverage, levels, caution.sets, "coverage"),
+            None if accuracy is None else threshold_at(accuracy, levels, caution.answers, "accuracy"),
         )
 
     def _typicalities(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:
@@ -318,10 +328,12 @@ def _some(table: FeatureTable, seed: int) -> FeatureTable:
     return table.select(np.sort(np.random.default_rng(seed).permutation(len(table))[:_MAPPED]))
 
 
-def _kept(caution: CautionRecord | None, probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tuple[Kept, ...]:
-    if caution is None:
+def _selective(
+    record: SelectiveRecord | None, probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]
+) -> tuple[SelectiveReport, ...]:
+    if record is None:
         return ()
-    return kept(probabilities, labels, levels=caution.levels, sets=caution.sets, answers=caution.answers)
+    return selective_reports(probabilities, labels, levels=record.levels, sets=record.sets, answers=record.answers)
 
 
 def _require_several(sources: object) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from topwork.backbones import Backbone, EngineName
 from topwork.errors import BackboneError, DataError, ModelError
-from topwork.metrics import Evaluation, Kept
+from topwork.metrics import Evaluation, SelectiveReport
 
 FORMAT: Literal[1] = 1
 
@@ -72,16 +72,16 @@ class WordsRecord(_Strict):
     prompts: tuple[tuple[str, ...], ...]
 
 
-class CautionRecord(_Strict):
-    """From which probability on to answer, or to let a class into a prediction set (``metrics.set_thresholds``).
+class SelectiveRecord(_Strict):
+    """From which probability on to answer, or to let a class into a prediction set (``metrics.conformal_thresholds``).
 
     Attributes:
-        source: What kind of images the promises were read off (``strategies.OutOfFold``).
+        source: What kind of images the thresholds were read off (``strategies.OutOfFold``).
         images: How many.
         levels: Coverages of sets, accuracies of answers; rising.
         sets: For each level, the probability from which a class is in the set.
-        answers: For the first levels, the probability from which to answer; more cannot be promised.
-        kept: ``evaluate.Kept.to_dict`` on held-out images.
+        answers: For the first levels, the probability from which to answer; there is none for more.
+        kept: ``metrics.SelectiveReport.to_dict`` on held-out images.
     """
 
     source: Literal["cross-validation", "validation", "training"]
@@ -92,7 +92,7 @@ class CautionRecord(_Strict):
     kept: tuple[dict[str, Any], ...] = ()
 
     @model_validator(mode="after")
-    def _fits(self) -> CautionRecord:
+    def _fits(self) -> SelectiveRecord:
         if len(self.sets) != len(self.levels) or len(self.answers) > len(self.levels):
             raise ValueError(f"{len(self.levels)} levels, but {len(self.sets)} sets and {len(self.answers)} answers")
         if list(self.levels) != sorted(self.levels) or not all(0 <= each <= 1.001 for each in self.sets + self.answers):
@@ -170,7 +170,7 @@ class ModelRecord(_Strict):
     words: WordsRecord | None = None
     advice: dict[str, Any] | None = None
     metrics: dict[str, Any] | None
-    caution: CautionRecord | None = None
+    caution: SelectiveRecord | None = None
     data: DataRecord
     seed: int
     asked: dict[str, Any] = Field(default_factory=dict)
@@ -252,7 +252,7 @@ def _unexpected(error: ValidationError, where: str) -> ModelError:
 def _check_metrics(record: ModelRecord, where: str) -> None:
     try:
         for each in record.caution.kept if record.caution else ():
-            Kept.from_dict(each)
+            SelectiveReport.from_dict(each)
     except DataError as error:
         raise ModelError(f"{where}: caution: {error.message}") from error
     if record.metrics is None:

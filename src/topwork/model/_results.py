@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from topwork.data import ImageDataset, LeftOut
 from topwork.features import FeatureTable
-from topwork.metrics import FALSE_ALARMS, Evaluation, Kept, Shift
+from topwork.metrics import FALSE_ALARMS, Evaluation, SelectiveReport, Shift
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Evaluated:
             no metric.
         probabilities: (N, C) float32, what the model said of them.
         shift: Whether they are like the training images; None where the model cannot tell.
-        kept: How its promises were kept; empty where it makes none.
+        selective: What its thresholds gave, level by level; empty where it has none.
         features: What the head read of them, of very many of some; None where that was not kept.
         trained: How many of them the model was made from, byte for byte; None where it cannot tell.
     """
@@ -88,7 +88,7 @@ class Evaluated:
     dataset: ImageDataset
     probabilities: npt.NDArray[np.float32]
     shift: Shift | None = None
-    kept: tuple[Kept, ...] = ()
+    selective: tuple[SelectiveReport, ...] = ()
     features: FeatureTable | None = None
     trained: int | None = None
 

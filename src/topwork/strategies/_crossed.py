@@ -7,8 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from topwork.data import k_folds
-from topwork.errors import DataError
+from topwork.data import k_folds_or_fewer
 from topwork.features import FeatureTable
 from topwork.heads import FOLDS, Head
 
@@ -30,7 +29,7 @@ def cross_val_probabilities(
         there are too few images to hold any out.
     """
     labels = train.dataset.labels
-    folds = _folds(train, seed)
+    folds = k_folds_or_fewer(train.dataset, FOLDS, seed=seed)
     if folds is None:
         return None
     counts = np.bincount(labels, minlength=len(train.dataset.classes))
@@ -46,12 +45,3 @@ def cross_val_probabilities(
         else:
             held &= ~out
     return (probabilities, held) if held.any() else None
-
-
-def _folds(train: FeatureTable, seed: int) -> npt.NDArray[np.int64] | None:
-    for count in range(FOLDS, 1, -1):
-        try:
-            return k_folds(train.dataset, count, seed=seed)
-        except DataError:  # fewer images or groups than folds
-            continue
-    return None

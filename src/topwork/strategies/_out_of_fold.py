@@ -1,4 +1,4 @@
-"""What a head says of images that it has not learnt from: what promises and the alarm are measured on."""
+"""What a head says of images that it has not learnt from: what thresholds and the alarm are read off."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from topwork.data import k_folds
 from topwork.errors import DataError
 from topwork.features import FeatureTable
 from topwork.heads import FOLDS, Novelty, equal_blocks, fit_novelty
+from topwork.metrics import softmax
 
 Source = Literal["cross-validation", "validation", "training"]
 
@@ -44,8 +45,7 @@ def from_logits(source: Source, rows: npt.NDArray[np.intp], logits: npt.NDArray[
     """The answers behind logits (n, C) at the head's temperature; None where there are no rows."""
     if not len(rows):
         return None
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return OutOfFold(source, rows, (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32))
+    return OutOfFold(source, rows, softmax(logits).astype(np.float32))
 
 
 def training_rows(table: FeatureTable) -> npt.NDArray[np.intp]:
