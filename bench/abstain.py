@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from _report import header, table
-from topwork.metrics import answer_thresholds
+from topwork.metrics import abstention_thresholds
 
 CASES = ("not at all", 0.85), ("not at all", 0.9), ("weakly", 0.9), ("well", 0.9), ("well", 0.96)
 SHARPNESS = {"weakly": 6.0, "well": 1.2}  # a + b of the beta law of the chance to be right
@@ -39,7 +39,7 @@ def draw(rng: np.random.Generator, order: str, accuracy: float, count: int) -> D
 
 def ours(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], level: float) -> float | None:
     said = np.stack([confidence, 1 - confidence], axis=1)
-    found = answer_thresholds(said, (~right).astype(int), [level])
+    found = abstention_thresholds(said, (~right).astype(int), [level])
     return found[0] if found else None
 
 

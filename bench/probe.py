@@ -16,9 +16,8 @@ import warnings
 
 import numpy as np
 
-from topwork.heads import LinearFit, fit_linear
-from topwork.heads._folds import stratified_folds
-from topwork.heads._path import row_losses
+from topwork.heads import LinearFit, fit_linear, row_losses
+from topwork.heads._rows import stratified_folds
 
 SIZES = ("1000x4000x2", "1000x4000x10", "10000x4000x10")
 HEADER = (

@@ -24,7 +24,7 @@ from topwork.backbones import Backbone, load
 from topwork.data import ImageDataset, read
 from topwork.features import FeatureTable, extract
 from topwork.heads import equal_blocks, fit_novelty
-from topwork.metrics import answer_thresholds, kept, set_thresholds, shift, typicality
+from topwork.metrics import abstention_thresholds, conformal_thresholds, selective_reports, shift, typicality
 from topwork.tasks.classification.ladder import AdviceOptions
 from topwork.tasks.classification.ladder._ladder import Ladder
 from topwork.tasks.classification.ladder._training_features import TrainingFeatures
@@ -77,10 +77,10 @@ def promise_rows(name: str, draws: list[Draw]) -> list[list[str]]:
         for known, labels, new, new_labels in draws:
             made = {
                 "levels": [level],
-                "sets": set_thresholds(known, labels, [level]),
-                "answers": answer_thresholds(known, labels, [level]),
+                "sets": conformal_thresholds(known, labels, [level]),
+                "answers": abstention_thresholds(known, labels, [level]),
             }
-            (came,) = kept(new, new_labels, **made, shown=[level])
+            (came,) = selective_reports(new, new_labels, **made, reported=[level])
             answered = (came.answered.value, came.accuracy.value) if came.answered and came.accuracy else (np.nan,) * 2
             figures.append((came.coverage.value, came.size, *answered, *aps(known, labels, new, new_labels, level)))
         means = np.nanmean(figures, axis=0)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from topwork.data import grouped, k_folds
+from topwork.data import grouped, k_folds, k_folds_or_fewer
 from topwork.errors import DataError
 
 from .test_split import made
@@ -89,3 +89,16 @@ def test_fewer_than_two_folds_are_refused(k: int) -> None:
 def test_fault_17_fewer_groups_than_folds_are_refused() -> None:
     with pytest.raises(DataError, match="2 images or groups of images that stay together cannot fill 3 folds"):
         k_folds(made([5, 5], ["p"] * 5 + ["q"] * 5), 3)
+
+
+def test_fewer_blocks_than_folds_make_as_many_folds_as_there_are_blocks() -> None:
+    groups = ["p"] * 4 + ["q"] * 2 + ["r"] * 4
+    assert (
+        k_folds_or_fewer(made([5, 5], groups), 5, seed=3).tolist() == k_folds(made([5, 5], groups), 3, seed=3).tolist()
+    )
+    assert k_folds_or_fewer(made([9, 9]), 5, seed=3).tolist() == k_folds(made([9, 9]), 5, seed=3).tolist()
+
+
+def test_one_block_alone_cannot_be_held_out() -> None:
+    assert k_folds_or_fewer(made([5, 5], ["p"] * 10), 5) is None
+    assert k_folds_or_fewer(made([0, 1]), 5) is None

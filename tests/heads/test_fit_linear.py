@@ -5,8 +5,8 @@ import pytest
 
 from topwork.errors import DataError
 from topwork.heads import equal_blocks, fit_linear
-from topwork.heads._fit_linear import macro_f1
-from topwork.heads._folds import stratified_folds
+from topwork.heads._rows import stratified_folds
+from topwork.metrics import macro_f1
 
 SHAPES = [(60, 300, 3), (300, 40, 3), (90, 120, 2), (2100, 2200, 3)]
 
@@ -240,7 +240,7 @@ def test_auto_leaves_balanced_classes_alone_and_measures_unbalanced_ones():
     few = (labels == 0) | (np.arange(200) % 12 == 0)
     features, labels = features[few], labels[few]
     fits = {kind: fit_linear(features, labels, 2, class_weight=kind) for kind in ("none", "balanced", "auto")}
-    scores = {kind: macro_f1(fit.oof_logits.argmax(axis=1), labels) for kind, fit in fits.items()}
+    scores = {kind: macro_f1(fit.oof_logits.argmax(axis=1), labels, 2) for kind, fit in fits.items()}
     assert scores["auto"] == max(scores.values())
     assert fits["auto"].class_weight == ("balanced" if scores["balanced"] > scores["none"] else "none")
 

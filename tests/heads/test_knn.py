@@ -14,7 +14,7 @@ from .test_fit_linear import blobs
 def test_equals_scikit_learn(k, monkeypatch):
     from sklearn.neighbors import KNeighborsClassifier
 
-    monkeypatch.setattr("topwork.heads._checks.CHUNK_ELEMENTS", 1000)
+    monkeypatch.setattr("topwork.heads._rows.CHUNK_ELEMENTS", 1000)
     features, labels = blobs(200, 15, 3, apart=0.5)
     train, test = features[:150], features[150:]
     head = fit_knn(train, labels[:150], 3, k=k)

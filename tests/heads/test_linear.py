@@ -22,7 +22,7 @@ def head(width=4, n_classes=3, temperature=1.5):
 
 
 def test_logits_and_probabilities_follow_the_definition(monkeypatch):
-    monkeypatch.setattr("topwork.heads._checks.CHUNK_ELEMENTS", 12)  # three rows at a time
+    monkeypatch.setattr("topwork.heads._rows.CHUNK_ELEMENTS", 12)  # three rows at a time
     model, features = head(), np.random.default_rng(1).standard_normal((10, 4)).astype(np.float32)
     logits = ((features - model.mean) / model.scale) @ model.weight + model.bias
     np.testing.assert_allclose(model.logits(features), logits, atol=1e-5)

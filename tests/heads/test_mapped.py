@@ -44,7 +44,7 @@ def test_groups_of_one_are_the_networks_softmax_over_them(network: Arrays) -> No
 
 def test_groups_are_means_of_the_networks_probabilities(network: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
     """Equally likely classes, by Bayes: p(c | x) goes with the mean of p(k | x) over the group of c."""
-    monkeypatch.setattr("topwork.heads._checks.CHUNK_ELEMENTS", 7 * K)
+    monkeypatch.setattr("topwork.heads._rows.CHUNK_ELEMENTS", 7 * K)
     features, weight, bias = network
     groups = [[0], [1, 2, 3, 20], list(range(5, 15))]
     own = softmax(features @ weight + bias)
@@ -72,9 +72,9 @@ def leep(own: npt.NDArray[Any], labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def test_a_learnt_map_is_leeps(network: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("topwork.heads._fit_mapped._SOFTNESS", 1.0)
-    monkeypatch.setattr("topwork.heads._fit_mapped._IMAGINED", 0.0)
-    monkeypatch.setattr("topwork.heads._checks.CHUNK_ELEMENTS", 7 * K)
+    monkeypatch.setattr("topwork.heads._mapped._SOFTNESS", 1.0)
+    monkeypatch.setattr("topwork.heads._mapped._IMAGINED", 0.0)
+    monkeypatch.setattr("topwork.heads._rows.CHUNK_ELEMENTS", 7 * K)
     features, weight, bias = network
     labels = np.random.default_rng(1).integers(0, 3, N)
     mapped = fit_mapped(features, labels, 3, weight, bias)
@@ -86,7 +86,7 @@ def test_a_learnt_map_is_leeps(network: Arrays, monkeypatch: pytest.MonkeyPatch)
 
 def test_the_temperature_is_fitted_on_images_that_had_no_say(network: Arrays) -> None:
     """Labels that mean nothing: with its own image counted, every label would look predictable."""
-    from topwork.heads._fit_mapped import _IMAGINED, _SOFTNESS, _without_oneself
+    from topwork.heads._mapped import _IMAGINED, _SOFTNESS, _without_oneself
 
     features, weight, bias = network
     labels = np.random.default_rng(2).integers(0, 2, N)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from topwork.heads._folds import ALWAYS_TRAINS, stratified_folds
+from topwork.heads._rows import ALWAYS_TRAINS, stratified_folds
 from topwork.heads._temperature import fit_temperature
 
 

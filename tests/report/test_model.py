@@ -18,7 +18,15 @@ from topwork.backbones import EngineChoice, load
 from topwork.data import ImageDataset, from_arrays
 from topwork.errors import ReportError
 from topwork.heads import LinearHead
-from topwork.metrics import LEVELS, Estimate, answer_thresholds, evaluate, kept, set_thresholds, shift
+from topwork.metrics import (
+    LEVELS,
+    Estimate,
+    abstention_thresholds,
+    conformal_thresholds,
+    evaluate,
+    selective_reports,
+    shift,
+)
 from topwork.model import (
     ClassesRecord,
     Classifier,
@@ -60,7 +68,11 @@ def evaluated(dataset: ImageDataset, *, strange: bool = False, seen: bool = Fals
     labels = dataset.labels.astype(np.intp)
     said = answers(labels, len(dataset.classes))
     sharp = said**2 / (said**2).sum(axis=1, keepdims=True)
-    promises = {"levels": LEVELS, "sets": set_thresholds(said, labels), "answers": answer_thresholds(said, labels)}
+    promises = {
+        "levels": LEVELS,
+        "sets": conformal_thresholds(said, labels),
+        "answers": abstention_thresholds(said, labels),
+    }
     return Evaluated(
         evaluation=evaluate(said, labels, dataset.classes, before_scaling=sharp),
         split="test",
@@ -68,7 +80,7 @@ def evaluated(dataset: ImageDataset, *, strange: bool = False, seen: bool = Fals
         dataset=dataset,
         probabilities=said,
         shift=shift(np.full(len(labels), 0.01 if strange else 0.5), 200),
-        kept=kept(said, labels, **promises),
+        selective=selective_reports(said, labels, **promises),
     )
 
 
@@ -86,7 +98,7 @@ def model(found: Evaluated | None, classes: Sequence[str], **changes: object) ->
             levels=LEVELS,
             sets=(0.1,) * len(LEVELS),
             answers=(0.5,) * 40,
-            kept=tuple(each.to_dict() for each in found.kept),
+            measured=tuple(each.to_dict() for each in found.selective),
         )
         if found
         else None,
@@ -198,11 +210,13 @@ def test_the_answer_is_three_sentences_with_the_figures() -> None:
     np.fill_diagonal(wrong, 0)
     assert f": {wrong.max()} of 20 images" in second
     assert "It is sure enough of all of them: where 95% was promised" in third
-    few = [dataclasses.replace(each, answered=Estimate(0.4, 0.3, 0.5)) for each in found.kept[:1]]
-    third = section(parsed(model_page(model(found, NAMES), "m", dataclasses.replace(found, kept=few))), "answer").text
+    few = [dataclasses.replace(each, answered=Estimate(0.4, 0.3, 0.5)) for each in found.selective[:1]]
+    third = section(
+        parsed(model_page(model(found, NAMES), "m", dataclasses.replace(found, selective=few))), "answer"
+    ).text
     assert "it answers 40.0 % of the images" in third
     assert "let a person look at the rest" in third
-    none = dataclasses.replace(found, kept=())
+    none = dataclasses.replace(found, selective=())
     assert "cannot promise" in section(parsed(model_page(model(found, NAMES), "m", none)), "answer").text
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.advising._out_of_fold import Scores
+from topwork.metrics import exceeds_zero
 
 _DRAWS = 200
 _SHUFFLES, _CHANCE = 499, 0.01
@@ -32,15 +33,11 @@ def best(answers: Sequence[Scores], rows: npt.NDArray[np.intp] | None = None) ->
     losses = np.stack([each.losses[chosen] for each in answers])
     trained = np.flatnonzero([each.trained for each in answers])
     lowest = trained[losses[trained].mean(axis=1).argmin()]
-    taken = int(next(way for way in trained if not _worse(losses[way] - losses[lowest], _TIE)))
+    taken = int(next(way for way in trained if not exceeds_zero(losses[way] - losses[lowest], _TIE)))
     for way in range(len(answers)):
-        if not answers[way].trained and _worse(losses[taken] - losses[way], _PROOF):
+        if not answers[way].trained and exceeds_zero(losses[taken] - losses[way], _PROOF):
             taken = way
     return taken
-
-
-def _worse(differences: npt.NDArray[np.float64], errors: float) -> bool:
-    return bool(differences.mean() > errors * differences.std() / np.sqrt(differences.size))
 
 
 def accuracy_of_best(answers: Sequence[Scores], seed: int) -> float:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from topwork.data import ImageDataset, k_folds
-from topwork.errors import DataError
+from topwork.data import k_folds_or_fewer
 from topwork.features import FeatureTable
 from topwork.heads import FOLDS, LinearFit, equal_blocks, fit_linear, row_losses
+from topwork.metrics import exceeds_zero
 
 ClassWeight = Literal["auto", "none", "balanced"]
 
@@ -81,7 +80,7 @@ def compare(
     fits = [fit_head(way.table, class_weight=class_weight, seed=seed) for way in ways]
     losses = [held_out_losses(fitted, way.table) for fitted, way in zip(fits, ways, strict=True)]
     gain = losses[0] - losses[1]
-    proven = gain.size > 1 and bool(gain.mean() > errors * gain.std(ddof=1) / np.sqrt(gain.size))
+    proven = exceeds_zero(gain, errors)
     trials = tuple(
         Trial(question, way.name, len(way.table), fitted.cv_accuracy, mean_or_none(loss), proven == (way is other))
         for way, fitted, loss in zip(ways, fits, losses, strict=True)
@@ -102,16 +101,8 @@ def fit_head(train: FeatureTable, *, class_weight: ClassWeight, seed: int) -> Li
         seed=seed,
         class_weight=class_weight,
         column_weights=equal_blocks(train.widths),
-        fold_of=_folds_of_groups(train.dataset, seed) if train.dataset.groups else None,
+        fold_of=k_folds_or_fewer(train.dataset, FOLDS, seed=seed) if train.dataset.groups else None,
     )
-
-
-def _folds_of_groups(dataset: ImageDataset, seed: int) -> npt.NDArray[np.int64] | None:
-    """Folds that keep groups whole, as many as there can be; None where all images are of one group."""
-    for count in range(FOLDS, 1, -1):
-        with contextlib.suppress(DataError):  # fewer groups than folds
-            return k_folds(dataset, count, seed=seed)
-    return None
 
 
 def held_out_losses(fitted: LinearFit, train: FeatureTable) -> npt.NDArray[np.float64]:

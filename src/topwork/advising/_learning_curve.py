@@ -13,7 +13,7 @@ from topwork.advising._budget import BudgetClock
 from topwork.advising._comparison import ClassWeight, fit_head, stratified_order
 from topwork.data import k_folds
 from topwork.features import FeatureTable
-from topwork.metrics import Estimate
+from topwork.metrics import Estimate, exceeds_zero
 
 Doubles = npt.NDArray[np.float64]
 
@@ -185,7 +185,7 @@ def _gains(hits: npt.NDArray[np.bool_], train: FeatureTable) -> tuple[ClassGain,
     found = []
     for label, name in enumerate(train.dataset.classes):
         own = change[train.dataset.labels == label]
-        if own.size > 1 and own.mean() > own.std(ddof=1) / np.sqrt(own.size):
+        if exceeds_zero(own):
             found.append(ClassGain(name, float(own.mean())))
     return tuple(sorted(found, key=lambda each: -each.gain)[:_NAMED])
 

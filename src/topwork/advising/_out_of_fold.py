@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from topwork.advising._comparison import held_out_losses
 from topwork.advising._learning_curve import Doubles
-from topwork.data import k_folds
+from topwork.data import k_folds, k_folds_or_fewer
 from topwork.errors import DataError
 from topwork.features import FeatureTable
 from topwork.heads import (
@@ -29,6 +29,7 @@ from topwork.heads import (
     fit_temperature,
     row_losses,
 )
+from topwork.metrics import softmax
 
 Origin = Literal["cross-validation", "validation", "training"]
 
@@ -60,8 +61,7 @@ def from_logits(source: Origin, rows: npt.NDArray[np.intp], logits: npt.NDArray[
     """The answers behind logits (n, C) at the head's temperature; None where there are no rows."""
     if not len(rows):
         return None
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return OutOfFold(source, rows, (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32))
+    return OutOfFold(source, rows, softmax(logits).astype(np.float32))
 
 
 def training_rows(table: FeatureTable) -> npt.NDArray[np.intp]:
@@ -142,7 +142,7 @@ def cross_val_probabilities(
         there are too few images to hold any out.
     """
     labels = train.dataset.labels
-    folds = _folds(train, seed)
+    folds = k_folds_or_fewer(train.dataset, FOLDS, seed=seed)
     if folds is None:
         return None
     counts = np.bincount(labels, minlength=len(train.dataset.classes))
@@ -158,15 +158,6 @@ def cross_val_probabilities(
         else:
             held &= ~out
     return (probabilities, held) if held.any() else None
-
-
-def _folds(train: FeatureTable, seed: int) -> npt.NDArray[np.int64] | None:
-    for count in range(FOLDS, 1, -1):
-        try:
-            return k_folds(train.dataset, count, seed=seed)
-        except DataError:  # fewer images or groups than folds
-            continue
-    return None
 
 
 def scores_of_linear(fitted: LinearFit, train: FeatureTable) -> Scores:

@@ -11,6 +11,7 @@ from topwork.checking._columns import scattered
 from topwork.checking._label_noise import Noise, fit_noise
 from topwork.features import FeatureTable
 from topwork.heads import LinearFit, equal_blocks, fit_linear, row_losses
+from topwork.metrics import exceeds_zero
 
 Rows = npt.NDArray[np.intp]
 Float32Array = npt.NDArray[np.float32]
@@ -112,8 +113,7 @@ class _Reader:
         self._weights = None
         last = self.fit(self.values(rows), labels, seed)
         held = every.held_out
-        gain = _losses(last, labels)[held] - _losses(every, labels)[held]
-        if gain.size > 1 and gain.mean() > gain.std(ddof=1) / np.sqrt(gain.size):
+        if exceeds_zero(_losses(last, labels)[held] - _losses(every, labels)[held]):
             self._weights, self._first_column = columns, 0
 
     def values(self, rows: Rows) -> Float32Array:

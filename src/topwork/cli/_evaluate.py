@@ -14,7 +14,7 @@ from topwork.cli._text import percent, printable
 
 if TYPE_CHECKING:
     from topwork.data import ImageDataset, LeftOut
-    from topwork.metrics import Comparison, Estimate, Evaluation, Kept, Shift
+    from topwork.metrics import Comparison, Estimate, Evaluation, SelectiveReport, Shift
     from topwork.model import Classifier, Evaluated
 
 _CLASSES = 30  # rows of a per-class table on the terminal; --json has them all
@@ -105,7 +105,7 @@ def _fields(found: Evaluated) -> dict[str, Any]:
         "trained": found.trained,
         "caveats": flattered(found),
         **found.evaluation.to_dict(),
-        "kept": [each.to_dict() for each in found.kept],
+        "selective": [each.to_dict() for each in found.selective],
         "shift": found.shift.to_dict() if found.shift else None,
         "left_out": [{"path": item.path, "reason": item.reason} for item in found.left_out],
     }
@@ -149,7 +149,7 @@ def evaluated(found: Evaluated) -> str:
     ]
     if len(evaluation.per_class) > _CLASSES:
         lines.append(f"… and {len(evaluation.per_class) - _CLASSES} more classes; --json has them all")
-    lines += [*_mistakes(evaluation), *_promises(found.kept), *_unread(found.left_out)]
+    lines += [*_mistakes(evaluation), *_promises(found.selective), *_unread(found.left_out)]
     return "\n".join(lines)
 
 
@@ -175,8 +175,8 @@ def _number(estimate: Estimate | None) -> str:
     return "" if estimate is None else f"{estimate.value:.4f} ({estimate.low:.4f} to {estimate.high:.4f})"
 
 
-def _promises(kept: Sequence[Kept]) -> list[str]:
-    """What was promised, and what came of it."""
+def _promises(kept: Sequence[SelectiveReport]) -> list[str]:
+    """What was threshold_at, and what came of it."""
     if not kept:
         return []
     head = ("promised", "sets that hold the class", "classes in a set", "answered", "right answers")

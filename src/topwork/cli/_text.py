@@ -112,7 +112,7 @@ def _quality(model: Classifier) -> list[str]:
 
 def _sure(record: ClassifierRecord) -> list[str]:
     """How many held-out images are answered at the highest accuracy that can be promised and was measured."""
-    kept = [each for each in (record.task.selective.kept if record.task.selective else ()) if each["answered"]]
+    kept = [each for each in (record.task.selective.measured if record.task.selective else ()) if each["answered"]]
     if not kept:
         return []
     best = kept[-1]

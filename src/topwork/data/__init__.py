@@ -13,7 +13,7 @@ from topwork.data._blocks import grouped
 from topwork.data._dataset import ImageDataset, LeftOut
 from topwork.data._decode import decode
 from topwork.data._files import read_bytes
-from topwork.data._folds import k_folds
+from topwork.data._folds import k_folds, k_folds_or_fewer
 from topwork.data._names import printable, quoted
 from topwork.data._read import read
 from topwork.data._source import Slice, Source
@@ -29,6 +29,7 @@ __all__ = [
     "from_arrays",
     "grouped",
     "k_folds",
+    "k_folds_or_fewer",
     "printable",
     "quoted",
     "read",

@@ -52,3 +52,18 @@ def k_folds(dataset: ImageDataset, k: int = 5, *, seed: int = 0) -> npt.NDArray[
         for label in given:
             counts[fold][label] += 1
     return folds
+
+
+def k_folds_or_fewer(dataset: ImageDataset, k: int = 5, *, seed: int = 0) -> npt.NDArray[np.int64] | None:
+    """Deal the rows into ``k`` folds, or into as many as there are blocks of rows to fill them; see :func:`k_folds`.
+
+    Args:
+        dataset: N rows; their splits do not matter.
+        k: How many folds at most, at least 2.
+        seed: Another seed, other folds.
+
+    Returns:
+        Shape ``(N,)``, int64; None where there is only one block, so that nothing can be held out.
+    """
+    most = min(k, len(blocks(dataset, seed)))
+    return k_folds(dataset, most, seed=seed) if most > 1 else None

@@ -6,16 +6,16 @@ let the network's own classifier answer. All give a ``Head``. ``fit_novelty`` te
 
 from __future__ import annotations
 
-from ._fit_linear import FOLDS, LinearFit, equal_blocks, fit_linear
-from ._fit_mapped import fit_mapped
+from ._design import equal_blocks
+from ._head import Head, head_from_tensors
 from ._knn import TEMPERATURE as KNN_TEMPERATURE
 from ._knn import KNNHead, fit_knn
-from ._linear import LinearHead
-from ._mapped import MappedHead, map_classes, network_probabilities
+from ._linear import FOLDS, LinearFit, LinearHead, fit_linear
+from ._mapped import MappedHead, fit_mapped, map_classes, network_probabilities
 from ._novelty import Novelty, fit_novelty
-from ._path import PathPoint, row_losses
-from ._protocol import Head, head_from_tensors
-from ._temperature import fit_temperature
+from ._path import PathPoint
+from ._temperature import fit_temperature, row_losses
+from ._tensors import read_tensors, write_tensors
 from ._text import BlendHead, TextHead, blended
 
 __all__ = [
@@ -40,5 +40,7 @@ __all__ = [
     "head_from_tensors",
     "map_classes",
     "network_probabilities",
+    "read_tensors",
     "row_losses",
+    "write_tensors",
 ]

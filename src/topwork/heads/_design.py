@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ._checks import Doubles, Floats, row_chunks
-from ._threads import one_thread
+from ._rows import Doubles, Floats, one_thread, row_chunks
 
 ROTATE_UP_TO = 2048  # images; beyond that an eigendecomposition (N^3) costs more than it saves
 _SCALE_FLOOR = 0.1  # of the median scale
@@ -92,6 +92,17 @@ def column_statistics(features: npt.NDArray[Any]) -> tuple[Floats, Floats]:
         scale = np.maximum(scale, _SCALE_FLOOR * np.median(scale[~constant]))
     scale[constant] = 1.0
     return mean.astype(np.float32), scale.astype(np.float32)
+
+
+def equal_blocks(widths: Sequence[int]) -> Floats:
+    """Column weights (D,) that give every block of columns the same summed variance, so that the same prior allows each
+    as much say: a network's first stages have few channels, its last ones many.
+
+    Args:
+        widths: Columns in each block, in order; D together.
+    """
+    columns = np.asarray(widths, np.float64)
+    return np.repeat(np.sqrt(columns.sum() / (len(columns) * columns)), columns.astype(np.intp)).astype(np.float32)
 
 
 def _standardise(features: npt.NDArray[Any], mean: Floats, scale: Floats) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,27 +11,17 @@ import numpy.typing as npt
 
 from topwork.errors import DataError, ModelError
 
-from ._checks import (
-    CHUNK_ELEMENTS,
-    Floats,
-    Integers,
-    check_array,
-    check_names,
-    check_query,
-    check_training,
-    row_chunks,
-    scalar,
-)
 from ._design import column_statistics
+from ._rows import CHUNK_ELEMENTS, Floats, Integers, check_query, check_training, row_chunks
+from ._tensors import Stored
 
-_NAMES = ("bank", "k", "labels", "mean", "n_classes", "scale")
 _CHOICES = (1, 3, 5, 10, 20)
 _MAX_QUERIES = 4096  # images on which k is chosen: enough to tell five values apart, and it bounds the time
 TEMPERATURE = 0.07
 
 
 @dataclass(frozen=True, eq=False)
-class KNNHead:
+class KNNHead(Stored):
     """Cosine k-nearest neighbours with votes exp(cosine / 0.07).
 
     Source of the votes: Wu et al. 2018, "Unsupervised Feature Learning via Non-Parametric Instance
@@ -64,12 +54,9 @@ class KNNHead:
         if self.bank.ndim != 2 or 0 in self.bank.shape:
             raise ModelError(f"bank: expected float32 (N, D), got {self.bank.shape}")
         size, width = self.bank.shape
-        check_array("bank", self.bank, (size, width), "f")
-        check_array("mean", self.mean, (width,), "f")
-        check_array("scale", self.scale, (width,), "f")
-        check_array("labels", self.labels, (size,), "i")
-        if not (self.scale > 0).all():
-            raise ModelError("scale: expected positive numbers only")
+        self._require_shapes(bank=(size, width), mean=(width,), scale=(width,))
+        self._require_shapes("int64", labels=(size,))
+        self._require_positive("scale")
         if self.n_classes < 2 or self.labels.min() < 0 or self.labels.max() >= self.n_classes:
             raise ModelError(f"labels: expected 0..{self.n_classes - 1} with at least 2 classes")
         if not 1 <= self.k <= size:
@@ -96,40 +83,11 @@ class KNNHead:
 
     @property
     def calibration(self) -> dict[str, float]:
-        """Empty."""
+        """Empty: shares of votes have no number that makes them honest."""
         return {}
 
-    def uncalibrated(self) -> Any:
-        """None."""
-        return None
-
-    def to_tensors(self) -> dict[str, npt.NDArray[Any]]:
-        """The head as named tensors; `from_tensors` gives the same head back."""
-        return {
-            "mean": self.mean,
-            "scale": self.scale,
-            "bank": self.bank,
-            "labels": self.labels,
-            "n_classes": np.array([self.n_classes], np.int64),
-            "k": np.array([self.k], np.int64),
-        }
-
-    @classmethod
-    def from_tensors(cls, tensors: Mapping[str, npt.NDArray[Any]]) -> KNNHead:
-        """The head that `to_tensors` wrote.
-
-        Raises:
-            ModelError: A tensor is missing, extra, misshapen, not finite or out of range.
-        """
-        check_names(tensors, _NAMES)
-        return cls(
-            mean=tensors["mean"],
-            scale=tensors["scale"],
-            bank=tensors["bank"],
-            labels=tensors["labels"],
-            n_classes=int(scalar("n_classes", tensors["n_classes"], "i")),
-            k=int(scalar("k", tensors["k"], "i")),
-        )
+    def uncalibrated(self) -> None:
+        """None, since there is no calibration to leave out."""
 
 
 def fit_knn(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,18 +10,17 @@ import numpy.typing as npt
 
 from topwork.errors import DataError, ModelError
 
-from ._checks import Doubles, Floats, check_array, check_names, check_query, row_chunks, scalar
 from ._design import column_statistics
-from ._threads import threads_for
+from ._rows import Doubles, Floats, check_query, row_chunks, threads_for
+from ._tensors import Stored
 
-_NAMES = ("basis", "mean", "reference", "rest", "scale", "variances")
 _COMPONENTS = 32
 _LEAST = 1e-3  # of the mean variance: no direction counts as quieter
 _OVERSAMPLING, _ROUNDS = 10, 2  # of the randomised decomposition
 
 
 @dataclass(frozen=True, eq=False)
-class Novelty:
+class Novelty(Stored):
     """A Mahalanobis distance whose covariance is known in a few directions and the same in all others.
 
     Along the directions in which the training images vary most, their own variance counts; in the many others, whose
@@ -54,13 +52,9 @@ class Novelty:
                 f"basis, reference: expected float32 (D, k) and (M,), got {self.basis.shape} and {self.reference.shape}"
             )
         width, count = self.basis.shape
-        check_array("basis", self.basis, (width, count), "f")
-        check_array("mean", self.mean, (width,), "f")
-        check_array("scale", self.scale, (width,), "f")
-        check_array("variances", self.variances, (count,), "f")
-        check_array("reference", self.reference, self.reference.shape, "f")
-        if not ((self.scale > 0).all() and (self.variances > 0).all() and self.rest > 0):
-            raise ModelError("scale, variances, rest: expected positive numbers only")
+        self._require_shapes(basis=(width, count), mean=(width,), scale=(width,), variances=(count,))
+        self._require_shapes(reference=self.reference.shape)
+        self._require_positive("scale", "variances", "rest")
 
     @property
     def n_features(self) -> int:
@@ -82,28 +76,6 @@ class Novelty:
             out[part] = (np.square(along) / self.variances).sum(axis=1) + beside / np.float32(self.rest)
         out /= np.float32(self.n_features)
         return out
-
-    def to_tensors(self) -> dict[str, npt.NDArray[Any]]:
-        """Everything as named float32 tensors; `from_tensors` gives it back."""
-        return {
-            "mean": self.mean,
-            "scale": self.scale,
-            "basis": self.basis,
-            "variances": self.variances,
-            "rest": np.array([self.rest], np.float32),
-            "reference": self.reference,
-        }
-
-    @classmethod
-    def from_tensors(cls, tensors: Mapping[str, npt.NDArray[Any]]) -> Novelty:
-        """What `to_tensors` wrote.
-
-        Raises:
-            ModelError: A tensor is missing, extra, misshapen, not finite or out of range.
-        """
-        check_names(tensors, _NAMES)
-        numbers = {name: tensors[name] for name in _NAMES if name != "rest"}
-        return cls(**numbers, rest=scalar("rest", tensors["rest"], "f"))
 
 
 def fit_novelty(

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._checks import Doubles, Floats, Integers
+from topwork.metrics import exceeds_zero
+
 from ._design import Design
-from ._folds import ALWAYS_TRAINS
+from ._rows import ALWAYS_TRAINS, Doubles, Floats, Integers
 from ._solver import Problem, minimise
-from ._temperature import fit_temperature
+from ._temperature import fit_temperature, row_losses
 
 PATH_TOLERANCE = 1e-5  # of the objective; at 1e-3 held-out probabilities are still off by up to 0.07
 _SAME_LOSS = 1e-4  # nats: losses closer than this are a tie whatever their standard error
@@ -128,15 +129,6 @@ def _stacks(shape: tuple[int, ...], n_rows: int) -> Iterator[slice]:
         yield slice(first, min(first + size, n_folds))
 
 
-def row_losses(logits: Floats, labels: Integers) -> Doubles:
-    """Log loss (N,) in nats of logits (N, C)."""
-    top = logits.max(axis=1, keepdims=True)
-    total = np.log(np.exp(logits - top).sum(axis=1, dtype=np.float64))
-    own = logits[np.arange(len(labels)), labels] - top[:, 0]
-    losses: Doubles = total - own
-    return losses
-
-
 def _still_possible(candidates: list[Candidate]) -> list[Candidate]:
     """Candidates, strong to weak, from the first that is within one standard error of the best.
 
@@ -151,8 +143,7 @@ def _still_possible(candidates: list[Candidate]) -> list[Candidate]:
 
 def _worse(candidate: Candidate, best: Candidate, *, errors: float) -> bool:
     difference = candidate.losses - best.losses
-    spread = float(difference.std()) / np.sqrt(len(difference))
-    return bool(difference.mean() > max(errors * spread, _SAME_LOSS))
+    return bool(difference.mean() > _SAME_LOSS) and exceeds_zero(difference, errors)
 
 
 def _turned_up(points: list[PathPoint], candidates: list[Candidate], last: Candidate) -> bool:

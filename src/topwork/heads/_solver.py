@@ -17,8 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._checks import Doubles, Floats, Integers
+from topwork.metrics import softmax
+
 from ._design import Design
+from ._rows import Doubles, Floats, Integers
 
 _MEMORY = 8
 _SLOPE_LEFT = 0.3  # a step is good once the slope along it has shrunk to this part of what it was
@@ -111,14 +113,6 @@ def minimise(
         memory.push(direction, following - gradient)
         gradient = following
     return Solution(weights, logits, iterations)
-
-
-def softmax(logits: Floats) -> Floats:
-    """Over the class axis of (K, C, N)."""
-    out: Floats = logits - logits.max(axis=1, keepdims=True)
-    np.exp(out, out=out)
-    out /= out.sum(axis=1, keepdims=True)
-    return out
 
 
 def _dots(left: Floats, right: Floats) -> Floats:
@@ -217,7 +211,8 @@ class _Line:
 
     def slope(self, step: Doubles) -> tuple[Doubles, Floats]:
         """The slope (K,) at these steps, and the probabilities (K, C, N) there."""
-        probabilities = softmax(self.logits + step[:, None, None].astype(np.float32) * self.moved)
+        probabilities = self.logits + step[:, None, None].astype(np.float32) * self.moved
+        softmax(probabilities, out=probabilities)
         expected = (probabilities * self.moved).sum(axis=1)
         fall = (expected * self.problem.row_weights).sum(axis=1, dtype=np.float64)
         return fall + self.own + step * self.bend, probabilities

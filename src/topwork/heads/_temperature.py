@@ -1,20 +1,75 @@
-"""Temperature scaling: one number that makes logits honest."""
+"""Temperature scaling: one number that makes logits honest, and the heads that have one."""
 
 from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from ._checks import Floats, Integers
+from topwork.metrics import softmax
+
+from ._rows import Doubles, Floats, Integers
+from ._tensors import Stored
 
 _SHARPEST, _BLUNTEST = 200.0, 0.02  # bounds on 1 / temperature; strong L2 calls for much sharpening
+
+
+class TemperatureScaled(Stored, ABC):
+    """Base of heads whose probabilities are the softmax of logits / temperature.
+
+    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks".
+
+    Attributes:
+        temperature: > 0.
+    """
+
+    temperature: float
+
+    @abstractmethod
+    def logits(self, features: npt.NDArray[Any]) -> Floats:
+        """Features (N, D) to logits (N, C) in an array of their own, before the temperature.
+
+        Memory-mapped features stay on disk.
+
+        Raises:
+            DataError: The features are not (N, D) with this head's D.
+        """
+
+    def probabilities(self, features: npt.NDArray[Any]) -> Floats:
+        """Features (N, D) to probabilities (N, C): the softmax of logits / temperature.
+
+        Raises:
+            DataError: The features are not (N, D) with this head's D.
+        """
+        logits = self.logits(features)
+        return softmax(logits, self.temperature, out=logits)
+
+    @property
+    def calibration(self) -> dict[str, float]:
+        """The numbers that make the probabilities honest: the temperature."""
+        return {"temperature": self.temperature}
+
+    def uncalibrated(self) -> Self:
+        """The same head at temperature 1."""
+        return dataclasses.replace(self, temperature=1.0)
+
+
+def row_losses(logits: Floats, labels: Integers) -> Doubles:
+    """Log loss (N,) in nats of logits (N, C)."""
+    top = logits.max(axis=1, keepdims=True)
+    total = np.log(np.exp(logits - top).sum(axis=1, dtype=np.float64))
+    own = logits[np.arange(len(labels)), labels] - top[:, 0]
+    losses: Doubles = total - own
+    return losses
 
 
 def fit_temperature(logits: Floats, labels: Integers) -> float:
     """The temperature T that minimises the log loss of softmax(logits / T).
 
-    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks". The loss is convex in 1/T, so a
-        bracketed
+    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks". The loss is convex in 1/T, so a bracketed
     Newton search finds it. The targets are smoothed by one imagined image of unknown class among the N (Platt
     1999, "Probabilistic outputs for support vector machines"): without it, twenty images that are all right
     would call for a temperature of zero, and the first mistake afterwards would cost an unbounded loss.
@@ -52,8 +107,8 @@ def _root(rows: npt.NDArray[np.float64], wanted: float) -> float:
 
 def _derivatives(rows: npt.NDArray[np.float64], wanted: float, inverse: float) -> tuple[float, float]:
     """First and second derivative of the mean log loss with respect to 1/T."""
-    weights = np.exp(rows * inverse)
-    weights /= weights.sum(axis=1, keepdims=True)
+    weights = rows * inverse
+    softmax(weights, out=weights)
     mean = (weights * rows).sum(axis=1)
     spread = (weights * rows**2).sum(axis=1) - mean**2
     return float(mean.mean() - wanted), float(spread.mean())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,15 +10,15 @@ import numpy.typing as npt
 
 from topwork.errors import ModelError
 
-from ._checks import Floats, check_array, check_names, check_query, row_chunks, scalar
 from ._linear import LinearHead
+from ._rows import Floats, check_query, row_chunks
+from ._temperature import TemperatureScaled
 
-_NAMES = ("offset", "projection", "scale", "temperature", "texts")
 _UNIT = 1e-3  # how far the length of a text's embedding may be from one
 
 
 @dataclass(frozen=True, eq=False)
-class TextHead:
+class TextHead(TemperatureScaled):
     """Zero-shot classification: softmax(scale * cosine(image, text) / temperature) over the texts of the classes.
 
     Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision". SigLIP is
@@ -55,13 +53,10 @@ class TextHead:
                 f"and {self.texts.shape}"
             )
         width, joint = self.projection.shape
-        check_array("projection", self.projection, (width, joint), "f")
-        check_array("offset", self.offset, (joint,), "f")
-        check_array("texts", self.texts, (len(self.texts), joint), "f")
+        self._require_shapes(projection=(width, joint), offset=(joint,), texts=(len(self.texts), joint))
         if (np.abs(np.linalg.norm(self.texts, axis=1) - 1) > _UNIT).any():
             raise ModelError("texts: expected rows of length one")
-        for name in ("scale", "temperature"):
-            _require_positive(name, getattr(self, name))
+        self._require_positive("scale", "temperature")
 
     @property
     def n_features(self) -> int:
@@ -74,11 +69,6 @@ class TextHead:
         return len(self.texts)
 
     def logits(self, features: npt.NDArray[Any]) -> Floats:
-        """Features (N, D) to logits (N, C), before the temperature; memory-mapped features stay on disk.
-
-        Raises:
-            DataError: The features are not (N, D) with this head's D.
-        """
         check_query(features, self.n_features)
         out = np.empty((len(features), self.n_classes), np.float32)
         for part in row_chunks(*features.shape):
@@ -88,52 +78,9 @@ class TextHead:
         out *= np.float32(self.scale)
         return out
 
-    def probabilities(self, features: npt.NDArray[Any]) -> Floats:
-        """Features (N, D) to probabilities (N, C): the softmax of logits / temperature.
-
-        Raises:
-            DataError: The features are not (N, D) with this head's D.
-        """
-        return _softmax(self.logits(features) / np.float32(self.temperature))
-
-    @property
-    def calibration(self) -> dict[str, float]:
-        """The temperature."""
-        return {"temperature": self.temperature}
-
-    def uncalibrated(self) -> Any:
-        """The same head at temperature 1."""
-        return dataclasses.replace(self, temperature=1.0)
-
-    def to_tensors(self) -> dict[str, npt.NDArray[Any]]:
-        """The head as named float32 tensors; `from_tensors` gives the same head back."""
-        return {
-            "projection": self.projection,
-            "offset": self.offset,
-            "texts": self.texts,
-            "scale": np.array([self.scale], np.float32),
-            "temperature": np.array([self.temperature], np.float32),
-        }
-
-    @classmethod
-    def from_tensors(cls, tensors: Mapping[str, npt.NDArray[Any]]) -> TextHead:
-        """The head that `to_tensors` wrote.
-
-        Raises:
-            ModelError: A tensor is missing, extra, misshapen, not finite or out of range.
-        """
-        check_names(tensors, _NAMES)
-        return cls(
-            projection=tensors["projection"],
-            offset=tensors["offset"],
-            texts=tensors["texts"],
-            scale=scalar("scale", tensors["scale"], "f"),
-            temperature=scalar("temperature", tensors["temperature"], "f"),
-        )
-
 
 @dataclass(frozen=True, eq=False)
-class BlendHead:
+class BlendHead(TemperatureScaled):
     """Words and a probe together: p is proportional to (words ** share * probe ** (1 - share)) ** (1 / temperature).
 
     A logarithmic opinion pool: the logits of both, each at its own temperature, are mixed before the softmax.
@@ -161,7 +108,7 @@ class BlendHead:
             raise ModelError(f"words, probe: expected the same features and classes, got {sizes[0]} and {sizes[1]}")
         if not 0 <= self.share <= 1:
             raise ModelError(f"share: expected a number from 0 to 1, got {self.share}")
-        _require_positive("temperature", self.temperature)
+        self._require_positive("temperature")
 
     @property
     def n_features(self) -> int:
@@ -173,67 +120,12 @@ class BlendHead:
         """Number of classes."""
         return self.words.n_classes
 
-    def probabilities(self, features: npt.NDArray[Any]) -> Floats:
-        """Features (N, D) to probabilities (N, C).
-
-        Raises:
-            DataError: The features are not (N, D) with this head's D.
-        """
+    def logits(self, features: npt.NDArray[Any]) -> Floats:
         words = self.words.logits(features) / np.float32(self.words.temperature)
         probe = self.probe.logits(features) / np.float32(self.probe.temperature)
-        return _softmax(blended(words, probe, self.share) / np.float32(self.temperature))
-
-    @property
-    def calibration(self) -> dict[str, float]:
-        """The temperature."""
-        return {"temperature": self.temperature}
-
-    def uncalibrated(self) -> Any:
-        """The same head at temperature 1."""
-        return dataclasses.replace(self, temperature=1.0)
-
-    def to_tensors(self) -> dict[str, npt.NDArray[Any]]:
-        """Both heads' tensors with their names in front, and the two numbers."""
-        return {
-            **{f"words.{name}": tensor for name, tensor in self.words.to_tensors().items()},
-            **{f"probe.{name}": tensor for name, tensor in self.probe.to_tensors().items()},
-            "share": np.array([self.share], np.float32),
-            "temperature": np.array([self.temperature], np.float32),
-        }
-
-    @classmethod
-    def from_tensors(cls, tensors: Mapping[str, npt.NDArray[Any]]) -> BlendHead:
-        """The head that `to_tensors` wrote.
-
-        Raises:
-            ModelError: A tensor is missing, extra, misshapen, not finite or out of range.
-        """
-        rest = {name: tensor for name, tensor in tensors.items() if not name.startswith(("words.", "probe."))}
-        check_names(rest, ("share", "temperature"))
-        return cls(
-            words=TextHead.from_tensors(_beneath("words.", tensors)),
-            probe=LinearHead.from_tensors(_beneath("probe.", tensors)),
-            share=scalar("share", rest["share"], "f"),
-            temperature=scalar("temperature", rest["temperature"], "f"),
-        )
+        return blended(words, probe, self.share)
 
 
 def blended(words: Floats, probe: Floats, share: float) -> Floats:
     """Two heads' logits (N, C), each at its own temperature, mixed."""
     return np.float32(share) * words + np.float32(1 - share) * probe
-
-
-def _beneath(prefix: str, tensors: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def _require_positive(name: str, value: float) -> None:
-    if not (np.isfinite(value) and value > 0):
-        raise ModelError(f"{name}: expected a positive number, got {value}")
-
-
-def _softmax(logits: Floats) -> Floats:
-    logits -= logits.max(axis=1, keepdims=True)
-    np.exp(logits, out=logits)
-    logits /= logits.sum(axis=1, keepdims=True)
-    return logits

@@ -1,19 +1,33 @@
 """How good a classifier is, with intervals, and how sure it may be. Pure functions: arrays in, numbers out.
 
-`evaluate` gives everything at once and `compare` sets two models side by side; the functions beside them give one
-figure each. `set_thresholds` and `answer_thresholds` turn calibration images into promises, `shift` tells whether new
-images are like the old ones.
+- `evaluate` gives everything at once as an `Evaluation`, whose figures are `Estimate` values with 95 % intervals;
+- of predicted classes: `accuracy`, `balanced_accuracy`, `macro_f1`, `confusion_matrix`, `per_class`;
+- of probabilities: `softmax`, `log_loss`, `brier`, `ece`, `reliability_curve`;
+- of the order of scores: `top_k_accuracy`, `roc_auc`, `average_precision`;
+- intervals: `wilson_interval`, `bootstrap_intervals`;
+- two ways on the same images: `compare`, `mcnemar`, `exceeds_zero`;
+- prediction sets and selective prediction: `conformal_thresholds`, `prediction_sets`, `abstention_thresholds`,
+  `threshold_at`, `selective_reports`;
+- whether new images are like the old ones: `typicality`, `shift`.
 """
 
 from __future__ import annotations
 
-from ._calibration import brier, ece, log_loss, reliability_curve
-from ._caution import LEVELS, Kept, answer_thresholds, kept, prediction_sets, promised, set_thresholds
-from ._counts import accuracy, balanced_accuracy, confusion_matrix, macro_f1, per_class
+from ._classification import accuracy, balanced_accuracy, confusion_matrix, macro_f1, per_class
 from ._evaluation import Evaluation, evaluate
 from ._intervals import bootstrap_intervals, wilson_interval
-from ._pairs import Comparison, compare, mcnemar
+from ._paired import Comparison, compare, exceeds_zero, mcnemar
+from ._probabilities import brier, ece, log_loss, reliability_curve, softmax
 from ._ranking import average_precision, roc_auc, top_k_accuracy
+from ._selective import (
+    LEVELS,
+    SelectiveReport,
+    abstention_thresholds,
+    conformal_thresholds,
+    prediction_sets,
+    selective_reports,
+    threshold_at,
+)
 from ._shift import FALSE_ALARMS, Shift, shift, typicality
 from ._values import ClassReport, Estimate, ReliabilityBin, Uncalibrated
 
@@ -24,31 +38,33 @@ __all__ = [
     "Comparison",
     "Estimate",
     "Evaluation",
-    "Kept",
     "ReliabilityBin",
+    "SelectiveReport",
     "Shift",
     "Uncalibrated",
+    "abstention_thresholds",
     "accuracy",
-    "answer_thresholds",
     "average_precision",
     "balanced_accuracy",
     "bootstrap_intervals",
     "brier",
     "compare",
+    "conformal_thresholds",
     "confusion_matrix",
     "ece",
     "evaluate",
-    "kept",
+    "exceeds_zero",
     "log_loss",
     "macro_f1",
     "mcnemar",
     "per_class",
     "prediction_sets",
-    "promised",
     "reliability_curve",
     "roc_auc",
-    "set_thresholds",
+    "selective_reports",
     "shift",
+    "softmax",
+    "threshold_at",
     "top_k_accuracy",
     "typicality",
     "wilson_interval",

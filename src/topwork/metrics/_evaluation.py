@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from topwork.errors import DataError
 
-from ._calibration import brier, ece, log_loss, reliability_curve, uncalibrated
 from ._checks import Integers, check_probabilities
-from ._counts import balanced_accuracy, confusion_matrix, macro_f1, per_class
+from ._classification import balanced_accuracy, confusion_matrix, macro_f1, per_class
 from ._intervals import bootstrap_intervals, share_of
+from ._probabilities import brier, ece, log_loss, reliability_curve, uncalibrated
 from ._ranking import TOP, average_precision, ranks, roc_auc
-from ._values import ClassReport, Estimate, ReliabilityBin, Uncalibrated
+from ._values import ClassReport, Estimate, ReliabilityBin, Uncalibrated, as_json, estimate_or_none, reliability_bins
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Evaluation:
             saved.
         balanced_accuracy: Mean recall over the classes with images, with a bootstrap interval.
         roc_auc: Each class against the others, mean over the classes with images; None where that is one class.
-        average_precision: Likewise.
+        average_precision: Each class against the others, mean over the classes with images; None where the area is.
         brier: Mean squared distance from the truth, 0..2, with a bootstrap interval.
         reliability: The bins behind the calibration error that hold an image.
         before_scaling: The calibration figures without the temperature; None where there is none.
@@ -75,39 +75,25 @@ class Evaluation:
         Of the confusion only what is not zero: [true class, predicted class, images]. A thousand classes would take a
         million numbers otherwise.
         """
-        return {
-            "n": self.n,
-            "classes": list(self.classes),
-            "accuracy": self.accuracy.to_dict(),
-            "macro_f1": self.macro_f1.to_dict(),
-            "log_loss": self.log_loss.to_dict(),
-            "ece": self.ece.to_dict(),
-            "per_class": [report.to_dict() for report in self.per_class],
-            "confusion": [[*cell, int(self.confusion[cell])] for cell in _cells(self.confusion)],
-            **{name: each.to_dict() if (each := getattr(self, name)) else None for name in _LATER},
-            "reliability": [each.to_list() for each in self.reliability],
-            "before_scaling": self.before_scaling.to_dict() if self.before_scaling else None,
-        }
+        return as_json(self) | {"confusion": [[*cell, int(self.confusion[cell])] for cell in _cells(self.confusion)]}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Evaluation:
-        """What `to_dict` gave.
+        """The evaluation that `to_dict` gave.
 
         Raises:
             DataError: A field is missing or does not fit the others.
         """
         try:
+            figures: dict[str, Any] = {name: Estimate.from_dict(data[name]) for name in _FIRST}
+            figures |= {name: estimate_or_none(data.get(name)) for name in _LATER}
             return cls(
                 n=int(data["n"]),
                 classes=tuple(str(name) for name in data["classes"]),
-                accuracy=Estimate.from_dict(data["accuracy"]),
-                macro_f1=Estimate.from_dict(data["macro_f1"]),
-                log_loss=Estimate.from_dict(data["log_loss"]),
-                ece=Estimate.from_dict(data["ece"]),
                 per_class=tuple(ClassReport.from_dict(report) for report in data["per_class"]),
                 confusion=_from_cells(data["confusion"], len(data["classes"])),
-                **{name: Estimate.from_dict(data[name]) if data.get(name) else None for name in _LATER},
-                reliability=tuple(map(ReliabilityBin.from_list, data.get("reliability", ()))),
+                **figures,
+                reliability=reliability_bins(data.get("reliability", ())),
                 before_scaling=Uncalibrated.from_dict(before) if (before := data.get("before_scaling")) else None,
             )
         except KeyError as missing:
@@ -116,6 +102,7 @@ class Evaluation:
             raise DataError(f"not a saved evaluation: {wrong}") from wrong
 
 
+_FIRST = ("accuracy", "macro_f1", "log_loss", "ece")
 _LATER = ("top5", "balanced_accuracy", "roc_auc", "average_precision", "brier")  # than the first saved evaluations
 
 

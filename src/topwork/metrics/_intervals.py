@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._calibration import BINS, distances, losses, reliability
 from ._checks import Doubles, Integers, check_probabilities
-from ._counts import mean_f1, mean_recall
+from ._classification import mean_f1, mean_recall
+from ._probabilities import BINS, Reliability, distances, losses
 from ._values import Estimate
 
 LEVEL = 0.95
@@ -82,7 +82,7 @@ def bootstrap_intervals(
         resamples: Number of resamples, at least 1.
 
     Raises:
-        DataError: As in `log_loss`.
+        DataError: What `log_loss` refuses.
     """
     probabilities, labels = check_probabilities(probabilities, labels)
     sums = _Sums.of(probabilities, labels)
@@ -139,7 +139,7 @@ class _Sums:
     @classmethod
     def of(cls, probabilities: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> _Sums:
         order = np.argsort(labels, kind="stable")
-        found = reliability(probabilities, labels)
+        found = Reliability.of(probabilities, labels)
         linear = np.zeros((BINS + 2, len(labels)))
         linear[found.bins, np.arange(len(labels))] = found.gaps
         linear[BINS] = losses(probabilities, labels)

@@ -55,7 +55,7 @@ def top_k_accuracy(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any], k:
         k: At least 1.
 
     Raises:
-        DataError: As in `log_loss`.
+        DataError: What `log_loss` refuses.
     """
     probabilities, labels = check_probabilities(probabilities, labels)
     return float((ranks(probabilities, labels) < k).mean())
@@ -72,7 +72,8 @@ def ranks(probabilities: npt.NDArray[Any], labels: Integers) -> Integers:
 def roc_auc(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Estimate | None:
     """Area under the ROC curve, each class against the others, mean over the classes that have images.
 
-    Equals scikit-learn's `roc_auc_score(multi_class="ovr", average="macro")`. Arguments and errors as in `log_loss`.
+    Equals scikit-learn's `roc_auc_score(multi_class="ovr", average="macro")`. The arguments and errors are those of
+    `log_loss`.
 
     Returns:
         The area with its 95 % interval; None where all images are of one class.
@@ -83,7 +84,7 @@ def roc_auc(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Estima
 def average_precision(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Estimate | None:
     """Mean over the classes that have images of the average precision of each against the others.
 
-    Equals the mean of scikit-learn's `average_precision_score`. Arguments and errors as in `log_loss`.
+    Equals the mean of scikit-learn's `average_precision_score`. The arguments and errors are those of `log_loss`.
 
     Returns:
         The figure with its 95 % interval; None where all images are of one class.

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._values import as_json
+
 FALSE_ALARMS = 0.05
 """How often an image, or a batch of images, that is like the training images is called unlike them."""
 
@@ -35,13 +37,8 @@ class Shift:
         return self.p_value <= FALSE_ALARMS + _ROUNDING
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it."""
-        return {
-            "images": self.images,
-            "unfamiliar": self.unfamiliar,
-            "p_value": self.p_value,
-            "alarm": self.alarm,
-        }
+        """The shift as JSON holds it, with the alarm."""
+        return as_json(self) | {"alarm": self.alarm}
 
 
 def typicality(distances: npt.NDArray[Any], reference: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

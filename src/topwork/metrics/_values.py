@@ -1,12 +1,24 @@
-"""What an evaluation is made of: figures with intervals, classes, and the reliability curve."""
+"""The values that an evaluation is made of, and how JSON holds them."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+
+
+def as_json(value: Any) -> dict[str, Any]:
+    """The fields of a data class as JSON holds them: in order, data classes as objects and tuples as lists."""
+    return {field.name: _as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+
+
+def _as_json(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return as_json(value)
+    return [_as_json(each) for each in value] if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True)
@@ -26,13 +38,18 @@ class Estimate:
             raise ValueError(f"expected finite low <= value <= high, got {self.low}, {self.value}, {self.high}")
 
     def to_dict(self) -> dict[str, float]:
-        """As JSON holds it."""
+        """The estimate as JSON holds it."""
         return {"value": self.value, "low": self.low, "high": self.high}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Estimate:
-        """What `to_dict` gave."""
+        """The estimate that `to_dict` gave."""
         return cls(float(data["value"]), float(data["low"]), float(data["high"]))
+
+
+def estimate_or_none(data: Mapping[str, Any] | None) -> Estimate | None:
+    """The estimate that `Estimate.to_dict` gave; None where JSON holds null."""
+    return None if data is None else Estimate.from_dict(data)
 
 
 @dataclass(frozen=True)
@@ -53,31 +70,19 @@ class ClassReport:
     recall: Estimate | None
     f1: float | None
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it."""
-        return {
-            "name": self.name,
-            "support": self.support,
-            "precision": None if self.precision is None else self.precision.to_dict(),
-            "recall": None if self.recall is None else self.recall.to_dict(),
-            "f1": self.f1,
-        }
-
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ClassReport:
-        """What `to_dict` gave."""
-        precision, recall = data["precision"], data["recall"]
+        """The report that `as_json` gave."""
         return cls(
             name=str(data["name"]),
             support=int(data["support"]),
-            precision=None if precision is None else Estimate.from_dict(precision),
-            recall=None if recall is None else Estimate.from_dict(recall),
+            precision=estimate_or_none(data["precision"]),
+            recall=estimate_or_none(data["recall"]),
             f1=None if data["f1"] is None else float(data["f1"]),
         )
 
 
-@dataclass(frozen=True)
-class ReliabilityBin:
+class ReliabilityBin(NamedTuple):
     """Images whose confidence lies in one bin; a sound model's accuracy equals its confidence there.
 
     Attributes:
@@ -89,16 +94,6 @@ class ReliabilityBin:
     images: int
     confidence: float
     accuracy: float
-
-    def to_list(self) -> list[float]:
-        """As JSON holds it: [images, confidence, accuracy]."""
-        return [self.images, self.confidence, self.accuracy]
-
-    @classmethod
-    def from_list(cls, data: Sequence[float]) -> ReliabilityBin:
-        """What `to_list` gave."""
-        images, confidence, accuracy = data
-        return cls(int(images), float(confidence), float(accuracy))
 
 
 @dataclass(frozen=True)
@@ -117,13 +112,16 @@ class Uncalibrated:
     brier: float
     reliability: tuple[ReliabilityBin, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it."""
-        bins = [each.to_list() for each in self.reliability]
-        return {"log_loss": self.log_loss, "ece": self.ece, "brier": self.brier, "reliability": bins}
-
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Uncalibrated:
-        """What `to_dict` gave."""
-        bins = tuple(ReliabilityBin.from_list(each) for each in data["reliability"])
-        return cls(float(data["log_loss"]), float(data["ece"]), float(data["brier"]), bins)
+        """The figures that `as_json` gave."""
+        return cls(
+            float(data["log_loss"]), float(data["ece"]), float(data["brier"]), reliability_bins(data["reliability"])
+        )
+
+
+def reliability_bins(rows: Sequence[Sequence[float]]) -> tuple[ReliabilityBin, ...]:
+    """The bins that `as_json` gave as rows (images, confidence, accuracy)."""
+    return tuple(
+        ReliabilityBin(int(images), float(confidence), float(accuracy)) for images, confidence, accuracy in rows
+    )

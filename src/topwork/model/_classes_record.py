@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from topwork.errors import DataError
-from topwork.metrics import Evaluation, Kept
+from topwork.metrics import Evaluation, SelectiveReport
 from topwork.model._record import ModelRecord, Strict, TaskRecord
 
 
@@ -40,7 +40,7 @@ class WordsRecord(Strict):
 
 
 class SelectiveRecord(Strict):
-    """From which probability on to answer, or to let a class into a prediction set (``metrics.set_thresholds``).
+    """From which probability on to answer, or to let a class into a prediction set (``metrics.conformal_thresholds``).
 
     Attributes:
         source: What kind of images the promises were read off (``strategies.OutOfFold``).
@@ -48,7 +48,7 @@ class SelectiveRecord(Strict):
         levels: Coverages of sets, accuracies of answers; rising.
         sets: For each level, the probability from which a class is in the set.
         answers: For the first levels, the probability from which to answer; more cannot be promised.
-        kept: ``evaluate.Kept.to_dict`` on held-out images.
+        measured: ``metrics.SelectiveReport.to_dict`` on held-out images, level by level.
     """
 
     source: Literal["cross-validation", "validation", "training"]
@@ -56,7 +56,7 @@ class SelectiveRecord(Strict):
     levels: tuple[float, ...]
     sets: tuple[float, ...]
     answers: tuple[float, ...]
-    kept: tuple[dict[str, Any], ...] = ()
+    measured: tuple[dict[str, Any], ...] = ()
 
     @model_validator(mode="after")
     def _fits(self) -> SelectiveRecord:
@@ -105,8 +105,8 @@ class ClassesRecord(TaskRecord):
 
     def _check_figures(self) -> None:
         try:
-            for each in self.selective.kept if self.selective else ():
-                Kept.from_dict(each)
+            for each in self.selective.measured if self.selective else ():
+                SelectiveReport.from_dict(each)
         except DataError as error:
             raise ValueError(f"selective: {error.message}") from error
         if self.metrics is None:

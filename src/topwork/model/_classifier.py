@@ -15,7 +15,7 @@ from topwork.data import ImageDataset, read
 from topwork.errors import DataError, ImageError, ModelError
 from topwork.features import NOT_FINITE, FeatureTable, Progress, Source, extract, extract_few
 from topwork.heads import Head, Novelty, head_from_tensors
-from topwork.metrics import FALSE_ALARMS, Evaluation, Shift, prediction_sets, promised, shift
+from topwork.metrics import FALSE_ALARMS, Evaluation, Shift, prediction_sets, shift, threshold_at
 from topwork.model._classes_record import ClassesRecord, ClassifierRecord
 from topwork.model._classifier_card import classifier_card
 from topwork.model._evaluated import Evaluated, measure, typicalities
@@ -174,7 +174,7 @@ class Classifier(Model):
             sources: Files, encoded images as bytes, or pixels as uint8 (height, width, 3).
             coverage: How often ``labels`` is to hold the true class, such as 0.95.
             accuracy: How many of the answers are to be right on average, such as 0.99; unsure ones have ``answered``
-                False. See ``metrics.answer_thresholds`` for when that holds.
+                False. See ``metrics.abstention_thresholds`` for when that holds.
 
         Returns:
             One prediction a source, in order. One that cannot be used has its reason in ``error``; the others are
@@ -339,8 +339,8 @@ class Classifier(Model):
             return _Thresholds(None, None)
         levels = selective.levels
         return _Thresholds(
-            None if coverage is None else promised(coverage, levels, selective.sets, "coverage"),
-            None if accuracy is None else promised(accuracy, levels, selective.answers, "accuracy"),
+            None if coverage is None else threshold_at(coverage, levels, selective.sets, "coverage"),
+            None if accuracy is None else threshold_at(accuracy, levels, selective.answers, "accuracy"),
         )
 
 

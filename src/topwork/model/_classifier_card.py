@@ -127,13 +127,13 @@ def _figures(record: ClassifierRecord, metrics: Evaluation | None) -> str:
 
 def _promises(record: ClassifierRecord) -> Iterator[str]:
     selective = record.task.selective
-    if selective is None or not selective.kept:
+    if selective is None or not selective.measured:
         return
     yield "## Promises\n"
     yield f"Read off {_SEEN_BY[selective.source]} ({selective.images}), and tried on the held-out images:\n"
     rows = ["| promised | sets that hold the class | classes in a set | answered | right answers |"]
     rows.append("| --- | ---: | ---: | ---: | ---: |")
-    for kept in selective.kept:
+    for kept in selective.measured:
         answered, accuracy = kept["answered"], kept["accuracy"]
         cells = (
             f"{kept['level']:.0%}",

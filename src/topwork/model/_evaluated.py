@@ -12,7 +12,16 @@ from topwork.data import ImageDataset, LeftOut
 from topwork.errors import DataError
 from topwork.features import FeatureTable, Progress
 from topwork.heads import Head, Novelty
-from topwork.metrics import Comparison, Evaluation, Kept, Shift, evaluate, kept, shift, typicality
+from topwork.metrics import (
+    Comparison,
+    Evaluation,
+    SelectiveReport,
+    Shift,
+    evaluate,
+    selective_reports,
+    shift,
+    typicality,
+)
 from topwork.metrics import compare as compare_predictions
 from topwork.model._classes_record import SelectiveRecord
 
@@ -35,7 +44,7 @@ class Evaluated:
             no metric.
         probabilities: (N, C) float32, what the model said of them.
         shift: Whether they are like the training images; None where the model cannot tell.
-        kept: How its promises were kept; empty where it makes none.
+        selective: What its thresholds gave, level by level; empty where it has none.
         features: What the head read of them, of very many of some; None where that was not kept.
         trained: How many of them the model was made from, byte for byte; None where it cannot tell.
     """
@@ -46,7 +55,7 @@ class Evaluated:
     dataset: ImageDataset
     probabilities: npt.NDArray[np.float32]
     shift: Shift | None = None
-    kept: tuple[Kept, ...] = ()
+    selective: tuple[SelectiveReport, ...] = ()
     features: FeatureTable | None = None
     trained: int | None = None
 
@@ -92,7 +101,7 @@ def measure(
         dataset=table.dataset,
         probabilities=probabilities,
         shift=None if novelty is None else shift(typicalities(novelty, table.values), len(novelty.reference)),
-        kept=_promises_kept(selective, probabilities, labels),
+        selective=_reports(selective, probabilities, labels),
         features=table.select(np.sort(np.random.default_rng(seed).permutation(len(table))[:_MAPPED])),
         trained=overlap,
     )
@@ -109,12 +118,14 @@ def _uncalibrated(head: Head, table: FeatureTable) -> npt.NDArray[np.float32] | 
     return None if plain is None else plain.probabilities(table.values)
 
 
-def _promises_kept(
+def _reports(
     selective: SelectiveRecord | None, probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]
-) -> tuple[Kept, ...]:
+) -> tuple[SelectiveReport, ...]:
     if selective is None:
         return ()
-    return kept(probabilities, labels, levels=selective.levels, sets=selective.sets, answers=selective.answers)
+    return selective_reports(
+        probabilities, labels, levels=selective.levels, sets=selective.sets, answers=selective.answers
+    )
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from topwork._files import is_being_replaced, restored, written_whole
 from topwork.backbones import Backbone, Weights, file_sha256, row
 from topwork.data import printable
 from topwork.errors import BackboneError, ModelError
+from topwork.heads import read_tensors, write_tensors
 from topwork.model._record import ModelRecord, TaskRecord, parse_record
 
 RECORD, BACKBONE, HISTORY, CARD = "model.json", "backbone.safetensors", "history.jsonl", "README.md"
@@ -78,7 +78,7 @@ def write(folder: Path, parts: Parts, card: Callable[[ModelRecord[Any]], str], *
             if self_contained:
                 record = _with_weights(record, parts.backbone, draft / BACKBONE)
             for name, tensors in parts.tensors.items():
-                _write_tensors(tensors, draft / f"{name}.safetensors")
+                write_tensors(tensors, draft / f"{name}.safetensors")
             if parts.history:
                 (draft / HISTORY).write_text("".join(f"{json.dumps(epoch)}\n" for epoch in parts.history), "utf-8")
             (draft / CARD).write_text(card(record), "utf-8", "replace")
@@ -139,13 +139,6 @@ def _with_weights(record: ModelRecord[Any], backbone: Backbone, path: Path) -> M
     return record.model_copy(update={"backbone": {**record.backbone, "weights": weights}})
 
 
-def _write_tensors(tensors: Tensors, path: Path) -> None:
-    from safetensors.numpy import save_file
-
-    save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, path)
-    path.chmod(_MODE)
-
-
 def read(folder: Path, block_of: Callable[[str], type[TaskRecord]]) -> Parts:
     """Read a model folder.
 
@@ -183,7 +176,7 @@ def _read(folder: Path, block_of: Callable[[str], type[TaskRecord]]) -> Parts:
     record = parse_record(_read_text(folder), str(folder / RECORD), block_of)
     backbone = _backbone(folder, record)
     files = {name: folder / f"{name}.safetensors" for name in TENSORS}
-    tensors = {name: _read_tensors(path) for name, path in files.items() if path.is_file()}
+    tensors = {name: read_tensors(path) for name, path in files.items() if path.is_file()}
     return Parts(record, backbone, tensors, _history(folder / HISTORY))
 
 
@@ -242,14 +235,3 @@ def _require_package(folder: Path, weights: Weights) -> None:
             f"of sha256 {weights.sha256[:16]}",
             hint="use the topwork that wrote it, or train it again",
         )
-
-
-def _read_tensors(path: Path) -> Tensors:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        tensors: Tensors = load_file(path)
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise ModelError(f"{path}: not a readable .safetensors file: {error}") from error
-    return tensors

@@ -66,7 +66,7 @@ def _from_1(old: Fields) -> Fields:
         "calibration": old["calibration"],
         "mapping": old.get("mapping"),
         "words": old.get("words"),
-        "selective": old.get("caution"),
+        "selective": _selective_from_1(old.get("caution")),
         "metrics": _metrics_from_1(old["metrics"]),
     }
     data["training"] = sum(data["training"])
@@ -86,6 +86,12 @@ def _from_1(old: Fields) -> Fields:
         "data": data,
         "options": _crop_mode(old.get("asked", {})),
     }
+
+
+def _selective_from_1(caution: Fields | None) -> Fields | None:
+    if caution is None:
+        return None
+    return {"measured" if name == "kept" else name: value for name, value in caution.items()}
 
 
 def _metrics_from_1(metrics: Fields | None) -> Fields | None:

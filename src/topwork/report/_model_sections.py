@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from topwork.data import printable
-from topwork.metrics import ClassReport, Estimate, Evaluation, Kept, ReliabilityBin, Shift
+from topwork.metrics import ClassReport, Estimate, Evaluation, ReliabilityBin, SelectiveReport, Shift
 from topwork.model import TrialRecord
 from topwork.report._answered import Answered, answered, mapped
 from topwork.report._charts import ReliabilityChart, reliability_chart
@@ -108,7 +108,7 @@ class Promises:
 
     count: int
     source: str
-    kept: tuple[Kept, ...]
+    kept: tuple[SelectiveReport, ...]
 
 
 def answer(subject: Subject) -> dict[str, Any]:
@@ -323,11 +323,11 @@ def promises(subject: Subject) -> Promises | None:
     return Promises(caution.images, caution.source, kept) if caution is not None and kept else None
 
 
-def _kept(subject: Subject) -> tuple[Kept, ...]:
+def _kept(subject: Subject) -> tuple[SelectiveReport, ...]:
     if subject.evaluated is not None:
-        return subject.evaluated.kept
+        return subject.evaluated.selective
     caution = subject.record.task.selective
-    return tuple(map(Kept.from_dict, caution.kept)) if caution is not None else ()
+    return tuple(map(SelectiveReport.from_dict, caution.measured)) if caution is not None else ()
 
 
 def shift(subject: Subject) -> Shift | None:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from topwork.advising import novelty_of, training_rows
 from topwork.data import printable
 from topwork.errors import DataError
-from topwork.metrics import LEVELS, answer_thresholds, set_thresholds
+from topwork.metrics import LEVELS, abstention_thresholds, conformal_thresholds
 from topwork.model import ClassesRecord, Classifier, Evaluated, SelectiveRecord, measure
 from topwork.tasks._task import RecordOf
 from topwork.tasks.classification.strategies import Fitted
@@ -38,7 +38,7 @@ def model_of(fitted: Fitted, record_of: RecordOf, split: str, seed: int) -> Clas
             table, fitted.head, novelty=novelty, trained=trained, selective=selective, split=split, seed=seed
         )
         if selective is not None:
-            selective = selective.model_copy(update={"kept": tuple(each.to_dict() for each in found.kept)})
+            selective = selective.model_copy(update={"measured": tuple(each.to_dict() for each in found.selective)})
     block = ClassesRecord(
         name="classification",
         classes=dataset.classes,
@@ -71,8 +71,8 @@ def _selective(fitted: Fitted) -> SelectiveRecord | None:
         source=found.source,
         images=len(labels),
         levels=LEVELS,
-        sets=set_thresholds(found.probabilities, labels),
-        answers=answer_thresholds(found.probabilities, labels),
+        sets=conformal_thresholds(found.probabilities, labels),
+        answers=abstention_thresholds(found.probabilities, labels),
     )
 
 

@@ -18,7 +18,7 @@ from topwork.advising import Advice, OutOfFold, Trial
 from topwork.backbones import EMBEDDING, Backbone
 from topwork.errors import TopworkError
 from topwork.features import extract
-from topwork.heads import LinearHead
+from topwork.heads import LinearHead, read_tensors, write_tensors
 from topwork.tasks.classification.ladder._training_features import TrainingFeatures
 from topwork.tasks.classification.strategies import Finetuned
 
@@ -91,20 +91,18 @@ class AdviceCache:
         with contextlib.suppress(OSError):
             with written_whole(self.folder, replace=True) as draft:
                 if tuned is not None:
-                    _write_tensors(draft / _TUNED, tuned)
+                    _write_tuned(draft / _TUNED, tuned)
                 told = {"advice": advice.to_dict(), "tuned": _told(tuned) if tuned else None}
                 (draft / _FILE).write_text(json.dumps(told, allow_nan=False), "utf-8")
             make_room(self.folder.parent, f"*/{_FILE}", lambda mark: delete_folder(mark.parent))
 
     def _read_tuned(self, told: dict[str, Any]) -> Finetuned:
-        from safetensors.numpy import load_file
-
         from topwork.train import EpochRecord
 
         backbone = Backbone.from_dict(told["backbone"])
         if not use(Path(backbone.weights.location)):
             raise FileNotFoundError(backbone.weights.location)
-        tensors = load_file(self.folder / _TUNED)
+        tensors = read_tensors(self.folder / _TUNED)
         probe = self.features.options.probe
         table = extract(self.features.dataset, backbone, outputs=(EMBEDDING,), engine=probe.engine, cache=probe.cache)
         out_of_fold = OutOfFold("validation", tensors.pop("rows").astype(np.intp), tensors.pop("probabilities"))
@@ -127,9 +125,7 @@ def _told(tuned: Finetuned) -> dict[str, Any]:
     }
 
 
-def _write_tensors(file: Path, tuned: Finetuned) -> None:
-    from safetensors.numpy import save_file
-
+def _write_tuned(file: Path, tuned: Finetuned) -> None:
     assert tuned.out_of_fold is not None
     rows, probabilities = tuned.out_of_fold.rows.astype(np.int64), tuned.out_of_fold.probabilities
-    save_file({**tuned.head.to_tensors(), "rows": rows, "probabilities": probabilities}, file)
+    write_tensors({**tuned.head.to_tensors(), "rows": rows, "probabilities": probabilities}, file)

@@ -14,6 +14,7 @@ from topwork.backbones import Backbone, CropMode, Engines
 from topwork.data import ImageDataset
 from topwork.errors import DataError
 from topwork.features import FeatureTable, extract, extract_few
+from topwork.metrics import exceeds_zero
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.ladder._options import AdviceOptions
 from topwork.tasks.classification.strategies import crop_modes_to_try
@@ -160,9 +161,7 @@ class TrainingFeatures:
         if tables[0].dataset.paths != tables[1].dataset.paths or (tables[0].dataset.counts() > 0).sum() < 2:
             return ways[0]
         losses = [self._least_losses(table) for table in tables]
-        gain = losses[0] - losses[1]
-        proven = gain.size > 1 and gain.mean() > _CROP_MODE_ERRORS * gain.std(ddof=1) / np.sqrt(gain.size)
-        return ways[int(proven)]
+        return ways[int(exceeds_zero(losses[0] - losses[1], _CROP_MODE_ERRORS))]
 
     def _least_losses(self, table: FeatureTable) -> npt.NDArray[np.float64]:
         """Of each held-out image, by a head on the last features or on all stages, whichever is better."""

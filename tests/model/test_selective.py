@@ -40,7 +40,7 @@ def test_the_thresholds_are_in_model_json_and_come_back(fitted: Classifier, save
     assert (fields["source"], fields["images"]) == ("cross-validation", 48)
     assert tuple(fields["levels"]) == LEVELS
     assert len(fields["sets"]) == len(LEVELS) > len(fields["answers"])
-    assert [each["level"] for each in fields["kept"]] == [0.9, 0.95, 0.99]
+    assert [each["level"] for each in fields["measured"]] == [0.9, 0.95, 0.99]
     assert load(saved).record.task.selective == fitted.record.task.selective
 
 
@@ -171,7 +171,7 @@ def test_held_out_cloth_raises_no_alarm_and_other_pictures_do(cloth: tuple[Class
     told = model.evaluate(data).shift
     assert told is not None
     assert not told.alarm
-    assert told.unfamiliar / told.images < 0.08  # 5 % promised, 300 images
+    assert told.unfamiliar / told.images < 0.08  # 5 % threshold_at, 300 images
     digits = [np.kron(image * 16, np.ones((8, 8))).astype(np.uint8) for image in load_digits().images[:20]]
     scenes = list(load_sample_images().images)
     for strange in (photos(), scenes, [np.repeat(each[..., None], 3, axis=2) for each in digits]):
@@ -203,15 +203,15 @@ def test_a_blurred_camera_is_noticed(cloth: tuple[Classifier, Path]) -> None:
 def test_the_promises_are_kept_on_held_out_cloth(cloth: tuple[Classifier, Path]) -> None:
     model, data = cloth
     found = model.evaluate(data)
-    assert [each.level for each in found.kept] == [0.9, 0.95, 0.99]
-    for each in found.kept:  # 300 images made the promises, 300 try them: two standard errors are 3.6 points at 95 %
+    assert [each.level for each in found.selective] == [0.9, 0.95, 0.99]
+    for each in found.selective:  # 300 images calibrate, 300 try: two standard errors are 3.6 points at 95 %
         assert each.coverage.value > each.level - 0.036
         assert each.accuracy is None or each.accuracy.value > each.level - 0.036
-    sizes = [each.size for each in found.kept]
+    sizes = [each.size for each in found.selective]
     assert sizes == sorted(sizes)
-    assert found.kept[0].size < 2
-    assert found.kept[0].answered is not None
-    assert found.kept[0].answered.value > 0.5
+    assert found.selective[0].size < 2
+    assert found.selective[0].answered is not None
+    assert found.selective[0].answered.value > 0.5
     sets = model.predict([data / "test" / path for path in ("local/" + textiles("local")[200].name,)], coverage=0.9)
     assert sets[0].labels
 

@@ -36,11 +36,11 @@ class Head(Protocol):
 
     @property
     def calibration(self) -> dict[str, float]:
-        """Numbers."""
+        """The numbers that make the probabilities honest, such as the temperature; empty where there are none."""
         ...
 
-    def uncalibrated(self) -> Any:
-        """None where it has none."""
+    def uncalibrated(self) -> Head | None:
+        """The same head without its calibration; None where it has none."""
         ...
 
     def probabilities(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
@@ -53,11 +53,7 @@ class Head(Protocol):
 
 
 _KINDS: dict[str, Callable[[Mapping[str, npt.NDArray[Any]]], Head]] = {
-    LinearHead.kind: LinearHead.from_tensors,
-    KNNHead.kind: KNNHead.from_tensors,
-    TextHead.kind: TextHead.from_tensors,
-    BlendHead.kind: BlendHead.from_tensors,
-    MappedHead.kind: MappedHead.from_tensors,
+    kind.kind: kind.from_tensors for kind in (LinearHead, KNNHead, TextHead, BlendHead, MappedHead)
 }
 
 

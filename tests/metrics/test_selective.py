@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from topwork.errors import DataError
-from topwork.metrics import LEVELS, answer_thresholds, prediction_sets, promised, set_thresholds
-from topwork.metrics._caution import order_p_value
+from topwork.metrics import LEVELS, abstention_thresholds, conformal_thresholds, prediction_sets, threshold_at
+from topwork.metrics._selective import mann_whitney_p_value
 
 from .test_metrics import simulate
 
@@ -37,7 +37,7 @@ def test_coverage_holds_on_average_over_splits_of_digits(digits, level):
     for _ in range(60):
         order = rng.permutation(len(labels))
         calibration, rest = order[:300], order[300:]
-        (threshold,) = set_thresholds(probabilities[calibration], labels[calibration], [level])
+        (threshold,) = conformal_thresholds(probabilities[calibration], labels[calibration], [level])
         found.append(coverage(probabilities[rest], labels[rest], threshold))
     held, size = np.mean(found, axis=0)
     assert held > level - 0.006
@@ -50,7 +50,7 @@ def test_coverage_is_exact_on_draws():
     found = []
     for seed in range(400):
         probabilities, labels = simulate(250, 6, seed=seed)
-        (threshold,) = set_thresholds(probabilities[:50], labels[:50], [0.9])
+        (threshold,) = conformal_thresholds(probabilities[:50], labels[:50], [0.9])
         found.append(coverage(probabilities[50:], labels[50:], threshold)[0])
     # With 50 images the promise is kept by ceil(51 * 0.9) / 51 = 0.902 at least, and no set is ever empty.
     assert 0.895 < np.mean(found) < 0.915
@@ -60,14 +60,14 @@ def test_thresholds_are_order_statistics():
     own = np.array([0.9, 0.8, 0.7, 0.6])
     probabilities = np.stack([own, 1 - own], axis=1)
     labels = np.zeros(4, int)
-    assert set_thresholds(probabilities, labels, [0.2, 0.4, 0.6, 0.8, 0.81]) == (0.9, 0.8, 0.7, 0.6, 0.0)
+    assert conformal_thresholds(probabilities, labels, [0.2, 0.4, 0.6, 0.8, 0.81]) == (0.9, 0.8, 0.7, 0.6, 0.0)
 
 
 def test_no_set_is_empty_and_too_few_images_give_every_class():
     probabilities = np.array([[0.4, 0.35, 0.25]])
     assert prediction_sets(probabilities, 0.9).tolist() == [[True, False, False]]
     assert prediction_sets(probabilities, 0.3).tolist() == [[True, True, False]]
-    (threshold,) = set_thresholds(probabilities, np.array([0]), [0.95])
+    (threshold,) = conformal_thresholds(probabilities, np.array([0]), [0.95])
     assert prediction_sets(probabilities, threshold).all()
 
 
@@ -79,7 +79,7 @@ def test_answers_are_as_good_as_promised_on_digits(digits, level):
     for _ in range(60):
         order = rng.permutation(len(labels))
         calibration, rest = order[:400], order[400:]
-        (threshold,) = answer_thresholds(probabilities[calibration], labels[calibration], [level])
+        (threshold,) = abstention_thresholds(probabilities[calibration], labels[calibration], [level])
         said = confidence[rest] >= threshold
         accuracy.append(right[rest][said].mean())
         answered.append(said.mean())
@@ -93,11 +93,11 @@ def test_answer_thresholds_by_hand():
     probabilities = np.stack([confidence, 1 - confidence], axis=1)
     labels = (np.arange(40) >= 35).astype(int)
     # (wrong + 1) / (answered + 1) after each ten, which are tied: 1/11, 1/21, 1/31, 6/41
-    assert answer_thresholds(probabilities, labels, [0.8, 0.85, 0.9, 0.96, 0.97]) == (0.6, 0.6, 0.7, 0.7)
+    assert abstention_thresholds(probabilities, labels, [0.8, 0.85, 0.9, 0.96, 0.97]) == (0.6, 0.6, 0.7, 0.7)
     # Wrong ones everywhere alike: no more than all together keep, 6/41, though the first ten keep more.
     spread = np.isin(np.arange(40), [12, 18, 25, 29, 31]).astype(int)
-    assert answer_thresholds(probabilities, spread, [0.8, 0.85, 0.9]) == (0.6, 0.6)
-    assert answer_thresholds(probabilities, 1 - labels, [0.5]) == ()
+    assert abstention_thresholds(probabilities, spread, [0.8, 0.85, 0.9]) == (0.6, 0.6)
+    assert abstention_thresholds(probabilities, 1 - labels, [0.5]) == ()
 
 
 def test_the_order_of_answers_is_tested_as_scipy_does():
@@ -108,9 +108,13 @@ def test_the_order_of_answers_is_tested_as_scipy_does():
         confidence = rng.uniform(0.5, 1, size).round(decimals)
         right = rng.random(size) < confidence
         told = mannwhitneyu(confidence[right], confidence[~right], alternative="greater", method="asymptotic").pvalue
-        assert order_p_value(confidence, right) == pytest.approx(told, rel=1e-9)
-    assert order_p_value(confidence, np.ones(300, bool)) == order_p_value(confidence, np.zeros(300, bool)) == 1
-    assert order_p_value(np.full(9, 0.7), np.arange(9) < 5) == 1
+        assert mann_whitney_p_value(confidence, right) == pytest.approx(told, rel=1e-9)
+    assert (
+        mann_whitney_p_value(confidence, np.ones(300, bool))
+        == mann_whitney_p_value(confidence, np.zeros(300, bool))
+        == 1
+    )
+    assert mann_whitney_p_value(np.full(9, 0.7), np.arange(9) < 5) == 1
 
 
 def promises_of(confident, n, level, draws=300):
@@ -120,7 +124,7 @@ def promises_of(confident, n, level, draws=300):
         rng = np.random.default_rng(seed)
         confidence, right = confident(rng, n)
         said = np.stack([confidence, 1 - confidence], axis=1)
-        for threshold in answer_thresholds(said, (~right).astype(int), [level]):
+        for threshold in abstention_thresholds(said, (~right).astype(int), [level]):
             new, truth = confident(rng, 4000)
             came.append((truth[new >= threshold].mean(), (new >= threshold).mean()))
     return len(came) / draws, *np.mean(came, axis=0)
@@ -161,7 +165,7 @@ def test_confidence_that_orders_the_answers_keeps_what_it_promises(share, level,
 
 
 def test_thresholds_rise_with_what_is_asked(digits):
-    sets, answers = set_thresholds(*digits), answer_thresholds(*digits)
+    sets, answers = conformal_thresholds(*digits), abstention_thresholds(*digits)
     assert len(sets) == len(LEVELS)
     assert len(answers) < len(LEVELS)
     assert list(answers) == sorted(answers)
@@ -170,22 +174,24 @@ def test_thresholds_rise_with_what_is_asked(digits):
 
 def test_a_level_between_two_is_promised_by_the_higher():
     levels, thresholds = (0.9, 0.95, 0.99), (0.4, 0.3)
-    assert promised(0.9, levels, thresholds, "coverage") == 0.4
-    assert promised(0.91, levels, thresholds, "coverage") == promised(0.95, levels, thresholds, "coverage") == 0.3
-    assert promised(0.2, levels, thresholds, "coverage") == 0.4
+    assert threshold_at(0.9, levels, thresholds, "coverage") == 0.4
+    assert (
+        threshold_at(0.91, levels, thresholds, "coverage") == threshold_at(0.95, levels, thresholds, "coverage") == 0.3
+    )
+    assert threshold_at(0.2, levels, thresholds, "coverage") == 0.4
     with pytest.raises(DataError, match=r"no coverage of 0\.99: 95\.0% at most"):
-        promised(0.99, levels, thresholds, "coverage")
+        threshold_at(0.99, levels, thresholds, "coverage")
     with pytest.raises(DataError, match=r"no accuracy of 0\.9: none"):
-        promised(0.9, levels, (), "accuracy")
+        threshold_at(0.9, levels, (), "accuracy")
 
 
 @pytest.mark.parametrize("level", [0, 1, 95, -0.1, float("nan")])
 def test_what_is_no_share_is_refused(level):
     with pytest.raises(DataError, match="above 0 and below 1"):
-        promised(level, LEVELS, LEVELS, "coverage")
+        threshold_at(level, LEVELS, LEVELS, "coverage")
 
 
-@pytest.mark.parametrize("thresholds", [set_thresholds, answer_thresholds])
+@pytest.mark.parametrize("thresholds", [conformal_thresholds, abstention_thresholds])
 def test_bad_input_is_named(thresholds):
     with pytest.raises(DataError, match="hold NaN"):
         thresholds(np.array([[np.nan, 1.0]]), np.array([0]))

@@ -1,9 +1,8 @@
-"""Metrics of the probabilities themselves."""
+"""Softmax, and metrics of the probabilities themselves: log loss, Brier score, calibration."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,22 +13,54 @@ from ._values import ReliabilityBin, Uncalibrated
 BINS = 15
 _SMALLEST = float(np.finfo(np.float32).tiny)  # keeps the loss of a flat-out miss finite: 87 nats
 
+Float = TypeVar("Float", bound=np.floating[Any])
 
-@dataclass(frozen=True, eq=False)
-class Reliability:
+
+def softmax(
+    logits: npt.NDArray[Float], temperature: float = 1.0, *, out: npt.NDArray[Float] | None = None
+) -> npt.NDArray[Float]:
+    """The softmax of logits / temperature over axis 1, which holds the classes as in torch's losses.
+
+    It is computed, and given, in the type of the logits, the temperature included: float32 stays float32. The largest
+    logit is subtracted first, so that nothing overflows; the sums are one up to rounding in that type.
+
+    Args:
+        logits: (N, C), or with more axes after the classes; floats.
+        temperature: > 0; above one it makes the probabilities more alike.
+        out: Where to put them; may be the logits themselves, which saves their memory. A new array when None.
+
+    Example:
+        >>> softmax(np.array([[0.0, np.log(3.0)]])).round(2).tolist()
+        [[0.25, 0.75]]
+    """
+    if temperature != 1:
+        logits = out = np.divide(logits, logits.dtype.type(temperature), out=out)
+    out = np.subtract(logits, logits.max(axis=1, keepdims=True), out=out)
+    np.exp(out, out=out)
+    out /= out.sum(axis=1, keepdims=True)
+    return out
+
+
+class Reliability(NamedTuple):
     """What each image adds to the calibration error.
 
     Attributes:
-        bins: (N,) bin of the image's confidence, 0..BINS-1.
+        bins: (N,) bin of the image's confidence, 0..BINS-1; bin b holds (b/15, (b+1)/15], as in the paper.
+        confidence: (N,) probability of the predicted class.
         gaps: (N,) 1 if right else 0, minus the confidence.
     """
 
     bins: Integers
+    confidence: Doubles
     gaps: Doubles
 
-    def __post_init__(self) -> None:
-        if self.bins.shape != self.gaps.shape or self.bins.ndim != 1:
-            raise ValueError(f"bins {self.bins.shape} and gaps {self.gaps.shape} must share one shape (N,)")
+    @classmethod
+    def of(cls, probabilities: npt.NDArray[Any], labels: Integers) -> Reliability:
+        """The bins and gaps of images by their probabilities (N, C) and labels (N,)."""
+        confidence = probabilities.max(axis=1).astype(np.float64)
+        right = probabilities.argmax(axis=1) == labels
+        bins = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
+        return cls(bins, confidence, right - confidence)
 
 
 def log_loss(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
@@ -58,7 +89,7 @@ def brier(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
     """Mean squared distance between the probabilities and the truth (one for the true class), 0..2.
 
     Source: Brier 1950, "Verification of forecasts expressed in terms of probability"; with two classes it is twice what
-    many libraries give. Arguments and errors as in `log_loss`.
+    many libraries give. The arguments and errors are those of `log_loss`.
     """
     probabilities, labels = check_probabilities(probabilities, labels)
     return float(distances(probabilities, labels).mean())
@@ -77,32 +108,23 @@ def ece(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
 
     Images are binned by the probability of their predicted class into 15 bins of equal width; the error is
     the mean over images of |accuracy - mean confidence| of their bin. Source: Guo et al. 2017, "On
-    Calibration of Modern Neural Networks". Arguments and errors as in `log_loss`.
+    Calibration of Modern Neural Networks". The arguments and errors are those of `log_loss`.
     """
     probabilities, labels = check_probabilities(probabilities, labels)
-    found = reliability(probabilities, labels)
+    found = Reliability.of(probabilities, labels)
     gaps = np.bincount(found.bins, found.gaps, minlength=BINS)
     return float(np.abs(gaps).sum() / len(labels))
-
-
-def reliability(probabilities: npt.NDArray[Any], labels: Integers) -> Reliability:
-    """Bins and gaps; bin b holds confidences in (b/15, (b+1)/15], as in the paper."""
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    right = probabilities.argmax(axis=1) == labels
-    bins = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
-    return Reliability(bins, right - confidence)
 
 
 def reliability_curve(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tuple[ReliabilityBin, ...]:
     """Confidence and accuracy in each of the 15 bins of `ece` that hold an image, by rising confidence.
 
-    Arguments and errors as in `log_loss`.
+    The arguments and errors are those of `log_loss`.
     """
     probabilities, labels = check_probabilities(probabilities, labels)
-    found = reliability(probabilities, labels)
-    confidence = probabilities.max(axis=1).astype(np.float64)
+    found = Reliability.of(probabilities, labels)
     counts = np.bincount(found.bins, minlength=BINS)
-    sums = np.bincount(found.bins, confidence, minlength=BINS)
+    sums = np.bincount(found.bins, found.confidence, minlength=BINS)
     gaps = np.bincount(found.bins, found.gaps, minlength=BINS)
     return tuple(
         ReliabilityBin(
@@ -115,7 +137,7 @@ def reliability_curve(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any])
 
 
 def uncalibrated(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Uncalibrated:
-    """The calibration figures of probabilities before temperature scaling. Arguments and errors as in `log_loss`."""
+    """The calibration figures of probabilities before temperature scaling, by the arguments of `log_loss`."""
     return Uncalibrated(
         log_loss(probabilities, labels),
         ece(probabilities, labels),

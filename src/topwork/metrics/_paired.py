@@ -1,4 +1,4 @@
-"""Two models on the same images: is one better, or is it chance?"""
+"""Two ways on the same images: is one better, or is it chance?"""
 
 from __future__ import annotations
 
@@ -11,10 +11,30 @@ import numpy.typing as npt
 
 from topwork.errors import DataError
 
-from ._calibration import losses
 from ._checks import Doubles, check_probabilities
 from ._intervals import RESAMPLES, percentiles, resample, wilson_interval
-from ._values import Estimate
+from ._probabilities import losses
+from ._values import Estimate, as_json
+
+
+def exceeds_zero(differences: npt.NDArray[Any], standard_errors: float = 1.0) -> bool:
+    """Whether paired differences lie above zero by more than so many standard errors of their mean.
+
+    The standard error is s / sqrt(N), where s is the standard deviation with N - 1 degrees of freedom: the variance
+    around the mean of the same N differences would be too small by (N - 1) / N otherwise. So this is Student's paired
+    one-sided t statistic (Student 1908, "The probable error of a mean") beside a fixed bound, as the one-standard-error
+    rule has it (Breiman et al. 1984, "Classification and Regression Trees"). The error of paired differences is much
+    smaller than that of either way's own figure, so it calls a tie what is one.
+
+    Args:
+        differences: (N,) one for each image, such as one way's loss less the other's.
+        standard_errors: The bound, at least 0.
+
+    Returns:
+        False where there are fewer than two differences, which tell nothing of their spread.
+    """
+    size = differences.size
+    return size > 1 and bool(differences.mean() > standard_errors * differences.std(ddof=1) / np.sqrt(size))
 
 
 @dataclass(frozen=True)
@@ -24,12 +44,13 @@ class Comparison:
     Attributes:
         n: Number of images.
         both: Images that both name right.
-        only_first: That only the first names right.
-        only_second: That only the second names right.
-        neither: That neither names right.
+        only_first: Images that only the first names right.
+        only_second: Images that only the second names right.
+        neither: Images that neither names right.
         accuracy: Of the second less that of the first, with a paired bootstrap interval; where they agree on every
             image, what Wilson's interval leaves open.
-        log_loss: Likewise, in nats; below zero where the second is better.
+        log_loss: Of the second less that of the first, in nats, with a paired bootstrap interval; below zero where the
+            second is better.
         p_value: Of McNemar's exact test: how often chance alone parts two equally accurate models so far or farther.
     """
 
@@ -43,14 +64,8 @@ class Comparison:
     p_value: float
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it."""
-        counts = {name: getattr(self, name) for name in ("n", "both", "only_first", "only_second", "neither")}
-        return {
-            **counts,
-            "accuracy": self.accuracy.to_dict(),
-            "log_loss": self.log_loss.to_dict(),
-            "p_value": self.p_value,
-        }
+        """The comparison as JSON holds it."""
+        return as_json(self)
 
 
 def compare(
@@ -68,7 +83,7 @@ def compare(
         seed: Of the bootstrap.
 
     Raises:
-        DataError: As in `log_loss`, or the two do not have the same shape.
+        DataError: What `log_loss` refuses, or the two do not have the same shape.
     """
     if first.shape != second.shape:
         raise DataError(f"two models' probabilities must have one shape, got {first.shape} and {second.shape}")

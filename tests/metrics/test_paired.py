@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from topwork.errors import DataError
-from topwork.metrics import compare, log_loss, mcnemar, wilson_interval
+from topwork.metrics import compare, exceeds_zero, log_loss, mcnemar, wilson_interval
 
 from .test_metrics import simulate
 
@@ -76,3 +76,24 @@ def test_bad_input_is_named():
         compare(probabilities, probabilities * np.nan, labels)
     with pytest.raises(DataError, match="no labels"):
         compare(probabilities[:0], probabilities[:0], labels[:0])
+
+
+@pytest.mark.parametrize("errors", [0, 1, 2, 3])
+@pytest.mark.parametrize("size", [2, 5, 40, 700])
+def test_differences_exceed_zero_where_students_statistic_exceeds_the_bound(size, errors):
+    from scipy.stats import ttest_1samp
+
+    told = []
+    for seed in range(60):
+        differences = np.random.default_rng(seed).normal(errors / np.sqrt(size), 1, size)
+        expected = bool(ttest_1samp(differences, 0).statistic > errors)
+        assert exceeds_zero(differences, errors) == expected
+        told.append(expected)
+    assert 0 < sum(told) < 60
+
+
+def test_differences_that_tell_nothing_of_their_spread_exceed_nothing():
+    assert not exceeds_zero(np.empty(0))
+    assert not exceeds_zero(np.array([5.0]))
+    assert not exceeds_zero(np.zeros(9), 0)
+    assert exceeds_zero(np.full(9, 0.5), 3)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +10,7 @@ import numpy.typing as npt
 from ._checks import Doubles, Integers, check_pair
 
 
-@dataclass(frozen=True, eq=False)
-class PerClass:
+class PerClass(NamedTuple):
     """Figures of each class, in class order.
 
     Attributes:
@@ -28,11 +26,6 @@ class PerClass:
     f1: Doubles
     support: Integers
     predicted: Integers
-
-    def __post_init__(self) -> None:
-        shapes = {a.shape for a in (self.precision, self.recall, self.f1, self.support, self.predicted)}
-        if len(shapes) != 1 or len(next(iter(shapes))) != 1:
-            raise ValueError(f"per-class figures must share one shape (C,), got {sorted(shapes)}")
 
 
 def confusion_matrix(predictions: npt.NDArray[Any], labels: npt.NDArray[Any], n_classes: int) -> Integers:
@@ -56,7 +49,7 @@ def confusion_matrix(predictions: npt.NDArray[Any], labels: npt.NDArray[Any], n_
 
 
 def accuracy(predictions: npt.NDArray[Any], labels: npt.NDArray[Any], n_classes: int) -> float:
-    """Share of right predictions (top-1), 0..1. Arguments and errors as in `confusion_matrix`."""
+    """Share of right predictions (top-1), 0..1. The arguments and errors are those of `confusion_matrix`."""
     predictions, labels = check_pair(predictions, labels, n_classes)
     return float(np.mean(predictions == labels))
 
@@ -65,8 +58,8 @@ def macro_f1(predictions: npt.NDArray[Any], labels: npt.NDArray[Any], n_classes:
     """Mean F1 over the classes that occur in the labels, each class counting the same.
 
     A class without a test image has no recall, so it has no say; predictions of it still count as misses of
-    the true classes. Equals scikit-learn's `f1_score(average="macro", labels=np.unique(labels))`. Arguments
-    and errors as in `confusion_matrix`.
+    the true classes. Equals scikit-learn's `f1_score(average="macro", labels=np.unique(labels))`. The
+    arguments and errors are those of `confusion_matrix`.
     """
     confusion = confusion_matrix(predictions, labels, n_classes)
     right = np.diagonal(confusion)[None]
@@ -74,7 +67,10 @@ def macro_f1(predictions: npt.NDArray[Any], labels: npt.NDArray[Any], n_classes:
 
 
 def balanced_accuracy(predictions: npt.NDArray[Any], labels: npt.NDArray[Any], n_classes: int) -> float:
-    """Mean recall over the classes that occur in the labels. Arguments and errors as in `confusion_matrix`."""
+    """Mean recall over the classes that occur in the labels.
+
+    The arguments and errors are those of `confusion_matrix`.
+    """
     confusion = confusion_matrix(predictions, labels, n_classes)
     return float(mean_recall(np.diagonal(confusion)[None], confusion.sum(axis=1)[None])[0])
 

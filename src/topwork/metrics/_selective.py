@@ -1,8 +1,9 @@
-"""How sure to be before answering: prediction sets with a promised coverage, and when to abstain.
+"""Conformal prediction sets and selective prediction: sets with a coverage, and when to abstain.
 
-Both are read off images that the classifier has not learnt from (the calibration images), and are of images like those.
-Coverage holds on average whatever the classifier. The accuracy of answers holds on average where the classifier is
-surer of right answers than of wrong ones; where it is not shown to be, no more is promised than all answers keep.
+Both kinds of thresholds are read off calibration images, which the classifier has not learnt from, and are for images
+like those. The coverage of sets holds on average whatever the classifier. The selective accuracy, that of the answers
+given, holds on average where the classifier is surer of right answers than of wrong ones; where it is not shown to be,
+no level beyond what all answers together reach is given.
 """
 
 from __future__ import annotations
@@ -19,28 +20,27 @@ from topwork.errors import DataError
 
 from ._checks import check_probabilities
 from ._intervals import share_of
-from ._values import Estimate
+from ._values import Estimate, as_json, estimate_or_none
 
 LEVELS = (*(step / 100 for step in range(50, 100)), 0.995, 0.999)
-"""Coverages and accuracies that may be promised."""
+"""Coverages and selective accuracies for which there are thresholds."""
 
-
-SHOWN = (0.9, 0.95, 0.99)
+REPORTED_LEVELS = (0.9, 0.95, 0.99)
 """Of them, those that are measured on held-out images."""
 
 _CHANCE = 0.05  # from which p-value on confidence is not taken to order the answers
 
 
 @dataclass(frozen=True)
-class Kept:
-    """How a promise was kept on images that took no part in making it.
+class SelectiveReport:
+    """What a level's two thresholds gave on images that took no part in calibrating them.
 
     Attributes:
-        level: What was promised: of the sets their coverage, of the answers their accuracy.
+        level: What was aimed at: of the sets their coverage, of the answers their accuracy.
         coverage: Share of images whose true class is in the set.
         size: Mean number of classes in a set.
-        answered: Share of images that are answered; None where so much accuracy cannot be promised.
-        accuracy: Share of right answers among them; None where there are none.
+        answered: Share of images that are answered; None where there is no threshold for so much accuracy.
+        accuracy: Selective accuracy, the share of right answers among them; None where there are none.
     """
 
     level: float
@@ -50,77 +50,68 @@ class Kept:
     accuracy: Estimate | None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it."""
-        return {
-            "level": self.level,
-            "coverage": self.coverage.to_dict(),
-            "size": self.size,
-            "answered": self.answered.to_dict() if self.answered else None,
-            "accuracy": self.accuracy.to_dict() if self.accuracy else None,
-        }
+        """The report as JSON holds it."""
+        return as_json(self)
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Kept:
-        """What `to_dict` gave.
+    def from_dict(cls, data: Mapping[str, Any]) -> SelectiveReport:
+        """The report that `to_dict` gave.
 
         Raises:
             DataError: A field is missing or is no figure.
         """
         try:
-            answered, accuracy = (
-                Estimate.from_dict(data[name]) if data[name] else None for name in ("answered", "accuracy")
-            )
             return cls(
-                float(data["level"]), Estimate.from_dict(data["coverage"]), float(data["size"]), answered, accuracy
+                float(data["level"]),
+                Estimate.from_dict(data["coverage"]),
+                float(data["size"]),
+                estimate_or_none(data["answered"]),
+                estimate_or_none(data["accuracy"]),
             )
         except (KeyError, TypeError, ValueError) as wrong:
-            raise DataError(f"not a saved promise: {wrong}") from wrong
+            raise DataError(f"not a saved report of a level: {wrong}") from wrong
 
 
-def kept(
+def selective_reports(
     probabilities: npt.NDArray[Any],
     labels: npt.NDArray[Any],
     *,
     levels: Sequence[float],
     sets: Sequence[float],
     answers: Sequence[float],
-    shown: Sequence[float] = SHOWN,
-) -> tuple[Kept, ...]:
-    """Measure promises on labelled images.
+    reported: Sequence[float] = REPORTED_LEVELS,
+) -> tuple[SelectiveReport, ...]:
+    """Measure calibrated thresholds on other labelled images.
 
     Args:
-        probabilities: (N, C) of images that took no part in making the promises.
+        probabilities: (N, C) of images that took no part in the calibration.
         labels: (N,) class indices.
-        levels: Of the promises.
-        sets: What `set_thresholds` gave for them.
-        answers: What `answer_thresholds` gave for them; there may be fewer.
-        shown: Levels to measure.
+        levels: Of the thresholds.
+        sets: What `conformal_thresholds` gave for them.
+        answers: What `abstention_thresholds` gave for them; there may be fewer.
+        reported: Levels to measure.
 
     Raises:
-        DataError: As in `log_loss`.
+        DataError: What `log_loss` refuses.
     """
     probabilities, labels = check_probabilities(probabilities, labels)
-    places = [place for place, level in enumerate(levels) if level in shown]
-    return tuple(
-        _kept(probabilities, labels, levels[place], sets[place], answers[place] if place < len(answers) else None)
-        for place in places
-    )
+    right, confidence = probabilities.argmax(axis=1) == labels, probabilities.max(axis=1)
+    found = []
+    for place, level in enumerate(levels):
+        if level not in reported:
+            continue
+        inside = prediction_sets(probabilities, sets[place])
+        coverage = share_of(int(inside[np.arange(len(labels)), labels].sum()), len(labels))
+        answered = accuracy = None
+        if place < len(answers):
+            said = confidence >= answers[place]
+            answered = share_of(int(said.sum()), len(labels))
+            accuracy = share_of(int(right[said].sum()), int(said.sum())) if said.any() else None
+        found.append(SelectiveReport(level, coverage, float(inside.sum(axis=1).mean()), answered, accuracy))
+    return tuple(found)
 
 
-def _kept(
-    probabilities: npt.NDArray[Any], labels: npt.NDArray[Any], level: float, set_from: float, answer_from: float | None
-) -> Kept:
-    inside = prediction_sets(probabilities, set_from)
-    covered = int(inside[np.arange(len(labels)), labels].sum())
-    coverage, size = share_of(covered, len(labels)), float(inside.sum(axis=1).mean())
-    if answer_from is None:
-        return Kept(level, coverage, size, None, None)
-    said = probabilities.max(axis=1) >= answer_from
-    right, count = int((probabilities.argmax(axis=1) == labels)[said].sum()), int(said.sum())
-    return Kept(level, coverage, size, share_of(count, len(labels)), share_of(right, count) if count else None)
-
-
-def set_thresholds(
+def conformal_thresholds(
     probabilities: npt.NDArray[Any], labels: npt.NDArray[Any], levels: Sequence[float] = LEVELS
 ) -> tuple[float, ...]:
     """The probability from which a class belongs to the prediction set, for each coverage.
@@ -135,10 +126,10 @@ def set_thresholds(
         levels: Coverages, between 0 and 1.
 
     Returns:
-        A threshold for each level; 0, which lets in every class, where n images are too few to promise it.
+        A threshold for each level; 0, which lets in every class, where n images are too few for it.
 
     Raises:
-        DataError: As in `log_loss`.
+        DataError: What `log_loss` refuses.
     """
     probabilities, labels = check_probabilities(probabilities, labels)
     own = np.sort(probabilities[np.arange(len(labels)), labels])[::-1].astype(np.float64)
@@ -153,10 +144,10 @@ def prediction_sets(probabilities: npt.NDArray[Any], threshold: float) -> npt.ND
     return inside
 
 
-def answer_thresholds(
+def abstention_thresholds(
     probabilities: npt.NDArray[Any], labels: npt.NDArray[Any], levels: Sequence[float] = LEVELS
 ) -> tuple[float, ...]:
-    """The probability from which to answer, for each accuracy of the answers given.
+    """The probability from which to answer, for each selective accuracy.
 
     Images stand by falling probability of their predicted class; as many are answered as keep (wrong + 1) / (answered +
     1) within the error allowed. The one more of both is the next image, whose answer nobody has checked. Source of
@@ -165,7 +156,7 @@ def answer_thresholds(
 
     This one needs fewer images and is no guarantee: it holds on average where confidence orders the answers, right ones
     above wrong ones. Where it does not, the best of many prefixes is luck. So beyond what all answers together keep
-    nothing is promised unless Mann and Whitney's test tells the right ones from the wrong ones at 5 %.
+    there is no threshold unless Mann and Whitney's test tells the right ones from the wrong ones at 5 %.
 
     Args:
         probabilities: (n, C) of calibration images.
@@ -173,10 +164,10 @@ def answer_thresholds(
         levels: Accuracies, rising, between 0 and 1.
 
     Returns:
-        A rising threshold for each level, up to the highest one that can be promised.
+        A rising threshold for each level, up to the highest one that can be reached.
 
     Raises:
-        DataError: As in `log_loss`.
+        DataError: What `log_loss` refuses.
     """
     probabilities, labels = check_probabilities(probabilities, labels)
     confidence = probabilities.max(axis=1).astype(np.float64)
@@ -184,7 +175,7 @@ def answer_thresholds(
     confidence = confidence[order]
     right = (probabilities.argmax(axis=1) == labels)[order]
     error = (np.cumsum(~right) + 1) / (np.arange(len(labels)) + 2)
-    if order_p_value(confidence, right) > _CHANCE:
+    if mann_whitney_p_value(confidence, right) > _CHANCE:
         error[:-1] = np.inf  # all together, or none
     error[np.append(confidence[1:] == confidence[:-1], False)] = np.inf  # images of one probability go together
     found: list[float] = []
@@ -196,7 +187,7 @@ def answer_thresholds(
     return tuple(found)
 
 
-def order_p_value(confidence: npt.NDArray[Any], right: npt.NDArray[np.bool_]) -> float:
+def mann_whitney_p_value(confidence: npt.NDArray[Any], right: npt.NDArray[np.bool_]) -> float:
     """How often chance alone lets right answers stand so far above wrong ones; 1 where there is only one kind.
 
     Mann & Whitney 1947, "On a test of whether one of two random variables is stochastically larger than the other",
@@ -218,7 +209,7 @@ def order_p_value(confidence: npt.NDArray[Any], right: npt.NDArray[np.bool_]) ->
     return 0.5 * math.erfc((above - rights * wrongs / 2 - 0.5) / math.sqrt(2 * variance))
 
 
-def promised(level: float, levels: Sequence[float], thresholds: Sequence[float], what: str) -> float:
+def threshold_at(level: float, levels: Sequence[float], thresholds: Sequence[float], what: str) -> float:
     """The threshold of the smallest level that is no less than the one asked for.
 
     Args:
@@ -228,14 +219,14 @@ def promised(level: float, levels: Sequence[float], thresholds: Sequence[float],
         what: Coverage or accuracy, for the message.
 
     Raises:
-        DataError: It is no share, or more than can be promised.
+        DataError: The level is no share, or there is no threshold for so much.
     """
     if not 0 < level < 1:
         raise DataError(f"{what} must be above 0 and below 1, not {level:g}", hint="such as 0.95")
-    kept = list(zip(levels, thresholds, strict=False))
-    found = next((threshold for each, threshold in kept if each >= level - 1e-9), None)
+    known = list(zip(levels, thresholds, strict=False))
+    found = next((threshold for each, threshold in known if each >= level - 1e-9), None)
     if found is None:
-        most = f"{kept[-1][0]:.1%} at most" if kept else "none"
+        most = f"{known[-1][0]:.1%} at most" if known else "none"
         raise DataError(
             f"this model can promise no {what} of {level:.4g}: {most}",
             hint="ask for less: more takes more images, or a model that is surer where it is right",

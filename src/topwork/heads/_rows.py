@@ -1,0 +1,109 @@
+"""Rows of features to fit on: checked, read in chunks, dealt into folds; and how many cores may work on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.errors import DataError
+
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.intp]
+
+ALWAYS_TRAINS = -1
+CHUNK_ELEMENTS = 4_000_000  # 16 MB of float32: small beside any feature table, large enough for a fast GEMM
+_WORTH_SHARING = 1e8  # multiply-adds in one matrix product: a few milliseconds on one core
+
+
+def row_chunks(n_rows: int, n_columns: int) -> Iterator[slice]:
+    """Slices over rows, each about `CHUNK_ELEMENTS` numbers, so that memory-mapped input stays on disk."""
+    step = max(1, CHUNK_ELEMENTS // max(1, n_columns))
+    for start in range(0, n_rows, step):
+        yield slice(start, min(start + step, n_rows))
+
+
+def check_training(features: npt.NDArray[Any], labels: npt.NDArray[Any], n_classes: int) -> Integers:
+    """Labels as an integer array, once features (N, D) and labels (N,) are known to be usable.
+
+    Raises:
+        DataError: A wrong shape or type, NaN or Inf in features, a label out of range, or fewer than two
+            classes with images.
+    """
+    if features.ndim != 2 or 0 in features.shape or features.dtype.kind != "f":
+        raise DataError(f"features must be floats of shape (N, D), got {features.dtype} {features.shape}")
+    if labels.shape != features.shape[:1] or labels.dtype.kind not in "iu":
+        raise DataError(f"labels must be integers of shape ({len(features)},), got {labels.dtype} {labels.shape}")
+    if n_classes < 2:
+        raise DataError(f"a head needs at least 2 classes, got n_classes={n_classes}")
+    outside = int(np.sum((labels < 0) | (labels >= n_classes)))
+    if outside:
+        raise DataError(f"{outside} of {len(labels)} labels are outside 0..{n_classes - 1}")
+    if np.ptp(labels) == 0:
+        raise DataError(
+            f"all {len(labels)} images are of class {int(labels[0])}",
+            hint="Add images of at least one other class.",
+        )
+    bad = sum(int(np.sum(~np.isfinite(features[part]).all(axis=1))) for part in row_chunks(*features.shape))
+    if bad:
+        raise DataError(
+            f"{bad} of {len(features)} feature rows hold NaN or Inf",
+            hint="Run the backbone in float32, or leave those images out.",
+        )
+    return labels.astype(np.intp)
+
+
+def check_query(features: npt.NDArray[Any], width: int) -> None:
+    """Raise DataError unless features have shape (N, width)."""
+    if features.ndim != 2 or features.shape[1] != width:
+        raise DataError(f"this head reads features of shape (N, {width}), got {features.shape}")
+
+
+def stratified_folds(labels: Integers, folds: int, seed: int) -> Integers:
+    """Give each row the fold that holds it out.
+
+    A class of two or more images is spread over the folds, so it is in every fold's training split. A class of
+    a single image cannot be learned and tested at once: it trains in every fold and is never held out
+    (`ALWAYS_TRAINS`). Where no class has as many images as there are folds, there are fewer folds. Fold sizes
+    differ by one at most.
+
+    Args:
+        labels: (N,) class indices.
+        folds: The number of folds wanted, at least 2.
+        seed: Which images go together.
+
+    Returns:
+        (N,) fold indices; all `ALWAYS_TRAINS` where every class has a single image.
+    """
+    counts = np.bincount(labels)
+    folds = min(folds, int(counts.max()))
+    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    dealt = by_class[counts[labels[by_class]] > 1]
+    fold_of = np.full(len(labels), ALWAYS_TRAINS, np.intp)
+    # Dealing on through the classes, without starting again at each, keeps the folds equally large.
+    fold_of[dealt] = np.arange(len(dealt)) % folds
+    return fold_of
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Keep BLAS and LAPACK to one core, for matrix factorisations and for small products.
+
+    Their threads wait for each other by spinning, and meet every few microseconds. Where another process has
+    one of the cores, two threads take 10 to 50 times as long as one (measured: eigh of 1,000 x 1,000 in
+    0.17 s on one core, 2 to 10 s on two busy ones). Where the cores are idle, one thread loses a few
+    hundredths of a second.
+    """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    limits: AbstractContextManager[Any] = threadpool_limits(limits=1, user_api="blas")
+    return limits
+
+
+def threads_for(multiply_adds: float) -> AbstractContextManager[Any]:
+    """`one_thread` where matrix products of this size are too small to be shared."""
+    return nullcontext() if multiply_adds > _WORTH_SHARING else one_thread()
