@@ -1,4 +1,4 @@
-"""Advice against the truth: what it would have been best to choose, and what was threshold_at, on parts it never saw.
+"""Advice against the truth: what it would have been best to choose, and what was promised, on parts it never saw.
 
     python bench/advice.py OUT.jsonl [hymenoptera=FOLDER] [cats-dogs=FOLDER] [fashion=FOLDER]
                            ["only=NAME;NAME"] [budget=SECONDS]
@@ -117,7 +117,7 @@ def accuracy(fitted: Any) -> float:
 
 
 def measure(dataset: ImageDataset, budget: float) -> dict[str, Any]:
-    """What advice chose and threshold_at, and what everything would have given."""
+    """What advice chose and promised, and what everything would have given."""
     options = AdviceOptions(budget_seconds=budget)
     fresh = dataclasses.replace(
         options, describe=False, finetune=dataclasses.replace(options.finetune, probe=_uncached(options))

@@ -171,7 +171,7 @@ def test_held_out_cloth_raises_no_alarm_and_other_pictures_do(cloth: tuple[Class
     told = model.evaluate(data).shift
     assert told is not None
     assert not told.alarm
-    assert told.unfamiliar / told.images < 0.08  # 5 % threshold_at, 300 images
+    assert told.unfamiliar / told.images < 0.08  # 5 % promised, 300 images
     digits = [np.kron(image * 16, np.ones((8, 8))).astype(np.uint8) for image in load_digits().images[:20]]
     scenes = list(load_sample_images().images)
     for strange in (photos(), scenes, [np.repeat(each[..., None], 3, axis=2) for each in digits]):

@@ -176,7 +176,7 @@ def _number(estimate: Estimate | None) -> str:
 
 
 def _promises(kept: Sequence[SelectiveReport]) -> list[str]:
-    """What was threshold_at, and what came of it."""
+    """What was promised, and what came of it."""
     if not kept:
         return []
     head = ("promised", "sets that hold the class", "classes in a set", "answered", "right answers")

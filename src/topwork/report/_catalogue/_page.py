@@ -65,7 +65,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "나머지는 사람이 확인하세요.",
     ),
     "answer_all": (
-        "It is sure enough of all of them: where {level} was threshold_at, {right} of the answers are right.",
+        "It is sure enough of all of them: where {level} was promised, {right} of the answers are right.",
         "모든 이미지에 확신도가 충분합니다. 정확도 {level}를 약속한 조건에서 {right}를 맞혔습니다.",
     ),
     "answer_unsure": (
