@@ -13,6 +13,7 @@ from topwork.fitting._asked import as_json
 from topwork.model import load
 from topwork.report import model_page
 from topwork.strategies import AsIsOptions, FinetuneOptions, ProbeOptions, ZeroShotOptions, default_config
+from topwork.tasks.classification._page import SECTIONS
 
 
 @pytest.mark.parametrize(
@@ -42,5 +43,5 @@ def test_a_model_its_page_and_its_card_tell_what_was_asked(easy: Path, tmp_path:
     told = again.record.options
     assert told.startswith("strategy probe, test 0.25, stages last, pooling mean+max, crop_mode squash, ")
     assert told.endswith("seed 5")
-    assert told in model_page(again, name="model")
+    assert told in model_page(again, "model", SECTIONS)
     assert told in (tmp_path / "model" / "README.md").read_text("utf-8").replace("\\", "")

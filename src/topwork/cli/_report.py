@@ -59,6 +59,7 @@ def report(
     from topwork.explain import stored
     from topwork.model import EXPLAINED, load
     from topwork.report import model_page, require_free, write_page
+    from topwork.tasks.classification._page import SECTIONS
 
     if data is None and (evidence or check):
         raise typer.BadParameter(f"{'--evidence' if evidence else '--check'} is of the images of --data")
@@ -79,6 +80,7 @@ def report(
     html = model_page(
         loaded,
         model.resolve().name,
+        SECTIONS,
         evaluated,
         checkup=checkup,
         explained=stored(model / EXPLAINED),
@@ -94,5 +96,6 @@ def report(
 def write_report(model: Model, folder: Path, checkup: Checkup | None = None) -> Path:
     """The page of a model that has just been fitted, in its folder, with what the data doctor said on the way."""
     from topwork.report import model_page, write_page
+    from topwork.tasks.classification._page import SECTIONS
 
-    return write_page(model_page(model, folder.resolve().name, checkup=checkup), folder / PAGE)
+    return write_page(model_page(model, folder.resolve().name, SECTIONS, checkup=checkup), folder / PAGE)

@@ -1,0 +1,1 @@
+"""Classification: an image and one of several classes."""
