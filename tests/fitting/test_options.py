@@ -11,6 +11,7 @@ from topwork import fit
 from topwork.fitting._fit import as_json
 from topwork.report import model_page
 from topwork.tasks import load
+from topwork.tasks.classification._page import SECTIONS
 from topwork.tasks.classification.ladder import AdviceOptions
 from topwork.tasks.classification.strategies import (
     AsIsOptions,
@@ -48,5 +49,5 @@ def test_a_model_its_page_and_its_card_tell_what_was_asked(easy: Path, tmp_path:
     told = again.record.options_line
     assert told.startswith("strategy probe, test 0.25, stages last, pooling mean+max, crop_mode squash, ")
     assert told.endswith("seed 5")
-    assert told in model_page(again, name="model")
+    assert told in model_page(again, "model", SECTIONS)
     assert told in (tmp_path / "model" / "README.md").read_text("utf-8").replace("\\", "")

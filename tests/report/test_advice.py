@@ -18,6 +18,7 @@ from topwork.model import ClassesRecord, ClassifierRecord, parse_record
 from topwork.report import model_page
 from topwork.report._charts import Spot, accuracy_plot
 from topwork.report._texts import Texts
+from topwork.tasks.classification._page import SECTIONS
 from topwork.tasks.classification.ladder._ladder import ORDER
 
 from .pages import Node, parsed
@@ -63,7 +64,7 @@ ADVICE = Advice(
 
 def page_of(advice: Any, language: str = "en") -> Node:
     found = evaluated(images(NAMES, 30))
-    return parsed(model_page(model(found, NAMES, advice=advice), "m", found, language=language))  # type: ignore[arg-type]
+    return parsed(model_page(model(found, NAMES, advice=advice), "m", SECTIONS, found, language=language))  # type: ignore[arg-type]
 
 
 def shown(page: Node) -> list[str]:
@@ -182,13 +183,14 @@ def test_a_record_keeps_its_advice_and_an_older_one_has_none() -> None:
 def test_every_mark_lies_between_the_axes(accuracies: list[float], over: list[float]) -> None:
     spots = [Spot(place, accuracy, None, "x") for place, accuracy in zip(over, accuracies, strict=False)]
     plot = accuracy_plot(spots)
+    axes = plot.axes
     for mark in plot.marks:
-        assert plot.left < mark.x < plot.right
-        assert plot.top <= mark.y <= plot.bottom
-    assert 1 <= len(plot.across) <= 9
-    assert 2 <= len(plot.up) <= 7
-    assert all(plot.left <= place <= plot.right for place, _ in plot.across)
-    heights = [place for place, _ in plot.up]
+        assert axes.left < mark.x < axes.right
+        assert axes.top <= mark.y <= axes.bottom
+    assert 1 <= len(axes.across) <= 9
+    assert 2 <= len(axes.up) <= 7
+    assert all(axes.left <= place <= axes.right for place, _ in axes.across)
+    heights = [place for place, _ in axes.up]
     assert heights == sorted(heights, reverse=True)
 
 

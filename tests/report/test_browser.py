@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.explain.test_stored import Drawn
 from topwork.explain import space_of, stored, write_result
 from topwork.report import checkup_page, explained_page, model_page
+from topwork.tasks.classification._page import SECTIONS
 
 from .conftest import checkup, each
 from .test_advice import ADVICE
@@ -59,6 +60,7 @@ def full_page(language: str, folder: Path) -> str:
     return model_page(
         model(found, found.dataset.classes, advice=ADVICE.to_dict()),
         "m" * 80,
+        SECTIONS,
         found,
         checkup=checkup(found.dataset, each(found.dataset)),
         explained=stored(folder / "kept"),
@@ -92,7 +94,7 @@ def test_a_browser_has_nothing_to_complain_of(browser: Browser, tmp_path: Path) 
 
 def test_it_would_have_told_of_a_script_and_of_a_request(browser: Browser, tmp_path: Path) -> None:
     found = evaluated(images(NAMES, 60))
-    html = model_page(model(found, NAMES), "m", found)
+    html = model_page(model(found, NAMES), "m", SECTIONS, found)
     spoilt = html.replace("</main>", '<script>alert(1)</script><img src="https://example.com/x.png" alt="x"></main>')
     assert len(opened(browser, spoilt, tmp_path)[1]) >= 2  # both refused by the page's own policy
 
@@ -130,7 +132,7 @@ def test_it_would_have_found_a_picture_without_words_and_pale_text(browser: Brow
 
 def test_the_list_of_a_maps_images_is_reached_by_keyboard(browser: Browser, tmp_path: Path) -> None:
     found = with_features(images(NAMES, 60), ("embedding",))
-    html = model_page(model(found, NAMES), "m", found)
+    html = model_page(model(found, NAMES), "m", SECTIONS, found)
     page, _ = opened(browser, html, tmp_path)
     details = page.locator('section[aria-labelledby="space"] details')
     details.locator("summary").focus()

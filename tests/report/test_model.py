@@ -37,10 +37,9 @@ from topwork.model import (
     SelectiveRecord,
     TrialRecord,
 )
-from topwork.report import SECTIONS, model_page
-from topwork.report._catalogue import NAMES as SAID
-from topwork.report._catalogue import TEXTS
-from topwork.report._texts import Texts
+from topwork.report import Section, model_page
+from topwork.report._texts import KIT, Texts, catalogue
+from topwork.tasks.classification._page import SECTIONS
 
 from .pages import Node, parsed
 
@@ -143,7 +142,7 @@ def model(found: Evaluated | None, classes: Sequence[str], **changes: object) ->
 
 def page_of(classes: Sequence[str] = NAMES, count: int = 60, *, language: str = "en", **how: bool) -> Node:
     found = evaluated(images(classes, count), **how)
-    return parsed(model_page(model(found, found.dataset.classes), "my model", found, language=language))  # type: ignore[arg-type]
+    return parsed(model_page(model(found, found.dataset.classes), "my model", SECTIONS, found, language=language))  # type: ignore[arg-type]
 
 
 def section(page: Node, name: str) -> Node:
@@ -163,26 +162,32 @@ def test_every_section_is_there_in_both_languages(language: str) -> None:
     assert all(hangul.search(node.text) for node in page.all("h2")) == (language == "ko")
 
 
-def test_the_languages_have_the_same_texts_with_the_same_fields() -> None:
-    fields = [
-        [{name for _, name, _, _ in string.Formatter().parse(text) if name} for text in pair]
-        for pair in (TEXTS | SAID).values()
-    ]
-    assert all(english == korean for english, korean in fields)
-    assert all(text.strip() for pair in (TEXTS | SAID).values() for text in pair)
-    assert all(each.name in TEXTS for each in SECTIONS)
+def fields(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("package", sorted({KIT, *(each.package for each in SECTIONS)}))
+def test_the_languages_have_the_same_texts_with_the_same_fields(package: str) -> None:
+    english, korean = (catalogue(package, language) for language in ("en", "ko"))
+    assert list(english) == list(korean) == ["texts", "named"]
+    for kind in english:
+        assert list(english[kind]) == list(korean[kind])
+        assert all(text.strip() for text in (*english[kind].values(), *korean[kind].values()))
+        for key, text in english[kind].items():
+            assert fields(text) == fields(korean[kind][key]), key
+    assert all(each.name in catalogue(each.package, "en")["texts"] for each in SECTIONS)
 
 
 def test_another_language_is_refused() -> None:
     with pytest.raises(ReportError, match="no page in 'xx'") as refused:
-        model_page(model(None, NAMES), "m", language="xx")  # type: ignore[arg-type]
+        model_page(model(None, NAMES), "m", SECTIONS, language="xx")  # type: ignore[arg-type]
     assert "en, ko" in refused.value.hint
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_the_page_stands_alone_and_can_be_found_ones_way_in(language: str) -> None:
     found = evaluated(images(NAMES, 60))
-    html = model_page(model(found, NAMES), "m", found, language=language)  # type: ignore[arg-type]
+    html = model_page(model(found, NAMES), "m", SECTIONS, found, language=language)  # type: ignore[arg-type]
     page = parsed(html)
     assert not page.all("script", "link", "iframe", "object", "form", "base")
     assert {name for node in page.nodes() for name in node.attributes if name.startswith("on")} == set()
@@ -201,7 +206,7 @@ def test_the_page_stands_alone_and_can_be_found_ones_way_in(language: str) -> No
 
 def test_the_answer_is_three_sentences_with_the_figures() -> None:
     found = evaluated(images(NAMES, 60))
-    page = parsed(model_page(model(found, NAMES), "m", found))
+    page = parsed(model_page(model(found, NAMES), "m", SECTIONS, found))
     first, second, third = (node.text for node in section(page, "answer").all("p"))
     accuracy = found.evaluation.accuracy
     assert first.startswith(f"Of 100 new images of this kind, about {100 * accuracy.value:.0f} will be named right")
@@ -212,12 +217,12 @@ def test_the_answer_is_three_sentences_with_the_figures() -> None:
     assert "It is sure enough of all of them: where 95% was promised" in third
     few = [dataclasses.replace(each, answered=Estimate(0.4, 0.3, 0.5)) for each in found.selective[:1]]
     third = section(
-        parsed(model_page(model(found, NAMES), "m", dataclasses.replace(found, selective=few))), "answer"
+        parsed(model_page(model(found, NAMES), "m", SECTIONS, dataclasses.replace(found, selective=few))), "answer"
     ).text
     assert "it answers 40.0 % of the images" in third
     assert "let a person look at the rest" in third
     none = dataclasses.replace(found, selective=())
-    assert "cannot promise" in section(parsed(model_page(model(found, NAMES), "m", none)), "answer").text
+    assert "cannot promise" in section(parsed(model_page(model(found, NAMES), "m", SECTIONS, none)), "answer").text
 
 
 def test_a_shift_and_seen_images_warn() -> None:
@@ -233,7 +238,7 @@ def test_a_shift_and_seen_images_warn() -> None:
 
 def test_a_cell_leads_to_the_pictures_behind_it() -> None:
     found = evaluated(images(NAMES, 60))
-    page = parsed(model_page(model(found, NAMES), "m", found))
+    page = parsed(model_page(model(found, NAMES), "m", SECTIONS, found))
     confusion = section(page, "confusion")
     counts = [[cell.text for cell in row.all("td")] for row in confusion.one("tbody").all("tr")]
     assert counts == [[str(count) for count in row] for row in found.evaluation.confusion.tolist()]
@@ -259,7 +264,7 @@ def test_many_kinds_of_answers_have_few_images_each() -> None:
     dataset = images(classes, 4000)
     said = np.random.default_rng(0).dirichlet(np.ones(20), len(dataset)).astype(np.float32)
     found = Evaluated(evaluate(said, dataset.labels, dataset.classes), "", False, dataset, said)
-    confusion = section(parsed(model_page(model(found, classes), "m", found)), "confusion")
+    confusion = section(parsed(model_page(model(found, classes), "m", SECTIONS, found)), "confusion")
     assert len(confusion.all("a")) == 140
     assert len(confusion.all("img")) == 140
     assert "up to 1 of each" in confusion.text
@@ -274,16 +279,16 @@ def test_no_more_is_offered_than_can_be_promised() -> None:
     place = caution.levels.index(0.79)
     for answers, option in (((0.5,) * (place + 1), "--abstain 0.79"), ((0.5,) * len(caution.levels), "--abstain 0.95")):
         made = model(found, NAMES, selective=caution.model_copy(update={"answers": answers}))
-        assert section(parsed(model_page(made, "m")), "use").all("code")[0].text.count(option) == 1
+        assert section(parsed(model_page(made, "m", SECTIONS)), "use").all("code")[0].text.count(option) == 1
     none = model(found, NAMES, selective=caution.model_copy(update={"answers": ()}))
-    command = section(parsed(model_page(none, "m")), "use").all("code")[0].text
+    command = section(parsed(model_page(none, "m", SECTIONS)), "use").all("code")[0].text
     assert "--abstain" not in command
     assert "--coverage 0.95" in command
 
 
 def test_the_worst_are_the_surest_wrong_answers() -> None:
     found = evaluated(images(NAMES, 60))
-    page = parsed(model_page(model(found, NAMES), "m", found))
+    page = parsed(model_page(model(found, NAMES), "m", SECTIONS, found))
     wrong = np.flatnonzero(found.probabilities.argmax(axis=1) != found.dataset.labels)
     expected = sorted(wrong, key=lambda row: -found.probabilities[row].max())[:12]
     assert [node.text for node in section(page, "worst").classed("file")] == [
@@ -298,7 +303,7 @@ def test_the_worst_are_the_surest_wrong_answers() -> None:
 def test_names_with_markup_stay_text() -> None:
     classes = (HOSTILE, "b" * 400, "two\nlines")
     found = evaluated(images(classes, 30))
-    html = model_page(model(found, found.dataset.classes, strategy=HOSTILE), HOSTILE, found)
+    html = model_page(model(found, found.dataset.classes, strategy=HOSTILE), HOSTILE, SECTIONS, found)
     html.encode("utf-8")
     page = parsed(html)
     assert not page.all("script")
@@ -320,7 +325,7 @@ def test_the_page_says_no_more_of_what_was_seen_than_is_known() -> None:
     made = model(found, NAMES)
 
     def first(**changes: object) -> str:
-        html = model_page(made, "m", dataclasses.replace(found, **changes))  # type: ignore[arg-type]
+        html = model_page(made, "m", SECTIONS, dataclasses.replace(found, **changes))  # type: ignore[arg-type]
         return section(parsed(html), "answer").all("p")[0].text
 
     assert "60 images were asked, and nobody knows" in first()
@@ -335,7 +340,7 @@ def test_one_class_alone_and_a_flawless_model() -> None:
     one = dataset.select(dataset.labels == 0)
     for part, said in ((dataset, flawless), (one, flawless[dataset.labels == 0])):
         found = Evaluated(evaluate(said, part.labels, part.classes), "", False, part, said)
-        page = parsed(model_page(model(found, NAMES), "m", found))
+        page = parsed(model_page(model(found, NAMES), "m", SECTIONS, found))
         assert "Not one of the images was taken for another class" in section(page, "answer").text
         assert [node for node in page.all("section") if node.attributes["aria-labelledby"] == "worst"] == []
     assert "ROC-AUC" not in section(page, "metrics").text
@@ -343,7 +348,7 @@ def test_one_class_alone_and_a_flawless_model() -> None:
 
 def test_a_loaded_model_has_its_figures_without_pictures() -> None:
     found = evaluated(images(NAMES, 60))
-    page = parsed(model_page(model(found, NAMES), "m"))
+    page = parsed(model_page(model(found, NAMES), "m", SECTIONS))
     assert not page.all("img")
     shown = [node.attributes["aria-labelledby"] for node in page.all("section")]
     assert shown == [
@@ -357,18 +362,20 @@ def test_an_older_model_and_one_that_nothing_measured() -> None:
     assert older.record.task.metrics is not None
     first = ("n", "classes", "accuracy", "macro_f1", "log_loss", "ece", "per_class", "confusion")
     metrics = {name: older.record.task.metrics[name] for name in first}
-    page = parsed(model_page(model(found, NAMES, selective=None, metrics=metrics), "m"))
+    page = parsed(model_page(model(found, NAMES, selective=None, metrics=metrics), "m", SECTIONS))
     shown = {node.attributes["aria-labelledby"] for node in page.all("section")}
     assert {"metrics", "confusion", "per_class"} <= shown
     assert not {"calibration", "promises"} & shown
-    unmeasured = parsed(model_page(model(None, NAMES), "m"))
+    unmeasured = parsed(model_page(model(None, NAMES), "m", SECTIONS))
     assert "nobody knows how good this model is" in section(unmeasured, "answer").text
     assert "90 of 100" in section(unmeasured, "answer").text
 
 
 def test_the_same_gives_the_same_page() -> None:
     found = evaluated(images(NAMES, 30))
-    assert model_page(model(found, NAMES), "m", found) == model_page(model(found, NAMES), "m", found)
+    assert model_page(model(found, NAMES), "m", SECTIONS, found) == model_page(
+        model(found, NAMES), "m", SECTIONS, found
+    )
 
 
 def test_images_that_are_gone_are_named(tmp_path: Path) -> None:
@@ -379,13 +386,13 @@ def test_images_that_are_gone_are_named(tmp_path: Path) -> None:
         place.parent.mkdir(exist_ok=True)
         place.write_bytes(b"gone since")
     found = evaluated(read(tmp_path))
-    page = parsed(model_page(model(found, found.dataset.classes), "m", found))
+    page = parsed(model_page(model(found, found.dataset.classes), "m", SECTIONS, found))
     assert not page.all("img")
     assert "No picture" in section(page, "unsure").text
 
 
 def test_the_commands_can_be_copied_whatever_the_folder_is_called() -> None:
-    page = parsed(model_page(model(None, NAMES), "it's $(here)"))
+    page = parsed(model_page(model(None, NAMES), "it's $(here)", SECTIONS))
     command, python = (node.text for node in section(page, "use").all("code"))
     assert command.startswith("""topwork predict 'it'"'"'s $(here)' photo.jpg""")
     assert 'topwork.load("it\'s $(here)")' in python
@@ -394,8 +401,8 @@ def test_the_commands_can_be_copied_whatever_the_folder_is_called() -> None:
 
 def test_every_text_is_used() -> None:
     folder = Path(topwork.report.__file__).parent
-    sources = [path.read_text("utf-8") for path in (*folder.glob("*.py"), *folder.rglob("*.html"))]
-    known = "\n".join(sources)
+    sources = [path.read_text("utf-8") for path in (*folder.rglob("*.py"), *folder.rglob("*.html"))]
+    known = "\n".join((*sources, *(f'"{each.name}"' for each in SECTIONS)))
     made = (
         "_means",
         "source_",
@@ -406,10 +413,38 @@ def test_every_text_is_used() -> None:
         "means_",
         "attack_",
     )  # put together from two pieces
-    missing = [key for key in TEXTS if f'"{key}"' not in known and not any(piece in key for piece in made)]
+    missing = [
+        key
+        for key in catalogue(KIT, "en")["texts"]
+        if f'"{key}"' not in known and not any(piece in key for piece in made)
+    ]
     assert missing == []
 
 
 def test_a_question_is_put_into_words_where_they_are_known() -> None:
     rows = [row.one("th").text for row in section(page_of(), "trials").one("tbody").all("tr")]
     assert rows == ["Stages that the head reads", "odd"]
+
+
+def test_a_task_brings_a_section_with_a_template_and_texts_of_its_own() -> None:
+    """``toy`` is such a package: its section stands among the kit's, and its text holds where the kit has one too."""
+    found = evaluated(images(NAMES, 60))
+    own = Section("toy", lambda page: {"name": page.name, "images": page.metrics.n}, package="tests.report.toy")  # type: ignore[union-attr]
+    kit = {each.name: each for each in SECTIONS}
+    for language, heading, told, images_are in (
+        ("en", "A toy", "<b> has 60 toys, 100 % as it is", "Toys"),
+        ("ko", "장난감", "<b>의 장난감 60개, 100 % 있는 그대로", "장난감 수"),
+    ):
+        html = model_page(model(found, NAMES), "<b>", (kit["answer"], own, kit["use"]), found, language=language)  # type: ignore[arg-type]
+        page = parsed(html)
+        assert [node.attributes["id"] for node in page.all("h2")] == ["answer", "toy", "use"]
+        assert section(page, "toy").one("h2").text == heading
+        assert section(page, "toy").one("p").text == told
+        assert section(page, "answer").all("dt")[1].text == images_are
+    assert "toys" not in model_page(model(found, NAMES), "<b>", SECTIONS, found)
+
+
+def test_a_section_with_nothing_to_show_is_left_out() -> None:
+    empty = Section("toy", lambda page: None, package="tests.report.toy")
+    page = parsed(model_page(model(None, NAMES), "m", (empty, *SECTIONS)))
+    assert "toy" not in {node.attributes["id"] for node in page.all("h2")}

@@ -20,6 +20,7 @@ from topwork.explain import CorruptionAccuracy, Explanation, RobustAccuracy, sto
 from topwork.features import FeatureTable
 from topwork.model import Evaluated
 from topwork.report import model_page
+from topwork.tasks.classification._page import SECTIONS
 
 from .conftest import checkup, finding
 from .pages import Node, parsed, pixels
@@ -50,7 +51,7 @@ def page_of(
     name: str = "m",
 ) -> Node:
     made = model(found, found.dataset.classes)
-    html = model_page(made, name, found, checkup=checked, explained=explained, language=language)  # type: ignore[arg-type]
+    html = model_page(made, name, SECTIONS, found, checkup=checked, explained=explained, language=language)  # type: ignore[arg-type]
     html.encode("utf-8")
     return parsed(html)
 
@@ -152,7 +153,7 @@ def test_images_that_take_much_room_are_left_out_evenly(monkeypatch: pytest.Monk
     whole = section(page_of(found), "space")
     assert "Some have none" not in whole.text
     room = sum(len(each.attributes["href"]) for each in whole.all("image"))
-    monkeypatch.setattr("topwork.report._space._ROOM", -(-room // 2))
+    monkeypatch.setattr("topwork.report._explained._ROOM", -(-room // 2))
     space = section(page_of(found), "space")
     assert [bool(dot.all("use")) for dot in space.all("g")] == [True, False] * 30
     assert len(space.all("image")) == 30
@@ -169,7 +170,7 @@ def test_a_right_to_left_name_moves_no_words() -> None:
     """Class, count and punctuation would change places in a sentence without the isolates; ``<bdi>`` is for tables."""
     classes = ("قطة", "كلب", "\u202eخيل\u2069")
     found = with_features(images(classes, 60), ("embedding",))
-    page = parsed(model_page(model(found, found.dataset.classes), "قطط", found))
+    page = parsed(model_page(model(found, found.dataset.classes), "قطط", SECTIONS, found))
     whole = {f"\u2068{name}\u2069" for name in ("قطة", "كلب", r"\u202eخيل\u2069")}
     mistake = section(page, "answer").all("p")[1].text
     told = re.fullmatch("Its most frequent mistake is to take (.+?) for (.+?): [0-9]+ of 20 images.", mistake)
@@ -182,7 +183,7 @@ def test_a_right_to_left_name_moves_no_words() -> None:
         assert set(names) <= whole
         assert last == last.strip("\u2068\u2069")  # this file has another name
     assert any("→" in line for line in spoken)
-    html = model_page(model(evaluated(images(("cat", "dog"), 30)), ("cat", "dog")), "m")
+    html = model_page(model(evaluated(images(("cat", "dog"), 30)), ("cat", "dog")), "m", SECTIONS)
     assert "\u2068" not in html
 
 
@@ -210,7 +211,9 @@ def test_a_finding_is_not_told_twice() -> None:
     made = model(found, NAMES)
     notes = ("blurred: 1 image is blurred.", "and another thing")
     made.record = made.record.model_copy(update={"data": made.record.data.model_copy(update={"notes": notes})})
-    told = [parsed(model_page(made, "m", found, checkup=each)) for each in (None, checkup(found.dataset, blurred))]
+    told = [
+        parsed(model_page(made, "m", SECTIONS, found, checkup=each)) for each in (None, checkup(found.dataset, blurred))
+    ]
     assert [node.text for node in section(told[0], "data").all("li")] == list(notes)
     assert [node.text for node in section(told[1], "data").all("li")] == ["and another thing"]
 
@@ -407,7 +410,7 @@ def test_sheets_beyond_the_room_are_told_and_not_shown(kept: tuple[Explanation, 
     (tmp_path / "loud-5.png").unlink()  # since it was found
     loud = [each for each in stored(tmp_path) if "loud" in each.path.name]
     gone = dataclasses.replace(loud[0], path=tmp_path / "loud-5.png")
-    html = model_page(model(None, NAMES), "m", explained=[gone, *loud])
+    html = model_page(model(None, NAMES), "m", SECTIONS, explained=[gone, *loud])
     ideal = section(parsed(html), "ideal")
     assert 0 < len(ideal.all("img")) < 5
     assert len(ideal.all("article")) == 6
@@ -423,7 +426,7 @@ def test_a_thousand_classes_and_ten_thousand_images_stay_small(kept: tuple[Expla
     names = ("blurred", "too-dark", "exact-duplicates", "leakage", "shortcut")
     bad = [finding(*cases, name=name) for name in names]
     made = model(found, found.dataset.classes)
-    html = model_page(made, "m", found, checkup=checkup(found.dataset, *bad), explained=kept)
+    html = model_page(made, "m", SECTIONS, found, checkup=checkup(found.dataset, *bad), explained=kept)
     assert len(html.encode()) < 5_000_000
     page = parsed(html)
     assert len(section(page, "per_class").one("tbody").all("tr")) == 200

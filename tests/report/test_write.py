@@ -13,9 +13,9 @@ import pytest
 
 from topwork.data import ImageDataset
 from topwork.errors import ReportError, TopworkError
-from topwork.report import SECTIONS, checkup_page, require_free, write_page
-from topwork.report._page import MARK
-from topwork.report._write import _OF_IMAGES
+from topwork.report import checkup_page, require_free, write_page
+from topwork.report._page import _OF_IMAGES, MARK
+from topwork.tasks.classification._page import SECTIONS
 
 from .conftest import checkup
 

@@ -15,7 +15,7 @@ from topwork.cli._text import printable
 
 if TYPE_CHECKING:
     from topwork.checking import Checkup
-    from topwork.model import Classifier
+    from topwork.model import Model
 
 PAGE = "report.html"  # in the model folder
 _NAMED = 5  # files left out
@@ -59,7 +59,7 @@ def report(
     from topwork.explain import stored
     from topwork.model import EXPLAINED, Classifier
     from topwork.report import model_page, require_free, write_page
-    from topwork.tasks import load
+    from topwork.tasks import load, task
 
     if data is None and (evidence or check):
         raise typer.BadParameter(f"{'--evidence' if evidence else '--check'} is of the images of --data")
@@ -80,6 +80,7 @@ def report(
     html = model_page(
         loaded,
         model.resolve().name,
+        task(loaded.record.task.name).sections,
         evaluated,
         checkup=checkup,
         explained=stored(model / EXPLAINED),
@@ -92,8 +93,10 @@ def report(
     console.result(fields, f"Page: {printable(str(page))}")
 
 
-def write_report(model: Classifier, folder: Path, checkup: Checkup | None = None) -> Path:
+def write_report(model: Model, folder: Path, checkup: Checkup | None = None) -> Path:
     """The page of a model that has just been fitted, in its folder, with what the data doctor said on the way."""
     from topwork.report import model_page, write_page
+    from topwork.tasks import task
 
-    return write_page(model_page(model, folder.resolve().name, checkup=checkup), folder / PAGE)
+    sections = task(model.record.task.name).sections
+    return write_page(model_page(model, folder.resolve().name, sections, checkup=checkup), folder / PAGE)

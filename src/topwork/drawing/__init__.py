@@ -1,25 +1,33 @@
 """Drawing: arrays and words in, pictures out. It knows nothing of networks.
 
-A ``sheet`` lays out pictures with words beneath them; ``line_chart`` and ``scatter`` draw numbers. Pillow alone is
-needed for it.
+A ``sheet`` lays out pictures with words beneath them; ``line_chart`` and ``scatter`` draw numbers, and ``Axes`` says
+where those lie, for whoever draws them otherwise. Pillow alone is needed for it.
 """
 
 from __future__ import annotations
 
+from topwork.drawing._axes import Axes, Axis, accuracy_axis, logarithmic_axis, named_axis, share_axis, spread
 from topwork.drawing._chart import Curve, legend, line_chart, scatter
 from topwork.drawing._colours import class_colours, heat, overlay, signed, stretched
 from topwork.drawing._sheet import Cell, sheet
 
 __all__ = [
+    "Axes",
+    "Axis",
     "Cell",
     "Curve",
+    "accuracy_axis",
     "class_colours",
     "heat",
     "legend",
     "line_chart",
+    "logarithmic_axis",
+    "named_axis",
     "overlay",
     "scatter",
+    "share_axis",
     "sheet",
     "signed",
+    "spread",
     "stretched",
 ]

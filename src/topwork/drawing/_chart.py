@@ -1,4 +1,4 @@
-"""Charts: curves over an axis, and points in the plane; drawn at twice the size and reduced, for smooth lines."""
+"""Charts as pixels: curves over an axis, and points in the plane, drawn large and reduced for smooth lines."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from topwork.drawing._axes import Axes, Place, named_axis, share_axis, spread
 from topwork.drawing._colours import Pixels, class_colours
 from topwork.drawing._words import line_height, words
 
@@ -58,24 +59,27 @@ def line_chart(
     Returns:
         uint8 (height, width, 3).
     """
-    board = _Board(width, height)
-    for tenth in range(0, 11, 2):
-        board.line([(0, tenth / 10), (1, tenth / 10)], _INK if tenth == 0 else _GRID, 1)
-        board.text(f"{tenth * 10}%", board.at(0, tenth / 10), (-8, 0), "rm")
-    steps = np.linspace(0, 1, len(places)).tolist()
-    for place, step in zip(places, steps, strict=True):
-        board.text(place, board.at(step, 0), (0, 8), "mt")
+    ends = {"left": _LEFT, "right": width - _LEGEND, "top": _TOP, "bottom": height - _BOTTOM}
+    axes = Axes(width, height, **ends, x=named_axis(places), y=share_axis(5))
+    board = _Board(axes)
+    for place, text in axes.up:
+        board.line([(axes.left, place), (axes.right, place)], _INK if place == axes.bottom else _GRID, 1)
+        board.text(text, (axes.left - 8, place), "rm")
+    for place, text in axes.across:
+        board.text(text, (place, axes.bottom + 8), "mt")
+    steps = [step for step, _ in axes.x.marks]
     for number, (curve, colour) in enumerate(zip(curves, class_colours(len(curves)).tolist(), strict=True)):
-        points = list(zip(steps, curve.values, strict=True))
+        points = [axes.at(step, value) for step, value in zip(steps, curve.values, strict=True)]
         board.line(points, tuple(colour), 3, dashed=curve.dashed)
         for point in points:
             board.dot(point, tuple(colour), 4)
-        height_there = 1 - number * line_height(_TEXT) / board.tall
-        board.line([(1.05, height_there), (1.11, height_there)], tuple(colour), 3, dashed=curve.dashed)
-        board.text(curve.name, board.at(1.13, height_there), (0, 0), "lm")
-    board.text(title, (_LEFT, 10), (0, 0), "lt")
-    board.text(up, board.at(0, 1), (-8, -18), "mm")
-    board.text(across, board.at(0.5, 0), (0, 32), "mt")
+        row = 1 - number * line_height(_TEXT) / (axes.bottom - axes.top)
+        start, end, name = (axes.at(beyond, row) for beyond in (1.05, 1.11, 1.13))
+        board.line([start, end], tuple(colour), 3, dashed=curve.dashed)
+        board.text(curve.name, name, "lm")
+    board.text(title, (axes.left, 10), "lt")
+    board.text(up, (axes.left - 8, axes.top - 18), "mm")
+    board.text(across, (axes.x_at(0.5), axes.bottom + 32), "mt")
     return board.done()
 
 
@@ -96,8 +100,7 @@ def scatter(
     """
     from PIL import Image, ImageDraw
 
-    low, high = points.min(axis=0), points.max(axis=0)
-    places = 0.03 + 0.94 * (points - low) / np.where(high > low, high - low, 1)
+    places = spread(points)
     canvas = Image.new("RGB", (side * _SCALE, side * _SCALE), _PAPER)
     pen = ImageDraw.Draw(canvas)
     colours = class_colours(classes).tolist()
@@ -126,30 +129,24 @@ def legend(names: Sequence[str], *, side: int = 320) -> Pixels:
     return np.asarray(canvas)
 
 
-Place = tuple[float, float]
 Ink = tuple[int, ...]
 
 
 class _Board:
-    """Axes from 0 to 1 on a canvas, with room for a legend to the right."""
+    """A canvas of the axes' size; places are pixels."""
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, axes: Axes) -> None:
         from PIL import Image, ImageDraw
 
-        self._size = (width, height)
-        self._canvas = Image.new("RGB", (width * _SCALE, height * _SCALE), _PAPER)
+        self._size = (int(axes.width), int(axes.height))
+        self._canvas = Image.new("RGB", (self._size[0] * _SCALE, self._size[1] * _SCALE), _PAPER)
         self._pen = ImageDraw.Draw(self._canvas)
         self._words: list[tuple[str, Place, str]] = []
-        self.wide, self.tall = width - _LEFT - _LEGEND, height - _TOP - _BOTTOM
-
-    def at(self, x: float, y: float) -> Place:
-        """Pixels of a place on the axes."""
-        return _LEFT + x * self.wide, _TOP + (1 - y) * self.tall
 
     def line(self, points: Sequence[Place], ink: Ink, width: int, *, dashed: bool = False) -> None:
-        """A line through places on the axes."""
+        """A line through places."""
         for start, end in itertools.pairwise(points):
-            (left, top), (right, bottom) = self._large(start), self._large(end)
+            (left, top), (right, bottom) = _large(start), _large(end)
             pieces = max(1, round(np.hypot(right - left, bottom - top) / (7 * _SCALE))) if dashed else 1
             for piece in range(0, pieces, 2):
                 shares = (piece / pieces, min(1, (piece + 1) / pieces))
@@ -158,11 +155,11 @@ class _Board:
 
     def dot(self, point: Place, ink: Ink, radius: int) -> None:
         """A filled circle."""
-        self._pen.circle(self._large(point), radius * _SCALE, fill=ink)
+        self._pen.circle(_large(point), radius * _SCALE, fill=ink)
 
-    def text(self, text: str, at: Place, moved: Place, anchor: str) -> None:
-        """Words at pixels, moved by some; ``anchor`` as Pillow has it."""
-        self._words.append((text, (at[0] + moved[0], at[1] + moved[1]), anchor))
+    def text(self, text: str, at: Place, anchor: str) -> None:
+        """Words at a place; ``anchor`` as Pillow has it."""
+        self._words.append((text, at, anchor))
 
     def done(self) -> Pixels:
         """The chart, reduced, and the words upon it at their own size."""
@@ -176,6 +173,6 @@ class _Board:
             pen.text((left, top), shown, fill=_INK, font=face, anchor=anchor)
         return np.asarray(canvas)
 
-    def _large(self, point: Place) -> Place:
-        left, top = self.at(*point)
-        return left * _SCALE, top * _SCALE
+
+def _large(place: Place) -> Place:
+    return place[0] * _SCALE, place[1] * _SCALE

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork.drawing._colours import Pixels
 from topwork.drawing._words import line_height, words
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-Pixels = npt.NDArray[np.uint8]
 
 GAP = 14  # pixels between cells, and around them
 INK, PAPER = (30, 30, 30), (255, 255, 255)

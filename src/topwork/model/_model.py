@@ -27,12 +27,14 @@ class Model(ABC):
         backbone: What makes the features, preprocessing included.
         history: What each epoch of a training gave, a line of ``history.jsonl`` each; empty where nothing was trained
             by epochs.
+        held_out: What the held-out data said, row by row, until the model is saved; a loaded model has none.
     """
 
     block: ClassVar[type[TaskRecord]]
     record: ModelRecord[Any]
     backbone: Backbone
     history: tuple[dict[str, Any], ...]
+    held_out: Any = None
 
     def __init__(self, record: ModelRecord[Any], backbone: Backbone, history: Sequence[dict[str, Any]] = ()) -> None:
         self.record = record

@@ -2,21 +2,27 @@
 
 In: a result and the data set that it speaks of. Out: a page as text, and a file that holds it. A page asks nothing of
 the outside, shows names and class names as text whatever they hold, and stays small enough to be sent by mail.
+
+A model's page is the kit of it: the frame, and in ``topwork.report.sections`` what can be said of any model with
+classes. Which sections there are, and in what order, its task says; one may bring others with templates and texts of
+its own (``Section``).
 """
 
+from topwork.report import sections
 from topwork.report._checkup import checkup_page
 from topwork.report._explained import explained_page
-from topwork.report._model import SECTIONS, Section, model_page
+from topwork.report._model import PageContext, Section, model_page
+from topwork.report._page import require_free, write_page
 from topwork.report._texts import Language
-from topwork.report._write import require_free, write_page
 
 __all__ = [
     "Language",
-    "SECTIONS",
+    "PageContext",
     "Section",
     "checkup_page",
     "explained_page",
     "model_page",
     "require_free",
+    "sections",
     "write_page",
 ]

@@ -1,4 +1,4 @@
-"""The data doctor's findings as a page, each with pictures of the images that it is about."""
+"""The data doctor's findings with pictures of the images that they are about, and the page that shows them all."""
 
 from __future__ import annotations
 
@@ -8,13 +8,78 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from topwork.checking import Checkup
-from topwork.report._findings import shown_findings
+from topwork.checking import Case, Checkup, Finding
+from topwork.data import printable
 from topwork.report._page import brief, render
-from topwork.report._pictures import Album
+from topwork.report._pictures import Album, Picture, rows_of
 from topwork.report._texts import Texts
 
+MOST_CASES = 12  # of a finding, the worst first
+MOST_FILES = 4  # of a case: two copies say as much as twenty
 MOST_CLASSES = 200  # rows of the table
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCase:
+    """A case with its pictures.
+
+    Attributes:
+        case: As the doctor gave it.
+        pictures: Of its files that are in the data set, the first ones.
+        names: Of its files that are not: they were left out when it was read.
+        more: Whether it has files that are not shown.
+    """
+
+    case: Case
+    pictures: tuple[Picture, ...]
+    names: tuple[str, ...]
+    more: bool
+
+    @property
+    def suspected(self) -> bool:
+        """Whether it is about the label of one image; such a score is the probability that the label is wrong."""
+        return len(self.case.paths) == 1 and bool(self.case.likely)
+
+    @property
+    def detail(self) -> str:
+        """What the case says and the pictures do not: given and likely label, or a stand-in's reason, are there."""
+        told = self.suspected or any(self.case.detail == printable(picture.reason) for picture in self.pictures)
+        return "" if told else self.case.detail
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFinding:
+    """A finding with the cases that are shown, and how many of those it holds are not."""
+
+    finding: Finding
+    cases: tuple[ShownCase, ...]
+    more: int
+
+
+def shown_findings(
+    findings: Sequence[Finding], checkup: Checkup, album: Album, *, most: int = MOST_CASES
+) -> tuple[ShownFinding, ...]:
+    """Lay findings out for a page.
+
+    Args:
+        findings: Of the checkup's those that are to be shown.
+        checkup: Whose data set the images are of.
+        album: Makes their pictures.
+        most: Cases of each.
+    """
+    chosen = [(finding, finding.cases[:most]) for finding in findings]
+    rows = rows_of(checkup.dataset, {path for _, cases in chosen for case in cases for path in case.paths[:MOST_FILES]})
+    return tuple(
+        ShownFinding(finding, tuple(_shown_case(case, album, rows) for case in cases), len(finding.cases) - len(cases))
+        for finding, cases in chosen
+    )
+
+
+def _shown_case(case: Case, album: Album, rows: dict[str, int]) -> ShownCase:
+    first = case.paths[:MOST_FILES]
+    pictures = album.pictures([rows[path] for path in first if path in rows])
+    names = tuple(path for path in first if path not in rows)
+    return ShownCase(case, pictures, names, len(case.paths) > len(first))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +107,9 @@ def checkup_page(checkup: Checkup) -> str:
     Example:
         >>> write_page(checkup_page(check(read("photos"))), "photos.html")  # doctest: +SKIP
     """
-    rows, total = _class_rows(checkup)
+    splits = tuple(name for name in ("train", "val", "test") if (checkup.dataset.splits == name).any())
+    counts = _counts(checkup, splits)
+    rows = [_class_row(name, found) for name, found in zip(checkup.dataset.classes, counts, strict=True)]
     return render(
         "checkup.html",
         name=brief(str(checkup.dataset.root)),
@@ -51,11 +118,11 @@ def checkup_page(checkup: Checkup) -> str:
         findings=shown_findings(checkup.findings, checkup, Album(checkup.dataset, checkup.unusable)),
         obstacles=tuple(_obstacles(checkup)),
         blocking=checkup.blocking(),
-        splits=_splits(checkup),
+        splits=splits,
         classes=rows[:MOST_CLASSES],
-        more_classes=_sum("", rows[MOST_CLASSES:]),
+        more_classes=_class_row("", counts[MOST_CLASSES:].sum(axis=0)),
         more_count=max(len(rows) - MOST_CLASSES, 0),
-        total=total,
+        total=_class_row("all", counts.sum(axis=0)),
         largest=max((row.usable for row in rows), default=0) or 1,
     )
 
@@ -78,23 +145,13 @@ def _usable(checkup: Checkup) -> npt.NDArray[np.bool_]:
     return usable
 
 
-def _splits(checkup: Checkup) -> tuple[str, ...]:
-    """The parts that the data set has; none where it is not split."""
-    return tuple(name for name in ("train", "val", "test") if (checkup.dataset.splits == name).any())
-
-
-def _class_rows(checkup: Checkup) -> tuple[list[_ClassRow], _ClassRow]:
-    """A row for each class in order, and their sum."""
+def _counts(checkup: Checkup, splits: Sequence[str]) -> npt.NDArray[np.intp]:
+    """(classes, 2 + splits), of each class's images how many can be used, cannot, and can in each split."""
     dataset, usable = checkup.dataset, _usable(checkup)
-    masks = [usable, ~usable, *(usable & (dataset.splits == split) for split in _splits(checkup))]
-    counts = [np.bincount(dataset.labels[mask], minlength=len(dataset.classes)).tolist() for mask in masks]
-    rows = [
-        _ClassRow(name, tuple(in_parts), good, bad)
-        for name, good, bad, *in_parts in zip(dataset.classes, *counts, strict=True)
-    ]
-    return rows, _sum("all", rows)
+    masks = [usable, ~usable, *(usable & (dataset.splits == split) for split in splits)]
+    return np.stack([np.bincount(dataset.labels[mask], minlength=len(dataset.classes)) for mask in masks], axis=1)
 
 
-def _sum(name: str, rows: Sequence[_ClassRow]) -> _ClassRow:
-    splits = tuple(sum(column) for column in zip(*(row.splits for row in rows), strict=True))
-    return _ClassRow(name, splits, sum(row.usable for row in rows), sum(row.unusable for row in rows))
+def _class_row(name: str, counts: npt.NDArray[np.intp]) -> _ClassRow:
+    usable, unusable, *in_splits = counts.tolist()
+    return _ClassRow(name, tuple(in_splits), usable, unusable)

@@ -1,72 +1,104 @@
-"""A model as a page: how good it is, where it fails, how to use it, and how to make it again.
-
-``SECTIONS`` is the page's list of sections, in order. Each has a function that gives what its template
-``templates/model/NAME.html`` shows, or None where there is nothing to show; its heading is the text NAME. A new section
-is a line there, a function, a template and its texts.
-"""
+"""A model as a page: its frame, and what the sections that it is given are asked about."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any
 
 from topwork.checking import Checkup
 from topwork.explain import Explanation
-from topwork.metrics import Evaluation
-from topwork.model import Classifier, ClassifierRecord, Evaluated
-from topwork.report import _advice_sections as advice_sections
-from topwork.report import _model_sections as sections
-from topwork.report import _seen_sections as seen_sections
+from topwork.model import Model, ModelRecord
 from topwork.report._page import brief, render
-from topwork.report._pictures import Album
-from topwork.report._subject import Subject
-from topwork.report._texts import Language, Texts
+from topwork.report._pictures import Album, MapAlbum, Sheets
+from topwork.report._texts import KIT, Language, Texts
 
-if TYPE_CHECKING:
-    from topwork.report._evidence_maps import MapAlbum
+_ROOM = 600_000  # characters of pictures that sections share; some have room of their own
+_ROOM_OF_SHEETS = 700_000  # of what was found out about the model before
 
 
-_ROOM = 600_000  # characters of the worst and least sure answers' pictures; other sections have room of their own
-_ROOM_OF_CELLS = 1_400_000  # of those behind the confusion matrix
+@dataclass(frozen=True)
+class PageContext:
+    """What a model's page is about: each section makes its values of it.
+
+    Attributes:
+        model: Its record and its head.
+        name: Of the model, brief.
+        evaluated: What labelled images said of it, image by image; None where that is not known.
+        t: The texts.
+        checkup: What the data doctor found; None where it was not asked.
+        explained: What was found out about the model before.
+        evidence: Whether there are to be maps of where the model saw a class.
+    """
+
+    model: Model
+    name: str
+    evaluated: Any
+    t: Texts
+    checkup: Checkup | None
+    explained: tuple[Explanation, ...]
+    evidence: bool
+
+    @property
+    def record(self) -> ModelRecord[Any]:
+        """The model's record."""
+        return self.model.record
+
+    @cached_property
+    def metrics(self) -> Any:
+        """The figures, of the record where they are not known image by image; None where nothing measured the model."""
+        if self.evaluated is not None:
+            return self.evaluated.evaluation
+        return self.model.metrics
+
+    @property
+    def again(self) -> bool:
+        """Whether it is measured on images that were given afterwards, and not on those that the fit held out."""
+        return self.evaluated is not self.model.held_out
+
+    @cached_property
+    def album(self) -> Album | None:
+        """Makes pictures of the images that measured it; None where they are not known one by one."""
+        return Album(self.evaluated.dataset, room=_ROOM) if self.evaluated is not None else None
+
+    @cached_property
+    def sheets(self) -> Sheets:
+        """Reads the pictures of what was found out before."""
+        return Sheets(_ROOM_OF_SHEETS)
+
+    @cached_property
+    def maps(self) -> MapAlbum | None:
+        """Makes maps of where the model saw a class, for which it is opened in torch; None where none are wanted."""
+        return MapAlbum(self.model) if self.evidence and self.evaluated is not None else None
 
 
 @dataclass(frozen=True)
 class Section:
-    """One section of the page: its name, and what gives its values."""
+    """One section of a model's page. Its heading is the text ``name``.
+
+    Attributes:
+        name: Its place on the page, and its template ``templates/model/NAME.html``.
+        values: Gives what the template shows as ``it``; None where there is nothing to show, and so no section.
+        package: Where its template lies, and ``texts/LANGUAGE.toml`` with its texts: this kit, or another package. Of
+            a text that both have, the other package's holds on the whole page.
+    """
 
     name: str
-    values: Callable[[Subject], Any]
+    values: Callable[[PageContext], Any]
+    package: str = KIT
 
-
-SECTIONS = (
-    Section("answer", sections.answer),
-    Section("data", sections.data),
-    Section("findings", seen_sections.findings),
-    Section("metrics", sections.metrics),
-    Section("confusion", sections.confusion),
-    Section("worst", sections.worst),
-    Section("unsure", sections.unsure),
-    Section("per_class", sections.per_class),
-    Section("calibration", sections.calibration),
-    Section("promises", sections.promises),
-    Section("shift", sections.shift),
-    Section("ladder", advice_sections.ladder),
-    Section("forecast", advice_sections.forecast),
-    Section("space", seen_sections.space),
-    Section("robustness", seen_sections.robustness),
-    Section("ideal", seen_sections.ideal),
-    Section("explained", seen_sections.explained),
-    Section("trials", sections.trials),
-    Section("use", sections.use),
-    Section("repeat", sections.repeat),
-)
+    @property
+    def template(self) -> str:
+        """The template's name, as ``render`` knows it."""
+        return f"{self.package}:model/{self.name}.html"
 
 
 def model_page(
-    model: Classifier,
+    model: Model,
     name: str,
-    evaluated: Evaluated | None = None,
+    sections: Sequence[Section],
+    evaluated: Any = None,
     *,
     checkup: Checkup | None = None,
     explained: Sequence[Explanation] = (),
@@ -81,6 +113,7 @@ def model_page(
     Args:
         model: What it is about.
         name: What it is called: its folder.
+        sections: What is shown of it, in order: its task's list.
         evaluated: What labelled images said of it, image by image; what it was measured on at its fit when None, and
             where that is not known either, the figures of its record without pictures.
         checkup: What the data doctor found in the data, which is shown with its images.
@@ -99,39 +132,18 @@ def model_page(
 
     Example:
         >>> model = load("model")  # doctest: +SKIP
-        >>> page = model_page(model, "model", model.evaluate("photos"))  # doctest: +SKIP
+        >>> page = model_page(model, "model", SECTIONS, model.evaluate("photos"))  # doctest: +SKIP
     """
-    t = Texts(language)
-    found = evaluated or model.held_out
-    subject = Subject(
-        record=model.record,
-        name=brief(name),
-        metrics=found.evaluation if found else _recorded(model.record),
-        evaluated=found,
-        album=Album(found.dataset, room=_ROOM) if found else None,
-        cells=Album(found.dataset, room=_ROOM_OF_CELLS) if found else None,
-        t=t,
-        again=found is not model.held_out,
-        maps=_map_album(model) if evidence and found else None,
-        checkup=checkup,
-        explained=tuple(explained),
-    )
-    shown = [(section.name, section.values(subject)) for section in SECTIONS]
+    packages = tuple(dict.fromkeys(section.package for section in sections if section.package != KIT))
+    t, found = Texts(language, packages), evaluated or model.held_out
+    page = PageContext(model, brief(name), found, t, checkup, tuple(explained), evidence)
+    shown = [(section, section.values(page)) for section in sections]
     return render(
         "model.html",
+        packages=packages,
         language=language,
         t=t,
-        name=subject.name,
-        record=model.record,
-        sections=[(name, values) for name, values in shown if values is not None],
+        name=page.name,
+        record=page.record,
+        sections=[(section, values) for section, values in shown if values is not None],
     )
-
-
-def _map_album(model: Classifier) -> MapAlbum:
-    from topwork.report._evidence_maps import MapAlbum  # it loads torch
-
-    return MapAlbum(model)
-
-
-def _recorded(record: ClassifierRecord) -> Evaluation | None:
-    return Evaluation.from_dict(record.task.metrics) if record.task.metrics is not None else None

@@ -1,17 +1,26 @@
-"""From a template and values to a page. What is printed into a page is shown as text, whoever wrote the template."""
+"""From a template and values to a page, and to its file.
+
+What is printed into a page is shown as text, whoever wrote the template.
+"""
 
 from __future__ import annotations
 
 import functools
+import os
 import re
 import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
 from markupsafe import Markup
 
+from topwork._files import fault_of_place, write_whole
 from topwork._version import __version__
 from topwork.data import printable
+from topwork.errors import ReportError
+from topwork.report._texts import KIT
 
 MARK = '<meta name="generator" content="topwork'
 """What every page of this room holds in its first lines."""
@@ -19,21 +28,23 @@ MARK = '<meta name="generator" content="topwork'
 _ISOLATE, _END = "\u2068", "\u2069"
 _RIGHT_TO_LEFT = ("R", "AL", "AN")
 _BRIEF = 300  # characters; a path may have 4,096
+_OF_IMAGES = ("findings", "worst", "unsure", "space")  # sections that there are only with a data set's images
 
 
-def render(template: str, **values: Any) -> str:
-    """Fill a template of this package.
+def render(template: str, *, packages: Sequence[str] = (), **values: Any) -> str:
+    """Fill a template.
 
     Every string is made printable and escaped on its way into the page; only what a template says itself is HTML.
 
     Args:
-        template: Its file name below ``templates/``.
+        template: Its file name below the kit's ``templates/``.
+        packages: Others whose templates it includes, each named ``PACKAGE:FILE``.
         values: What it names; one that is missing is an error.
 
     Returns:
         A whole page, which UTF-8 can hold.
     """
-    return _templates().get_template(template).render(version=__version__, **values)
+    return _templates(tuple(packages)).get_template(template).render(version=__version__, **values)
 
 
 def brief(text: str, most: int = _BRIEF) -> str:
@@ -70,9 +81,10 @@ def percent(share: float) -> str:
 
 
 @functools.cache
-def _templates() -> Environment:
+def _templates(packages: tuple[str, ...]) -> Environment:
+    kit = PackageLoader(KIT)
     found = Environment(
-        loader=PackageLoader("topwork.report"),
+        loader=ChoiceLoader([kit, PrefixLoader({KIT: kit} | {each: PackageLoader(each) for each in packages}, ":")]),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_as_text,
@@ -92,3 +104,66 @@ def _as_text(value: Any) -> Any:
         return value
     pieces = re.split(f"([{_ISOLATE}{_END}])", value)  # whoever wrote them, they turn nothing beyond their paragraph
     return "".join(piece if place % 2 else printable(piece) for place, piece in enumerate(pieces))
+
+
+def write_page(html: str, path: str | os.PathLike[str]) -> Path:
+    """Write a page, whole or not at all.
+
+    Args:
+        html: The page.
+        path: A file; its folder must be there. An earlier page of topwork's may lie there and is replaced; nothing
+            else is.
+
+    Returns:
+        The path.
+
+    Raises:
+        ReportError: The folder is not there or cannot be written, or ``path`` is something else of the user's.
+    """
+    final = Path(path)
+    require_free(final)
+    try:
+        write_whole(final, html.encode("utf-8"))
+    except OSError as error:
+        raise _not_written(final, error) from error
+    return final
+
+
+def require_free(path: str | os.PathLike[str], *, with_images: bool = True) -> None:
+    """Refuse, before any work is done, a place where ``write_page`` would not write.
+
+    Args:
+        path: Where the page is to go.
+        with_images: Whether it will show a data set's images. A page that does not must not replace one that does: its
+            pictures may be nowhere else.
+
+    Raises:
+        ReportError: The folder is not there or cannot be written, or something else than an earlier page is there, or
+            one with images where there are to be none.
+    """
+    final = Path(path)
+    try:
+        fault = fault_of_place(final, lambda head: MARK.encode() in head, "page of topwork's")
+        lost = not fault and not with_images and _shows_images(final)
+    except OSError as error:
+        raise _not_written(final, error) from error
+    if fault:
+        raise ReportError(f"{printable(str(final))}: {fault}", hint="choose another name")
+    if lost:
+        raise ReportError(
+            f"{printable(str(final))}: shows images, which a page without them must not replace",
+            hint="name them with --data, such as the data of the fit, or another page with -o",
+        )
+
+
+def _shows_images(page: Path) -> bool:
+    """Whether a page, perhaps not there, has a section that there is only with a data set's images."""
+    html = page.read_bytes() if page.exists() else b""
+    return any(f'<h2 id="{name}">'.encode() in html for name in _OF_IMAGES)
+
+
+def _not_written(final: Path, error: OSError) -> ReportError:
+    return ReportError(
+        f"{printable(str(final))}: cannot be written: {error.strerror or error}",
+        hint="name a file in a folder that is there and can be written to",
+    )

@@ -1,4 +1,4 @@
-"""Images of a data set as small pictures that lie in the page itself, and stand-ins for those that cannot be shown."""
+"""Pictures that lie in the page itself: images of a data set, sheets that were kept, maps of where a model looked."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ import numpy.typing as npt
 
 from topwork._cores import available_cores
 from topwork.data import ImageDataset, Source, decode
-from topwork.errors import ImageError
+from topwork.drawing import overlay
+from topwork.errors import ExplainError, ImageError
 
 if TYPE_CHECKING:
     from PIL import Image
+
 
 SIDE = 192  # pixels of the longer side; shown at about 160, so sharp on most screens
 _SHEET_QUALITY = 82
@@ -78,23 +80,16 @@ class Album:
 
     def picture(self, row: int) -> Picture:
         """The image of one row; where it cannot be had, decoded or fitted in, the reason instead."""
-        uri, reason = self._shown(row)
-        dataset = self._dataset
-        label = dataset.classes[int(dataset.labels[row])]
-        return Picture(dataset.paths[row], label, str(dataset.splits[row]), uri, reason)
-
-    def _shown(self, row: int) -> tuple[str, str]:
-        """URI and reason, one of them empty."""
         if self._is_missing(row):
             self._decode(row)
-        if row in self._reasons:
-            return "", self._reasons[row]
-        uri = self._uris.get(row, "")
-        if not uri or len(uri) > self._room:
+        uri, reason = self._uris.get(row, ""), self._reasons.get(row)
+        if reason is None and not 0 < len(uri) <= self._room:
+            uri, reason = "", _NO_ROOM
             self._room = 0  # a smaller one that still fits would make the choice look arbitrary
-            return "", _NO_ROOM
         self._room -= len(uri)
-        return uri, ""
+        dataset = self._dataset
+        label = dataset.classes[int(dataset.labels[row])]
+        return Picture(dataset.paths[row], label, str(dataset.splits[row]), uri, reason or "")
 
     def _is_missing(self, row: int) -> bool:
         """Whether it was not decoded yet, and there is room for it."""
@@ -128,6 +123,50 @@ class Sheets:
             return ""
         self._room -= len(uri)
         return uri
+
+
+@dataclass(frozen=True, slots=True)
+class MapPicture:
+    """What speaks for a class, and where, as a page shows it: the class, and the map as a ``data:`` URI."""
+
+    label: str
+    uri: str
+
+
+class MapAlbum:
+    """Makes maps of where in an image a model saw a class, by Grad-CAM.
+
+    Args:
+        model: It is opened in torch, which takes some seconds.
+    """
+
+    def __init__(self, model: Any) -> None:
+        from topwork.explain import Subject
+
+        self._network = Subject.of_model(model)
+
+    def pictures(self, source: Source, classes: Sequence[int]) -> tuple[MapPicture, ...]:
+        """One image's maps for some classes; none of a class that has no evidence, nor of an image that cannot be read.
+
+        Args:
+            source: The image.
+            classes: Their places in the model's list.
+        """
+        from topwork.explain import grad_cam
+
+        try:
+            square = self._network.squares([source])
+        except ImageError:
+            return ()
+        found = []
+        for place in classes:
+            try:
+                (evidence,) = grad_cam(self._network, square, place)
+            except ExplainError:  # such as of a nearest-neighbour head where no neighbour has the class
+                continue
+            heat = (evidence.map / (float(np.abs(evidence.map).max()) or 1.0)).clip(0)  # what speaks for the class
+            found.append(MapPicture(self._network.classes[place], thumbnail(overlay(evidence.image, heat))))
+        return tuple(found)
 
 
 def thumbnail(source: Source, side: int = SIDE) -> str:

@@ -8,6 +8,7 @@ from topwork.model import Classifier
 from topwork.tasks._task import Task
 from topwork.tasks.classification._from_words import from_words
 from topwork.tasks.classification._model_of import model_of
+from topwork.tasks.classification._page import SECTIONS
 from topwork.tasks.classification._strategies import STRATEGIES
 
 __all__ = ["TASK", "from_words"]
@@ -28,5 +29,5 @@ TASK = Task(
     ranked_by="log_loss",
     model=Classifier,
     model_of=model_of,
-    sections=(),
+    sections=SECTIONS,
 )

@@ -1,4 +1,4 @@
-"""What the advice that chose a strategy has to say on the page: the ladder, and what more images would bring."""
+"""What the advice that chose a strategy has to say: the ladder, what more images would bring, and what was tried."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from topwork.advising import Advice, Forecast, Rung
 from topwork.metrics import Estimate, Evaluation
-from topwork.model import ClassifierRecord
+from topwork.model import ClassifierRecord, TrialRecord
 from topwork.report._charts import Plot, Spot, accuracy_plot
+from topwork.report._model import PageContext
 from topwork.report._page import brief, isolated, percent
-from topwork.report._subject import Computed, Subject
 from topwork.report._texts import Texts
+from topwork.report.sections._explained import Computed
 
 _SOONEST = 0.05  # seconds; what took less is drawn there
 _LONG = 500  # characters of a reason
@@ -23,14 +24,7 @@ _MANY = 1e12  # images or seconds, beyond any real ones
 
 @dataclass(frozen=True)
 class Step:
-    """A rung as the page shows it.
-
-    Attributes:
-        number: Its place from 1, which is how the plot names it.
-        rung: Of the ladder.
-        measured: How, in words; empty where it was not.
-        chosen: Whether the model stands on it.
-    """
+    """A rung: its place from 1, how it was measured in words (empty where it was not), and whether it was chosen."""
 
     number: int
     rung: Rung
@@ -57,39 +51,40 @@ class Curve:
     sentences: tuple[str, ...]
 
 
-def ladder(subject: Subject) -> Ladder | None:
+def ladder(page: PageContext) -> Ladder | None:
     """The rungs with what they gained and cost, the choice, and what would change it."""
-    advice = _advice(subject.record)
+    advice = _advice(page.record)
     if advice is None:
         return None
-    steps = tuple(_step(subject, advice, place) for place in range(len(advice.rungs)))
-    spots = [
-        Spot(
-            max(step.rung.seconds, _SOONEST),
-            step.rung.accuracy.value,
-            (step.rung.accuracy.low, step.rung.accuracy.high),
-            "chosen" if step.chosen else "other",
-            str(step.number),
-        )
-        for step in steps
-        if step.rung.accuracy is not None
-    ]
+    steps = tuple(_step(page, advice, place) for place in range(len(advice.rungs)))
+    spots = [_spot(step, step.rung.accuracy) for step in steps if step.rung.accuracy is not None]
     plot = accuracy_plot(spots) if spots else None
-    return Ladder(steps, plot, tuple(_choice(subject, advice)), tuple(_changes(subject, advice)))
+    return Ladder(steps, plot, tuple(_choice(page, advice)), tuple(_changes(page, advice)))
 
 
-def forecast(subject: Subject) -> Computed | None:
+def _step(page: PageContext, advice: Advice, place: int) -> Step:
+    rung = advice.rungs[place]
+    measured = page.t(f"judged_{rung.measured.replace(' ', '_')}") if rung.measured else ""
+    return Step(place + 1, rung, measured, place == advice.choice)
+
+
+def _spot(step: Step, accuracy: Estimate) -> Spot:
+    bounds, kind = (accuracy.low, accuracy.high), "chosen" if step.chosen else "other"
+    return Spot(max(step.rung.seconds, _SOONEST), accuracy.value, bounds, kind, str(step.number))
+
+
+def forecast(page: PageContext) -> Computed | None:
     """What more images would bring on the same rung; no curve is drawn of trained networks, nor without data."""
-    advice = _advice(subject.record)
+    advice = _advice(page.record)
     told = advice.forecast if advice is not None else None
     if told is not None and told.points:
-        return Computed((_curve(subject, told),), ())
-    if not subject.record.data.fingerprint or (advice is not None and advice.chosen.strategy != "probe"):
+        return Computed((_curve(page, told),), ())
+    if not page.record.data.fingerprint or (advice is not None and advice.chosen.strategy != "probe"):
         return None
-    return Computed((), ("topwork advise DATA", f"topwork fit DATA -o {shlex.quote(subject.name)}"))
+    return Computed((), ("topwork advise DATA", f"topwork fit DATA -o {shlex.quote(page.name)}"))
 
 
-def _curve(subject: Subject, told: Forecast) -> Curve:
+def _curve(page: PageContext, told: Forecast) -> Curve:
     spots = [Spot(point.images, point.accuracy, None, "measured") for point in told.points]
     spots += [
         Spot(each.images, each.accuracy.value, (each.accuracy.low, each.accuracy.high), "ahead") for each in told.ahead
@@ -98,7 +93,7 @@ def _curve(subject: Subject, told: Forecast) -> Curve:
     return Curve(
         rows=(*rows, *((each.images, each.accuracy.value, each.accuracy) for each in told.ahead)),
         plot=accuracy_plot(spots, told.target),
-        sentences=tuple(_ahead(subject, told)),
+        sentences=tuple(_ahead(page, told)),
     )
 
 
@@ -127,14 +122,8 @@ def _can_be_drawn(advice: Advice) -> bool:
     )
 
 
-def _step(subject: Subject, advice: Advice, place: int) -> Step:
-    rung = advice.rungs[place]
-    measured = subject.t(f"judged_{rung.measured.replace(' ', '_')}") if rung.measured else ""
-    return Step(place + 1, rung, measured, place == advice.choice)
-
-
-def _choice(subject: Subject, advice: Advice) -> Iterator[str]:
-    t, chosen = subject.t, advice.chosen
+def _choice(page: PageContext, advice: Advice) -> Iterator[str]:
+    t, chosen = page.t, advice.chosen
     if chosen.accuracy is None:
         yield t("ladder_choice_alone", name=_name(t, chosen))
     else:
@@ -142,13 +131,13 @@ def _choice(subject: Subject, advice: Advice) -> Iterator[str]:
     other = advice.rungs[advice.runner_up] if advice.runner_up is not None else None
     if other is not None and other.accuracy is not None:
         yield t("ladder_runner_up", name=_name(t, other), **_shares(other.accuracy))
-    if subject.record.task.metrics is not None:
-        yield t("ladder_kept", **_shares(Evaluation.from_dict(subject.record.task.metrics).accuracy))
+    if page.record.task.metrics is not None:
+        yield t("ladder_kept", **_shares(Evaluation.from_dict(page.record.task.metrics).accuracy))
 
 
-def _changes(subject: Subject, advice: Advice) -> Iterator[str]:
+def _changes(page: PageContext, advice: Advice) -> Iterator[str]:
     """``Advice.changes``, from the same values, in the page's language; only the reason stays as it was given."""
-    t, chosen = subject.t, advice.chosen
+    t, chosen = page.t, advice.chosen
     if not advice.learnable:
         yield t("ladder_unlearnable", name=_name(t, chosen), chance=percent(advice.chance))
     if advice.tie and advice.runner_up is not None:
@@ -162,8 +151,8 @@ def _changes(subject: Subject, advice: Advice) -> Iterator[str]:
         yield t("ladder_time", budget=f"{advice.budget:.0f}")
 
 
-def _ahead(subject: Subject, told: Forecast) -> Iterator[str]:
-    t = subject.t
+def _ahead(page: PageContext, told: Forecast) -> Iterator[str]:
+    t = page.t
     for each in told.ahead:
         yield t("forecast_ahead", images=f"{each.images:,}", **_shares(each.accuracy))
     least, most = told.needed
@@ -186,3 +175,9 @@ def _name(t: Texts, rung: Rung) -> str:
 def _shares(accuracy: Estimate) -> dict[str, str]:
     low, high = (f"{100 * each:.1f}" for each in (accuracy.low, accuracy.high))
     return {"accuracy": percent(accuracy.value), "low": low, "high": high}
+
+
+def trials(page: PageContext) -> list[tuple[str, TrialRecord]] | None:
+    """What was compared on the way, each with its question in words where those are known."""
+    t = page.t
+    return [(t.of(f"question_{trial.question}", trial.question), trial) for trial in page.record.trials] or None

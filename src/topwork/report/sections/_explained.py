@@ -1,4 +1,4 @@
-"""What images and the model make of each other, on its page: findings, features, robustness, ideal images."""
+"""What images and the model make of each other, on its page: features, robustness, ideal images, what else was kept."""
 
 from __future__ import annotations
 
@@ -11,22 +11,25 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from topwork.errors import ExplainError
 from topwork.explain import Explanation, space_of
 from topwork.report._charts import CurveChart, curve_chart
-from topwork.report._explained import numbers_of
-from topwork.report._findings import ShownFinding, shown_findings
+from topwork.report._explained import Seen, SpaceMap, numbers_of, space_map
+from topwork.report._model import PageContext
 from topwork.report._page import brief, isolated, percent
-from topwork.report._pictures import Album
-from topwork.report._space import SpaceMap, space_map
-from topwork.report._subject import Computed, Subject
 
 MOST_POINTS = 300  # of each map; the images behind them take 1 MB at most
-MOST_CASES = 6  # of a finding
 MOST_RESULTS = 40  # of a kind
 _MOST_STEPS = 50  # of a curve
 _WITH_A_SECTION = ("corruptions", "robustness", "ideal")
-_ROOM_OF_FINDINGS = 500_000  # characters of their pictures
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Numbers = TypeVar("Numbers", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Computed:
+    """What was computed before, and the lines of a command for what was not; none where nothing is missing."""
+
+    shown: tuple[Any, ...]
+    command: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -88,33 +91,13 @@ class Curves:
     headline: str
 
 
-@dataclass(frozen=True)
-class Seen:
-    """A result as its sheet: what it says, the sheet (empty where it is not to be had), its image, its numbers."""
-
-    sentence: str
-    uri: str
-    source: str
-    numbers: str
-
-
-def findings(subject: Subject) -> tuple[ShownFinding, ...] | None:
-    """What the data doctor found, but for notes that are about no image."""
-    checkup = subject.checkup
-    if checkup is None:
-        return None
-    told = [found for found in checkup.findings if found.severity != "note" or found.cases]
-    album = Album(checkup.dataset, checkup.unusable, room=_ROOM_OF_FINDINGS)
-    return shown_findings(told, checkup, album, most=MOST_CASES) or None
-
-
-def space(subject: Subject) -> Space | None:
+def space(page: PageContext) -> Space | None:
     """Where the images that measured the model lie to each other, as its head reads them."""
-    found = subject.evaluated
+    found = page.evaluated
     if found is None or found.features is None:
         return None
     try:
-        seen = space_of(found.features, seed=subject.record.seed)
+        seen = space_of(found.features, seed=page.record.seed)
     except ExplainError:  # too few images for a map
         return None
     dataset, said = found.dataset, found.probabilities.argmax(axis=1)
@@ -123,68 +106,63 @@ def space(subject: Subject) -> Space | None:
     return Space(space_map(seen, dataset, mistakes=mistakes, most=MOST_POINTS), len(dataset))
 
 
-def robustness(subject: Subject) -> Computed:
+def robustness(page: PageContext) -> Computed:
     """Accuracy on corrupted and on attacked images."""
-    shown = [_corrupted(subject, each) for each in _kept(subject, "corruptions")]
-    shown += [_attacked(subject, each) for each in _kept(subject, "robustness")]
+    shown = [_corrupted(page, each) for each in _kept(page, "corruptions")]
+    shown += [_attacked(page, each) for each in _kept(page, "robustness")]
     found = tuple(each for each in shown if each is not None)
-    return Computed(found, () if found else _command(subject, "corruptions", "--data DATA "))
+    return Computed(found, () if found else _command(page, "corruptions", "--data DATA "))
 
 
-def _corrupted(subject: Subject, found: Explanation) -> Curves | None:
+def _corrupted(page: PageContext, found: Explanation) -> Curves | None:
     numbers = _parsed(_Corruptions, found.numbers)
     if numbers is None:
         return None
-    t = subject.t
-    shares = {"clean": percent(numbers.clean), "mean": percent(numbers.mean)}
+    t = page.t
     charts = [
-        curve_chart(
-            t.named("corruption", name), [numbers.clean, *values], [str(step) for step in range(len(values) + 1)]
-        )
+        curve_chart(t.named("corruption", name), [numbers.clean, *values], list(map(str, range(len(values) + 1))))
         for name, values in numbers.accuracy.items()
     ]
+    shares = {"clean": percent(numbers.clean), "mean": percent(numbers.mean)}
     sentence = t("robustness_corrupted", images=f"{numbers.images:,}", **shares)
-    return Curves(sentence, tuple(charts), t("robustness_strength"), subject.sheets.sheet(found.path), found.headline)
+    return Curves(sentence, tuple(charts), t("robustness_strength"), page.sheets.sheet(found.path), found.headline)
 
 
-def _attacked(subject: Subject, found: Explanation) -> Curves | None:
+def _attacked(page: PageContext, found: Explanation) -> Curves | None:
     numbers = _parsed(_Attacks, found.numbers)
     if numbers is None:
         return None
-    t, whole = subject.t, numbers.norm == "linf"
+    t, whole = page.t, numbers.norm == "linf"
     sizes = [f"{size * 255:g}" if whole else f"{size:g}" for size in numbers.sizes]
     charts = [curve_chart(t.of(f"attack_{name}", name), values, sizes) for name, values in numbers.accuracy.items()]
     across = t("robustness_linf" if whole else "robustness_l2")
     return Curves(t("robustness_attacked", images=f"{numbers.images:,}"), tuple(charts), across, "", found.headline)
 
 
-def ideal(subject: Subject) -> Computed:
+def ideal(page: PageContext) -> Computed:
     """What the model would like best to see as each of its classes."""
     found = []
-    for each in _kept(subject, "ideal"):
+    for each in _kept(page, "ideal"):
         numbers = _parsed(_Ideal, each.numbers)
         if numbers is not None:
             shares = {"share": percent(numbers.probability), "after": percent(numbers.probability_after_shift_and_jpeg)}
-            sentence = subject.t("ideal_found", label=isolated(numbers.label, 80), **shares)
-            found.append(Seen(sentence, subject.sheets.sheet(each.path), "", numbers_of(each.numbers)))
-    return Computed(tuple(found), () if found else _command(subject, "ideal", ""))
+            sentence = page.t("ideal_found", label=isolated(numbers.label, 80), **shares)
+            found.append(Seen(sentence, "", numbers_of(each.numbers), page.sheets.sheet(each.path)))
+    return Computed(tuple(found), () if found else _command(page, "ideal", ""))
 
 
-def explained(subject: Subject) -> tuple[Seen, ...] | None:
+def explained(page: PageContext) -> tuple[Seen, ...] | None:
     """Everything else that was kept: evidence, features, attacks, channels."""
-    others = [each for each in subject.explained if each.what not in _WITH_A_SECTION][:MOST_RESULTS]
-    sheets = subject.sheets
-    return (
-        tuple(
-            Seen(brief(each.headline), sheets.sheet(each.path), each.source, numbers_of(each.numbers))
-            for each in others
-        )
-        or None
-    )
+    others = [each for each in page.explained if each.what not in _WITH_A_SECTION][:MOST_RESULTS]
+    seen = [
+        Seen(brief(each.headline), each.source, numbers_of(each.numbers), page.sheets.sheet(each.path))
+        for each in others
+    ]
+    return tuple(seen) or None
 
 
-def _kept(subject: Subject, what: str) -> list[Explanation]:
-    return [each for each in subject.explained if each.what == what][:MOST_RESULTS]
+def _kept(page: PageContext, what: str) -> list[Explanation]:
+    return [each for each in page.explained if each.what == what][:MOST_RESULTS]
 
 
 def _parsed(kind: type[Numbers], numbers: dict[str, Any]) -> Numbers | None:
@@ -195,6 +173,6 @@ def _parsed(kind: type[Numbers], numbers: dict[str, Any]) -> Numbers | None:
         return None
 
 
-def _command(subject: Subject, what: str, data: str) -> tuple[str, ...]:
-    name = shlex.quote(subject.name)
+def _command(page: PageContext, what: str, data: str) -> tuple[str, ...]:
+    name = shlex.quote(page.name)
     return (f"topwork explain {name} --what {what} {data}--keep", f"topwork report {name} --data DATA")

@@ -1,0 +1,34 @@
+"""The kit's sections: what a page may show of a model that tells classes apart, and what trained it.
+
+Each function gives from a ``PageContext`` the values that ``templates/model/NAME.html`` puts into words and pictures,
+or None where there is nothing to show. A task's list says which a page has (``topwork.report.Section``).
+"""
+
+from topwork.report.sections._advice import forecast, ladder, trials
+from topwork.report.sections._answers import confusion, unsure, worst
+from topwork.report.sections._explained import explained, ideal, robustness, space
+from topwork.report.sections._measured import answer, calibration, metrics, per_class, promises, shift
+from topwork.report.sections._record import data, findings, repeat, use
+
+__all__ = [
+    "answer",
+    "calibration",
+    "confusion",
+    "data",
+    "explained",
+    "findings",
+    "forecast",
+    "ideal",
+    "ladder",
+    "metrics",
+    "per_class",
+    "promises",
+    "repeat",
+    "robustness",
+    "shift",
+    "space",
+    "trials",
+    "unsure",
+    "use",
+    "worst",
+]

@@ -1,0 +1,186 @@
+"""Images as the model answered them: the confusion matrix with what is behind it, the worst and the least sure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.metrics import Evaluation
+from topwork.report._model import PageContext
+from topwork.report._pictures import Album, MapPicture, Picture
+
+MOST_PICTURES = 12  # of the worst mistakes, and of the least sure answers
+MOST_MISTAKES = 120  # kinds that have pictures behind their number, the most frequent first
+MOST_IN_CELL = 6  # pictures of a kind, fewer where all kinds together would have more than
+MOST_IN_CELLS = 150
+OPEN_KINDS = 12  # kinds of mistakes in the first list; the others are folded away
+MOST_IN_MATRIX = 20  # classes up to which the matrix is drawn
+MOST_PAIRS = 40  # kinds of mistakes in a list instead of a matrix
+_ROOM = 1_400_000  # characters of the pictures behind the matrix
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An image with its class, the model's answer, and where it saw them if that is wanted."""
+
+    picture: Picture
+    true: str
+    said: str
+    probability: float
+    maps: tuple[MapPicture, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One kind of answer: counts, and pictures where there are any.
+
+    Attributes:
+        key: Its place, unique on the page.
+        right: Whether it is no mistake.
+        true: What the images show.
+        said: What the model says.
+        count: How many.
+        total: Images of the true class.
+        pictures: Some of them, the surest first.
+    """
+
+    key: str
+    right: bool
+    true: str
+    said: str
+    count: int
+    total: int
+    pictures: tuple[Answered, ...]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """The confusion matrix, or where it would be too large its largest cells.
+
+    Attributes:
+        classes: Their names.
+        rows: Of the matrix; none where it would be too large. Of each cell the count, its share of the row, and the
+            key where it is linked.
+        frequent: Kinds of mistakes, the most frequent.
+        rare: The others.
+        right: Right answers, class by class; none where there is no matrix.
+        most: Pictures of each, at most; 0 where there are none.
+        more: Kinds of mistakes that are left out.
+    """
+
+    classes: tuple[str, ...]
+    rows: tuple[tuple[tuple[int, float, str], ...], ...]
+    frequent: tuple[Cell, ...]
+    rare: tuple[Cell, ...]
+    right: tuple[Cell, ...]
+    most: int
+    more: int
+
+
+def confusion(page: PageContext) -> Confusion | None:
+    """The matrix, where it fits on a page, and the pictures behind its numbers."""
+    found = page.metrics
+    if found is None:
+        return None
+    matrix = len(found.classes) <= MOST_IN_MATRIX
+    mistakes = kinds_of_mistakes(found)
+    wrong = mistakes[: MOST_MISTAKES if matrix else MOST_PAIRS]
+    hits = [(place, place) for place in found.confusion.diagonal().nonzero()[0].tolist()] if matrix else []
+    most = _most_in_cell([int(found.confusion[cell]) for cell in wrong + hits]) if page.evaluated else 0
+    album = Album(page.evaluated.dataset, room=_ROOM) if page.evaluated else None
+    cells = [_cell(page, found, album, cell, most) for cell in wrong + hits]
+    cells = [cell for cell in cells if cell.pictures or not matrix]
+    linked = {cell.key for cell in cells if cell.pictures}
+    folded = [cell for cell in cells if not cell.right]
+    return Confusion(
+        classes=found.classes,
+        rows=tuple(_row(found, place, linked) for place in range(len(found.classes))) if matrix else (),
+        frequent=tuple(folded[:OPEN_KINDS]),
+        rare=tuple(folded[OPEN_KINDS:]),
+        right=tuple(cell for cell in cells if cell.right),
+        most=most,
+        more=len(mistakes) - len(wrong) if page.evaluated or not matrix else 0,
+    )
+
+
+def kinds_of_mistakes(found: Evaluation) -> list[tuple[int, int]]:
+    """(true class, said class) of every kind of mistake, the most frequent first."""
+    wrong = found.confusion.copy()
+    np.fill_diagonal(wrong, 0)
+    cells = [(int(true), int(said)) for true, said in zip(*wrong.nonzero(), strict=True)]
+    return sorted(cells, key=lambda cell: (-int(wrong[cell]), cell))
+
+
+def _most_in_cell(counts: Sequence[int]) -> int:
+    """How many pictures each kind of answer may have, so that every one has some and all together are not too many."""
+    fitting = [most for most in range(2, MOST_IN_CELL + 1) if sum(min(most, n) for n in counts) <= MOST_IN_CELLS]
+    return max(fitting, default=1)
+
+
+def _row(found: Evaluation, true: int, linked: set[str]) -> tuple[tuple[int, float, str], ...]:
+    counts = found.confusion[true]
+    total = max(int(counts.sum()), 1)
+    keys = [_key(true, said) for said in range(len(counts))]
+    return tuple((int(n), int(n) / total, key if key in linked else "") for n, key in zip(counts, keys, strict=True))
+
+
+def _key(true: int, said: int) -> str:
+    return f"cell-{true}-{said}"
+
+
+def _cell(page: PageContext, found: Evaluation, album: Album | None, place: tuple[int, int], most: int) -> Cell:
+    true, said = place
+    pictures: tuple[Answered, ...] = ()
+    if page.evaluated is not None:
+        labels, answers = page.evaluated.dataset.labels, page.evaluated.probabilities
+        rows = np.flatnonzero((labels == true) & (answers.argmax(axis=1) == said))
+        surest = rows[np.argsort(-answers[rows, said], kind="stable")]
+        pictures = _answered(page, surest[:most], album)
+    classes, count, total = found.classes, int(found.confusion[true, said]), int(found.confusion[true].sum())
+    return Cell(_key(true, said), true == said, classes[true], classes[said], count, total, pictures)
+
+
+def worst(page: PageContext) -> tuple[Answered, ...] | None:
+    """Wrong answers, the surest first."""
+    if page.evaluated is None:
+        return None
+    answers, labels = page.evaluated.probabilities, page.evaluated.dataset.labels
+    wrong = np.flatnonzero(answers.argmax(axis=1) != labels)
+    order = np.argsort(-answers[wrong].max(axis=1), kind="stable") if len(wrong) else wrong
+    rows = wrong[order][:MOST_PICTURES]
+    return _mapped(page, rows, [(int(answers[row].argmax()), int(labels[row])) for row in rows]) or None
+
+
+def unsure(page: PageContext) -> tuple[Answered, ...] | None:
+    """Answers, the least sure first, right or wrong."""
+    if page.evaluated is None:
+        return None
+    answers = page.evaluated.probabilities
+    rows = np.argsort(answers.max(axis=1), kind="stable")[:MOST_PICTURES]
+    likeliest = np.argsort(-answers[rows], axis=1, kind="stable")[:, :2]
+    return _mapped(page, rows, [(first, second) for first, second in likeliest.tolist()])
+
+
+def _mapped(page: PageContext, rows: npt.NDArray[np.intp], of: Sequence[tuple[int, int]]) -> tuple[Answered, ...]:
+    """Images as they were answered, each with the evidence for two classes where that is wanted."""
+    shown, album = _answered(page, rows, page.album), page.maps
+    if album is None or page.evaluated is None:
+        return shown
+    sources = [page.evaluated.dataset.source(row) for row in rows.tolist()]
+    maps = [album.pictures(source, pair) for source, pair in zip(sources, of, strict=True)]
+    return tuple(replace(one, maps=found) for one, found in zip(shown, maps, strict=True))
+
+
+def _answered(page: PageContext, rows: npt.NDArray[np.intp], album: Album | None) -> tuple[Answered, ...]:
+    """Images as they were answered, from the album that has room for them."""
+    assert page.evaluated is not None
+    assert album is not None
+    dataset, answers = page.evaluated.dataset, page.evaluated.probabilities
+    found = []
+    for row, picture in zip(rows.tolist(), album.pictures(rows.tolist()), strict=True):
+        said = int(answers[row].argmax())
+        found.append(Answered(picture, picture.label, dataset.classes[said], float(answers[row, said])))
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""A section of a model's page as a task would bring it: a template and texts."""
