@@ -12,35 +12,27 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from topwork.cli import _text
-from topwork.cli._advise import advise
-from topwork.cli._choices import CacheOption
-from topwork.cli._console import Console, command, fail
+from topwork.cli._commands import command, new_app
+from topwork.cli._console import Console, fail
 from topwork.cli._demo import demo
 from topwork.cli._evaluate import evaluate, unlike
 from topwork.cli._explain import explain
-from topwork.cli._fit import fit
+from topwork.cli._fit import Data, advise, advise_options, fit, fit_options
+from topwork.cli._options import CacheOption
 from topwork.cli._report import report as report_command
 
 if TYPE_CHECKING:
     from topwork.model import Model, Prediction
     from topwork.strategies import OwnAnswer
 
-app = typer.Typer(
+app = new_app(
     name="topwork",
     help="Turn a folder of labelled images into a trained, measured, usable classifier.",
     no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
 )
 
 
 _JUDGED = 1_000  # images of which `predict` tells whether they are of another kind: a stream may have no end
-
-Data = Annotated[
-    Path, typer.Argument(help="Folder of class folders (perhaps under train/, val/, test/) or CSV manifest.")
-]
-ModelFolder = Annotated[Path, typer.Argument(help="Model folder.")]
 
 
 def _version(wanted: bool) -> None:
@@ -94,8 +86,8 @@ def check(
     console.result({"data": str(data), **found.to_dict()}, _text.checked(found, manifest=write, page=page))
 
 
-command(app, "advise")(advise)
-command(app, "fit")(fit)
+command(app, "advise", advise_options)(advise)
+command(app, "fit", fit_options)(fit)
 
 
 command(app, "evaluate")(evaluate)

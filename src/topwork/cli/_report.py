@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from topwork.cli._choices import CacheOption
 from topwork.cli._console import Console
 from topwork.cli._evaluate import flattered, unlike, unseen
+from topwork.cli._options import CacheOption
 from topwork.cli._text import printable
 
 if TYPE_CHECKING:

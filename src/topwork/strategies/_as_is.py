@@ -4,42 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 
-from topwork.backbones import EMBEDDING, Backbone, Classifier, CropMode, EngineName, classifier
+from topwork._options import CACHE, SEED, Option, of_file
+from topwork.backbones import EMBEDDING, Backbone, Classifier, classifier
 from topwork.data import ImageDataset, quoted
 from topwork.errors import DataError
 from topwork.features import FeatureTable, extract
 from topwork.heads import MappedHead, fit_mapped, map_classes
-from topwork.strategies._class_map import GivenMap, Groups, groups_by_map, groups_by_name
+from topwork.strategies._class_map import GivenMap, Groups, groups_by_map, groups_by_name, read_class_map
 from topwork.strategies._out_of_fold import OutOfFold, training_rows
-from topwork.strategies._probe import Announce
+from topwork.strategies._probe import Announce, AnyCropMode, AnyEngine
 
 Way = Literal["given", "names", "learnt"]
 
 
 @dataclass(frozen=True)
 class AsIsOptions:
-    """How the network's classes are to meet the user's.
+    """How the network's classes are to meet the user's; nothing is drawn here but the split and the bootstrap."""
 
-    Attributes:
-        way: ``auto`` takes the classes' names where all of them mean something to the network, and learns from the
-            training images otherwise; or one of these two, ``names`` or ``learnt``.
-        class_map: What the user says; it goes before ``way``.
-        crop_mode: How an image becomes a square; ``auto`` is the way the network was trained.
-        engine: What runs the network; the best that is here when None.
-        cache: Whether features are kept on disk.
-        seed: Of the split and of the bootstrap; nothing is drawn here.
-    """
-
-    way: Literal["auto", "names", "learnt"] = "auto"
-    class_map: GivenMap | None = None
-    crop_mode: Literal["auto"] | CropMode = "auto"
-    engine: EngineName | None = None
-    cache: bool = True
-    seed: int = 0
+    way: Annotated[
+        Literal["auto", "names", "learnt"],
+        Option(
+            "How the classes meet: by their names, or by a map that is learnt from the training images; auto takes the "
+            "names where all of them mean something to the network.",
+            flag=None,
+        ),
+    ] = "auto"
+    class_map: Annotated[
+        GivenMap | None,
+        Option(
+            'Which of the network\'s classes are whose, which goes before any other way: JSON file of {"class": '
+            '["ImageNet name" or index, ...]}.',
+            flag="--map",
+            takes="a JSON file",
+            metavar="FILE",
+            parse=of_file(read_class_map),
+        ),
+    ] = None
+    crop_mode: AnyCropMode = "auto"
+    engine: AnyEngine = None
+    cache: Annotated[bool, CACHE] = True
+    seed: Annotated[int, SEED] = 0
 
     def __post_init__(self) -> None:
         if self.way not in ("auto", "names", "learnt"):
