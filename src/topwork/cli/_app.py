@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from topwork.model import Model, Prediction
     from topwork.strategies import OwnAnswer
 
+    Predict = Callable[[list[str]], Iterator[Prediction | OwnAnswer]]
+
 app = new_app(
     name="topwork",
     help="Turn a folder of labelled images into a trained, measured, usable classifier.",
@@ -88,8 +90,6 @@ def check(
 
 command(app, "advise", advise_options)(advise)
 command(app, "fit", fit_options)(fit)
-
-
 command(app, "evaluate")(evaluate)
 command(app, "report")(report_command)
 
@@ -130,9 +130,19 @@ def predict(
         raise typer.BadParameter("a model takes --coverage or --abstain, one of the two; --backbone takes neither")
     loaded = _loaded(model) if backbone is None else None
     predict_each = _predictor(loaded, backbone or "", coverage, abstain)
+    failed = _answer(console, _lines_as_they_come() if stdin else iter([images or []]), predict_each, loaded)
+    if failed:
+        fail(
+            f"{failed} {'image' if failed == 1 else 'images'} could not be used",
+            "each one's line says why; the others are not affected",
+        )
+
+
+def _answer(console: Console, batches: Iterator[list[str]], predict_each: Predict, loaded: Model | None) -> int:
+    """Print what is said of each image as it comes; gives the number of those that could not be used."""
     failed = 0
     typicalities: list[float | None] = []
-    for names in _lines_as_they_come() if stdin else iter([images or []]):
+    for names in batches:
         for prediction in predict_each(names):
             typicalities.append(getattr(prediction, "typicality", None))
             if loaded is not None and len(typicalities) == _JUDGED:
@@ -146,11 +156,7 @@ def predict(
             console.result(prediction.to_dict(), _text.predicted(prediction))
         sys.stdout.flush()
     console.notes(unlike(loaded.shift(typicalities)) if loaded is not None else ())
-    if failed:
-        fail(
-            f"{failed} {'image' if failed == 1 else 'images'} could not be used",
-            "each one's line says why; the others are not affected",
-        )
+    return failed
 
 
 def _loaded(folder: str | None) -> Model:
@@ -159,9 +165,7 @@ def _loaded(folder: str | None) -> Model:
     return load(folder or "")
 
 
-def _predictor(
-    model: Model | None, backbone: str, coverage: float | None, accuracy: float | None
-) -> Callable[[list[str]], Iterator[Prediction | OwnAnswer]]:
+def _predictor(model: Model | None, backbone: str, coverage: float | None, accuracy: float | None) -> Predict:
     """What answers: a model, or a network without one."""
     if model is not None:
         return functools.partial(model.predict_each, coverage=coverage, accuracy=accuracy)

@@ -31,7 +31,7 @@ class Strategy:
 
     Attributes:
         name: What ``--strategy`` takes.
-        help: What it does, in a few words.
+        help: What it does, in a sentence.
         options: The class of its options.
         unused: Names of fields that it does not read, with the name of what they stand in and a dot where need be.
     """
@@ -49,11 +49,11 @@ def strategies() -> tuple[Strategy, ...]:
 
     unread = ("stages", "pooling", "head", "checkpoint", "resume", "config.budget_seconds")
     return (
-        Strategy("auto", "climbs the other rungs while it pays", AdviceOptions, unread),
-        Strategy("probe", "trains a head", ProbeOptions),
-        Strategy("finetune", "trains the backbone too", FinetuneOptions),
-        Strategy("as-is", "trains nothing: the network's own classes answer", AsIsOptions),
-        Strategy("zero-shot", "trains nothing: words for the classes answer", ZeroShotOptions),
+        Strategy("auto", "Climb the ladder, from cheap to dear, while it pays.", AdviceOptions, unread),
+        Strategy("probe", "Train a new head on frozen features.", ProbeOptions),
+        Strategy("finetune", "Train the backbone too.", FinetuneOptions),
+        Strategy("as-is", "Train nothing: the network's own classes answer.", AsIsOptions),
+        Strategy("zero-shot", "Train nothing: words for the classes answer.", ZeroShotOptions),
     )
 
 
@@ -234,10 +234,11 @@ class CommandLine:
         """The options: ``--strategy`` where there are several, a flag for whatever has one, and ``--set``."""
         found = []
         if len(self._strategies) > 1:
-            told = "; ".join(f"{each.name} {each.help}" for each in self._strategies)
+            told = typer.Option(
+                help="The rung. " + " ".join(f"{each.name}: {_tail(each.help)}" for each in self._strategies)
+            )
             choices: Any = _LITERAL[tuple(self._settings)]
-            kind = Annotated[choices, typer.Option(help=f"The rung: {told}.")]
-            found.append(parameter("strategy", kind, self._strategies[0].name))
+            found.append(parameter("strategy", Annotated[choices, told], self._strategies[0].name))
         for flag, readers in sorted(self._flags.items(), key=lambda item: -len(item[1])):
             (one, *_), help = next(iter(readers.values())), self._help(readers)
             defaults = {each.shown for same in readers.values() for each in same}
@@ -269,10 +270,9 @@ class CommandLine:
         for flag, who in self._flags.items():
             if _is_given(context, _name(flag)):
                 values |= {each.path: each.read(given[_name(flag)], flag) for each in who[chosen]}
-                if flag in who[chosen][0].option.old:
-                    console.note(
-                        f"note: {flag} is called {who[chosen][0].flags[-1]} now, and goes with the next version"
-                    )
+                *old, new = who[chosen][0].flags
+                if flag in old:
+                    console.note(f"note: {flag} is called {new} now, and goes with the next version")
         return _with_values(self._plain[chosen], values | self._set(chosen, given["settings"] or ()))
 
     def listing(self) -> list[dict[str, Any]]:
@@ -329,7 +329,7 @@ class CommandLine:
             told.setdefault(first.option.help or first.help, []).append(strategy)
         if len(told) == 1 and len(readers) == len(self._settings):
             return next(iter(told))
-        return " ".join(f"For {', '.join(whose)}: {text[:1].lower()}{text[1:]}" for text, whose in told.items())
+        return " ".join(f"For {', '.join(whose)}: {_tail(text)}" for text, whose in told.items())
 
 
 def require_heard(context: typer.Context, option: str, chosen: str, readers: Mapping[str, Sequence[str]]) -> None:
@@ -360,6 +360,11 @@ def parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 def _is_given(context: typer.Context, name: str) -> bool:
     source = context.get_parameter_source(name)
     return source is not None and source.name != "DEFAULT"
+
+
+def _tail(sentence: str) -> str:
+    """A sentence as it goes on after a colon."""
+    return sentence[:1].lower() + sentence[1:]
 
 
 def _name(flag: str) -> str:
