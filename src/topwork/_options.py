@@ -17,9 +17,8 @@ class Option:
         help: What the field does, in sentences; where it is empty, a pydantic field's description tells it.
         flag: Its name on the command line: the field's own when empty. None leaves the field to ``--set`` alone.
         takes: Its values in words, where the type does not tell them.
-        metavar: What stands for the value in the help, where the type's name would not do.
-        parse: Makes the value of a text, where the type does not tell how; a ``ValueError`` refuses the text. No
-            lambda, in which an annotation's names are not to be found.
+        metavar: What stands for the value in the help, in place of the type's name.
+        parse: Makes the value of a text, where the type does not tell how; a ``ValueError`` refuses the text.
         old: Former flags, which work for one more version.
         ge: The least value.
         gt: What the value must exceed.
@@ -52,19 +51,14 @@ def seconds(text: str) -> float:
     return found
 
 
-def split_at_commas(text: str) -> tuple[str, ...]:
-    """The texts between the commas, as they are."""
-    return tuple(text.split(","))
-
-
-def of_file(read: Callable[[Path], Any]) -> Callable[[str], Any]:
-    """What reads a file, as what makes a value of the file's name."""
-    return lambda name: read(Path(name))
-
-
-def budget(help: str) -> Option:
+def budget_option(help: str) -> Option:
     """The option of a field that holds seconds to spend."""
-    return Option(help, flag="--budget", takes="a time such as 90s, 5m or 1h", metavar="TIME", parse=seconds)
+    return Option(help, "--budget", takes="a time such as 90s, 5m or 1h", metavar="TIME", parse=seconds)
+
+
+def file_option(help: str, read: Callable[[Path], Any], flag: str = "") -> Option:
+    """The option of a field that is read from a file."""
+    return Option(help, flag, takes="a file", metavar="FILE", parse=lambda name: read(Path(name)))
 
 
 CACHE = Option("Keep features on disk for the next run.")

@@ -128,7 +128,9 @@ def test_a_tuned_network_is_kept_and_found_again(
     digits: ImageDataset, network: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("topwork.advising._ladder.of_finetuning", _always_worth)
-    monkeypatch.setattr("topwork.advising._ladder.Ladder.feature_specs", lambda ladder: None)  # early random stages do well
+    monkeypatch.setattr(
+        "topwork.advising._ladder.Ladder.feature_specs", lambda ladder: None
+    )  # early random stages do well
     config = default_config(epochs=2, learning_rate=2e-3)
     tuning = FinetuneOptions(unfreeze="all", orient="none", config=config, probe=ProbeOptions(crop_mode="squash"))
     options = AdviceOptions(describe=False, finetune=tuning, budget_seconds=900)  # however slow the machine is

@@ -158,7 +158,7 @@ def test_the_former_name_of_a_flag_works_with_a_note(run: Run, asked: Any, comma
         "--crop-mode", "crop", command=command
     )
     out = ("-o", "OUT") if command == "fit" else ()
-    said = "note: --fit is called --crop-mode now, and goes with the next version\n"
+    said = "note: --fit is called --crop-mode now; the next version takes the new name alone\n"
     assert run(command, "no such data", *out, "--fit", "pad").err.startswith(said)
     assert said not in run(command, "no such data", *out, "--fit", "pad", "--quiet").err
     assert said not in run(command, "no such data", *out, "--crop-mode", "pad").err

@@ -123,19 +123,20 @@ def _failing_plainly(console: Console, *, debug: bool) -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (typer.Exit, typer.Abort, typer.TyperException):
         raise
-    except TopworkError as error:
+    except (Exception, KeyboardInterrupt) as error:
         if debug:
             raise
-        fail(error.message, error.hint or "--help tells what the command takes, --debug where it failed")
-    except KeyboardInterrupt:
-        if debug:
-            raise
-        fail("interrupted", "the same command starts again; features in the cache are not computed twice")
-    except (OSError, MemoryError) as error:
-        if debug:
-            raise
-        fail(f"{type(error).__name__}: {error}", "--debug shows where")
-    except Exception as error:  # a fault of ours: still one line for whoever runs this in a script
-        if debug:
-            raise
-        fail(f"topwork has a fault: {type(error).__name__}: {error}", "--debug shows where; please report it")
+        fail(*_told(error))
+
+
+def _told(error: BaseException) -> tuple[str, str]:
+    """What went wrong, and what to do."""
+    match error:
+        case TopworkError():
+            return error.message, error.hint or "--help tells what the command takes, --debug where it failed"
+        case KeyboardInterrupt():
+            return "interrupted", "the same command starts again; features in the cache are not computed twice"
+        case OSError() | MemoryError():
+            return f"{type(error).__name__}: {error}", "--debug shows where"
+    # A fault of ours is still one line for whoever runs this in a script.
+    return f"topwork has a fault: {type(error).__name__}: {error}", "--debug shows where; please report it"

@@ -21,6 +21,7 @@ CacheOption = Annotated[bool, typer.Option(help=CACHE.help)]
 SeedOption = Annotated[int, typer.Option(help=SEED.help, min=0)]
 
 _BOUNDS = {"ge": "{:g} or more", "gt": "more than {:g}", "le": "at most {:g}", "lt": "less than {:g}"}
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", tuple: "words with commas"}
 _LITERAL: Any = Literal  # mypy would have its words at once
 _HEAD, _WIDTH = 44, 100  # columns of the list of settings: up to the values, and in all
 
@@ -91,12 +92,14 @@ class Setting:
     @property
     def takes(self) -> str:
         """Its values in words."""
-        if self.option.takes or self.choices:
-            return self.option.takes or " or ".join([", ".join(self.choices[:-1]), self.choices[-1]])
-        told = {bool: "true or false", int: "a whole number", float: "a number"}
-        kind = " or ".join(told.get(each, "a text") for each in _members(self.kind) if each is not NoneType)
+        if self.option.takes:
+            return self.option.takes
+        others = [each for each in _members(self.kind) if get_origin(each) is not Literal and each is not NoneType]
+        kinds = dict.fromkeys(_KINDS.get(get_origin(each) or each, "a text") for each in others)
+        *most, last = [*(self.choices or self._words), *kinds]
         bounds = " and ".join(_BOUNDS[name].format(limit) for name, limit in self._limits.items())
-        return ", ".join(filter(None, [kind, bounds, "or none" if NoneType in _members(self.kind) else ""]))
+        none = "or none" if NoneType in _members(self.kind) and not self.choices else ""
+        return ", ".join(filter(None, [f"{', '.join(most)} or {last}" if most else last, bounds, none]))
 
     @property
     def shown(self) -> Any:
@@ -272,7 +275,7 @@ class CommandLine:
                 values |= {each.path: each.read(given[_name(flag)], flag) for each in who[chosen]}
                 *old, new = who[chosen][0].flags
                 if flag in old:
-                    console.note(f"note: {flag} is called {new} now, and goes with the next version")
+                    console.note(f"note: {flag} is called {new} now; the next version takes the new name alone")
         return _with_values(self._plain[chosen], values | self._set(chosen, given["settings"] or ()))
 
     def listing(self) -> list[dict[str, Any]]:

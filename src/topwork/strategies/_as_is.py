@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 
-from topwork._options import CACHE, SEED, Option, of_file
+from topwork._options import CACHE, SEED, Option, file_option
 from topwork.backbones import EMBEDDING, Backbone, Classifier, classifier
 from topwork.data import ImageDataset, quoted
 from topwork.errors import DataError
@@ -28,20 +28,15 @@ class AsIsOptions:
     way: Annotated[
         Literal["auto", "names", "learnt"],
         Option(
-            "How the classes meet: by their names, or by a map that is learnt from the training images; auto takes the "
-            "names where all of them mean something to the network.",
-            flag=None,
+            "By names or by a map learnt from images; auto: by names where all mean something to the network.", None
         ),
     ] = "auto"
     class_map: Annotated[
         GivenMap | None,
-        Option(
-            'Which of the network\'s classes are whose, which goes before any other way: JSON file of {"class": '
-            '["ImageNet name" or index, ...]}.',
+        file_option(
+            'What means what, before any other way: JSON file of {"class": ["ImageNet name" or index, ...]}.',
+            read_class_map,
             flag="--map",
-            takes="a JSON file",
-            metavar="FILE",
-            parse=of_file(read_class_map),
         ),
     ] = None
     crop_mode: AnyCropMode = "auto"

@@ -61,55 +61,44 @@ Unfreeze = NonNegativeInt | Literal["auto", "all"]
 
 @dataclass(frozen=True)
 class FinetuneOptions:
-    """How to fine-tune."""
+    """How to fine-tune.
+
+    With ``views`` 0 no maps are kept: the frozen stages run anew in every epoch.
+    """
 
     unfreeze: Annotated[
         Unfreeze,
         Option(
-            "How many stages are trained, counted from the last; all; or auto, about half of them.",
+            "Stages that are trained, counted from the last; auto is about half.",
             takes="a number of stages, all or auto",
-            metavar="STAGES",
         ),
     ] = "auto"
     augment: Annotated[
         Literal["auto"] | Level,
         Option(
-            "What is done to a training image; auto crops only where there are so many epochs that an image would be "
-            "seen more than four times the same way round."
+            "What is done to a training image; auto crops where one would be seen over four times the same way round."
         ),
     ] = "auto"
     orient: Annotated[
         Literal["auto"] | Orient,
-        Option(
-            "Mirror images, turn them at will (any), or neither; auto does what a probe that learns from such copies "
-            "is the better for."
-        ),
+        Option("Mirror images, turn them at will (any), or neither; auto is what makes a probe on such copies better."),
     ] = "auto"
     validation: Annotated[
         float,
-        Option(
-            "Share of the training split that tells when to stop, where there is no val beside test.",
-            flag=None,
-            gt=0,
-            lt=1,
-        ),
+        Option("Share of the training split that tells when to stop, without val beside test.", None, gt=0, lt=1),
     ] = 0.15
     config: Annotated[TrainConfig, Option("Of the training.")] = field(default_factory=default_config)
-    probe: Annotated[ProbeOptions, Option("Of the probe that it starts from and must beat.")] = field(
+    probe: Annotated[ProbeOptions, Option("Of the probe to start from and to beat.")] = field(
         default_factory=ProbeOptions
     )
     checkpoint: Annotated[
-        Path | None,
-        Option("Folder for checkpoints; the command line's is MODEL.training.", flag=None, takes="a folder"),
+        Path | None, Option("Folder for checkpoints; the command line's is MODEL.training.", None)
     ] = None
     resume: Annotated[bool, Option("Go on from the newest checkpoint that a run with the same -o left.")] = False
     views: Annotated[
         int,
         Option(
-            "Augmented views of an image, at most, whose maps at the end of the frozen stages are kept for later "
-            "epochs, where that pays; 0 keeps none: the frozen stages run anew in every epoch.",
-            flag=None,
-            ge=0,
+            "Views of an image, at most, whose maps before the trained stages are kept, where that pays.", None, ge=0
         ),
     ] = 8
 

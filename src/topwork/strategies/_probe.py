@@ -52,9 +52,7 @@ class TellingProgress(Protocol):
 AnyCropMode = Annotated[
     Literal["auto"] | CropMode,
     Option(
-        "How an image fits into the square; auto compares two ways where a head is trained, and is the way the network "
-        "was trained elsewhere.",
-        old=("--fit",),
+        "How an image fits into the square; auto measures it for a head, and else is the network's own.", old=("--fit",)
     ),
 ]
 AnyEngine = Annotated[EngineName | None, Option("What runs the network; auto is the best that is here.")]
@@ -70,15 +68,10 @@ class ProbeOptions:
 
     stages: Annotated[
         Literal["auto", "last", "all"] | tuple[str, ...],
-        Option(
-            "Stages that the head reads: auto chooses between last, the network's own pooled features, and all; or "
-            "names of stages with commas.",
-            takes="auto, last, all, or names of stages with commas",
-            metavar="NAMES",
-        ),
+        Option("Stages that the head reads; auto is the better of last, the network's own pooled features, and all."),
     ] = "auto"
     pooling: Annotated[
-        Pooling, Option("How a stage's map is pooled, to one number a channel; the network's own features ignore it.")
+        Pooling, Option("How a stage's map becomes one number a channel; the network's own features ignore it.")
     ] = "mean+max"
     crop_mode: AnyCropMode = "auto"
     head: Annotated[

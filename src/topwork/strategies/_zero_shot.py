@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from topwork._options import CACHE, SEED, Option, of_file, split_at_commas
+from topwork._options import CACHE, SEED, Option, file_option
 from topwork.backbones import EMBEDDING, Backbone, TextTower, text_tower
 from topwork.data import ImageDataset
 from topwork.features import FeatureTable, extract
@@ -29,47 +29,29 @@ class ZeroShotOptions:
     """What to say of the classes, and whether labelled images may have a say."""
 
     labels: Annotated[
-        tuple[str, ...] | None,
-        Option(
-            'Words for the classes instead of their names, one a class, with commas: "a cat,a dog".',
-            takes="words with commas",
-            metavar="WORDS",
-            parse=split_at_commas,
-        ),
+        tuple[str, ...] | None, Option('Words for the classes, one each, instead of their names: "a cat,a dog".')
     ] = None
     descriptions: Annotated[
         Descriptions | None,
-        Option(
-            "Words instead of names and labels, several a class, for some classes or all: file of `class: description` "
-            "lines, or JSON.",
-            takes="a file of `class: description` lines, or JSON",
-            metavar="FILE",
-            parse=of_file(read_descriptions),
+        file_option(
+            "Words instead of either, several a class: `class: description` lines, or JSON.", read_descriptions
         ),
     ] = None
     templates: Annotated[
         tuple[str, ...],
-        Option(
-            'Sentences that the words are put into: file of such as "a photo of a {}.", one a line.',
-            flag="--prompts",
-            takes="a file of sentences with {}, one a line",
-            metavar="FILE",
-            parse=of_file(read_templates),
+        file_option(
+            'Sentences for the words, such as "a photo of a {}.", one a line.', read_templates, flag="--prompts"
         ),
     ] = TEMPLATES
     text: Annotated[
-        str | Path | None,
-        Option("Folder or hub repository of the text tower; the catalogue's if not given.", takes="a folder or a name"),
+        str | Path | None, Option("Folder or hub repository of the text tower; the catalogue's if not given.")
     ] = None
-    blend: Annotated[
-        bool,
-        Option("Let a probe on the same features join in, with the share that cross-validation gives it, 0 to 100 %."),
-    ] = False
-    calibrate: Annotated[bool, Option("Whether labelled training images set the temperature.", flag=None)] = True
+    blend: Annotated[bool, Option("Let a probe join in, as far as cross-validation finds that it helps.")] = False
+    calibrate: Annotated[bool, Option("Whether labelled training images set the temperature.", None)] = True
     crop_mode: AnyCropMode = "auto"
     engine: AnyEngine = None
     cache: Annotated[bool, CACHE] = True
-    offline: Annotated[bool, Option("Whether the text tower is fetched from nowhere.", flag=None)] = False
+    offline: Annotated[bool, Option("Whether the text tower is fetched from nowhere.", None)] = False
     seed: Annotated[int, SEED] = 0
 
 

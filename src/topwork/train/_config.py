@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from topwork._options import SEED, Option, budget
+from topwork._options import SEED, Option, budget_option
 from topwork.train._errors import TrainError
 
 
@@ -72,10 +72,10 @@ class TrainConfig(BaseModel):
     )
     checkpoint_minutes: float = Field(default=5.0, gt=0, description="minutes between checkpoints within an epoch")
     seed: Annotated[int, SEED] = Field(default=0, ge=0, description="of order, dropout, mixup, CutMix and augmentation")
-    budget_seconds: Annotated[float | None, budget("Time for the training, whose schedule is shortened to fit.")] = (
-        Field(
-            default=None, gt=0, description="seconds for all of it: the schedule is shortened to fit; None = no limit"
-        )
+    budget_seconds: Annotated[
+        float | None, budget_option("Time for the training, whose schedule is shortened to fit.")
+    ] = Field(
+        default=None, gt=0, description="seconds for all of it: the schedule is shortened to fit; None = no limit"
     )
 
 
