@@ -38,15 +38,8 @@ def command(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a function as a command that takes the options of all commands and fails as promised.
 
-    Args:
-        app: The program.
-        name: Of the command.
-        line: Gives the options that the function takes as ``**given``. It is called when the command is, and may import
-            what the program's own help can do without.
-
-    Returns:
-        What registers a function and gives it back. Its first argument is its ``Console``; the others are the command's
-        own.
+    The function's first argument is its ``Console``; the others are the command's own. What it takes as ``**given`` are
+    the options of ``line``, which is called when the command is: it may import what the program's help can do without.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:

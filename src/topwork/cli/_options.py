@@ -113,11 +113,7 @@ class Setting:
         return f".{'.'.join(self.path)}".endswith(f".{name}")
 
     def read(self, given: Any, name: str) -> Any:
-        """The value that a text stands for; what typer has read is one already.
-
-        Raises:
-            typer.BadParameter: It stands for none; the message has the name, and what is expected.
-        """
+        """The value that a text stands for (``typer.BadParameter`` if none); what typer has read is one already."""
         from pydantic import ConfigDict, Field, TypeAdapter
 
         if not isinstance(given, str) or given in self._words:
@@ -213,11 +209,9 @@ def _with_values(options: Any, values: Mapping[tuple[str, ...], Any]) -> Any:
 
 
 class CommandLine:
-    """The options of one strategy, or of several of which ``--strategy`` names one.
+    """The options of one strategy, or of several: ``--strategy`` names one, and the first is taken where it does not.
 
-    Args:
-        strategies: The first is taken where nobody names one.
-        defaults: Other defaults than the classes' own, by the names of their fields.
+    ``defaults``, by the names of fields, go before those of the classes.
     """
 
     def __init__(self, strategies: Sequence[Strategy], **defaults: Any) -> None:
@@ -237,32 +231,21 @@ class CommandLine:
         """The options: ``--strategy`` where there are several, a flag for whatever has one, and ``--set``."""
         found = []
         if len(self._strategies) > 1:
-            told = typer.Option(
-                help="The rung. " + " ".join(f"{each.name}: {_tail(each.help)}" for each in self._strategies)
-            )
+            told = " ".join(f"{each.name}: {_tail(each.help)}" for each in self._strategies)
             choices: Any = _LITERAL[tuple(self._settings)]
-            found.append(parameter("strategy", Annotated[choices, told], self._strategies[0].name))
+            kind = Annotated[choices, typer.Option(help=f"The rung. {told}")]
+            found.append(parameter("strategy", kind, self._strategies[0].name))
         for flag, readers in sorted(self._flags.items(), key=lambda item: -len(item[1])):
             (one, *_), help = next(iter(readers.values())), self._help(readers)
             defaults = {each.shown for same in readers.values() for each in same}
             default = defaults.pop() if len(defaults) == 1 else None
             found.append(one.parameter(flag, help, default))
-        any_setting = typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Any setting by its name; `--set help` lists all, with their values and defaults.",
-            callback=self._list_settings,
-        )
+        help = "Any setting by its name; `--set help` lists all, with their values and defaults."
+        any_setting = typer.Option("--set", metavar="NAME=VALUE", help=help, callback=self._list_settings)
         return [*found, parameter("settings", Annotated[list[str] | None, any_setting], None)]
 
     def options(self, console: Console, context: typer.Context, given: Mapping[str, Any], **fixed: Any) -> Any:
-        """The chosen strategy's options, as the command line asks for them.
-
-        Args:
-            console: Hears of flags by old names.
-            context: The command line.
-            given: What typer has read, by the parameters' names.
-            fixed: Values by the names of fields, where the strategy reads such; what is given goes before them.
+        """The chosen strategy's options as the command line asks for them, on top of what is fixed, by fields' names.
 
         Raises:
             typer.BadParameter: A flag or setting that the strategy does not read, or a wrong value.
@@ -336,16 +319,10 @@ class CommandLine:
 
 
 def require_heard(context: typer.Context, option: str, chosen: str, readers: Mapping[str, Sequence[str]]) -> None:
-    """Refuse options on the command line that what was chosen would not read.
+    """Refuse what is given on the command line and would not be read, with whose it is (``typer.BadParameter``).
 
-    Args:
-        context: The command line.
-        option: What chooses, such as ``--strategy``.
-        chosen: What it was given.
-        readers: Which choices read an option, by its parameter's name; all of them, where it is not there.
-
-    Raises:
-        typer.BadParameter: There is one; it names whose it is.
+    ``option``, such as ``--strategy``, is given ``chosen``; ``readers`` says which of its values read an option, by the
+    parameter's name: all of them, where it is not there.
     """
     for each in context.command.params:
         heard = readers.get(each.name or "", (chosen,))
