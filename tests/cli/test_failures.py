@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import os
 import pty
 import shutil
@@ -17,8 +16,6 @@ from pathlib import Path
 import pytest
 
 from tests.model.samples import easy_folder, textile_folder, textiles
-from topwork.cli._choices import STRATEGIES_OF
-from topwork.cli._fit import fit
 
 from .conftest import TOPWORK, Run
 
@@ -66,10 +63,6 @@ def test_an_option_of_another_strategy_is_2_and_names_whose_it_is(run: Run, give
     option = next(text for text in given[::-1] if text.startswith("--"))
     assert (done.code, done.out) == (2, "")
     assert f"{option} is for --strategy {whose}" in done.err
-
-
-def test_every_option_that_has_an_owner_is_one_of_fit() -> None:
-    assert set(STRATEGIES_OF) <= set(inspect.signature(fit).parameters)
 
 
 def test_predict_says_what_it_wants(spawn: Run) -> None:

@@ -12,35 +12,29 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from topwork.cli import _text
-from topwork.cli._advise import advise
-from topwork.cli._choices import CacheOption
-from topwork.cli._console import Console, command, fail
+from topwork.cli._commands import command, new_app
+from topwork.cli._console import Console, fail
 from topwork.cli._demo import demo
 from topwork.cli._evaluate import evaluate, unlike
 from topwork.cli._explain import explain
-from topwork.cli._fit import fit
+from topwork.cli._fit import Data, advise, advise_options, fit, fit_options
+from topwork.cli._options import CacheOption
 from topwork.cli._report import report as report_command
 
 if TYPE_CHECKING:
     from topwork.model import Classifier, Prediction
     from topwork.tasks.classification.strategies import OwnAnswer
 
-app = typer.Typer(
+    Predict = Callable[[list[str]], Iterator[Prediction | OwnAnswer]]
+
+app = new_app(
     name="topwork",
     help="Turn a folder of labelled images into a trained, measured, usable classifier.",
     no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
 )
 
 
 _JUDGED = 1_000  # images of which `predict` tells whether they are of another kind: a stream may have no end
-
-Data = Annotated[
-    Path, typer.Argument(help="Folder of class folders (perhaps under train/, val/, test/) or CSV manifest.")
-]
-ModelFolder = Annotated[Path, typer.Argument(help="Model folder.")]
 
 
 def _version(wanted: bool) -> None:
@@ -94,10 +88,8 @@ def check(
     console.result({"data": str(data), **found.to_dict()}, _text.checked(found, manifest=write, page=page))
 
 
-command(app, "advise")(advise)
-command(app, "fit")(fit)
-
-
+command(app, "advise", advise_options)(advise)
+command(app, "fit", fit_options)(fit)
 command(app, "evaluate")(evaluate)
 command(app, "report")(report_command)
 
@@ -138,9 +130,19 @@ def predict(
         raise typer.BadParameter("a model takes --coverage or --abstain, one of the two; --backbone takes neither")
     loaded = _loaded(model) if backbone is None else None
     predict_each = _predictor(loaded, backbone or "", coverage, abstain)
+    failed = _answer(console, _lines_as_they_come() if stdin else iter([images or []]), predict_each, loaded)
+    if failed:
+        fail(
+            f"{failed} {'image' if failed == 1 else 'images'} could not be used",
+            "each one's line says why; the others are not affected",
+        )
+
+
+def _answer(console: Console, batches: Iterator[list[str]], predict_each: Predict, loaded: Classifier | None) -> int:
+    """Print what is said of each image as it comes; gives the number of those that could not be used."""
     failed = 0
     typicalities: list[float | None] = []
-    for names in _lines_as_they_come() if stdin else iter([images or []]):
+    for names in batches:
         for prediction in predict_each(names):
             typicalities.append(getattr(prediction, "typicality", None))
             if loaded is not None and len(typicalities) == _JUDGED:
@@ -154,11 +156,7 @@ def predict(
             console.result(prediction.to_dict(), _text.predicted(prediction))
         sys.stdout.flush()
     console.notes(unlike(loaded.shift(typicalities)) if loaded is not None else ())
-    if failed:
-        fail(
-            f"{failed} {'image' if failed == 1 else 'images'} could not be used",
-            "each one's line says why; the others are not affected",
-        )
+    return failed
 
 
 def _loaded(folder: str | None) -> Classifier:
@@ -168,9 +166,7 @@ def _loaded(folder: str | None) -> Classifier:
     return load(folder or "", Classifier)
 
 
-def _predictor(
-    model: Classifier | None, backbone: str, coverage: float | None, accuracy: float | None
-) -> Callable[[list[str]], Iterator[Prediction | OwnAnswer]]:
+def _predictor(model: Classifier | None, backbone: str, coverage: float | None, accuracy: float | None) -> Predict:
     """What answers: a model, or a network without one."""
     if model is not None:
         return functools.partial(model.predict_each, coverage=coverage, accuracy=accuracy)

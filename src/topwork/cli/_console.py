@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import inspect
 import json
-import os
 import sys
-import typing
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Annotated, Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 import typer
-
-from topwork.data import printable
-from topwork.errors import TopworkError
 
 Progress = Callable[[int, int], None]
 
@@ -97,6 +89,8 @@ def print_line(text: str, stream: TextIO) -> None:
 
 def one_line(text: str) -> str:
     """A message on one line, with what would steer a terminal escaped; it may quote any file's or class's name."""
+    from topwork.data import printable
+
     return printable(" ".join(text.split()))
 
 
@@ -114,112 +108,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-_COMMON = (
-    inspect.Parameter(
-        "as_json",
-        inspect.Parameter.KEYWORD_ONLY,
-        default=False,
-        annotation=Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")],
-    ),
-    inspect.Parameter(
-        "quiet",
-        inspect.Parameter.KEYWORD_ONLY,
-        default=False,
-        annotation=Annotated[bool, typer.Option("--quiet", "-q", help="No notes and no progress on stderr.")],
-    ),
-    inspect.Parameter(
-        "debug",
-        inspect.Parameter.KEYWORD_ONLY,
-        default=False,
-        annotation=Annotated[bool, typer.Option("--debug", help="A traceback with an error.")],
-    ),
-    inspect.Parameter(
-        "offline",
-        inspect.Parameter.KEYWORD_ONLY,
-        default=False,
-        annotation=Annotated[bool, typer.Option("--offline", help="Use no network: fetch no weights from the hub.")],
-    ),
-)
-
-
-def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a function as a command that takes the options of all commands and fails as promised.
-
-    The function's first argument is its ``Console``; the others are the command's own.
-    """
-
-    def register(function: Callable[..., None]) -> Callable[..., None]:
-        hints = typing.get_type_hints(function, include_extras=True)
-        own = [
-            parameter.replace(annotation=hints[parameter.name])
-            for parameter in list(inspect.signature(function).parameters.values())[1:]
-        ]
-
-        @functools.wraps(function)
-        def run(*, as_json: bool, quiet: bool, debug: bool, offline: bool, **arguments: Any) -> None:
-            console = Console(as_json=as_json, quiet=quiet)
-            hub = _hub_settings(offline=offline, silent=as_json or quiet)
-            with hub, _failing_plainly(console, debug=debug):
-                function(console, **arguments)
-
-        parameters = [*own, *_COMMON]
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        app.command(name)(run)
-        return run
-
-    return register
-
-
-@contextlib.contextmanager
-def _hub_settings(*, offline: bool, silent: bool) -> Iterator[None]:
-    """Tell the hub's client what was asked for; it reads its settings when it is first imported."""
-    wanted = {"HF_HUB_OFFLINE": "1"} if offline else {}
-    if silent:
-        wanted |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_VERBOSITY": "error"}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextlib.contextmanager
-def _failing_plainly(console: Console, *, debug: bool) -> Iterator[None]:
-    """Turn failures into ``error:`` and ``hint:`` lines and exit code 1."""
-    try:
-        with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *rest, **more: console.note(f"note: {message}")
-            yield
-            sys.stdout.flush()
-    except BrokenPipeError:  # the reader has seen enough, as in `topwork predict … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (typer.Exit, typer.Abort, typer.TyperException):
-        raise
-    except TopworkError as error:
-        if debug:
-            raise
-        fail(error.message, error.hint or "--help tells what the command takes, --debug where it failed")
-    except KeyboardInterrupt:
-        if debug:
-            raise
-        fail("interrupted", "the same command starts again; features in the cache are not computed twice")
-    except (OSError, MemoryError) as error:
-        if debug:
-            raise
-        fail(f"{type(error).__name__}: {error}", "--debug shows where")
-    except Exception as error:  # a fault of ours: still one line for whoever runs this in a script
-        if debug:
-            raise
-        fail(f"topwork has a fault: {type(error).__name__}: {error}", "--debug shows where; please report it")
-
-
-def fail(message: str, hint: str = "") -> typing.NoReturn:
+def fail(message: str, hint: str = "") -> NoReturn:
     """End the command with exit code 1."""
     print_line(f"error: {one_line(message)}", sys.stderr)
     if hint:

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from topwork.cli import _text
-from topwork.cli._advise import card
 from topwork.cli._console import Console
 from topwork.cli._report import write_report
 
@@ -56,7 +55,7 @@ def demo(
     }
     parts = (
         ("1. The data doctor (topwork check)", _text.checked(checkup, manifest=None, page=None)),
-        ("2. How much of the network to keep (topwork advise)", card(advice)),
+        ("2. How much of the network to keep (topwork advise)", _text.advised(advice)),
         ("3. The model (topwork fit, topwork predict)", _text.demonstrated(fitted, out, folder, predictions)),
     )
     console.result(fields, "\n\n".join(f"{title}\n\n{text}" for title, text in parts))

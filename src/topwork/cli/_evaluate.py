@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from topwork.cli._choices import CacheOption
 from topwork.cli._console import Console, table
+from topwork.cli._options import CacheOption
 from topwork.cli._text import percent, printable
 
 if TYPE_CHECKING:

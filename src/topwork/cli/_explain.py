@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from topwork.cli._choices import CacheOption, SeedOption, require_heard
 from topwork.cli._console import Console, Progress, fail, one_line
 from topwork.cli._evaluate import unseen
+from topwork.cli._options import CacheOption, SeedOption, require_heard
 from topwork.cli._text import printable
 from topwork.errors import ExplainError, ImageError
 

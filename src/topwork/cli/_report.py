@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from topwork.cli._choices import CacheOption
 from topwork.cli._console import Console
 from topwork.cli._evaluate import flattered, unlike, unseen
+from topwork.cli._options import CacheOption
 from topwork.cli._text import printable
 
 if TYPE_CHECKING:
     from topwork.checking import Checkup
-    from topwork.model import Model
+    from topwork.model import Classifier
 
 PAGE = "report.html"  # in the model folder
 _NAMED = 5  # files left out
@@ -93,7 +93,7 @@ def report(
     console.result(fields, f"Page: {printable(str(page))}")
 
 
-def write_report(model: Model, folder: Path, checkup: Checkup | None = None) -> Path:
+def write_report(model: Classifier, folder: Path, checkup: Checkup | None = None) -> Path:
     """The page of a model that has just been fitted, in its folder, with what the data doctor said on the way."""
     from topwork.report import model_page, write_page
     from topwork.tasks import task

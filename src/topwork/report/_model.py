@@ -43,7 +43,8 @@ class PageContext:
     @property
     def record(self) -> ModelRecord[Any]:
         """The model's record."""
-        return self.model.record
+        record: ModelRecord[Any] = self.model.record
+        return record
 
     @cached_property
     def metrics(self) -> Any:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from topwork._options import SEED, Option, budget_option
 from topwork.train._errors import TrainError
 
 
@@ -20,7 +21,9 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    epochs: int = Field(default=10, ge=1, description="passes over the training split, at most")
+    epochs: Annotated[int, Option("Passes over the training images.")] = Field(
+        default=10, ge=1, description="passes over the training split, at most"
+    )
     batch_size: int = Field(
         default=32, ge=1, description="images a step of the optimizer, over all pieces and ranks together"
     )
@@ -68,8 +71,10 @@ class TrainConfig(BaseModel):
         default=None, ge=1, description="epochs without a better validation before it stops; None = all epochs"
     )
     checkpoint_minutes: float = Field(default=5.0, gt=0, description="minutes between checkpoints within an epoch")
-    seed: int = Field(default=0, ge=0, description="of order, dropout, mixup, CutMix and augmentation")
-    budget_seconds: float | None = Field(
+    seed: Annotated[int, SEED] = Field(default=0, ge=0, description="of order, dropout, mixup, CutMix and augmentation")
+    budget_seconds: Annotated[
+        float | None, budget_option("Time for the training, whose schedule is shortened to fit.")
+    ] = Field(
         default=None, gt=0, description="seconds for all of it: the schedule is shortened to fit; None = no limit"
     )
 

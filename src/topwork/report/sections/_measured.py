@@ -143,7 +143,8 @@ def promises(page: PageContext) -> Promises | None:
 
 def _kept(page: PageContext) -> tuple[SelectiveReport, ...]:
     if page.evaluated is not None:
-        return page.evaluated.selective
+        found: tuple[SelectiveReport, ...] = page.evaluated.selective
+        return found
     caution = page.record.task.selective
     return tuple(map(SelectiveReport.from_dict, caution.measured)) if caution is not None else ()
 

@@ -71,7 +71,7 @@ STRATEGIES = (
         "Climb the ladder from cheap to dear while the next rung is expected to gain more than it costs.",
         AdviceOptions,
         _auto,
-        unused=("stages", "pooling", "head", "checkpoint", "resume"),
+        unused=("stages", "pooling", "head", "checkpoint", "resume", "config.budget_seconds"),
         advise=_advise,
     ),
     Strategy("probe", "Train a new head on frozen features.", ProbeOptions, _probe),

@@ -6,17 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
+from topwork._options import CACHE, SEED, Option, file_option
 from topwork.advising import OutOfFold, training_rows
 from topwork.backbones import (
     EMBEDDING,
     Backbone,
     Classifier,
-    CropMode,
-    EngineName,
     classifier,
     imagenet_indices,
     imagenet_labels,
@@ -29,30 +28,33 @@ from topwork.heads import MappedHead, fit_mapped, map_classes
 from topwork.model import MappingRecord
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.strategies._fitted import Fitted
+from topwork.tasks.classification.strategies._probe import AnyCropMode, AnyEngine
 
 MappedBy = Literal["given", "names", "learnt"]
 
 
 @dataclass(frozen=True)
 class AsIsOptions:
-    """How the network's classes are to meet the user's.
+    """How the network's classes are to meet the user's; nothing is drawn here but the split and the bootstrap."""
 
-    Attributes:
-        way: ``auto`` takes the classes' names where all of them mean something to the network, and learns from the
-            training images otherwise; or one of these two, ``names`` or ``learnt``.
-        class_map: What the user says; it goes before ``way``.
-        crop_mode: How an image becomes a square; ``auto`` is the way the network was trained.
-        engine: What runs the network; the best that is here when None.
-        cache: Whether features are kept on disk.
-        seed: Of the split and of the bootstrap; nothing is drawn here.
-    """
-
-    way: Literal["auto", "names", "learnt"] = "auto"
-    class_map: GivenMap | None = None
-    crop_mode: Literal["auto"] | CropMode = "auto"
-    engine: EngineName | None = None
-    cache: bool = True
-    seed: int = 0
+    way: Annotated[
+        Literal["auto", "names", "learnt"],
+        Option(
+            "By names or by a map learnt from images; auto: by names where all mean something to the network.", None
+        ),
+    ] = "auto"
+    class_map: Annotated[
+        GivenMap | None,
+        file_option(
+            'What means what, before any other way: JSON file of {"class": ["ImageNet name" or index, ...]}.',
+            read_class_map,
+            flag="--map",
+        ),
+    ] = None
+    crop_mode: AnyCropMode = "auto"
+    engine: AnyEngine = None
+    cache: Annotated[bool, CACHE] = True
+    seed: Annotated[int, SEED] = 0
 
     def __post_init__(self) -> None:
         if self.way not in ("auto", "names", "learnt"):

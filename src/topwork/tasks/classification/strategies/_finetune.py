@@ -12,14 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import NonNegativeInt
 
 from topwork._cache import delete_file, make_room, use
 from topwork._files import cache_dir, write_whole
 from topwork._memory import freed_memory_kept
+from topwork._options import Option
 from topwork.advising import OutOfFold, Trial, fit_head
 from topwork.backbones import EMBEDDING, Backbone, Weights
 from topwork.data import ImageDataset, split
@@ -35,7 +37,7 @@ from topwork.train import TrainConfig, first_alone, parse_config
 
 if TYPE_CHECKING:
     from topwork.features import Progress
-    from topwork.tasks.classification.strategies._tunable import Tunable, Unfreeze
+    from topwork.tasks.classification.strategies._tunable import Tunable
     from topwork.train import Progress as Step
     from topwork.train import Samples, TrainResult
 
@@ -54,33 +56,51 @@ def default_config(**changes: Any) -> TrainConfig:
     return parse_config({"epochs": 8, "batch_size": 32, "learning_rate": 1e-3, "schedule": "one-cycle", **changes})
 
 
+Unfreeze = NonNegativeInt | Literal["auto", "all"]
+
+
 @dataclass(frozen=True)
 class FinetuneOptions:
     """How to fine-tune.
 
-    Attributes:
-        unfreeze: Stages that are trained, counted from the last; ``all``; ``auto`` is about half of them.
-        augment: What is done to a training image, see ``Augmentation``; ``auto`` crops only where there are so many
-            epochs that an image would be seen more than four times the same way round.
-        orient: Likewise; ``auto`` mirrors or turns where a probe that learns from such copies is the better for it.
-        validation: Share of the training split that tells when to stop, where there is no ``val`` beside ``test``.
-        config: Of the training.
-        probe: Of the probe that it starts from and must beat.
-        checkpoint: Folder for checkpoints; None writes none.
-        resume: Whether to go on from the newest checkpoint there.
-        views: Augmented views of an image, at most, whose maps at the end of the frozen stages are kept for later
-            epochs, where that pays; 0 keeps none: the frozen stages run anew in every epoch.
+    With ``views`` 0 no maps are kept: the frozen stages run anew in every epoch.
     """
 
-    unfreeze: Unfreeze = "auto"
-    augment: Literal["auto"] | Level = "auto"
-    orient: Literal["auto"] | Orient = "auto"
-    validation: float = 0.15
-    config: TrainConfig = field(default_factory=default_config)
-    probe: ProbeOptions = field(default_factory=ProbeOptions)
-    checkpoint: Path | None = None
-    resume: bool = False
-    views: int = 8
+    unfreeze: Annotated[
+        Unfreeze,
+        Option(
+            "Stages that are trained, counted from the last; auto is about half.",
+            takes="a number of stages, all or auto",
+        ),
+    ] = "auto"
+    augment: Annotated[
+        Literal["auto"] | Level,
+        Option(
+            "What is done to a training image; auto crops where one would be seen over four times the same way round."
+        ),
+    ] = "auto"
+    orient: Annotated[
+        Literal["auto"] | Orient,
+        Option("Mirror images, turn them at will (any), or neither; auto is what makes a probe on such copies better."),
+    ] = "auto"
+    validation: Annotated[
+        float,
+        Option("Share of the training split that tells when to stop, without val beside test.", None, gt=0, lt=1),
+    ] = 0.15
+    config: Annotated[TrainConfig, Option("Of the training.")] = field(default_factory=default_config)
+    probe: Annotated[ProbeOptions, Option("Of the probe to start from and to beat.")] = field(
+        default_factory=ProbeOptions
+    )
+    checkpoint: Annotated[
+        Path | None, Option("Folder for checkpoints; the command line's is MODEL.training.", None)
+    ] = None
+    resume: Annotated[bool, Option("Go on from the newest checkpoint that a run with the same -o left.")] = False
+    views: Annotated[
+        int,
+        Option(
+            "Views of an image, at most, whose maps before the trained stages are kept, where that pays.", None, ge=0
+        ),
+    ] = 8
 
     @property
     def seed(self) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Annotated, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from topwork._options import CACHE, SEED, Option
 from topwork.advising import (
     Candidate,
     ClassWeight,
@@ -51,31 +52,40 @@ class TellingProgress(Protocol):
         """Show them beside the step's name, in place of the former ones."""
 
 
+AnyCropMode = Annotated[
+    Literal["auto"] | CropMode,
+    Option(
+        "How an image fits into the square; auto measures it for a head, and else is the network's own.", old=("--fit",)
+    ),
+]
+AnyEngine = Annotated[EngineName | None, Option("What runs the network; auto is the best that is here.")]
+
+
 @dataclass(frozen=True)
 class ProbeOptions:
     """How to fit a probe; the defaults measure what suits the data.
 
-    Attributes:
-        stages: ``auto`` chooses between the network's own pooled features and all stages; or ``last``, ``all``, or
-            stages by name.
-        pooling: How a stage's map becomes one number a channel; the network's own features ignore it.
-        crop_mode: ``auto`` compares the network's own centre crop with the whole image squashed, the plainer of the
-            two for images of these proportions first; or one of them, or ``pad``.
-        head: ``linear``, or ``knn`` as the baseline to compare with.
-        class_weight: ``auto`` measures whether to weigh rare classes up, where the classes are imbalanced.
-        engine: What runs the network; the best that is here when None.
-        cache: Whether features are kept on disk.
-        seed: Of everything that is drawn.
+    With ``crop_mode`` ``auto`` the network's own centre crop is compared with the whole image squashed, the plainer of
+    the two for images of these proportions first.
     """
 
-    stages: Literal["auto", "last", "all"] | tuple[str, ...] = "auto"
-    pooling: Pooling = "mean+max"
-    crop_mode: Literal["auto"] | CropMode = "auto"
-    head: Literal["linear", "knn"] = "linear"
-    class_weight: ClassWeight = "auto"
-    engine: EngineName | None = None
-    cache: bool = True
-    seed: int = 0
+    stages: Annotated[
+        Literal["auto", "last", "all"] | tuple[str, ...],
+        Option("Stages that the head reads; auto is the better of last, the network's own pooled features, and all."),
+    ] = "auto"
+    pooling: Annotated[
+        Pooling, Option("How a stage's map becomes one number a channel; the network's own features ignore it.")
+    ] = "mean+max"
+    crop_mode: AnyCropMode = "auto"
+    head: Annotated[
+        Literal["linear", "knn"], Option("What is trained on the features; knn is the baseline to compare with.")
+    ] = "linear"
+    class_weight: Annotated[
+        ClassWeight, Option("Whether rare classes weigh more; auto measures it where the classes are imbalanced.")
+    ] = "auto"
+    engine: AnyEngine = None
+    cache: Annotated[bool, CACHE] = True
+    seed: Annotated[int, SEED] = 0
 
 
 class Probe(Fitted):

@@ -15,10 +15,10 @@ from topwork.backbones import Backbone
 from topwork.backbones.layers import embed, layers_of
 from topwork.errors import BackboneError
 from topwork.heads import LinearHead
+from topwork.tasks.classification.strategies._finetune import Unfreeze as Unfreeze
 from topwork.train import Layers, Samples
 
 FitHead = Callable[[npt.NDArray[np.float32]], LinearHead]
-Unfreeze = int | Literal["auto", "all"]
 
 _USUAL = 0.55  # share of the stages that are trained where nobody says otherwise
 

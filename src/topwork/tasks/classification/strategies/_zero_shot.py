@@ -6,54 +6,62 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from topwork._options import CACHE, SEED, Option, file_option
 from topwork.advising import Trial, fit_head, from_logits, training_rows
-from topwork.backbones import EMBEDDING, Backbone, CropMode, EngineName, TextTower, text_tower
+from topwork.backbones import EMBEDDING, Backbone, TextTower, text_tower
 from topwork.data import ImageDataset
 from topwork.features import FeatureTable, extract
 from topwork.heads import BlendHead, LinearHead, TextHead, blended, fit_temperature, row_losses
 from topwork.model import WordsRecord
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.strategies._fitted import Fitted
-from topwork.tasks.classification.strategies._prompts import TEMPLATES, Descriptions, label_names, prompts
+from topwork.tasks.classification.strategies._probe import AnyCropMode, AnyEngine
+from topwork.tasks.classification.strategies._prompts import (
+    TEMPLATES,
+    Descriptions,
+    label_names,
+    prompts,
+    read_descriptions,
+    read_templates,
+)
 
 _SHARES = tuple(share / 10 for share in range(1, 10))  # of the words in a blend
 
 
 @dataclass(frozen=True)
 class ZeroShotOptions:
-    """What to say of the classes, and whether labelled images may have a say.
+    """What to say of the classes, and whether labelled images may have a say."""
 
-    Attributes:
-        labels: Words instead of the classes' names, one a class.
-        descriptions: Words instead of either, several a class, for some classes or all (``read_descriptions``).
-        templates: Sentences that the words are put into (``read_templates``).
-        text: Folder or repository of the text tower; the catalogue's when None.
-        blend: Whether a probe on the same features joins in, with the share that cross-validation on the training split
-            gives it; it may turn out to be all or nothing.
-        calibrate: Whether labelled training images set the temperature.
-        crop_mode: How an image becomes a square; ``auto`` is the way the network was trained.
-        engine: What runs the network; the best that is here when None.
-        cache: Whether features are kept on disk.
-        offline: Whether to use no network.
-        seed: Of the folds of a blend.
-    """
-
-    labels: tuple[str, ...] | None = None
-    descriptions: Descriptions | None = None
-    templates: tuple[str, ...] = TEMPLATES
-    text: str | Path | None = None
-    blend: bool = False
-    calibrate: bool = True
-    crop_mode: Literal["auto"] | CropMode = "auto"
-    engine: EngineName | None = None
-    cache: bool = True
-    offline: bool = False
-    seed: int = 0
+    labels: Annotated[
+        tuple[str, ...] | None, Option('Words for the classes, one each, instead of their names: "a cat,a dog".')
+    ] = None
+    descriptions: Annotated[
+        Descriptions | None,
+        file_option(
+            "Words instead of either, several a class: `class: description` lines, or JSON.", read_descriptions
+        ),
+    ] = None
+    templates: Annotated[
+        tuple[str, ...],
+        file_option(
+            'Sentences for the words, such as "a photo of a {}.", one a line.', read_templates, flag="--prompts"
+        ),
+    ] = TEMPLATES
+    text: Annotated[
+        str | Path | None, Option("Folder or hub repository of the text tower; the catalogue's if not given.")
+    ] = None
+    blend: Annotated[bool, Option("Let a probe join in, as far as cross-validation finds that it helps.")] = False
+    calibrate: Annotated[bool, Option("Whether labelled training images set the temperature.", None)] = True
+    crop_mode: AnyCropMode = "auto"
+    engine: AnyEngine = None
+    cache: Annotated[bool, CACHE] = True
+    offline: Annotated[bool, Option("Whether the text tower is fetched from nowhere.", None)] = False
+    seed: Annotated[int, SEED] = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,65 @@
+"""Options stand once: a field of an options class carries its help, and all else that a command line needs of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Option:
+    """What stands beside a field of an options class: ``views: Annotated[int, Option("Views kept.", ge=0)] = 8``.
+
+    Attributes:
+        help: What the field does, in sentences; where it is empty, a pydantic field's description tells it.
+        flag: Its name on the command line: the field's own when empty. None leaves the field to ``--set`` alone.
+        takes: Its values in words, where the type does not tell them.
+        metavar: What stands for the value in the help, in place of the type's name.
+        parse: Makes the value of a text, where the type does not tell how; a ``ValueError`` refuses the text.
+        old: Former flags, which work for one more version.
+        ge: The least value.
+        gt: What the value must exceed.
+        le: The greatest value.
+        lt: What the value must stay below.
+    """
+
+    help: str = ""
+    flag: str | None = ""
+    takes: str = ""
+    metavar: str | None = None
+    parse: Callable[[str], Any] | None = None
+    old: tuple[str, ...] = ()
+    ge: float | None = None
+    gt: float | None = None
+    le: float | None = None
+    lt: float | None = None
+
+
+def seconds(text: str) -> float:
+    """``90s``, ``5m``, ``1h`` or seconds as a number.
+
+    Raises:
+        ValueError: The text is no time, or none that is finite and more than 0.
+    """
+    number, unit = (text[:-1], text[-1]) if text.endswith(("s", "m", "h")) else (text, "s")
+    found = float(number) * {"s": 1, "m": 60, "h": 3600}[unit]
+    if not 0 < found < math.inf:
+        raise ValueError(text)
+    return found
+
+
+def budget_option(help: str) -> Option:
+    """The option of a field that holds seconds to spend."""
+    return Option(help, "--budget", takes="a time such as 90s, 5m or 1h", metavar="TIME", parse=seconds)
+
+
+def file_option(help: str, read: Callable[[Path], Any], flag: str = "") -> Option:
+    """The option of a field that is read from a file."""
+    return Option(help, flag, takes="a file", metavar="FILE", parse=lambda name: read(Path(name)))
+
+
+CACHE = Option("Keep features on disk for the next run.")
+SEED = Option("Of everything that is drawn.", ge=0)

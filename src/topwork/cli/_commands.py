@@ -1,0 +1,135 @@
+"""Commands: how a function becomes one, which options all have, and how all of them fail."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import os
+import sys
+import typing
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+from typer.main import get_command
+
+from topwork.cli._console import Console, fail
+from topwork.cli._options import CommandLine, parameter
+from topwork.errors import TopworkError
+
+_COMMON: dict[str, Any] = {
+    "as_json": typer.Option("--json", is_eager=True, help="One JSON object on stdout."),
+    "quiet": typer.Option("--quiet", "-q", help="No notes and no progress on stderr."),
+    "debug": typer.Option("--debug", help="A traceback with an error."),
+    "offline": typer.Option("--offline", help="Use no network: fetch no weights from the hub."),
+}
+
+
+def new_app(**more: Any) -> typer.Typer:
+    """A program, or a part of one, whose help and errors are plain text."""
+    return typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, **more)
+
+
+def command(
+    app: typer.Typer, name: str, line: Callable[[], CommandLine] | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function as a command that takes the options of all commands and fails as promised.
+
+    The function's first argument is its ``Console``; the others are the command's own. What it takes as ``**given`` are
+    the options of ``line``, which is called when the command is: it may import what the program's help can do without.
+    """
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        if line is None:
+            app.command(name)(_program(function, []))
+        else:
+            app.command(name, cls=_late(name, function, line), help=inspect.getdoc(function))(lambda: None)
+        return function
+
+    return register
+
+
+def _late(name: str, function: Callable[..., None], line: Callable[[], CommandLine]) -> type[TyperCommand]:
+    """A command that gets its options when it is called."""
+
+    class Late(TyperCommand):
+        """In the place of the command until then."""
+
+        def make_context(self, *given: Any, **more: Any) -> Any:
+            app = new_app()
+            app.command(name)(_program(function, line().parameters()))
+            return get_command(app).make_context(*given, **more)
+
+    return Late
+
+
+def _program(function: Callable[..., None], more: list[inspect.Parameter]) -> Callable[..., None]:
+    """What typer is to run for a command."""
+
+    @functools.wraps(function)
+    def run(*, as_json: bool, quiet: bool, debug: bool, offline: bool, **arguments: Any) -> None:
+        console = Console(as_json=as_json, quiet=quiet)
+        hub = _hub_settings(offline=offline, silent=as_json or quiet)
+        with hub, _failing_plainly(console, debug=debug):
+            function(console, **arguments)
+
+    hints = typing.get_type_hints(function, include_extras=True)
+    own = [each.replace(annotation=hints[each.name]) for each in inspect.signature(function).parameters.values()]
+    named = [each for each in own[1:] if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    common = [parameter(name, Annotated[bool, option], False) for name, option in _COMMON.items()]
+    parameters = [*named, *more, *common]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run
+
+
+@contextlib.contextmanager
+def _hub_settings(*, offline: bool, silent: bool) -> Iterator[None]:
+    """Tell the hub's client what was asked for; it reads its settings when it is first imported."""
+    wanted = {"HF_HUB_OFFLINE": "1"} if offline else {}
+    if silent:
+        wanted |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_VERBOSITY": "error"}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _failing_plainly(console: Console, *, debug: bool) -> Iterator[None]:
+    """Turn failures into ``error:`` and ``hint:`` lines and exit code 1."""
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *rest, **more: console.note(f"note: {message}")
+            yield
+            sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough, as in `topwork predict … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (typer.Exit, typer.Abort, typer.TyperException):
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        if debug:
+            raise
+        fail(*_told(error))
+
+
+def _told(error: BaseException) -> tuple[str, str]:
+    """What went wrong, and what to do."""
+    match error:
+        case TopworkError():
+            return error.message, error.hint or "--help tells what the command takes, --debug where it failed"
+        case KeyboardInterrupt():
+            return "interrupted", "the same command starts again; features in the cache are not computed twice"
+        case OSError() | MemoryError():
+            return f"{type(error).__name__}: {error}", "--debug shows where"
+    # A fault of ours is still one line for whoever runs this in a script.
+    return f"topwork has a fault: {type(error).__name__}: {error}", "--debug shows where; please report it"
