@@ -14,10 +14,9 @@ import typer
 from topwork.cli import _text
 from topwork.cli._commands import command, new_app
 from topwork.cli._console import Console, fail
-from topwork.cli._demo import demo
 from topwork.cli._evaluate import evaluate, unlike
 from topwork.cli._explain import explain
-from topwork.cli._fit import Data, advise, advise_options, fit, fit_options
+from topwork.cli._fit import Data, advise, advise_options, demo, fit, fit_options
 from topwork.cli._options import CacheOption
 from topwork.cli._report import report as report_command
 

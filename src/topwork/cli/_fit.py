@@ -1,4 +1,4 @@
-"""The commands ``fit`` and ``advise``: what may be asked of each rung of the ladder, and of all of it."""
+"""The commands ``fit`` and ``advise``, whose options are the strategies', and ``demo``, which does it all once."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from topwork.cli._report import write_report
 if TYPE_CHECKING:
     from topwork.checking import Checkup
     from topwork.model import Classifier
+
+_DEMO_SECONDS = 110.0  # for the ladder, fine-tuning included; with all else it makes three minutes at most
+_TRAIN, _TEST = 1000, 500  # pictures of the sample's 2,000
 
 Data = Annotated[
     Path, typer.Argument(help="Folder of class folders (perhaps under train/, val/, test/) or CSV manifest.")
@@ -149,3 +152,50 @@ def _clear(training: Path | None, made: Classifier) -> None:
 def _tell(console: Console, made: Classifier, out: Path) -> None:
     console.notes([*made.record.data.notes, *unlike(made.held_out.shift if made.held_out else None)])
     console.result({"model": str(out), **made.record.model_dump(mode="json")}, _text.fitted(made, out))
+
+
+def demo(console: Console, out: Out = Path("topwork-demo")) -> None:
+    """Do the whole job on the sample data set: check, advise, train, measure, save, predict."""
+    from topwork import checking, fitting, model
+    from topwork.data import read, split
+    from topwork.tasks import load
+    from topwork.tasks.classification.ladder import AdviceOptions
+
+    model.require_free(out)
+    folder = fitting.sample_folder()
+    halves = split(read(folder), test=0.5)
+    unseen = split(halves.split("test"), test=_TEST / _TRAIN).split("test")
+    dataset = halves.select([*(halves.splits == "train").nonzero()[0], *_rows(halves.paths, unseen.paths)])
+    console.note(f"The sample: pictures of woven textile in three classes, in {folder}")
+    console.note(
+        f"{_TRAIN} of them train the model, {_TEST} others measure it, and {_TEST} are left out to save time. "
+        "This takes up to three minutes."
+    )
+    options = AdviceOptions(budget_seconds=_DEMO_SECONDS)
+    with console.progress():
+        checkup = checking.check(dataset, progress=console.step("images"))
+        advice = fitting.advise(dataset, options=options, announce=console.step)
+        fitted = fitting.fit(dataset, options=options, announce=console.step)
+        assert isinstance(fitted, model.Classifier)
+        fitted.save(out)
+        write_report(fitted, out, checkup)
+    examples = [unseen.full_path(int((unseen.labels == label).argmax())) for label in range(len(unseen.classes))]
+    predictions = load(out).predict(examples)
+    fields = {
+        "model": str(out),
+        **fitted.record.model_dump(mode="json"),
+        "check": checkup.to_dict(),
+        "advice": advice.to_dict(),
+        "predictions": [prediction.to_dict() for prediction in predictions],
+    }
+    parts = (
+        ("1. The data doctor (topwork check)", _text.checked(checkup, manifest=None, page=None)),
+        ("2. How much of the network to keep (topwork advise)", _text.advised(advice)),
+        ("3. The model (topwork fit, topwork predict)", _text.demonstrated(fitted, out, folder, predictions)),
+    )
+    console.result(fields, "\n\n".join(f"{title}\n\n{text}" for title, text in parts))
+
+
+def _rows(paths: tuple[str, ...], wanted: tuple[str, ...]) -> list[int]:
+    places = {path: row for row, path in enumerate(paths)}
+    return [places[path] for path in wanted]
