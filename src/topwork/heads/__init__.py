@@ -1,7 +1,8 @@
 """Heads: what is trained on frozen features. Arrays in, arrays out; predicting needs numpy alone.
 
 ``fit_linear`` is the one to use; ``fit_knn`` is the baseline it has to beat. ``map_classes`` and ``fit_mapped``
-let the network's own classifier answer. All give a ``Head``. ``fit_novelty`` tells which images are unlike those.
+let the network's own classifier answer, ``TextHead`` lets words do so. All are a ``Head``: that is all a caller needs
+to know of them. ``fit_novelty`` tells which images are unlike those; ``write_tensors`` stores what has tensors.
 """
 
 from __future__ import annotations
