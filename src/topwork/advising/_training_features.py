@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from topwork.advising._options import AdviceOptions
 from topwork.advising._rung import FeatureSpec
-from topwork.backbones import Backbone, CropMode, Engines
+from topwork.backbones import Backbone, CropMode
 from topwork.data import ImageDataset
+from topwork.engines import Engines
 from topwork.errors import DataError
 from topwork.features import FeatureTable, extract, extract_few
 from topwork.strategies import Announce, crop_modes_to_try, fit_head, held_out_losses, stratified_order

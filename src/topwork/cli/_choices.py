@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 if TYPE_CHECKING:
-    from topwork.backbones import EngineName
+    from topwork.engines import EngineName
 
 
 class StrategyName(StrEnum):

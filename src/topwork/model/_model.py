@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from topwork.backbones import Backbone, EngineChoice, Engines, nearest_choice
+from topwork.backbones import Backbone
 from topwork.data import ImageDataset, read
+from topwork.engines import EngineChoice, Engines, nearest_choice
 from topwork.errors import DataError, ImageError
 from topwork.features import NOT_FINITE, FeatureTable, Progress, Source, extract, extract_few
 from topwork.heads import Head, Novelty

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from topwork.backbones import Backbone, EngineName
+from topwork.backbones import Backbone
+from topwork.engines import EngineName
 from topwork.errors import BackboneError, DataError, ModelError
 from topwork.metrics import Evaluation, Kept
 

@@ -8,8 +8,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from topwork.backbones import EMBEDDING, Backbone, Classifier, CropMode, EngineName, classifier
+from topwork.backbones import EMBEDDING, Backbone, Classifier, CropMode, classifier
 from topwork.data import ImageDataset, quoted
+from topwork.engines import EngineName
 from topwork.errors import DataError
 from topwork.features import FeatureTable, extract
 from topwork.heads import MappedHead, fit_mapped, map_classes

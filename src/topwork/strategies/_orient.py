@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from topwork.backbones import EMBEDDING, open_engine
+from topwork.backbones import EMBEDDING
+from topwork.engines import open_engine
 from topwork.features import FeatureTable
 from topwork.heads import LinearHead, row_losses
 from topwork.strategies._compare import Trial

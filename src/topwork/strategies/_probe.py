@@ -8,8 +8,9 @@ from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from topwork.backbones import Backbone, CropMode, EngineName, Pooling
+from topwork.backbones import Backbone, CropMode, Pooling
 from topwork.data import ImageDataset, decode, printable
+from topwork.engines import EngineName
 from topwork.errors import DataError, ImageError
 from topwork.features import FeatureTable, Progress, extract
 from topwork.heads import Head, LinearFit, fit_knn

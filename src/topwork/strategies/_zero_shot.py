@@ -11,8 +11,9 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from topwork.backbones import EMBEDDING, Backbone, CropMode, EngineName, TextTower, text_tower
+from topwork.backbones import EMBEDDING, Backbone, CropMode, TextTower, text_tower
 from topwork.data import ImageDataset
+from topwork.engines import EngineName
 from topwork.features import FeatureTable, extract
 from topwork.heads import BlendHead, LinearHead, TextHead, blended, fit_temperature, row_losses
 from topwork.strategies._compare import Trial, fit_head
