@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from topwork._cores import available_cores
-from topwork.backbones import precisions
+from topwork.engines import precisions
 
 
 def header(title: str) -> str:

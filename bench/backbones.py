@@ -19,9 +19,10 @@ import numpy as np
 
 from _report import header, table
 from topwork import read
-from topwork.backbones import CATALOGUE, CatalogueRow, EngineChoice, load, open_engine, precisions, row
-from topwork.backbones._parity import IMAGES, TOLERANCE, worst_deviation
+from topwork.backbones import CatalogueRow, catalogue, load, row
 from topwork.data import ImageDataset, decode
+from topwork.engines import PARITY_IMAGES, EngineChoice, open_engine, precisions
+from topwork.engines._parity import TOLERANCE, worst_deviation
 
 
 def main() -> None:
@@ -29,7 +30,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", nargs="*", default=[])
     options = parser.parse_args()
-    rows = [entry for name in options.only if (entry := row(name))] or CATALOGUE
+    rows = [entry for name in options.only if (entry := row(name))] or catalogue()
     dataset = read(options.data)
     print(header("The catalogue's rows with random weights"))
     cells = []
@@ -55,11 +56,11 @@ def main() -> None:
 def measured(entry: CatalogueRow, dataset: ImageDataset) -> tuple[str, ...]:
     backbone = load(entry.name, weights="random")
     values = backbone.preprocessing
-    places = np.linspace(0, len(dataset) - 1, IMAGES).astype(int)
+    places = np.linspace(0, len(dataset) - 1, PARITY_IMAGES).astype(int)
     images = np.stack([values(decode(dataset.source(int(i)), min_side=values.min_side)) for i in places])
     outputs = backbone.outputs("all")
     reference, first = timed(lambda: open_engine(backbone, outputs, EngineChoice("torch-cpu", "f32"))(images))
-    assert reference.shape == (IMAGES, sum(map(backbone.width, outputs)))
+    assert reference.shape == (PARITY_IMAGES, sum(map(backbone.width, outputs)))
     assert np.isfinite(reference).all()
     found: dict[str, str] = {"bf16": "not here"}
     kept, convert = "", 0.0

@@ -11,7 +11,16 @@ HEAVY = {"torch", "torchvision", "timm", "openvino", "sklearn", "scipy", "fastap
 
 
 @pytest.mark.parametrize(
-    "module", ["topwork", "topwork.cli", "topwork.backbones", "topwork.explain", "topwork.features", "topwork.model"]
+    "module",
+    [
+        "topwork",
+        "topwork.cli",
+        "topwork.backbones",
+        "topwork.engines",
+        "topwork.explain",
+        "topwork.features",
+        "topwork.model",
+    ],
 )
 def test_importing_is_light(module: str) -> None:
     code = f"import sys, {module}; print(sorted({HEAVY!r} & set(sys.modules)))"

@@ -188,7 +188,7 @@ def test_the_engine_that_fitting_opened_serves_every_later_call(
     classifier = TransferClassifier().fit(paths, labels)
     expected = classifier.predict_proba(paths)
     again = pickle.loads(pickle.dumps(classifier))
-    monkeypatch.setattr("topwork.backbones._engine.open_engine", lambda *_, **__: pytest.fail("another engine"))
+    monkeypatch.setattr("topwork.engines._open.open_engine", lambda *_, **__: pytest.fail("another engine"))
     np.testing.assert_array_equal(classifier.predict_proba(paths), expected)
     with pytest.raises(pytest.fail.Exception, match="another engine"):
         again.predict_proba(paths)

@@ -17,7 +17,6 @@ def make(home: Path) -> None:
     from safetensors.torch import save_file
 
     from topwork.backbones import load
-    from topwork.backbones._network import build
 
     revision = "0" * 40
     repository = home / "hub" / f"models--timm--{NETWORK}.in1k"
@@ -26,16 +25,15 @@ def make(home: Path) -> None:
     (repository / "refs").mkdir(exist_ok=True)
     (repository / "refs" / "main").write_text(revision)
     (snapshot / "config.json").write_text(json.dumps({"architecture": NETWORK, "num_classes": 1000}))
-    state = {name: tensor.contiguous() for name, tensor in build(load()).state_dict().items()}
+    state = {name: tensor.contiguous() for name, tensor in load().module().state_dict().items()}
     save_file(state, snapshot / "model.safetensors", metadata={"format": "pt"})
 
 
 def own_digest() -> str:
     """Hash of the tensors that topwork itself computes with."""
     from topwork.backbones import load
-    from topwork.backbones._network import build
 
-    return _digest(build(load()))
+    return _digest(load().module())
 
 
 def _digest(network: object) -> str:

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from topwork._files import folder_size
+from topwork._files import cache_dir, folder_size
 from topwork._locks import take
-from topwork.errors import TopworkError
+from topwork.errors import BackboneError, TopworkError
 
 _DEFAULT_LIMIT = 10 * 2**30
 _DELETED = "-deleted"
@@ -76,6 +76,22 @@ def make_room(folder: Path, marks: str, delete: Callable[[Path], int], *, last: 
             excess -= delete(mark) if free else 0
         if excess <= 0:
             return
+
+
+@contextlib.contextmanager
+def writing_cache() -> Iterator[None]:
+    """Say in plain words that the cache cannot be written.
+
+    Raises:
+        BackboneError: Instead of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise BackboneError(
+            f"the cache {cache_dir()} cannot be written: {error.strerror or error}",
+            hint="make room, or set TOPWORK_CACHE to a folder elsewhere",
+        ) from error
 
 
 def delete_file(file: Path) -> int:

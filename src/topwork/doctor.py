@@ -92,15 +92,17 @@ def _gpu() -> str:
 
 
 def _weights() -> str:
-    from topwork.backbones import CATALOGUE, package_file
+    from topwork.backbones import catalogue, package_file
 
-    package_file(CATALOGUE[0])
-    return f"{CATALOGUE[0].name}: there, and its sha256 is right"
+    default = catalogue()[0]
+    package_file(default)
+    return f"{default.name}: there, and its sha256 is right"
 
 
 def _engine() -> str:
     """Run the default backbone on an image of noise in every precision that this machine claims."""
-    from topwork.backbones import EngineChoice, default_engine, load, open_engine, precisions
+    from topwork.backbones import load
+    from topwork.engines import EngineChoice, default_engine, open_engine, precisions
 
     backbone, name = load(), default_engine()
     side = backbone.preprocessing.size

@@ -21,18 +21,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from topwork.backbones import (
-    PARITY_IMAGES,
-    Backbone,
-    CropMode,
-    EngineChoice,
-    EngineName,
-    Engines,
-    Pooling,
-    load,
-    nearest_choice,
-)
+from topwork.backbones import Backbone, CropMode, Pooling, load
 from topwork.data import printable
+from topwork.engines import PARITY_IMAGES, EngineChoice, EngineName, Engines, nearest_choice
 from topwork.errors import DataError, ImageError
 from topwork.features import Extraction, Source, extract_few
 from topwork.heads import equal_blocks, fit_linear

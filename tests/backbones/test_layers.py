@@ -2,14 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
-from tests.model.samples import photos
-from topwork.backbones import Backbone, EngineChoice, load
-from topwork.backbones.layers import Prefix, embed, evaluating, layers_of, open_prefix, tail_of
-from topwork.data import decode
+from topwork.backbones import Backbone, load
+from topwork.backbones.layers import Prefix, embed, evaluating, layers_of, tail_of
 
 NETWORKS = ("resnet18", "mobilenet-v3-small", "vit_tiny_patch16_224", "densenet121", "convnext_atto")
 
@@ -72,21 +69,6 @@ def test_the_tail_shares_what_it_trains(cut: tuple[Backbone, Any]) -> None:
     assert shared
     assert {id(value) for value in shared} <= own
     assert sum(value.numel() for value in tail.parameters()) < sum(value.numel() for value in network.parameters())
-
-
-@pytest.mark.parametrize(("engine", "precision", "near"), [("openvino", "f32", 1e-3), ("torch-cpu", "f32", 1e-6)])
-@pytest.mark.parametrize("name", ["lite0", "vit_tiny_patch16_224"])
-def test_a_prefix_in_an_engine_gives_torchs_map(name: str, engine: Any, precision: Any, near: float) -> None:
-    """On 18 photographs, which are more than one call of a compiled network takes."""
-    backbone = load(name, weights="pretrained" if name == "lite0" else "random:1")
-    stage, fit = backbone.stages[len(backbone.stages) // 2].name, backbone.preprocessing
-    pixels = np.stack([fit(decode(path, min_side=fit.min_side)) for path in photos()[:18]])
-    found = open_prefix(backbone, stage, EngineChoice(engine, precision))(pixels)
-    mean, std = (torch.tensor(each).view(1, 3, 1, 1) * 255 for each in (fit.mean, fit.std))
-    with torch.no_grad():
-        expected = Prefix(backbone.module(), stage)((torch.from_numpy(pixels).permute(0, 3, 1, 2) - mean) / std)
-    assert found.shape == expected.shape
-    assert float((found - expected).norm() / expected.norm()) < near
 
 
 def test_a_network_that_is_no_chain_has_no_tail() -> None:

@@ -10,8 +10,10 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from topwork.backbones import Backbone, EngineChoice, load, open_engine
-from topwork.backbones._network import PooledStages, watched
+from topwork.backbones import Backbone, load
+from topwork.backbones._network import watched
+from topwork.backbones.layers import PooledStages
+from topwork.engines import EngineChoice, open_engine
 
 Pixels = Callable[..., Any]
 

@@ -18,8 +18,9 @@ from safetensors.torch import save
 from tests import clips
 from tests.backbones.conftest import Pixels
 from tests.backbones.hub import FILE, REPOSITORY, Hub
-from topwork.backbones import CATALOGUE, EMBEDDING, EngineChoice, has_text, load, open_engine, row, text_tower
+from topwork.backbones import EMBEDDING, catalogue, has_text, load, row, text_tower
 from topwork.backbones import _text as text_module
+from topwork.engines import EngineChoice, open_engine
 from topwork.errors import BackboneError, MissingExtraError
 from topwork.heads import TextHead
 
@@ -104,7 +105,7 @@ def test_a_folder_serves_as_well(clip: clips.Clip, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "entry", [each for each in CATALOGUE if each.method == "image-text"], ids=lambda found: found.alias
+    "entry", [each for each in catalogue() if each.method == "image-text"], ids=lambda found: found.alias
 )
 def test_every_image_text_row_has_its_text_tower(entry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """open_clip's own table of repositories is the oracle."""

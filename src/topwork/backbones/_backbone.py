@@ -32,8 +32,8 @@ class Backbone:
         stages: Its successive blocks, nearest the pixels first.
         embedding: Width of the network's own pooled features.
         preprocessing: What it expects of an image.
-        pretrained_on: Data set, as far as known.
-        licence: Of the weights, as far as known.
+        pretrained_on: The data sets that it has seen, as far as known.
+        licence: The weights' licence, as far as known.
         fixed_size: Whether the network is built for one image size (a ViT) and must be rebuilt for another.
         mean_embedding: Whether its own pooled features are a mean over the last map, rather than a token or attention.
     """
@@ -109,7 +109,8 @@ class Backbone:
         """
         from topwork.backbones import _network
 
-        return _network.build(self)
+        size = self.preprocessing.size if self.fixed_size else None
+        return _network.build(self.name, self.weights, size)
 
     def replace(self, **changes: Any) -> Backbone:
         """Copy that preprocesses differently, e.g. ``replace(size=320)`` or ``replace(crop_mode="squash")``."""

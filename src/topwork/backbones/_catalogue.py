@@ -1,38 +1,292 @@
-"""The catalogue: the backbones whose facts topwork holds itself. Any other timm name works too."""
+"""The catalogue: the backbones whose facts topwork holds itself. Any other timm name works too.
+
+The table ``catalogue.tsv`` beside this file holds them: one backbone a line, cells parted by tabs, a column for every
+field of ``CatalogueRow``. Two of its columns are written in short. ``pixels`` names the data whose mean and deviation
+a network expects (``imagenet``, ``half``, ``clip``). ``stages`` lists ``name:channels/stride`` nearest the pixels
+first, where ``blocks.0-11:768/16`` stands for twelve blocks that are alike. The first line is the default.
+"""
 
 from __future__ import annotations
 
+import csv
+import dataclasses
 import difflib
+import functools
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
 
-from topwork.backbones._cnns import CNNS
-from topwork.backbones._mobile import MOBILE
-from topwork.backbones._row import EMBEDDING, CatalogueRow, Family, Method, Stage
-from topwork.backbones._transformers import TRANSFORMERS
+from topwork.backbones._preprocessing import Preprocessing
 from topwork.errors import BackboneError
 
-__all__ = ["CATALOGUE", "DEFAULT", "EMBEDDING", "CatalogueRow", "Family", "Method", "Stage", "row", "select", "unknown"]
+# The name of a network's own pooled features, beside its stages' names.
+EMBEDDING = "embedding"
 
-CATALOGUE: tuple[CatalogueRow, ...] = (*MOBILE, *CNNS, *TRANSFORMERS)
+DEFAULT = "tf_efficientnet_lite0"
 
-DEFAULT = CATALOGUE[0].name
+Method = Literal["supervised", "self-supervised", "image-text", "segmentation"]
+
+_TABLE = Path(__file__).with_name("catalogue.tsv")
+_FREE = ("Apache-2.0", "BSD-3-Clause", "MIT")
 
 
-def _plain(name: str) -> str:
-    return name.strip().lower().replace("_", "-")
+@dataclass(frozen=True)
+class Stage:
+    """One of a backbone's successive blocks.
+
+    Attributes:
+        name: The module's name in timm, e.g. ``blocks.4``.
+        channels: Width of its output.
+        stride: Input pixels per step of its output.
+    """
+
+    name: str
+    channels: int
+    stride: int
 
 
-# Every name that leads to a row: its alias, timm's name, and timm's name without the tag of the weights, which then
-# means the row's weights whatever timm's own default is or becomes.
-_ROWS = {
-    _plain(name): entry
-    for entry in CATALOGUE
-    for name in (entry.alias, entry.name, entry.name.partition(".")[0], entry.name.removeprefix("tf_"))
+@dataclass(frozen=True)
+class Family:
+    """Networks of one design.
+
+    Attributes:
+        name: What people call it.
+        year: When it was published.
+        paper: The paper or the post that describes them.
+    """
+
+    name: str
+    year: int
+    paper: str
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Mean and deviation of the pixels that a network was trained on, per channel, on the scale 0 to 1."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+_PIXELS = {
+    "imagenet": Pixels((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "half": Pixels((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "clip": Pixels((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
 }
+
+
+@dataclass(frozen=True)
+class CatalogueRow:
+    """What is known of one backbone before anything is loaded. Tests compare it with timm.
+
+    Attributes:
+        alias: The short name that ``--backbone`` takes.
+        name: timm's name, with the tag of its weights: ``resnet50.a1_in1k``.
+        family: The networks of its design.
+        parameters: Number of parameters in millions, classifier included.
+        gmacs: Multiplications in billions for one image of ``size``, classifier included.
+        top1: ImageNet-1k validation accuracy of its own classifier in per cent, from timm's table of results, which
+            measures some networks at a larger size than they were trained on; None where it has no such classifier.
+        stages: Its successive blocks, nearest the pixels first.
+        embedding: Width of the network's own pooled features.
+        size: Side of the square image in pixels.
+        crop: Share of the shorter side that the centre crop keeps.
+        pixels: Mean and deviation of the pixels that it expects.
+        pretrained_on: The data sets that it has seen.
+        method: How it was pretrained.
+        licence: The weights' licence by its SPDX name, where there is one.
+        advice: One line on when to pick it.
+        fixed_size: Whether it is built for one image size and must be rebuilt for another.
+        mean_embedding: Whether its own pooled features are a mean over the last map.
+        repository: The hub's repository, where it is not timm's with the network's name. OpenAI trained its ViTs with
+            a quick approximation of GELU; with the exact one, which timm's plain names run, the same weights give
+            other embeddings, and words no longer meet them. Both names share the plain one's repository.
+        package: Distribution that holds the weights; empty where they come from the hub.
+        weights: The weights file's path inside the package's module.
+        sha256: The weights file's hash.
+    """
+
+    alias: str
+    name: str
+    family: Family
+    parameters: float
+    gmacs: float
+    top1: float | None
+    stages: tuple[Stage, ...]
+    embedding: int
+    size: int
+    crop: float
+    pixels: Pixels
+    pretrained_on: str
+    method: Method
+    licence: str
+    advice: str
+    fixed_size: bool = False
+    mean_embedding: bool = True
+    repository: str = ""
+    package: str = ""
+    weights: str = ""
+    sha256: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be true of any network.
+
+        Raises:
+            BackboneError: A value is missing, out of its range, or contradicts another.
+        """
+        texts = (self.alias, self.name, self.family.name, self.family.paper, self.pretrained_on, self.licence)
+        sizes = (self.parameters, self.gmacs, self.embedding)
+        in_stages = [number for stage in self.stages for number in (stage.channels, stage.stride)]
+        hashed = re.fullmatch(r"[0-9a-f]{64}", self.sha256) is not None
+        checks = {
+            "a name, a paper, a licence, data or advice is missing": all((*texts, self.advice)),
+            f"method must be one of {', '.join(get_args(Method))}, not {self.method!r}": self.method
+            in get_args(Method),
+            "parameters, gmacs, widths and strides must be above 0": all(
+                0 < n < math.inf for n in (*sizes, *in_stages)
+            ),
+            f"top1 must be a percentage, not {self.top1}": self.top1 is None or 0 < self.top1 <= 100,
+            "stages are missing": bool(self.stages),
+            "a package needs a weights file and its sha256, and nothing else has them": bool(self.package)
+            == bool(self.weights)
+            == bool(self.sha256),
+            f"sha256 must be 64 hexadecimal digits, not {self.sha256!r}": hashed or not self.sha256,
+        }
+        for complaint, fine in checks.items():
+            if not fine:
+                raise BackboneError(f"{self.alias or self.name}: {complaint}")
+        self.preprocessing  # noqa: B018  # it checks size, crop and pixels
+
+    @property
+    def module(self) -> str:
+        """Import name of the package."""
+        return self.package.replace("-", "_")
+
+    @property
+    def hub(self) -> str:
+        """The hub's repository, empty for a package; which commit was fetched is kept in the saved model."""
+        return "" if self.package else self.repository or f"timm/{self.name}"
+
+    @property
+    def free(self) -> bool:
+        """Whether the licence allows commercial use without terms of its own."""
+        return self.licence in _FREE
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What the network was trained with."""
+        return Preprocessing(size=self.size, crop=self.crop, mean=self.pixels.mean, std=self.pixels.std)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready fields."""
+        return {**dataclasses.asdict(self), "hub": self.hub, "free": self.free}
+
+
+def catalogue() -> tuple[CatalogueRow, ...]:
+    """Every row in the table's order; the table is read when it is first asked for.
+
+    Raises:
+        BackboneError: The table is not as expected; the error names the line.
+    """
+    return tuple(dict.fromkeys(_rows().values()))
 
 
 def row(name: str) -> CatalogueRow | None:
     """The catalogue's row of that name, None where timm has to be asked; case and ``_`` or ``-`` do not matter."""
-    return _ROWS.get(_plain(name))
+    return _rows().get(_plain(name))
+
+
+@functools.cache
+def _rows() -> dict[str, CatalogueRow]:
+    with _TABLE.open(encoding="utf-8", newline="") as lines:
+        return parse_table(lines)
+
+
+def parse_table(lines: Iterable[str]) -> dict[str, CatalogueRow]:
+    """Rows of the table's text, whose first line names the columns, by every name that leads to them.
+
+    Raises:
+        BackboneError: A column is missing or unknown, a cell cannot be read or be true, or two rows have one name.
+    """
+    reader = csv.DictReader(lines, dialect="excel-tab", quoting=csv.QUOTE_NONE, restval="")
+    told = set(reader.fieldnames or ())
+    if told != _COLUMNS:
+        wrong = ", ".join(sorted(told ^ _COLUMNS))
+        raise BackboneError(f"{_TABLE.name}: columns are missing or unknown: {wrong}")
+    rows: dict[str, CatalogueRow] = {}
+    for cells in reader:
+        try:
+            row = _parsed(cells)
+            for name in _names(row):
+                if name in rows:
+                    raise BackboneError(f"{name} is the name of {rows[name].alias} already")
+                rows[name] = row
+        except (BackboneError, ValueError) as error:
+            raise BackboneError(f"{_TABLE.name}, line {reader.line_num}: {error}") from error
+    return rows
+
+
+def _parsed(cells: dict[str, str]) -> CatalogueRow:
+    if None in cells:  # where the csv module puts what is too much
+        raise ValueError("there are more cells than columns")
+    values: dict[str, Any] = {name: _CELLS.get(name, str)(cell.strip()) for name, cell in cells.items()}
+    family = Family(*(values.pop(name) for name in ("family", "year", "paper")))
+    return CatalogueRow(family=family, **values)
+
+
+def _parsed_stages(cell: str) -> tuple[Stage, ...]:
+    found: list[Stage] = []
+    for text in cell.split():
+        match = re.fullmatch(r"([\w.]+?)(?:(\d+)-(\d+))?:(\d+)/(\d+)", text)
+        if match is None:
+            raise ValueError(f"a stage is written name:channels/stride, not {text!r}")
+        name, first, last, channels, stride = match.groups()
+        names = [name] if first is None else [f"{name}{number}" for number in range(int(first), int(last) + 1)]
+        found += (Stage(each, int(channels), int(stride)) for each in names)
+    return tuple(found)
+
+
+def _one_of(known: dict[str, Any]) -> Callable[[str], Any]:
+    def parsed(cell: str) -> Any:
+        if cell not in known:
+            raise ValueError(f"there must be one of {', '.join(known)}, not {cell!r}")
+        return known[cell]
+
+    return parsed
+
+
+_COLUMNS = {"year", "paper", *(field.name for field in dataclasses.fields(CatalogueRow))}
+
+# How the text of a cell is read where it does not stand for itself.
+_CELLS: dict[str, Callable[[str], Any]] = {
+    "year": int,
+    "parameters": float,
+    "gmacs": float,
+    "top1": lambda cell: float(cell) if cell else None,
+    "stages": _parsed_stages,
+    "embedding": int,
+    "size": int,
+    "crop": float,
+    "pixels": _one_of(_PIXELS),
+    "fixed_size": _one_of({"yes": True, "no": False}),
+    "mean_embedding": _one_of({"yes": True, "no": False}),
+}
+
+
+def _names(row: CatalogueRow) -> set[str]:
+    """Every name that leads to a row: its alias, timm's name, and timm's name without the tag of the weights.
+
+    The last means the row's weights, whatever timm's own default is or becomes.
+    """
+    names = (row.alias, row.name, row.name.partition(".")[0], row.name.removeprefix("tf_"))
+    return {_plain(name) for name in names}
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace("_", "-")
 
 
 def select(
@@ -55,12 +309,13 @@ def select(
     Raises:
         BackboneError: No row has that family, method or licence; the hint names those that there are.
     """
-    _require_known("family", family, [entry.family.name for entry in CATALOGUE])
-    _require_known("method", method, [entry.method for entry in CATALOGUE])
-    _require_known("licence", licence, ["free", *(entry.licence for entry in CATALOGUE)])
+    rows = catalogue()
+    _require_known("family", family, [entry.family.name for entry in rows])
+    _require_known("method", method, [entry.method for entry in rows])
+    _require_known("licence", licence, ["free", *(entry.licence for entry in rows)])
     return tuple(
         entry
-        for entry in CATALOGUE
+        for entry in rows
         if (family is None or _plain(entry.family.name) == _plain(family))
         and (method is None or entry.method == _plain(method))
         and (licence is None or (entry.free if _plain(licence) == "free" else _plain(entry.licence) == _plain(licence)))
@@ -81,7 +336,7 @@ def unknown(name: str, known: list[str]) -> BackboneError:
         name: What was asked for.
         known: timm's names.
     """
-    names = [*(entry.alias for entry in CATALOGUE), *known]
+    names = [*(entry.alias for entry in catalogue()), *known]
     nearest = difflib.get_close_matches(_plain(name), names, n=3, cutoff=0.5) or difflib.get_close_matches(
         name.lower(), names, n=3, cutoff=0.5
     )

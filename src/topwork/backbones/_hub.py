@@ -1,4 +1,4 @@
-"""The hub: one file of a repository at one commit, out of huggingface_hub's cache or fetched into it.
+"""The hub: one file of a repository at one commit, out of huggingface_hub's cache or fetched into it, and its hash.
 
 What is in the cache is used without asking; the network is for what is not. A file whose hash is wrong does not stay.
 """
@@ -6,12 +6,13 @@ What is in the cache is used without asking; the network is for what is not. A f
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from topwork.backbones._hash import file_sha256
 from topwork.errors import BackboneError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -24,9 +25,9 @@ class HubFile:
     """A file of the hub's on this machine.
 
     Attributes:
-        path: Where it lies.
-        revision: The commit that it is of.
-        sha256: Of the file.
+        path: Where the file lies.
+        revision: The commit that the file is of.
+        sha256: The file's hash.
     """
 
     path: Path
@@ -40,8 +41,8 @@ def fetch(repository: str, file: str, *, revision: str = "", sha256: str = "", o
     Args:
         repository: ``owner/name``.
         file: Its path in the repository, with forward slashes.
-        revision: The commit; the default branch's when empty, or the one that the cache holds as that.
-        sha256: What the file must be; when empty, what the hub said of it when it was fetched.
+        revision: The commit; when empty the default branch's, or the one that the cache holds as that.
+        sha256: The hash that the file must have; when empty the one that the hub told when it was fetched.
         offline: Whether to use no network; ``HF_HUB_OFFLINE=1`` says so too.
 
     Raises:
@@ -74,6 +75,18 @@ def fetch(repository: str, file: str, *, revision: str = "", sha256: str = "", o
             else "it was deleted; try again, and if that does not help, the hub or the network hands out another file",
         )
     return HubFile(path, path.parents[len(PurePosixPath(file).parts) - 1].name, actual)
+
+
+def file_sha256(path: Path) -> str:
+    """The file's sha256 in hexadecimal; kept for as long as its size and time of change stay."""
+    facts = path.stat()
+    return _sha256_of(path, facts.st_size, facts.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=16)
+def _sha256_of(path: Path, size: int, modified: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_commit(revision: str) -> bool:

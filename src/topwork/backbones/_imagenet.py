@@ -1,7 +1,8 @@
-"""The classes of ImageNet-1k in words: their names, and everything that WordNet says they are.
+"""ImageNet-1k: its classes in words, and the classifier by which a pretrained network tells them apart.
 
-The table ``imagenet-1k.tsv`` beside this file holds WordNet 3.0's words for them (Miller 1995, "WordNet: A Lexical
-Database for English"; licence in the file), so that a name is understood without timm and without torch.
+The words are the classes' names and everything that WordNet says they are. The table ``imagenet-1k.tsv`` beside this
+file holds WordNet 3.0's (Miller 1995, "WordNet: A Lexical Database for English"; licence in the file), so that a name
+is understood without timm and without torch.
 """
 
 from __future__ import annotations
@@ -13,10 +14,20 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.backbones import _weights
+from topwork.backbones._backbone import Backbone
+from topwork.errors import BackboneError
 
 CLASSES = 1000
 
 _TABLE = Path(__file__).with_name("imagenet-1k.tsv")
+_HINT = "take a network that was trained on ImageNet-1k, such as lite0, or another strategy: probe"
+_TOLERANCE = 1e-3  # of the largest logit; float32 sums in another order differ by a hundredth of that
 
 # Endings of plurals and what they stand for: WordNet's own rules (morphy(7WN)), and -ves.
 _ENDINGS = (
@@ -79,7 +90,7 @@ def imagenet_indices(name: str) -> frozenset[int]:
     specific one, and takes its own.
 
     Args:
-        name: As the user calls a class.
+        name: What the user calls a class.
     """
     words = _words()
     return next((words[form] for form in _forms(_key(name)) if form in words), frozenset())
@@ -130,3 +141,84 @@ def _forms(key: str) -> Iterator[str]:
     for ending, singular in _ENDINGS:
         if key.endswith(ending):
             yield key.removesuffix(ending) + singular
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """The linear layer that a network came with, on its own pooled features (the output ``embedding``), as arrays.
+
+    Attributes:
+        weight: float32 (D, K), as heads have theirs: logits are features @ weight + bias.
+        bias: float32 (K,); zeros where the layer has none.
+    """
+
+    weight: npt.NDArray[np.float32]
+    bias: npt.NDArray[np.float32]
+
+
+def classifier(backbone: Backbone) -> Classifier:
+    """The ImageNet-1k classifier of a pretrained network; imports torch and runs the network once.
+
+    Raises:
+        BackboneError: The network has none (an image-text or self-supervised one), more than a linear layer, another
+            number of classes, or its weights are random or came without it.
+    """
+    if backbone.weights.source == "random":
+        raise BackboneError(f"the weights of {backbone.name} are random: its own classes mean nothing", hint=_HINT)
+    network = backbone.module()
+    found = linear_classifier(backbone.name, network)
+    if backbone.weights.source != "package":  # the catalogue's have one, under another name
+        _require_weights(backbone, network)
+    _require_same_logits(backbone, network, found)
+    return found
+
+
+def linear_classifier(name: str, network: Any) -> Classifier:
+    """The last layer of one of timm's networks.
+
+    Raises:
+        BackboneError: It is not one linear layer with 1,000 outputs.
+    """
+    from torch import nn
+
+    from topwork.backbones._network import linear_arrays
+
+    layer = network.get_classifier()
+    if not isinstance(layer, nn.Linear):
+        raise BackboneError(f"{name} has no linear classifier whose classes could answer", hint=_HINT)
+    if layer.out_features != CLASSES:
+        raise BackboneError(
+            f"{name} answers with {layer.out_features:,} classes; only ImageNet-1k's {CLASSES:,} are known by name",
+            hint=_HINT,
+        )
+    return Classifier(*linear_arrays(layer))
+
+
+def _require_weights(backbone: Backbone, network: Any) -> None:
+    """Refuse weights that left the classifier out: ``module`` allows that, and fills it with random numbers."""
+    layer = network.get_classifier()
+    name = next(name for name, module in network.named_modules() if module is layer)
+    given = _weights.read_state(backbone.weights).get(f"{name}.weight")
+    if given is None or given.shape != layer.weight.shape:
+        raise BackboneError(
+            f"the weights of {backbone.name} hold no ImageNet-1k classifier (no {name}.weight of shape "
+            f"{tuple(layer.weight.shape)})",
+            hint=_HINT,
+        )
+
+
+def _require_same_logits(backbone: Backbone, network: Any, found: Classifier) -> None:
+    """Refuse a network that does more to its features than this layer; any of timm's may be asked for."""
+    import torch
+
+    size = backbone.preprocessing.size
+    image = torch.rand((1, 3, size, size), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        maps = network.forward_features(image)
+        features = network.forward_head(maps, pre_logits=True).numpy()
+        expected = network.forward_head(maps).numpy()
+    same = features.shape == (1, len(found.weight)) and np.allclose(
+        features @ found.weight + found.bias, expected, atol=_TOLERANCE * np.abs(expected).max()
+    )
+    if not same:
+        raise BackboneError(f"{backbone.name} does more to its features than one linear layer", hint=_HINT)

@@ -1,24 +1,23 @@
-"""The torch side of a backbone: build it, load its weights, pool its stages. Everything here imports torch and timm."""
+"""The torch side of a backbone: its facts from timm, the network with its weights, its stages' maps; imports both."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import timm
 import torch
 from torch import nn
 
 from topwork.backbones import _catalogue, _hub, _weights
-from topwork.backbones._catalogue import EMBEDDING, Stage
+from topwork.backbones._catalogue import Stage
 from topwork.backbones._preprocessing import Preprocessing
+from topwork.backbones._weights import Weights
 from topwork.errors import BackboneError
-
-if TYPE_CHECKING:
-    from topwork.backbones._backbone import Backbone
-
 
 # What timm and torch raise for a network that is not made for what is asked of it.
 _FOREIGN = (AssertionError, AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
@@ -151,38 +150,37 @@ def _channels_first(output: torch.Tensor, channels: int | None, prefix: int, las
     return output.movedim(-1, 1) if last or told else output
 
 
-def build(backbone: Backbone) -> nn.Module:
-    """The network with its weights, in evaluation mode on the CPU, float32.
+def build(name: str, weights: Weights, size: int | None = None) -> nn.Module:
+    """A network with its weights, in evaluation mode on the CPU, float32.
+
+    Args:
+        name: timm's name.
+        weights: Which numbers it gets.
+        size: Side of the square image in pixels that it is built for; None where it takes any.
 
     Raises:
         BackboneError: The weights are missing, changed, or do not fit the network.
     """
-    sized: dict[str, Any] = {"img_size": backbone.preprocessing.size} if backbone.fixed_size else {}
-    if backbone.weights.source == "random":
-        network: nn.Module = _random(backbone, sized)
+    sized: dict[str, Any] = {} if size is None else {"img_size": size}
+    if weights.source == "random":
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(weights.location))
+            network: nn.Module = timm.create_model(name, pretrained=False, **sized)
     else:
-        _require_own_repository(backbone)
-        network = timm.create_model(backbone.name, pretrained=False, **sized)
-        _fill(network, _weights.read_state(backbone.weights), by_order=backbone.weights.source == "package")
+        _require_own_repository(name, weights)
+        network = timm.create_model(name, pretrained=False, **sized)
+        _fill(network, _weights.read_state(weights), by_order=weights.source == "package")
     return network.eval().requires_grad_(False)
 
 
-def _require_own_repository(backbone: Backbone) -> None:
+def _require_own_repository(name: str, weights: Weights) -> None:
     """A saved model names its weights' place; it must not send this program to just any repository or branch."""
-    weights = backbone.weights
     if weights.source != "hub":
         return
-    if weights.location != _weights.hub_repository(backbone.name):
-        raise BackboneError(f"{weights.location!r} is not where the hub keeps {backbone.name}")
+    if weights.location != _weights.hub_repository(name):
+        raise BackboneError(f"{weights.location!r} is not where the hub keeps {name}")
     if weights.revision and not _hub.is_commit(weights.revision):
         raise BackboneError(f"{weights.revision!r} is no commit of {weights.location}")
-
-
-def _random(backbone: Backbone, sized: dict[str, Any]) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(backbone.weights.location))
-        network: nn.Module = timm.create_model(backbone.name, pretrained=False, **sized)
-    return network
 
 
 def _fill(network: Any, state: Mapping[str, torch.Tensor], *, by_order: bool) -> None:
@@ -244,31 +242,8 @@ def _mismatch(
     )
 
 
-class PooledStages(nn.Module):
-    """The network with one tensor for every name in ``outputs`` (see ``Backbone.outputs``)."""
-
-    def __init__(self, backbone: Backbone, outputs: tuple[str, ...]) -> None:
-        super().__init__()
-        self.network: Any = backbone.module()
-        self.outputs = outputs
-        self.modules_used = list(dict.fromkeys(name.rpartition("/")[0] for name in outputs if name != EMBEDDING))
-
-    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Run the network and pool every stage's map.
-
-        Args:
-            images: Float (N, 3, size, size), already normalised.
-
-        Returns:
-            One (N, width) tensor for each output.
-        """
-        pooled: dict[str, torch.Tensor] = {}
-
-        def pool(name: str, maps: torch.Tensor) -> None:
-            flat = maps.flatten(2)
-            pooled[f"{name}/mean"], pooled[f"{name}/max"] = flat.mean(2), flat.amax(2)
-
-        with watched(self.network, self.modules_used, pool):
-            final = self.network.forward_features(images)
-            pooled[EMBEDDING] = self.network.forward_head(final, pre_logits=True)
-        return tuple(pooled[name] for name in self.outputs)
+def linear_arrays(layer: nn.Linear) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Copies of a layer's numbers: weight float32 (inputs, outputs), bias (outputs,), zeros where it has none."""
+    weight = np.ascontiguousarray(layer.weight.detach().numpy().T)
+    bias = np.zeros(layer.out_features, np.float32) if layer.bias is None else layer.bias.detach().numpy().copy()
+    return weight, bias

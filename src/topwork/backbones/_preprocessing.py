@@ -91,8 +91,8 @@ class Preprocessing:
 
         Args:
             box: Left, top, right and bottom, in pixels of the upright image.
-            height: Of the image.
-            width: Of the image.
+            height: The image's height in pixels.
+            width: The image's width in pixels.
 
         Returns:
             Left, top, right and bottom, cut at the square's edges; empty where the square shows none of it.

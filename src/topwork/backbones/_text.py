@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,14 +18,15 @@ import numpy.typing as npt
 
 from topwork._optional import optional
 from topwork.backbones import _catalogue, _hub
-from topwork.backbones._hash import file_sha256
+from topwork.backbones._backbone import Backbone
+from topwork.backbones._hub import file_sha256
 from topwork.errors import BackboneError
 
 if TYPE_CHECKING:
-    from topwork.backbones._backbone import Backbone
+    import torch
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
-TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
+VOCABULARY, VOCABULARY_SETTINGS = "tokenizer.json", "tokenizer_config.json"
 
 # open_clip's repository is the image tower's own, except of these.
 _ELSEWHERE = {"vit_base_patch16_siglip_224.v2_webli": "timm/ViT-B-16-SigLIP2"}
@@ -41,9 +42,9 @@ class TextTower:
     """A text tower, and the way of its backbone's features into the space that images and texts share.
 
     Attributes:
-        source: Folder, or repository of the hub.
+        source: The folder, or the repository of the hub, that it comes from.
         revision: The hub's commit; empty for a folder.
-        sha256: Of the weights.
+        sha256: The weights' hash.
         projection: float32 (D, E): embedding @ projection + offset is an image in the shared space.
         offset: float32 (E,).
         scale: What the model learnt to multiply cosines by.
@@ -98,7 +99,7 @@ def text_tower(backbone: Backbone, source: str | Path | None = None, *, offline:
     the image tower beside the text tower.
 
     Args:
-        backbone: Of the catalogue's image-text rows, or any other together with ``source``.
+        backbone: One of the catalogue's image-text rows, or any other together with ``source``.
         source: A folder that holds ``open_clip_config.json`` and ``open_clip_model.safetensors``, or a repository of
             the hub, ``owner/name``; the catalogue's when None.
         offline: Whether to use no network; ``HF_HUB_OFFLINE=1`` says so too.
@@ -136,7 +137,7 @@ def _place(backbone: Backbone, source: str | Path | None, offline: bool) -> _Pla
     config = _hub.fetch(repository, CONFIG, revision=backbone.weights.revision if same else "", offline=offline)
     weights = _hub.fetch(repository, WEIGHTS, revision=config.revision, offline=offline)
     if _settings(config.path)["text_cfg"].get("hf_tokenizer_name"):
-        for name in TOKENIZER:
+        for name in (VOCABULARY, VOCABULARY_SETTINGS):
             _hub.fetch(repository, name, revision=config.revision, offline=offline)
     return _Place(config.path.parent, repository, config.revision, weights.sha256)
 
@@ -179,14 +180,9 @@ def _model(open_clip: Any, place: _Place) -> Any:
 
     try:
         with torch.random.fork_rng(devices=[]):
-            return (
-                open_clip.create_model(f"local-dir:{place.folder}", require_pretrained=True)
-                .eval()
-                .requires_grad_(False)
-            )
-    except (
-        Exception
-    ) as error:  # what open_clip, torch and safetensors raise for a file that does not fit is of many kinds
+            model = open_clip.create_model(f"local-dir:{place.folder}", require_pretrained=True)
+            return model.eval().requires_grad_(False)
+    except Exception as error:  # of many kinds: open_clip's, torch's and safetensors' for a file that does not fit
         reason = str(error).strip().split("\n", maxsplit=1)[0] or type(error).__name__
         raise BackboneError(f"{place.source}: the image-text model cannot be built: {reason}") from error
 
@@ -200,14 +196,14 @@ def _projection(backbone: Backbone, network: Any) -> tuple[Floats, Floats]:
     """The way into the shared space, which timm holds as the network's classifier; without one, none is needed."""
     from torch import nn
 
+    from topwork.backbones._network import linear_arrays
+
     layer = network.get_classifier()
     if isinstance(layer, nn.Identity):
         return np.eye(backbone.embedding, dtype=np.float32), np.zeros(backbone.embedding, np.float32)
     if not isinstance(layer, nn.Linear):
         raise BackboneError(f"{backbone.name}: its features do not reach the texts by one linear layer")
-    weight = np.ascontiguousarray(layer.weight.detach().numpy().T)
-    offset = np.zeros(layer.out_features, np.float32) if layer.bias is None else layer.bias.detach().numpy().copy()
-    return weight, offset
+    return linear_arrays(layer)
 
 
 def _require_pair(
@@ -239,12 +235,54 @@ def _tokenizer(open_clip: Any, folder: Path, settings: dict[str, Any]) -> Any:
     text = settings["text_cfg"]
     if not text.get("hf_tokenizer_name"):
         return open_clip.get_tokenizer(f"local-dir:{folder}")
-    from topwork.backbones._text_tokens import FileTokenizer
-
     given = {**text.get("tokenizer_kwargs", {}), "tokenizer_mode": text.get("tokenizer_mode")}
     clean = given.pop("clean", "whitespace")
     if clean not in ("canonicalize", "lower", "whitespace"):
         given["clean"] = clean
     if strange := sorted(name for name, value in given.items() if value):
         raise BackboneError(f"{folder / CONFIG}: topwork cannot make tokens with {', '.join(strange)}")
-    return FileTokenizer(folder, int(text.get("context_length", 77)), open_clip.tokenizer.get_clean_fn(clean))
+    return _FileTokenizer(folder, int(text.get("context_length", 77)), open_clip.tokenizer.get_clean_fn(clean))
+
+
+class _FileTokenizer:
+    """Texts to tokens by the ``tokenizer.json`` beside a model: what transformers would do, without transformers.
+
+    Args:
+        folder: Holds ``tokenizer.json`` and ``tokenizer_config.json``.
+        length: Tokens a text; longer ones are cut, shorter ones filled up.
+        clean: What each text goes through first.
+
+    Raises:
+        MissingExtraError: The package ``tokenizers`` is not installed.
+        BackboneError: The files are missing or damaged.
+    """
+
+    def __init__(self, folder: Path, length: int, clean: Callable[[str], str]) -> None:
+        tokenizers = optional("tokenizers", extra="clip", what="this model's vocabulary")
+        self._clean = clean
+        try:
+            told = json.loads((folder / VOCABULARY_SETTINGS).read_text("utf-8"))
+            self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / VOCABULARY))
+        except Exception as error:  # the package's errors are plain exceptions
+            raise BackboneError(f"{folder / VOCABULARY}: the vocabulary cannot be read: {error}") from error
+        filler = _token_text(told.get("pad_token")) or "<pad>"
+        self._tokenizer.enable_truncation(length)
+        self._tokenizer.enable_padding(
+            direction=told.get("padding_side", "right"),
+            length=length,
+            pad_token=filler,
+            pad_id=self._tokenizer.token_to_id(filler) or 0,
+        )
+
+    def __call__(self, texts: Sequence[str]) -> torch.Tensor:
+        """Tokens of texts: int64 (N, length)."""
+        import torch
+
+        found = self._tokenizer.encode_batch([self._clean(text) for text in texts])
+        return torch.tensor([each.ids for each in found], dtype=torch.int64)
+
+
+def _token_text(token: Any) -> str | None:
+    """A special token is told by its text, or by a mapping that holds it."""
+    found = token.get("content") if isinstance(token, dict) else token
+    return found if isinstance(found, str) else None

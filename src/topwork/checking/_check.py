@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from topwork.backbones import Backbone, EngineName, load
+from topwork.backbones import Backbone, load
 from topwork.checking._checkup import Checkup
 from topwork.checking._columns import Embedding
 from topwork.checking._files import file_findings
@@ -21,6 +21,7 @@ from topwork.checking._probe import ask_probe
 from topwork.checking._shortcuts import shortcut_findings
 from topwork.checking._survey import Survey, survey
 from topwork.data import ImageDataset, LeftOut
+from topwork.engines import EngineName
 from topwork.features import FeatureTable, Progress, extract
 
 Rows = npt.NDArray[np.intp]

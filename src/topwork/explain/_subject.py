@@ -11,17 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from topwork.backbones import (
-    EMBEDDING,
-    Backbone,
-    classifier,
-    has_cuda,
-    imagenet_indices,
-    imagenet_labels,
-    imagenet_near,
-)
+from topwork.backbones import EMBEDDING, Backbone, classifier, imagenet_indices, imagenet_labels, imagenet_near
 from topwork.backbones.layers import PooledStages
 from topwork.data import decode, quoted
+from topwork.engines import has_cuda
 from topwork.errors import ExplainError
 from topwork.explain._heads import torch_head
 from topwork.features import Source

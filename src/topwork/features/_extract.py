@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from topwork.backbones import (
+from topwork.backbones import Backbone
+from topwork.data import ImageDataset, LeftOut, Source
+from topwork.engines import (
     PARITY_IMAGES,
-    Backbone,
     Engine,
     EngineChoice,
     EngineName,
@@ -27,7 +28,6 @@ from topwork.backbones import (
     open_engine,
     recorded_choice,
 )
-from topwork.data import ImageDataset, LeftOut, Source
 from topwork.features._read_ahead import Item, read_ahead
 from topwork.features._store import DiskStore, MemoryStore, Store, recipe_folder
 from topwork.features._table import FeatureTable

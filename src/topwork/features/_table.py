@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from topwork.backbones import Backbone, EngineChoice
+from topwork.backbones import Backbone
 from topwork.data import ImageDataset
+from topwork.engines import EngineChoice
 from topwork.errors import BackboneError
 
 Float32Array = npt.NDArray[np.float32]

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from topwork.backbones import Backbone, EngineChoice, Engines, nearest_choice
+from topwork.backbones import Backbone
+from topwork.engines import EngineChoice, Engines, nearest_choice
 from topwork.errors import ImageError
 from topwork.features import Source
 from topwork.model import _folder

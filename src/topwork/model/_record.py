@@ -15,7 +15,8 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, TypeAdapter, ValidationError
 
 from topwork._version import __version__
-from topwork.backbones import Backbone, EngineName
+from topwork.backbones import Backbone
+from topwork.engines import EngineName
 from topwork.errors import BackboneError, ModelError
 from topwork.model._migrations import FORMAT, migrated
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
-from topwork.backbones import EMBEDDING, Backbone, default_engine
+from topwork.backbones import EMBEDDING, Backbone
 from topwork.backbones import load as load_backbone
+from topwork.engines import default_engine
 from topwork.model import ClassesRecord, Classifier, ClassifierRecord, DataRecord, EngineRecord, versions
 from topwork.tasks.classification.strategies import ZeroShotOptions, words_alone, words_record
 

@@ -69,7 +69,7 @@ def test_more_cores_than_images_do_not_matter(
 ) -> None:
     few = read(textile_folder(tmp_path / "cloth", per_class=6))
     expected = tried(few)
-    monkeypatch.setattr("topwork.backbones._engine.available_cores", lambda: 64)
+    monkeypatch.setattr("topwork.engines._openvino.available_cores", lambda: 64)
     assert [trial.answer for trial in tried(few)] == [trial.answer for trial in expected]
 
 

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from tests.model.samples import photos
-from topwork.backbones import Backbone, EngineChoice, load
+from topwork.backbones import Backbone, load
 from topwork.backbones.layers import Prefix, tail_of
+from topwork.engines import EngineChoice
 from topwork.heads import LinearHead
 from topwork.tasks.classification.strategies._augment import Augmentation
 from topwork.tasks.classification.strategies._pictures import ImageSamples, Squares

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.advising import FeatureSpec, fit_head, held_out_losses, stratified_order
-from topwork.backbones import Backbone, CropMode, Engines
+from topwork.backbones import Backbone, CropMode
 from topwork.data import ImageDataset
+from topwork.engines import Engines
 from topwork.errors import DataError
 from topwork.features import FeatureTable, extract, extract_few
 from topwork.metrics import exceeds_zero

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.advising import Trial
-from topwork.backbones import EMBEDDING, open_engine
+from topwork.backbones import EMBEDDING
+from topwork.engines import open_engine
 from topwork.features import FeatureTable
 from topwork.heads import LinearHead, row_losses
 

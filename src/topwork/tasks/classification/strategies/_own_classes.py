@@ -10,14 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from topwork.backbones import (
-    EMBEDDING,
-    Backbone,
-    EngineName,
-    Engines,
-    classifier,
-    imagenet_labels,
-)
+from topwork.backbones import EMBEDDING, Backbone, classifier, imagenet_labels
+from topwork.engines import EngineName, Engines
 from topwork.features import Source, extract_few
 from topwork.heads import network_probabilities
 

@@ -19,8 +19,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from topwork.backbones import Backbone, EngineChoice
-from topwork.backbones.layers import Prefix, embed, open_prefix, tail_of
+from topwork.backbones import Backbone
+from topwork.backbones.layers import Prefix, embed, tail_of
+from topwork.engines import EngineChoice, open_prefix
 from topwork.tasks.classification.strategies._augment import UInt8Array
 from topwork.tasks.classification.strategies._pictures import ImageSamples, Rows, scratch
 from topwork.tasks.classification.strategies._tunable import Tunable

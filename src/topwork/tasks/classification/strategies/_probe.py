@@ -25,8 +25,9 @@ from topwork.advising import (
     stratified_order,
     training_rows,
 )
-from topwork.backbones import Backbone, CropMode, EngineName, Pooling
+from topwork.backbones import Backbone, CropMode, Pooling
 from topwork.data import ImageDataset, decode, printable
+from topwork.engines import EngineName
 from topwork.errors import DataError, ImageError
 from topwork.features import FeatureTable, Progress, extract
 from topwork.heads import Head, LinearFit, fit_knn

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from topwork.backbones import Backbone, EngineChoice, decide, deviation, load, open_engine, precisions, recorded_choice
-from topwork.backbones._convert import network_folder
-from topwork.backbones._parity import TOLERANCE, worst_deviation
+from topwork.backbones import Backbone, load
+from topwork.engines import EngineChoice, decide, deviation, open_engine, precisions, recorded_choice
+from topwork.engines._convert import network_folder
+from topwork.engines._parity import TOLERANCE, worst_deviation
 from topwork.errors import BackboneError
 
 Bend = Callable[[EngineChoice, Any], Any]
@@ -37,8 +38,8 @@ def bent(monkeypatch: pytest.MonkeyPatch, empty_cache: Path) -> Callable[[Bend],
             engine = open_engine(backbone, outputs, precise)
             return lambda images: bend(choice, engine(images))
 
-        monkeypatch.setattr("topwork.backbones._parity.open_engine", open_bent)
-        monkeypatch.setattr("topwork.backbones._parity.precisions", lambda engine: ("bf16", "f32"))
+        monkeypatch.setattr("topwork.engines._parity.open_engine", open_bent)
+        monkeypatch.setattr("topwork.engines._parity.precisions", lambda engine: ("bf16", "f32"))
 
     return bent
 
@@ -67,7 +68,7 @@ def test_the_decision_is_the_fastest_precision_and_is_read_again(
     assert (choice.name, choice.precision) == ("openvino", precisions("openvino")[0])
     assert choice.deviation is not None
     assert 0 < choice.deviation <= TOLERANCE[choice.precision]
-    monkeypatch.setattr("topwork.backbones._parity.open_engine", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr("topwork.engines._parity.open_engine", lambda *_: pytest.fail("measured again"))
     assert decide(backbone, "openvino", images) == recorded_choice(backbone, "openvino") == choice
 
 
@@ -124,9 +125,9 @@ def test_a_record_of_a_precision_that_this_machine_lacks_is_as_none(
     folder = network_folder(backbone)
     folder.mkdir(parents=True)
     (folder / "parity-openvino.json").write_text(json.dumps({"precision": "bf16", "deviation": 0.01}))
-    monkeypatch.setattr("topwork.backbones._parity.precisions", lambda engine: ("bf16", "f32"))
+    monkeypatch.setattr("topwork.engines._parity.precisions", lambda engine: ("bf16", "f32"))
     assert recorded_choice(backbone, "openvino") == EngineChoice("openvino", "bf16", 0.01)
-    monkeypatch.setattr("topwork.backbones._parity.precisions", lambda engine: ("f32",))
+    monkeypatch.setattr("topwork.engines._parity.precisions", lambda engine: ("f32",))
     assert recorded_choice(backbone, "openvino") is None
 
 
@@ -134,8 +135,8 @@ def test_many_threads_may_decide_at_once(
     backbone: Backbone, images: Any, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured = EngineChoice("openvino", "f32", 0.5)
-    monkeypatch.setattr("topwork.backbones._parity.recorded_choice", lambda *_: None)
-    monkeypatch.setattr("topwork.backbones._parity._measure", lambda *_: measured)
+    monkeypatch.setattr("topwork.engines._parity.recorded_choice", lambda *_: None)
+    monkeypatch.setattr("topwork.engines._parity._measure", lambda *_: measured)
     with ThreadPoolExecutor(8) as pool:
         choices = list(pool.map(lambda _: decide(backbone, "openvino", images), range(400)))
     assert choices == [measured] * 400

@@ -1,4 +1,4 @@
-"""Compiled networks: what OpenVINO makes of a converted network for one precision and one number of images a call.
+"""OpenVINO as an engine: a converted network, compiled for one precision and one number of images a call.
 
 Compiling takes a third of a second for a small network and seconds for a large one. So the last one stays ready in the
 process, and the one for single images, where somebody waits for one answer, is kept on disk for the next process.
@@ -11,7 +11,9 @@ import functools
 import hashlib
 import io
 import json
+import queue
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,42 +21,101 @@ import numpy as np
 
 from topwork._cores import available_cores
 from topwork._files import write_whole
-from topwork.backbones import _convert
+from topwork.backbones import Backbone
+from topwork.engines import _convert
+from topwork.engines._engine import BATCH, EngineName, Float32Array, Precision, UInt8Array, batches
 from topwork.errors import BackboneError
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from topwork.backbones._backbone import Backbone
+    from torch import Tensor, nn
 
 _DIGEST = hashlib.sha256().digest_size
 _FORMAT = 1  # raise when the settings or the network that is compiled change
 _lock = threading.Lock()  # two threads that ask for the same network must not both compile it
 
 
-def compiled(backbone: Backbone, precision: str, batch_size: int) -> Any:
-    """The network, compiled for a static shape, with all its outputs under their names.
-
-    All of them always: with fewer the compiler fuses layers differently, and in bfloat16 the features that a head is
-    trained on would not be those that it reads when it predicts.
+class OpenVINOEngine:
+    """Runs the converted network with a static shape: one stream a core, each its own batch, so that no core waits.
 
     Args:
-        backbone: Which network.
+        backbone: The network that is run.
+        outputs: Names of the outputs that are wanted.
         precision: What it computes in.
-        batch_size: Images a call; 1 gets the lowest latency, others one stream a core.
-
-    Returns:
-        An ``openvino.CompiledModel``.
+        batch_size: Images a call; 1 gets the lowest latency.
 
     Raises:
         BackboneError: The weights are not to be had, or OpenVINO cannot run the network.
     """
-    with _lock:
-        return _compiled(_Key(backbone), precision, batch_size, available_cores())
+
+    name: EngineName = "openvino"
+
+    def __init__(self, backbone: Backbone, outputs: tuple[str, ...], precision: Precision, batch_size: int) -> None:
+        self.precision: Precision = precision
+        self.batch_size = batch_size
+        self.callers = 1 if batch_size == 1 else available_cores()
+        self._size = backbone.preprocessing.size
+        # All outputs are compiled always: with fewer the compiler fuses layers differently, and in bfloat16 the
+        # features that a head is trained on would not be those that it reads when it predicts.
+        with _lock:
+            network = _compiled(_Key(backbone), precision, batch_size, available_cores())
+        self._wanted = [network.output(name) for name in outputs]
+        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for _ in range(self.callers):
+            self._idle.put(network.create_infer_request())
+
+    def __call__(self, images: UInt8Array) -> Float32Array:
+        """Features of uint8 (N, size, size, 3) images: float32 (N, D)."""
+        return np.concatenate([self._run(*batch) for batch in _full_batches(images, self._size, self.batch_size)])
+
+    def _run(self, images: UInt8Array, count: int) -> Float32Array:
+        request = self._idle.get()
+        try:
+            request.infer({0: images}, share_inputs=True)
+            parts = [request.get_tensor(output).data[:count] for output in self._wanted]
+            return np.concatenate(parts, axis=1, dtype=np.float32)
+        finally:
+            self._idle.put(request)
+
+
+def _full_batches(images: UInt8Array, size: int, count: int) -> Iterator[tuple[UInt8Array, int]]:
+    """The images ``count`` at a time, the last ones filled up to it, and how many of each batch are images."""
+    for batch in batches(images, size, count):
+        filler = np.zeros((count - len(batch), *batch.shape[1:]), np.uint8)
+        yield np.ascontiguousarray(np.concatenate([batch, filler]) if len(filler) else batch), len(batch)
+
+
+def openvino_prefix(prefix: nn.Module, backbone: Backbone, precision: Precision) -> Callable[[UInt8Array], Tensor]:
+    """The first stages of a network in OpenVINO, for this process alone: nothing is kept on disk.
+
+    Args:
+        prefix: Normalised images to one stage's raw output.
+        backbone: The network that they are of.
+        precision: What they compute in; all cores work on one batch.
+
+    Returns:
+        A function from uint8 (n, size, size, 3) to float32 (n, ...).
+
+    Raises:
+        BackboneError: OpenVINO cannot run them.
+    """
+    import torch
+
+    settings = _settings(precision, available_cores(), streams=1)
+    network = _made(_core(), _convert.converted(prefix, backbone), backbone, BATCH, settings)
+    request = network.create_infer_request()
+
+    def run(images: UInt8Array) -> Tensor:
+        parts = []
+        for batch, count in _full_batches(images, backbone.preprocessing.size, BATCH):
+            request.infer({0: batch}, share_inputs=True)
+            parts.append(torch.from_numpy(request.get_output_tensor().data)[:count].clone())
+        return torch.cat(parts).float()
+
+    return run
 
 
 class _Key:
-    """A backbone, equal to those with the same converted network: how an image is fitted does not matter to it."""
+    """A backbone, equal to those with the same converted network: how an image is cropped does not matter to it."""
 
     def __init__(self, backbone: Backbone) -> None:
         self.backbone = backbone
@@ -69,6 +130,7 @@ class _Key:
 
 @functools.lru_cache(maxsize=1)
 def _compiled(key: _Key, precision: str, batch_size: int, cores: int) -> Any:
+    """The network as an ``openvino.CompiledModel`` of a static shape, with all its outputs under their names."""
     core, settings = _core(), _settings(precision, cores, streams=1 if batch_size == 1 else cores)
     network_file = _convert.network_file(key.backbone)
     kept = _kept_file(core, key.folder, settings) if batch_size == 1 else None
@@ -82,22 +144,6 @@ def _compiled(key: _Key, precision: str, batch_size: int, cores: int) -> Any:
         with contextlib.suppress(OSError):  # no room: the next process compiles again
             _keep(found, kept)
     return found
-
-
-def compiled_part(module: nn.Module, backbone: Backbone, precision: str, batch_size: int) -> Any:
-    """A part of the network, from the pixels on, for this process alone: nothing is kept on disk.
-
-    Args:
-        module: As for ``_convert.converted``.
-        backbone: Whose part.
-        precision: What it computes in.
-        batch_size: Images a call; all cores work on one batch.
-
-    Raises:
-        BackboneError: OpenVINO cannot run it.
-    """
-    settings = _settings(precision, available_cores(), streams=1)
-    return _made(_core(), _convert.converted(module, backbone), backbone, batch_size, settings)
 
 
 def _core() -> Any:

@@ -4,41 +4,31 @@ from __future__ import annotations
 
 import json
 import warnings
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from topwork._cache import writing_cache
 from topwork._files import write_whole
-from topwork.backbones._convert import network_folder, writing_cache
-from topwork.backbones._engine import (
-    Engine,
-    EngineChoice,
-    EngineName,
-    Float32Array,
-    UInt8Array,
-    has_cuda,
-    open_engine,
-    precisions,
-)
+from topwork.backbones import Backbone
+from topwork.engines._convert import network_folder
+from topwork.engines._engine import EngineChoice, EngineName, Float32Array, UInt8Array, has_cuda, precisions
+from topwork.engines._open import open_engine
 from topwork.errors import BackboneError
-
-if TYPE_CHECKING:
-    from topwork.backbones._backbone import Backbone
 
 # Relative distance that each output may have from the reference's. bfloat16 keeps 8 bits: it moves Lite0's embedding
 # by 4 % of its norm and one early stage's mean by 7 %, which changes no log loss in the third digit as long as
 # training and prediction do the same.
 TOLERANCE = {"bf16": 0.15, "f32": 0.01}
 
-IMAGES = 4  # real images that are compared; each costs the reference about 50 ms
+PARITY_IMAGES = 4  # real images that are compared; each costs the reference about 50 ms
 
 
 def deviation(features: Float32Array, reference: Float32Array) -> float:
     """Median over the images of the distance between two feature vectors over the reference's norm.
 
     Args:
-        features: (N, D).
-        reference: (N, D).
+        features: float32 (N, D), of the engine that is tried.
+        reference: float32 (N, D), of torch in float32.
     """
     distance = np.linalg.norm(features - reference, axis=1)
     return float(np.median(distance / np.maximum(np.linalg.norm(reference, axis=1), 1e-12)))
@@ -81,8 +71,8 @@ def decide(backbone: Backbone, engine: EngineName, images: UInt8Array) -> Engine
     """The fastest precision whose features agree with torch's float32 on these images; remembered for this network.
 
     Args:
-        backbone: Whose features.
-        engine: Which engine is to run it.
+        backbone: The network that is run.
+        engine: The engine that is to run it.
         images: Real images, preprocessed: uint8 (N, size, size, 3); the first few are used.
 
     Raises:
@@ -93,15 +83,14 @@ def decide(backbone: Backbone, engine: EngineName, images: UInt8Array) -> Engine
         return known
     if engine == "torch-cpu":
         return EngineChoice(engine, "f32")
-    choice = _measure(backbone, engine, images[:IMAGES])
+    choice = _measure(backbone, engine, images[:PARITY_IMAGES])
     _record(backbone, choice)
     return choice
 
 
 def _measure(backbone: Backbone, engine: EngineName, images: UInt8Array) -> EngineChoice:
     outputs = backbone.outputs("all")
-    reference: Engine = open_engine(backbone, outputs, EngineChoice("torch-cpu", "f32"))
-    expected = reference(images)
+    expected = open_engine(backbone, outputs, EngineChoice("torch-cpu", "f32"))(images)
     for precision in precisions(engine):
         trial = open_engine(backbone, outputs, EngineChoice(engine, precision))
         distance = worst_deviation(backbone, outputs, trial(images), expected)

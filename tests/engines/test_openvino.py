@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from topwork.backbones import Backbone, EngineChoice, load, open_engine, precisions
-from topwork.backbones import _compiled as room
-from topwork.backbones._convert import network_file
+from topwork.backbones import Backbone, load
+from topwork.engines import EngineChoice, open_engine, precisions
+from topwork.engines import _openvino as room
+from topwork.engines._convert import network_file
 
 Pixels = Callable[..., Any]
 

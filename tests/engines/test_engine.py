@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from topwork.backbones import Backbone, EngineChoice, EngineName, default_engine, load, open_engine, precisions
-from topwork.backbones._convert import network_file, network_folder
-from topwork.backbones._parity import TOLERANCE, _record, worst_deviation
+from tests.model.samples import photos
+from topwork.backbones import Backbone, load
+from topwork.backbones.layers import Prefix
+from topwork.data import decode
+from topwork.engines import EngineChoice, EngineName, default_engine, open_engine, open_prefix, precisions
+from topwork.engines._parity import TOLERANCE, worst_deviation
 from topwork.errors import BackboneError
 
 Pixels = Callable[..., Any]
@@ -157,86 +160,6 @@ def test_float32_is_everywhere_and_comes_last() -> None:
     assert precisions("torch-cpu") == ("f32",)
 
 
-# ---- the converted network on disk
-
-
-@pytest.fixture
-def small() -> Backbone:
-    """Converts in a second."""
-    return load("resnet18", weights="random:3", size=32)
-
-
-def square(backbone: Backbone, count: int = 2) -> Any:
-    side = backbone.preprocessing.size
-    return np.random.default_rng(0).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
-
-
-def test_a_network_is_converted_once(small: Backbone, empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = network_file(small)
-    assert file.is_relative_to(empty_cache)
-    monkeypatch.setattr("topwork.backbones._convert._converted", lambda backbone: pytest.fail("converted again"))
-    assert network_file(small) == file
-    assert open_engine(small, ("embedding",), F32)(square(small)).shape == (2, 512)
-
-
-def test_what_shapes_a_network_names_its_folder(lite0: Backbone) -> None:
-    others = [
-        lite0.replace(size=256),
-        lite0.replace(mean=(0.4, 0.5, 0.5)),
-        lite0.replace(std=(0.4, 0.5, 0.5)),
-        lite0.with_weights(load("lite0", weights="random").weights),
-        load("lite1").replace(size=224),
-    ]
-    assert len({network_folder(backbone) for backbone in (lite0, *others)}) == 1 + len(others)
-    assert network_folder(lite0.replace(crop_mode="pad", crop=0.5)) == network_folder(lite0)  # the decoder's business
-
-
-def test_a_decision_made_first_does_not_keep_the_network_out(small: Backbone, empty_cache: Path) -> None:
-    """A GPU's parity record makes the network's folder before OpenVINO has anything to put into it."""
-    _record(small, EngineChoice("torch-cuda", "f32", 0.0))
-    assert open_engine(small, ("embedding",), F32)(square(small)).shape == (2, 512)
-
-
-@pytest.mark.parametrize("name", ["network.xml", "network.bin"])
-@pytest.mark.parametrize("share", [0.0, 0.5])
-def test_a_damaged_network_is_a_named_error(small: Backbone, empty_cache: Path, name: str, share: float) -> None:
-    file = network_file(small).with_name(name)
-    content = file.read_bytes()
-    file.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(BackboneError, match=r"network\.xml: the converted network is damaged: .") as caught:
-        open_engine(small, ("embedding",), F32)
-    assert caught.value.hint == f"delete {file.parent}; it is made again"
-
-
-def test_fault_32_a_cache_that_cannot_be_written_is_a_named_error(
-    small: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("TOPWORK_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(BackboneError, match=r"the cache .*cache cannot be written: Not a directory") as caught:
-        open_engine(small, ("embedding",), F32)
-    assert "TOPWORK_CACHE" in caught.value.hint
-    with pytest.raises(BackboneError, match="cannot be written"):
-        _record(small, F32)
-
-
-def test_fault_32_a_conversion_that_breaks_off_leaves_nothing(
-    small: Backbone, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import openvino
-
-    def full(network: object, path: Path, **options: object) -> None:
-        path.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(openvino, "save_model", full)
-        with pytest.raises(BackboneError, match="cannot be written: No space left on device"):
-            network_file(small)
-    assert [path for path in empty_cache.rglob("*") if path.is_file()] == []
-    assert network_file(small).exists()
-
-
 @pytest.mark.parametrize("precision", precisions("openvino"))
 def test_an_output_is_the_same_whatever_is_extracted_beside_it(
     backbone: Backbone, pixels: Pixels, precision: Any
@@ -248,3 +171,18 @@ def test_an_output_is_the_same_whatever_is_extracted_beside_it(
     single = open_engine(backbone, backbone.outputs("last"), choice, images=1)(images)
     assert (wide[:, -backbone.embedding :] == narrow).all()
     np.testing.assert_allclose(single, narrow, rtol=0, atol=1e-4 if precision == "f32" else 0.2)
+
+
+@pytest.mark.parametrize(("engine", "precision", "near"), [("openvino", "f32", 1e-3), ("torch-cpu", "f32", 1e-6)])
+@pytest.mark.parametrize("name", ["lite0", "vit_tiny_patch16_224"])
+def test_a_prefix_in_an_engine_gives_torchs_map(name: str, engine: Any, precision: Any, near: float) -> None:
+    """On 18 photographs, which are more than one call of a compiled network takes."""
+    backbone = load(name, weights="pretrained" if name == "lite0" else "random:1")
+    stage, fit = backbone.stages[len(backbone.stages) // 2].name, backbone.preprocessing
+    pixels = np.stack([fit(decode(path, min_side=fit.min_side)) for path in photos()[:18]])
+    found = open_prefix(backbone, stage, EngineChoice(engine, precision))(pixels)
+    mean, std = (torch.tensor(each).view(1, 3, 1, 1) * 255 for each in (fit.mean, fit.std))
+    with torch.no_grad():
+        expected = Prefix(backbone.module(), stage)((torch.from_numpy(pixels).permute(0, 3, 1, 2) - mean) / std)
+    assert found.shape == expected.shape
+    assert float((found - expected).norm() / expected.norm()) < near

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from topwork._cache import delete_folder, make_room, use
+from topwork._cache import delete_folder, make_room, use, writing_cache
 from topwork._files import cache_dir, written_whole
+from topwork.backbones import Backbone
 from topwork.errors import BackboneError
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from topwork.backbones._backbone import Backbone
 
 _FORMAT = 1  # raise when the converted network's inputs or outputs change
 _OPENVINO = "openvino"  # a folder of its own, published whole; parity records lie beside it
@@ -50,27 +47,12 @@ def network_file(backbone: Backbone) -> Path:
     return folder / _NETWORK
 
 
-@contextlib.contextmanager
-def writing_cache() -> Iterator[None]:
-    """Say in plain words that the cache cannot be written.
-
-    Raises:
-        BackboneError: Instead of an OSError.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise BackboneError(
-            f"the cache {cache_dir()} cannot be written: {error.strerror or error}",
-            hint="make room, or set TOPWORK_CACHE to a folder elsewhere",
-        ) from error
-
-
 def _converted(backbone: Backbone) -> Any:
-    """The network with one named output a stage and pooling."""
-    from topwork.backbones._network import PooledStages
+    """The network with one named output a stage and pooling, and its embedding."""
+    from topwork.backbones.layers import PooledStages
 
-    outputs = _all_outputs(backbone)
+    pooled = [f"{stage.name}/{pool}" for stage in backbone.stages for pool in ("mean", "max")]
+    outputs = (*pooled, *backbone.outputs("last"))
     network = converted(PooledStages(backbone, outputs), backbone)
     for output, name in zip(network.outputs, outputs, strict=True):
         output.set_names({name})
@@ -85,7 +67,7 @@ def converted(module: nn.Module, backbone: Backbone) -> Any:
 
     Args:
         module: Normalised images (N, 3, size, size) to a tensor or several; the backbone's network or a part of it.
-        backbone: Whose preprocessing it has.
+        backbone: The facts of that network, with its preprocessing.
 
     Returns:
         An ``openvino.Model`` that takes uint8 (1, size, size, 3).
@@ -113,11 +95,6 @@ def converted(module: nn.Module, backbone: Backbone) -> Any:
             hint="--engine torch-cpu runs it in torch",
         ) from error
     return _taking_pixels(network, backbone)
-
-
-def _all_outputs(backbone: Backbone) -> tuple[str, ...]:
-    pooled = [f"{stage.name}/{pool}" for stage in backbone.stages for pool in ("mean", "max")]
-    return (*pooled, *backbone.outputs("last"))
 
 
 def _taking_pixels(network: Any, backbone: Backbone) -> Any:

@@ -1,0 +1,134 @@
+"""What every engine is: its name and precision, what this machine has, and the batches that it takes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.errors import BackboneError
+
+Float32Array = npt.NDArray[np.float32]
+UInt8Array = npt.NDArray[np.uint8]
+
+EngineName = Literal["openvino", "torch-cpu", "torch-cuda"]
+Precision = Literal["bf16", "f32"]
+
+BATCH = 16  # images a call; larger batches are no faster on a CPU and hold more memory (bench/extract.py)
+
+
+class Engine(Protocol):
+    """Takes batches of uint8 images and gives float32 features; may be called from several threads at once.
+
+    Attributes:
+        name: The engine's name.
+        precision: What it computes in.
+        batch_size: Images a call that suit it best; any number is taken.
+        callers: Threads that should call it at once.
+    """
+
+    name: EngineName
+    precision: Precision
+    batch_size: int
+    callers: int
+
+    def __call__(self, images: UInt8Array) -> Float32Array:
+        """Features of uint8 (N, size, size, 3) images, N at least 1: float32 (N, width of the outputs together).
+
+        Raises:
+            BackboneError: The images are of another type or shape.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class EngineChoice:
+    """Which engine runs, and in which precision.
+
+    Attributes:
+        name: The engine's name.
+        precision: What it computes in.
+        deviation: How far its features lie from the float32 reference's on real images (``decide``); None where it
+            is the reference.
+    """
+
+    name: EngineName
+    precision: Precision
+    deviation: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an engine or a precision that does not exist.
+
+        Raises:
+            BackboneError: There is no such engine or precision.
+        """
+        _require(self.name, "engine", get_args(EngineName))
+        _require(self.precision, "precision", get_args(Precision))
+
+
+def _require(value: str, what: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise BackboneError(f"no {what} is called {value!r}", hint=f"there are {', '.join(known)}")
+
+
+def default_engine() -> EngineName:
+    """CUDA where torch sees a GPU, OpenVINO otherwise."""
+    return "torch-cuda" if has_cuda() else "openvino"
+
+
+def has_cuda() -> bool:
+    """Whether torch can use an NVIDIA GPU; asks torch, which takes a second to import, only where a driver is there."""
+    if sys.platform == "win32":
+        import ctypes.util
+
+        driver = ctypes.util.find_library("nvcuda") is not None
+    else:
+        driver = Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists()  # the latter in WSL
+    if not driver:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def precisions(engine: EngineName) -> tuple[Precision, ...]:
+    """What the engine can compute in natively on this machine, fastest first.
+
+    Raises:
+        BackboneError: There is no such engine.
+    """
+    _require(engine, "engine", get_args(EngineName))
+    if engine == "torch-cpu":
+        return ("f32",)
+    if engine == "torch-cuda":
+        import torch
+
+        return ("bf16", "f32") if torch.cuda.is_bf16_supported(including_emulation=False) else ("f32",)
+    import openvino
+
+    capable = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return ("bf16", "f32") if capable else ("f32",)
+
+
+def batches(images: UInt8Array, size: int, count: int) -> Iterator[UInt8Array]:
+    """The images, ``count`` at a time.
+
+    Args:
+        images: uint8 (N, size, size, 3), N at least 1.
+        size: Side of the backbone's square in pixels.
+        count: Images in a batch; the last may have fewer.
+
+    Raises:
+        BackboneError: The images are not what an engine takes.
+    """
+    if images.dtype != np.uint8 or images.shape[1:] != (size, size, 3) or len(images) == 0:
+        raise BackboneError(
+            f"an engine takes images as uint8 (N, {size}, {size}, 3), not {images.dtype} {images.shape}",
+            hint="the backbone's preprocessing makes them so",
+        )
+    yield from (images[start : start + count] for start in range(0, len(images), count))
