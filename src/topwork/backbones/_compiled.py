@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from topwork._cores import available_cores
-from topwork._files import write_whole
+from topwork._system import available_cores, write_whole
 from topwork.backbones import _convert
 from topwork.errors import BackboneError
 

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from topwork._cache import delete_folder, make_room, use
-from topwork._files import cache_dir, written_whole
+from topwork._system import cache_dir, delete_folder, make_room, use, written_whole
 from topwork.errors import BackboneError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from topwork._files import write_whole
+from topwork._system import write_whole
 from topwork.backbones._convert import network_folder, writing_cache
 from topwork.backbones._engine import (
     Engine,

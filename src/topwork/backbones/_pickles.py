@@ -6,8 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from topwork._cache import delete_folder, make_room, use
-from topwork._files import cache_dir, written_whole
+from topwork._system import cache_dir, delete_folder, make_room, use, written_whole
 from topwork.backbones._convert import writing_cache
 from topwork.backbones._hash import file_sha256
 from topwork.errors import BackboneError

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from topwork._optional import optional
+from topwork._system import optional
 from topwork.errors import BackboneError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from topwork._files import fault_of_place, write_whole
+from topwork._system import fault_of_place, write_whole
 from topwork.data import printable
 from topwork.errors import ReportError
 from topwork.report._page import MARK

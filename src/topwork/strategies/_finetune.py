@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from topwork._cache import delete_file, make_room, use
-from topwork._files import cache_dir, write_whole
-from topwork._memory import freed_memory_kept
+from topwork._system import cache_dir, delete_file, freed_memory_kept, make_room, use, write_whole
 from topwork.backbones import EMBEDDING, Backbone, Weights
 from topwork.data import ImageDataset, split
 from topwork.errors import DataError

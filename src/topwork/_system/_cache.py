@@ -1,4 +1,4 @@
-"""The cache's limits: what was used longest ago goes first, and what a living process uses stays."""
+"""The cache: where it lies, and its limits. What was used longest ago goes first; what a living process uses stays."""
 
 from __future__ import annotations
 
@@ -9,14 +9,27 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from topwork._files import folder_size
-from topwork._locks import take
+from topwork._system._files import folder_size, take
 from topwork.errors import TopworkError
 
 _DEFAULT_LIMIT = 10 * 2**30
 _DELETED = "-deleted"
 
 _used: dict[Path, int] = {}  # files of the cache that this process uses, each open and with a shared lock
+
+
+def cache_dir() -> Path:
+    """Folder for converted networks and features; ``TOPWORK_CACHE`` moves it. Deleting it loses only time."""
+    chosen = os.environ.get("TOPWORK_CACHE")
+    if chosen:
+        return Path(chosen)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "topwork"
 
 
 def size_limit() -> int:
