@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from topwork._cores import available_cores
+from topwork._system import available_cores
 from topwork.engines import precisions
 
 

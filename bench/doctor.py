@@ -94,7 +94,7 @@ def timed(work: Callable[[], object]) -> float:
 @contextmanager
 def _no_features() -> Iterator[None]:
     """A cache that holds the networks and no features."""
-    from topwork._files import cache_dir
+    from topwork._system import cache_dir
 
     before, networks = os.environ.get("TOPWORK_CACHE"), cache_dir() / "networks"
     with tempfile.TemporaryDirectory() as folder:

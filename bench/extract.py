@@ -20,7 +20,7 @@ import numpy as np
 
 from _report import header, spread, table
 from topwork import extract, load_backbone, read
-from topwork._cores import available_cores
+from topwork._system import available_cores
 from topwork.backbones import Backbone
 from topwork.engines import EngineChoice, decide, default_engine, open_engine
 from topwork.features._read_ahead import read_item

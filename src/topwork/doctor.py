@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from topwork._cores import available_cores
-from topwork._files import cache_dir, folder_size
+from topwork._system import available_cores, cache_dir, folder_size
 from topwork._version import __version__
 from topwork.errors import TopworkError
 
@@ -115,7 +114,7 @@ def _engine() -> str:
 
 
 def _cache() -> str:
-    from topwork._cache import size_limit
+    from topwork._system import size_limit
 
     folder = cache_dir()
     folder.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import topwork.model
-from topwork import _files
+from topwork._system import _files
 from topwork.errors import BackboneError, ModelError
 from topwork.fitting import fit
 from topwork.heads import LinearHead

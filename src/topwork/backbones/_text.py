@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from topwork._optional import optional
+from topwork._system import optional
 from topwork.backbones import _catalogue, _hub
 from topwork.backbones._backbone import Backbone
 from topwork.backbones._hub import file_sha256

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from topwork._cache import delete_folder, make_room, use, writing_cache
-from topwork._files import cache_dir, written_whole
+from topwork._system import cache_dir, delete_folder, make_room, use, writing_cache, written_whole
 from topwork.backbones import _catalogue, _hub
 from topwork.backbones._hub import file_sha256
 from topwork.errors import BackboneError, MissingExtraError

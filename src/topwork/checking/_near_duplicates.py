@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from topwork._cores import available_cores
+from topwork._system import available_cores
 from topwork.checking._columns import Embedding
 from topwork.checking._look import content_key
 from topwork.checking._perceptual_hash import distance, mirrored, near_pairs

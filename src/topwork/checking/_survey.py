@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from topwork._cores import available_cores
+from topwork._system import available_cores
 from topwork.checking._format import FORMATS
 from topwork.checking._look import SIDE, Look, look
 from topwork.checking._source import content, reason

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from topwork._optional import optional
+from topwork._system import optional
 from topwork.data._files import MAX_FILE_BYTES, refusal, within
 from topwork.data._listing import SPLIT_NAMES, Listing, label_fault
 from topwork.data._names import printable, quoted

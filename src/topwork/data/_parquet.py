@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from topwork._optional import optional
+from topwork._system import optional
 from topwork.data._listing import Listing
 from topwork.data._manifest import ManifestRows, Row, check_columns
 from topwork.data._names import printable

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from topwork._files import cache_dir
+from topwork._system import cache_dir
 from topwork.data._files import MAX_FILE_BYTES, opened, stamp
 from topwork.data._folder import IMAGE_SUFFIXES
 from topwork.data._listing import is_system, label_fault

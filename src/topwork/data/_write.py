@@ -9,7 +9,7 @@ import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 
-from topwork._files import fault_of_place, write_whole
+from topwork._system import fault_of_place, write_whole
 from topwork.data._dataset import ImageDataset
 from topwork.data._listing import label_fault
 from topwork.data._manifest import REQUIRED, Row, inner_path

@@ -8,8 +8,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from topwork._cache import delete_folder, make_room, use, writing_cache
-from topwork._files import cache_dir, written_whole
+from topwork._system import cache_dir, delete_folder, make_room, use, writing_cache, written_whole
 from topwork.backbones import Backbone
 from topwork.errors import BackboneError
 

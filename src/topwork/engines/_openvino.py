@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from topwork._cores import available_cores
-from topwork._files import write_whole
+from topwork._system import available_cores, write_whole
 from topwork.backbones import Backbone
 from topwork.engines import _convert
 from topwork.engines._engine import BATCH, EngineName, Float32Array, Precision, UInt8Array, batches

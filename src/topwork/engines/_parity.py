@@ -7,8 +7,7 @@ import warnings
 
 import numpy as np
 
-from topwork._cache import writing_cache
-from topwork._files import write_whole
+from topwork._system import write_whole, writing_cache
 from topwork.backbones import Backbone
 from topwork.engines._convert import network_folder
 from topwork.engines._engine import EngineChoice, EngineName, Float32Array, UInt8Array, has_cuda, precisions

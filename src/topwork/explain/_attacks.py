@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from topwork._memory import freed_memory_kept
+from topwork._system import freed_memory_kept
 from topwork.errors import ExplainError
 from topwork.explain._given import require_labels
 from topwork.explain._subject import BATCH, Float32Array, Subject, UInt8Array

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from topwork._memory import freed_memory_kept
+from topwork._system import freed_memory_kept
 from topwork.drawing import Cell, overlay, sheet, signed, stretched
 from topwork.errors import ExplainError
 from topwork.explain._given import require_whole

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from topwork._optional import optional
+from topwork._system import optional
 from topwork.explain._evidence import Evidence, chosen, collected
 from topwork.explain._subject import BATCH, Subject, UInt8Array
 from topwork.features import Progress

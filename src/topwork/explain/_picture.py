@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from topwork._files import write_whole
+from topwork._system import write_whole
 from topwork.data import printable
 from topwork.errors import ExplainError
 

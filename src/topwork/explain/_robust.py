@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from topwork._memory import freed_memory_kept
+from topwork._system import freed_memory_kept
 from topwork.data import ImageDataset
 from topwork.drawing import Cell, Curve, line_chart, sheet
 from topwork.errors import ExplainError, ImageError

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from topwork._optional import optional
+from topwork._system import optional
 from topwork.backbones import EMBEDDING, Backbone
 from topwork.data import ImageDataset
 from topwork.drawing import Cell, legend, scatter, sheet

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from topwork._cores import available_cores
+from topwork._system import available_cores
 from topwork.backbones import Preprocessing
 from topwork.data import Slice, Source, decode, printable, read_bytes
 from topwork.errors import ImageError

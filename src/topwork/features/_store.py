@@ -21,9 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from topwork import _cache
-from topwork._cache import delete_file, last_use, size_limit
-from topwork._files import cache_dir
+from topwork._system import cache_dir, delete_file, last_use, make_room, size_limit
 from topwork.errors import TopworkError
 
 Float32Array = npt.NDArray[np.float32]
@@ -175,7 +173,7 @@ class DiskStore:
         try:
             if self._draft is not None:
                 self._publish(self._draft)
-                make_room(keep=self._folder)
+                _make_room(keep=self._folder)
         finally:
             for file in self._files:
                 file.close()
@@ -251,15 +249,10 @@ def recipe_folder(recipe: dict[str, Any]) -> Path:
     return cache_dir() / "features" / name
 
 
-def make_room(keep: Path) -> None:
+def _make_room(keep: Path) -> None:
     """Delete the segments that were used longest ago until the cache is within its limit; ``keep`` goes last."""
     root = cache_dir() / "features"
-    _sweep(root)
-    _cache.make_room(root, "*/*.keys", _delete, last=keep)
-
-
-def _sweep(root: Path) -> None:
-    """Delete rows without keys: a run that was killed left them. Younger ones may be another run's draft."""
-    for rows in root.glob("*/*.rows"):
+    for rows in root.glob("*/*.rows"):  # without keys: a run that was killed left them, or another run writes them
         if not rows.with_suffix(".keys").exists() and time.time() - last_use(rows) > _DRAFT_SECONDS:
             _delete(rows.with_suffix(".keys"))
+    make_room(root, "*/*.keys", _delete, last=keep)

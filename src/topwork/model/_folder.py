@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from topwork._files import is_being_replaced, restored, written_whole
+from topwork._system import is_being_replaced, restored, written_whole
 from topwork.backbones import Backbone, Weights, file_sha256, row
 from topwork.data import printable
 from topwork.errors import BackboneError, ModelError

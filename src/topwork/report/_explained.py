@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from topwork._cores import available_cores
+from topwork._system import available_cores
 from topwork.data import ImageDataset
 from topwork.drawing import class_colours, spread
 from topwork.errors import ImageError

@@ -16,7 +16,7 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
 from markupsafe import Markup
 
-from topwork._files import fault_of_place, write_whole
+from topwork._system import fault_of_place, write_whole
 from topwork._version import __version__
 from topwork.data import printable
 from topwork.errors import ReportError

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from topwork._cores import available_cores
+from topwork._system import available_cores
 from topwork.data import ImageDataset, Source, decode
 from topwork.drawing import overlay
 from topwork.errors import ExplainError, ImageError

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from topwork._locks import take
+from topwork._system import take
 from topwork.train._errors import TrainError
 
 LOCK = "lock"

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from topwork._memory import freed_memory_kept
+from topwork._system import freed_memory_kept
 from topwork.train._budget import affordable_steps
 from topwork.train._config import TrainConfig
 from topwork.train._errors import TrainError

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.model.samples import easy_folder
-from topwork._files import cache_dir
+from topwork._system import cache_dir
 from topwork.backbones import Backbone, load
 from topwork.data import ImageDataset, from_arrays, read, split
 from topwork.tasks.classification.ladder import AdviceOptions, climb

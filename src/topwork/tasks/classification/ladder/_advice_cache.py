@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from topwork._cache import delete_folder, make_room, use
-from topwork._files import cache_dir, written_whole
+from topwork._system import cache_dir, delete_folder, make_room, use, written_whole
 from topwork._version import __version__
 from topwork.advising import Advice, OutOfFold, Trial
 from topwork.backbones import EMBEDDING, Backbone

@@ -18,10 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import NonNegativeInt
 
-from topwork._cache import delete_file, make_room, use
-from topwork._files import cache_dir, write_whole
-from topwork._memory import freed_memory_kept
 from topwork._options import Option
+from topwork._system import cache_dir, delete_file, freed_memory_kept, make_room, use, write_whole
 from topwork.advising import OutOfFold, Trial, fit_head
 from topwork.backbones import EMBEDDING, Backbone, Weights
 from topwork.data import ImageDataset, split

@@ -1,4 +1,4 @@
-"""The cache's limits: what was used longest ago goes first, and what a living process uses stays."""
+"""The cache: where it lies, and its limits. What was used longest ago goes first; what a living process uses stays."""
 
 from __future__ import annotations
 
@@ -9,14 +9,27 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from topwork._files import cache_dir, folder_size
-from topwork._locks import take
+from topwork._system._files import folder_size, take
 from topwork.errors import BackboneError, TopworkError
 
 _DEFAULT_LIMIT = 10 * 2**30
 _DELETED = "-deleted"
 
 _used: dict[Path, int] = {}  # files of the cache that this process uses, each open and with a shared lock
+
+
+def cache_dir() -> Path:
+    """Folder for converted networks and features; ``TOPWORK_CACHE`` moves it. Deleting it loses only time."""
+    chosen = os.environ.get("TOPWORK_CACHE")
+    if chosen:
+        return Path(chosen)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "topwork"
 
 
 def size_limit() -> int:
@@ -78,22 +91,6 @@ def make_room(folder: Path, marks: str, delete: Callable[[Path], int], *, last: 
             return
 
 
-@contextlib.contextmanager
-def writing_cache() -> Iterator[None]:
-    """Say in plain words that the cache cannot be written.
-
-    Raises:
-        BackboneError: Instead of an OSError.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise BackboneError(
-            f"the cache {cache_dir()} cannot be written: {error.strerror or error}",
-            hint="make room, or set TOPWORK_CACHE to a folder elsewhere",
-        ) from error
-
-
 def delete_file(file: Path) -> int:
     """Delete a file of the cache; the bytes that this freed."""
     try:
@@ -141,3 +138,19 @@ def _unused(file: Path) -> Iterator[bool]:
         yield free
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def writing_cache() -> Iterator[None]:
+    """Say in plain words that the cache cannot be written.
+
+    Raises:
+        BackboneError: Instead of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise BackboneError(
+            f"the cache {cache_dir()} cannot be written: {error.strerror or error}",
+            hint="make room, or set TOPWORK_CACHE to a folder elsewhere",
+        ) from error

@@ -5,16 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from topwork import _cores
-from topwork._cores import available_cores
+from topwork._system import _executor, available_cores
 
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Eight cores by affinity, and no quota yet; files written here are the control group's."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
-    monkeypatch.setattr(_cores, "_CGROUP_V2", tmp_path / "cpu.max")
-    monkeypatch.setattr(_cores, "_CGROUP_V1", tmp_path)
+    monkeypatch.setattr(_executor, "_CGROUP_V2", tmp_path / "cpu.max")
+    monkeypatch.setattr(_executor, "_CGROUP_V1", tmp_path)
     return tmp_path
 
 

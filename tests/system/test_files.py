@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from topwork._files import cache_dir, folder_size, restored, write_whole, written_whole
+from topwork._system import cache_dir, folder_size, restored, write_whole, written_whole
 
 
 def test_the_cache_lies_where_the_variable_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +100,7 @@ def test_the_first_writer_wins_or_the_last_as_asked(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX locks")
 def test_fault_31_what_a_killed_save_left_is_swept_by_the_next_one_and_a_living_ones_is_not(tmp_path: Path) -> None:
     code = (
-        "import pathlib, sys; from topwork._files import written_whole\n"
+        "import pathlib, sys; from topwork._system import written_whole\n"
         "with written_whole(pathlib.Path(sys.argv[1]), replace=True) as draft:\n"
         "    (draft / 'half').touch(); print(draft, flush=True); input()\n"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from topwork._cache import delete_file, delete_folder, make_room, size_limit, use
+from topwork._system import delete_file, delete_folder, make_room, size_limit, use
 from topwork.errors import TopworkError
 
 
@@ -76,7 +76,7 @@ def test_what_another_process_uses_stays_for_as_long_as_it_lives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = made(tmp_path / "its", days=9)
-    code = "import pathlib, sys, topwork._cache as c; print(c.use(pathlib.Path(sys.argv[1])), flush=True); input()"
+    code = "import pathlib, sys, topwork._system as c; print(c.use(pathlib.Path(sys.argv[1])), flush=True); input()"
     monkeypatch.setenv("TOPWORK_CACHE_SIZE", "0")
     with subprocess.Popen([sys.executable, "-c", code, file], stdin=-1, stdout=-1, text=True) as process:
         assert process.stdout is not None

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from topwork import _memory
-from topwork._memory import freed_memory_kept
+from topwork._system import _memory, freed_memory_kept
 from topwork.train import train
 
 BLOCK = 64 * 2**20  # bytes: glibc maps blocks of this size one by one

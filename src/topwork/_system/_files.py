@@ -1,4 +1,4 @@
-"""Places on disk: where topwork keeps what it can compute again, and how a folder appears whole or not at all."""
+"""How a file or a folder appears whole or not at all, and how an open one is locked."""
 
 from __future__ import annotations
 
@@ -13,26 +13,45 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from topwork._locks import take
-
 _DRAFT = ".draft"
 _DRAFT_SECONDS = 60  # after which a draft that nobody has locked is one that a killed process left
 _HEAD = 1_000  # bytes in which a file says what it is
 _TRIES = 20  # to rename a folder into a place that others are renaming too
 
 
-def cache_dir() -> Path:
-    """Folder for converted networks and features; ``TOPWORK_CACHE`` moves it. Deleting it loses only time."""
-    chosen = os.environ.get("TOPWORK_CACHE")
-    if chosen:
-        return Path(chosen)
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "topwork"
+if sys.platform == "win32":
+    import msvcrt
+
+    def take(file: int, *, shared: bool = False, wait: bool = False) -> bool:
+        """Lock an open file, see below; a shared lock is none here, where an open file cannot be deleted anyway."""
+        try:
+            if not shared:
+                msvcrt.locking(file, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def take(file: int, *, shared: bool = False, wait: bool = False) -> bool:
+        """Lock an open file or folder until it is closed; False where another one, of this process too, has it.
+
+        The lock is the system's own: it ends with the process that holds it, however that ends.
+
+        Args:
+            file: A descriptor.
+            shared: Whether others may have a shared lock too.
+            wait: Whether to wait until it is free.
+
+        Raises:
+            OSError: There are no locks on this file system.
+        """
+        try:
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
+        return True
 
 
 @contextlib.contextmanager

@@ -1,0 +1,49 @@
+"""What every room needs of the system: files, locks, the cache, cores, memory, optional packages, and the executor.
+
+Private to topwork: the rooms import these names from here, and nothing of it knows of images or networks.
+"""
+
+from topwork._system._cache import (
+    cache_dir,
+    delete_file,
+    delete_folder,
+    last_use,
+    make_room,
+    size_limit,
+    use,
+    writing_cache,
+)
+from topwork._system._executor import Executor, available_cores
+from topwork._system._files import (
+    fault_of_place,
+    folder_size,
+    is_being_replaced,
+    restored,
+    take,
+    write_whole,
+    written_whole,
+)
+from topwork._system._memory import freed_memory_kept
+from topwork._system._optional import optional
+
+__all__ = [
+    "Executor",
+    "available_cores",
+    "cache_dir",
+    "delete_file",
+    "delete_folder",
+    "fault_of_place",
+    "folder_size",
+    "freed_memory_kept",
+    "is_being_replaced",
+    "last_use",
+    "make_room",
+    "optional",
+    "restored",
+    "size_limit",
+    "take",
+    "use",
+    "write_whole",
+    "writing_cache",
+    "written_whole",
+]
