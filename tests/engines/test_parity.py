@@ -131,6 +131,18 @@ def test_a_record_of_a_precision_that_this_machine_lacks_is_as_none(
     assert recorded_choice(backbone, "openvino") is None
 
 
+def test_a_decision_among_other_precisions_is_taken_again(
+    backbone: Backbone, images: Any, bent: Callable[[Bend], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A processor without bfloat16, or a run with TOPWORK_PRECISION=f32, does not slow those that come after it."""
+    bent(lambda choice, features: features)
+    monkeypatch.setattr("topwork.engines._parity.precisions", lambda engine: ("f32",))
+    assert decide(backbone, "openvino", images).precision == "f32"
+    monkeypatch.setattr("topwork.engines._parity.precisions", lambda engine: ("bf16", "f32"))
+    assert recorded_choice(backbone, "openvino") is None
+    assert decide(backbone, "openvino", images).precision == "bf16"
+
+
 def test_many_threads_may_decide_at_once(
     backbone: Backbone, images: Any, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

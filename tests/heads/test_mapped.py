@@ -72,12 +72,11 @@ def leep(own: npt.NDArray[Any], labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def test_a_learnt_map_is_leeps(network: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("topwork.heads._mapped._SOFTNESS", 1.0)
     monkeypatch.setattr("topwork.heads._mapped._IMAGINED", 0.0)
     monkeypatch.setattr("topwork.heads._rows.CHUNK_ELEMENTS", 7 * K)
     features, weight, bias = network
     labels = np.random.default_rng(1).integers(0, 3, N)
-    mapped = fit_mapped(features, labels, 3, weight, bias)
+    mapped = fit_mapped(features, labels, 3, weight, bias, softness=1.0)
     own = softmax(features @ weight + bias)
     np.testing.assert_allclose(mapped.shares, leep(own, labels), atol=1e-6)
     expected = dataclasses.replace(mapped, temperature=1.0).probabilities(features)
@@ -86,12 +85,12 @@ def test_a_learnt_map_is_leeps(network: Arrays, monkeypatch: pytest.MonkeyPatch)
 
 def test_the_temperature_is_fitted_on_images_that_had_no_say(network: Arrays) -> None:
     """Labels that mean nothing: with its own image counted, every label would look predictable."""
-    from topwork.heads._mapped import _IMAGINED, _SOFTNESS, _without_oneself
+    from topwork.heads._mapped import _IMAGINED, SOFTNESS, _without_oneself
 
     features, weight, bias = network
     labels = np.random.default_rng(2).integers(0, 2, N)
     counts = np.bincount(labels)
-    own = network_probabilities(features, weight, bias, _SOFTNESS)
+    own = network_probabilities(features, weight, bias, SOFTNESS)
     imagined = _IMAGINED * counts / N
     joint = own.T.astype(np.float64) @ np.eye(2)[labels] + imagined
     found = _without_oneself(own, labels, joint, counts, imagined)

@@ -192,10 +192,14 @@ def test_a_precision_that_this_processor_lacks_is_told(
 ) -> None:
     engine = fitted.record.engine.model_copy(update={"name": "openvino", "precision": "bf16"})
     model = Classifier(fitted.record.model_copy(update={"engine": engine}), fitted.head, fitted.backbone)
+    monkeypatch.delenv("TOPWORK_PRECISION", raising=False)
     monkeypatch.setattr("topwork.engines._parity.precisions", lambda name: ("f32",))
     with pytest.warns(UserWarning, match="trained on bf16 features, which this processor does not compute"):
         labels = [each.label for each in model.predict(sources)]
     assert len(labels) == 9
+    monkeypatch.setenv("TOPWORK_PRECISION", "f32")
+    with pytest.warns(UserWarning, match="trained on bf16 features, which TOPWORK_PRECISION rules out"):
+        assert [each.label for each in model.predict(sources)] == labels
 
 
 def test_a_model_from_a_gpu_predicts_without_one(

@@ -25,8 +25,10 @@ from topwork._system._files import (
 )
 from topwork._system._memory import freed_memory_kept
 from topwork._system._optional import optional
+from topwork._system._precision import PRECISION_VARIABLE, uses_bf16
 
 __all__ = [
+    "PRECISION_VARIABLE",
     "Executor",
     "available_cores",
     "cache_dir",
@@ -43,6 +45,7 @@ __all__ = [
     "size_limit",
     "take",
     "use",
+    "uses_bf16",
     "write_whole",
     "writing_cache",
     "written_whole",

@@ -11,6 +11,7 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 import numpy.typing as npt
 
+from topwork._system import uses_bf16
 from topwork.errors import BackboneError
 
 Float32Array = npt.NDArray[np.float32]
@@ -97,10 +98,11 @@ def has_cuda() -> bool:
 
 
 def precisions(engine: EngineName) -> tuple[Precision, ...]:
-    """What the engine can compute in natively on this machine, fastest first.
+    """What the engine may compute in: what this machine does natively and ``TOPWORK_PRECISION`` lets it, fastest first.
 
     Raises:
         BackboneError: There is no such engine.
+        TopworkError: The variable asks for what there is not.
     """
     _require(engine, "engine", get_args(EngineName))
     if engine == "torch-cpu":
@@ -108,11 +110,12 @@ def precisions(engine: EngineName) -> tuple[Precision, ...]:
     if engine == "torch-cuda":
         import torch
 
-        return ("bf16", "f32") if torch.cuda.is_bf16_supported(including_emulation=False) else ("f32",)
-    import openvino
+        capable = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        import openvino
 
-    capable = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return ("bf16", "f32") if capable else ("f32",)
+        capable = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return ("bf16", "f32") if uses_bf16(capable, engine) else ("f32",)
 
 
 def batches(images: UInt8Array, size: int, count: int) -> Iterator[UInt8Array]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 
 import numpy as np
 
-from topwork._system import write_whole, writing_cache
+from topwork._system import PRECISION_VARIABLE, write_whole, writing_cache
 from topwork.backbones import Backbone
 from topwork.engines._convert import network_folder
 from topwork.engines._engine import EngineChoice, EngineName, Float32Array, UInt8Array, has_cuda, precisions
@@ -43,13 +44,15 @@ def worst_deviation(
 
 
 def recorded_choice(backbone: Backbone, engine: EngineName) -> EngineChoice | None:
-    """The decision of an earlier run, None where there is none that this machine can follow."""
+    """The decision of an earlier run, None where there is none among the precisions that may be used now."""
+    available = precisions(engine)
     try:
         fields = json.loads((network_folder(backbone) / f"parity-{engine}.json").read_text("utf-8"))
         choice = EngineChoice(engine, fields["precision"], fields["deviation"])
+        among = fields.get("among", [*available])  # an older topwork did not write it
     except (OSError, ValueError, KeyError, TypeError, BackboneError):
         return None
-    return choice if choice.precision in precisions(engine) else None
+    return choice if among == [*available] and choice.precision in available else None
 
 
 def nearest_choice(choice: EngineChoice) -> EngineChoice:
@@ -58,8 +61,9 @@ def nearest_choice(choice: EngineChoice) -> EngineChoice:
         choice = EngineChoice("openvino", choice.precision, choice.deviation)
     if choice.precision in precisions(choice.name):
         return choice
+    why = "TOPWORK_PRECISION rules out" if os.environ.get(PRECISION_VARIABLE) else "this processor does not compute"
     warnings.warn(
-        f"this model was trained on {choice.precision} features, which this processor does not compute; "
+        f"this model was trained on {choice.precision} features, which {why}; "
         "float32 is used, and probabilities may differ in the second digit",
         stacklevel=4,
     )
@@ -103,7 +107,8 @@ def _measure(backbone: Backbone, engine: EngineName, images: UInt8Array) -> Engi
 
 def _record(backbone: Backbone, choice: EngineChoice) -> None:
     folder = network_folder(backbone)
-    content = json.dumps({"precision": choice.precision, "deviation": choice.deviation}).encode()
+    fields = {"precision": choice.precision, "deviation": choice.deviation, "among": precisions(choice.name)}
+    content = json.dumps(fields).encode()
     with writing_cache():
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / f"parity-{choice.name}.json", content)

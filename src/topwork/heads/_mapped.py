@@ -20,9 +20,9 @@ from ._temperature import TemperatureScaled, fit_temperature
 
 _ROUNDING = 1e-3  # a row of float32 shares may sum to so much more than one
 # At softness one, 20 dogs tell of the few breeds among them and nothing of the other hundred; softened, each of them
-# also tells of the breeds it resembles. Accuracy on cats and dogs from 20 images a class, ten draws: 94.8 % at 1,
-# 97.1 % at 2, 97.8 % at 3, 98.0 % at 4; ants and bees 96.1, 96.0, 95.8, 95.9 % (docs/decisions/as-is.md).
-_SOFTNESS = 3.0
+# also tells of the breeds it resembles. Pictures of which the network can make nothing, such as cloth, speak a little
+# for all of its classes, and at 3 still for many that the other images have not named (docs/decisions/as-is.md).
+SOFTNESS = 4.0
 # Imagined images of the classes' own proportions that every class of the network has seen besides the real ones.
 _IMAGINED = 0.01
 
@@ -120,7 +120,13 @@ def _logarithms(answers: Floats) -> Floats:
 
 
 def fit_mapped(
-    features: npt.NDArray[Any], labels: npt.NDArray[Any], n_classes: int, weight: Floats, bias: Floats
+    features: npt.NDArray[Any],
+    labels: npt.NDArray[Any],
+    n_classes: int,
+    weight: Floats,
+    bias: Floats,
+    *,
+    softness: float = SOFTNESS,
 ) -> MappedHead:
     """The empirical distribution of the user's classes given the network's, as in LEEP.
 
@@ -135,6 +141,7 @@ def fit_mapped(
         n_classes: C.
         weight: (D, K) float32, the classifier of the network.
         bias: (K,) float32.
+        softness: What the network's logits are divided by; above one, its second thoughts count for more.
 
     Raises:
         DataError: Features or labels that cannot be used, or a class without an image.
@@ -147,15 +154,15 @@ def fit_mapped(
     joint = np.tile(imagined, (len(bias), 1))
     chunks = [*row_chunks(len(features), max(weight.shape))]
     for part in chunks:
-        answers = network_probabilities(features[part], weight, bias, _SOFTNESS)
+        answers = network_probabilities(features[part], weight, bias, softness)
         joint += answers.T @ np.eye(n_classes)[labels[part]]
     held_out = np.empty((len(labels), n_classes))
     for part in chunks:
-        answers = network_probabilities(features[part], weight, bias, _SOFTNESS)
+        answers = network_probabilities(features[part], weight, bias, softness)
         held_out[part] = _without_oneself(answers, labels[part], joint, counts, imagined)
     shares = (joint / joint.sum(axis=1, keepdims=True)).astype(np.float32)
     known = counts[labels] > 1  # nothing is left of a class when its only image is left out
-    return MappedHead(weight, bias, shares, _SOFTNESS, _temperature(held_out[known], labels[known]))
+    return MappedHead(weight, bias, shares, softness, _temperature(held_out[known], labels[known]))
 
 
 def _without_oneself(answers: Floats, labels: Integers, joint: Doubles, counts: Integers, imagined: Doubles) -> Doubles:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from topwork._system import uses_bf16
 from topwork.train._config import TrainConfig
 
 _REPAID = 500  # steps: compiling takes a minute or so
@@ -19,9 +20,17 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
-    """Whether the multiplications are done in bfloat16; ``auto``: where the device does not just emulate it."""
+    """Whether the multiplications are done in bfloat16; ``auto``: where the device does not just emulate it.
+
+    Raises:
+        TopworkError: ``auto``, and ``TOPWORK_PRECISION`` asks for what the device does not have.
+    """
     if config.precision != "auto":
         return config.precision == "bf16"
+    return uses_bf16(_computes_bf16(device), f"torch on {device.type}")
+
+
+def _computes_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     known = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # torch has no public name for it in every version
