@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from topwork._system import uses_bf16
+from topwork._system import uses_bf16 as allows_bf16
 from topwork.train._config import TrainConfig
 
 _REPAID = 500  # steps: compiling takes a minute or so
@@ -27,7 +27,7 @@ def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
     """
     if config.precision != "auto":
         return config.precision == "bf16"
-    return uses_bf16(_computes_bf16(device), f"torch on {device.type}")
+    return allows_bf16(_computes_bf16(device), f"torch on {device.type}")
 
 
 def _computes_bf16(device: torch.device) -> bool:
