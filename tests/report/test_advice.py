@@ -181,7 +181,7 @@ def test_a_record_keeps_its_advice_and_an_older_one_has_none() -> None:
 @pytest.mark.parametrize("accuracies", [[1.0], [0.0, 1.0], [0.5, 0.5], [0.9991, 0.9992], [0.0]])
 @pytest.mark.parametrize("over", [[1.0, 1.0], [0.05, 90_000.0], [192.0, 384.0]])
 def test_every_mark_lies_between_the_axes(accuracies: list[float], over: list[float]) -> None:
-    spots = [Spot(place, accuracy, None, "x") for place, accuracy in zip(over, accuracies, strict=False)]
+    spots = [Spot(place, Estimate(*[accuracy] * 3), "x") for place, accuracy in zip(over, accuracies, strict=False)]
     plot = accuracy_plot(spots)
     axes = plot.axes
     for mark in plot.marks:
@@ -195,7 +195,7 @@ def test_every_mark_lies_between_the_axes(accuracies: list[float], over: list[fl
 
 
 def test_places_follow_the_logarithm() -> None:
-    plot = accuracy_plot([Spot(over, 0.5, (0.4, 0.6), "x") for over in (1.0, 10.0, 100.0)])
+    plot = accuracy_plot([Spot(over, Estimate(0.5, 0.4, 0.6), "x") for over in (1.0, 10.0, 100.0)])
     first, second, third = (mark.x for mark in plot.marks)
     assert second - first == pytest.approx(third - second, abs=0.11)
     mark = plot.marks[0]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from topwork.drawing import Axes, Axis, accuracy_axis, logarithmic_axis, named_axis, share_axis
-from topwork.metrics import ReliabilityBin
+from topwork.metrics import Estimate, ReliabilityBin
 
 _MARGIN, _SMALL_MARGIN = 40.0, 16.0  # units of the drawing, as all sizes here; the small one where no text stands
 _LARGEST = 11.0  # radius of the bin with the most images
@@ -51,15 +51,13 @@ class Spot:
 
     Attributes:
         over: The something.
-        accuracy: 0 to 1.
-        bounds: Of its interval; None where it has none.
+        accuracy: 0 to 1; its interval is drawn where that has a width.
         kind: CSS class of its mark.
         text: Upon it.
     """
 
     over: float
-    accuracy: float
-    bounds: tuple[float, float] | None
+    accuracy: Estimate
     kind: str
     text: str = ""
 
@@ -97,12 +95,13 @@ def accuracy_plot(spots: Sequence[Spot], aim: float | None = None) -> Plot:
         spots: One at least.
         aim: An accuracy to be marked across the whole.
     """
-    ends = [end for spot in spots for end in (spot.bounds or (spot.accuracy,))] + ([] if aim is None else [aim])
-    axes = _axes(320.0, 200.0, logarithmic_axis([spot.over for spot in spots]), accuracy_axis(ends))
+    ends = [end for spot in spots for end in (spot.accuracy.low, spot.accuracy.high)]
+    up = accuracy_axis(ends if aim is None else [*ends, aim])
+    axes = _axes(320.0, 200.0, logarithmic_axis([spot.over for spot in spots]), up)
     marks = []
     for spot in spots:
-        low, high = map(axes.y_at, spot.bounds or (spot.accuracy, spot.accuracy))
-        marks.append(Mark(*axes.at(spot.over, spot.accuracy), high, low, spot.kind, spot.text))
+        height, low, high = map(axes.y_at, (spot.accuracy.value, spot.accuracy.low, spot.accuracy.high))
+        marks.append(Mark(axes.x_at(spot.over), height, high, low, spot.kind, spot.text))
     return Plot(axes, tuple(marks), None if aim is None else axes.y_at(aim))
 
 

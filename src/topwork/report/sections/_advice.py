@@ -57,7 +57,11 @@ def ladder(page: PageContext) -> Ladder | None:
     if advice is None:
         return None
     steps = tuple(_step(page, advice, place) for place in range(len(advice.rungs)))
-    spots = [_spot(step, step.rung.accuracy) for step in steps if step.rung.accuracy is not None]
+    spots = [
+        Spot(max(step.rung.seconds, _SOONEST), accuracy, "chosen" if step.chosen else "other", str(step.number))
+        for step in steps
+        if (accuracy := step.rung.accuracy) is not None
+    ]
     plot = accuracy_plot(spots) if spots else None
     return Ladder(steps, plot, tuple(_choice(page, advice)), tuple(_changes(page, advice)))
 
@@ -66,11 +70,6 @@ def _step(page: PageContext, advice: Advice, place: int) -> Step:
     rung = advice.rungs[place]
     measured = page.t(f"judged_{rung.measured.replace(' ', '_')}") if rung.measured else ""
     return Step(place + 1, rung, measured, place == advice.choice)
-
-
-def _spot(step: Step, accuracy: Estimate) -> Spot:
-    bounds, kind = (accuracy.low, accuracy.high), "chosen" if step.chosen else "other"
-    return Spot(max(step.rung.seconds, _SOONEST), accuracy.value, bounds, kind, str(step.number))
 
 
 def forecast(page: PageContext) -> Computed | None:
@@ -85,16 +84,11 @@ def forecast(page: PageContext) -> Computed | None:
 
 
 def _curve(page: PageContext, told: Forecast) -> Curve:
-    spots = [Spot(point.images, point.accuracy, None, "measured") for point in told.points]
-    spots += [
-        Spot(each.images, each.accuracy.value, (each.accuracy.low, each.accuracy.high), "ahead") for each in told.ahead
-    ]
+    spots = [Spot(point.images, Estimate(*(point.accuracy,) * 3), "measured") for point in told.points]
+    spots += [Spot(each.images, each.accuracy, "ahead") for each in told.ahead]
     rows = [(point.images, point.accuracy, None) for point in told.points]
-    return Curve(
-        rows=(*rows, *((each.images, each.accuracy.value, each.accuracy) for each in told.ahead)),
-        plot=accuracy_plot(spots, told.target),
-        sentences=tuple(_ahead(page, told)),
-    )
+    ahead = [(each.images, each.accuracy.value, each.accuracy) for each in told.ahead]
+    return Curve((*rows, *ahead), accuracy_plot(spots, told.target), tuple(_ahead(page, told)))
 
 
 def _advice(record: ClassifierRecord) -> Advice | None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from topwork.errors import ExplainError
 from topwork.explain import Explanation, space_of
 from topwork.report._charts import CurveChart, curve_chart
-from topwork.report._explained import Seen, SpaceMap, numbers_of, space_map
+from topwork.report._explained import Seen, numbers_of, space_map
 from topwork.report._model import PageContext
 from topwork.report._page import brief, isolated, percent
 
@@ -30,14 +30,6 @@ class Computed:
 
     shown: tuple[Any, ...]
     command: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Space:
-    """The feature space: its maps, and how many images there are in all."""
-
-    map: SpaceMap
-    images: int
 
 
 class _Corruptions(BaseModel):
@@ -74,14 +66,11 @@ class _Ideal(BaseModel):
 
 @dataclass(frozen=True)
 class Curves:
-    """Accuracy over how bad images are, in one way or another.
+    """Accuracy over how bad images are: what was found, a curve for each way to be bad, what their lower axes are.
 
     Attributes:
-        sentence: What was found.
-        charts: A curve for each way.
-        across: What their lower axes are.
         uri: The sheet that shows the images; empty where it is not to be had.
-        headline: What that shows.
+        headline: What the sheet shows.
     """
 
     sentence: str
@@ -91,8 +80,8 @@ class Curves:
     headline: str
 
 
-def space(page: PageContext) -> Space | None:
-    """Where the images that measured the model lie to each other, as its head reads them."""
+def space(page: PageContext) -> dict[str, Any] | None:
+    """Where the images that measured the model lie to each other, as its head reads them, and how many there are."""
     found = page.evaluated
     if found is None or found.features is None:
         return None
@@ -103,7 +92,7 @@ def space(page: PageContext) -> Space | None:
     dataset, said = found.dataset, found.probabilities.argmax(axis=1)
     wrong = (said != dataset.labels).nonzero()[0]
     mistakes = {dataset.paths[row]: dataset.classes[said[row]] for row in wrong}
-    return Space(space_map(seen, dataset, mistakes=mistakes, most=MOST_POINTS), len(dataset))
+    return {"map": space_map(seen, dataset, mistakes=mistakes, most=MOST_POINTS), "images": len(dataset)}
 
 
 def robustness(page: PageContext) -> Computed:
