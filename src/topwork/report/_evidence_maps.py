@@ -10,7 +10,7 @@ import numpy as np
 from topwork.data import Source
 from topwork.drawing import overlay
 from topwork.errors import ExplainError, ImageError
-from topwork.explain import Evidence, Subject, grad_cam
+from topwork.explain import Evidence, TorchClassifier, grad_cam
 from topwork.model import Model
 from topwork.report._pictures import thumbnail
 
@@ -31,7 +31,7 @@ class MapAlbum:
     """
 
     def __init__(self, model: Model) -> None:
-        self._subject = Subject.of_model(model)
+        self._classifier = TorchClassifier.of_model(model)
 
     def pictures(self, source: Source, classes: Sequence[int]) -> tuple[MapPicture, ...]:
         """One image's maps for some classes; none of a class that has no evidence, nor of an image that cannot be read.
@@ -41,16 +41,16 @@ class MapAlbum:
             classes: Their places in the model's list.
         """
         try:
-            square = self._subject.squares([source])
+            square = self._classifier.squares([source])
         except ImageError:
             return ()
         found = []
         for place in classes:
             try:
-                (evidence,) = grad_cam(self._subject, square, place)
+                (evidence,) = grad_cam(self._classifier, square, place)
             except ExplainError:  # such as of a nearest-neighbour head where no neighbour has the class
                 continue
-            found.append(MapPicture(self._subject.classes[place], thumbnail(_drawn(evidence))))
+            found.append(MapPicture(self._classifier.classes[place], thumbnail(_drawn(evidence))))
         return tuple(found)
 
 
