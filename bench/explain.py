@@ -23,22 +23,20 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from _faithful import faithfulness, likeness_without_head, random_map
 from _report import header, spread, table
 from topwork.backbones import load
 from topwork.explain import (
     AttackOptions,
     Evidence,
     Norm,
-    Subject,
+    TorchClassifier,
     attack,
-    faithfulness,
     fool,
     grad_cam,
     ideal_image,
     integrated_gradients,
-    likeness_without_head,
     occlusion,
-    random_map,
 )
 
 Pixels = npt.NDArray[np.uint8]
@@ -96,57 +94,57 @@ def plain_grad_cam(network: torch.nn.Module, images: torch.Tensor) -> None:
         network.zero_grad()
 
 
-def speed(subject: Subject, images: Pixels) -> None:
+def speed(classifier: TorchClassifier, images: Pixels) -> None:
     network = load("lite0").module()
     normalised = (torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.5
     plain = seconds(lambda: plain_grad_cam(network, normalised))
     rows = [
         plain.row("Grad-CAM, the plain way, one at a time", len(images)),
-        seconds(lambda: [grad_cam(subject, image[None]) for image in images]).row(
+        seconds(lambda: [grad_cam(classifier, image[None]) for image in images]).row(
             "Grad-CAM, one at a time", len(images)
         ),
-        seconds(lambda: grad_cam(subject, images)).row("Grad-CAM, 20 images", len(images)),
-        seconds(lambda: occlusion(subject, images[:1]), 1).row("occlusion of one image"),
-        seconds(lambda: fool(subject, images[0], "tabby")).row("targeted attack on one image, linf"),
-        seconds(lambda: fool(subject, images[0], "tabby", norm="l2")).row("targeted attack on one image, l2"),
-        seconds(lambda: ideal_image(subject, "zebra"), 1).row("ideal image, the plain one included"),
+        seconds(lambda: grad_cam(classifier, images)).row("Grad-CAM, 20 images", len(images)),
+        seconds(lambda: occlusion(classifier, images[:1]), 1).row("occlusion of one image"),
+        seconds(lambda: fool(classifier, images[0], "tabby")).row("targeted attack on one image, linf"),
+        seconds(lambda: fool(classifier, images[0], "tabby", norm="l2")).row("targeted attack on one image, l2"),
+        seconds(lambda: ideal_image(classifier, "zebra"), 1).row("ideal image, the plain one included"),
     ]
     print(f"torch with {torch.get_num_threads()} threads. Median of {RUNS} runs, lowest and highest in brackets.\n")
     print(table(("what", "unit", "by the clock", "by the processor, all cores together"), rows))
 
 
-def maps(subject: Subject, images: Pixels) -> None:
+def maps(classifier: TorchClassifier, images: Pixels) -> None:
     images = images[:8]
-    named = grad_cam(subject, images)
-    methods: dict[str, Callable[[Subject, Pixels, str | int | None], list[Evidence]]] = {
+    named = grad_cam(classifier, images)
+    methods: dict[str, Callable[[TorchClassifier, Pixels, str | int | None], list[Evidence]]] = {
         "Grad-CAM": grad_cam,
         "occlusion": occlusion,
         "integrated gradients": integrated_gradients,
     }
     rows = []
     for name, method in methods.items():
-        found = method(subject, images, None)
-        likeness = likeness_without_head(subject, images[:2], 243, method)
-        rows.append((name, *areas(subject, found), f"{likeness:.2f}"))
-    chance = [dataclasses.replace(each, map=random_map(subject.size, seed=seed)) for seed, each in enumerate(named)]
-    rows.append(("random map", *areas(subject, chance), ""))
+        found = method(classifier, images, None)
+        likeness = likeness_without_head(classifier, images[:2], 243, method)
+        rows.append((name, *areas(classifier, found), f"{likeness:.2f}"))
+    chance = [dataclasses.replace(each, map=random_map(classifier.size, seed=seed)) for seed, each in enumerate(named)]
+    rows.append(("random map", *areas(classifier, chance), ""))
     print("Areas under the curves, mean of 8 images. Likeness: rank correlation with the maps of a random head.\n")
     print(table(("method", "deletion (small is good)", "insertion (large is good)", "likeness"), rows))
 
 
-def areas(subject: Subject, found: list[Evidence]) -> tuple[str, str]:
-    curves = [faithfulness(subject, each, steps=10) for each in found]
+def areas(classifier: TorchClassifier, found: list[Evidence]) -> tuple[str, str]:
+    curves = [faithfulness(classifier, each, steps=10) for each in found]
     deletion = statistics.mean(each.deletion_area for each in curves)
     insertion = statistics.mean(each.insertion_area for each in curves)
     return f"{deletion:.3f}", f"{insertion:.3f}"
 
 
-def attacks(subject: Subject, images: Pixels) -> None:
+def attacks(classifier: TorchClassifier, images: Pixels) -> None:
     import foolbox
 
     truths = np.array([int(photo.stem.rpartition("_")[2]) for photo in photos()])
     images, truths = np.concatenate([images, images[:, :, ::-1], images[:, ::-1]]), np.concatenate([truths] * 3)
-    model = foolbox.PyTorchModel(subject.module, bounds=(0, 1), device="cpu")
+    model = foolbox.PyTorchModel(classifier.module, bounds=(0, 1), device="cpu")
     rows = []
     for norm, size in SIZES:
         theirs = {
@@ -157,11 +155,11 @@ def attacks(subject: Subject, images: Pixels) -> None:
         }
         for name, other in theirs.items():
             start = time.perf_counter()
-            changed = attack(subject, images, truths, size, AttackOptions(name, norm, steps=5, stride=0.2))  # type: ignore[arg-type]
+            changed = attack(classifier, images, truths, size, AttackOptions(name, norm, steps=5, stride=0.2))  # type: ignore[arg-type]
             took = time.perf_counter() - start
-            ours = (subject.probabilities(changed).argmax(axis=1) != truths).mean()
+            ours = (classifier.probabilities(changed).argmax(axis=1) != truths).mean()
             start = time.perf_counter()
-            success = other(model, subject.tensor(images), torch.from_numpy(truths), epsilons=size)[2]
+            success = other(model, classifier.tensor(images), torch.from_numpy(truths), epsilons=size)[2]
             them = time.perf_counter() - start
             told = f"{size * 255:g} / 255" if norm == "linf" else f"{size:g}"
             share = 100 * success.float().mean().item()
@@ -170,10 +168,10 @@ def attacks(subject: Subject, images: Pixels) -> None:
     print(table(("attack", "size", "success %, ours", "foolbox", "seconds, ours", "foolbox"), rows))
 
 
-def ideal(subject: Subject) -> None:
+def ideal(classifier: TorchClassifier) -> None:
     rows = []
     for label in CLASSES:
-        found = ideal_image(subject, label)
+        found = ideal_image(classifier, label)
         values = (found.ideal.probability, found.ideal.after, found.plain.probability, found.plain.after)
         rows.append((label, *(f"{100 * each:.1f}" for each in values)))
     print("Probability in percent. After: the lowest of four shifts by up to 8 pixels, each through a JPEG.\n")
@@ -182,13 +180,13 @@ def ideal(subject: Subject) -> None:
 
 def main() -> None:
     asked = sys.argv[1]
-    subject = Subject.of_backbone(load("lite0"), device="cpu")
-    images = subject.squares(photos())
-    print(header(f"What the network sees: {asked}, EfficientNet-Lite0 at {subject.size} pixels"))
+    classifier = TorchClassifier.of_backbone(load("lite0"), device="cpu")
+    images = classifier.squares(photos())
+    print(header(f"What the network sees: {asked}, EfficientNet-Lite0 at {classifier.size} pixels"))
     if asked == "ideal":
-        ideal(subject)
+        ideal(classifier)
     else:
-        {"speed": speed, "maps": maps, "attacks": attacks}[asked](subject, images)
+        {"speed": speed, "maps": maps, "attacks": attacks}[asked](classifier, images)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from tests.report.pages import parsed
 from topwork.backbones import load
 from topwork.data import ImageDataset, read
 from topwork.errors import ExplainError
-from topwork.explain import Subject
-from topwork.explain._subject import UInt8Array
+from topwork.explain import TorchClassifier
+from topwork.explain._classifier import UInt8Array
 from topwork.fitting import held_out_again
 from topwork.tasks import load as load_model
 
@@ -206,8 +206,8 @@ def test_ideal_images_of_a_model_are_of_each_of_its_classes(
     plain = explain.ideal_image
     monkeypatch.setattr("topwork.explain._ideal._PLAIN_STEPS", 1)
     monkeypatch.setattr(
-        "topwork.explain._ideal.ideal_image",
-        lambda subject, label, *, seed, progress: plain(subject, label, steps=1, seed=seed),
+        "topwork.explain.ideal_image",
+        lambda classifier, label, *, seed, progress: plain(classifier, label, steps=1, seed=seed),
     )
     done = run("explain", own, "--what", "ideal", "--keep", "--json")
     assert done.code == 0, done
@@ -235,7 +235,7 @@ def test_robustness_is_measured_on_what_did_not_train_the_model(
 ) -> None:
     drawn: list[str] = []
 
-    def squares(subject: object, dataset: ImageDataset, most: int, *, seed: int) -> None:
+    def squares(classifier: object, dataset: ImageDataset, most: int, *, seed: int) -> None:
         drawn.extend(dataset.paths)
         raise ExplainError("seen enough")
 
@@ -252,13 +252,13 @@ def test_robustness_is_measured_on_what_did_not_train_the_model(
 def test_one_image_that_nothing_can_be_drawn_of_does_not_stop_the_others(
     run: Run, photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def squares(subject: Subject, sources: list[str]) -> UInt8Array:
+    def squares(classifier: TorchClassifier, sources: list[str]) -> UInt8Array:
         if str(photos[0]) in sources:
             raise ExplainError("no gradient reaches it")
-        return whole(subject, sources)
+        return whole(classifier, sources)
 
-    whole = Subject.squares
-    monkeypatch.setattr(Subject, "squares", squares)
+    whole = TorchClassifier.squares
+    monkeypatch.setattr(TorchClassifier, "squares", squares)
     done = run("explain", "--backbone", "lite0", *photos[:2], "-o", tmp_path / "out", "--json")
     assert done.code == 1
     assert [each["source"] for each in done.json["pictures"]] == [str(photos[1])]

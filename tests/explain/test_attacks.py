@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from tests.explain.conftest import SIDE, neighbours, random_subject
+from tests.explain.conftest import SIDE, neighbours, random_classifier
 from topwork.errors import ExplainError
-from topwork.explain import AttackOptions, Norm, Subject, attack, fool
+from topwork.explain import AttackOptions, Norm, TorchClassifier, attack, fool
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -46,7 +46,7 @@ def lengths(changed: npt.NDArray[np.float32], images: Pixels, norm: Norm) -> npt
     ],
 )
 def test_success_is_as_frequent_as_foolboxs(
-    small: Subject, images: Pixels, labels: npt.NDArray[np.intp], name: str, norm: Norm, size: float
+    small: TorchClassifier, images: Pixels, labels: npt.NDArray[np.intp], name: str, norm: Norm, size: float
 ) -> None:
     import foolbox
 
@@ -67,7 +67,7 @@ def test_success_is_as_frequent_as_foolboxs(
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize("name", ["fgsm", "pgd", "noise"])
 def test_a_change_is_no_larger_than_was_asked_for(
-    small: Subject, images: Pixels, labels: npt.NDArray[np.intp], name: str, norm: Norm
+    small: TorchClassifier, images: Pixels, labels: npt.NDArray[np.intp], name: str, norm: Norm
 ) -> None:
     options = AttackOptions(name, norm, steps=2)  # type: ignore[arg-type]
     found = attack(small, images[:3], labels[:3], 0.02, options)
@@ -79,7 +79,7 @@ def test_a_change_is_no_larger_than_was_asked_for(
     assert (sizes > 0.005).all()
 
 
-def test_a_gradient_does_more_than_noise(small: Subject, images: Pixels, labels: npt.NDArray[np.intp]) -> None:
+def test_a_gradient_does_more_than_noise(small: TorchClassifier, images: Pixels, labels: npt.NDArray[np.intp]) -> None:
     right = {}
     for name in ("noise", "fgsm", "pgd"):
         found = attack(small, images[:20], labels[:20], 1 / 255, AttackOptions(name, steps=3, stride=0.5))  # type: ignore[arg-type]
@@ -89,44 +89,44 @@ def test_a_gradient_does_more_than_noise(small: Subject, images: Pixels, labels:
 
 
 @pytest.mark.parametrize("k", [1, 3])
-def test_certainty_is_not_taken_for_robustness(small: Subject, images: Pixels, k: int) -> None:
+def test_certainty_is_not_taken_for_robustness(small: TorchClassifier, images: Pixels, k: int) -> None:
     """Where all neighbours are of one class the probability is 1 and has no gradient at all."""
     bank = images[[0, 20, 40, 3, 23, 43]]  # three views each of two photographs
-    subject = small.with_head(neighbours(small, bank, [0, 0, 0, 1, 1, 1], k))
+    classifier = small.with_head(neighbours(small, bank, [0, 0, 0, 1, 1, 1], k))
     shown = np.roll(images[[0, 3]], 4, axis=2)
-    np.testing.assert_array_equal(subject.probabilities(shown)[[0, 1], [0, 1]], 1)
+    np.testing.assert_array_equal(classifier.probabilities(shown)[[0, 1], [0, 1]], 1)
     for name in ("fgsm", "pgd"):
-        found = attack(subject, shown, np.array([0, 1]), 8 / 255, AttackOptions(name, steps=8, stride=0.25))  # type: ignore[arg-type]
+        found = attack(classifier, shown, np.array([0, 1]), 8 / 255, AttackOptions(name, steps=8, stride=0.25))  # type: ignore[arg-type]
         assert (lengths(found, shown, "linf") > 7.9 / 255).all()
-    smallest = fool(subject, shown[0], norm="linf", steps=15)
+    smallest = fool(classifier, shown[0], norm="linf", steps=15)
     assert smallest.success
     assert smallest.size <= 8 / 255
-    assert (subject.probabilities(found).argmax(axis=1) != [0, 1]).all()  # what fool can do, so can PGD
+    assert (classifier.probabilities(found).argmax(axis=1) != [0, 1]).all()  # what fool can do, so can PGD
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
-def test_a_linear_head_may_be_as_certain(small: Subject, images: Pixels, norm: Norm) -> None:
+def test_a_linear_head_may_be_as_certain(small: TorchClassifier, images: Pixels, norm: Norm) -> None:
     head = copy.deepcopy(small.module.head)
     head.temperature /= 200
-    subject = copy.copy(small)
-    subject.module = copy.copy(small.module)
-    subject.module._modules = {**small.module._modules, "head": head}
-    answers = subject.probabilities(images[:2]).argmax(axis=1)
+    classifier = copy.copy(small)
+    classifier.module = copy.copy(small.module)
+    classifier.module._modules = {**small.module._modules, "head": head}
+    answers = classifier.probabilities(images[:2]).argmax(axis=1)
     options = AttackOptions("fgsm", norm)
     size = {"linf": 2 / 255, "l2": 1.0}[norm]
-    certain, plain = (attack(each, images[:2], answers, size, options) for each in (subject, small))
+    certain, plain = (attack(each, images[:2], answers, size, options) for each in (classifier, small))
     fooled = [(small.probabilities(each).argmax(axis=1) != answers).sum() for each in (certain, plain)]
     assert lengths(certain, images[:2], norm).min() > 0.5 * size
     assert fooled[0] >= fooled[1]
 
 
 @pytest.mark.parametrize("label", [1000, -1, -100])  # torch passes over -100
-def test_a_label_that_is_no_class_is_refused(small: Subject, images: Pixels, label: int) -> None:
+def test_a_label_that_is_no_class_is_refused(small: TorchClassifier, images: Pixels, label: int) -> None:
     with pytest.raises(ExplainError, match=f"no class has the number {label}"):
         attack(small, images[:2], np.array([0, label]), 0.01)
 
 
-def test_a_seed_repeats_an_attack(small: Subject, images: Pixels, labels: npt.NDArray[np.intp]) -> None:
+def test_a_seed_repeats_an_attack(small: TorchClassifier, images: Pixels, labels: npt.NDArray[np.intp]) -> None:
     one, same, other = (
         attack(small, images[:1], labels[:1], 0.01, AttackOptions(steps=2, seed=seed)) for seed in (1, 1, 2)
     )
@@ -134,19 +134,19 @@ def test_a_seed_repeats_an_attack(small: Subject, images: Pixels, labels: npt.ND
     assert not np.array_equal(one, other)
 
 
-def test_a_size_of_zero_changes_nothing(small: Subject, images: Pixels, labels: npt.NDArray[np.intp]) -> None:
+def test_a_size_of_zero_changes_nothing(small: TorchClassifier, images: Pixels, labels: npt.NDArray[np.intp]) -> None:
     for norm in ("linf", "l2"):
         found = attack(small, images[:1], labels[:1], 0, AttackOptions(norm=norm, steps=1))  # type: ignore[arg-type]
         np.testing.assert_allclose(found, images[:1] / np.float32(255), atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [-1.0, float("nan"), float("inf")])
-def test_a_size_that_is_none_is_refused(small: Subject, images: Pixels, size: float) -> None:
+def test_a_size_that_is_none_is_refused(small: TorchClassifier, images: Pixels, size: float) -> None:
     with pytest.raises(ExplainError, match="the size of a change must be 0 or more"):
         attack(small, images[:1], np.zeros(1, np.intp), size)
 
 
-def test_options_that_mean_nothing_are_refused(small: Subject, images: Pixels) -> None:
+def test_options_that_mean_nothing_are_refused(small: TorchClassifier, images: Pixels) -> None:
     with pytest.raises(ExplainError, match="no attack is called 'fgms'") as refused:
         AttackOptions("fgms")  # type: ignore[arg-type]
     assert "fgsm" in refused.value.hint
@@ -160,7 +160,7 @@ def test_options_that_mean_nothing_are_refused(small: Subject, images: Pixels) -
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
-def test_a_dog_becomes_a_cat_in_a_picture_file(small: Subject, images: Pixels, norm: Norm) -> None:
+def test_a_dog_becomes_a_cat_in_a_picture_file(small: TorchClassifier, images: Pixels, norm: Norm) -> None:
     seen: list[tuple[int, int]] = []
     found = fool(small, images[0], "tabby", norm=norm, progress=lambda *step: seen.append(step))
     assert (found.success, found.target, found.new_answer) == (True, "tabby", "tabby")
@@ -174,7 +174,7 @@ def test_a_dog_becomes_a_cat_in_a_picture_file(small: Subject, images: Pixels, n
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*scipy.ndimage:DeprecationWarning")  # foolbox's own import
-def test_a_change_is_as_small_as_foolboxs(small: Subject, images: Pixels) -> None:
+def test_a_change_is_as_small_as_foolboxs(small: TorchClassifier, images: Pixels) -> None:
     """Its DDN, with as many steps, which need not end in whole numbers as ours does."""
     import foolbox
 
@@ -189,7 +189,7 @@ def test_a_change_is_as_small_as_foolboxs(small: Subject, images: Pixels) -> Non
     assert np.mean([each.size for each in ours]) < 1.3 * theirs.mean().item()
 
 
-def test_any_other_class_is_nearer_than_a_certain_one(small: Subject, images: Pixels) -> None:
+def test_any_other_class_is_nearer_than_a_certain_one(small: TorchClassifier, images: Pixels) -> None:
     wanted, other = (fool(small, images[0], target, norm="l2", steps=25) for target in ("zebra", None))
     assert other.success
     assert other.new_answer != other.answer
@@ -198,18 +198,18 @@ def test_any_other_class_is_nearer_than_a_certain_one(small: Subject, images: Pi
 
 def test_what_cannot_be_fooled_is_said(images: Pixels) -> None:
     """A head that answers the same whatever it is shown."""
-    subject = random_subject("resnet18", size=SIDE)
-    head = subject.module.head
+    classifier = random_classifier("resnet18", size=SIDE)
+    head = classifier.module.head
     head.weight.mul_(1e-6)
     head.bias.copy_(torch.tensor([5.0, 0, 0]))
-    found = fool(subject, images[0], "b", steps=2)
+    found = fool(classifier, images[0], "b", steps=2)
     assert not found.success
     np.testing.assert_array_equal(found.changed, images[0])
     assert found.headline == "stays a: no change was found that makes it b"
     assert found.picture().ndim == 3
 
 
-def test_a_target_that_is_none_is_refused(small: Subject, images: Pixels) -> None:
+def test_a_target_that_is_none_is_refused(small: TorchClassifier, images: Pixels) -> None:
     answer = small.classes[small.probabilities(images[:1]).argmax()]
     with pytest.raises(ExplainError, match=f"is taken for '{answer}' already"):
         fool(small, images[0], answer)

@@ -10,23 +10,19 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from bench._faithful import Faithfulness, faithfulness, likeness_without_head, pointing_game, random_map
 
-from tests.explain.conftest import random_subject, traces
+from tests.explain.conftest import random_classifier, traces
 from topwork.errors import ExplainError, MissingExtraError
 from topwork.explain import (
     Evidence,
-    Faithfulness,
-    Subject,
+    TorchClassifier,
     attention_rollout,
     evidence_sheet,
-    faithfulness,
     feature_maps,
     grad_cam,
     integrated_gradients,
-    likeness_without_head,
     occlusion,
-    pointing_game,
-    random_map,
     weighted_attention,
 )
 from topwork.heads import LinearHead
@@ -36,10 +32,10 @@ LIKE = 0.7  # of maps that are called alike; one that ignores the model is at 1
 HAS_CAPTUM = importlib.util.find_spec("captum") is not None
 
 
-METHODS: dict[str, Callable[[Subject, Pixels, int | None], list[Evidence]]] = {
+METHODS: dict[str, Callable[[TorchClassifier, Pixels, int | None], list[Evidence]]] = {
     "grad-cam": grad_cam,
-    "occlusion": lambda subject, images, label: occlusion(subject, images, label, window=32),
-    "integrated-gradients": lambda subject, images, label: integrated_gradients(subject, images, label, steps=8),
+    "occlusion": lambda classifier, images, label: occlusion(classifier, images, label, window=32),
+    "integrated-gradients": lambda classifier, images, label: integrated_gradients(classifier, images, label, steps=8),
 }
 
 
@@ -55,14 +51,14 @@ def test_rollout_is_the_product_of_the_blocks_attention() -> None:
     """timm's own way to read attention out of a network is the oracle."""
     from timm.utils import AttentionExtract
 
-    subject = random_subject("vit_tiny_patch16_224", size=64)
+    classifier = random_classifier("vit_tiny_patch16_224", size=64)
     image = noise(64)
-    found = attention_rollout(subject, image)[0]
+    found = attention_rollout(classifier, image)[0]
     with torch.no_grad():
-        normalised = (subject.tensor(image) - subject.module.mean) / subject.module.std
-        for block in subject.network.blocks:
+        normalised = (classifier.tensor(image) - classifier.module.mean) / classifier.module.std
+        for block in classifier.network.blocks:
             block.attn.fused_attn = False
-        maps = AttentionExtract(subject.network, method="hook")(normalised)
+        maps = AttentionExtract(classifier.network, method="hook")(normalised)
     flow = np.eye(17)
     for each in maps.values():
         flow = (each[0].double().mean(0).numpy() / 2 + np.eye(17) / 2) @ flow
@@ -72,11 +68,11 @@ def test_rollout_is_the_product_of_the_blocks_attention() -> None:
 
 
 def test_rollout_is_of_no_class_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    subject = random_subject("vit_tiny_patch16_224", size=32)
+    classifier = random_classifier("vit_tiny_patch16_224", size=32)
     with pytest.raises(ExplainError, match="whatever the class, and takes none") as refused:
-        attention_rollout(subject, noise(32), "a")
+        attention_rollout(classifier, noise(32), "a")
     assert "--method attention" in refused.value.hint
-    found = attention_rollout(subject, noise(32))[0]
+    found = attention_rollout(classifier, noise(32))[0]
     assert found.headline.startswith("Attention rollout, whatever the class; the answer is ")
     assert found.to_dict()["of_class"] is False
     rows = []
@@ -90,8 +86,10 @@ def test_rollout_is_of_no_class_and_says_so(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_rollout_ignores_the_head() -> None:
     """By design: so the check on methods that are of a class finds it out."""
-    subject = random_subject("vit_tiny_patch16_224", size=64)
-    likeness = likeness_without_head(subject, noise(64), 0, lambda given, images, _: attention_rollout(given, images))
+    classifier = random_classifier("vit_tiny_patch16_224", size=64)
+    likeness = likeness_without_head(
+        classifier, noise(64), 0, lambda given, images, _: attention_rollout(given, images)
+    )
     assert likeness == pytest.approx(1)
 
 
@@ -100,39 +98,39 @@ def test_rollout_ignores_the_head() -> None:
     [("vit_tiny_patch16_224", 64), ("vit_base_patch16_siglip_224", 32), ("vit_small_patch16_dinov3", 64)],
 )
 def test_weighted_attention_is_of_a_class_and_leaves_nothing(name: str, size: int) -> None:
-    subject = random_subject(name, size=size)
-    before = traces(subject)
-    one, other = (weighted_attention(subject, noise(size, 2), label) for label in ("a", "b"))
+    classifier = random_classifier(name, size=size)
+    before = traces(classifier)
+    one, other = (weighted_attention(classifier, noise(size, 2), label) for label in ("a", "b"))
     assert all((each.map >= 0).all() and each.map.any() for each in (*one, *other))
     assert not np.allclose(one[0].map, other[0].map)
-    assert traces(subject) == before
+    assert traces(classifier) == before
 
 
 @pytest.mark.parametrize("method", [attention_rollout, weighted_attention])
 @pytest.mark.parametrize("name", ["resnet18", "swin_tiny_patch4_window7_224"])
 def test_a_network_without_such_attention_is_refused(method: object, name: str) -> None:
-    subject = random_subject(name, size=None if "swin" in name else 64)
+    classifier = random_classifier(name, size=None if "swin" in name else 64)
     with pytest.raises(ExplainError, match=f"{name}.* has no attention over the whole image") as refused:
-        method(subject, noise(subject.size))  # type: ignore[operator]
+        method(classifier, noise(classifier.size))  # type: ignore[operator]
     assert "grad-cam" in refused.value.hint
 
 
 def test_attention_is_as_it_was_when_the_network_raises(monkeypatch: pytest.MonkeyPatch) -> None:
-    subject = random_subject("vit_tiny_patch16_224", size=64)
-    before = traces(subject)
+    classifier = random_classifier("vit_tiny_patch16_224", size=64)
+    before = traces(classifier)
 
     def fails(*given: object) -> None:
         raise MemoryError("full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(subject.module.head, "forward", fails)
+        patch.setattr(classifier.module.head, "forward", fails)
         for method in (attention_rollout, weighted_attention):
             with pytest.raises(MemoryError):
-                method(subject, noise(64))
-    assert traces(subject) == before
+                method(classifier, noise(64))
+    assert traces(classifier) == before
 
 
-def test_occlusion_is_what_covering_does(small: Subject, photos: list[object]) -> None:
+def test_occlusion_is_what_covering_does(small: TorchClassifier, photos: list[object]) -> None:
     """Against a loop over the windows by hand, with whole numbers for the grey."""
     image = small.squares(photos[:1])  # type: ignore[arg-type]
     found = occlusion(small, image, "bull mastiff", window=48)[0].map
@@ -151,7 +149,7 @@ def test_occlusion_is_what_covering_does(small: Subject, photos: list[object]) -
 
 
 @pytest.mark.parametrize("label", ["crane", "maillot"])
-def test_of_two_classes_of_one_name_each_is_itself(small: Subject, small_squares: Pixels, label: str) -> None:
+def test_of_two_classes_of_one_name_each_is_itself(small: TorchClassifier, small_squares: Pixels, label: str) -> None:
     places = [place for place, name in enumerate(small.classes) if name == label]
     assert len(places) == 2
     for place in places:
@@ -168,7 +166,7 @@ def test_the_area_is_the_trapezoids(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Faithfulness(shares, curve, curve[::-1]).deletion_area == pytest.approx(0.375 + 0.1875)
 
 
-def test_images_and_maps_that_are_none_are_refused(small: Subject, small_squares: Pixels) -> None:
+def test_images_and_maps_that_are_none_are_refused(small: TorchClassifier, small_squares: Pixels) -> None:
     with pytest.raises(ExplainError, match="a sheet needs a map"):
         evidence_sheet([])
     with pytest.raises(ExplainError, match="must be uint8, not float32"):
@@ -178,13 +176,13 @@ def test_images_and_maps_that_are_none_are_refused(small: Subject, small_squares
 
 
 @pytest.mark.parametrize("window", [1, 97])
-def test_a_window_that_is_none_is_refused(small: Subject, window: int) -> None:
+def test_a_window_that_is_none_is_refused(small: TorchClassifier, window: int) -> None:
     with pytest.raises(ExplainError, match="a window must have 2 to 96 pixels"):
         occlusion(small, noise(96), window=window)
 
 
 @pytest.mark.skipif(not HAS_CAPTUM, reason="the extra captum is not installed")
-def test_integrated_gradients_sum_to_the_logits_rise(small: Subject, photos: list[object]) -> None:
+def test_integrated_gradients_sum_to_the_logits_rise(small: TorchClassifier, photos: list[object]) -> None:
     image = small.squares(photos[:1])  # type: ignore[arg-type]
     found = integrated_gradients(small, image, 243, steps=48)[0]
     with torch.no_grad():
@@ -195,7 +193,7 @@ def test_integrated_gradients_sum_to_the_logits_rise(small: Subject, photos: lis
 
 
 @pytest.mark.skipif(HAS_CAPTUM, reason="captum is installed")
-def test_without_captum_the_extra_is_named(small: Subject) -> None:
+def test_without_captum_the_extra_is_named(small: TorchClassifier) -> None:
     with pytest.raises(MissingExtraError) as refused:
         integrated_gradients(small, noise(96))
     assert refused.value.hint == "pip install 'topwork[captum]'"
@@ -203,7 +201,7 @@ def test_without_captum_the_extra_is_named(small: Subject) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
-def test_deletion_and_insertion_beat_a_random_map(lite0: Subject, squares: Pixels, method: str) -> None:
+def test_deletion_and_insertion_beat_a_random_map(lite0: TorchClassifier, squares: Pixels, method: str) -> None:
     """Of pictures that it names right; a method that points at nothing does not pass.
 
     Single pixels, put back first, show nothing of a picture: integrated gradients are asked for deletion alone.
@@ -224,35 +222,37 @@ def test_deletion_and_insertion_beat_a_random_map(lite0: Subject, squares: Pixel
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_random_head_changes_the_map(small: Subject, small_squares: Pixels, method: str) -> None:
+def test_a_random_head_changes_the_map(small: TorchClassifier, small_squares: Pixels, method: str) -> None:
     assert likeness_without_head(small, small_squares[:2], 243, METHODS[method]) < LIKE
 
 
 def test_a_random_head_changes_the_attention() -> None:
     """Of a ViT that has learnt nothing: no wheel brings one that has."""
-    subject = random_subject("vit_tiny_patch16_224", size=64)
-    assert likeness_without_head(subject, noise(64, 2), 0, weighted_attention) < LIKE
+    classifier = random_classifier("vit_tiny_patch16_224", size=64)
+    assert likeness_without_head(classifier, noise(64, 2), 0, weighted_attention) < LIKE
 
 
-def test_how_features_are_standardised_is_no_knowledge_of_the_class(small: Subject, small_squares: Pixels) -> None:
+def test_how_features_are_standardised_is_no_knowledge_of_the_class(
+    small: TorchClassifier, small_squares: Pixels
+) -> None:
     """A map of where the features differ from the training images' average alone: no random head may change that."""
     head = LinearHead(*np.abs(np.random.default_rng(0).normal(size=(2, 1280))).astype(np.float32), *_numbers(small))
-    subject = small.with_head(head)
+    classifier = small.with_head(head)
 
-    def from_average(given: Subject, images: Pixels, _: int) -> list[Evidence]:
+    def from_average(given: TorchClassifier, images: Pixels, _: int) -> list[Evidence]:
         values = np.outer(given.averages["embedding"][:96], np.ones(96)).astype(np.float32)
         return [made(values) for _ in images]
 
-    assert likeness_without_head(subject, small_squares[:1], 0, from_average) == pytest.approx(1)
+    assert likeness_without_head(classifier, small_squares[:1], 0, from_average) == pytest.approx(1)
 
 
-def _numbers(subject: Subject) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], float]:
-    head = subject.module.head
+def _numbers(classifier: TorchClassifier) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], float]:
+    head = classifier.module.head
     return head.weight.numpy(), head.bias.numpy(), 1.0
 
 
-def test_a_method_that_ignores_the_model_is_found_out(lite0: Subject, squares: Pixels) -> None:
-    def edges(subject: Subject, images: Pixels, label: int) -> list[Evidence]:
+def test_a_method_that_ignores_the_model_is_found_out(lite0: TorchClassifier, squares: Pixels) -> None:
+    def edges(classifier: TorchClassifier, images: Pixels, label: int) -> list[Evidence]:
         return [dataclasses.replace(made(np.zeros((224, 224), np.float32)), map=each.std(2)) for each in images]
 
     assert likeness_without_head(lite0, squares[:2], 0, edges) == pytest.approx(1)
@@ -260,7 +260,7 @@ def test_a_method_that_ignores_the_model_is_found_out(lite0: Subject, squares: P
 
 @pytest.mark.parametrize(("left", "right"), [(0, 7), (3, 9), (12, 0), (9, 12)])
 def test_of_two_things_it_points_at_the_one_that_is_asked_for(
-    lite0: Subject, squares: Pixels, truths: list[int], left: int, right: int
+    lite0: TorchClassifier, squares: Pixels, truths: list[int], left: int, right: int
 ) -> None:
     """Two pictures side by side, so that each one's box is known."""
     pair = np.concatenate([squares[left][:, 56:168], squares[right][:, 56:168]], axis=1)

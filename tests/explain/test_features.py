@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from tests.explain.conftest import random_subject, traces
+from tests.explain.conftest import random_classifier, traces
 from tests.model.samples import easy_folder
 from topwork.backbones import load
 from topwork.data import ImageDataset, read
 from topwork.errors import BackboneError, ExplainError, MissingExtraError
-from topwork.explain import Subject, exciting, feature_maps, feature_space, filters
+from topwork.explain import TorchClassifier, exciting, feature_maps, feature_space, filters
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def easy(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> ImageD
     return read(easy_folder(tmp_path_factory.mktemp("easy"), count=10))
 
 
-def test_maps_are_timms_own(lite0: Subject, squares: np.ndarray) -> None:
+def test_maps_are_timms_own(lite0: TorchClassifier, squares: np.ndarray) -> None:
     """timm's way to take features out of a network is the oracle."""
     found = feature_maps(lite0, squares[0], channels=3)
     assert [each.stage for each in found.stages] == [stage.name for stage in lite0.backbone.stages]
@@ -40,21 +40,23 @@ def test_maps_are_timms_own(lite0: Subject, squares: np.ndarray) -> None:
 
 @pytest.mark.parametrize(("name", "size"), [("vit_tiny_patch16_224", 64), ("swin_tiny_patch4_window7_224", None)])
 def test_every_kind_of_stage_is_a_map(name: str, size: int | None) -> None:
-    subject = random_subject(name, size=size)
-    before = traces(subject)
-    found = feature_maps(subject, np.random.default_rng(0).integers(0, 256, (subject.size, subject.size, 3), np.uint8))
+    classifier = random_classifier(name, size=size)
+    before = traces(classifier)
+    found = feature_maps(
+        classifier, np.random.default_rng(0).integers(0, 256, (classifier.size, classifier.size, 3), np.uint8)
+    )
     assert {each.maps.ndim for each in found.stages} == {3}
-    assert found.stages[0].maps.shape[1] == subject.size // subject.backbone.stages[0].stride
-    assert traces(subject) == before
+    assert found.stages[0].maps.shape[1] == classifier.size // classifier.backbone.stages[0].stride
+    assert traces(classifier) == before
 
 
-def test_more_channels_than_there_are_is_all_of_them(lite0: Subject, squares: np.ndarray) -> None:
+def test_more_channels_than_there_are_is_all_of_them(lite0: TorchClassifier, squares: np.ndarray) -> None:
     assert len(feature_maps(lite0, squares[0], channels=99).stages[1].channels) == 16
     with pytest.raises(ExplainError, match="a channel at least"):
         feature_maps(lite0, squares[0], channels=0)
 
 
-def test_filters_are_the_first_layers(lite0: Subject) -> None:
+def test_filters_are_the_first_layers(lite0: TorchClassifier) -> None:
     found = filters(lite0)
     weights = lite0.network.conv_stem.weight.detach().numpy()
     assert (found.layer, found.weights.shape) == ("conv_stem", (32, 3, 3, 3))
@@ -64,12 +66,12 @@ def test_filters_are_the_first_layers(lite0: Subject) -> None:
 
 
 def test_filters_of_a_vit_are_its_patches() -> None:
-    found = filters(random_subject("vit_tiny_patch16_224", size=64))
+    found = filters(random_classifier("vit_tiny_patch16_224", size=64))
     assert found.weights.shape == (192, 16, 16, 3)
     assert found.to_dict() == {"layer": "patch_embed.proj", "filters": 192, "side": 16}
 
 
-def test_images_that_excite_a_channel_most(lite0: Subject, easy: ImageDataset) -> None:
+def test_images_that_excite_a_channel_most(lite0: TorchClassifier, easy: ImageDataset) -> None:
     found = exciting(lite0, easy, stage="blocks.4", channels=(7, 50), count=3)
     with torch.no_grad():
         images = lite0.squares(easy.sources())
@@ -82,22 +84,22 @@ def test_images_that_excite_a_channel_most(lite0: Subject, easy: ImageDataset) -
     assert found.picture().ndim == 3
 
 
-def feature_maps_of(subject: Subject, images: np.ndarray, stage: str) -> list[np.ndarray]:
+def feature_maps_of(classifier: TorchClassifier, images: np.ndarray, stage: str) -> list[np.ndarray]:
     seen = []
-    handle = subject.network.get_submodule(stage).register_forward_hook(lambda *given: seen.append(given[2].numpy()))
-    subject.module(subject.tensor(images))
+    handle = classifier.network.get_submodule(stage).register_forward_hook(lambda *given: seen.append(given[2].numpy()))
+    classifier.module(classifier.tensor(images))
     handle.remove()
     return list(seen[0])
 
 
-def test_channels_that_tell_the_classes_apart_are_chosen(lite0: Subject, easy: ImageDataset) -> None:
+def test_channels_that_tell_the_classes_apart_are_chosen(lite0: TorchClassifier, easy: ImageDataset) -> None:
     found = exciting(lite0, easy, count=4)
     assert found.stage == "bn2"
     assert len(found.channels) == 4
     assert all(len(set(labels)) == 1 for labels in found.labels)  # each is excited by one of the two alone
 
 
-def test_a_stage_or_a_channel_that_is_none_is_refused(lite0: Subject, easy: ImageDataset) -> None:
+def test_a_stage_or_a_channel_that_is_none_is_refused(lite0: TorchClassifier, easy: ImageDataset) -> None:
     with pytest.raises(ExplainError, match=r"has no stage 'blocks\.9'") as refused:
         exciting(lite0, easy, stage="blocks.9")
     assert "blocks.6" in refused.value.hint
@@ -108,7 +110,7 @@ def test_a_stage_or_a_channel_that_is_none_is_refused(lite0: Subject, easy: Imag
         exciting(lite0, easy, count=0)
 
 
-def test_channels_may_be_numpys_numbers(lite0: Subject, easy: ImageDataset) -> None:
+def test_channels_may_be_numpys_numbers(lite0: TorchClassifier, easy: ImageDataset) -> None:
     found = exciting(lite0, easy, channels=np.array([7]), count=1)  # type: ignore[arg-type]
     assert json.loads(json.dumps(found.to_dict()))["channels"][0]["channel"] == 7
 

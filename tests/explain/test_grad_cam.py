@@ -5,17 +5,18 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tests.explain.conftest import neighbours, random_subject, traces
-from topwork.backbones import classifier, load
+from tests.explain.conftest import neighbours, random_classifier, traces
+from topwork.backbones import classifier as own_classifier
+from topwork.backbones import load
 from topwork.errors import ExplainError
-from topwork.explain import Subject, feature_maps, grad_cam
+from topwork.explain import TorchClassifier, feature_maps, grad_cam
 from topwork.heads import KNNHead
 
 
-def test_it_is_the_class_activation_map_where_a_mean_is_pooled(lite0: Subject, squares: np.ndarray) -> None:
+def test_it_is_the_class_activation_map_where_a_mean_is_pooled(lite0: TorchClassifier, squares: np.ndarray) -> None:
     """Zhou et al. 2016: weights of the last layer times the last map; Selvaraju et al. prove the two equal."""
     found = grad_cam(lite0, squares[:2], "zebra")
-    weight = torch.from_numpy(classifier(load("lite0")).weight[:, 340])
+    weight = torch.from_numpy(own_classifier(load("lite0")).weight[:, 340])
     with torch.no_grad():
         maps = lite0.network.forward_features((lite0.tensor(squares[:2]) - lite0.module.mean) / lite0.module.std)
     expected = torch.einsum("nchw,c->nhw", maps, weight)
@@ -23,7 +24,7 @@ def test_it_is_the_class_activation_map_where_a_mean_is_pooled(lite0: Subject, s
     np.testing.assert_allclose([each.map for each in found], large, atol=1e-3 * np.abs(large).max())
 
 
-def test_the_class_that_is_named_is_asked_for(lite0: Subject, squares: np.ndarray) -> None:
+def test_the_class_that_is_named_is_asked_for(lite0: TorchClassifier, squares: np.ndarray) -> None:
     seen: list[tuple[int, int]] = []
     found = grad_cam(lite0, squares[:3], progress=lambda *step: seen.append(step))
     assert [each.label for each in found] == [each.answer for each in found]
@@ -35,7 +36,7 @@ def test_the_class_that_is_named_is_asked_for(lite0: Subject, squares: np.ndarra
     }
 
 
-def test_no_images_give_no_maps(lite0: Subject, squares: np.ndarray) -> None:
+def test_no_images_give_no_maps(lite0: TorchClassifier, squares: np.ndarray) -> None:
     assert grad_cam(lite0, squares[:0]) == []
 
 
@@ -55,56 +56,56 @@ def test_no_images_give_no_maps(lite0: Subject, squares: np.ndarray) -> None:
     ],
 )
 def test_every_family_has_a_map(name: str, size: int | None) -> None:
-    subject = random_subject(name, size=size)
-    image = np.random.default_rng(0).integers(0, 256, (2, subject.size, subject.size, 3), np.uint8)
-    before = traces(subject)
-    found = [grad_cam(subject, image, label) for label in ("a", "b")]
+    classifier = random_classifier(name, size=size)
+    image = np.random.default_rng(0).integers(0, 256, (2, classifier.size, classifier.size, 3), np.uint8)
+    before = traces(classifier)
+    found = [grad_cam(classifier, image, label) for label in ("a", "b")]
     assert any(each.map.any() for row in found for each in row)
     assert found[0][0].map.shape == image.shape[1:3]
-    assert traces(subject) == before
+    assert traces(classifier) == before
 
 
 def test_a_head_that_reads_several_stages_has_evidence_in_each() -> None:
     outputs = ("layer1/max", "layer2/mean", "embedding")
-    subject = random_subject("resnet18", outputs, size=64)
+    classifier = random_classifier("resnet18", outputs, size=64)
     image = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
-    both = grad_cam(subject, image, "a")[0].map
-    alone = grad_cam(random_subject("resnet18", ("embedding",), size=64), image, "a")[0].map
+    both = grad_cam(classifier, image, "a")[0].map
+    alone = grad_cam(random_classifier("resnet18", ("embedding",), size=64), image, "a")[0].map
     assert not np.allclose(both, alone)
-    assert traces(subject)["hooks"] == 0
+    assert traces(classifier)["hooks"] == 0
 
 
 def test_evidence_sums_to_the_logit_where_the_head_reads_the_stages() -> None:
     """Nothing is lost and nothing counts twice, whether a mean is read or a maximum."""
-    subject = random_subject("resnet18", ("layer1/mean", "layer1/max", "layer3/max"), size=64)
+    classifier = random_classifier("resnet18", ("layer1/mean", "layer1/max", "layer3/max"), size=64)
     image = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
     image[:, :8] = image[:, -8:] = image[:, :, :8] = image[:, :, -8:] = (
         0  # the mean of a map's edge is not kept exactly
     )
     with torch.no_grad():
-        logits = subject.module(subject.tensor(image))[:, 1].numpy()
-    found = [each.map.mean() for each in grad_cam(subject, image, "b")]
+        logits = classifier.module(classifier.tensor(image))[:, 1].numpy()
+    found = [each.map.mean() for each in grad_cam(classifier, image, "b")]
     np.testing.assert_allclose(found, logits, atol=0.05 * np.abs(logits).max())
 
 
 def test_channels_count_from_their_average() -> None:
     """Of a head that was trained on just this image, nothing in it says anything."""
-    subject = random_subject("resnet18", ("layer2/mean", "layer2/max"), size=64)
+    classifier = random_classifier("resnet18", ("layer2/mean", "layer2/max"), size=64)
     image = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
     with torch.no_grad():
-        pooled = subject.module.pooled(subject.tensor(image))
-    before = abs(grad_cam(subject, image, "a")[0].map.mean())
-    subject.averages = {name: each[0].numpy() for name, each in zip(subject.outputs, pooled, strict=True)}
-    assert abs(grad_cam(subject, image, "a")[0].map.mean()) < 0.05 * before
+        pooled = classifier.module.pooled(classifier.tensor(image))
+    before = abs(grad_cam(classifier, image, "a")[0].map.mean())
+    classifier.averages = {name: each[0].numpy() for name, each in zip(classifier.outputs, pooled, strict=True)}
+    assert abs(grad_cam(classifier, image, "a")[0].map.mean()) < 0.05 * before
 
 
 def test_a_maximum_speaks_where_it_is() -> None:
-    subject = random_subject("resnet18", ("layer1/max",), size=64)
-    subject.module.head.weight.zero_()
-    subject.module.head.weight[5, 0] = 1
+    classifier = random_classifier("resnet18", ("layer1/max",), size=64)
+    classifier.module.head.weight.zero_()
+    classifier.module.head.weight[5, 0] = 1
     image = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
-    found = grad_cam(subject, image, "a")[0]
-    maps = next(each for each in feature_maps(subject, image[0], channels=64).stages if each.stage == "layer1")
+    found = grad_cam(classifier, image, "a")[0]
+    maps = next(each for each in feature_maps(classifier, image[0], channels=64).stages if each.stage == "layer1")
     values = maps.maps[maps.channels.index(5)]
     row, column = np.unravel_index(values.argmax(), values.shape)
     assert np.hypot(found.peak[0] - 4 * row - 1.5, found.peak[1] - 4 * column - 1.5) <= 4
@@ -112,11 +113,11 @@ def test_a_maximum_speaks_where_it_is() -> None:
 
 def test_a_map_shows_where_what_the_head_reads_lies() -> None:
     """A head that reads one early stage, of a picture that is flat but for one corner."""
-    subject = random_subject("resnet18", ("layer1/mean",), size=64)
+    classifier = random_classifier("resnet18", ("layer1/mean",), size=64)
     image = np.full((1, 64, 64, 3), 128, np.uint8)
     image[:, :16, 48:] = np.random.default_rng(0).integers(0, 256, (1, 16, 16, 3))
     flat = np.full_like(image, 128)
-    changed = grad_cam(subject, image, "a")[0].map - grad_cam(subject, flat, "a")[0].map
+    changed = grad_cam(classifier, image, "a")[0].map - grad_cam(classifier, flat, "a")[0].map
     assert np.abs(changed[:20, 44:]).mean() > 10 * np.abs(changed[32:, :32]).mean()
 
 
@@ -124,30 +125,32 @@ def test_an_answer_without_gradient_is_an_error() -> None:
     backbone = load("resnet18", weights="random", size=64)
     bank = np.eye(2, backbone.embedding, dtype=np.float32)
     zeros, ones = np.zeros(backbone.embedding, np.float32), np.ones(backbone.embedding, np.float32)
-    subject = Subject(backbone, ("embedding",), KNNHead(zeros, ones, bank, np.arange(2), 2, 1), ("a", "b"))
+    classifier = TorchClassifier(backbone, ("embedding",), KNNHead(zeros, ones, bank, np.arange(2), 2, 1), ("a", "b"))
     image = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
-    answer = grad_cam(subject, image)[0].answer
+    answer = grad_cam(classifier, image)[0].answer
     with pytest.raises(ExplainError, match="no gradient reaches a map"):
-        grad_cam(subject, image, "b" if answer == "a" else "a")
-    assert traces(subject)["hooks"] == 0
+        grad_cam(classifier, image, "b" if answer == "a" else "a")
+    assert traces(classifier)["hooks"] == 0
 
 
 def test_whether_a_gradient_is_missing_does_not_depend_on_the_batch() -> None:
-    subject = random_subject("resnet18", size=64)
+    classifier = random_classifier("resnet18", size=64)
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
     images[1] //= 8
-    subject = subject.with_head(neighbours(subject, np.roll(images, 3, axis=1), [0, 1], 1))
-    np.testing.assert_array_equal(subject.probabilities(images).argmax(axis=1), [0, 1])
-    assert grad_cam(subject, images[:1], "a")[0].map.any()
+    classifier = classifier.with_head(neighbours(classifier, np.roll(images, 3, axis=1), [0, 1], 1))
+    np.testing.assert_array_equal(classifier.probabilities(images).argmax(axis=1), [0, 1])
+    assert grad_cam(classifier, images[:1], "a")[0].map.any()
     for given in (images[1:], images):
         with pytest.raises(ExplainError, match="no gradient reaches a map"):
-            grad_cam(subject, given, "a")
-    both = [each.map for each in grad_cam(subject, images)]
+            grad_cam(classifier, given, "a")
+    both = [each.map for each in grad_cam(classifier, images)]
     for own, image in zip(both, images, strict=True):
-        np.testing.assert_allclose(own, grad_cam(subject, image[None])[0].map, atol=1e-4 * np.abs(own).max())
+        np.testing.assert_allclose(own, grad_cam(classifier, image[None])[0].map, atol=1e-4 * np.abs(own).max())
 
 
-def test_hooks_go_when_the_network_raises(lite0: Subject, squares: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hooks_go_when_the_network_raises(
+    lite0: TorchClassifier, squares: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fails(*given: object) -> None:
         raise MemoryError("full")
 

@@ -8,21 +8,21 @@ import numpy as np
 import pytest
 import torch
 
-from tests.explain.conftest import neighbours, random_subject, traces
+from tests.explain.conftest import neighbours, random_classifier, traces
 from tests.model.samples import easy_folder
 from topwork import ProbeOptions, fit
 from topwork.backbones import load
 from topwork.errors import ExplainError
-from topwork.explain import Subject, ideal_image
-from topwork.explain._fourier import Waves, moved, total_variation
+from topwork.explain import TorchClassifier, ideal_image
+from topwork.explain._ideal import Waves, moved, total_variation
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("label", ["zebra", "tabby cat"])
 def test_it_is_called_the_class_after_a_shift_and_a_jpeg_too(label: str) -> None:
-    subject = Subject.of_backbone(load("lite0", size=128), device="cpu")
-    before = traces(subject)
-    found = ideal_image(subject, label, steps=64)
+    classifier = TorchClassifier.of_backbone(load("lite0", size=128), device="cpu")
+    before = traces(classifier)
+    found = ideal_image(classifier, label, steps=64)
     assert found.ideal.probability >= 0.9
     assert found.ideal.after >= 0.9
     assert found.plain.probability >= 0.9  # noise that scores high ...
@@ -30,7 +30,7 @@ def test_it_is_called_the_class_after_a_shift_and_a_jpeg_too(label: str) -> None
     assert _roughness(found.plain.image) > 2 * _roughness(found.ideal.image)
     assert found.picture().ndim == 3
     assert found.to_dict()["probability"] == found.ideal.probability
-    assert traces(subject) == before
+    assert traces(classifier) == before
 
 
 def _roughness(image: np.ndarray) -> float:
@@ -42,47 +42,47 @@ def test_a_class_of_the_users_own_has_one(tmp_path: Path) -> None:
     model = fit(
         easy_folder(tmp_path / "data"), backbone=load("lite0", size=96), strategy="probe", options=ProbeOptions(seed=0)
     )
-    subject = Subject.of_model(model, device="cpu")
-    found = [ideal_image(subject, label, steps=48) for label in subject.classes]
+    classifier = TorchClassifier.of_model(model, device="cpu")
+    found = [ideal_image(classifier, label, steps=48) for label in classifier.classes]
     assert min(each.ideal.after for each in found) >= 0.9
     # Of two classes noise is one, too, and stays it; but a picture it is not.
     assert all(_roughness(each.plain.image) > 2 * _roughness(each.ideal.image) for each in found)
 
 
 def test_a_seed_repeats_it_and_another_does_not() -> None:
-    subject = random_subject("mobilenetv3_small_050", size=32)
+    classifier = random_classifier("mobilenetv3_small_050", size=32)
     seen: list[tuple[int, int]] = []
     one, same, other = (
-        ideal_image(subject, "a", steps=3, seed=seed, progress=lambda *step: seen.append(step)) for seed in (1, 1, 2)
+        ideal_image(classifier, "a", steps=3, seed=seed, progress=lambda *step: seen.append(step)) for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(one.ideal.image, same.ideal.image)
     np.testing.assert_array_equal(one.plain.image, same.plain.image)
     assert not np.array_equal(one.ideal.image, other.ideal.image)
     assert seen[-1][0] == seen[-1][1]
-    assert traces(subject)["hooks"] == 0
+    assert traces(classifier)["hooks"] == 0
 
 
 def test_what_is_none_is_refused() -> None:
-    subject = random_subject("resnet18", size=32)
+    classifier = random_classifier("resnet18", size=32)
     with pytest.raises(ExplainError, match="no class is called 'd'"):
-        ideal_image(subject, "d")
+        ideal_image(classifier, "d")
     with pytest.raises(ExplainError, match="a step at least"):
-        ideal_image(subject, "a", steps=0)
+        ideal_image(classifier, "a", steps=0)
 
 
 def test_a_class_that_no_gradient_leads_to_is_an_error() -> None:
     """Of nearest neighbours, where none of grey's has the class: it would stay noise."""
-    subject = random_subject("mobilenetv3_small_050", size=32)
+    classifier = random_classifier("mobilenetv3_small_050", size=32)
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
     images[1] = 128
-    subject = subject.with_head(neighbours(subject, images, [0, 1], 1))
+    classifier = classifier.with_head(neighbours(classifier, images, [0, 1], 1))
     with pytest.raises(
         ExplainError, match="no gradient reaches the pixels: from grey, no small change brings 'a'"
     ) as refused:
-        ideal_image(subject, "a", steps=1)
+        ideal_image(classifier, "a", steps=1)
     assert "nearest-neighbour" in refused.value.hint
-    assert ideal_image(subject, "b", steps=1).ideal.probability == 1
-    assert traces(subject)["asking"] == [False] * len(traces(subject)["asking"])
+    assert ideal_image(classifier, "b", steps=1).ideal.probability == 1
+    assert traces(classifier)["asking"] == [False] * len(traces(classifier)["asking"])
 
 
 def test_waves_begin_as_grey() -> None:

@@ -9,7 +9,14 @@ import pytest
 from tests.model.samples import copied
 from topwork.data import read
 from topwork.errors import ExplainError
-from topwork.explain import CORRUPTIONS, AttackOptions, Subject, corruption_accuracy, labelled_squares, robust_accuracy
+from topwork.explain import (
+    CORRUPTIONS,
+    AttackOptions,
+    TorchClassifier,
+    corruption_accuracy,
+    labelled_squares,
+    robust_accuracy,
+)
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -45,7 +52,7 @@ def test_brightness_keeps_the_hue() -> None:
     assert (CORRUPTIONS["brightness"](black, 1, np.random.default_rng(0)) == 26).all()
 
 
-def test_accuracy_under_corruption(small: Subject, images: Pixels, truths: list[int]) -> None:
+def test_accuracy_under_corruption(small: TorchClassifier, images: Pixels, truths: list[int]) -> None:
     images, truths = images[:8], truths[:8]
     steps: list[tuple[int, int]] = []
     found = corruption_accuracy(small, images, np.array(truths), progress=lambda *step: steps.append(step))
@@ -60,7 +67,9 @@ def test_accuracy_under_corruption(small: Subject, images: Pixels, truths: list[
     assert found.to_dict()["clean"] == found.clean
 
 
-def test_accuracy_under_attack_falls_faster_than_under_noise(small: Subject, images: Pixels, truths: list[int]) -> None:
+def test_accuracy_under_attack_falls_faster_than_under_noise(
+    small: TorchClassifier, images: Pixels, truths: list[int]
+) -> None:
     options = AttackOptions(steps=2, stride=0.5)
     steps: list[tuple[int, int]] = []
     found = robust_accuracy(
@@ -74,7 +83,7 @@ def test_accuracy_under_attack_falls_faster_than_under_noise(small: Subject, ima
     assert found.to_dict()["sizes"] == (0, 1 / 255)
 
 
-def test_what_pgd_has_fooled_once_stays_fooled(small: Subject, images: Pixels, truths: list[int]) -> None:
+def test_what_pgd_has_fooled_once_stays_fooled(small: TorchClassifier, images: Pixels, truths: list[int]) -> None:
     options = AttackOptions(steps=1, stride=0.5)  # so weak that its random start decides
     found = robust_accuracy(small, images, np.array(truths), sizes=(8 / 255, 0.5 / 255, 0), options=options)
     assert found.sizes == (0, 0.5 / 255, 8 / 255)
@@ -83,7 +92,7 @@ def test_what_pgd_has_fooled_once_stays_fooled(small: Subject, images: Pixels, t
     assert none.accuracy["pgd"] == (0, 0)  # nothing is left to attack
 
 
-def test_no_images_are_refused(small: Subject, images: Pixels) -> None:
+def test_no_images_are_refused(small: TorchClassifier, images: Pixels) -> None:
     for given, labels in ((images[:0], np.zeros(0, int)), (images[:1], np.zeros(2, int))):
         with pytest.raises(ExplainError, match="images and"):
             robust_accuracy(small, given, labels)
@@ -91,7 +100,7 @@ def test_no_images_are_refused(small: Subject, images: Pixels) -> None:
             corruption_accuracy(small, given, labels)
 
 
-def test_labels_sizes_and_images_that_are_none_are_refused(small: Subject, images: Pixels) -> None:
+def test_labels_sizes_and_images_that_are_none_are_refused(small: TorchClassifier, images: Pixels) -> None:
     for wrong in (1000, -100):
         with pytest.raises(ExplainError, match=f"no class has the number {wrong}"):
             robust_accuracy(small, images[:1], np.array([wrong]))
@@ -103,7 +112,7 @@ def test_labels_sizes_and_images_that_are_none_are_refused(small: Subject, image
         corruption_accuracy(small, images[:1] / np.float32(255), np.zeros(1, int))  # type: ignore[arg-type]
 
 
-def test_images_are_drawn_of_a_data_set(small: Subject, photos: list[Path], tmp_path: Path) -> None:
+def test_images_are_drawn_of_a_data_set(small: TorchClassifier, photos: list[Path], tmp_path: Path) -> None:
     copied(photos[:1], tmp_path / "data" / "bull_mastiff")
     copied(photos[3:4], tmp_path / "data" / "Zebra")
     (tmp_path / "data" / "Zebra" / "broken.jpg").write_bytes(photos[3].read_bytes()[:500])
@@ -113,7 +122,9 @@ def test_images_are_drawn_of_a_data_set(small: Subject, photos: list[Path], tmp_
     assert len(labelled_squares(small, read(tmp_path / "data"), 1)[0]) == 1
 
 
-def test_data_that_the_network_does_not_know_is_refused(small: Subject, photos: list[Path], tmp_path: Path) -> None:
+def test_data_that_the_network_does_not_know_is_refused(
+    small: TorchClassifier, photos: list[Path], tmp_path: Path
+) -> None:
     for name in ("zebra", "left-handed"):
         copied(photos[:1], tmp_path / name)
     with pytest.raises(ExplainError, match="no class is called 'left-handed'"):

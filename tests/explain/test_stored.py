@@ -103,5 +103,5 @@ def test_what_is_damaged_or_anothers_is_passed_over(tmp_path: Path) -> None:
 
 def test_a_file_that_is_far_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_result(Drawn(), tmp_path / "a.png", what="ideal")
-    monkeypatch.setattr("topwork.explain._stored._MOST_BYTES", 50)
+    monkeypatch.setattr("topwork.explain._pictures._MOST_BYTES", 50)
     assert stored(tmp_path) == ()

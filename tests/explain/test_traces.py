@@ -8,35 +8,35 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.explain.conftest import random_subject, traces
+from tests.explain.conftest import random_classifier, traces
 from topwork import explain
-from topwork.explain import Subject
+from topwork.explain import TorchClassifier
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), np.uint8)
 LABELS = np.zeros(1, int)
-CALLS: dict[str, Callable[[Subject], Any]] = {
-    "grad_cam": lambda subject: explain.grad_cam(subject, IMAGES),
-    "attention_rollout": lambda subject: explain.attention_rollout(subject, IMAGES),
-    "weighted_attention": lambda subject: explain.weighted_attention(subject, IMAGES),
-    "occlusion": lambda subject: explain.occlusion(subject, IMAGES),
-    "integrated_gradients": lambda subject: explain.integrated_gradients(subject, IMAGES),
-    "feature_maps": lambda subject: explain.feature_maps(subject, IMAGES[0]),
-    "ideal_image": lambda subject: explain.ideal_image(subject, "a", steps=1),
-    "attack": lambda subject: explain.attack(subject, IMAGES, LABELS, 0.1),
-    "fool": lambda subject: explain.fool(subject, IMAGES[0]),
-    "robust_accuracy": lambda subject: explain.robust_accuracy(subject, IMAGES, LABELS),
-    "corruption_accuracy": lambda subject: explain.corruption_accuracy(subject, IMAGES, LABELS),
+CALLS: dict[str, Callable[[TorchClassifier], Any]] = {
+    "grad_cam": lambda classifier: explain.grad_cam(classifier, IMAGES),
+    "attention_rollout": lambda classifier: explain.attention_rollout(classifier, IMAGES),
+    "weighted_attention": lambda classifier: explain.weighted_attention(classifier, IMAGES),
+    "occlusion": lambda classifier: explain.occlusion(classifier, IMAGES),
+    "integrated_gradients": lambda classifier: explain.integrated_gradients(classifier, IMAGES),
+    "feature_maps": lambda classifier: explain.feature_maps(classifier, IMAGES[0]),
+    "ideal_image": lambda classifier: explain.ideal_image(classifier, "a", steps=1),
+    "attack": lambda classifier: explain.attack(classifier, IMAGES, LABELS, 0.1),
+    "fool": lambda classifier: explain.fool(classifier, IMAGES[0]),
+    "robust_accuracy": lambda classifier: explain.robust_accuracy(classifier, IMAGES, LABELS),
+    "corruption_accuracy": lambda classifier: explain.corruption_accuracy(classifier, IMAGES, LABELS),
 }
 
 
 @pytest.fixture(scope="module")
-def vit() -> Subject:
-    return random_subject("vit_tiny_patch16_224", size=32)
+def vit() -> TorchClassifier:
+    return random_classifier("vit_tiny_patch16_224", size=32)
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_nothing_is_left_behind_when_the_network_raises(
-    vit: Subject, monkeypatch: pytest.MonkeyPatch, name: str
+    vit: TorchClassifier, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     if name == "integrated_gradients":
         pytest.importorskip("captum")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import re
 import tempfile
-from collections.abc import Iterator
+import typing
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -19,22 +20,17 @@ from topwork.cli._text import printable
 from topwork.errors import ExplainError, ImageError
 
 if TYPE_CHECKING:
-    from topwork.explain import Result, Subject
+    from topwork.backbones import Backbone
+    from topwork.data import ImageDataset
+    from topwork.explain import Result, TorchClassifier
     from topwork.model import Classifier
 
+    Step = Progress | None
 
-class WhatName(StrEnum):
-    """What is drawn."""
-
-    evidence = "evidence"
-    features = "features"
-    attack = "attack"
-    filters = "filters"
-    ideal = "ideal"
-    channels = "channels"
-    space = "space"
-    robustness = "robustness"
-    corruptions = "corruptions"
+WhatName = StrEnum(
+    "WhatName",
+    ["evidence", "features", "attack", "filters", "ideal", "channels", "space", "robustness", "corruptions"],
+)
 
 
 class MethodName(StrEnum):
@@ -47,56 +43,82 @@ class MethodName(StrEnum):
     integrated_gradients = "integrated-gradients"
 
 
-class NormName(StrEnum):
-    """Ways to measure a change."""
-
-    linf = "linf"
-    l2 = "l2"
-
-
-class ProjectionName(StrEnum):
-    """Ways into the plane."""
-
-    pca = "pca"
-    tsne = "tsne"
-    umap = "umap"
-
+NormName = StrEnum("NormName", {"linf": "linf", "l2": "l2"})
+ProjectionName = StrEnum("ProjectionName", {"pca": "pca", "tsne": "tsne", "umap": "umap"})
 
 _NAME = 200  # bytes of a picture's name; a file system takes 255, and a number may follow
 _OUT = Path("explained")
 _MOST_IDEAL = 20  # classes of a model that are painted without being named; each takes half a minute
-_IMAGES = (WhatName.evidence, WhatName.features, WhatName.attack)
-_DATA = (WhatName.channels, WhatName.space, WhatName.robustness, WhatName.corruptions)
-_CLASSLESS = (WhatName.features, WhatName.filters, WhatName.channels, WhatName.space)  # no head takes part
-_READERS = {
-    "method": (WhatName.evidence,),
-    "label": (WhatName.evidence, WhatName.attack, WhatName.ideal),
-    "data": _DATA,
-    "stage": (WhatName.channels,),
-    "channel": (WhatName.channels,),
-    "norm": (WhatName.attack, WhatName.robustness),
-    "projection": (WhatName.space,),
-    "most": (WhatName.robustness, WhatName.corruptions),
-    "seed": (WhatName.ideal, WhatName.space, WhatName.robustness, WhatName.corruptions),
-    "cache": (WhatName.channels, WhatName.space),
+
+
+@dataclass(frozen=True)
+class ExplainOptions:
+    """What shapes a picture; each field says which pictures it is for, and ``_KINDS`` holds it."""
+
+    method: Annotated[MethodName, "For evidence: what finds it."] = MethodName.grad_cam
+    label: Annotated[
+        str | None,
+        "For evidence: asked for, not the one that is named; for attack: wanted; for ideal: only this one of the "
+        "model's.",
+    ] = None
+    stage: Annotated[str | None, "For channels: the stage; the last if not given."] = None
+    channel: Annotated[
+        tuple[int, ...], "For channels: this one of the stage, again for more; those that tell most if not given."
+    ] = ()
+    norm: Annotated[NormName, "For attack, robustness: how a change is measured."] = NormName.linf
+    projection: Annotated[ProjectionName, "For space: the way into the plane."] = ProjectionName.pca
+    most: Annotated[int, "For robustness, corruptions: images drawn of the data."] = 50
+    seed: SeedOption = 0
+    cache: CacheOption = True
+
+
+class _Kind(NamedTuple):
+    """What can be drawn.
+
+    Attributes:
+        of: What it is of; of ``unseen`` data where a model must not be measured on what trained it.
+        help: What it shows.
+        hears: Options that shape it, and ``data`` where it is of that.
+        step: What takes a while in it; empty where nothing does.
+        headless: Whether it asks of no class, so that any network will do.
+    """
+
+    of: Literal["image", "class", "network", "data", "unseen"]
+    help: str
+    hears: tuple[str, ...] = ()
+    step: str = ""
+    headless: bool = False
+
+
+_KINDS = {
+    WhatName.evidence: _Kind("image", "where an image speaks for a class", ("method", "label")),
+    WhatName.features: _Kind("image", "what each stage makes of it", headless=True),
+    WhatName.attack: _Kind(
+        "image", "the smallest change that makes it be taken for another class", ("label", "norm"), "attack"
+    ),
+    WhatName.filters: _Kind("network", "the first layer's", headless=True),
+    WhatName.ideal: _Kind("class", "what the network would like best to see as --class", ("label", "seed")),
+    WhatName.channels: _Kind(
+        "data", "with the images of --data that excite them", ("data", "stage", "channel", "cache"), "features", True
+    ),
+    WhatName.space: _Kind(
+        "data", "a map of the features of --data", ("data", "projection", "seed", "cache"), "features", True
+    ),
+    WhatName.robustness: _Kind("unseen", "of --data against attacks", ("data", "norm", "most", "seed"), "attacks"),
+    WhatName.corruptions: _Kind("unseen", "the same against bad pictures", ("data", "most", "seed"), "corruptions"),
 }
-"""Which pictures read an option, by its parameter's name; all of them, where it is not here."""
+_WHAT_HELP = "; ".join(f"{what}: {kind.help}" for what, kind in _KINDS.items()) + "."
+_READERS = {
+    option: [what for what, kind in _KINDS.items() if option in kind.hears]
+    for option in itertools.chain.from_iterable(kind.hears for kind in _KINDS.values())
+}
+"""Which pictures hear an option, by its parameter's name; all of them, where it is not here."""
 
 
-class _Asked(NamedTuple):
-    """What was asked of a picture."""
-
-    what: WhatName
-    method: MethodName
-    label: str | None
-    data: Path | None
-    stage: str | None
-    channel: tuple[int, ...]
-    norm: NormName
-    projection: ProjectionName
-    most: int
-    seed: int
-    cache: bool
+def _option(field: str, *names: str, **limits: Any) -> Any:
+    """An option of the command line, with the help of a field of ``ExplainOptions``."""
+    hints = typing.get_type_hints(ExplainOptions, include_extras=True)
+    return typer.Option(*names, help=hints[field].__metadata__[0], **limits)
 
 
 def explain(
@@ -104,36 +126,18 @@ def explain(
     context: typer.Context,
     model: Annotated[str | None, typer.Argument(help="Model folder; left out with --backbone.")] = None,
     images: Annotated[list[str] | None, typer.Argument(help="Image files: for evidence, features, attack.")] = None,
-    what: Annotated[
-        WhatName,
-        typer.Option(
-            help="evidence: where an image speaks for a class; features: what each stage makes of it; attack: the "
-            "smallest change that makes it be taken for another class; filters: the first layer's; ideal: what the "
-            "network would like best to see as --class; and of --data: channels, with the images that excite them; "
-            "space, a map of the features; robustness, against attacks; corruptions."
-        ),
-    ] = WhatName.evidence,
+    what: Annotated[WhatName, typer.Option(help=_WHAT_HELP)] = WhatName.evidence,
     backbone: Annotated[
         str | None, typer.Option(help="No model, but this network with its own ImageNet classes.")
     ] = None,
-    method: Annotated[MethodName, typer.Option(help="For evidence: what finds it.")] = MethodName.grad_cam,
-    label: Annotated[
-        str | None,
-        typer.Option(
-            "--class",
-            help="For evidence: asked for, not the one that is named; for attack: wanted; for ideal: only this one of "
-            "the model's.",
-        ),
-    ] = None,
+    method: Annotated[MethodName, _option("method")] = ExplainOptions.method,
+    label: Annotated[str | None, _option("label", "--class")] = ExplainOptions.label,
     data: Annotated[Path | None, typer.Option(help="Labelled images, as of the other commands.")] = None,
-    stage: Annotated[str | None, typer.Option(help="For channels: the stage; the last if not given.")] = None,
-    channel: Annotated[
-        list[int] | None,
-        typer.Option(help="For channels: this one of the stage, again for more; those that tell most if not given."),
-    ] = None,
-    norm: Annotated[NormName, typer.Option(help="For attack, robustness: how a change is measured.")] = NormName.linf,
-    projection: Annotated[ProjectionName, typer.Option(help="For space: the way into the plane.")] = ProjectionName.pca,
-    most: Annotated[int, typer.Option(help="For robustness, corruptions: images drawn of the data.", min=1)] = 50,
+    stage: Annotated[str | None, _option("stage")] = ExplainOptions.stage,
+    channel: Annotated[list[int] | None, _option("channel")] = None,
+    norm: Annotated[NormName, _option("norm")] = ExplainOptions.norm,
+    projection: Annotated[ProjectionName, _option("projection")] = ExplainOptions.projection,
+    most: Annotated[int, _option("most", min=1)] = ExplainOptions.most,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the pictures.")] = _OUT,
     keep: Annotated[
         bool,
@@ -142,92 +146,110 @@ def explain(
     page: Annotated[
         Path | None, typer.Option("--report", help="HTML page to write as well: the pictures and their numbers.")
     ] = None,
-    seed: SeedOption = 0,
-    cache: CacheOption = True,
+    seed: SeedOption = ExplainOptions.seed,
+    cache: CacheOption = ExplainOptions.cache,
 ) -> None:
     """Draw why a network answers as it does: picture files, and what they show in words."""
     from topwork import report
+    from topwork.backbones import load as load_backbone
     from topwork.data import read
-    from topwork.model import EXPLAINED, Classifier
+    from topwork.model import EXPLAINED
     from topwork.tasks import load
 
     require_heard(context, "--what", what, _READERS)
     if backbone is not None and model is not None:  # no model: every argument is an image
-        images = [model, *(images or [])]
-    if backbone is None and model is None:
-        raise typer.BadParameter("name a model folder, or a network with --backbone")
+        images, model = [model, *(images or [])], None
     if keep and (backbone is not None or out != _OUT):
         raise typer.BadParameter("--keep is for a model, whose folder it writes to; it takes neither --backbone nor -o")
-    _require_what_it_needs(what, bool(images), data is not None, bool(label) or backbone is None)
+    _require_what_it_needs(what, backbone is None, model or backbone, images, data, label)
     if page is not None:
         report.require_free(page)
-    asked = _Asked(what, method, label, data, stage, tuple(channel or ()), norm, projection, most, seed, cache)
-    shelf = _Shelf(Path(model or "") / EXPLAINED if keep else out, what, results=page is not None)
-    failed = 0
+    options = ExplainOptions(method, label, stage, tuple(channel or ()), norm, projection, most, seed, cache)
+    shelf = _Shelf(Path(model or "") / EXPLAINED if keep else out, what, page=page is not None)
     with console.progress():
         shelf.try_place("make it so" if keep else "name a folder that can be written to with -o")
-        own = load(model, Classifier) if model is not None and backbone is None else None
-        subject = _subject(own, backbone or "", what)
-        if what in _IMAGES:
-            failed = _each_image(console, shelf, subject, images or [], asked)
-        else:
-            for result, name in _whole(console, subject, own, asked):
-                shelf.keep(result, name)
-    if page is not None:
+        source: Classifier | Backbone = load_backbone(backbone or "") if model is None else load(model, Classifier)
         dataset = None if data is None else read(data)
+        failed = _draw(console, shelf, source, images or [], dataset, options)
+    if page is not None:
         report.write_page(report.explained_page(shelf.results, name=backbone or model or "", dataset=dataset), page)
+    if keep:
+        shelf.lines.append(f"Next:  topwork report {printable(model or '')} --data DATA    (the model's page shows it)")
     skipped = {"skipped": shelf.skipped} if shelf.skipped else {}
-    told = (
-        [f"Next:  topwork report {printable(model or '')} --data DATA    (the model's page shows it)"] if keep else []
-    )
-    console.result({"pictures": shelf.fields, **skipped}, "\n".join([*shelf.lines, *told]))
+    console.result({"pictures": shelf.fields, **skipped}, "\n".join(shelf.lines))
     if failed:
-        fail(
-            f"{failed} {'image' if failed == 1 else 'images'} could not be used",
-            "each one's line says why; the others are not affected",
-        )
+        told = f"{failed} {'image' if failed == 1 else 'images'} could not be used"
+        fail(told, "each one's line says why; the others are not affected")
 
 
-def _require_what_it_needs(asked: WhatName, images: bool, data: bool, label: bool) -> None:
+def _require_what_it_needs(
+    asked: WhatName, of_model: bool, name: str | None, images: list[str] | None, data: Path | None, label: str | None
+) -> None:
     """Refuse a command line that lacks what a picture is made of, or names what it is not made of."""
-    if asked in _IMAGES and not images:
+    if name is None:
+        raise typer.BadParameter("name a model folder, or a network with --backbone")
+    of_image, of_data = _KINDS[asked].of == "image", "data" in _KINDS[asked].hears
+    if of_image and not images:
         raise typer.BadParameter(f"--what {asked} needs an image")
-    if asked not in _IMAGES and images:
-        raise typer.BadParameter(f"--what {asked} is of no image" + ("; name --data" if asked in _DATA else ""))
-    if asked in _DATA and not data:
+    if images and not of_image:
+        raise typer.BadParameter(f"--what {asked} is of no image" + ("; name --data" if of_data else ""))
+    if of_data and data is None:
         raise typer.BadParameter(f"--what {asked} needs --data")
-    if asked == WhatName.ideal and not label:
+    if asked == WhatName.ideal and not label and not of_model:
         raise typer.BadParameter("--what ideal needs --class")
 
 
-def _subject(model: Classifier | None, backbone: str, what: WhatName) -> Subject:
-    from topwork.backbones import load
-    from topwork.explain import Subject
+def _draw(
+    console: Console,
+    shelf: _Shelf,
+    source: Classifier | Backbone,
+    images: list[str],
+    dataset: ImageDataset | None,
+    options: ExplainOptions,
+) -> int:
+    """Draw all that was asked for; gives the number of images that could not be used."""
+    from topwork.explain import TorchClassifier
+    from topwork.model import Classifier
 
-    if model is not None:
-        return Subject.of_model(model)
-    if what in _CLASSLESS:
-        return Subject.without_head(load(backbone))
-    return Subject.of_backbone(load(backbone))
+    kind = _KINDS[shelf.what]
+    if isinstance(source, Classifier):
+        classifier = TorchClassifier.of_model(source)
+    else:
+        classifier = (TorchClassifier.without_head if kind.headless else TorchClassifier.of_backbone)(source)
+    if kind.of == "image":
+        return _each_image(console, shelf, classifier, images, options)
+    if kind.of == "class":
+        _each_class(console, shelf, classifier, options)
+    else:
+        given = None if dataset is None else _rows(console, source, dataset, kind)
+        shelf.keep(_drawn(shelf.what, classifier, given, options, _step(console, kind)), shelf.what)
+    return 0
 
 
-def _each_image(console: Console, shelf: _Shelf, subject: Subject, images: list[str], asked: _Asked) -> int:
+def _step(console: Console, kind: _Kind) -> Step:
+    """The progress of a picture that takes a while."""
+    return console.step(kind.step) if kind.step else None
+
+
+def _each_image(
+    console: Console, shelf: _Shelf, classifier: TorchClassifier, images: list[str], options: ExplainOptions
+) -> int:
     """Draw what was asked for of each image; gives the number of those that could not be used."""
-    failed = 0
-    if asked.label is not None:
-        subject.index(asked.label)  # what is wrong for all is said once
+    what, label, failed = shelf.what, options.label, 0
     several = len(images) > 1
+    place = None if label is None else classifier.index(label)  # what is wrong for all is said once
+    wanted = place if several and what == WhatName.attack else None
     bar = console.step("images") if several else None
-    step = console.step("attack") if not several and asked.what == WhatName.attack else None
+    step = None if several else _step(console, _KINDS[what])
     for done, source in enumerate(images, start=1):
         try:
-            square = subject.squares([source])
-            if several and _is_it_already(subject, square, asked):
-                shelf.skip(source, f"taken for {asked.label!r} already")
-                console.note(f"note: {source}: skipped: it is taken for {asked.label!r} already")
+            square = classifier.squares([source])
+            if wanted is not None and classifier.probabilities(square)[0].argmax() == wanted:
+                shelf.skipped.append({"source": source, "reason": f"taken for {label!r} already"})
+                console.note(f"note: {source}: skipped: it is taken for {label!r} already")
             else:
-                name = f"{Path(source).stem}-{asked.method if asked.what == WhatName.evidence else asked.what}"
-                shelf.keep(_of_image(subject, square, asked, step), name, source)
+                name = f"{Path(source).stem}-{options.method if what == WhatName.evidence else what}"
+                shelf.keep(_drawn(what, classifier, square, options, step), name, source)
         except ImageError as error:
             failed += 1
             console.failure(error.message)
@@ -239,121 +261,97 @@ def _each_image(console: Console, shelf: _Shelf, subject: Subject, images: list[
         if bar is not None:
             bar(done, len(images))
     if shelf.skipped and not shelf.fields and not failed:
-        fail(f"no image was attacked: each is taken for {asked.label!r} already", "name another class")
+        fail(f"no image was attacked: each is taken for {label!r} already", "name another class")
     return failed
 
 
-def _is_it_already(subject: Subject, square: Any, asked: _Asked) -> bool:
-    """Whether an image is taken for the class that an attack is to make of it."""
-    if asked.what != WhatName.attack or asked.label is None:
-        return False
-    return int(subject.probabilities(square)[0].argmax()) == subject.index(asked.label)
-
-
-def _of_image(subject: Subject, square: Any, asked: _Asked, progress: Progress | None) -> Result:
-    from topwork import explain
-
-    match asked.what, asked.method:
-        case WhatName.features, _:
-            return explain.feature_maps(subject, square[0])
-        case WhatName.attack, _:
-            return explain.fool(subject, square[0], asked.label, norm=asked.norm.value, progress=progress)
-        case _, MethodName.rollout:
-            return explain.attention_rollout(subject, square, asked.label)[0]
-        case _, MethodName.attention:
-            return explain.weighted_attention(subject, square, asked.label)[0]
-        case _, MethodName.occlusion:
-            return explain.occlusion(subject, square, asked.label)[0]
-        case _, MethodName.integrated_gradients:
-            return explain.integrated_gradients(subject, square, asked.label)[0]
-        case _:
-            return explain.grad_cam(subject, square, asked.label)[0]
-
-
-def _whole(console: Console, subject: Subject, model: Classifier | None, asked: _Asked) -> Iterator[tuple[Result, str]]:
-    """What is drawn of a network alone, or of a network and a data set; each with its picture's name."""
-    from topwork import explain
-
-    if asked.what == WhatName.filters:
-        yield explain.filters(subject), asked.what
-    elif asked.what == WhatName.ideal:
-        if not asked.label and len(subject.classes) > _MOST_IDEAL:
-            raise ExplainError(
-                f"an ideal image takes half a minute, and there are {len(subject.classes)} classes",
-                hint="name one with --class",
-            )
-        for label in (asked.label,) if asked.label else subject.classes:
-            bar = console.step(f"ideal image of {printable(label)}")
-            try:
-                found = explain.ideal_image(subject, label, seed=asked.seed, progress=bar)
-            except ExplainError as error:
-                if asked.label:
-                    raise
-                console.note(f"note: {printable(label)}: skipped: {error.message}")
-            else:
-                yield found, f"{asked.what}-{label}"
-    else:
-        yield _of_data(console, subject, model, asked), asked.what
-
-
-def _of_data(console: Console, subject: Subject, model: Classifier | None, asked: _Asked) -> Result:
-    """What is drawn of a network and a data set; accuracy is measured on images that did not train it."""
-    from topwork import explain
-    from topwork.data import read
-
-    dataset = read(asked.data or "")
-    if asked.what in (WhatName.channels, WhatName.space):
-        dataset = dataset.split("train") if (dataset.splits == "train").any() else dataset
-        bar = console.step("features")
-        if asked.what == WhatName.channels:
-            channels = asked.channel or None
-            return explain.exciting(
-                subject, dataset, stage=asked.stage, channels=channels, cache=asked.cache, progress=bar
-            )
-        return explain.feature_space(
-            dataset,
-            subject.backbone,
-            projection=asked.projection.value,
-            seed=asked.seed,
-            cache=asked.cache,
-            progress=bar,
+def _each_class(console: Console, shelf: _Shelf, classifier: TorchClassifier, options: ExplainOptions) -> None:
+    """Draw what was asked for of one class, or of each that the model has."""
+    if not options.label and len(classifier.classes) > _MOST_IDEAL:
+        raise ExplainError(
+            f"an ideal image takes half a minute, and there are {len(classifier.classes)} classes",
+            hint="name one with --class",
         )
+    for label in (options.label,) if options.label else classifier.classes:
+        bar = console.step(f"ideal image of {printable(label)}")
+        try:
+            found = _drawn(shelf.what, classifier, label, options, bar)
+        except ExplainError as error:
+            if options.label:
+                raise
+            console.note(f"note: {printable(label)}: skipped: {error.message}")
+        else:
+            shelf.keep(found, f"{shelf.what}-{label}")
+
+
+def _rows(console: Console, source: Classifier | Backbone, dataset: ImageDataset, kind: _Kind) -> ImageDataset:
+    """The images of the data that are drawn from: accuracy is measured on those that did not train the model."""
+    from topwork.model import Classifier
+
+    if kind.of == "data":
+        return dataset.split("train") if (dataset.splits == "train").any() else dataset
     if dataset.held_out_split:
-        dataset = dataset.split(dataset.held_out_split)
-    elif model is not None:
-        dataset = unseen(console, model, dataset)
-    images, labels = explain.labelled_squares(subject, dataset, asked.most, seed=asked.seed)
-    if asked.what == WhatName.corruptions:
-        bar = console.step("corruptions")
-        return explain.corruption_accuracy(subject, images, labels, seed=asked.seed, progress=bar)
-    options = explain.AttackOptions(norm=asked.norm.value, seed=asked.seed)
-    return explain.robust_accuracy(subject, images, labels, options=options, progress=console.step("attacks"))
+        return dataset.split(dataset.held_out_split)
+    return unseen(console, source, dataset) if isinstance(source, Classifier) else dataset
+
+
+def _drawn(what: WhatName, classifier: TorchClassifier, given: Any, options: ExplainOptions, step: Step) -> Result:
+    """Draw a classifier and what the picture is of: an image's square, a class's name, a data set, or nothing more."""
+    from topwork import explain
+
+    match what:
+        case WhatName.evidence:
+            methods = {
+                MethodName.grad_cam: explain.grad_cam,
+                MethodName.attention: explain.weighted_attention,
+                MethodName.rollout: explain.attention_rollout,
+                MethodName.occlusion: explain.occlusion,
+                MethodName.integrated_gradients: explain.integrated_gradients,
+            }
+            return methods[options.method](classifier, given, options.label)[0]
+        case WhatName.features:
+            return explain.feature_maps(classifier, given[0])
+        case WhatName.attack:
+            return explain.fool(classifier, given[0], options.label, norm=options.norm.value, progress=step)
+        case WhatName.filters:
+            return explain.filters(classifier)
+        case WhatName.ideal:
+            return explain.ideal_image(classifier, given, seed=options.seed, progress=step)
+        case WhatName.channels:
+            how: Any = {"stage": options.stage, "channels": options.channel or None, "cache": options.cache}
+            return explain.exciting(classifier, given, **how, progress=step)
+        case WhatName.space:
+            how = {"projection": options.projection.value, "seed": options.seed, "cache": options.cache}
+            return explain.feature_space(given, classifier.backbone, **how, progress=step)
+        case WhatName.robustness:
+            images, labels = explain.labelled_squares(classifier, given, options.most, seed=options.seed)
+            attack = explain.AttackOptions(norm=options.norm.value, seed=options.seed)
+            return explain.robust_accuracy(classifier, images, labels, options=attack, progress=step)
+        case WhatName.corruptions:
+            images, labels = explain.labelled_squares(classifier, given, options.most, seed=options.seed)
+            return explain.corruption_accuracy(classifier, images, labels, seed=options.seed, progress=step)
 
 
 class _Shelf:
     """Where the pictures go, no two under one name.
 
     Attributes:
+        what: What was asked for.
         fields: Of each, what --json tells.
         lines: Of each, what is said otherwise.
-        results: Each with the image that it is of, where they are wanted.
+        results: Each with the image that it is of, where a page will show them; they hold every pixel.
         skipped: Images that there is nothing to draw of, and why.
-
-    Args:
-        folder: It is made when it is needed.
-        what: What was asked for.
-        results: Whether ``results`` are wanted; they hold every pixel.
     """
 
-    def __init__(self, folder: Path, what: WhatName, *, results: bool) -> None:
+    def __init__(self, folder: Path, what: WhatName, *, page: bool) -> None:
+        self.what = what
         self.fields: list[dict[str, Any]] = []
         self.lines: list[str] = []
         self.results: list[tuple[str, Result]] = []
         self.skipped: list[dict[str, str]] = []
         self._folder = folder
-        self._what = what
+        self._page = page
         self._taken: set[str] = set()
-        self._wanted = results
 
     def try_place(self, hint: str) -> None:
         """Find out before the work, which takes minutes, whether the pictures can be written.
@@ -377,12 +375,8 @@ class _Shelf:
         numbered = (f"{plain}{f'-{number}' if number > 1 else ''}.png" for number in itertools.count(1))
         file = next(each for each in numbered if each.lower() not in self._taken)
         self._taken.add(file.lower())
-        path = write_result(result, self._folder / file, what=self._what.value, source=source)
+        path = write_result(result, self._folder / file, what=self.what.value, source=source)
         self.fields.append({**({"source": source} if source else {}), "picture": str(path), **result.to_dict()})
-        if self._wanted:
-            self.results.append((source, result))
         self.lines.append(f"{printable(str(path))}: {one_line(result.headline)}")
-
-    def skip(self, source: str, reason: str) -> None:
-        """Note an image that there is nothing to draw of."""
-        self.skipped.append({"source": source, "reason": reason})
+        if self._page:
+            self.results.append((source, result))

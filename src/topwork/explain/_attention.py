@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
-
-import torch
-from torch import nn
-from torch.nn import functional
+from typing import TYPE_CHECKING, Any
 
 from topwork.errors import ExplainError
+from topwork.explain._classifier import Label, TorchClassifier, UInt8Array, hooked
 from topwork.explain._evidence import Evidence, asked, collected
-from topwork.explain._hooks import Hook, hooked
-from topwork.explain._subject import Subject, UInt8Array
 from topwork.features import Progress
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from topwork.explain._evidence import MapsAndLogits
 
 _BATCH = 4  # images at once: every block's attention is kept, with a graph behind it
 
 
 def attention_rollout(
-    subject: Subject, images: UInt8Array, label: str | int | None = None, *, progress: Progress | None = None
+    classifier: TorchClassifier, images: UInt8Array, label: Label | None = None, *, progress: Progress | None = None
 ) -> list[Evidence]:
     """Where in each image the network looked, whatever the class: attention, multiplied through the blocks.
 
     Source: Abnar & Zuidema 2020, "Quantifying Attention Flow in Transformers". Half of what a token holds after a block
     is what it held before. The head takes no part: under a random one the maps stay the same, so that
-    ``likeness_without_head`` would be 1.
+    a check with random heads (Adebayo et al. 2018) finds no difference.
 
     Args:
-        subject: A classifier on a ViT whose blocks attend to the whole image.
+        classifier: A classifier on a ViT whose blocks attend to the whole image.
         images: uint8 (N, size, size, 3).
         label: None; it is there to refuse a class, which the map could not show.
         progress: Called with (images done, images in all).
@@ -42,28 +43,30 @@ def attention_rollout(
             "attention rollout shows where the network looked whatever the class, and takes none",
             hint="--method attention or grad-cam shows what speaks for a class",
         )
-    blocks = _attentions(subject)
+    import torch
 
-    def maps(pixels: torch.Tensor, place: int | None) -> tuple[torch.Tensor, torch.Tensor]:
+    blocks = _attentions(classifier)
+
+    def maps(pixels: torch.Tensor, place: int | None) -> MapsAndLogits:
         with torch.no_grad(), _watched(blocks) as seen:
-            logits = subject.module(pixels)
-        flow = _identity(subject, seen[0])
+            logits = classifier.module(pixels)
+        flow = _identity(seen[0])
         for attention in seen:
-            flow = (attention.mean(1) + _identity(subject, attention)) / 2 @ flow
-        return _on_image(subject, flow, pixels), logits
+            flow = (attention.mean(1) + _identity(attention)) / 2 @ flow
+        return _on_image(classifier, flow, pixels), logits
 
-    return collected("Attention rollout", subject, images, None, maps, progress, _BATCH, of_class=False)
+    return collected("Attention rollout", classifier, images, None, maps, progress, batch=_BATCH, of_class=False)
 
 
 def weighted_attention(
-    subject: Subject, images: UInt8Array, label: str | int | None = None, *, progress: Progress | None = None
+    classifier: TorchClassifier, images: UInt8Array, label: Label | None = None, *, progress: Progress | None = None
 ) -> list[Evidence]:
     """Where in each image the classifier looked for a class: attention that raised its logit.
 
     Source: Chefer et al. 2021, "Generic Attention-model Explainability", the rule for encoders.
 
     Args:
-        subject: A classifier on a ViT whose blocks attend to the whole image.
+        classifier: A classifier on a ViT whose blocks attend to the whole image.
         images: uint8 (N, size, size, 3).
         label: The class; of each image the one that is named, when None.
         progress: Called with (images done, images in all).
@@ -71,32 +74,30 @@ def weighted_attention(
     Raises:
         ExplainError: The network is no such ViT, or there is no such class.
     """
-    blocks = _attentions(subject)
+    import torch
 
-    def maps(pixels: torch.Tensor, place: int | None) -> tuple[torch.Tensor, torch.Tensor]:
+    blocks = _attentions(classifier)
+
+    def maps(pixels: torch.Tensor, place: int | None) -> MapsAndLogits:
         with torch.enable_grad(), _watched(blocks) as seen:
-            logits = subject.module(pixels.requires_grad_(True))
+            logits = classifier.module(pixels.requires_grad_(True))
             slopes = torch.autograd.grad(asked(logits, place), seen, allow_unused=True)
-        flow = _identity(subject, seen[0])
+        start = flow = _identity(seen[0])
         for attention, slope in zip(seen, slopes, strict=True):
             if slope is not None:
                 flow = flow + (attention.detach() * slope).clamp_min(0).mean(1) @ flow
-        return _on_image(subject, flow - _identity(subject, seen[0]), pixels), logits
+        return _on_image(classifier, flow - start, pixels), logits
 
-    return collected("Weighted attention", subject, images, label, maps, progress, _BATCH)
+    return collected("Weighted attention", classifier, images, label, maps, progress, batch=_BATCH)
 
 
-def _attentions(subject: Subject) -> list[Any]:
-    """The attention of every block.
-
-    Raises:
-        ExplainError: It has none that sees the whole image.
-    """
-    blocks = [getattr(block, "attn", None) for block in getattr(subject.network, "blocks", [])]
+def _attentions(classifier: TorchClassifier) -> list[Any]:
+    """The attention of every block; raises an ExplainError where none of it sees the whole image."""
+    blocks = [getattr(block, "attn", None) for block in getattr(classifier.network, "blocks", [])]
     told = all(hasattr(each, "fused_attn") and hasattr(each, "attn_drop") for each in blocks)
-    if not blocks or not told or not hasattr(subject.network, "num_prefix_tokens"):
+    if not blocks or not told or not hasattr(classifier.network, "num_prefix_tokens"):
         raise ExplainError(
-            f"{subject.backbone.name} has no attention over the whole image",
+            f"{classifier.backbone.name} has no attention over the whole image",
             hint="--method grad-cam works with every network",
         )
     return blocks
@@ -110,26 +111,29 @@ def _watched(blocks: list[Any]) -> Iterator[list[torch.Tensor]]:
     def keep(module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
         seen.append(output)
 
-    hooks: list[tuple[nn.Module, Hook]] = [(block.attn_drop, keep) for block in blocks]
     fused = [block.fused_attn for block in blocks]
     try:
         for block in blocks:
             block.fused_attn = False
-        with hooked(hooks):
+        with hooked((block.attn_drop, keep) for block in blocks):
             yield seen
     finally:
         for block, before in zip(blocks, fused, strict=True):
             block.fused_attn = before
 
 
-def _identity(subject: Subject, attention: torch.Tensor) -> torch.Tensor:
+def _identity(attention: torch.Tensor) -> torch.Tensor:
+    import torch
+
     return torch.eye(attention.shape[-1], device=attention.device).expand(len(attention), -1, -1)
 
 
-def _on_image(subject: Subject, flow: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
+def _on_image(classifier: TorchClassifier, flow: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
     """What reached the tokens that are pooled (the class token, or all), from every patch: (n, size, size)."""
-    prefix = int(subject.network.num_prefix_tokens)
-    pooled = flow[:, 0] if subject.network.global_pool == "token" else flow[:, prefix:].mean(1)
+    from torch.nn import functional
+
+    prefix = int(classifier.network.num_prefix_tokens)
+    pooled = flow[:, 0] if classifier.network.global_pool == "token" else flow[:, prefix:].mean(1)
     patches = pooled[:, prefix:]
     side = round(patches.shape[1] ** 0.5)
     grid = patches.reshape(len(patches), 1, side, side)

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from topwork._system import freed_memory_kept
 from topwork.drawing import Cell, overlay, sheet, signed, stretched
 from topwork.errors import ExplainError
-from topwork.explain._given import require_whole
-from topwork.explain._subject import BATCH, Float32Array, Subject, UInt8Array
+from topwork.explain._classifier import BATCH, Float32Array, Label, TorchClassifier, UInt8Array, require_uint8
 from topwork.features import Progress
 
-Maps = Callable[[torch.Tensor, int | None], tuple[torch.Tensor, torch.Tensor]]
-"""Pixels (n, 3, size, size) on the scale 0 to 1, and a class (of each image the one that is named, when None), to maps
-(n, size, size) and logits (n, C): most methods have the logits anyway."""
+if TYPE_CHECKING:
+    import torch
+
+    MapsAndLogits = tuple[torch.Tensor, torch.Tensor]
+    """Maps (n, size, size) and logits (n, C): most methods have the logits anyway."""
+
+    Maps = Callable[[torch.Tensor, int | None], MapsAndLogits]
+    """Of pixels (n, 3, size, size) on the scale 0 to 1 and a class; of each image the one that is named, when None."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,44 +87,33 @@ class Evidence:
 @freed_memory_kept()
 def collected(
     method: str,
-    subject: Subject,
+    classifier: TorchClassifier,
     images: UInt8Array,
-    label: str | int | None,
+    label: Label | None,
     maps: Maps,
     progress: Progress | None,
+    *,
     batch: int = BATCH,
     grain: int = 1,
     of_class: bool = True,
 ) -> list[Evidence]:
-    """One method's maps of all images, a batch at a time.
-
-    Args:
-        method: Its name.
-        subject: The classifier.
-        images: uint8 (N, size, size, 3).
-        label: The class; of each image the one that is named, when None.
-        maps: What makes them.
-        progress: Called with (images done, images in all).
-        batch: Images at a time.
-        grain: Of the results.
-        of_class: Whether the maps depend on the class.
+    """What a method finds in all images, ``batch`` at a time, given what makes the maps of some.
 
     Raises:
         ExplainError: There is no such class, or the images are of another type or shape.
     """
-    require_whole(images)
-    place = None if label is None else subject.index(label)
+    require_uint8(images)
+    place = None if label is None else classifier.index(label)
     found: list[Evidence] = []
     for start in range(0, len(images), batch):
         part = images[start : start + batch]
-        values, logits = maps(subject.tensor(part), place)
-        probabilities = torch.softmax(logits.detach(), dim=1).cpu().numpy()
-        answers, asked = probabilities.argmax(axis=1), chosen(logits, place).tolist()
-        for image, row, answer, index, each in zip(
-            part, probabilities, answers, asked, values.detach().float().cpu().numpy(), strict=True
-        ):
-            asked_for = int(index), subject.classes[index], float(row[index])
-            answered = subject.classes[answer], float(row[answer])
+        values, logits = maps(classifier.tensor(part), place)
+        probabilities = logits.detach().softmax(dim=1).cpu().numpy()
+        places = chosen(logits, place).tolist()
+        drawn = values.detach().float().cpu().numpy()
+        for image, row, index, each in zip(part, probabilities, places, drawn, strict=True):
+            asked_for = index, classifier.classes[index], float(row[index])
+            answered = classifier.classes[row.argmax()], float(row.max())
             found.append(Evidence(method, image, each, *asked_for, *answered, grain, of_class))
         if progress is not None:
             progress(len(found), len(images))
@@ -130,6 +122,8 @@ def collected(
 
 def chosen(logits: torch.Tensor, place: int | None) -> torch.Tensor:
     """The class that is asked for of each image, (n,)."""
+    import torch
+
     return logits.argmax(dim=1) if place is None else torch.full_like(logits[:, 0], place, dtype=torch.long)
 
 

@@ -1,20 +1,22 @@
-"""The ideal image of a class: gradient ascent on the class's logit, from noise."""
+"""The ideal image of a class: gradient ascent on the class's logit, from noise, on waves of all lengths alike."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from topwork.drawing import Cell, sheet
 from topwork.errors import ExplainError
-from topwork.explain._corruptions import jpeg
-from topwork.explain._fourier import Waves, moved, total_variation
-from topwork.explain._subject import Subject, UInt8Array
+from topwork.explain._classifier import Label, TorchClassifier, UInt8Array
+from topwork.explain._robust import jpeg
 from topwork.features import Progress
+
+if TYPE_CHECKING:
+    import torch
 
 _STEPS, _PLAIN_STEPS = 256, 48
 _RATE, _PLAIN_RATE = 0.05, 0.02  # of Adam
@@ -22,6 +24,11 @@ _MOVED = 2  # views of the image a step
 _VARIATION, _CONTRAST = 40.0, 80.0  # weights against logits, which are about 10 to 30 where a class is certain
 _SHIFTS = 4  # at which the image must still be what it is
 _QUALITY = 75
+
+# Covariance of the colours of ImageNet's pixels, as a square root (Olah et al. 2017): brightness varies most, then
+# blue against yellow, then green against purple.
+_COLOURS = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
+_SOFT = 4.0  # how large the waves may grow before the sigmoid flattens them
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,10 +63,8 @@ class IdealImage:
     @property
     def headline(self) -> str:
         """What was found, in a line."""
-        return (
-            f"ideal image of {self.label} ({self.ideal.probability:.1%}; "
-            f"{self.ideal.after:.1%} after a shift and a JPEG)"
-        )
+        told = f"{self.ideal.probability:.1%}; {self.ideal.after:.1%} after a shift and a JPEG"
+        return f"ideal image of {self.label} ({told})"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready fields, without the images."""
@@ -81,7 +86,12 @@ class IdealImage:
 
 
 def ideal_image(
-    subject: Subject, label: str | int, *, steps: int = _STEPS, seed: int = 0, progress: Progress | None = None
+    classifier: TorchClassifier,
+    label: Label,
+    *,
+    steps: int = _STEPS,
+    seed: int = 0,
+    progress: Progress | None = None,
 ) -> IdealImage:
     """Paint what a classifier would most like to see as a class.
 
@@ -89,7 +99,7 @@ def ideal_image(
     "Feature Visualization", for what makes it a picture.
 
     Args:
-        subject: The classifier.
+        classifier: Whose ideal it is.
         label: The class.
         steps: Of gradient ascent.
         seed: Of the noise that it starts from, and of the movements.
@@ -101,65 +111,70 @@ def ideal_image(
     """
     if steps < 1:
         raise ExplainError(f"there must be a step at least, not {steps}")
-    place = subject.index(label)
-    total = steps + _PLAIN_STEPS
+    place = classifier.index(label)
 
     def tick(done: int) -> None:
         if progress is not None:
-            progress(done, total)
+            progress(done, steps + _PLAIN_STEPS)
 
-    ideal = _ideal(subject, place, torch.Generator().manual_seed(seed), steps, tick)
-    plain = _plain(subject, place, torch.Generator().manual_seed(seed), lambda done: tick(steps + done))
-    painted = [_judged(subject, image, place, seed) for image in (ideal, plain)]
-    return IdealImage(subject.classes[place], *painted)
-
-
-def _ideal(
-    subject: Subject, place: int, generator: torch.Generator, steps: int, tick: Callable[[int], None]
-) -> torch.Tensor:
-    waves = Waves(subject.size, generator, subject.device)
-    _require_gradient(subject, waves.image(), place)
-    optimizer = torch.optim.Adam([waves.coefficients], lr=_RATE)
-    for step in range(steps):
-        image = waves.image()
-        logits = subject.module(moved(image, _MOVED, generator))[:, place].mean()
-        loss = -logits + _VARIATION * total_variation(image) + _CONTRAST * (image - 0.5).square().mean()
-        _descend(loss, waves.coefficients, optimizer)
-        tick(step + 1)
-    return waves.image().detach()
+    ideal = _ideal(classifier, place, seed, steps, tick)
+    plain = _plain(classifier, place, seed, lambda done: tick(steps + done))
+    return IdealImage(
+        classifier.classes[place], _judged(classifier, ideal, place, seed), _judged(classifier, plain, place, seed)
+    )
 
 
-def _require_gradient(subject: Subject, image: torch.Tensor, place: int) -> None:
-    logits = subject.module(image)[:, place]
-    if not torch.autograd.grad(logits.sum(), image)[0].any():
+def _ideal(classifier: TorchClassifier, place: int, seed: int, steps: int, tick: Callable[[int], None]) -> torch.Tensor:
+    """Ascent on waves, with the terms that make it a picture."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    waves = Waves(classifier.size, generator, classifier.device)
+    grey = waves.image()
+    if not torch.autograd.grad(classifier.module(grey)[:, place].sum(), grey)[0].any():
         raise ExplainError(
-            f"no gradient reaches the pixels: from grey, no small change brings {subject.classes[place]!r} nearer",
+            f"no gradient reaches the pixels: from grey, no small change brings {classifier.classes[place]!r} nearer",
             hint="a nearest-neighbour head is like that where no neighbour has the class; a linear head is not",
         )
 
+    def loss() -> torch.Tensor:
+        image = waves.image()
+        logits: torch.Tensor = classifier.module(moved(image, _MOVED, generator))[:, place].mean()
+        return -logits + _VARIATION * total_variation(image) + _CONTRAST * (image - 0.5).square().mean()
 
-def _plain(subject: Subject, place: int, generator: torch.Generator, tick: Callable[[int], None]) -> torch.Tensor:
-    shape = (1, 3, subject.size, subject.size)
-    pixels = (0.5 + 0.02 * torch.randn(shape, generator=generator)).to(subject.device).requires_grad_(True)
-    optimizer = torch.optim.Adam([pixels], lr=_PLAIN_RATE)
-    for step in range(_PLAIN_STEPS):
-        _descend(-subject.module(pixels.clamp(0, 1))[:, place].sum(), pixels, optimizer)
-        tick(step + 1)
+    _descend(loss, waves.coefficients, _RATE, steps, tick)
+    return waves.image().detach()
+
+
+def _plain(classifier: TorchClassifier, place: int, seed: int, tick: Callable[[int], None]) -> torch.Tensor:
+    """Ascent on the pixels, without any terms."""
+    import torch
+
+    noise = torch.randn((1, 3, classifier.size, classifier.size), generator=torch.Generator().manual_seed(seed))
+    pixels = (0.5 + 0.02 * noise).to(classifier.device).requires_grad_(True)
+    _descend(lambda: -classifier.module(pixels.clamp(0, 1))[:, place].sum(), pixels, _PLAIN_RATE, _PLAIN_STEPS, tick)
     return pixels.detach().clamp(0, 1)
 
 
-def _descend(loss: torch.Tensor, leaf: torch.Tensor, optimizer: torch.optim.Optimizer) -> None:
-    """One step on one tensor; nothing else gets a gradient."""
-    (leaf.grad,) = torch.autograd.grad(loss, leaf)
-    optimizer.step()
+def _descend(
+    loss: Callable[[], torch.Tensor], leaf: torch.Tensor, rate: float, steps: int, tick: Callable[[int], None]
+) -> None:
+    """Steps of Adam on one tensor; nothing else gets a gradient."""
+    import torch
+
+    optimizer = torch.optim.Adam([leaf], lr=rate)
+    for step in range(steps):
+        (leaf.grad,) = torch.autograd.grad(loss(), leaf)
+        optimizer.step()
+        tick(step + 1)
 
 
-def _judged(subject: Subject, image: torch.Tensor, place: int, seed: int) -> Painted:
+def _judged(classifier: TorchClassifier, image: torch.Tensor, place: int, seed: int) -> Painted:
     """The image as a file holds it, and what is said of that."""
     pixels = (image[0].permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8)
     rng = np.random.default_rng(seed)
     views = [pixels, *(jpeg(_shifted(pixels, rng), _QUALITY) for _ in range(_SHIFTS))]
-    probabilities = subject.probabilities(np.stack(views))[:, place]
+    probabilities = classifier.probabilities(np.stack(views))[:, place]
     return Painted(pixels, float(probabilities[0]), float(probabilities[1:].min()))
 
 
@@ -167,3 +182,60 @@ def _shifted(pixels: UInt8Array, rng: np.random.Generator) -> UInt8Array:
     down, right = (int(each) for each in rng.integers(0, 17, 2))
     side = len(pixels)
     return np.pad(pixels, ((8, 8), (8, 8), (0, 0)), mode="reflect")[down : down + side, right : right + side]
+
+
+class Waves:
+    """An image as the coefficients of its waves, each scaled as in natural images, where long ones are the strongest.
+
+    Source: Olah et al. 2017, "Feature Visualization". Gradient ascent on pixels finds high frequencies, which networks
+    answer to and people do not see; on waves so scaled it finds shapes first, in colours that vary independently.
+
+    Args:
+        size: Side of the image in pixels.
+        generator: Draws the start: faint noise.
+        device: Where the coefficients are.
+    """
+
+    def __init__(self, size: int, generator: torch.Generator, device: torch.device) -> None:
+        import torch
+
+        rows = torch.fft.fftfreq(size)[:, None]
+        columns = torch.fft.rfftfreq(size)[None]
+        lengths = torch.sqrt(rows**2 + columns**2).clamp_min(1 / size)
+        self._size = size
+        self._scale = (1 / lengths / _SOFT).to(device)
+        colours = torch.tensor(_COLOURS)
+        self._colours = (colours / colours.norm(dim=0).max()).to(device)
+        start = torch.randn((3, *lengths.shape, 2), generator=generator) * 0.01
+        self.coefficients = start.to(device).requires_grad_(True)
+
+    def image(self) -> torch.Tensor:
+        """The image (1, 3, size, size) on the scale 0 to 1."""
+        import torch
+
+        spectrum = torch.view_as_complex(self.coefficients) * self._scale
+        waves = torch.fft.irfft2(spectrum, s=(self._size, self._size), norm="ortho")
+        return torch.sigmoid(torch.einsum("dc,chw->dhw", self._colours, waves))[None]
+
+
+def moved(images: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:
+    """An image (1, 3, size, size) shifted, turned and scaled a little at random, so many times: (count, 3, size, size).
+
+    By up to a fourteenth of the side, 10 degrees, and a tenth.
+    """
+    import torch
+    from torch.nn import functional
+
+    shift, turn, scale, _ = torch.rand((4, count, 2), generator=generator) * 2 - 1
+    angle, size = turn[:, 0] * math.radians(10), 1 + scale[:, 0] * 0.1
+    cosine, sine = torch.cos(angle) * size, torch.sin(angle) * size
+    rows = (torch.stack([cosine, -sine, shift[:, 0] / 7], 1), torch.stack([sine, cosine, shift[:, 1] / 7], 1))
+    places = torch.stack(rows, dim=1).to(images.device)
+    grid = functional.affine_grid(places, [count, *images.shape[1:]], align_corners=False)
+    whole = images.expand(count, -1, -1, -1)
+    return functional.grid_sample(whole, grid, padding_mode="reflection", align_corners=False)
+
+
+def total_variation(images: torch.Tensor) -> torch.Tensor:
+    """Mean difference of neighbouring pixels."""
+    return images.diff(dim=2).abs().mean() + images.diff(dim=3).abs().mean()

@@ -1,10 +1,15 @@
-"""Robustness: how much of the accuracy is left when images are attacked, and when they are only bad."""
+"""Robustness: how much of the accuracy is left when images are attacked, and when they are only bad.
+
+The corruptions and their five strengths are those of ImageNet-C, for images of 224 pixels. Source: Hendrycks &
+Dietterich 2019, "Benchmarking Neural Network Robustness to Common Corruptions and Perturbations".
+"""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+import io
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +21,7 @@ from topwork.data import ImageDataset
 from topwork.drawing import Cell, Curve, line_chart, sheet
 from topwork.errors import ExplainError, ImageError
 from topwork.explain._attacks import Attack, AttackOptions, Norm, attack
-from topwork.explain._corruptions import CORRUPTIONS, STRENGTHS
-from topwork.explain._given import require_labels, require_whole
-from topwork.explain._subject import Float32Array, Subject, UInt8Array
+from topwork.explain._classifier import Float32Array, TorchClassifier, UInt8Array, require_labels, require_uint8
 from topwork.features import Progress
 
 SIZES: dict[Norm, tuple[float, ...]] = {
@@ -29,6 +32,57 @@ SIZES: dict[Norm, tuple[float, ...]] = {
 
 _ATTACKS: tuple[Attack, ...] = ("noise", "fgsm", "pgd")
 _NAMES = {"noise": "plain noise", "fgsm": "FGSM, one step", "pgd": "PGD, many steps"}
+
+_STRENGTHS = 5
+_BLUR = (1, 2, 3, 4, 6)  # deviation of a Gaussian, in pixels
+_NOISE = (0.08, 0.12, 0.18, 0.26, 0.38)  # deviation, with pixels from 0 to 1
+_JPEG = (25, 18, 15, 10, 7)  # quality
+_LIGHT = (0.1, 0.2, 0.3, 0.4, 0.5)  # added to the brightest colour of each pixel
+
+
+def _blurred(image: UInt8Array, strength: int, rng: np.random.Generator) -> UInt8Array:
+    """Out of focus."""
+    from PIL import Image, ImageFilter
+
+    radius = _BLUR[strength - 1] * image.shape[0] / 224
+    return np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(radius)))
+
+
+def _noisy(image: UInt8Array, strength: int, rng: np.random.Generator) -> UInt8Array:
+    """Taken in the dark."""
+    noise = rng.normal(0, _NOISE[strength - 1], image.shape)
+    return np.asarray(np.clip(np.round(image + 255 * noise), 0, 255), np.uint8)
+
+
+def _compressed(image: UInt8Array, strength: int, rng: np.random.Generator) -> UInt8Array:
+    """Sent as a small JPEG."""
+    return jpeg(image, _JPEG[strength - 1])
+
+
+def _bright(image: UInt8Array, strength: int, rng: np.random.Generator) -> UInt8Array:
+    """Over-exposed: the value of hue, saturation and value is raised."""
+    value = image.max(axis=2, keepdims=True).astype(np.float32) / 255
+    raised = np.minimum(value + _LIGHT[strength - 1], 1)
+    scaled = image * (raised / np.maximum(value, 1 / 255))
+    return np.asarray(np.clip(np.round(np.where(value > 0, scaled, raised * 255)), 0, 255), np.uint8)
+
+
+def jpeg(image: UInt8Array, quality: int) -> UInt8Array:
+    """An image as it comes back from a JPEG."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file).convert("RGB"))
+
+
+CORRUPTIONS: dict[str, Callable[[UInt8Array, int, np.random.Generator], UInt8Array]] = {
+    "blur": _blurred,
+    "noise": _noisy,
+    "JPEG": _compressed,
+    "brightness": _bright,
+}
+"""Each takes an image uint8 (size, size, 3), a strength from 1 to 5, and what it draws from."""
 
 
 @dataclass(frozen=True)
@@ -122,12 +176,12 @@ class CorruptionAccuracy:
 
 
 def labelled_squares(
-    subject: Subject, dataset: ImageDataset, most: int, *, seed: int = 0
+    classifier: TorchClassifier, dataset: ImageDataset, most: int, *, seed: int = 0
 ) -> tuple[UInt8Array, npt.NDArray[np.intp]]:
     """Images of a data set as the network sees them, and what they show; those that cannot be read are passed over.
 
     Args:
-        subject: The classifier.
+        classifier: The classifier.
         dataset: Its classes are found among the classifier's by their names.
         most: So many are drawn.
         seed: Of the drawing.
@@ -138,14 +192,14 @@ def labelled_squares(
     Raises:
         ExplainError: The classifier does not know a class, or no image can be read.
     """
-    places = [subject.index(name) for name in dataset.classes]
+    places = [classifier.index(name) for name in dataset.classes]
     images: list[UInt8Array] = []
     labels: list[int] = []
     for row in np.random.default_rng(seed).permutation(len(dataset)).tolist():
         if len(images) == most:
             break
         with contextlib.suppress(ImageError):
-            images.append(subject.squares([dataset.source(row)])[0])
+            images.append(classifier.squares([dataset.source(row)])[0])
             labels.append(places[dataset.labels[row]])
     if not images:
         raise ExplainError("no image of the data can be read", hint="`topwork check` says why")
@@ -154,7 +208,7 @@ def labelled_squares(
 
 @freed_memory_kept()
 def robust_accuracy(
-    subject: Subject,
+    classifier: TorchClassifier,
     images: UInt8Array,
     labels: npt.NDArray[np.integer],
     *,
@@ -168,7 +222,7 @@ def robust_accuracy(
     not attacked again.
 
     Args:
-        subject: The classifier.
+        classifier: The classifier.
         images: uint8 (N, size, size, 3), one at least.
         labels: (N,), what they show.
         sizes: Of the change, in any order; those of ``SIZES`` when None.
@@ -178,7 +232,7 @@ def robust_accuracy(
     Raises:
         ExplainError: There is no image or size, there are not as many labels, or one is no class.
     """
-    _require_some(subject, images, labels)
+    _require_some(classifier, images, labels)
     options = options or AttackOptions()
     tried = tuple(sorted(SIZES[options.norm] if sizes is None else sizes))
     if not tried:
@@ -189,7 +243,7 @@ def robust_accuracy(
         for step, size in enumerate(tried):
             given = dataclasses.replace(options, attack=name)
             rest = images[left], labels[left]
-            right = left[_right(subject, attack(subject, *rest, size, given) if size else rest[0], rest[1])]
+            right = left[_right(classifier, attack(classifier, *rest, size, given) if size else rest[0], rest[1])]
             row.append(len(right) / len(images))
             left = right if name == "pgd" else left
             if progress is not None:
@@ -200,7 +254,7 @@ def robust_accuracy(
 
 @freed_memory_kept()
 def corruption_accuracy(
-    subject: Subject,
+    classifier: TorchClassifier,
     images: UInt8Array,
     labels: npt.NDArray[np.integer],
     *,
@@ -210,7 +264,7 @@ def corruption_accuracy(
     """Accuracy under blur, noise, JPEG and brightness, each at five strengths.
 
     Args:
-        subject: The classifier.
+        classifier: The classifier.
         images: uint8 (N, size, size, 3), one at least.
         labels: (N,), what they show.
         seed: Of the noise.
@@ -219,30 +273,30 @@ def corruption_accuracy(
     Raises:
         ExplainError: There is no image, they are no uint8, there are not as many labels, or one is no class.
     """
-    _require_some(subject, images, labels)
-    require_whole(images)
+    _require_some(classifier, images, labels)
+    require_uint8(images)
     found: dict[str, tuple[float, ...]] = {}
     for number, (name, corrupt) in enumerate(CORRUPTIONS.items()):
         row = []
-        for strength in range(1, STRENGTHS + 1):
+        for strength in range(1, _STRENGTHS + 1):
             rng = np.random.default_rng(seed)
             bad = np.stack([corrupt(image, strength, rng) for image in images])
-            row.append(float(_right(subject, bad, labels).mean()))
+            row.append(float(_right(classifier, bad, labels).mean()))
             if progress is not None:
-                progress(number * STRENGTHS + strength, len(CORRUPTIONS) * STRENGTHS)
+                progress(number * _STRENGTHS + strength, len(CORRUPTIONS) * _STRENGTHS)
         found[name] = tuple(row)
-    clean = float(_right(subject, images, labels).mean())
+    clean = float(_right(classifier, images, labels).mean())
     return CorruptionAccuracy(len(images), clean, found, images[0], seed)
 
 
-def _require_some(subject: Subject, images: UInt8Array, labels: npt.NDArray[np.integer]) -> None:
-    require_labels(subject, images, labels)
+def _require_some(classifier: TorchClassifier, images: UInt8Array, labels: npt.NDArray[np.integer]) -> None:
+    require_labels(classifier, images, labels)
     if not len(images):
         raise ExplainError("0 images and 0 labels: there must be one at least")
 
 
 def _right(
-    subject: Subject, images: UInt8Array | Float32Array, labels: npt.NDArray[np.integer]
+    classifier: TorchClassifier, images: UInt8Array | Float32Array, labels: npt.NDArray[np.integer]
 ) -> npt.NDArray[np.bool_]:
     """(N,), which images are named right."""
-    return np.asarray(subject.probabilities(images).argmax(axis=1) == labels)
+    return np.asarray(classifier.probabilities(images).argmax(axis=1) == labels)

@@ -141,9 +141,9 @@ class MapAlbum:
     """
 
     def __init__(self, model: Any) -> None:
-        from topwork.explain import Subject
+        from topwork.explain import TorchClassifier
 
-        self._network = Subject.of_model(model)
+        self._network = TorchClassifier.of_model(model)
 
     def pictures(self, source: Source, classes: Sequence[int]) -> tuple[MapPicture, ...]:
         """One image's maps for some classes; none of a class that has no evidence, nor of an image that cannot be read.

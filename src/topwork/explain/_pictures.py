@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -12,10 +14,13 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from topwork.explain._picture import is_ours, write_picture
+from topwork._system import write_whole
+from topwork.data import printable
+from topwork.errors import ExplainError
 
+_MARK = "topwork"  # in the PNG's text chunk "Software"
+_KEY = "topwork"  # of the PNG's text chunk with the numbers
 _FORMAT: Literal[1] = 1
-_KEY = "topwork"  # of the PNG's text chunk
 _MOST_BYTES = 16 * 2**20  # far beyond any sheet; keeps a hostile file out of memory
 _MOST_FILES = 1_000
 
@@ -37,6 +42,18 @@ class Result(Protocol):
         ...
 
 
+class _Told(BaseModel):
+    """What stands in a picture."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    format: Literal[1]
+    what: str
+    source: str
+    headline: str
+    numbers: dict[str, Any]
+
+
 @dataclass(frozen=True)
 class Explanation:
     """A result as its file holds it.
@@ -54,18 +71,6 @@ class Explanation:
     headline: str
     numbers: dict[str, Any]
     path: Path
-
-
-class _Told(BaseModel):
-    """What stands in a picture."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    format: Literal[1]
-    what: str
-    source: str
-    headline: str
-    numbers: dict[str, Any]
 
 
 def write_result(result: Result, path: str | os.PathLike[str], *, what: str, source: str = "") -> Path:
@@ -107,10 +112,65 @@ def _read(path: Path) -> Explanation | None:
     from PIL import Image
 
     try:
-        if path.is_symlink() or path.stat().st_size > _MOST_BYTES or not is_ours(path):
+        if path.is_symlink() or path.stat().st_size > _MOST_BYTES or not _is_ours(path):
             return None
         with Image.open(path, formats=("PNG",)) as picture:  # the chunks alone: no pixel is decoded
             told = _Told.model_validate_json(picture.info.get(_KEY, ""))
     except (OSError, ValueError, TypeError, SyntaxError, Image.DecompressionBombError, ValidationError):
         return None
     return Explanation(told.what, told.source, told.headline, told.numbers, path)
+
+
+def write_picture(
+    pixels: npt.NDArray[np.uint8], path: str | os.PathLike[str], *, texts: Mapping[str, str] | None = None
+) -> Path:
+    """Write a PNG, whole or not at all.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        path: A file; its folder is made where it is not there. An earlier picture of topwork's may lie there and is
+            replaced; nothing else is.
+        texts: What stands in the file beside the picture, each under a key.
+
+    Returns:
+        The path.
+
+    Raises:
+        ExplainError: The folder cannot be written, or ``path`` is something else of the user's.
+    """
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    final = Path(path)
+    told = PngInfo()
+    told.add_text("Software", _MARK)
+    for key, text in (texts or {}).items():
+        told.add_itxt(key, text)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", pnginfo=told)
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        _require_free(final)
+        write_whole(final, file.getvalue())
+    except OSError as error:
+        raise ExplainError(
+            f"{printable(str(final))}: cannot be written: {error.strerror or error}",
+            hint="name a folder that can be written to with -o",
+        ) from error
+    return final
+
+
+def _require_free(final: Path) -> None:
+    """Refuse to write over anything but an earlier picture: a slip of the hand must not cost a photograph."""
+    if os.path.lexists(final) and (final.is_symlink() or not final.is_file() or not _is_ours(final)):
+        raise ExplainError(
+            f"{printable(str(final))}: is there, is no picture of topwork's, and is left as it is",
+            hint="choose another folder with -o",
+        )
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file is a picture that ``write_picture`` wrote."""
+    with path.open("rb") as file:
+        head = file.read(200)  # the text chunk stands right behind the header
+    return head.startswith(b"\x89PNG") and b"tEXtSoftware\0" + _MARK.encode() in head

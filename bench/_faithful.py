@@ -1,4 +1,7 @@
-"""Does a map tell the truth? Checks that a method fails which ignores the model or points at nothing."""
+"""Does a map tell the truth? Checks that a method fails which ignores the model or points at nothing.
+
+For ``explain.py`` and the tests: deletion and insertion, likeness under random heads, the pointing game.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,12 @@ import torch
 from torch.nn import functional
 
 from topwork.errors import ExplainError
-from topwork.explain._evidence import Evidence
-from topwork.explain._subject import Float32Array, Subject, UInt8Array
+from topwork.explain import Evidence, TorchClassifier
 from topwork.heads import LinearHead
 
-Method = Callable[[Subject, UInt8Array, int], list[Evidence]]
+UInt8Array = npt.NDArray[np.uint8]
+Float32Array = npt.NDArray[np.float32]
+Method = Callable[[TorchClassifier, UInt8Array, int], list[Evidence]]
 Box = tuple[int, int, int, int]
 Region = npt.NDArray[np.bool_] | Box
 """Where the thing is, in the square: a mask (size, size), or a box (left, top, right, bottom) in pixels."""
@@ -54,21 +58,21 @@ def _area(curve: Float32Array, shares: Float32Array) -> float:
     return float(np.diff(shares) @ (curve[1:] + curve[:-1]) / 2)
 
 
-def faithfulness(subject: Subject, found: Evidence, *, steps: int = 20) -> Faithfulness:
+def faithfulness(classifier: TorchClassifier, found: Evidence, *, steps: int = 20) -> Faithfulness:
     """Delete and insert an image's pixels in the order of its map.
 
     Source: Petsiuk et al. 2018, "RISE: Randomized Input Sampling for Explanation of Black-box Models".
 
     Args:
-        subject: The classifier.
+        classifier: The classifier.
         found: The map, of whatever method, its image and its class.
         steps: Points of the curves, besides the first.
 
     Raises:
         ExplainError: There is no such class.
     """
-    place = subject.index(found.place)
-    pixels = subject.tensor(found.image[None])
+    place = classifier.index(found.place)
+    pixels = classifier.tensor(found.image[None])
     blurred = _blurred(pixels)
     order = np.argsort(-found.map, axis=None, kind="stable")
     curves: list[list[float]] = [[], []]
@@ -76,9 +80,9 @@ def faithfulness(subject: Subject, found: Evidence, *, steps: int = 20) -> Faith
         taken = np.zeros(found.map.size, np.bool_)
         taken[order[: round(order.size * step / steps)]] = True
         mask = torch.from_numpy(taken.reshape(found.map.shape)).to(pixels.device)
-        both = torch.cat([torch.where(mask, subject.module.mean, pixels), torch.where(mask, pixels, blurred)])
+        both = torch.cat([torch.where(mask, classifier.module.mean, pixels), torch.where(mask, pixels, blurred)])
         with torch.no_grad():
-            probabilities = torch.softmax(subject.module(both), dim=1)[:, place].tolist()
+            probabilities = torch.softmax(classifier.module(both), dim=1)[:, place].tolist()
         for curve, probability in zip(curves, probabilities, strict=True):
             curve.append(probability)
     shares = np.linspace(0, 1, steps + 1, dtype=np.float32)
@@ -98,7 +102,7 @@ def random_map(size: int, *, seed: int = 0) -> Float32Array:
 
 
 def likeness_without_head(
-    subject: Subject, images: UInt8Array, label: str | int, method: Method, *, seed: int = 0
+    classifier: TorchClassifier, images: UInt8Array, label: str | int, method: Method, *, seed: int = 0
 ) -> float:
     """How much a method's maps stay the same under a random head: mean size of the rank correlation, with three heads.
 
@@ -106,7 +110,7 @@ def likeness_without_head(
     turned into its opposite is no other map, so the sign does not count.
 
     Args:
-        subject: The classifier.
+        classifier: The classifier.
         images: uint8 (N, size, size, 3).
         label: The class.
         method: As ``grad_cam``.
@@ -115,20 +119,20 @@ def likeness_without_head(
     Raises:
         ExplainError: There is no such class.
     """
-    place = subject.index(label)
-    own = method(subject, images, place)
+    place = classifier.index(label)
+    own = method(classifier, images, place)
     found: list[float] = []
     for number in range(_HEADS):
-        strange = method(subject.with_head(_random_head(subject, _HEADS * seed + number)), images, place)
+        strange = method(classifier.with_head(_random_head(classifier, _HEADS * seed + number)), images, place)
         found += [abs(_rank_correlation(one.map, other.map)) for one, other in zip(own, strange, strict=True)]
     return float(np.mean(found))
 
 
-def _random_head(subject: Subject, seed: int) -> LinearHead:
+def _random_head(classifier: TorchClassifier, seed: int) -> LinearHead:
     """Random weights; how the features are standardised stays, where the head does that."""
-    width, classes = sum(map(subject.backbone.width, subject.outputs)), len(subject.classes)
+    width, classes = sum(map(classifier.backbone.width, classifier.outputs)), len(classifier.classes)
     weight = np.random.default_rng(seed).normal(size=(width, classes)).astype(np.float32)
-    arrays = subject.module.state_dict()
+    arrays = classifier.module.state_dict()
     mean, scale = (
         arrays[f"head.{name}"].cpu().numpy() if f"head.{name}" in arrays else np.full(width, other, np.float32)
         for name, other in (("mean", 0), ("scale", 1))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from topwork.errors import ExplainError
-from topwork.explain._heads import torch_head
+from topwork.explain._modules import torch_head
 from topwork.heads import BlendHead, Head, KNNHead, LinearHead, MappedHead, TextHead, fit_knn, fit_linear
 
 N, D, C = 40, 12, 3

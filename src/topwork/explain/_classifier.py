@@ -1,69 +1,38 @@
-"""The subject: a classifier laid open, as one differentiable function from pixels to logits."""
+"""A classifier as one differentiable function from pixels to logits, with its stages in reach."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import nn
 
 from topwork.backbones import EMBEDDING, Backbone, classifier, imagenet_indices, imagenet_labels, imagenet_near
-from topwork.backbones.layers import PooledStages
-from topwork.data import decode, quoted
+from topwork.data import Source, decode, quoted
 from topwork.engines import has_cuda
 from topwork.errors import ExplainError
-from topwork.explain._heads import torch_head
-from topwork.features import Source
 from topwork.heads import Head, LinearHead
 
 if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
     from topwork.model import Classifier
+
+    Hook = Callable[[nn.Module, Any, torch.Tensor], torch.Tensor | None]
 
 UInt8Array = npt.NDArray[np.uint8]
 Float32Array = npt.NDArray[np.float32]
+Label = str | int
+"""A class, by its name or its place among the classes; of ImageNet's classes any word for it will do."""
 
 BATCH = 16  # images that go through the network at once
 
 
-class PixelsToLogits(nn.Module):
-    """Images (N, 3, size, size) on the scale 0 to 1 to logits (N, C); the normalisation is inside."""
-
-    mean: torch.Tensor
-    std: torch.Tensor
-
-    def __init__(self, backbone: Backbone, outputs: tuple[str, ...], head: Head | None) -> None:
-        super().__init__()
-        self.stages = PooledStages(backbone, outputs)
-        self.head = None if head is None else torch_head(head)
-        self.register_buffer("mean", torch.tensor(backbone.preprocessing.mean)[:, None, None])
-        self.register_buffer("std", torch.tensor(backbone.preprocessing.std)[:, None, None])
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits whose softmax is what the model answers."""
-        return self.answer(self.pooled(images))
-
-    def pooled(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """What the head reads, one (N, width) tensor for each output."""
-        found: tuple[torch.Tensor, ...] = self.stages((images - self.mean) / self.std)
-        return found
-
-    def answer(self, pooled: Sequence[torch.Tensor]) -> torch.Tensor:
-        """The head's logits for what it reads.
-
-        Raises:
-            ExplainError: There is no head.
-        """
-        if self.head is None:
-            raise ExplainError("this network was opened without a head, so no class can be asked for")
-        logits: torch.Tensor = self.head(torch.cat(tuple(pooled), dim=1))
-        return logits
-
-
-class Subject:
+class TorchClassifier:
     """A classifier laid open: pixels in, logits out, with gradients, and its stages in reach.
 
     Attributes:
@@ -76,7 +45,7 @@ class Subject:
         device: Where it is.
 
     Example:
-        >>> Subject.of_backbone(load("lite0")).classes[340]  # doctest: +SKIP
+        >>> TorchClassifier.of_backbone(load("lite0")).classes[340]  # doctest: +SKIP
         'zebra'
     """
 
@@ -89,6 +58,10 @@ class Subject:
         *,
         device: str | None = None,
     ) -> None:
+        import torch
+
+        from topwork.explain._modules import PixelsToLogits
+
         self.backbone = backbone
         self.outputs = outputs
         self.classes = tuple(classes)
@@ -100,7 +73,7 @@ class Subject:
         self.module = module.to(self.device).to(memory_format=torch.channels_last)
 
     @classmethod
-    def of_model(cls, model: Classifier, *, device: str | None = None) -> Subject:
+    def of_model(cls, model: Classifier, *, device: str | None = None) -> TorchClassifier:
         """A trained model.
 
         Args:
@@ -113,7 +86,7 @@ class Subject:
         return cls(model.backbone, model.record.outputs, model.head, model.classes, device=device)
 
     @classmethod
-    def of_backbone(cls, backbone: Backbone, *, device: str | None = None) -> Subject:
+    def of_backbone(cls, backbone: Backbone, *, device: str | None = None) -> TorchClassifier:
         """A pretrained network with its own ImageNet-1k classifier.
 
         Raises:
@@ -122,17 +95,19 @@ class Subject:
         layer = classifier(backbone)
         width = len(layer.weight)
         head = LinearHead(np.zeros(width, np.float32), np.ones(width, np.float32), layer.weight, layer.bias, 1.0)
-        subject = cls(backbone, (EMBEDDING,), head, [label.name for label in imagenet_labels()], device=device)
-        subject._imagenet = True
-        return subject
+        found = cls(backbone, (EMBEDDING,), head, [label.name for label in imagenet_labels()], device=device)
+        found._imagenet = True
+        return found
 
     @classmethod
-    def without_head(cls, backbone: Backbone, *, device: str | None = None) -> Subject:
+    def without_head(cls, backbone: Backbone, *, device: str | None = None) -> TorchClassifier:
         """Any network, for what asks of no class: filters, feature maps, channels; all else raises an ExplainError."""
         return cls(backbone, (EMBEDDING,), None, (), device=device)
 
-    def with_head(self, head: Head) -> Subject:
+    def with_head(self, head: Head) -> TorchClassifier:
         """The same network, shared, under another head that reads the same and answers with the same classes."""
+        from topwork.explain._modules import torch_head
+
         other = copy.copy(self)
         other.module = copy.copy(self.module)
         other.module._modules = {**self.module._modules, "head": torch_head(head).to(self.device)}
@@ -149,11 +124,8 @@ class Subject:
         """Side of the square that the network sees, in pixels."""
         return self.backbone.preprocessing.size
 
-    def index(self, label: str | int) -> int:
+    def index(self, label: Label) -> int:
         """The place of a class.
-
-        Args:
-            label: Its name or place; of ImageNet's classes any word for it.
 
         Raises:
             ExplainError: There is no such class, or the word means several.
@@ -167,15 +139,12 @@ class Subject:
         found = sorted(imagenet_indices(label)) if self._imagenet else []
         if len(found) == 1:
             return found[0]
-        raise self._unknown(label, found)
-
-    def _unknown(self, label: str, found: list[int]) -> ExplainError:
         if found:
             some = ", ".join(f"{self.classes[place]} ({imagenet_labels()[place].synset})" for place in found[:5])
-            return ExplainError(f"{label!r} means {len(found)} classes: {some}", hint="name one of them")
+            raise ExplainError(f"{label!r} means {len(found)} classes: {some}", hint="name one of them")
         near = imagenet_near(label) if self._imagenet else self.classes
         hint = f"did you mean {quoted(near[:10])}?" if near else "any word of ImageNet's classes will do"
-        return ExplainError(f"no class is called {label!r}", hint=hint)
+        raise ExplainError(f"no class is called {label!r}", hint=hint)
 
     def squares(self, sources: Sequence[Source]) -> UInt8Array:
         """Images as the network sees them: uint8 (N, size, size, 3).
@@ -196,11 +165,13 @@ class Subject:
         Raises:
             ExplainError: They are of another type or shape.
         """
+        import torch
+
         known = images.dtype in (np.uint8, np.float32)
         if not known or images.ndim != 4 or images.shape[1:] != (self.size, self.size, 3):
             raise ExplainError(
                 f"images must be uint8 (N, {self.size}, {self.size}, 3), not {images.dtype} {images.shape}",
-                hint="subject.squares(files) makes them",
+                hint=_SQUARES,
             )
         pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
         scale = 255 if images.dtype == np.uint8 else 1
@@ -208,6 +179,8 @@ class Subject:
 
     def probabilities(self, images: UInt8Array | Float32Array) -> Float32Array:
         """What the classifier answers: float32 (N, C) for images as ``tensor`` takes them."""
+        import torch
+
         rows = [np.zeros((0, len(self.classes)), np.float32)]
         with torch.no_grad():
             for start in range(0, len(images), BATCH):
@@ -223,3 +196,58 @@ def _averages(backbone: Backbone, outputs: tuple[str, ...], head: Head | None) -
         return {}
     ends = np.cumsum([backbone.width(output) for output in outputs])
     return dict(zip(outputs, np.split(mean, ends[:-1]), strict=True))
+
+
+_SQUARES = "classifier.squares(files) makes them"
+
+
+def require_uint8(images: UInt8Array) -> None:
+    """Refuse, by an ExplainError, images that a result could not show beside its own."""
+    if images.dtype != np.uint8:
+        raise ExplainError(f"images must be uint8, not {images.dtype}", hint=_SQUARES)
+
+
+def require_labels(classifier: TorchClassifier, images: UInt8Array, labels: npt.NDArray[np.integer]) -> None:
+    """Refuse, by an ExplainError, labels that are not the place of a class for each image."""
+    if len(labels) != len(images):
+        raise ExplainError(f"{len(images)} images and {len(labels)} labels")
+    for label in labels:
+        classifier.index(int(label))
+
+
+@contextlib.contextmanager
+def hooked(hooks: Iterable[tuple[nn.Module, Hook]]) -> Iterator[None]:
+    """Forward hooks for as long as the context lasts, also where it ends with an error."""
+    with contextlib.ExitStack() as stack:
+        for module, hook in hooks:
+            stack.callback(module.register_forward_hook(hook).remove)
+        yield
+
+
+@contextlib.contextmanager
+def watched(classifier: TorchClassifier, stages: Iterable[str]) -> Iterator[dict[str, torch.Tensor]]:
+    """The maps (n, channels, h, w) of some stages, each put into the dictionary when the network comes by it."""
+    from topwork.backbones.layers import map_reader
+
+    maps: dict[str, torch.Tensor] = {}
+
+    def keep(stage: str) -> Hook:
+        as_map = map_reader(classifier.network, stage)
+
+        def hook(module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
+            maps[stage] = grid(as_map(output.detach())).clone()  # a later layer may overwrite it
+
+        return hook
+
+    with hooked([(classifier.network.get_submodule(stage), keep(stage)) for stage in stages]):
+        yield maps
+
+
+def grid(maps: torch.Tensor) -> torch.Tensor:
+    """Tokens (n, c, t) as the square (n, c, h, w) that they came from, else an ExplainError; maps as they are."""
+    if maps.ndim == 4:
+        return maps
+    side = round(maps.shape[2] ** 0.5)
+    if side * side != maps.shape[2]:
+        raise ExplainError(f"a stage of {maps.shape[2]} tokens is no square map")
+    return maps.reshape(*maps.shape[:2], side, side)
