@@ -153,7 +153,7 @@ def explain(
     from topwork import report
     from topwork.backbones import load as load_backbone
     from topwork.data import read
-    from topwork.model import EXPLAINED
+    from topwork.model import EXPLAINED, Classifier
     from topwork.tasks import load
 
     require_heard(context, "--what", what, _READERS)
