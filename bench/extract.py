@@ -72,7 +72,7 @@ def decode_alone(paths: list[Path], backbone: Backbone) -> float:
     """Images per second of reading, decoding and resizing on all cores."""
 
     def one(index: int) -> None:
-        read_item(index, paths[index], backbone.preprocessing, lambda key: False)
+        read_item(index, paths, backbone.preprocessing, lambda key: False)
 
     with ThreadPoolExecutor(available_cores()) as pool:
         return rate(len(paths), lambda: list(pool.map(one, range(len(paths)), chunksize=8)))
@@ -99,7 +99,10 @@ def main() -> None:
     backbone = load_backbone(options.backbone, weights=options.weights)
     dataset = read(options.data)
     paths = [dataset.full_path(index) for index in range(len(dataset))]
-    few = [read_item(0, path, backbone.preprocessing, lambda key: False).pixels for path in paths[:16]]
+    few = [
+        read_item(index, paths, backbone.preprocessing, lambda key: False).pixels
+        for index in range(min(16, len(paths)))
+    ]
     pixels = np.stack([image for image in few if image is not None])
     choice = decide(backbone, default_engine(), pixels)
     figures: dict[str, list[float]] = {"plain": [], "ours": [], "decode": [], "network": []}

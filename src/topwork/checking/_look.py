@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from topwork.checking._format import compression, format_of, frames, true_size
 from topwork.checking._perceptual_hash import image_hash
-from topwork.checking._source import Content
 from topwork.data import decode
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class Look:
     thumbnail: UInt8Array
 
 
-def look(found: Content) -> Look:
+def look(found: bytes | UInt8Array) -> Look:
     """Look at one image. A JPEG is decoded at a fraction of its size, which still finds every damage.
 
     Args:
@@ -96,7 +95,7 @@ def look(found: Content) -> Look:
     )
 
 
-def content_key(found: Content) -> bytes:
+def content_key(found: bytes | UInt8Array) -> bytes:
     """16 bytes that name a file's bytes, or an image's pixels and shape."""
     data = found if isinstance(found, bytes) else np.array(found.shape).tobytes() + found.tobytes()
     return hashlib.blake2b(data, digest_size=16).digest()

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from topwork._system import available_cores
+from topwork._system import Executor
 from topwork.checking._columns import Embedding
 from topwork.checking._look import content_key
 from topwork.checking._perceptual_hash import distance, mirrored, near_pairs
 from topwork.checking._pictures import UNIFORM
-from topwork.checking._source import content
 from topwork.checking._survey import Survey
-from topwork.data import decode
-from topwork.errors import ImageError
+from topwork.data import Source, decode, try_source
 
 Rows = npt.NDArray[np.int64]
 Groups = tuple[tuple[int, ...], ...]
@@ -37,6 +34,7 @@ ALONE = 2
 """Bits in which hashes may differ where there are no features to confirm them. Different photographs were 9 apart and
 more; of 1,797 digits of 8 x 8 pixels, 4 pairs were nearer than this."""
 
+_AHEAD = 256  # images whose digests may wait
 _SAME_PIXELS = 4  # bits by which a JPEG decoded small and its copy as a PNG may differ
 
 
@@ -109,22 +107,20 @@ def _same_pixels(survey: Survey, pairs: Rows, apart: Rows) -> npt.NDArray[np.boo
     first, second = pairs[:, 0], pairs[:, 1]
     possible = (apart <= _SAME_PIXELS) & (height[first] == height[second]) & (width[first] == width[second])
     rows = np.unique(pairs[possible])
-    with ThreadPoolExecutor(available_cores(), "topwork-twins") as pool:
-        digests = dict(zip(rows.tolist(), pool.map(lambda row: _digest(survey, int(row)), rows), strict=True))
+    sources = survey.dataset.sources()
+    with Executor("twins") as pool:
+        found = pool.map_ordered(lambda row: try_source(sources, row, _digest), rows.tolist(), in_flight=_AHEAD)
+        digests = dict(zip(rows.tolist(), found, strict=True))
     same = np.zeros(len(pairs), dtype=bool)
     for place in np.flatnonzero(possible).tolist():
         one, other = (digests[int(row)] for row in pairs[place])
-        same[place] = bool(one) and one == other
+        same[place] = one == other and isinstance(one, bytes)  # text says why a file is gone meanwhile
     return same
 
 
-def _digest(survey: Survey, row: int) -> bytes:
-    """What names an image's pixels; empty where the file is gone meanwhile."""
-    try:
-        found = content(survey.dataset, row)
-        return content_key(found if isinstance(found, np.ndarray) else decode(found))
-    except ImageError:
-        return b""
+def _digest(source: Source) -> bytes:
+    """What names an image's pixels."""
+    return content_key(decode(source))
 
 
 class _Joined:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from topwork._system import available_cores
+from topwork._system import Executor
 from topwork.checking._format import FORMATS
 from topwork.checking._look import SIDE, Look, look
-from topwork.checking._source import content, reason
-from topwork.data import ImageDataset
-from topwork.errors import ImageError
+from topwork.data import ImageDataset, read_source, try_source
 
 _CHUNK = 16  # images a task
 _AHEAD = 8  # chunks a core that may wait; each holds its images' facts, 2 kB an image
@@ -91,15 +87,22 @@ def survey(dataset: ImageDataset, progress: Callable[[int], None]) -> Survey:
     facts = np.zeros(rows, np.dtype(list(_COLUMNS.items())))
     refused: dict[int, str] = {}
     sums = _Sums(len(dataset.classes))
-    for row, seen in enumerate(_looks(dataset)):
-        if isinstance(seen, str):
-            refused[row] = seen
-        else:
-            keys[row] = np.frombuffer(seen.key, np.uint64)
-            kinds[row] = FORMATS.index(seen.kind) if seen.kind in FORMATS else -1
-            facts[row] = tuple(getattr(seen, name) for name in _COLUMNS)
-            sums.add(int(dataset.labels[row]), seen)
-        progress(row + 1)
+    sources = dataset.sources()
+
+    def look_at(row: int) -> Look | str:
+        return try_source(sources, row, lambda source: look(read_source(source)))
+
+    with Executor("look") as pool:
+        looks = pool.map_ordered(look_at, range(rows), in_flight=_AHEAD * _CHUNK * pool.workers, chunk=_CHUNK)
+        for row, seen in enumerate(looks):
+            if isinstance(seen, str):
+                refused[row] = seen
+            else:
+                keys[row] = np.frombuffer(seen.key, np.uint64)
+                kinds[row] = FORMATS.index(seen.kind) if seen.kind in FORMATS else -1
+                facts[row] = tuple(getattr(seen, name) for name in _COLUMNS)
+                sums.add(int(dataset.labels[row]), seen)
+            progress(row + 1)
     return Survey(dataset, refused, keys, kinds, facts, sums.pictures())
 
 
@@ -127,30 +130,3 @@ class _Sums:
         count = np.maximum(self._counts, 1)[:, None, None]
         means = self._sums / count
         return Pictures(self._counts, means, np.sqrt(np.maximum(self._squares / count - means**2, 0)))
-
-
-def _looks(dataset: ImageDataset) -> Iterator[Look | str]:
-    """Look, or reason why not, of every row in order; a bounded number is ahead of whoever consumes them."""
-    cores = available_cores()
-    pending: deque[Future[list[Look | str]]] = deque()
-    pool = ThreadPoolExecutor(cores, "topwork-look")
-    try:
-        for start in range(0, len(dataset), _CHUNK):
-            pending.append(pool.submit(_look_chunk, dataset, range(start, min(start + _CHUNK, len(dataset)))))
-            if len(pending) >= _AHEAD * cores:
-                yield from pending.popleft().result()
-        while pending:
-            yield from pending.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _look_chunk(dataset: ImageDataset, rows: range) -> list[Look | str]:
-    return [_look_row(dataset, row) for row in rows]
-
-
-def _look_row(dataset: ImageDataset, row: int) -> Look | str:
-    try:
-        return look(content(dataset, row))
-    except ImageError as error:
-        return reason(dataset, row, error.message)

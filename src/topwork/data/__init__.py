@@ -12,7 +12,7 @@ from topwork.data._arrays import from_arrays
 from topwork.data._blocks import grouped
 from topwork.data._dataset import ImageDataset, LeftOut
 from topwork.data._decode import decode
-from topwork.data._files import read_bytes
+from topwork.data._files import read_bytes, read_source, try_source
 from topwork.data._folds import k_folds, k_folds_or_fewer
 from topwork.data._names import printable, quoted
 from topwork.data._read import read
@@ -34,7 +34,9 @@ __all__ = [
     "quoted",
     "read",
     "read_bytes",
+    "read_source",
     "require_free",
     "split",
+    "try_source",
     "write_manifest",
 ]

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import numpy.typing as npt
 
 from topwork.data._files import read_bytes
 from topwork.data._format import sniff
 from topwork.data._jpeg import decode_jpeg
-from topwork.data._names import printable
 from topwork.data._pillow import decode_other
-from topwork.data._source import Slice, Source
+from topwork.data._source import Source, source_name
 from topwork.errors import ImageError
 
 
@@ -41,20 +38,15 @@ def decode(source: Source, *, min_side: int | None = None) -> npt.NDArray[np.uin
         raise ImageError(f"min_side must be at least 1 pixel, not {min_side}")
     if isinstance(source, np.ndarray):
         return _checked_pixels(source)
-    if isinstance(source, bytes):
-        return _decode_bytes(source, min_side)
-    data = read_bytes(source)
+    data = source if isinstance(source, bytes) else read_bytes(source)
     try:
-        return _decode_bytes(data, min_side)
+        kind = sniff(data)
+        pixels = decode_jpeg(data, min_side) if kind == "JPEG" else None
+        return decode_other(data, kind) if pixels is None else pixels
     except ImageError as error:
-        name = str(source) if isinstance(source, Slice) else printable(os.fspath(source))
+        if not (name := source_name(source)):
+            raise
         raise ImageError(f"{name}: {error.message}", hint=error.hint) from error
-
-
-def _decode_bytes(data: bytes, min_side: int | None) -> npt.NDArray[np.uint8]:
-    kind = sniff(data)
-    pixels = decode_jpeg(data, min_side) if kind == "JPEG" else None
-    return decode_other(data, kind) if pixels is None else pixels
 
 
 def _checked_pixels(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
+
+import numpy as np
 
 from topwork.data._names import printable
-from topwork.data._source import Slice
+from topwork.data._source import Pixels, Slice, Source, source_name
 from topwork.errors import ImageError
+
+T = TypeVar("T")
 
 MAX_FILE_BYTES = 512 * 1024 * 1024
 """A file above this is refused unread; the largest photographs and scans are a tenth of it."""
@@ -41,6 +45,35 @@ def read_bytes(source: str | os.PathLike[str] | Slice) -> bytes:
         if len(data) != info.st_size:
             raise ImageError(f"{printable(name)}: changed while it was being read")
     return data
+
+
+def read_source(source: Source) -> bytes | Pixels:
+    """Read an image into memory: the bytes of its file, or its pixels as they are; :func:`decode` takes either.
+
+    Raises:
+        ImageError: It cannot be read.
+    """
+    return source if isinstance(source, bytes | np.ndarray) else read_bytes(source)
+
+
+def try_source(sources: Sequence[Source], index: int, use: Callable[[Source], T]) -> T | str:
+    """Make something of one image, or say why it cannot be used.
+
+    Args:
+        sources: Images, such as ``dataset.sources()``.
+        index: Which of them; it is asked for once.
+        use: What to do with it; may raise an ``ImageError``.
+
+    Returns:
+        What ``use`` gives, or the reason in plain words, without the file's name: whoever lists it names the file.
+    """
+    name = ""
+    try:
+        source = sources[index]
+        name = source_name(source)
+        return use(source)
+    except ImageError as error:
+        return error.message.removeprefix(f"{name}: ") if name else error.message
 
 
 def _read_slice(part: Slice) -> bytes:

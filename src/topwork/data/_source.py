@@ -40,6 +40,13 @@ Source = str | os.PathLike[str] | bytes | Slice | Pixels
 """A file, the bytes of a file, a part of a file, or pixels, uint8 ``(H, W, 3)``."""
 
 
+def source_name(source: Source) -> str:
+    """What a message calls an image; empty where it has no name: bytes and pixels."""
+    if isinstance(source, bytes | np.ndarray):
+        return ""
+    return str(source) if isinstance(source, Slice) else printable(os.fspath(source))
+
+
 class Store(Protocol):
     """Where the images of a data set lie when each is not a file of its own.
 

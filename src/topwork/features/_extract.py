@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import tempfile
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from topwork._system import Executor
 from topwork.backbones import Backbone
 from topwork.data import ImageDataset, LeftOut, Source
 from topwork.engines import (
@@ -35,6 +33,8 @@ from topwork.features._table import FeatureTable
 Float32Array = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
 OpenNetwork = Callable[[EngineChoice, int], Engine]
+_Pixels = tuple[bytes, npt.NDArray[np.uint8]]  # an image's key, and the image in the network's square
+_Batch = tuple[list[bytes], npt.NDArray[np.uint8]]  # several of them
 
 NOT_FINITE = "the network gives NaN or infinity for it"
 _FORMAT = 2  # raise when decoding or resizing gives other pixels than before
@@ -167,10 +167,12 @@ def run(
             ahead = _first_pixels(items)
             choice = _decided(backbone, name, ahead)
             store = open_store(choice)
-        counted = _counted(itertools.chain(ahead, items), len(sources), progress)
         opener = open_network or (lambda choice, count: open_engine(backbone, outputs, choice, images=count))
-        keys, kept, refused = _compute(counted, store, functools.partial(opener, choice, len(sources)))
-    return Extraction(store.gather(keys), _digests(keys), np.array(kept, np.intp), tuple(refused), choice)
+        rows = _Rows()
+        unknown = rows.unknown(_counted(itertools.chain(ahead, items), len(sources), progress), store)
+        _compute(unknown, rows, store, lambda: opener(choice, len(sources)))
+    refused = tuple(rows.refused)
+    return Extraction(store.gather(rows.keys), _digests(rows.keys), np.array(rows.kept, np.intp), refused, choice)
 
 
 def _digests(keys: Sequence[bytes]) -> npt.NDArray[np.uint64]:
@@ -204,78 +206,57 @@ def _counted(items: Iterable[Item], total: int, progress: Progress | None) -> It
             progress(done, total)
 
 
-def _compute(
-    items: Iterable[Item], store: Store, open_network: Callable[[], Engine]
-) -> tuple[list[bytes], list[int], list[tuple[int, str]]]:
-    """Send what the store does not know through the network, in batches, while the next are decoded."""
-    keys: list[bytes] = []
-    kept: list[int] = []
-    refused: list[tuple[int, str]] = []
-    with contextlib.closing(_Batches(store, open_network)) as batches:
+@dataclass(eq=False)
+class _Rows:
+    """What became of each item.
+
+    Attributes:
+        keys: Of those that could be used, in their order.
+        kept: Their places.
+        refused: Place and reason of every other one.
+        on_their_way: Keys whose features are being computed.
+    """
+
+    keys: list[bytes] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)
+    refused: list[tuple[int, str]] = field(default_factory=list)
+    on_their_way: set[bytes] = field(default_factory=set)
+
+    def unknown(self, items: Iterable[Item], store: Store) -> Iterator[_Pixels]:
+        """Note every item; give key and pixels of those whose features are neither there nor on their way."""
         for item in items:
             if item.reason:
-                refused.append((item.index, item.reason))
+                self.refused.append((item.index, item.reason))
                 continue
-            keys.append(item.key)
-            kept.append(item.index)
-            if item.pixels is not None:
-                batches.add(item.key, item.pixels)
-        batches.finish()
-    return keys, kept, refused
+            self.keys.append(item.key)
+            self.kept.append(item.index)
+            if item.pixels is not None and item.key not in store and item.key not in self.on_their_way:
+                self.on_their_way.add(item.key)
+                yield item.key, item.pixels
 
 
-class _Batches:
-    """Collects images into batches and keeps the engine's callers busy; results reach the store in order."""
+def _compute(unknown: Iterator[_Pixels], rows: _Rows, store: Store, open_network: Callable[[], Engine]) -> None:
+    """Send pixels through the network, in batches, while the next are decoded; features reach the store in order."""
+    first = next(unknown, None)
+    if first is None:  # a run that finds everything in the store needs no network
+        return
+    engine = open_network()
 
-    def __init__(self, store: Store, open_network: Callable[[], Engine]) -> None:
-        self._store = store
-        self._open_network = open_network
-        self._engine: Engine | None = None
-        self._pool: ThreadPoolExecutor | None = None
-        self._waiting: dict[bytes, npt.NDArray[np.uint8]] = {}
-        self._running: deque[tuple[list[bytes], Future[Float32Array]]] = deque()
-        self._sent: set[bytes] = set()
+    def call(batch: _Batch) -> tuple[list[bytes], Float32Array]:
+        return batch[0], engine(batch[1])
 
-    def add(self, key: bytes, pixels: npt.NDArray[np.uint8]) -> None:
-        """Queue an image, unless its like was computed or is on its way."""
-        if key in self._store or key in self._sent:
-            return
-        self._waiting[key] = pixels
-        if len(self._waiting) == self._network().batch_size:
-            self._send()
+    with Executor("engine", engine.callers) as callers:
+        batches = _batches(itertools.chain([first], unknown), engine.batch_size)
+        for keys, features in callers.map_ordered(call, batches, in_flight=2 * engine.callers + 1):
+            store.add(keys, features)
+            rows.on_their_way.difference_update(keys)
 
-    def _network(self) -> Engine:
-        if self._engine is None:  # only now: a run that finds everything in the store needs no network
-            self._engine = self._open_network()
-            self._pool = ThreadPoolExecutor(self._engine.callers, "topwork-engine")
-        return self._engine
 
-    def _send(self) -> None:
-        engine = self._network()
-        assert self._pool is not None
-        keys, images = list(self._waiting), np.stack(list(self._waiting.values()))
-        self._waiting.clear()
-        self._sent.update(keys)
-        self._running.append((keys, self._pool.submit(engine, images)))
-        while len(self._running) > 2 * engine.callers:
-            self._receive()
-
-    def _receive(self) -> None:
-        keys, future = self._running.popleft()
-        self._store.add(keys, future.result())
-        self._sent.difference_update(keys)
-
-    def finish(self) -> None:
-        """Send what is left and wait for everything."""
-        if self._waiting:
-            self._send()
-        while self._running:
-            self._receive()
-
-    def close(self) -> None:
-        """End the threads; what was not received is dropped."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+def _batches(unknown: Iterator[_Pixels], size: int) -> Iterator[_Batch]:
+    while waiting := list(itertools.islice(unknown, size)):
+        keys, images = [key for key, _ in waiting], np.stack([pixels for _, pixels in waiting])
+        waiting.clear()  # or the pixels would be held twice while the batch waits
+        yield keys, images
 
 
 def _width(backbone: Backbone, outputs: Sequence[str]) -> int:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from topwork._system import available_cores
+from topwork._system import Executor
 from topwork.backbones import Preprocessing
-from topwork.data import Slice, Source, decode, printable, read_bytes
-from topwork.errors import ImageError
+from topwork.data import Source, decode, read_source, try_source
 
 UInt8Array = npt.NDArray[np.uint8]
 
@@ -51,59 +47,33 @@ def read_ahead(
         preprocessing: Applied to every image.
         is_known: Whether a content's features exist already, so that it need not be decoded.
     """
-    window = max(2, _AHEAD_BYTES // (_CHUNK * 3 * preprocessing.size**2))
-    pending: deque[Future[list[Item]]] = deque()
-    pool = ThreadPoolExecutor(available_cores(), "topwork-decode")
-    try:
-        for start in range(0, len(sources), _CHUNK):
-            indices = range(start, min(start + _CHUNK, len(sources)))
-            pending.append(pool.submit(_read_chunk, sources, indices, preprocessing, is_known))
-            if len(pending) >= window:
-                yield from pending.popleft().result()
-        while pending:
-            yield from pending.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    chunks = max(2, _AHEAD_BYTES // (_CHUNK * 3 * preprocessing.size**2))
+
+    def read(index: int) -> Item:
+        return read_item(index, sources, preprocessing, is_known)
+
+    with Executor("decode") as decoders:
+        yield from decoders.map_ordered(read, range(len(sources)), in_flight=chunks * _CHUNK, chunk=_CHUNK)
 
 
-def _read_chunk(
-    sources: Sequence[Source], indices: range, preprocessing: Preprocessing, is_known: Callable[[bytes], bool]
-) -> list[Item]:
-    return [_read_row(index, sources, preprocessing, is_known) for index in indices]
-
-
-def _read_row(
+def read_item(
     index: int, sources: Sequence[Source], preprocessing: Preprocessing, is_known: Callable[[bytes], bool]
 ) -> Item:
-    try:
-        source = sources[index]
-    except ImageError as error:
-        return Item(index, b"", None, error.message)
-    return read_item(index, source, preprocessing, is_known)
-
-
-def read_item(index: int, source: Source, preprocessing: Preprocessing, is_known: Callable[[bytes], bool]) -> Item:
     """Read one source; what cannot be used comes back with its reason, never as an exception."""
-    try:
-        if isinstance(source, np.ndarray):
-            image = decode(source)
+
+    def read(source: Source) -> Item:
+        content = read_source(source)
+        if isinstance(content, bytes):
+            key = _content_key(content)
+            pixels = None if is_known(key) else decode(content, min_side=preprocessing.min_side)
+        else:
+            image = decode(content)
             key = _content_key(image.tobytes() + str(image.shape).encode())
-            return Item(index, key, None if is_known(key) else preprocessing(image))
-        content = source if isinstance(source, bytes) else read_bytes(source)
-        key = _content_key(content)
-        if is_known(key):
-            return Item(index, key, None)
-        return Item(index, key, preprocessing(decode(content, min_side=preprocessing.min_side)))
-    except ImageError as error:
-        return Item(index, b"", None, _reason(source, error))
+            pixels = None if is_known(key) else image
+        return Item(index, key, None if pixels is None else preprocessing(pixels))
 
-
-def _reason(source: Source, error: ImageError) -> str:
-    """Why, without the file's name: whoever lists it names the file."""
-    if isinstance(source, np.ndarray | bytes):
-        return error.message
-    name = str(source) if isinstance(source, Slice) else printable(os.fspath(source))
-    return error.message.removeprefix(f"{name}: ")
+    found = try_source(sources, index, read)
+    return Item(index, b"", None, found) if isinstance(found, str) else found
 
 
 def _content_key(content: bytes) -> bytes:
