@@ -30,7 +30,7 @@ def make_table() -> MakeTable:
         paths = tuple(f"{row}.jpg" for row in range(len(labels)))
         classes = tuple(f"class {label}" for label in range(int(labels.max()) + 1))
         splits = np.full(len(labels), "train")
-        dataset = ImageDataset(Path(), paths, labels.astype(np.int32), classes, splits)
+        dataset = ImageDataset(Path(), paths, splits, labels=labels.astype(np.int32), classes=classes)
         return FeatureTable(dataset, backbone, EngineChoice("torch-cpu", "f32"), (output,), values)
 
     return make_table

@@ -63,4 +63,6 @@ def in_memory(labels: list[int], *, splits: list[str] | None = None, groups: tup
     names = tuple(f"{label}/{row}.jpg" for row, label in enumerate(labels))
     classes = tuple(f"class {label}" for label in range(max(labels) + 1))
     column = np.array(splits or [""] * len(labels), "<U5")
-    return ImageDataset(Path("nowhere"), names, np.array(labels, np.int32), classes, column, groups=groups)
+    return ImageDataset(
+        Path("nowhere"), names, column, labels=np.array(labels, np.int32), classes=classes, groups=groups
+    )

@@ -292,7 +292,13 @@ class Shelf:
 def test_images_that_are_not_files(pieces: list[Image.Image]) -> None:
     labels, splits = np.array([0, 1, 0, 1], np.int32), np.array([""] * 4)
     dataset = ImageDataset(
-        Path("shelf"), ("a", "b", "c", "d"), labels, ("x", "y"), splits, store=Shelf(pieces), keys=np.arange(4)
+        Path("shelf"),
+        ("a", "b", "c", "d"),
+        splits,
+        labels=labels,
+        classes=("x", "y"),
+        store=Shelf(pieces),
+        keys=np.arange(4),
     )
     checkup = check(dataset)
     assert checkup.unusable[2] == "fell off the shelf"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from topwork.data._arrays import from_arrays
 from topwork.data._blocks import grouped
-from topwork.data._dataset import ImageDataset, LeftOut
+from topwork.data._dataset import Dataset, ImageDataset, LeftOut
 from topwork.data._decode import decode
 from topwork.data._files import read_bytes, read_source, try_source
 from topwork.data._folds import k_folds, k_folds_or_fewer
@@ -21,6 +21,7 @@ from topwork.data._split import split
 from topwork.data._write import require_free, write_manifest
 
 __all__ = [
+    "Dataset",
     "ImageDataset",
     "LeftOut",
     "Slice",

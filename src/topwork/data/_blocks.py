@@ -9,14 +9,14 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from topwork.data._dataset import ImageDataset, name_bytes
+from topwork.data._dataset import AnyDataset, Dataset, name_bytes
 from topwork.errors import DataError
 
 Rows = npt.NDArray[np.intp]
 Clusters = Sequence[Sequence[int]] | Sequence[npt.NDArray[np.integer]]
 
 
-def blocks(dataset: ImageDataset, seed: int) -> list[Rows]:
+def blocks(dataset: Dataset, seed: int) -> list[Rows]:
     """Rows that must stay together, those of one group, in an order that depends on the seed and the names alone.
 
     Args:
@@ -28,7 +28,7 @@ def blocks(dataset: ImageDataset, seed: int) -> list[Rows]:
     return sorted(_members(leader), key=lambda rows: min(ranks[row] for row in rows.tolist()))
 
 
-def grouped(dataset: ImageDataset, clusters: Clusters) -> ImageDataset:
+def grouped(dataset: AnyDataset, clusters: Clusters) -> AnyDataset:
     """Copy whose groups hold the clusters too, so that splits and folds of any part of it keep them whole.
 
     Rows that are linked through others go together too: a group with an image whose near duplicate is in another group
@@ -61,7 +61,7 @@ def _members(leader: Rows) -> list[Rows]:
     return np.split(order, starts[1:]) if len(order) else []
 
 
-def row_ranks(dataset: ImageDataset, seed: int) -> list[tuple[bytes, str]]:
+def row_ranks(dataset: Dataset, seed: int) -> list[tuple[bytes, str]]:
     """Give each row its place in the order: a hash of the seed and the group, or the path where it is in none."""
     if not dataset.groups:
         return [(_rank(seed, path), path) for path in dataset.paths]
@@ -76,7 +76,7 @@ def _rank(seed: int, name: str) -> bytes:
     return hashlib.blake2b(b"%d:%b" % (seed, name_bytes(name)), digest_size=16).digest()
 
 
-def _leaders(dataset: ImageDataset, clusters: Clusters) -> npt.NDArray[np.intp]:
+def _leaders(dataset: Dataset, clusters: Clusters) -> npt.NDArray[np.intp]:
     """Union-find: the block of each row, by the position of one of its rows."""
     parent = list(range(len(dataset)))
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Self, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -34,17 +34,16 @@ class LeftOut:
 
 
 @dataclass(frozen=True, eq=False)
-class ImageDataset:
-    """Labelled images by name; the pixels stay on disk. N rows, C classes.
+class Dataset:
+    """Images by name, whatever is to be learnt of them; the pixels stay on disk. N rows.
 
-    A row costs about 150 bytes, most of it its name, so a million images fit in some 150 MB.
+    A task's data set adds its targets: it says how they are selected (:meth:`_targets_at`), what of a row's target its
+    fingerprint holds (:meth:`_target_bytes`), and what a split keeps the shares of (:meth:`strata`).
 
     Args:
         root: The folder that ``paths`` start from.
         paths: N names, each once, with forward slashes: files relative to ``root``, or what ``store`` calls
             its images; a name that is not UTF-8 is carried the way ``os.fsdecode`` does it.
-        labels: Shape ``(N,)``, int32, an index into ``classes``.
-        classes: C class names, each once. Order is meaning: a label is a position in this tuple.
         splits: Shape ``(N,)``, text: ``"train"``, ``"val"``, ``"test"``, or ``""`` where no splits were given.
         left_out: Files and folders that were found and are not used.
         ignored: How many hidden and system entries (``.DS_Store``, ``Thumbs.db``, ``__MACOSX``) were passed
@@ -56,13 +55,11 @@ class ImageDataset:
         keys: Shape ``(N,)``, int64, each row's place in ``store``; empty without one.
 
     Raises:
-        DataError: Lengths differ, a label is out of range, a class name comes twice, a split is unknown.
+        DataError: Lengths differ, or a split is unknown.
     """
 
     root: Path
     paths: tuple[str, ...]
-    labels: npt.NDArray[np.int32]
-    classes: tuple[str, ...]
     splits: npt.NDArray[np.str_]
     left_out: tuple[LeftOut, ...] = ()
     ignored: int = 0
@@ -72,31 +69,14 @@ class ImageDataset:
     keys: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "labels", _frozen(self.labels, np.int32))
         object.__setattr__(self, "splits", _frozen(self.splits, "<U5"))
         object.__setattr__(self, "keys", _frozen(self.keys, np.int64))
-        self._check_lengths()
-        self._check_classes()
-        self._check_splits()
-
-    def _check_lengths(self) -> None:
         rows = len(self.paths)
-        if self.labels.shape != (rows,) or self.splits.shape != (rows,) or len(self.groups) not in (0, rows):
-            raise DataError(
-                f"{rows} paths, but labels of shape {self.labels.shape}, splits of shape {self.splits.shape} "
-                f"and {len(self.groups)} groups"
-            )
+        if self.splits.shape != (rows,) or len(self.groups) not in (0, rows):
+            raise DataError(f"{rows} paths, but splits of shape {self.splits.shape} and {len(self.groups)} groups")
         if self.keys.shape != (rows if self.store is not None else 0,):
             raise DataError(f"{rows} paths, but keys of shape {self.keys.shape} into the store {self.store}")
-
-    def _check_classes(self) -> None:
-        if len(set(self.classes)) != len(self.classes):
-            twice = sorted({name for name in self.classes if self.classes.count(name) > 1})
-            raise DataError(f"a class name comes twice: {quoted(twice)}")
-        if len(self) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
-            raise DataError(
-                f"labels run from {self.labels.min()} to {self.labels.max()}, but there are {len(self.classes)} classes"
-            )
+        self._check_splits()
 
     def _check_splits(self) -> None:
         known = np.zeros(len(self), dtype=bool)
@@ -105,6 +85,18 @@ class ImageDataset:
         if not known.all():
             wrong = printable(str(self.splits[int(np.argmin(known))]))
             raise DataError(f"split '{wrong}' is not one of {quoted(SPLITS[1:])}")
+
+    def _targets_at(self, rows: npt.NDArray[np.intp]) -> dict[str, Any]:
+        """The fields that hold targets, at these rows; none here."""
+        return {}
+
+    def _target_bytes(self) -> Iterable[bytes]:
+        """What a fingerprint holds of each row's target; nothing here."""
+        return [b""] * len(self)
+
+    def strata(self) -> npt.NDArray[np.int32]:
+        """Shape ``(N,)``, whole numbers from 0: of each of them a split holds out the same share; one for all here."""
+        return np.zeros(len(self), np.int32)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -131,7 +123,7 @@ class ImageDataset:
         """Give the images of all rows, each fetched only when it is asked for."""
         return _Sources(self)
 
-    def split(self, name: str) -> ImageDataset:
+    def split(self, name: str) -> Self:
         """Take the rows of one split: ``"train"``, ``"val"`` or ``"test"``; there may be none.
 
         Raises:
@@ -146,7 +138,7 @@ class ImageDataset:
         """The split that measures a model: ``test``, or ``val`` where there is no other; empty where there is none."""
         return next((name for name in ("test", "val") if (self.splits == name).any()), "")
 
-    def select(self, indices: npt.ArrayLike) -> ImageDataset:
+    def select(self, indices: npt.ArrayLike) -> Self:
         """Take rows by position, in the order given; classes, notes and what was left out stay.
 
         Args:
@@ -160,24 +152,13 @@ class ImageDataset:
         return replace(
             self,
             paths=tuple(self.paths[row] for row in rows.tolist()),
-            labels=self.labels[rows],
             splits=self.splits[rows],
             groups=tuple(self.groups[row] for row in rows.tolist()) if self.groups else (),
             keys=self.keys if self.store is None else self.keys[rows],
+            **self._targets_at(rows),
         )
 
-    def relabelled(self, classes: Sequence[str]) -> ImageDataset:
-        """The same images with the same class names in another order.
-
-        Raises:
-            DataError: These are other names.
-        """
-        if sorted(classes) != sorted(self.classes):
-            raise DataError(f"classes {quoted(classes)} are not {quoted(self.classes)} in another order")
-        places = np.array([list(classes).index(name) for name in self.classes], np.int32)
-        return replace(self, classes=tuple(classes), labels=places[self.labels])
-
-    def without(self, left_out: Sequence[LeftOut]) -> ImageDataset:
+    def without(self, left_out: Sequence[LeftOut]) -> Self:
         """Drop the rows that a later pass could not use, and keep them on the list of what was left out.
 
         Raises:
@@ -190,28 +171,84 @@ class ImageDataset:
         kept = self.select([row for row, path in enumerate(self.paths) if path not in gone])
         return replace(kept, left_out=self.left_out + tuple(left_out))
 
-    def counts(self) -> npt.NDArray[np.int64]:
-        """Count the images of each class; shape ``(C,)``."""
-        return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)
-
     def fingerprint(self) -> str:
-        """SHA-256 over every row's path, class name and split, whatever their order; not over pixels."""
+        """SHA-256 over every row's path, target and split, whatever their order; not over pixels."""
         digest = hashlib.sha256()
         for row in sorted(self._rows()):
             digest.update(row)
         return digest.hexdigest()
 
     def _rows(self) -> Iterator[bytes]:
-        names = [_counted(name) for name in self.classes]
         splits: list[str] = self.splits.tolist()
-        for path, label, split in zip(self.paths, self.labels.tolist(), splits, strict=True):
-            yield _counted(path) + names[label] + _counted(split)
+        for path, target, split in zip(self.paths, self._target_bytes(), splits, strict=True):
+            yield _counted(path) + target + _counted(split)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageDataset(Dataset):
+    """Labelled images by name, one class each. N rows, C classes.
+
+    A row costs about 150 bytes, most of it its name, so a million images fit in some 150 MB.
+
+    Args:
+        labels: Shape ``(N,)``, int32, an index into ``classes``.
+        classes: C class names, each once. Order is meaning: a label is a position in this tuple.
+
+    Raises:
+        DataError: Lengths differ, a label is out of range, a class name comes twice, a split is unknown.
+    """
+
+    labels: npt.NDArray[np.int32] = field(kw_only=True)
+    classes: tuple[str, ...] = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", _frozen(self.labels, np.int32))
+        super().__post_init__()
+        if self.labels.shape != (len(self),):
+            raise DataError(f"{len(self)} paths, but labels of shape {self.labels.shape}")
+        if len(set(self.classes)) != len(self.classes):
+            twice = sorted({name for name in self.classes if self.classes.count(name) > 1})
+            raise DataError(f"a class name comes twice: {quoted(twice)}")
+        if len(self) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
+            raise DataError(
+                f"labels run from {self.labels.min()} to {self.labels.max()}, but there are {len(self.classes)} classes"
+            )
+
+    def _targets_at(self, rows: npt.NDArray[np.intp]) -> dict[str, Any]:
+        return {"labels": self.labels[rows]}
+
+    def _target_bytes(self) -> Iterable[bytes]:
+        names = [_counted(name) for name in self.classes]
+        return (names[label] for label in self.labels.tolist())
+
+    def strata(self) -> npt.NDArray[np.int32]:
+        """The labels: each class gives its share."""
+        return self.labels
+
+    def relabelled(self, classes: Sequence[str]) -> ImageDataset:
+        """The same images with the same class names in another order.
+
+        Raises:
+            DataError: These are other names.
+        """
+        if sorted(classes) != sorted(self.classes):
+            raise DataError(f"classes {quoted(classes)} are not {quoted(self.classes)} in another order")
+        places = np.array([list(classes).index(name) for name in self.classes], np.int32)
+        return replace(self, classes=tuple(classes), labels=places[self.labels])
+
+    def counts(self) -> npt.NDArray[np.int64]:
+        """Count the images of each class; shape ``(C,)``."""
+        return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)
+
+
+AnyDataset = TypeVar("AnyDataset", bound=Dataset)
+"""The kind of data set that goes in comes out."""
 
 
 class _Sources(Sequence[Source]):
     """The images of a data set, one after another; holds none of them."""
 
-    def __init__(self, dataset: ImageDataset) -> None:
+    def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
 
     def __len__(self) -> int:

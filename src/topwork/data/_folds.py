@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.data._blocks import blocks
-from topwork.data._dataset import ImageDataset
+from topwork.data._dataset import Dataset
 from topwork.errors import DataError
 
 
-def k_folds(dataset: ImageDataset, k: int = 5, *, seed: int = 0) -> npt.NDArray[np.int64]:
+def k_folds(dataset: Dataset, k: int = 5, *, seed: int = 0) -> npt.NDArray[np.int64]:
     """Give every row the fold, 0 to ``k - 1``, in which it is held out.
 
     Stratified: where nothing has to stay together, the folds' images of a class differ by one at most. Groups stay
@@ -36,8 +36,8 @@ def k_folds(dataset: ImageDataset, k: int = 5, *, seed: int = 0) -> npt.NDArray[
         raise DataError(
             f"{len(dealt)} images or groups of images that stay together cannot fill {k} folds", hint="lower k"
         )
-    totals: list[int] = np.maximum(dataset.counts(), 1).tolist()
-    labels: list[int] = dataset.labels.tolist()
+    totals: list[int] = np.maximum(np.bincount(dataset.strata()), 1).tolist()
+    labels: list[int] = dataset.strata().tolist()
     counts = [[0] * len(totals) for _ in range(k)]
     sizes = [0] * k
     folds = np.zeros(len(dataset), dtype=np.int64)
@@ -54,7 +54,7 @@ def k_folds(dataset: ImageDataset, k: int = 5, *, seed: int = 0) -> npt.NDArray[
     return folds
 
 
-def k_folds_or_fewer(dataset: ImageDataset, k: int = 5, *, seed: int = 0) -> npt.NDArray[np.int64] | None:
+def k_folds_or_fewer(dataset: Dataset, k: int = 5, *, seed: int = 0) -> npt.NDArray[np.int64] | None:
     """Deal the rows into ``k`` folds, or into as many as there are blocks of rows to fill them; see :func:`k_folds`.
 
     Args:

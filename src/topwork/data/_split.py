@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.data._blocks import Rows, blocks, row_ranks
-from topwork.data._dataset import ImageDataset
+from topwork.data._dataset import AnyDataset, Dataset
 from topwork.errors import DataError
 
 _TOO_FEW_HINT = "add images, raise the share, or give train/ and test/ yourself"
 
 
-def split(dataset: ImageDataset, *, test: float = 0.2, seed: int = 0) -> ImageDataset:
+def split(dataset: AnyDataset, *, test: float = 0.2, seed: int = 0) -> AnyDataset:
     """Give every row the split ``"train"`` or ``"test"``; the rows and their order stay.
 
     Stratified: each class gives its share of test images, rounded up or down so that the total is as near as can be to
@@ -46,11 +46,12 @@ def split(dataset: ImageDataset, *, test: float = 0.2, seed: int = 0) -> ImageDa
     return replace(dataset, splits=np.where(chosen, "test", "train"))
 
 
-def _choose_rows(dataset: ImageDataset, test: float, seed: int) -> npt.NDArray[np.bool_]:
-    counts = dataset.counts()
+def _choose_rows(dataset: Dataset, test: float, seed: int) -> npt.NDArray[np.bool_]:
+    strata = dataset.strata()
+    counts = np.bincount(strata).astype(np.int64)
     ranks = row_ranks(dataset, seed)
     ranked = np.array(sorted(range(len(dataset)), key=ranks.__getitem__), dtype=np.intp)
-    by_class = ranked[np.argsort(dataset.labels[ranked], kind="stable")]
+    by_class = ranked[np.argsort(strata[ranked], kind="stable")]
     place = np.arange(len(dataset)) - np.repeat(np.cumsum(counts) - counts, counts)  # 0 is first of its class
     chosen = np.zeros(len(dataset), dtype=bool)
     chosen[by_class] = place < np.repeat(_shares(counts, test), counts)
@@ -74,7 +75,7 @@ def _shares(counts: npt.NDArray[np.int64], test: float) -> npt.NDArray[np.int64]
     return shares
 
 
-def _choose_blocks(dataset: ImageDataset, dealt: list[Rows], test: float) -> npt.NDArray[np.bool_]:
+def _choose_blocks(dataset: Dataset, dealt: list[Rows], test: float) -> npt.NDArray[np.bool_]:
     deal = _Deal(dataset, test)
     for rows in dealt:
         if deal.helps(rows):
@@ -89,12 +90,13 @@ def _choose_blocks(dataset: ImageDataset, dealt: list[Rows], test: float) -> npt
 class _Deal:
     """What has gone to the test split so far, class by class."""
 
-    def __init__(self, dataset: ImageDataset, test: float) -> None:
+    def __init__(self, dataset: Dataset, test: float) -> None:
         self.chosen = np.zeros(len(dataset), dtype=bool)
         self.taken = 0
-        self._labels: list[int] = dataset.labels.tolist()
-        self._remaining: list[int] = dataset.counts().tolist()
-        self._missing: list[int] = _shares(dataset.counts(), test).tolist()
+        counts = np.bincount(dataset.strata()).astype(np.int64)
+        self._labels: list[int] = dataset.strata().tolist()
+        self._remaining: list[int] = counts.tolist()
+        self._missing: list[int] = _shares(counts, test).tolist()
         self._total = round(float(np.round(len(dataset) * test, 9)))
 
     def _given(self, rows: Rows) -> Counter[int]:

@@ -103,7 +103,7 @@ def test_features_that_are_there_are_not_taken_again(
 
 def test_the_held_out_part_has_no_say(easy: ImageDataset) -> None:
     wrong = np.where(easy.splits == "test", 1 - easy.labels, easy.labels)
-    spoilt = ImageDataset(easy.root, easy.paths, wrong, easy.classes, easy.splits)
+    spoilt = ImageDataset(easy.root, easy.paths, easy.splits, labels=wrong, classes=easy.classes)
     first, second = (fit_as_is(data, load(), AsIsOptions()) for data in (easy, spoilt))
     np.testing.assert_array_equal(first.head.shares, second.head.shares)
     assert first.head.temperature == second.head.temperature
@@ -145,7 +145,7 @@ def test_a_class_whose_images_are_all_broken_cannot_be_learnt(tmp_path: Path, sh
     for file in (folder / "weaving").iterdir():
         file.write_bytes(b"no image")
     dataset = read(folder)
-    train = ImageDataset(dataset.root, dataset.paths, dataset.labels, dataset.classes, np.full(len(dataset), "train"))
+    train = dataclasses.replace(dataset, splits=np.full(len(dataset), "train"))
     with pytest.raises(DataError, match="no training image of 'weaving' can be read"):
         fit_as_is(train, load(), AsIsOptions(way="learnt"))
 

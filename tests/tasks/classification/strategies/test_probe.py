@@ -38,7 +38,7 @@ def test_the_head_fits_the_table_and_the_table_holds_every_part(easy: ImageDatas
 def test_the_held_out_part_has_no_say(easy: ImageDataset) -> None:
     """Labels of the other splits may be anything: no choice and no weight moves."""
     wrong = np.where(easy.splits == "test", 1 - easy.labels, easy.labels)
-    spoilt = ImageDataset(easy.root, easy.paths, wrong, easy.classes, easy.splits)
+    spoilt = ImageDataset(easy.root, easy.paths, easy.splits, labels=wrong, classes=easy.classes)
     first, second = (fit_probe(data, load(), ProbeOptions()) for data in (easy, spoilt))
     assert first.trials == second.trials
     for name, tensor in first.head.to_tensors().items():

@@ -102,7 +102,7 @@ def test_several_prompts_are_averaged(unseen: ImageDataset, backbone: Backbone, 
 def test_descriptions_name_what_names_do_not(tmp_path: Path, backbone: Backbone, options: ZeroShotOptions) -> None:
     """Classes called ok and ng are beyond any model; said in words it knows they are not."""
     dataset = read(clips.digit_folder(tmp_path / "digits", ("red_zero", "green_seven"), 20))
-    renamed = ImageDataset(dataset.root, dataset.paths, dataset.labels, ("ng", "ok"), dataset.splits)
+    renamed = dataclasses.replace(dataset, classes=("ng", "ok"))
     told = ZeroShotOptions(
         text=options.text, descriptions={"ng": ["a green seven", "the green seven"], "ok": ["a red zero"]}
     )
