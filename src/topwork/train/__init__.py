@@ -1,6 +1,6 @@
 """Training: a model, batches of samples, a schedule, a checkpoint. It knows nothing of images.
 
-``train`` is the loop; ``rate_range`` finds a learning rate; ``TrainConfig`` has all settings. What is trained on is
+``train`` is the loop; ``TrainConfig`` has all settings. What is trained on is
 anything that keeps to ``Samples``. Importing the room is light: torch is loaded with the first name that needs it.
 """
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from topwork.train._measure import measure
     from topwork.train._parts import Layers
     from topwork.train._ranks import Ranks, current_ranks
-    from topwork.train._rate_range import RateRange, rate_range
     from topwork.train._samples import Batch, Samples, TensorSamples
     from topwork.train._seeds import sample_seed
     from topwork.train._state import EpochRecord, Progress, Score, TrainResult
@@ -31,7 +30,6 @@ _MODULES = {
     "Layers": "_parts",
     "Progress": "_state",
     "Ranks": "_ranks",
-    "RateRange": "_rate_range",
     "Samples": "_samples",
     "Score": "_state",
     "TensorSamples": "_samples",
@@ -44,7 +42,6 @@ _MODULES = {
     "locked": "_lock",
     "measure": "_measure",
     "parse_config": "_config",
-    "rate_range": "_rate_range",
     "remove_checkpoints": "_checkpoint",
     "require_own": "_checkpoint",
     "sample_seed": "_seeds",
@@ -59,7 +56,6 @@ __all__ = [
     "Layers",
     "Progress",
     "Ranks",
-    "RateRange",
     "Samples",
     "Score",
     "TensorSamples",
@@ -72,7 +68,6 @@ __all__ = [
     "locked",
     "measure",
     "parse_config",
-    "rate_range",
     "remove_checkpoints",
     "require_own",
     "sample_seed",
