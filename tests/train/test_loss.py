@@ -5,8 +5,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional
 
 from topwork.train import TrainConfig
-from topwork.train._loss import class_weights, summed_loss
-from topwork.train._mix import Targets, mixed
+from topwork.train._loss import Targets, class_weights, mixed, summed_loss
 
 
 def batch(n=6, shape=(3, 8, 10)):

@@ -10,18 +10,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from topwork.train._checkpoint import remove_checkpoints, require_own
+    from topwork.train._checkpoint import locked, remove_checkpoints, require_own
     from topwork.train._config import TrainConfig, parse_config
     from topwork.train._errors import CheckpointError, TrainError
-    from topwork.train._lock import locked
     from topwork.train._loop import train
-    from topwork.train._measure import measure
     from topwork.train._parts import Layers
-    from topwork.train._ranks import Ranks, current_ranks
-    from topwork.train._samples import Batch, Samples, TensorSamples
-    from topwork.train._seeds import sample_seed
+    from topwork.train._ranks import Ranks, current_ranks, first_alone, joined, started_by_torchrun
+    from topwork.train._samples import Batch, Samples, TensorSamples, sample_seed
     from topwork.train._state import EpochRecord, Progress, Score, TrainResult
-    from topwork.train._torchrun import first_alone, joined, started_by_torchrun
+    from topwork.train._step import measure
 
 _MODULES = {
     "Batch": "_samples",
@@ -37,15 +34,15 @@ _MODULES = {
     "TrainError": "_errors",
     "TrainResult": "_state",
     "current_ranks": "_ranks",
-    "first_alone": "_torchrun",
-    "joined": "_torchrun",
-    "locked": "_lock",
-    "measure": "_measure",
+    "first_alone": "_ranks",
+    "joined": "_ranks",
+    "locked": "_checkpoint",
+    "measure": "_step",
     "parse_config": "_config",
     "remove_checkpoints": "_checkpoint",
     "require_own": "_checkpoint",
-    "sample_seed": "_seeds",
-    "started_by_torchrun": "_torchrun",
+    "sample_seed": "_samples",
+    "started_by_torchrun": "_ranks",
     "train": "_loop",
 }
 

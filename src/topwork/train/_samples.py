@@ -1,19 +1,83 @@
-"""What a training is given: samples that come in batches, whatever they are."""
+"""What a training is given: samples that come in batches, in an order and with a chance that depend on the place alone.
+
+Nothing is drawn from a generator that runs along: a resumed training, or one with other workers, meets the same
+numbers. Torch is loaded where tensors are made.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 from collections.abc import Generator, Iterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
-import torch
+import numpy.typing as npt
 
 from topwork.train._errors import TrainError
-from topwork.train._seeds import Rows
 
-Batch = tuple[torch.Tensor, torch.Tensor]
+if TYPE_CHECKING:
+    import torch
+
+Rows = npt.NDArray[np.int64]
+Batch: TypeAlias = "tuple[torch.Tensor, torch.Tensor]"
+
+# What a number is for: the same place must not give related numbers for two purposes.
+_ORDER, _STEP, _MIX, _SAMPLE = range(4)
+
+
+def epoch_batches(seed: int, epoch: int, samples: int, batch_size: int) -> list[Rows]:
+    """Rows of each batch of an epoch, every sample once.
+
+    Sizes differ by one at most: a last batch of one or two images would shake the weights and BatchNorm's statistics.
+
+    Args:
+        seed: Of the training.
+        epoch: From 0.
+        samples: N.
+        batch_size: Largest batch.
+    """
+    order = _generator(seed, _ORDER, epoch).permutation(samples).astype(np.int64)
+    return np.array_split(order, batch_count(samples, batch_size))
+
+
+def batch_count(samples: int, batch_size: int) -> int:
+    """Batches in an epoch."""
+    return math.ceil(samples / batch_size)
+
+
+def in_order(samples: int, batch_size: int) -> list[Rows]:
+    """Rows of each batch of a validation: as they stand."""
+    return np.array_split(np.arange(samples, dtype=np.int64), batch_count(samples, batch_size))
+
+
+def sample_seed(seed: int, epoch: int, index: int) -> int:
+    """Seed (63 bits) of one sample's augmentation in one epoch; the same whoever asks, and when."""
+    return _number(seed, _SAMPLE, epoch, index)
+
+
+def step_seed(seed: int, epoch: int, batch: int, rank: int) -> int:
+    """Seed (63 bits) of what the network itself draws in one step: dropout, stochastic depth."""
+    return _number(seed, _STEP, epoch, batch, rank)
+
+
+def mix_generator(seed: int, epoch: int, batch: int, rank: int) -> np.random.Generator:
+    """What mixup and CutMix draw from in one step."""
+    return _generator(seed, _MIX, epoch, batch, rank)
+
+
+def _sequence(seed: int, place: Sequence[int]) -> np.random.SeedSequence:
+    return np.random.SeedSequence(seed, spawn_key=tuple(place))
+
+
+def _number(seed: int, *place: int) -> int:
+    state: npt.NDArray[Any] = _sequence(seed, place).generate_state(1, np.uint64)
+    return int(state[0] >> np.uint64(1))
+
+
+def _generator(seed: int, *place: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(_sequence(seed, place)))
 
 
 class Samples(Protocol):
@@ -78,7 +142,9 @@ class TensorSamples:
         self.fingerprint = tensors_digest({"inputs": inputs, "labels": self._labels})
 
     def batches(self, epoch: int, rows: Sequence[Rows]) -> Iterator[Batch]:
-        """See ``Samples``."""
+        """Pairs of inputs and classes, one for each entry of ``rows``, the same in every epoch."""
+        import torch
+
         for batch in rows:
             chosen = torch.from_numpy(batch)
             yield self._inputs[chosen], self._labels[chosen]
@@ -101,6 +167,8 @@ def check_samples(samples: Samples, split: str) -> None:
 
 def tensors_digest(tensors: dict[str, torch.Tensor]) -> str:
     """SHA-256 over names, types, shapes and bytes."""
+    import torch
+
     digest = hashlib.sha256()
     for name, tensor in tensors.items():
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

@@ -1,21 +1,78 @@
-"""One step of the optimizer on one global batch."""
+"""What a model computes: where and how precisely, one step of the optimizer, one validation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from topwork.train._config import TrainConfig
-from topwork.train._device import autocast, compiled, device_of, ready, reseed
 from topwork.train._errors import TrainError
-from topwork.train._loss import class_weights, summed_loss
-from topwork.train._mix import Targets, mixed
+from topwork.train._loss import Targets, class_weights, mixed, summed_loss
 from topwork.train._parts import Parts, parameter_groups
 from topwork.train._ranks import Ranks
-from topwork.train._samples import Batch, Samples
-from topwork.train._seeds import mix_generator, step_seed
+from topwork.train._samples import Batch, Samples, in_order, mix_generator, reading, step_seed
+from topwork.train._state import Score
+
+_REPAID = 500  # steps: compiling takes a minute or so
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model lies: it is the caller who puts it there."""
+    return next(model.parameters()).device
+
+
+def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
+    """Whether the multiplications are done in bfloat16; ``auto``: where the device does not just emulate it."""
+    if config.precision != "auto":
+        return config.precision == "bf16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    known = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # torch has no public name for it in every version
+    return device.type == "cpu" and known is not None and bool(known())
+
+
+def autocast(config: TrainConfig, device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """The context in which the model is called."""
+    if not uses_bf16(config, device):
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def compiled(
+    model: nn.Module, config: TrainConfig, device: torch.device, steps: int
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The model to call: compiled where that pays, with the same tensors; else the model itself."""
+    if config.compile == "off" or device.type != "cuda" or steps < _REPAID:
+        return model
+    faster: Callable[[torch.Tensor], torch.Tensor] = torch.compile(model)
+    return faster
+
+
+def ready(inputs: torch.Tensor, config: TrainConfig, device: torch.device) -> torch.Tensor:
+    """A batch on the model's device, in its layout; maps kept in bf16 become float32 where it computes in that."""
+    inputs = inputs.to(device, non_blocking=True)
+    if inputs.dtype == torch.float64 or (inputs.is_floating_point() and not uses_bf16(config, device)):
+        inputs = inputs.float()
+    if config.channels_last and inputs.ndim == 4:
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+    return inputs
+
+
+def reseed(seed: int, device: torch.device) -> None:
+    """Set what the network draws from (dropout), on its device alone."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):  # it seeds the current one
+            torch.cuda.manual_seed(seed)
+
+
+def own_randomness(device: torch.device) -> contextlib.AbstractContextManager[None]:
+    """Give the caller's random states back in the end, byte for byte."""
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
 def build_optimizer(parts: Parts, config: TrainConfig) -> torch.optim.Optimizer:
@@ -110,3 +167,37 @@ def _pieces(inputs: torch.Tensor, targets: Targets, count: int) -> Iterator[tupl
     for piece, first, second in parts:
         if len(piece):
             yield piece, Targets(first, second, targets.share)
+
+
+def measure(model: nn.Module, samples: Samples, config: TrainConfig, ranks: Ranks | None = None) -> Score:
+    """Run the model over all samples in evaluation mode, in which it stays.
+
+    Every rank takes its part of each batch; the sums are put together exactly, whatever the number of ranks.
+
+    Args:
+        model: Inputs (n, ...) to logits (n, C).
+        samples: N of them, at least one.
+        config: Its batch size, precision and layout.
+        ranks: Who takes part; this process alone when None.
+    """
+    ranks = ranks or Ranks()
+    device = device_of(model)
+    rows = [ranks.shard(batch) for batch in in_order(len(samples.labels), config.batch_size)]
+    sums = torch.zeros(3, dtype=torch.float64, device=device)  # of losses, right answers, samples
+    model.eval()
+    with reading(samples, 0, rows) as batches, torch.no_grad():
+        for batch in batches:
+            if len(batch[1]):
+                sums += _sums(model, batch, config, device)
+    ranks.sum([sums])
+    loss, right, count = sums.tolist()
+    return Score(loss=loss / count, accuracy=right / count, samples=int(count))
+
+
+def _sums(model: nn.Module, batch: Batch, config: TrainConfig, device: torch.device) -> torch.Tensor:
+    inputs, targets = ready(batch[0], config, device), batch[1].to(device)
+    with autocast(config, device):
+        logits = model(inputs)
+    losses = functional.cross_entropy(logits.float(), targets, reduction="none").double()
+    right = (logits.argmax(dim=1) == targets).double()
+    return torch.stack([losses.sum(), right.sum(), torch.ones_like(right).sum()])
