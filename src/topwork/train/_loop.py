@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,15 +17,17 @@ from topwork._memory import freed_memory_kept
 from topwork.train._checkpoint import clear_drafts, locked
 from topwork.train._config import TrainConfig
 from topwork.train._errors import TrainError
+from topwork.train._loss import Loss, default_loss
 from topwork.train._parts import Layers, put, put_for_now, set_training, training_of
 from topwork.train._ranks import Ranks, current_ranks
 from topwork.train._run import Run, begin, identity, resume, save
-from topwork.train._samples import Samples, batch_count, check_samples, epoch_batches, reading
+from topwork.train._samples import Samples, batch_count, epoch_batches, reading, require_some
 from topwork.train._schedule import StepTime, affordable_steps, multiplier_at
 from topwork.train._state import EpochRecord, Progress, Reason, Score, TrainResult
 from topwork.train._step import Step, device_of, measure, own_randomness
 
 Tell = Callable[[Progress], None]
+_GPU_LOOK = 10  # steps between looks at the loss: to look is to wait for the device
 
 
 class Clock:
@@ -53,6 +56,7 @@ class Job:
         data: The training split.
         validation: The validation split.
         config: All settings.
+        loss: What is made smaller and measured.
         layers: What is trained.
         ranks: Who takes part.
         step: Changes the weights once.
@@ -65,6 +69,7 @@ class Job:
     data: Samples
     validation: Samples
     config: TrainConfig
+    loss: Loss
     layers: Layers
     ranks: Ranks
     step: Step
@@ -89,35 +94,39 @@ class Job:
 
 
 @contextlib.contextmanager
-def prepared(
+def _prepared(
     model: nn.Module,
     data: Samples,
     validation: Samples,
     config: TrainConfig,
-    *,
     layers: Layers,
+    loss: Loss | None,
+    *,
     folder: Path | None,
     resumed: bool,
     tell: Tell | None,
 ) -> Iterator[tuple[Job, Run]]:
     """A training ready for its next step; locks, random states, modes and hooks do not outlive it. See ``train``."""
-    check_samples(data, "training")
-    check_samples(validation, "validation")
+    require_some(data, "training")
+    require_some(validation, "validation")
     ranks, device, clock = current_ranks(), device_of(model), Clock()
+    if loss is None:
+        loss = default_loss(data, config, "training", device)
+        default_loss(validation, config, "validation", device)  # its labels must fit too
     with contextlib.ExitStack() as stack:
         if folder is not None and ranks.first:
             stack.enter_context(locked(folder))
             clear_drafts(folder)
-        stack.enter_context(memory_advice(config))
+        stack.enter_context(_memory_advice(config))
         stack.enter_context(own_randomness(device))
         if config.channels_last:
             model.to(memory_format=torch.channels_last)
         parts = stack.enter_context(training_of(model, layers, config.dropout))
         ranks.copy_first(list(parts.state.values()))
         steps = config.epochs * batch_count(len(data.labels), config.batch_size)
-        step = Step(model, parts, data, config, ranks, steps)
+        step = Step(model, parts, loss, config, ranks, steps)
         run = begin(parts, step.optimizer, config, steps)
-        facts = {} if folder is None else identity(parts, data, validation, config)
+        facts = {} if folder is None else identity(parts, data, validation, config, loss)
         if folder is not None and resumed:
             resume(run, folder, facts)
 
@@ -126,33 +135,22 @@ def prepared(
                 save(run, folder, facts)
             clock.saved_at = time.monotonic()
 
-        told = tell if tell is not None and ranks.first else _silent
-        yield Job(model, data, validation, config, layers, ranks, step, clock, write, told), run
-
-
-def _silent(progress: Progress) -> None:
-    """Nobody listens."""
+        told: Tell = tell if tell is not None and ranks.first else lambda _: None
+        yield Job(model, data, validation, config, loss, layers, ranks, step, clock, write, told), run
 
 
 @contextlib.contextmanager
-def memory_advice(config: TrainConfig) -> Iterator[None]:
+def _memory_advice(config: TrainConfig) -> Iterator[None]:
     """Say what to do where the memory does not suffice."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:  # torch's own, on a GPU and on a CPU, are RuntimeErrors
-        if not isinstance(error, MemoryError) and not _is_about_memory(str(error)):
+        if not isinstance(error, MemoryError) and not re.search("out of memory|not enough memory", str(error)):
             raise
         raise TrainError(
             f"there is not enough memory for {config.batch_size} images in {config.accumulate} pieces",
             hint=f"accumulate = {2 * config.accumulate} halves the pieces and gives the same gradients",
         ) from error
-
-
-def _is_about_memory(message: str) -> bool:
-    return "out of memory" in message or "not enough memory" in message
-
-
-_GPU_LOOK = 10  # steps between looks at the loss: to look is to wait for the device
 
 
 @freed_memory_kept()
@@ -163,6 +161,7 @@ def train(
     config: TrainConfig,
     *,
     layers: Layers,
+    loss: Loss | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
     progress: Tell | None = None,
@@ -175,11 +174,13 @@ def train(
     not a number.
 
     Args:
-        model: Inputs (n, ...) to logits (n, C); on the device where it is to be trained.
+        model: Inputs (n, ...) to what the loss takes, logits (n, C) by default; on the device where it is to train.
         data: What it learns from.
         validation: What tells which weights are best.
         config: All settings.
         layers: Name and module of what is trained, nearest the input first, the head last (see ``parts_of``).
+        loss: What is made smaller and measured. None is ``CrossEntropy`` with the configuration's smoothing and class
+            weights, for which the samples must be ``ClassSamples``.
         checkpoint: Folder for checkpoints, one run's at a time; None writes none.
         resume: Go on from the newest sound checkpoint in the folder, if there is one.
         progress: Called after steps and epochs, on the first rank.
@@ -188,7 +189,9 @@ def train(
         TrainError: Data, layers or model do not fit; no memory; another run writes to the folder.
         CheckpointError: A checkpoint cannot be written, or it is of another training.
     """
-    whole = prepared(model, data, validation, config, layers=layers, folder=checkpoint, resumed=resume, tell=progress)
+    whole = _prepared(
+        model, data, validation, config, layers=layers, loss=loss, folder=checkpoint, resumed=resume, tell=progress
+    )
     with whole as (job, run):
         try:
             if run.state.start is None:
@@ -215,7 +218,7 @@ def _measure_start(job: Job, run: Run) -> None:
 
 def _score(job: Job, run: Run) -> Score:
     with put_for_now(run.weights, run.parts.state):
-        return measure(job.model, job.validation, job.config, job.ranks)
+        return measure(job.model, job.validation, job.config, job.ranks, loss=job.loss)
 
 
 def _run_steps(job: Job, run: Run) -> None:

@@ -3,22 +3,106 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch.nn import functional
 
 from topwork.train._config import TrainConfig
-from topwork.train._samples import Rows
+from topwork.train._errors import TrainError
+from topwork.train._samples import ClassSamples, Rows, Samples
+
+
+class Loss(Protocol):
+    """What a training makes smaller and a validation measures; a task may pass its own to ``train``.
+
+    Outputs are whatever the model makes of n inputs, n at least 1; targets are the n that the samples' batches hold.
+    """
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Names the loss and its settings: a checkpoint is refused where it is another. None is the default loss."""
+
+    def __call__(self, outputs: Any, targets: torch.Tensor) -> torch.Tensor:
+        """Sum of the n losses, a float32 scalar with a gradient; the loop divides by the samples of the whole batch.
+
+        Raises:
+            TrainError: The outputs do not fit the targets.
+        """
+
+    def measured(self, outputs: Any, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Plain loss of each sample, (n,), and how right the model is there, (n,) from 0 to 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class CrossEntropy:
+    """Cross-entropy in nats, in float32: the loss of a classification, which ``train`` takes unless told otherwise.
+
+    Its sum counts images, whatever their classes' weights: a step's length does not depend on which classes a batch
+    happens to hold, and pieces of a batch add up to the whole.
+
+    Attributes:
+        n_classes: C; outputs are logits (n, C), targets classes (n,) int64.
+        smoothing: Share of a target's mass spread over all classes in training.
+        weights: (C,) weights of the classes in training, or None.
+    """
+
+    n_classes: int
+    smoothing: float = 0.0
+    weights: torch.Tensor | None = None
+    fingerprint: None = None
+
+    def __call__(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Sum over the images, with smoothing and weights."""
+        if outputs.shape != (len(targets), self.n_classes):
+            raise TrainError(
+                f"the model answers {len(targets)} inputs with {tuple(outputs.shape)}, not {self.n_classes} logits each"
+            )
+        return functional.cross_entropy(
+            outputs.float(), targets, self.weights, reduction="sum", label_smoothing=self.smoothing
+        )
+
+    def measured(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of each image the loss without smoothing and weights, and whether its class has the highest logit."""
+        return functional.cross_entropy(outputs.float(), targets, reduction="none"), outputs.argmax(dim=1) == targets
+
+
+def default_loss(samples: Samples, config: TrainConfig, split: str, device: torch.device) -> CrossEntropy:
+    """Cross-entropy over the samples' classes, with the configuration's smoothing and class weights.
+
+    Raises:
+        TrainError: The samples have no classes, or labels outside them.
+    """
+    if not isinstance(samples, ClassSamples):
+        raise TrainError(f"the {split} split has no classes", hint="pass a loss that knows its targets")
+    labels, n_classes = np.asarray(samples.labels), samples.n_classes
+    if labels.min() < 0 or labels.max() >= n_classes:
+        raise TrainError(
+            f"the {split} split has labels from {labels.min()} to {labels.max()}, with {n_classes} classes"
+        )
+    weights = class_weights(labels, n_classes, config)
+    return CrossEntropy(n_classes, config.label_smoothing, None if weights is None else weights.to(device))
+
+
+def class_weights(labels: Rows, n_classes: int, config: TrainConfig) -> torch.Tensor | None:
+    """(C,) float32 weights whose mean over the images is 1, or None; a class without images weighs nothing."""
+    if config.class_weights == "none":
+        return None
+    counts = np.bincount(labels, minlength=n_classes)
+    present = counts > 0
+    weights = np.zeros(n_classes, np.float32)
+    weights[present] = len(labels) / (present.sum() * counts[present])
+    return torch.from_numpy(weights)
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Classes of a batch of which each sample may be a mixture of two.
+    """Targets of a batch of which each sample may be a mixture of two.
 
     Attributes:
-        first: (n,) int64.
-        second: (n,) int64.
+        first: (n, ...), as in the batch.
+        second: (n, ...), those of the partners.
         share: Of the first; 1 where nothing was mixed.
     """
 
@@ -34,7 +118,7 @@ def mixed(
 
     Args:
         inputs: (n, C, H, W) of any dtype; integers become float32 with the same range when they are mixed.
-        targets: (n,) int64.
+        targets: (n, ...).
         config: Its ``mixup`` and ``cutmix``.
         generator: What chance is drawn from.
     """
@@ -74,38 +158,8 @@ def _span(side: int, share: float, generator: np.random.Generator) -> tuple[int,
     return max(0, centre - half), min(side, centre + half)
 
 
-def summed_loss(
-    logits: torch.Tensor, targets: Targets, smoothing: float, class_weights: torch.Tensor | None
-) -> torch.Tensor:
-    """Sum over the batch of cross-entropy in nats, in float32.
-
-    The caller divides by the number of images, whatever their classes' weights: a step's length does not depend on
-    which classes a batch happens to hold, and pieces of a batch add up to the whole.
-
-    Args:
-        logits: (n, C).
-        targets: n of them.
-        smoothing: Share of a target's mass spread over all classes.
-        class_weights: (C,) or None.
-    """
-
-    def against(classes: torch.Tensor) -> torch.Tensor:
-        return functional.cross_entropy(
-            logits.float(), classes, class_weights, reduction="sum", label_smoothing=smoothing
-        )
-
+def mixed_loss(loss: Loss, outputs: Any, targets: Targets) -> torch.Tensor:
+    """The loss of a mixture: the mixture of the two losses, which for one that is linear in the target is the same."""
     if targets.share == 1.0:
-        return against(targets.first)
-    # The loss is linear in the target, so a mixture's is the mixture of the two.
-    return targets.share * against(targets.first) + (1 - targets.share) * against(targets.second)
-
-
-def class_weights(labels: Rows, n_classes: int, config: TrainConfig) -> torch.Tensor | None:
-    """(C,) float32 weights whose mean over the images is 1, or None; a class without images weighs nothing."""
-    if config.class_weights == "none":
-        return None
-    counts = np.bincount(labels, minlength=n_classes)
-    present = counts > 0
-    weights = np.zeros(n_classes, np.float32)
-    weights[present] = len(labels) / (present.sum() * counts[present])
-    return torch.from_numpy(weights)
+        return loss(outputs, targets.first)
+    return targets.share * loss(outputs, targets.first) + (1 - targets.share) * loss(outputs, targets.second)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from topwork.train._checkpoint import Saved, read_checkpoint, write_checkpoint
 from topwork.train._config import TrainConfig
 from topwork.train._errors import CheckpointError
+from topwork.train._loss import Loss
 from topwork.train._parts import Parts, Tensors, copied, put, updated_mean
 from topwork.train._samples import Samples, tensors_digest
 from topwork.train._schedule import Pace
@@ -82,13 +83,14 @@ def begin(parts: Parts, optimizer: torch.optim.Optimizer, config: TrainConfig, s
     return Run(parts, optimizer, State(pace=Pace(total=steps)), mean, copied(parts.state))
 
 
-def identity(parts: Parts, data: Samples, validation: Samples, config: TrainConfig) -> dict[str, Any]:
+def identity(parts: Parts, data: Samples, validation: Samples, config: TrainConfig, loss: Loss) -> dict[str, Any]:
     """What must be the same for a checkpoint to be gone on from."""
     return {
         **config.model_dump(exclude=_FREE),
         "training data": data.fingerprint,
         "validation data": validation.fingerprint,
         "frozen weights": tensors_digest(parts.frozen),
+        "loss": loss.fingerprint,
     }
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-from collections.abc import Generator, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from collections.abc import Generator, Iterator, Sequence, Sized
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -81,19 +81,15 @@ def _generator(seed: int, *place: int) -> np.random.Generator:
 
 
 class Samples(Protocol):
-    """Labelled samples; what they are (images, maps at a stage's border) is between them and the model.
+    """What can be learnt from; what inputs (images, maps at a stage's border) and targets are, model and loss know.
 
     Whatever is drawn for a sample is drawn from ``sample_seed(seed, epoch, index)`` with a generator of its own, so
     that it depends on nothing else: not on the batch, the worker, or where a training was resumed.
     """
 
     @property
-    def labels(self) -> Rows:
-        """(N,) classes of all samples, from 0."""
-
-    @property
-    def n_classes(self) -> int:
-        """Classes that the model answers with."""
+    def labels(self) -> Sized:
+        """What is to be learnt of each of the N samples; the loop only counts them."""
 
     @property
     def fingerprint(self) -> str:
@@ -109,8 +105,22 @@ class Samples(Protocol):
             rows: Indices of the samples in each batch; an entry may be empty.
 
         Returns:
-            Inputs (n, ...), any dtype the model takes, on any device; targets (n,) int64.
+            Inputs (n, ...), any dtype the model takes, on any device; targets (n, ...), which the loss knows;
+            those of uneven length are padded.
         """
+
+
+@runtime_checkable
+class ClassSamples(Samples, Protocol):
+    """Samples of which each has one class: what the default loss needs."""
+
+    @property
+    def labels(self) -> Rows:
+        """(N,) classes of all samples, from 0."""
+
+    @property
+    def n_classes(self) -> int:
+        """Classes that the model answers with."""
 
 
 @contextlib.contextmanager
@@ -150,19 +160,14 @@ class TensorSamples:
             yield self._inputs[chosen], self._labels[chosen]
 
 
-def check_samples(samples: Samples, split: str) -> None:
-    """Refuse what cannot be trained on or measured.
+def require_some(samples: Samples, split: str) -> None:
+    """Refuse an empty split.
 
     Raises:
-        TrainError: No samples, or labels outside the classes.
+        TrainError: There are no samples.
     """
-    labels = np.asarray(samples.labels)
-    if labels.size == 0:
+    if len(samples.labels) == 0:
         raise TrainError(f"the {split} split is empty", hint="split the data so that both have images")
-    if labels.min() < 0 or labels.max() >= samples.n_classes:
-        raise TrainError(
-            f"the {split} split has labels from {labels.min()} to {labels.max()}, with {samples.n_classes} classes"
-        )
 
 
 def tensors_digest(tensors: dict[str, torch.Tensor]) -> str:
