@@ -18,12 +18,12 @@ from topwork.train._checkpoint import clear_drafts, locked
 from topwork.train._config import TrainConfig
 from topwork.train._errors import TrainError
 from topwork.train._loss import Loss, default_loss
-from topwork.train._parts import Layers, put, put_for_now, set_training, training_of
+from topwork.train._parts import Layers, copied, put, put_for_now, set_training, training_of
 from topwork.train._ranks import Ranks, current_ranks
-from topwork.train._run import Run, begin, identity, resume, save
+from topwork.train._run import Run, identity, resume, save
 from topwork.train._samples import Samples, batch_count, epoch_batches, reading, require_some
-from topwork.train._schedule import StepTime, affordable_steps, multiplier_at
-from topwork.train._state import EpochRecord, Progress, Reason, Score, TrainResult
+from topwork.train._schedule import Pace, StepTime, affordable_steps, multiplier_at
+from topwork.train._state import EpochRecord, Progress, Reason, Score, State, TrainResult
 from topwork.train._step import Step, device_of, measure, own_randomness
 
 Tell = Callable[[Progress], None]
@@ -79,17 +79,17 @@ class Job:
 
     @property
     def device(self) -> torch.device:
-        """Where the model computes."""
+        """Where the model lies and computes."""
         return device_of(self.model)
 
     @property
     def per_epoch(self) -> int:
-        """Steps in an epoch."""
+        """Number of steps in an epoch."""
         return batch_count(len(self.data.labels), self.config.batch_size)
 
     @property
     def planned(self) -> int:
-        """Steps in all, if there is time for them."""
+        """Number of steps in all, if there is time for them."""
         return self.config.epochs * self.per_epoch
 
 
@@ -101,7 +101,6 @@ def _prepared(
     config: TrainConfig,
     layers: Layers,
     loss: Loss | None,
-    *,
     folder: Path | None,
     resumed: bool,
     tell: Tell | None,
@@ -125,7 +124,8 @@ def _prepared(
         ranks.copy_first(list(parts.state.values()))
         steps = config.epochs * batch_count(len(data.labels), config.batch_size)
         step = Step(model, parts, loss, config, ranks, steps)
-        run = begin(parts, step.optimizer, config, steps)
+        mean = None if config.ema_decay is None else copied(parts.state)
+        run = Run(parts, step.optimizer, State(pace=Pace(total=steps)), mean, copied(parts.state))
         facts = {} if folder is None else identity(parts, data, validation, config, loss)
         if folder is not None and resumed:
             resume(run, folder, facts)
@@ -189,10 +189,7 @@ def train(
         TrainError: Data, layers or model do not fit; no memory; another run writes to the folder.
         CheckpointError: A checkpoint cannot be written, or it is of another training.
     """
-    whole = _prepared(
-        model, data, validation, config, layers=layers, loss=loss, folder=checkpoint, resumed=resume, tell=progress
-    )
-    with whole as (job, run):
+    with _prepared(model, data, validation, config, layers, loss, checkpoint, resume, progress) as (job, run):
         try:
             if run.state.start is None:
                 _measure_start(job, run)
@@ -222,7 +219,7 @@ def _score(job: Job, run: Run) -> Score:
 
 
 def _run_steps(job: Job, run: Run) -> None:
-    """What is left of an epoch's steps."""
+    """Take the steps that are left of an epoch, or of the time."""
     state, config = run.state, job.config
     plan = epoch_batches(config.seed, state.epoch, len(job.data.labels), config.batch_size)[state.batch :]
     losses = torch.tensor(state.loss_sum, dtype=torch.float64, device=job.device)

@@ -44,7 +44,7 @@ class Ranks:
         return self.rank == 0
 
     def shard(self, rows: Rows) -> Rows:
-        """Our part of a global batch; may be empty."""
+        """Our part of a global batch, which may be empty."""
         return np.array_split(rows, self.world)[self.rank]
 
     def sum(self, tensors: Sequence[torch.Tensor]) -> None:
@@ -58,10 +58,8 @@ class Ranks:
         import torch
 
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-        try:
+        with self._together():
             torch.distributed.all_reduce(flat)
-        except RuntimeError as error:
-            raise self._lost(error) from error
         for tensor, part in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(part.view(tensor.shape))
 
@@ -73,10 +71,8 @@ class Ranks:
 
         for tensor in tensors:
             whole = tensor.contiguous()
-            try:
+            with self._together():
                 torch.distributed.broadcast(whole, src=0)
-            except RuntimeError as error:
-                raise self._lost(error) from error
             tensor.copy_(whole)
 
     def average(self, tensors: Sequence[torch.Tensor]) -> None:
@@ -106,17 +102,20 @@ class Ranks:
             return
         import torch
 
-        try:
+        with self._together():
             torch.distributed.barrier()
-        except RuntimeError as error:
-            raise self._lost(error) from error
 
-    def _lost(self, error: RuntimeError) -> TrainError:
-        reason = str(error).strip().split("\n", maxsplit=1)[0]
-        return TrainError(
-            f"rank {self.rank} of {self.world}: another process of this training has ended: {reason}",
-            hint="look at its own message above, then go on from the last checkpoint",
-        )
+    @contextlib.contextmanager
+    def _together(self) -> Iterator[None]:
+        """Say who we are and what to do where another rank has ended in the midst of it."""
+        try:
+            yield
+        except RuntimeError as error:
+            reason = str(error).strip().split("\n", maxsplit=1)[0]
+            raise TrainError(
+                f"rank {self.rank} of {self.world}: another process of this training has ended: {reason}",
+                hint="look at its own message above, then go on from the last checkpoint",
+            ) from error
 
 
 def current_ranks() -> Ranks:

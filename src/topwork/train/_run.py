@@ -16,11 +16,11 @@ from topwork.train._errors import CheckpointError
 from topwork.train._loss import Loss
 from topwork.train._parts import Parts, Tensors, copied, put, updated_mean
 from topwork.train._samples import Samples, tensors_digest
-from topwork.train._schedule import Pace
 from topwork.train._state import Score, State, TrainResult
 
 _FREE = {"budget_seconds", "checkpoint_minutes"}  # may be others when a training is resumed
-_SHOWN = 5
+_SHOWN = 5  # differences
+_ANEW = "give the same data and settings, or begin anew without --resume"
 
 
 @dataclass(eq=False)
@@ -60,7 +60,7 @@ class Run:
             self.state.best, self.state.best_epoch = score, self.state.epoch
 
     def result(self) -> TrainResult:
-        """How it ended."""
+        """How the training ended, once it has stopped."""
         state = self.state
         assert state.start is not None
         assert state.best is not None
@@ -75,12 +75,6 @@ class Run:
             stopped=state.stopped,
             notes=self.notes,
         )
-
-
-def begin(parts: Parts, optimizer: torch.optim.Optimizer, config: TrainConfig, steps: int) -> Run:
-    """A training before its first step."""
-    mean = None if config.ema_decay is None else copied(parts.state)
-    return Run(parts, optimizer, State(pace=Pace(total=steps)), mean, copied(parts.state))
 
 
 def identity(parts: Parts, data: Samples, validation: Samples, config: TrainConfig, loss: Loss) -> dict[str, Any]:
@@ -121,9 +115,6 @@ def resume(run: Run, folder: Path, identity: dict[str, Any]) -> None:
         raise CheckpointError(f"{folder}: the checkpoint is of another model: {lines}", hint=_ANEW)
     put(saved.tensors, own)
     run.notes = saved.notes
-
-
-_ANEW = "give the same data and settings, or begin anew without --resume"
 
 
 def _state(saved: Saved, identity: dict[str, Any], folder: Path) -> State:

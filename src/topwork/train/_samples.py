@@ -43,7 +43,7 @@ def epoch_batches(seed: int, epoch: int, samples: int, batch_size: int) -> list[
 
 
 def batch_count(samples: int, batch_size: int) -> int:
-    """Batches in an epoch."""
+    """Number of batches in an epoch."""
     return math.ceil(samples / batch_size)
 
 
@@ -67,17 +67,13 @@ def mix_generator(seed: int, epoch: int, batch: int, rank: int) -> np.random.Gen
     return _generator(seed, _MIX, epoch, batch, rank)
 
 
-def _sequence(seed: int, place: Sequence[int]) -> np.random.SeedSequence:
-    return np.random.SeedSequence(seed, spawn_key=tuple(place))
-
-
 def _number(seed: int, *place: int) -> int:
-    state: npt.NDArray[Any] = _sequence(seed, place).generate_state(1, np.uint64)
+    state: npt.NDArray[Any] = np.random.SeedSequence(seed, spawn_key=place).generate_state(1, np.uint64)
     return int(state[0] >> np.uint64(1))
 
 
 def _generator(seed: int, *place: int) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(_sequence(seed, place)))
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=place)))
 
 
 class Samples(Protocol):

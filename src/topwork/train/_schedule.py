@@ -34,7 +34,7 @@ def multiplier_at(share: float, config: TrainConfig) -> float:
 
 
 def _half_cosine(share: float) -> float:
-    """From 1 down to 0."""
+    """Half a wave, from 1 at share 0 down to 0 at share 1."""
     return (1 + math.cos(math.pi * min(share, 1.0))) / 2
 
 
@@ -119,7 +119,7 @@ class StepTime:
         self.seconds: float | None = None
 
     def saw(self, seconds: float) -> None:
-        """Take in one measurement."""
+        """Take one measurement into the mean."""
         self._measured += 1
         if self._measured > 1:
             seconds = max(seconds, 1e-9)
