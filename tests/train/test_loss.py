@@ -170,6 +170,8 @@ def test_a_checkpoint_of_another_loss_is_refused(tmp_path):
     boxes_learnt(BoxLoss(), checkpoint=tmp_path, resume=True)
     with pytest.raises(CheckpointError, match="loss was boxes, is others"):
         boxes_learnt(BoxLoss("others"), checkpoint=tmp_path, resume=True)
+    balanced = CrossEntropy(3, 0.1, torch.ones(3)).fingerprint
+    assert len({balanced, CrossEntropy(3, 0.1).fingerprint, CrossEntropy(3).fingerprint}) == 3
 
 
 def test_logits_of_another_shape_are_refused():

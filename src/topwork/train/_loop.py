@@ -109,6 +109,7 @@ def _prepared(
     require_some(data, "training")
     require_some(validation, "validation")
     ranks, device, clock = current_ranks(), device_of(model), Clock()
+    given = loss
     if loss is None:
         loss = default_loss(data, config, "training", device)
         default_loss(validation, config, "validation", device)  # its labels must fit too
@@ -126,7 +127,7 @@ def _prepared(
         step = Step(model, parts, loss, config, ranks, steps)
         mean = None if config.ema_decay is None else copied(parts.state)
         run = Run(parts, step.optimizer, State(pace=Pace(total=steps)), mean, copied(parts.state))
-        facts = {} if folder is None else identity(parts, data, validation, config, loss)
+        facts = {} if folder is None else identity(parts, data, validation, config, given)
         if folder is not None and resumed:
             resume(run, folder, facts)
 

@@ -21,8 +21,8 @@ class Loss(Protocol):
     """
 
     @property
-    def fingerprint(self) -> str | None:
-        """Names the loss and its settings: a checkpoint is refused where it is another. None is the default loss."""
+    def fingerprint(self) -> str:
+        """Names the loss and its settings; a checkpoint is refused where it is another."""
 
     def __call__(self, outputs: Any, targets: torch.Tensor) -> torch.Tensor:
         """Sum of the n losses, a float32 scalar with a gradient; the loop divides by the samples of the whole batch.
@@ -51,7 +51,12 @@ class CrossEntropy:
     n_classes: int
     smoothing: float = 0.0
     weights: torch.Tensor | None = None
-    fingerprint: None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the loss, its smoothing and weights."""
+        weights = None if self.weights is None else self.weights.tolist()
+        return f"{self.smoothing} {weights} cross-entropy"
 
     def __call__(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Sum over the images, with smoothing and weights."""

@@ -77,14 +77,16 @@ class Run:
         )
 
 
-def identity(parts: Parts, data: Samples, validation: Samples, config: TrainConfig, loss: Loss) -> dict[str, Any]:
-    """What must be the same for a checkpoint to be gone on from."""
+def identity(
+    parts: Parts, data: Samples, validation: Samples, config: TrainConfig, loss: Loss | None
+) -> dict[str, Any]:
+    """What must be the same for a checkpoint to be gone on from; the default loss (None) is known by the settings."""
     return {
         **config.model_dump(exclude=_FREE),
         "training data": data.fingerprint,
         "validation data": validation.fingerprint,
         "frozen weights": tensors_digest(parts.frozen),
-        "loss": loss.fingerprint,
+        "loss": None if loss is None else loss.fingerprint,
     }
 
 
