@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from topwork.train import CheckpointError
+from topwork.train import CheckpointError, TrainError, locked
 from topwork.train._checkpoint import clear_drafts, read_checkpoint, write_checkpoint
 
 
@@ -154,3 +154,36 @@ def test_a_kill_at_any_moment_of_a_save_leaves_a_sound_one(tmp_path, seed):  # F
         writer.send_signal(signal.SIGKILL)
         told = [1, *map(int, writer.stdout.read().split())]
     assert number_of(tmp_path) in (told[-1], told[-1] + 1)
+
+
+def test_a_second_run_is_refused_until_the_first_is_over(tmp_path):  # FAULTS 42
+    folder = tmp_path / "new" / "run"
+    with locked(folder):
+        with pytest.raises(TrainError, match="another run is writing there"), locked(folder):
+            pass
+        with locked(tmp_path / "other"):
+            pass
+    with locked(folder):
+        pass
+
+
+def test_a_killed_run_leaves_no_lock(tmp_path):
+    code = (
+        "import sys, pathlib, os, signal\nfrom topwork.train import locked\n"
+        "with locked(pathlib.Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()"
+    )
+    arguments = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(TrainError), locked(tmp_path):
+            pass
+        other.kill()
+        other.wait()
+    with locked(tmp_path):
+        pass
+
+
+def test_where_no_folder_can_be_made_it_says_so(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrainError, match="no checkpoint can be written there"), locked(tmp_path / "file" / "run"):
+        pass

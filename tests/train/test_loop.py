@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from tests.train.samples import BUSY, PLAIN, Wrapped, digest, digits, layers_of, network, part, timeless
 from topwork.train import TensorSamples, TrainConfig, TrainError, measure, train
-from topwork.train._seeds import epoch_batches
+from topwork.train._samples import epoch_batches
 
 TRAINING, VALIDATION = part(0, 120), part(120, 200)
 

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from tests.train.samples import BUSY, PLAIN, Wrapped, digest, layers_of, network, part, timeless
-from topwork.train import CheckpointError, TensorSamples, TrainConfig, TrainError, locked, train
+from topwork.train import CheckpointError, TrainConfig, TrainError, locked, train
 
 TRAINING, VALIDATION = part(0, 61), part(120, 160)
 EVERY_STEP = {"checkpoint_minutes": 1e-9}
@@ -252,13 +252,3 @@ def test_killed_again_and_again_it_is_the_unbroken_one(tmp_path, seed):  # FAULT
     assert digest(resumed) == digest(model)
     assert timeless(result) == timeless(whole)
     shutil.rmtree(tmp_path)
-
-
-def test_samples_are_known_by_their_content():
-    images, labels = torch.rand(4, 2), torch.tensor([0, 1, 0, 1])
-    first = TensorSamples(images, labels, 2).fingerprint
-    assert TensorSamples(images.clone(), labels, 2).fingerprint == first
-    assert TensorSamples(images, 1 - labels, 2).fingerprint != first
-    assert TensorSamples(images.double(), labels, 2).fingerprint != first
-    with pytest.raises(TrainError, match="4 inputs have labels of shape"):
-        TensorSamples(images, labels[:3], 2)

@@ -12,21 +12,49 @@ import hashlib
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from topwork._system import take
 from topwork.train._errors import CheckpointError, TrainError
-from topwork.train._lock import LOCK
 
 if TYPE_CHECKING:
     from topwork.train._parts import Tensors
 
+_LOCK = "lock"
 _NAME = re.compile(r"checkpoint-(\d{6,})-([0-9a-f]{64})\.safetensors")
 _DRAFT = ".checkpoint-"
 _TEXT = "text"
 _KEPT = 2
 _MODE = 0o644  # safetensors and mkstemp make their files private
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep every other run out of a folder, which is made where there is none.
+
+    The system holds the lock for as long as the process lives: a killed one leaves none behind.
+
+    Raises:
+        TrainError: Another run is there, or nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise TrainError(
+            f"{folder}: no checkpoint can be written there: {error.strerror}", hint="choose another folder with -o"
+        ) from error
+    try:
+        if not take(file):
+            raise TrainError(
+                f"{folder}: another run is writing there", hint="wait for it, or choose another folder with -o"
+            )
+        yield
+    finally:
+        os.close(file)
 
 
 @dataclass(frozen=True)
@@ -129,7 +157,7 @@ def remove_checkpoints(folder: Path) -> None:
 
 def _is_own(path: Path) -> bool:
     name = path.name
-    return path.is_file() and (name == LOCK or name.startswith(_DRAFT) or _NAME.fullmatch(name) is not None)
+    return path.is_file() and (name == _LOCK or name.startswith(_DRAFT) or _NAME.fullmatch(name) is not None)
 
 
 def _generations(folder: Path) -> list[tuple[int, Path]]:

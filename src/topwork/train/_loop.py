@@ -1,27 +1,157 @@
-"""The training loop."""
+"""The training loop, and everything put in its place for its first step."""
 
 from __future__ import annotations
 
+import contextlib
 import math
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from topwork._system import freed_memory_kept
-from topwork.train._budget import affordable_steps
+from topwork.train._checkpoint import clear_drafts, locked
 from topwork.train._config import TrainConfig
 from topwork.train._errors import TrainError
-from topwork.train._job import Job, Tell, prepared
-from topwork.train._measure import measure
-from topwork.train._parts import Layers, put, put_for_now, set_training
-from topwork.train._run import Run
-from topwork.train._samples import Samples, reading
-from topwork.train._schedule import multiplier_at
-from topwork.train._seeds import epoch_batches
-from topwork.train._state import EpochRecord, Progress, Reason, Score, TrainResult
+from topwork.train._loss import Loss, default_loss
+from topwork.train._parts import Layers, copied, put, put_for_now, set_training, training_of
+from topwork.train._ranks import Ranks, current_ranks
+from topwork.train._run import Run, identity, resume, save
+from topwork.train._samples import Samples, batch_count, epoch_batches, reading, require_some
+from topwork.train._schedule import Pace, StepTime, affordable_steps, multiplier_at
+from topwork.train._state import EpochRecord, Progress, Reason, Score, State, TrainResult
+from topwork.train._step import Step, device_of, measure, own_randomness
 
+Tell = Callable[[Progress], None]
 _GPU_LOOK = 10  # steps between looks at the loss: to look is to wait for the device
+
+
+class Clock:
+    """Seconds since the latest lap, how long a step takes, and when the last checkpoint was."""
+
+    def __init__(self) -> None:
+        self.step_time = StepTime()
+        self.saved_at = self._lap = time.monotonic()
+
+    def lap(self) -> float:
+        """Seconds since the latest call."""
+        before, self._lap = self._lap, time.monotonic()
+        return self._lap - before
+
+    def save_is_due(self, minutes: float) -> bool:
+        """Whether the last checkpoint is older than that."""
+        return time.monotonic() - self.saved_at >= 60 * minutes
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What stays the same in a training.
+
+    Attributes:
+        model: All of it.
+        data: The training split.
+        validation: The validation split.
+        config: All settings.
+        loss: What is made smaller and measured.
+        layers: What is trained.
+        ranks: Who takes part.
+        step: Changes the weights once.
+        clock: Of this process; a resumed training has a new one.
+        save: Writes a checkpoint, where there is a folder for it.
+        tell: Shows progress.
+    """
+
+    model: nn.Module
+    data: Samples
+    validation: Samples
+    config: TrainConfig
+    loss: Loss
+    layers: Layers
+    ranks: Ranks
+    step: Step
+    clock: Clock
+    save: Callable[[], None]
+    tell: Tell
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lies and computes."""
+        return device_of(self.model)
+
+    @property
+    def per_epoch(self) -> int:
+        """Number of steps in an epoch."""
+        return batch_count(len(self.data.labels), self.config.batch_size)
+
+    @property
+    def planned(self) -> int:
+        """Number of steps in all, if there is time for them."""
+        return self.config.epochs * self.per_epoch
+
+
+@contextlib.contextmanager
+def _prepared(
+    model: nn.Module,
+    data: Samples,
+    validation: Samples,
+    config: TrainConfig,
+    layers: Layers,
+    loss: Loss | None,
+    folder: Path | None,
+    resumed: bool,
+    tell: Tell | None,
+) -> Iterator[tuple[Job, Run]]:
+    """A training ready for its next step; locks, random states, modes and hooks do not outlive it. See ``train``."""
+    require_some(data, "training")
+    require_some(validation, "validation")
+    ranks, device, clock = current_ranks(), device_of(model), Clock()
+    given = loss
+    if loss is None:
+        loss = default_loss(data, config, "training", device)
+        default_loss(validation, config, "validation", device)  # its labels must fit too
+    with contextlib.ExitStack() as stack:
+        if folder is not None and ranks.first:
+            stack.enter_context(locked(folder))
+            clear_drafts(folder)
+        stack.enter_context(_memory_advice(config))
+        stack.enter_context(own_randomness(device))
+        if config.channels_last:
+            model.to(memory_format=torch.channels_last)
+        parts = stack.enter_context(training_of(model, layers, config.dropout))
+        ranks.copy_first(list(parts.state.values()))
+        steps = config.epochs * batch_count(len(data.labels), config.batch_size)
+        step = Step(model, parts, loss, config, ranks, steps)
+        mean = None if config.ema_decay is None else copied(parts.state)
+        run = Run(parts, step.optimizer, State(pace=Pace(total=steps)), mean, copied(parts.state))
+        facts = {} if folder is None else identity(parts, data, validation, config, given)
+        if folder is not None and resumed:
+            resume(run, folder, facts)
+
+        def write() -> None:
+            if folder is not None and ranks.first:
+                save(run, folder, facts)
+            clock.saved_at = time.monotonic()
+
+        told: Tell = tell if tell is not None and ranks.first else lambda _: None
+        yield Job(model, data, validation, config, loss, layers, ranks, step, clock, write, told), run
+
+
+@contextlib.contextmanager
+def _memory_advice(config: TrainConfig) -> Iterator[None]:
+    """Say what to do where the memory does not suffice."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:  # torch's own, on a GPU and on a CPU, are RuntimeErrors
+        if not isinstance(error, MemoryError) and not re.search("out of memory|not enough memory", str(error)):
+            raise
+        raise TrainError(
+            f"there is not enough memory for {config.batch_size} images in {config.accumulate} pieces",
+            hint=f"accumulate = {2 * config.accumulate} halves the pieces and gives the same gradients",
+        ) from error
 
 
 @freed_memory_kept()
@@ -32,6 +162,7 @@ def train(
     config: TrainConfig,
     *,
     layers: Layers,
+    loss: Loss | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
     progress: Tell | None = None,
@@ -44,11 +175,13 @@ def train(
     not a number.
 
     Args:
-        model: Inputs (n, ...) to logits (n, C); on the device where it is to be trained.
+        model: Inputs (n, ...) to what the loss takes, logits (n, C) by default; on the device where it is to train.
         data: What it learns from.
         validation: What tells which weights are best.
         config: All settings.
         layers: Name and module of what is trained, nearest the input first, the head last (see ``parts_of``).
+        loss: What is made smaller and measured. None is ``CrossEntropy`` with the configuration's smoothing and class
+            weights, for which the samples must be ``ClassSamples``.
         checkpoint: Folder for checkpoints, one run's at a time; None writes none.
         resume: Go on from the newest sound checkpoint in the folder, if there is one.
         progress: Called after steps and epochs, on the first rank.
@@ -57,8 +190,7 @@ def train(
         TrainError: Data, layers or model do not fit; no memory; another run writes to the folder.
         CheckpointError: A checkpoint cannot be written, or it is of another training.
     """
-    whole = prepared(model, data, validation, config, layers=layers, folder=checkpoint, resumed=resume, tell=progress)
-    with whole as (job, run):
+    with _prepared(model, data, validation, config, layers, loss, checkpoint, resume, progress) as (job, run):
         try:
             if run.state.start is None:
                 _measure_start(job, run)
@@ -84,11 +216,11 @@ def _measure_start(job: Job, run: Run) -> None:
 
 def _score(job: Job, run: Run) -> Score:
     with put_for_now(run.weights, run.parts.state):
-        return measure(job.model, job.validation, job.config, job.ranks)
+        return measure(job.model, job.validation, job.config, job.ranks, loss=job.loss)
 
 
 def _run_steps(job: Job, run: Run) -> None:
-    """What is left of an epoch's steps."""
+    """Take the steps that are left of an epoch, or of the time."""
     state, config = run.state, job.config
     plan = epoch_batches(config.seed, state.epoch, len(job.data.labels), config.batch_size)[state.batch :]
     losses = torch.tensor(state.loss_sum, dtype=torch.float64, device=job.device)

@@ -3,18 +3,27 @@
 Each rank computes its share of every global batch, and gradients are summed, in one message a step. So the result is
 that of one process with the same global batch (up to the order of the sums), whatever the number of ranks, and a rank
 whose share is empty takes part too; torch's DistributedDataParallel averages over ranks, and so would count it in full.
+Torch is loaded where tensors or processes meet: every ``topwork fit`` asks whether torchrun started it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from topwork.train._errors import TrainError
-from topwork.train._seeds import Rows
+from topwork.train._samples import Rows
+
+if TYPE_CHECKING:
+    import torch
+
+_PATIENCE = timedelta(days=1)  # the others wait while the first fills the cache; torchrun ends them if it dies
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,7 @@ class Ranks:
         return self.rank == 0
 
     def shard(self, rows: Rows) -> Rows:
-        """Our part of a global batch; may be empty."""
+        """Our part of a global batch, which may be empty."""
         return np.array_split(rows, self.world)[self.rank]
 
     def sum(self, tensors: Sequence[torch.Tensor]) -> None:
@@ -46,11 +55,11 @@ class Ranks:
         """
         if self.world == 1 or not tensors:
             return
+        import torch
+
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-        try:
+        with self._together():
             torch.distributed.all_reduce(flat)
-        except RuntimeError as error:
-            raise self._lost(error) from error
         for tensor, part in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(part.view(tensor.shape))
 
@@ -58,12 +67,12 @@ class Ranks:
         """Give every rank the tensors of rank 0."""
         if self.world == 1:
             return
+        import torch
+
         for tensor in tensors:
             whole = tensor.contiguous()
-            try:
+            with self._together():
                 torch.distributed.broadcast(whole, src=0)
-            except RuntimeError as error:
-                raise self._lost(error) from error
             tensor.copy_(whole)
 
     def average(self, tensors: Sequence[torch.Tensor]) -> None:
@@ -77,6 +86,8 @@ class Ranks:
         """Rank 0's number: what depends on a clock must be the same for all."""
         if self.world == 1:
             return number
+        import torch
+
         shared = torch.tensor(number, dtype=torch.float64, device=device)
         self.copy_first([shared])
         return float(shared)
@@ -89,21 +100,79 @@ class Ranks:
         """
         if self.world == 1:
             return
-        try:
-            torch.distributed.barrier()
-        except RuntimeError as error:
-            raise self._lost(error) from error
+        import torch
 
-    def _lost(self, error: RuntimeError) -> TrainError:
-        reason = str(error).strip().split("\n", maxsplit=1)[0]
-        return TrainError(
-            f"rank {self.rank} of {self.world}: another process of this training has ended: {reason}",
-            hint="look at its own message above, then go on from the last checkpoint",
-        )
+        with self._together():
+            torch.distributed.barrier()
+
+    @contextlib.contextmanager
+    def _together(self) -> Iterator[None]:
+        """Say who we are and what to do where another rank has ended in the midst of it."""
+        try:
+            yield
+        except RuntimeError as error:
+            reason = str(error).strip().split("\n", maxsplit=1)[0]
+            raise TrainError(
+                f"rank {self.rank} of {self.world}: another process of this training has ended: {reason}",
+                hint="look at its own message above, then go on from the last checkpoint",
+            ) from error
 
 
 def current_ranks() -> Ranks:
     """Our place, if ``torch.distributed`` was initialised; else it is alone."""
+    import torch
+
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return Ranks()
     return Ranks(torch.distributed.get_rank(), torch.distributed.get_world_size())
+
+
+def started_by_torchrun() -> bool:
+    """Whether this process is one of several that torchrun started. Imports no torch."""
+    return os.environ.get("WORLD_SIZE", "1") != "1"
+
+
+@contextlib.contextmanager
+def joined() -> Iterator[bool]:
+    """Train together with the other processes that torchrun started, one on each GPU where there are GPUs.
+
+    Returns:
+        Whether this is the first of them, which writes and tells; True where it is alone.
+
+    Raises:
+        TrainError: They do not find each other.
+    """
+    if not started_by_torchrun():
+        yield True
+        return
+    import torch
+    from torch import distributed
+
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    try:
+        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=_PATIENCE)
+    except (RuntimeError, ValueError) as error:
+        raise TrainError(f"the processes do not find each other: {error}", hint="start them with torchrun") from error
+    try:
+        yield distributed.get_rank() == 0
+    finally:
+        distributed.destroy_process_group()
+
+
+@contextlib.contextmanager
+def first_alone() -> Iterator[None]:
+    """The first process does this while the others wait, who then find in the cache what it has left there.
+
+    Raises:
+        TrainError: Another process has ended.
+    """
+    if not started_by_torchrun():
+        yield
+        return
+    ranks = current_ranks()
+    if not ranks.first:
+        ranks.meet()
+    yield
+    if ranks.first:
+        ranks.meet()

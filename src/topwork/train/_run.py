@@ -13,13 +13,14 @@ from pydantic import ValidationError
 from topwork.train._checkpoint import Saved, read_checkpoint, write_checkpoint
 from topwork.train._config import TrainConfig
 from topwork.train._errors import CheckpointError
+from topwork.train._loss import Loss
 from topwork.train._parts import Parts, Tensors, copied, put, updated_mean
 from topwork.train._samples import Samples, tensors_digest
-from topwork.train._schedule import Pace
 from topwork.train._state import Score, State, TrainResult
 
 _FREE = {"budget_seconds", "checkpoint_minutes"}  # may be others when a training is resumed
-_SHOWN = 5
+_SHOWN = 5  # differences
+_ANEW = "give the same data and settings, or begin anew without --resume"
 
 
 @dataclass(eq=False)
@@ -59,7 +60,7 @@ class Run:
             self.state.best, self.state.best_epoch = score, self.state.epoch
 
     def result(self) -> TrainResult:
-        """How it ended."""
+        """How the training ended, once it has stopped."""
         state = self.state
         assert state.start is not None
         assert state.best is not None
@@ -76,19 +77,16 @@ class Run:
         )
 
 
-def begin(parts: Parts, optimizer: torch.optim.Optimizer, config: TrainConfig, steps: int) -> Run:
-    """A training before its first step."""
-    mean = None if config.ema_decay is None else copied(parts.state)
-    return Run(parts, optimizer, State(pace=Pace(total=steps)), mean, copied(parts.state))
-
-
-def identity(parts: Parts, data: Samples, validation: Samples, config: TrainConfig) -> dict[str, Any]:
-    """What must be the same for a checkpoint to be gone on from."""
+def identity(
+    parts: Parts, data: Samples, validation: Samples, config: TrainConfig, loss: Loss | None
+) -> dict[str, Any]:
+    """What must be the same for a checkpoint to be gone on from; the default loss (None) is known by the settings."""
     return {
         **config.model_dump(exclude=_FREE),
         "training data": data.fingerprint,
         "validation data": validation.fingerprint,
         "frozen weights": tensors_digest(parts.frozen),
+        "loss": None if loss is None else loss.fingerprint,
     }
 
 
@@ -119,9 +117,6 @@ def resume(run: Run, folder: Path, identity: dict[str, Any]) -> None:
         raise CheckpointError(f"{folder}: the checkpoint is of another model: {lines}", hint=_ANEW)
     put(saved.tensors, own)
     run.notes = saved.notes
-
-
-_ANEW = "give the same data and settings, or begin anew without --resume"
 
 
 def _state(saved: Saved, identity: dict[str, Any], folder: Path) -> State:

@@ -1,35 +1,91 @@
-"""What a training is given: samples that come in batches, whatever they are."""
+"""What a training is given: samples that come in batches, in an order and with a chance that depend on the place alone.
+
+Nothing is drawn from a generator that runs along: a resumed training, or one with other workers, meets the same
+numbers. Torch is loaded where tensors are made.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Generator, Iterator, Sequence
-from typing import Protocol
+import math
+from collections.abc import Generator, Iterator, Sequence, Sized
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
-import torch
+import numpy.typing as npt
 
 from topwork.train._errors import TrainError
-from topwork.train._seeds import Rows
 
-Batch = tuple[torch.Tensor, torch.Tensor]
+if TYPE_CHECKING:
+    import torch
+
+Rows = npt.NDArray[np.int64]
+Batch: TypeAlias = "tuple[torch.Tensor, torch.Tensor]"
+
+# What a number is for: the same place must not give related numbers for two purposes.
+_ORDER, _STEP, _MIX, _SAMPLE = range(4)
+
+
+def epoch_batches(seed: int, epoch: int, samples: int, batch_size: int) -> list[Rows]:
+    """Rows of each batch of an epoch, every sample once.
+
+    Sizes differ by one at most: a last batch of one or two images would shake the weights and BatchNorm's statistics.
+
+    Args:
+        seed: Of the training.
+        epoch: From 0.
+        samples: N.
+        batch_size: Largest batch.
+    """
+    order = _generator(seed, _ORDER, epoch).permutation(samples).astype(np.int64)
+    return np.array_split(order, batch_count(samples, batch_size))
+
+
+def batch_count(samples: int, batch_size: int) -> int:
+    """Number of batches in an epoch."""
+    return math.ceil(samples / batch_size)
+
+
+def in_order(samples: int, batch_size: int) -> list[Rows]:
+    """Rows of each batch of a validation: as they stand."""
+    return np.array_split(np.arange(samples, dtype=np.int64), batch_count(samples, batch_size))
+
+
+def sample_seed(seed: int, epoch: int, index: int) -> int:
+    """Seed (63 bits) of one sample's augmentation in one epoch; the same whoever asks, and when."""
+    return _number(seed, _SAMPLE, epoch, index)
+
+
+def step_seed(seed: int, epoch: int, batch: int, rank: int) -> int:
+    """Seed (63 bits) of what the network itself draws in one step: dropout, stochastic depth."""
+    return _number(seed, _STEP, epoch, batch, rank)
+
+
+def mix_generator(seed: int, epoch: int, batch: int, rank: int) -> np.random.Generator:
+    """What mixup and CutMix draw from in one step."""
+    return _generator(seed, _MIX, epoch, batch, rank)
+
+
+def _number(seed: int, *place: int) -> int:
+    state: npt.NDArray[Any] = np.random.SeedSequence(seed, spawn_key=place).generate_state(1, np.uint64)
+    return int(state[0] >> np.uint64(1))
+
+
+def _generator(seed: int, *place: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=place)))
 
 
 class Samples(Protocol):
-    """Labelled samples; what they are (images, maps at a stage's border) is between them and the model.
+    """What can be learnt from; what inputs (images, maps at a stage's border) and targets are, model and loss know.
 
     Whatever is drawn for a sample is drawn from ``sample_seed(seed, epoch, index)`` with a generator of its own, so
     that it depends on nothing else: not on the batch, the worker, or where a training was resumed.
     """
 
     @property
-    def labels(self) -> Rows:
-        """(N,) classes of all samples, from 0."""
-
-    @property
-    def n_classes(self) -> int:
-        """Classes that the model answers with."""
+    def labels(self) -> Sized:
+        """What is to be learnt of each of the N samples; the loop only counts them."""
 
     @property
     def fingerprint(self) -> str:
@@ -45,8 +101,22 @@ class Samples(Protocol):
             rows: Indices of the samples in each batch; an entry may be empty.
 
         Returns:
-            Inputs (n, ...), any dtype the model takes, on any device; targets (n,) int64.
+            Inputs (n, ...), any dtype the model takes, on any device; targets (n, ...), which the loss knows;
+            those of uneven length are padded.
         """
+
+
+@runtime_checkable
+class ClassSamples(Samples, Protocol):
+    """Samples of which each has one class: what the default loss needs."""
+
+    @property
+    def labels(self) -> Rows:
+        """(N,) classes of all samples, from 0."""
+
+    @property
+    def n_classes(self) -> int:
+        """Classes that the model answers with."""
 
 
 @contextlib.contextmanager
@@ -78,29 +148,28 @@ class TensorSamples:
         self.fingerprint = tensors_digest({"inputs": inputs, "labels": self._labels})
 
     def batches(self, epoch: int, rows: Sequence[Rows]) -> Iterator[Batch]:
-        """See ``Samples``."""
+        """Pairs of inputs and classes, one for each entry of ``rows``, the same in every epoch."""
+        import torch
+
         for batch in rows:
             chosen = torch.from_numpy(batch)
             yield self._inputs[chosen], self._labels[chosen]
 
 
-def check_samples(samples: Samples, split: str) -> None:
-    """Refuse what cannot be trained on or measured.
+def require_some(samples: Samples, split: str) -> None:
+    """Refuse an empty split.
 
     Raises:
-        TrainError: No samples, or labels outside the classes.
+        TrainError: There are no samples.
     """
-    labels = np.asarray(samples.labels)
-    if labels.size == 0:
+    if len(samples.labels) == 0:
         raise TrainError(f"the {split} split is empty", hint="split the data so that both have images")
-    if labels.min() < 0 or labels.max() >= samples.n_classes:
-        raise TrainError(
-            f"the {split} split has labels from {labels.min()} to {labels.max()}, with {samples.n_classes} classes"
-        )
 
 
 def tensors_digest(tensors: dict[str, torch.Tensor]) -> str:
     """SHA-256 over names, types, shapes and bytes."""
+    import torch
+
     digest = hashlib.sha256()
     for name, tensor in tensors.items():
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

@@ -1,4 +1,4 @@
-"""The learning rate's course, as pure functions of how much of the training is done."""
+"""The learning rate's course, by how much of the training is done, and how many steps a budget of seconds allows."""
 
 from __future__ import annotations
 
@@ -14,21 +14,16 @@ _END = _START / 1e4
 _REDUCTION = 0.3
 _PLATEAU_EPOCHS = 2
 _LEAST_GAIN = 1e-4  # of the loss, relative
-
-
-def multiplier(step: int, total: int, config: TrainConfig) -> float:
-    """Factor on the peak rate at a step.
-
-    Args:
-        step: From 0 to total - 1.
-        total: Steps of the whole training.
-        config: Its ``schedule`` and ``warmup``.
-    """
-    return multiplier_at(step / total, config)
+_NEWEST = 0.2  # weight of the newest measurement in the mean step time
 
 
 def multiplier_at(share: float, config: TrainConfig) -> float:
-    """``multiplier`` by the share of the training that is done, from 0 to 1."""
+    """Factor on the peak rate.
+
+    Args:
+        share: Of the training that is done, from 0 to 1.
+        config: Its ``schedule`` and ``warmup``.
+    """
     if share < config.warmup:
         risen = share / config.warmup
         return _START + (1 - _START) * (1 - _half_cosine(risen) if config.schedule == "one-cycle" else risen)
@@ -39,7 +34,7 @@ def multiplier_at(share: float, config: TrainConfig) -> float:
 
 
 def _half_cosine(share: float) -> float:
-    """From 1 down to 0."""
+    """Half a wave, from 1 at share 0 down to 0 at share 1."""
     return (1 + math.cos(math.pi * min(share, 1.0))) / 2
 
 
@@ -92,3 +87,40 @@ class Plateau(BaseModel):
         if self.waited < _PLATEAU_EPOCHS:
             return self.model_copy(update={"waited": self.waited + 1})
         return Plateau(factor=self.factor * _REDUCTION, lowest=self.lowest)
+
+
+def affordable_steps(seconds: float, step: float, epoch_end: float, to_epoch_end: int, per_epoch: int) -> int:
+    """Steps that fit, each epoch's end included; a last epoch may be cut short, and has its end too.
+
+    Args:
+        seconds: Left.
+        step: Seconds a step takes.
+        epoch_end: Seconds that validation and checkpoint take.
+        to_epoch_end: Steps left in this epoch.
+        per_epoch: Steps of a whole one.
+    """
+    this_epoch = to_epoch_end * step + epoch_end
+    if seconds < this_epoch:
+        return _begun(seconds, step, epoch_end)
+    epochs, rest = divmod(seconds - this_epoch, per_epoch * step + epoch_end)
+    return to_epoch_end + int(epochs) * per_epoch + _begun(rest, step, epoch_end)
+
+
+def _begun(seconds: float, step: float, epoch_end: float) -> int:
+    """Steps of an epoch that cannot be finished."""
+    return max(0, int((seconds - epoch_end) / step))
+
+
+class StepTime:
+    """Running mean of a step's seconds; the first measurement is left out, as it holds what is done only once."""
+
+    def __init__(self) -> None:
+        self._measured = 0
+        self.seconds: float | None = None
+
+    def saw(self, seconds: float) -> None:
+        """Take one measurement into the mean."""
+        self._measured += 1
+        if self._measured > 1:
+            seconds = max(seconds, 1e-9)
+            self.seconds = seconds if self.seconds is None else self.seconds + _NEWEST * (seconds - self.seconds)

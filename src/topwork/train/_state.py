@@ -20,8 +20,8 @@ class Score(_Frozen):
     """What a validation gave.
 
     Attributes:
-        loss: Mean cross-entropy in nats, without smoothing or weights.
-        accuracy: Share of samples whose class has the highest logit.
+        loss: Mean over the samples; by default cross-entropy in nats, without smoothing or weights.
+        accuracy: Mean of how right the model is; by default the share of samples whose class has the highest logit.
         samples: Number of them.
     """
 

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+import torch
 
-from topwork.train import sample_seed
-from topwork.train._seeds import epoch_batches, in_order, mix_generator, step_seed
+from topwork.train import TensorSamples, TrainError, sample_seed
+from topwork.train._samples import epoch_batches, in_order, mix_generator, step_seed
 
 
 @pytest.mark.parametrize(("samples", "size"), [(1, 32), (32, 32), (33, 32), (1000, 32), (7, 1)])
@@ -36,3 +37,13 @@ def test_seeds_of_samples_and_steps_do_not_meet():
     assert len(seeds) == 2 * 3 * 5 * 40
     assert all(0 <= seed < 2**63 for seed in seeds)
     assert mix_generator(0, 0, 0, 0).random() != mix_generator(0, 0, 0, 1).random()
+
+
+def test_samples_are_known_by_their_content():
+    images, labels = torch.rand(4, 2), torch.tensor([0, 1, 0, 1])
+    first = TensorSamples(images, labels, 2).fingerprint
+    assert TensorSamples(images.clone(), labels, 2).fingerprint == first
+    assert TensorSamples(images, 1 - labels, 2).fingerprint != first
+    assert TensorSamples(images.double(), labels, 2).fingerprint != first
+    with pytest.raises(TrainError, match="4 inputs have labels of shape"):
+        TensorSamples(images, labels[:3], 2)
