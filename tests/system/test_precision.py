@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from topwork._system._precision import VARIABLE, uses_bf16
+from topwork._system._precision import PRECISION_VARIABLE as VARIABLE, uses_bf16
 from topwork.errors import TopworkError
 
 
@@ -74,7 +74,7 @@ def test_engines_and_training_heed_it_alike(
 
     from topwork import train
     from topwork.engines import precisions
-    from topwork.train._device import uses_bf16 as trains_in_bf16
+    from topwork.train._step import uses_bf16 as trains_in_bf16
 
     processor(bf16)
     monkeypatch.setenv(VARIABLE, wanted)
@@ -95,7 +95,7 @@ def test_bf16_on_a_processor_without_it_stops_engines_and_training(
 
     from topwork import train
     from topwork.engines import precisions
-    from topwork.train._device import uses_bf16 as trains_in_bf16
+    from topwork.train._step import uses_bf16 as trains_in_bf16
 
     processor(False)
     monkeypatch.setenv(VARIABLE, "bf16")
