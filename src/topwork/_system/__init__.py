@@ -14,7 +14,7 @@ from topwork._system._files import (
     write_whole,
     written_whole,
 )
-from topwork._system._memory import freed_memory_kept
+from topwork._system._memory import freed_memory_kept, release_pages
 from topwork._system._optional import optional
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "last_use",
     "make_room",
     "optional",
+    "release_pages",
     "restored",
     "size_limit",
     "take",

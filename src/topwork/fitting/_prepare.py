@@ -11,7 +11,7 @@ import numpy as np
 
 from topwork.backbones import Backbone
 from topwork.backbones import load as load_backbone
-from topwork.checking import BLOCKING, Checkup, vet
+from topwork.checking import Checkup, require_blocking, vet
 from topwork.data import ImageDataset, grouped, read, split
 from topwork.errors import DataError
 from topwork.strategies import Announce
@@ -60,10 +60,7 @@ def _require_sound(checkup: Checkup, allow: Collection[str]) -> None:
     Raises:
         DataError: There is such a finding that is not allowed, or an allowed name that is none.
     """
-    for name in allow:
-        if name not in BLOCKING:
-            raise DataError(f"no finding that stops a fit is called {name!r}", hint=f"there are {', '.join(BLOCKING)}")
-    blocking = checkup.blocking(allow)
+    blocking = checkup.blocking(require_blocking(allow))
     if blocking:
         names = " ".join(f"--allow {found.name}" for found in blocking)
         raise DataError(
