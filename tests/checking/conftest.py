@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from topwork.checking import Examined
+from topwork.checking._near_duplicates import NearDuplicates
+from topwork.checking._survey import Pictures, Survey
 from topwork.data import ImageDataset
 
 Paint = Callable[[Image.Image], Image.Image]
@@ -66,3 +69,14 @@ def in_memory(labels: list[int], *, splits: list[str] | None = None, groups: tup
     return ImageDataset(
         Path("nowhere"), names, column, labels=np.array(labels, np.int32), classes=classes, groups=groups
     )
+
+
+NO_TWINS = NearDuplicates((), np.empty((0, 2), np.int64), np.empty(0), ())
+
+
+def examined(dataset: ImageDataset, usable: np.ndarray | None = None, twins: NearDuplicates = NO_TWINS) -> Examined:
+    """What a check is given of a data set that nobody has looked at."""
+    rows, empty = len(dataset), np.zeros((0, 32, 32))
+    refused = {} if usable is None else {int(row): "damaged" for row in np.flatnonzero(~usable)}
+    nothing = (np.zeros((rows, 2), np.uint64), np.full(rows, -1, np.int8), np.zeros(rows, [("hash", np.uint64)]))
+    return Examined(Survey(dataset, refused, *nothing, Pictures(np.zeros(0, np.int64), empty, empty)), twins)

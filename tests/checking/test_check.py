@@ -311,7 +311,9 @@ def test_images_that_are_not_files(pieces: list[Image.Image]) -> None:
 def test_fits_part_of_the_check_finds_copies_without_a_network(
     pieces: list[Image.Image], write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("topwork.checking._check.extract", lambda *args, **options: pytest.fail("features were made"))
+    monkeypatch.setattr(
+        "topwork.checking._examined.extract", lambda *args, **options: pytest.fail("features were made")
+    )
     files = {f"{'ab'[row % 2]}/{row}.jpg": encoded(piece) for row, piece in enumerate(pieces[:24])}
     files |= {"a/copy.jpg": files["a/0.jpg"], "b/as-png.png": encoded(pieces[1], "PNG")}
     files |= {"a/soft.jpg": encoded(pieces[2], quality=60)}

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 
+import numpy as np
 import pytest
 
 import topwork.checking
-from topwork.checking import Case, Checkup, Finding
+from topwork.checking import QUICK_CHECKS, Case, Checkup, Examined, Finding, require_blocking, vet
 from topwork.checking._finding import MOST_CASES, number, ranked
 from topwork.checking._near_duplicates import Groups
-from topwork.data import ImageDataset
+from topwork.data import ImageDataset, from_arrays
+from topwork.errors import DataError
 
 from .conftest import in_memory
 
@@ -36,6 +38,32 @@ def test_blocking_can_be_allowed_by_name() -> None:
     assert [each.name for each in found.blocking()] == ["leakage"]
     assert found.blocking(allow=["leakage"]) == ()
     assert [each.name for each in found.blocking(allow=["x"])] == ["leakage"]
+
+
+def test_a_finding_may_be_allowed_by_the_name_that_it_had() -> None:
+    found = checkup(in_memory([0, 1]), (), None, finding("group-in-two-splits", "blocks"))
+    assert found.blocking(allow=["group-in-two-parts"]) == found.blocking(allow=["group-in-two-splits"]) == ()
+    assert require_blocking(["leakage", "group-in-two-parts"]) == ("leakage", "group-in-two-splits")
+
+
+def test_only_a_finding_that_blocks_can_be_allowed() -> None:
+    with pytest.raises(DataError, match="no finding that stops a fit is called 'imbalance'") as caught:
+        require_blocking(["leakage", "imbalance"])
+    assert caught.value.hint == "there are group-in-two-splits, label-conflicts, leakage"
+
+
+def test_a_task_brings_checks_of_its_own_that_may_block() -> None:
+    def no_boxes(examined: Examined) -> list[Finding]:
+        count = int(examined.usable.sum())
+        return [Finding("no-boxes", "blocks", count, f"{count} images without a box.", "draw some")] if count else []
+
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 40, 40, 3), dtype=np.uint8)
+    dataset = from_arrays(pixels, [0, 1] * 6)
+    assert vet(dataset, checks=()).findings == ()
+    found = vet(dataset, checks=(*QUICK_CHECKS, no_boxes))
+    assert [each.name for each in found.findings] == ["no-boxes", "few-images"]
+    assert found.blocking(require_blocking(["no-boxes"], known=("no-boxes",))) == ()
+    assert [each.count for each in found.blocking()] == [12]
 
 
 def test_clean_keeps_a_good_data_set_as_it_is() -> None:

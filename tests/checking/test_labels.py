@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from topwork.checking import _probe
-from topwork.checking._label_noise import Noise, fit_noise, wrong_probability
-from topwork.checking._labels import class_findings, label_findings
-from topwork.checking._probe import ask_probe
+from topwork.checking import _probe, check_classes
+from topwork.checking._labels import label_findings
+from topwork.checking._probe import Noise, ask_probe, fit_noise, wrong_probability
 from topwork.data import ImageDataset
 
-from .conftest import in_memory
+from .conftest import examined, in_memory
 
 
 @dataclass
@@ -208,32 +207,32 @@ def test_a_class_of_one_image_is_told_and_the_others_are_judged(digits: tuple[np
     more = np.append(labels, 4).astype(np.int32)
     opinion = ask(np.vstack([values, values[:1]]), more)
     assert sorted(opinion.rows.tolist()) == list(range(len(labels)))
-    found = {found.name: found for found in class_findings(in_memory(more.tolist()), np.ones(len(more), bool))}
+    found = {found.name: found for found in check_classes(examined(in_memory(more.tolist())))}
     assert [case.detail for case in found["few-images"].cases] == ["class 'class 4': 1 image"]
 
 
 def test_an_imbalance_of_ten_thousand_to_one() -> None:
     labels = [0] * 10_000 + [1]
-    found = {found.name: found for found in class_findings(in_memory(labels), np.ones(len(labels), bool))}
+    found = {found.name: found for found in check_classes(examined(in_memory(labels)))}
     assert found["imbalance"].severity == "warning"
     assert "10,000" in found["imbalance"].what
     assert set(found) == {"imbalance", "few-images"}
 
 
 def test_balanced_classes_are_silent() -> None:
-    assert list(class_findings(in_memory([0, 1] * 20), np.ones(40, bool))) == []
+    assert list(check_classes(examined(in_memory([0, 1] * 20)))) == []
 
 
 def test_only_usable_training_images_count() -> None:
     labels, splits = [0, 1] * 20, ["train"] * 30 + ["test"] * 10
     usable = np.ones(40, bool)
-    assert list(class_findings(in_memory(labels, splits=splits), usable)) == []
+    assert list(check_classes(examined(in_memory(labels, splits=splits), usable))) == []
     usable[[1, 3, 5, 7, 9, 11, 13]] = False
-    (found,) = class_findings(in_memory(labels, splits=splits), usable)
+    (found,) = check_classes(examined(in_memory(labels, splits=splits), usable))
     assert [case.detail for case in found.cases] == ["class 'class 1': 8 images"]
 
 
 def test_a_class_that_a_part_lacks() -> None:
     labels, splits = [0, 1] * 20 + [0] * 5, ["train"] * 40 + ["val"] * 5
-    (found,) = class_findings(in_memory(labels, splits=splits), np.ones(45, bool))
+    (found,) = check_classes(examined(in_memory(labels, splits=splits)))
     assert (found.name, [case.detail for case in found.cases]) == ("class-missing-in-val", ["class 'class 1'"])

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from topwork.checking import Finding
-from topwork.checking._leaks import duplicate_findings
+from topwork.checking import Finding, check_copies, check_label_conflicts, check_leaks
 from topwork.checking._near_duplicates import Groups, NearDuplicates
 from topwork.data import ImageDataset
 
-from .conftest import in_memory
+from .conftest import examined, in_memory
 
 
 def twins(
@@ -22,7 +21,10 @@ def twins(
 
 
 def findings(dataset: ImageDataset, found: NearDuplicates) -> dict[str, Finding]:
-    return {finding.name: finding for finding in duplicate_findings(dataset, found, len(dataset))}
+    seen = examined(dataset, twins=found)
+    return {
+        finding.name: finding for ask in (check_copies, check_label_conflicts, check_leaks) for finding in ask(seen)
+    }
 
 
 def parted(train: int, test: int) -> ImageDataset:

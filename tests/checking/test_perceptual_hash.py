@@ -9,8 +9,8 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from topwork.checking import _perceptual_hash
-from topwork.checking._look import look
 from topwork.checking._perceptual_hash import NEAR, distance, mirrored, near_pairs
+from topwork.checking._survey import look
 
 from .conftest import Paint, encoded, pixels_of
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
 from topwork.backbones import Preprocessing
-from topwork.checking import Finding
-from topwork.checking._pictures import picture_findings
+from topwork.checking import Examined, Finding, check_pictures
 from topwork.checking._survey import Survey, survey
 from topwork.data import read
 
-from .conftest import Paint, encoded, pixels_of
+from .conftest import NO_TWINS, Paint, encoded, pixels_of
 
 Write = Callable[..., Path]
 WHOLE = Preprocessing(crop_mode="squash")
@@ -34,7 +35,8 @@ CASES: dict[str, Paint] = {
 def findings(folder: Path, preprocessing: Preprocessing = WHOLE) -> dict[str, Finding]:
     seen: Survey = survey(read(folder), lambda done: None)
     assert not seen.refused
-    return {found.name: found for found in picture_findings(seen, preprocessing)}
+    backbone: Any = SimpleNamespace(preprocessing=preprocessing)
+    return {found.name: found for found in check_pictures(Examined(seen, NO_TWINS, backbone))}
 
 
 def well(photos: list[Path]) -> dict[str, bytes]:
@@ -122,3 +124,9 @@ def test_survey_reads_pixels_that_decoders_give(write: Write, photos: list[Path]
         assert seen.facts["spread"][row] == pytest.approx(small.std(), abs=1.0)
         assert seen.facts["low"][row] == pytest.approx(np.percentile(small, 1), abs=3.0)
         assert seen.facts["high"][row] == pytest.approx(np.percentile(small, 99), abs=3.0)
+
+
+def test_without_a_network_nothing_is_said_of_its_size_and_crop(write: Write, photos: list[Path]) -> None:
+    bad = {"a/small.jpg": pixels_of(photos[0]).resize((20, 20)), "a/long.jpg": pixels_of(photos[1]).resize((1000, 100))}
+    seen = survey(read(write(well(photos) | {name: encoded(image) for name, image in bad.items()})), lambda done: None)
+    assert [found.name for found in check_pictures(Examined(seen, NO_TWINS))] == ["extreme-aspect"]

@@ -8,19 +8,18 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from topwork.checking import Finding
-from topwork.checking._shortcuts import shortcut_findings
+from topwork.checking import Examined, Finding, check_shortcuts
 from topwork.checking._survey import survey
 from topwork.data import read
 
-from .conftest import encoded
+from .conftest import NO_TWINS, encoded
 
 Write = Callable[..., Path]
 
 
 def findings(folder: Path) -> dict[str, Finding]:
     seen = survey(read(folder), lambda done: None)
-    return {found.name: found for found in shortcut_findings(seen, seen.usable.nonzero()[0], seed=0)}
+    return {found.name: found for found in check_shortcuts(Examined(seen, NO_TWINS))}
 
 
 def files(pieces: list[Image.Image], give: Callable[[Image.Image, bool], bytes]) -> dict[str, bytes]:

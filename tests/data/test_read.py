@@ -94,6 +94,14 @@ def test_a_saved_models_classes_keep_their_order_and_one_suffices(make: Make) ->
     assert dataset.notes == ("no image of 2 classes: 'horse', 'cat': nothing will be measured for them",)
 
 
+def test_what_was_read_is_given_back(make: Make) -> None:
+    dataset = read(make("cat/*2", "dog/*3"))
+    assert read(dataset) is dataset
+    assert read(dataset, classes=("dog", "cat")).labels.tolist() == [1, 1, 0, 0, 0]
+    with pytest.raises(DataError, match="are not 'cat', 'dog' in another order"):
+        read(dataset, classes=("cat", "cow"))
+
+
 def test_a_class_that_the_saved_model_does_not_know_is_refused(make: Make) -> None:
     with pytest.raises(DataError, match="class 'dgo' is not one that the model knows; nearest: 'dog'"):
         read(make("dgo/*2"), classes=("dog", "cat"))

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from topwork._system._precision import PRECISION_VARIABLE as VARIABLE, uses_bf16
+from topwork._system._precision import PRECISION_VARIABLE as VARIABLE
+from topwork._system._precision import uses_bf16
 from topwork.errors import TopworkError
 
 

@@ -23,7 +23,7 @@ from topwork._system._files import (
     write_whole,
     written_whole,
 )
-from topwork._system._memory import freed_memory_kept
+from topwork._system._memory import freed_memory_kept, release_pages
 from topwork._system._optional import optional
 from topwork._system._precision import PRECISION_VARIABLE, uses_bf16
 
@@ -41,6 +41,7 @@ __all__ = [
     "last_use",
     "make_room",
     "optional",
+    "release_pages",
     "restored",
     "size_limit",
     "take",

@@ -1,4 +1,4 @@
-"""What the C library does with memory that is freed: while torch computes on a processor it stays with the process.
+"""Memory: what is freed stays with the process while torch computes; pages of mapped files go back to the system.
 
 glibc asks the system for every block above 32 MB by itself and gives it back when it is freed. A training step takes
 and frees hundreds of such blocks, and the system has to clear each of their pages again, which takes up to a quarter of
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import mmap
 import threading
 from collections.abc import Iterator
 
@@ -60,3 +61,15 @@ def _glibc() -> ctypes.CDLL | None:
         if hasattr(library, "gnu_get_libc_version"):
             return library
     return None
+
+
+def release_pages(values: object) -> None:
+    """Tell the system that the pages of a memory-mapped array are not needed; they are read again when they are.
+
+    Without this, every page that was ever touched counts as this process's memory. An array in memory is left alone.
+    """
+    owner = values
+    while hasattr(owner, "base"):
+        owner = owner.base
+    if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        owner.madvise(mmap.MADV_DONTNEED)

@@ -1,39 +1,107 @@
-"""The check itself: look at every file once, extract features, and ask every room's question of both."""
+"""The data doctor's visit: look at every file once, extract features, ask every check, and keep what was found."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from topwork.backbones import Backbone, load
-from topwork.checking._checkup import Checkup
-from topwork.checking._columns import Embedding
-from topwork.checking._files import file_findings
-from topwork.checking._finding import Finding
-from topwork.checking._labels import class_findings, label_findings
-from topwork.checking._leaks import duplicate_findings
-from topwork.checking._near_duplicates import NearDuplicates, find_near_duplicates
-from topwork.checking._pictures import picture_findings
-from topwork.checking._probe import ask_probe
-from topwork.checking._shortcuts import shortcut_findings
-from topwork.checking._survey import Survey, survey
+from topwork.backbones import Backbone
+from topwork.checking._examined import Check, Examined, examine, look_through
+from topwork.checking._files import check_files
+from topwork.checking._finding import SEVERITIES, Finding, current_names
+from topwork.checking._labels import check_classes, check_labels
+from topwork.checking._leaks import check_copies, check_label_conflicts, check_leaks
+from topwork.checking._pictures import check_pictures
+from topwork.checking._shortcuts import check_shortcuts
 from topwork.data import ImageDataset, LeftOut
 from topwork.engines import EngineName
-from topwork.features import FeatureTable, Progress, extract
+from topwork.features import FeatureTable, Progress
 
-Rows = npt.NDArray[np.intp]
+QUICK_CHECKS: tuple[Check, ...] = (check_files, check_copies, check_label_conflicts, check_leaks, check_classes)
+"""What can make a measured figure untrue, of images with one class each: asked of the files alone."""
 
-_SQUARE = 1.1  # longer over shorter side up to which an image counts as square, as for the probe
-_ORDER = ("blocks", "warning", "note")
+FULL_CHECKS: tuple[Check, ...] = (*QUICK_CHECKS, check_shortcuts, check_pictures, check_labels)
+"""All that is asked of images with one class each."""
+
+_KEPT_FIRST = ("test", "val", "train", "")
+
+
+@dataclass(frozen=True, eq=False)
+class Checkup:
+    """What the data doctor found.
+
+    Attributes:
+        dataset: What was checked, N rows.
+        findings: What is wrong or worth knowing: what blocks first, then warnings, then notes.
+        features: Of the images that can be used; they lie in the cache, where ``fit`` finds them. None where no
+            image can be, or no network was asked (``vet``).
+        clusters: Groups of rows that are copies or show nearly the same picture, two or more each: for
+            ``data.grouped``.
+        unusable: Row and reason of every image that cannot be decoded.
+        exact: Groups of rows with equal pixels.
+        keys: uint64 (N, 2), equal for equal files; zeros where an image cannot be decoded.
+    """
+
+    dataset: ImageDataset
+    findings: tuple[Finding, ...]
+    features: FeatureTable | None
+    clusters: tuple[tuple[int, ...], ...]
+    unusable: dict[int, str]
+    exact: tuple[tuple[int, ...], ...]
+    keys: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros((0, 2), np.uint64))
+
+    def blocking(self, allow: Collection[str] = ()) -> tuple[Finding, ...]:
+        """Findings for which ``fit`` must refuse, but for those allowed by name, or by the name they had before."""
+        allowed = current_names(allow)
+        return tuple(found for found in self.findings if found.severity == "blocks" and found.name not in allowed)
+
+    def finding(self, name: str) -> Finding | None:
+        """The finding of that name, where there is one."""
+        return next((found for found in self.findings if found.name == name), None)
+
+    def clean(self) -> ImageDataset:
+        """The data set without rows that can only do harm; each goes on its ``left_out`` with the reason.
+
+        Out go images that cannot be decoded; all copies of a picture that stands under two labels, since which of
+        them is right cannot be known here; and of other copies all but one. The one that stays is in ``test``
+        before ``val`` before ``train``, so that a held-out split keeps its images and its figures can be compared with
+        earlier ones, and comes first in the data set among those. Everything else stays: a suspicion is for a person
+        to judge.
+        """
+        gone = dict(self._superfluous()) | self.unusable
+        kept = [row for row in range(len(self.dataset)) if row not in gone]
+        left_out = tuple(LeftOut(self.dataset.paths[row], gone[row]) for row in sorted(gone))
+        return replace(self.dataset.select(kept), left_out=self.dataset.left_out + left_out)
+
+    def _superfluous(self) -> Iterator[tuple[int, str]]:
+        labels, splits = self.dataset.labels, self.dataset.splits.tolist()
+        for rows in self.exact:
+            if len({int(labels[row]) for row in rows}) > 1:
+                yield from ((row, "the same picture stands under another label") for row in rows)
+                continue
+            stays = min(rows, key=lambda row: (_KEPT_FIRST.index(splits[row]), row))
+            yield from ((row, f"a copy of {self.dataset.paths[stays]}") for row in rows if row != stays)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready fields; features and clusters are left out, being as large as the data set."""
+        return {
+            "images": len(self.dataset),
+            "usable": len(self.dataset) - len(self.unusable),
+            "classes": len(self.dataset.classes),
+            "blocking": [found.name for found in self.blocking()],
+            "findings": [found.to_dict() for found in self.findings],
+        }
 
 
 def check(
     dataset: ImageDataset,
     backbone: Backbone | None = None,
     *,
+    checks: Sequence[Check] = FULL_CHECKS,
     outputs: Sequence[str] | None = None,
     engine: EngineName | None = None,
     cache: bool = True,
@@ -49,6 +117,7 @@ def check(
         dataset: The images, in splits or not.
         backbone: Whose features. When None, the default one, looking at the whole of square images and at the centre
             of others, as the probe does to begin with.
+        checks: What is asked, in this order; a task that is no classification brings its own.
         outputs: Which features; all stages when None, since those are what the probe asks for. The last one must be
             the network's own pooled features.
         engine: What runs the network; the best that is here when None.
@@ -64,21 +133,11 @@ def check(
         >>> [(found.name, found.count) for found in checkup.findings]  # doctest: +SKIP
         [('likely-label-errors', 3), ('near-duplicates', 1)]
     """
-    steps = _Steps(len(dataset), progress)
-    seen = survey(dataset, steps.looked)
-    chosen = backbone or _default_backbone(seen)
-    names = tuple(outputs) if outputs is not None else chosen.outputs("all")
-    table, rows = None, np.empty(0, np.intp)
-    if seen.usable.any():
-        usable = dataset.select(seen.usable)
-        table = extract(usable, chosen, outputs=names, engine=engine, cache=cache, progress=steps.extracted)
-        seen, rows = _matched(seen, table)
-    twins = find_near_duplicates(seen, Embedding(table, rows) if table is not None else None)
-    findings = _in_order(_findings(seen, chosen, table, rows, twins, seed))
-    return Checkup(dataset, findings, table, twins.clusters, seen.refused, twins.exact, seen.keys)
+    examined = examine(dataset, backbone, outputs=outputs, engine=engine, cache=cache, seed=seed, progress=progress)
+    return _asked(dataset, examined, checks)
 
 
-def vet(dataset: ImageDataset, *, progress: Progress | None = None) -> Checkup:
+def vet(dataset: ImageDataset, *, checks: Sequence[Check] = QUICK_CHECKS, progress: Progress | None = None) -> Checkup:
     """The part of the check that ``fit`` makes first: files, copies and classes, without a network.
 
     It finds all that can make a measured figure untrue, in the time of one quick look at every file. Near copies are
@@ -86,87 +145,15 @@ def vet(dataset: ImageDataset, *, progress: Progress | None = None) -> Checkup:
 
     Args:
         dataset: The images, in splits or not.
+        checks: What is asked, in this order; one that needs features finds nothing.
         progress: Called with (images done, images in all).
     """
-    seen = survey(dataset, (lambda done: progress(done, len(dataset))) if progress else (lambda done: None))
-    twins = find_near_duplicates(seen, None)
-    usable = seen.usable
-    found = [
-        *file_findings(seen),
-        *duplicate_findings(dataset, twins, int(usable.sum())),
-        *class_findings(dataset, usable),
-    ]
-    return Checkup(dataset, _in_order(found), None, twins.clusters, seen.refused, twins.exact, seen.keys)
+    return _asked(dataset, look_through(dataset, progress), checks)
 
 
-def _in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    return tuple(sorted(findings, key=lambda found: _ORDER.index(found.severity)))
-
-
-def _findings(
-    seen: Survey, backbone: Backbone, table: FeatureTable | None, rows: Rows, twins: NearDuplicates, seed: int
-) -> Iterator[Finding]:
-    dataset, usable = seen.dataset, seen.usable
-    yield from file_findings(seen)
-    yield from duplicate_findings(dataset, twins, int(usable.sum()))
-    yield from class_findings(dataset, usable)
-    yield from shortcut_findings(seen, np.flatnonzero(usable & _one_of_each(len(dataset), twins)), seed=seed)
-    yield from picture_findings(seen, backbone.preprocessing)
-    if table is not None:
-        places = np.flatnonzero((_one_of_each(len(dataset), twins) & ~_in_conflict(dataset, twins))[rows])
-        yield from label_findings(table.dataset, ask_probe(table, places, seed=seed))
-
-
-def _one_of_each(count: int, twins: NearDuplicates) -> npt.NDArray[np.bool_]:
-    """(N,), without all but the first of exact copies: an image that trains must not judge its own copy."""
-    kept = np.ones(count, dtype=bool)
-    kept[[row for rows in twins.exact for row in rows[1:]]] = False
-    return kept
-
-
-def _in_conflict(dataset: ImageDataset, twins: NearDuplicates) -> npt.NDArray[np.bool_]:
-    """(N,), copies under several labels: told as conflicts, and nothing for a probe to learn from."""
-    conflict = np.zeros(len(dataset), dtype=bool)
-    for rows in twins.exact:
-        conflict[list(rows)] = len({int(dataset.labels[row]) for row in rows}) > 1
-    return conflict
-
-
-def _default_backbone(seen: Survey) -> Backbone:
-    """The default network, fitting images into its square as the probe does to begin with."""
-    backbone = load()
-    facts = seen.facts[seen.usable]
-    longer, shorter = np.maximum(facts["height"], facts["width"]), np.minimum(facts["height"], facts["width"])
-    square = len(facts) > 0 and float(np.median(longer / np.maximum(shorter, 1))) <= _SQUARE
-    return backbone.replace(crop_mode="squash") if square else backbone
-
-
-def _matched(seen: Survey, table: FeatureTable) -> tuple[Survey, Rows]:
-    """The survey, what went missing since then among what it refused, and each row of the table in the data set."""
-    gone: dict[str, str] = {item.path: item.reason for item in _new(seen.dataset, table.dataset)}
-    refused = dict(seen.refused)
-    for row in np.flatnonzero(seen.usable).tolist() if gone else ():
-        if seen.dataset.paths[row] in gone:
-            refused[row] = gone[seen.dataset.paths[row]]
-    seen = replace(seen, refused=refused)
-    return seen, np.flatnonzero(seen.usable)
-
-
-def _new(before: ImageDataset, after: ImageDataset) -> tuple[LeftOut, ...]:
-    return after.left_out[len(before.left_out) :]
-
-
-class _Steps:
-    """Two passes told as one: an image is two steps."""
-
-    def __init__(self, images: int, progress: Progress | None) -> None:
-        self._images = images
-        self._progress = progress
-
-    def looked(self, done: int) -> None:
-        if self._progress is not None:
-            self._progress(done, 2 * self._images)
-
-    def extracted(self, done: int, of: int) -> None:
-        if self._progress is not None:
-            self._progress(self._images + done * self._images // max(of, 1), 2 * self._images)
+def _asked(dataset: ImageDataset, examined: Examined, checks: Sequence[Check]) -> Checkup:
+    found = [finding for each in checks for finding in each(examined)]
+    findings = tuple(sorted(found, key=lambda finding: -SEVERITIES.index(finding.severity)))  # stable: in their order
+    twins = examined.duplicates
+    survey = examined.survey
+    return Checkup(dataset, findings, examined.features, twins.clusters, survey.refused, twins.exact, survey.keys)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+from topwork.checking._examined import Examined
 from topwork.checking._finding import Case, Finding, Severity, number, ranked
-from topwork.checking._survey import Survey
 from topwork.data import LeftOut, printable
 
 # Words of the reason -> finding, its severity, what it says of the files, what to do. The first that fits is taken.
@@ -58,13 +58,13 @@ ABOUT_FILES = (*(name for _, name, _, _, _ in _KINDS), _OTHER[0])
 """Names of the findings on files that cannot be used."""
 
 
-def file_findings(survey: Survey) -> Iterator[Finding]:
+def check_files(examined: Examined) -> Iterator[Finding]:
     """What cannot be used, by the kind of its fault; each file is in exactly one finding.
 
     None of it blocks: the files are listed, counted and not trained on, so that no figure is untrue for them.
     """
-    dataset = survey.dataset
-    failed = [LeftOut(dataset.paths[row], reason) for row, reason in survey.refused.items()]
+    dataset = examined.dataset
+    failed = [LeftOut(dataset.paths[row], reason) for row, reason in examined.survey.refused.items()]
     by_kind: dict[tuple[str, Severity, str, str], list[LeftOut]] = defaultdict(list)
     for item in (*dataset.left_out, *failed):
         by_kind[_kind(item.reason)].append(item)

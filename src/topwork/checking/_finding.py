@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork.data import ImageDataset
+from topwork.errors import DataError
 
 Severity = Literal["note", "warning", "blocks"]
 
@@ -12,9 +18,12 @@ MOST_CASES = 1_000
 """Cases that a finding keeps, the worst first; its ``count`` counts all."""
 
 BLOCKING = ("group-in-two-splits", "label-conflicts", "leakage")
-"""Names of the findings that may block; ``--allow`` takes these."""
+"""Names of this room's findings that may block; ``--allow`` takes these."""
 
-_SEVERITIES = ("note", "warning", "blocks")
+SEVERITIES: tuple[Severity, ...] = ("note", "warning", "blocks")
+"""The least first."""
+
+_RENAMED = {"group-in-two-parts": "group-in-two-splits"}  # what a finding was called -> what it is called
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +36,7 @@ class Case:
         detail: What is the matter with them, in plain words; empty where the finding says it all.
         score: Cases are ranked by it, the largest first; what it measures is said in ``detail``.
         given: The class that the data set gives, where the case is about a label.
-        likely: The class that it more likely is, likewise.
+        likely: The class that it more likely is; empty where the case is not about a label.
     """
 
     paths: tuple[str, ...]
@@ -64,10 +73,8 @@ class Finding:
     cases: tuple[Case, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.severity not in _SEVERITIES:
-            raise ValueError(f"severity must be one of {', '.join(_SEVERITIES)}, not {self.severity!r}")
-        if self.severity == "blocks" and self.name not in BLOCKING:
-            raise ValueError(f"{self.name}: a finding that blocks must be one that can be allowed")
+        if self.severity not in SEVERITIES:
+            raise ValueError(f"severity must be one of {', '.join(SEVERITIES)}, not {self.severity!r}")
         if self.count < 1:
             raise ValueError(f"{self.name}: a finding counts at least one, not {self.count}")
 
@@ -83,6 +90,27 @@ class Finding:
         }
 
 
+def current_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of findings as they are now, of names that may be from before they were renamed."""
+    return tuple(_RENAMED.get(name, name) for name in names)
+
+
+def require_blocking(names: Iterable[str], *, known: Sequence[str] = BLOCKING) -> tuple[str, ...]:
+    """What a user allows, by the names that findings have now.
+
+    Args:
+        names: As given.
+        known: Names that may be allowed; a task whose own checks block adds theirs.
+
+    Raises:
+        DataError: One is not the name of a finding that may block.
+    """
+    for name in current_names(names):
+        if name not in known:
+            raise DataError(f"no finding that stops a fit is called {name!r}", hint=f"there are {', '.join(known)}")
+    return current_names(names)
+
+
 def ranked(cases: Iterable[Case]) -> tuple[Case, ...]:
     """The worst cases first; equal ones by name, so that two runs tell the same."""
     return tuple(sorted(cases, key=lambda case: (-case.score, case.paths)))[:MOST_CASES]
@@ -91,3 +119,34 @@ def ranked(cases: Iterable[Case]) -> tuple[Case, ...]:
 def number(count: int, one: str, many: str = "") -> str:
     """A count with its noun: ``1 image``, ``2,000 images``."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def share(count: int, of: int) -> str:
+    """``12 of 2,002 images``."""
+    return f"{count:,} of {number(of, 'image')}"
+
+
+def worst(
+    dataset: ImageDataset, rows: npt.NDArray[np.intp], scores: npt.NDArray[np.floating], describe: Callable[[int], str]
+) -> tuple[Case, ...]:
+    """Cases of single images, the largest score first.
+
+    Args:
+        dataset: N rows.
+        rows: (M,), which of them.
+        scores: (M,).
+        describe: One row in words.
+    """
+    chosen = np.argsort(-scores, kind="stable")[:MOST_CASES]
+    pairs = zip(rows[chosen].tolist(), scores[chosen].tolist(), strict=True)
+    return ranked(Case((dataset.paths[row],), describe(row), float(score)) for row, score in pairs)
+
+
+def of_groups(
+    dataset: ImageDataset, groups: Sequence[tuple[int, ...]], describe: Callable[[tuple[int, ...]], str]
+) -> tuple[Case, ...]:
+    """Cases of several images each, the largest group first; a group shows its first twenty paths."""
+    chosen = sorted(groups, key=len, reverse=True)[:MOST_CASES]
+    return ranked(
+        Case(tuple(dataset.paths[row] for row in rows[:20]), describe(rows), float(len(rows))) for rows in chosen
+    )

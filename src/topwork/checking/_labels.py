@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from topwork.checking._examined import Examined
 from topwork.checking._finding import Case, Finding, number, ranked
-from topwork.checking._probe import LEAST_IMAGES, MOST_CLASSES, Opinion
+from topwork.checking._probe import LEAST_IMAGES, MOST_CLASSES, Opinion, ask_probe
 from topwork.data import ImageDataset, printable
 
 WRONG = 0.6
@@ -27,10 +28,23 @@ FEW = 10  # training images of a class below which little can be learned or meas
 IMBALANCE = 10  # times by which the largest class may outnumber the smallest
 
 
-def label_findings(dataset: ImageDataset, opinion: Opinion | None) -> Iterator[Finding]:
-    """What the probe thinks of the labels.
+def check_labels(examined: Examined) -> Iterator[Finding]:
+    """What a probe on the features thinks of the labels; nothing is said where there are no features.
 
     None of it blocks: a suspicion is no proof, and wrong labels make the measured figures worse, not better.
+    """
+    if examined.features is None:
+        return
+    judged = examined.distinct
+    for rows in examined.duplicates.exact:  # copies under several labels are told as conflicts, and teach nothing
+        if len({int(examined.dataset.labels[row]) for row in rows}) > 1:
+            judged[list(rows)] = False
+    opinion = ask_probe(examined.features, np.flatnonzero(judged[examined.rows]), seed=examined.seed)
+    yield from label_findings(examined.features.dataset, opinion)
+
+
+def label_findings(dataset: ImageDataset, opinion: Opinion | None) -> Iterator[Finding]:
+    """Probably wrong labels, and pairs of classes that cannot be told apart.
 
     Args:
         dataset: The images that the opinion's rows speak of.
@@ -52,7 +66,7 @@ def _not_checked(dataset: ImageDataset) -> Finding:
 
 
 def _likely_errors(dataset: ImageDataset, opinion: Opinion) -> Iterator[Finding]:
-    """A list of labels to look at; how it is made is told in ``_noise``, its figures in bench/doctor.py."""
+    """A list of labels to look at; how it is made is told in ``_probe``, its figures in bench/doctor.py."""
     listed = np.flatnonzero(opinion.wrong > WRONG)
     if not len(listed):
         return
@@ -105,13 +119,9 @@ def _pair_case(dataset: ImageDataset, confusion: float, first: int, second: int)
     return Case(paths, detail, confusion, one, other)
 
 
-def class_findings(dataset: ImageDataset, usable: npt.NDArray[np.bool_]) -> Iterator[Finding]:
-    """Classes with few training images, imbalance, and classes that a held-out split lacks.
-
-    Args:
-        dataset: N rows.
-        usable: (N,), which can be decoded.
-    """
+def check_classes(examined: Examined) -> Iterator[Finding]:
+    """Classes with few training images, imbalance, and classes that a held-out split lacks."""
+    dataset, usable = examined.dataset, examined.usable
     splits = [name for name in ("train", "val", "test") if (dataset.splits == name).any()]
     training = usable & (dataset.splits == "train") if "train" in splits else usable
     counts = np.bincount(dataset.labels[training], minlength=len(dataset.classes))

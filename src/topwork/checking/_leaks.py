@@ -1,17 +1,17 @@
-"""Findings on twins: copies within a class, across classes (label conflict) and across splits (leakage)."""
+"""Findings on copies: within a class, across classes (label conflicts) and across splits (leakage)."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from topwork.checking._finding import MOST_CASES, Case, Finding, number, ranked
+from topwork.checking._examined import Examined
+from topwork.checking._finding import MOST_CASES, Case, Finding, number, of_groups, ranked
 from topwork.checking._near_duplicates import NearDuplicates
-from topwork.checking._rows import of_groups
 from topwork.data import ImageDataset, printable
 
 LEAKED = 0.01
@@ -24,50 +24,20 @@ and what is measured is which of two answers the key happens to hold."""
 Group = tuple[int, ...]
 
 
-def duplicate_findings(dataset: ImageDataset, twins: NearDuplicates, usable: int) -> Iterator[Finding]:
-    """What the copies in a data set do to it.
-
-    Two of these block, and only above a share: exact copies between a held-out split and another one, since the
-    held-out figure then measures memory; and exact copies under two labels. What is nearly the same may be so for
-    good reasons (a series of one object), so it warns.
-
-    Args:
-        dataset: N rows.
-        twins: Which of them are alike.
-        usable: Images that could be decoded.
-    """
-    exact = list(twins.exact)
-    near = _near_groups(twins)
-    yield from _copies(dataset, exact)
-    yield from _near_copies(dataset, twins)
-    yield from _conflicts(dataset, [rows for rows in exact if _differ(dataset.labels[list(rows)])], usable)
-    yield from _near_conflicts(dataset, [rows for rows in near if _differ(dataset.labels[list(rows)])])
-    yield from _leakage(dataset, [rows for rows in exact if _differ(dataset.splits[list(rows)])])
-    yield from _near_leakage(dataset, [rows for rows in near if _differ(dataset.splits[list(rows)])])
-    yield from _split_groups(dataset)
-
-
-def _near_groups(twins: NearDuplicates) -> list[Group]:
-    """Clusters that hold more than exact copies of one picture."""
-    exact = set(twins.exact)
-    return [rows for rows in twins.clusters if rows not in exact]
-
-
-def _differ(values: npt.NDArray[Any]) -> bool:
-    return bool((values != values[0]).any())
-
-
-def _copies(dataset: ImageDataset, exact: list[Group]) -> Iterator[Finding]:
-    if exact:
-        extra = sum(len(rows) - 1 for rows in exact)
+def check_copies(examined: Examined) -> Iterator[Finding]:
+    """Images that are there more than once, to the pixel or nearly: they cost time, and weigh more than others."""
+    dataset, twins = examined.dataset, examined.duplicates
+    if twins.exact:
+        extra = sum(len(rows) - 1 for rows in twins.exact)
         yield Finding(
             "exact-duplicates",
             "warning",
             extra,
-            f"{number(extra, 'image')} more than needed: exact copies of {number(len(exact), 'other')}.",
+            f"{number(extra, 'image')} more than needed: exact copies of {number(len(twins.exact), 'other')}.",
             "leave the copies out: `topwork check --write clean.csv` keeps one of each",
-            of_groups(dataset, exact, lambda rows: f"{len(rows)} copies of one picture"),
+            of_groups(dataset, twins.exact, lambda rows: f"{len(rows)} copies of one picture"),
         )
+    yield from _near_copies(dataset, twins)
 
 
 def _near_copies(dataset: ImageDataset, twins: NearDuplicates) -> Iterator[Finding]:
@@ -92,22 +62,24 @@ def _near_copies(dataset: ImageDataset, twins: NearDuplicates) -> Iterator[Findi
     )
 
 
-def _conflicts(dataset: ImageDataset, groups: list[Group], usable: int) -> Iterator[Finding]:
-    if not groups:
-        return
-    count = sum(map(len, groups))
-    yield Finding(
-        "label-conflicts",
-        "blocks" if count > CONFLICTING * usable else "warning",
-        count,
-        f"{number(count, 'image')} are exact copies under different labels.",
-        "look at them and keep the right label; leave them out where none is",
-        of_groups(dataset, groups, lambda rows: f"labelled {_labels(dataset, rows)}"),
-    )
+def check_label_conflicts(examined: Examined) -> Iterator[Finding]:
+    """Copies that stand in several classes.
 
-
-def _near_conflicts(dataset: ImageDataset, groups: list[Group]) -> Iterator[Finding]:
-    if groups:
+    Exact ones block above a share of the images: what is measured then is which of two answers the key happens to hold.
+    What is nearly the same may be two things for good reasons, so it warns.
+    """
+    dataset = examined.dataset
+    if groups := _across(examined.duplicates.exact, dataset.labels):
+        count = sum(map(len, groups))
+        yield Finding(
+            "label-conflicts",
+            "blocks" if count > CONFLICTING * int(examined.usable.sum()) else "warning",
+            count,
+            f"{number(count, 'image')} are exact copies under different labels.",
+            "look at them and keep the right label; leave them out where none is",
+            of_groups(dataset, groups, lambda rows: f"labelled {_labels(dataset, rows)}"),
+        )
+    if groups := _across(_near_groups(examined.duplicates), dataset.labels):
         count = sum(map(len, groups))
         yield Finding(
             "near-label-conflicts",
@@ -119,27 +91,24 @@ def _near_conflicts(dataset: ImageDataset, groups: list[Group]) -> Iterator[Find
         )
 
 
-def _labels(dataset: ImageDataset, rows: Iterable[int]) -> str:
-    names = sorted({dataset.classes[int(dataset.labels[row])] for row in rows})
-    return " and ".join(f"'{printable(name)}'" for name in names)
+def check_leaks(examined: Examined) -> Iterator[Finding]:
+    """Copies, and groups, that stand in several splits.
 
-
-def _leakage(dataset: ImageDataset, groups: list[Group]) -> Iterator[Finding]:
-    if not groups:
-        return
-    leaked, worst = _held_out(dataset, groups)
-    yield Finding(
-        "leakage",
-        "blocks" if worst > LEAKED else "warning",
-        leaked,
-        f"{number(leaked, 'held-out image')} with an exact copy in another split: {worst:.1%} of the worse split.",
-        "leave the copies out of the training split: figures on images that were trained on are worth nothing",
-        of_groups(dataset, groups, lambda rows: f"in {_splits(dataset, rows)}"),
-    )
-
-
-def _near_leakage(dataset: ImageDataset, groups: list[Group]) -> Iterator[Finding]:
-    if groups:
+    Exact copies between a held-out split and another one block above a share, since the held-out figure then measures
+    memory. What is nearly the same may be so for good reasons (a series of one object), so it warns.
+    """
+    dataset = examined.dataset
+    if groups := _across(examined.duplicates.exact, dataset.splits):
+        leaked, worst = _held_out(dataset, groups)
+        yield Finding(
+            "leakage",
+            "blocks" if worst > LEAKED else "warning",
+            leaked,
+            f"{number(leaked, 'held-out image')} with an exact copy in another split: {worst:.1%} of the worse split.",
+            "leave the copies out of the training split: figures on images that were trained on are worth nothing",
+            of_groups(dataset, groups, lambda rows: f"in {_splits(dataset, rows)}"),
+        )
+    if groups := _across(_near_groups(examined.duplicates), dataset.splits):
         leaked, worst = _held_out(dataset, groups)
         yield Finding(
             "near-leakage",
@@ -150,6 +119,23 @@ def _near_leakage(dataset: ImageDataset, groups: list[Group]) -> Iterator[Findin
             "keep series of one object in one split",
             of_groups(dataset, groups, lambda rows: f"in {_splits(dataset, rows)}"),
         )
+    yield from _split_groups(dataset)
+
+
+def _near_groups(twins: NearDuplicates) -> list[Group]:
+    """Clusters that hold more than exact copies of one picture."""
+    exact = set(twins.exact)
+    return [rows for rows in twins.clusters if rows not in exact]
+
+
+def _across(groups: Sequence[Group], values: npt.NDArray[Any]) -> list[Group]:
+    """Groups of rows that do not all have the same value: the same class, the same split."""
+    return [rows for rows in groups if (values[list(rows)] != values[rows[0]]).any()]
+
+
+def _labels(dataset: ImageDataset, rows: Iterable[int]) -> str:
+    names = sorted({dataset.classes[int(dataset.labels[row])] for row in rows})
+    return " and ".join(f"'{printable(name)}'" for name in names)
 
 
 def _held_out(dataset: ImageDataset, groups: list[Group]) -> tuple[int, float]:

@@ -1,20 +1,19 @@
-"""NearDuplicates: images that are the same pixels, or nearly the same picture, wherever they are in the data set."""
+"""Near duplicates: images that are the same pixels, or nearly the same picture, wherever they are in the data set."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from topwork._system import Executor
-from topwork.checking._columns import Embedding
-from topwork.checking._look import content_key
+from topwork._system import Executor, release_pages
 from topwork.checking._perceptual_hash import distance, mirrored, near_pairs
-from topwork.checking._pictures import UNIFORM
-from topwork.checking._survey import Survey
+from topwork.checking._survey import UNIFORM, Survey, content_key
 from topwork.data import Source, decode, try_source
+from topwork.features import FeatureTable, scattered_rows
 
 Rows = npt.NDArray[np.int64]
 Groups = tuple[tuple[int, ...], ...]
@@ -35,6 +34,7 @@ ALONE = 2
 more; of 1,797 digits of 8 x 8 pixels, 4 pairs were nearer than this."""
 
 _AHEAD = 256  # images whose digests may wait
+_CHUNK = 1024  # rows at a time
 _SAME_PIXELS = 4  # bits by which a JPEG decoded small and its copy as a PNG may differ
 
 
@@ -53,6 +53,46 @@ class NearDuplicates:
     near: Rows
     similarity: npt.NDArray[np.float64]
     clusters: Groups
+
+
+class Embedding:
+    """The last output of a table (the network's own pooled features), centred, for rows of the data set.
+
+    Args:
+        table: Features of the images that could be read.
+        rows: (M,), which row of the data set each row of the table is.
+    """
+
+    def __init__(self, table: FeatureTable, rows: npt.NDArray[np.intp]) -> None:
+        self._values = table.values
+        self._first = table.values.shape[1] - table.widths[-1]
+        self._places = np.full(int(rows.max(initial=-1)) + 1, -1)
+        self._places[rows] = np.arange(len(rows))
+        self._mean = self._mean_of_all()
+
+    def _mean_of_all(self) -> npt.NDArray[np.float64]:
+        total = np.zeros(self._values.shape[1] - self._first)
+        for part in _parts(len(self._values)):
+            total += self._values[part, self._first :].sum(axis=0, dtype=np.float64)
+            release_pages(self._values)
+        return np.asarray(total / max(len(self._values), 1))
+
+    def cosines(self, pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Cosine of the angle between the features of each pair (P, 2) of rows of the data set."""
+        found = np.empty(len(pairs))
+        for part in _parts(len(pairs)):
+            first, second = (self._unit(self._places[pairs[part, side]]) for side in (0, 1))
+            found[part] = (first * second).sum(axis=1)
+        return found
+
+    def _unit(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        centred = scattered_rows(self._values, places, self._first) - self._mean
+        return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12))
+
+
+def _parts(count: int) -> Iterator[slice]:
+    for start in range(0, count, _CHUNK):
+        yield slice(start, min(start + _CHUNK, count))
 
 
 def find_near_duplicates(survey: Survey, embedding: Embedding | None) -> NearDuplicates:

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.backbones import Preprocessing
-from topwork.checking._finding import Finding, Severity
+from topwork.checking._examined import Examined
+from topwork.checking._finding import Finding, Severity, share, worst
 from topwork.checking._format import FORMATS, suffix_fits
-from topwork.checking._rows import share, worst
-from topwork.checking._survey import Survey
+from topwork.checking._survey import UNIFORM, Survey
 
 Rows = npt.NDArray[np.intp]
 Floats = npt.NDArray[np.float64]
@@ -21,7 +21,6 @@ Describe = Callable[[int], str]
 # Each limit lies well outside what 4,400 real images hold (cats, dogs, ants, bees, cloth); in brackets their extreme.
 DARK = 50.0  # 99 % of the picture is darker, of 255 (lowest seen: 99)
 BRIGHT = 225.0  # 99 % of it is brighter (highest seen: 156)
-UNIFORM = 4.0  # standard deviation of brightness, of 255 (lowest seen: 11)
 GREY = 1.5  # mean difference between channels, of 255; a colour photograph of a grey thing has about 4
 LONG = 4.0  # longer over shorter side (highest seen: 3.4)
 ENLARGED = 4.0  # times by which the network's input is larger than the image
@@ -54,28 +53,23 @@ class _Limit:
     describe: Describe
 
 
-def picture_findings(survey: Survey, preprocessing: Preprocessing) -> Iterator[Finding]:
-    """Everything that a single picture may have wrong.
+def check_pictures(examined: Examined) -> Iterator[Finding]:
+    """Everything that a single picture may have wrong; what a network would not see, where there is one.
 
     None of it blocks: such pictures make a model worse, and do not make its measured figures untrue.
-
-    Args:
-        survey: Facts of the images.
-        preprocessing: What the network will see of them.
     """
-    usable = np.flatnonzero(survey.usable)
+    survey, usable = examined.survey, np.flatnonzero(examined.usable)
+    preprocessing = examined.backbone.preprocessing if examined.backbone else None
     for limit in (*_brightness(survey), *_shape(survey, preprocessing), _blur(survey, usable)):
         beyond = usable[np.nan_to_num(limit.excess[usable], nan=-1.0) > 0]
         if len(beyond):
-            yield _beyond(survey, limit, beyond, len(usable))
-    yield from _cropped(survey, preprocessing, usable)
+            cases = worst(survey.dataset, beyond, limit.excess[beyond], limit.describe)
+            what = f"{share(len(beyond), len(usable))} {limit.what}."
+            yield Finding(limit.name, limit.severity, len(beyond), what, limit.advice, cases)
+    if preprocessing is not None:
+        yield from _cropped(survey, preprocessing, usable)
     yield from _grey(survey, usable)
     yield from _formats(survey, usable)
-
-
-def _beyond(survey: Survey, limit: _Limit, rows: Rows, of: int) -> Finding:
-    cases = worst(survey.dataset, rows, limit.excess[rows], limit.describe)
-    return Finding(limit.name, limit.severity, len(rows), f"{share(len(rows), of)} {limit.what}.", limit.advice, cases)
 
 
 def _brightness(survey: Survey) -> Iterator[_Limit]:
@@ -108,22 +102,23 @@ def _brightness(survey: Survey) -> Iterator[_Limit]:
     )
 
 
-def _shape(survey: Survey, preprocessing: Preprocessing) -> Iterator[_Limit]:
+def _shape(survey: Survey, preprocessing: Preprocessing | None) -> Iterator[_Limit]:
     height, width = survey.facts["height"].astype(np.float64), survey.facts["width"].astype(np.float64)
     shorter, longer = np.minimum(height, width), np.maximum(height, width)
-    least = preprocessing.size / ENLARGED
 
     def sides(row: int) -> str:
         return f"{int(width[row]):,} × {int(height[row]):,} pixels"
 
-    yield _Limit(
-        "too-small",
-        "warning",
-        least - shorter,
-        f"have a side of less than {least:.0f} pixels, where the network looks at {preprocessing.size}",
-        "use larger originals if there are any; enlarging adds nothing",
-        sides,
-    )
+    if preprocessing is not None:
+        least = preprocessing.size / ENLARGED
+        yield _Limit(
+            "too-small",
+            "warning",
+            least - shorter,
+            f"have a side of less than {least:.0f} pixels, where the network looks at {preprocessing.size}",
+            "use larger originals if there are any; enlarging adds nothing",
+            sides,
+        )
     yield _Limit(
         "extreme-aspect",
         "warning",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from topwork.checking._examined import Examined
 from topwork.checking._finding import Case, Finding, number, ranked
 from topwork.checking._pictures import GREY
 from topwork.checking._survey import Pictures, Survey
@@ -28,19 +29,15 @@ LEAST_PIXELS = 16  # of the thumbnail's 1,024, 1.6 %: a stamp of an eighth of ei
 LEAST_PICTURES = 10  # different images of a class, for its pixels to be judged
 
 
-def shortcut_findings(survey: Survey, rows: Rows, *, seed: int) -> Iterator[Finding]:
+def check_shortcuts(examined: Examined) -> Iterator[Finding]:
     """Facts of the files, and parts of the picture, that give a class away.
 
     They warn and do not block: the figures are true for data of the same making, and for nothing else, and whether
     that is what the user has, the images cannot tell.
-
-    Args:
-        survey: Facts of the images.
-        rows: Which to compare; copies would count a chance twice.
-        seed: Of the folds.
     """
-    yield from _facts_that_tell(survey, rows, seed)
-    yield from _still_regions(survey.dataset, survey.pictures)
+    rows = np.flatnonzero(examined.usable & examined.distinct)  # copies would count a chance twice
+    yield from _facts_that_tell(examined.survey, rows, examined.seed)
+    yield from _still_regions(examined.dataset, examined.survey.pictures)
 
 
 def _facts_that_tell(survey: Survey, rows: Rows, seed: int) -> Iterator[Finding]:

@@ -98,6 +98,11 @@ class Dataset:
         """Shape ``(N,)``, whole numbers from 0: of each of them a split holds out the same share; one for all here."""
         return np.zeros(len(self), np.int32)
 
+    @property
+    def n_strata(self) -> int:
+        """How many strata there can be, empty ones included."""
+        return 1
+
     def __len__(self) -> int:
         return len(self.paths)
 
@@ -224,6 +229,11 @@ class ImageDataset(Dataset):
     def strata(self) -> npt.NDArray[np.int32]:
         """The labels: each class gives its share."""
         return self.labels
+
+    @property
+    def n_strata(self) -> int:
+        """As many as there are classes."""
+        return len(self.classes)
 
     def relabelled(self, classes: Sequence[str]) -> ImageDataset:
         """The same images with the same class names in another order.

@@ -41,21 +41,24 @@ def read(data: object, *, classes: Sequence[str] | None = None) -> ImageDataset:
     ``data`` is the path of a folder of class folders, of the same under ``train/`` (with ``val/`` and ``test/`` if
     wanted), of a manifest ``path,label[,split][,group]`` (CSV, JSONL or Parquet), of a WebDataset shard or a folder
     of shards, or of a folder that a Hugging Face data set was saved to; or such a data set itself. For arrays see
-    :func:`from_arrays`. Classes come from the training split, in the order that the data declare and sorted where
-    they declare none; a class without images keeps its place. What is found and not used is in ``left_out``, or
-    counted in ``ignored``.
+    :func:`from_arrays`. A data set that was read already is given back: whoever takes a path takes that too. Classes
+    come from the training split, in the order that the data declare and sorted where they declare none; a class without
+    images keeps its place. What is found and not used is in ``left_out``, or counted in ``ignored``.
 
     Args:
-        data: The path, or the Hugging Face ``Dataset`` or ``DatasetDict``.
+        data: The path, the Hugging Face ``Dataset`` or ``DatasetDict``, or an ``ImageDataset``.
         classes: The class names of a saved model, in its order; for evaluation. Then these are the classes,
             all names in the data must be among them, and one class is enough.
 
     Raises:
         DataError: Nothing there or nothing that is understood, no class folders, fewer than two classes to train
             on, no training image, a class in ``val`` or ``test`` that is not in ``train`` (or not among
-            ``classes``), a group in two splits, a manifest's path that leaves its folder.
+            ``classes``), a group in two splits, a manifest's path that leaves its folder; an ``ImageDataset`` of
+            other classes.
         MissingExtraError: The package that reads this kind is not installed.
     """
+    if isinstance(data, ImageDataset):
+        return data if classes is None else data.relabelled(classes)
     if isinstance(data, str | os.PathLike):
         return assembled(_list(Path(data), classes), classes)
     if is_huggingface(data):

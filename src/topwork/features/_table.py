@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from topwork._system import release_pages
 from topwork.backbones import Backbone
 from topwork.data import ImageDataset
 from topwork.engines import EngineChoice
 from topwork.errors import BackboneError
 
 Float32Array = npt.NDArray[np.float32]
+
+_SCATTERED = 32  # rows at a time that do not lie side by side: each may bring in 2 MB of the file around it
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,3 +90,17 @@ class FeatureTable:
 
 def _is_run(rows: npt.NDArray[np.intp]) -> bool:
     return len(rows) > 0 and bool((np.diff(rows) == 1).all())
+
+
+def scattered_rows(values: Float32Array, rows: npt.NDArray[np.integer[Any]], first: int = 0) -> Float32Array:
+    """Rows (M, D - first) of an array that may be memory-mapped, from a column on, as a copy.
+
+    A few at a time, since the system brings in what lies around each: 2,000 rows of 100,000, 32 MB, would map 1.6 GB
+    of the file, and all of that counts as this process's memory until it is released.
+    """
+    found = np.empty((len(rows), values.shape[1] - first), np.float32)
+    for start in range(0, len(rows), _SCATTERED):
+        part = slice(start, start + _SCATTERED)
+        found[part] = values[rows[part], first:]
+        release_pages(values)
+    return found

@@ -12,7 +12,7 @@ import numpy as np
 
 from topwork.backbones import Backbone
 from topwork.backbones import load as load_backbone
-from topwork.checking import BLOCKING, Checkup, vet
+from topwork.checking import Checkup, require_blocking, vet
 from topwork.data import ImageDataset, grouped
 from topwork.errors import DataError
 from topwork.model import Model
@@ -46,8 +46,9 @@ def prepared(
     Raises:
         DataError: The data cannot be used to train a classifier, or would make its figures untrue.
     """
-    given = data if isinstance(data, ImageDataset) else task.read(data)
-    checkup = vet(given, progress=announce("images") if announce else None)
+    given = task.read(data)
+    progress = announce("images") if announce else None
+    checkup = vet(given, checks=task.quick_checks, progress=progress)
     _require_sound(checkup, allow)
     return Prepared(checkup, _with_splits(grouped(given, checkup.clusters), task, test, seed))
 
@@ -64,10 +65,7 @@ def _require_sound(checkup: Checkup, allow: Collection[str]) -> None:
     Raises:
         DataError: There is such a finding that is not allowed, or an allowed name that is none.
     """
-    for name in allow:
-        if name not in BLOCKING:
-            raise DataError(f"no finding that stops a fit is called {name!r}", hint=f"there are {', '.join(BLOCKING)}")
-    blocking = checkup.blocking(allow)
+    blocking = checkup.blocking(require_blocking(allow))
     if blocking:
         names = " ".join(f"--allow {found.name}" for found in blocking)
         raise DataError(
@@ -99,9 +97,9 @@ def held_out_again(model: Model, dataset: ImageDataset) -> ImageDataset | None:
     record = model.record.data
     if not record.held_out_contents or dataset.held_out_split or dataset.fingerprint() != record.fingerprint:
         return None
-    checkup = vet(dataset)
+    task = find_task(model.record.task.name)
+    checkup = vet(dataset, checks=task.quick_checks)
     try:
-        task = find_task(model.record.task.name)
         parted = task.split(grouped(dataset, checkup.clusters), record.held_out_share, model.record.seed)
     except DataError:
         return None

@@ -13,6 +13,7 @@ from topwork.errors import DataError
 if TYPE_CHECKING:
     from topwork.advising import Advice, Trial
     from topwork.backbones import Backbone
+    from topwork.checking import Check
     from topwork.data import ImageDataset
     from topwork.features import FeatureTable, Progress
     from topwork.model import Model, ModelRecord, TaskRecord
@@ -117,10 +118,10 @@ class Task:
 
     name: str
     inputs: Literal["image", "text"]
-    read: Callable[..., ImageDataset]
-    split: Callable[[ImageDataset, float, int], ImageDataset]
-    checks: tuple[Any, ...]
-    quick_checks: tuple[Any, ...]
+    read: Callable[..., Any]
+    split: Callable[[Any, float, int], Any]
+    checks: tuple[Check, ...]
+    quick_checks: tuple[Check, ...]
     strategies: tuple[Strategy, ...]
     ranked_by: str
     model: type[Model]

@@ -3,6 +3,7 @@
 ``TASK`` is what the rest of the house knows of this room.
 """
 
+from topwork.checking import FULL_CHECKS, QUICK_CHECKS
 from topwork.data import ImageDataset, read, split
 from topwork.model import Classifier
 from topwork.tasks._task import Task
@@ -23,8 +24,8 @@ TASK = Task(
     inputs="image",
     read=read,
     split=_split,
-    checks=(),
-    quick_checks=(),
+    checks=FULL_CHECKS,
+    quick_checks=QUICK_CHECKS,
     strategies=STRATEGIES,
     ranked_by="log_loss",
     model=Classifier,

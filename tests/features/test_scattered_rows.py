@@ -1,4 +1,4 @@
-"""FeatureSpec a few rows of a table that lies on disk."""
+"""A few rows of a table that lies on disk."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from topwork.checking import _columns
-from topwork.checking._columns import scattered
+from topwork.features import _table, scattered_rows
 
 STATUS = Path("/proc/self/status")
 
@@ -27,23 +26,23 @@ def test_scattered_rows_are_those_that_indexing_gives(tmp_path: Path, count: int
     values = mapped(tmp_path, 500, 7)
     values[:] = rng.standard_normal((500, 7))
     rows = rng.integers(0, 500, count)
-    assert np.array_equal(scattered(values, rows, first), np.array(values)[rows, first:])
-    assert np.array_equal(scattered(np.array(values), rows, first), np.array(values)[rows, first:])
+    assert np.array_equal(scattered_rows(values, rows, first), np.array(values)[rows, first:])
+    assert np.array_equal(scattered_rows(np.array(values), rows, first), np.array(values)[rows, first:])
 
 
 @pytest.mark.skipif(not STATUS.exists(), reason="tells no memory of mapped files")
 def test_scattered_rows_map_little_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values = mapped(tmp_path, 32_000, 1_000)  # 128 MB, of which 2,000 rows, side by side, are 8
     seen = []
-    release = _columns.release
+    release = _table.release_pages
 
     def told(array: np.ndarray) -> None:
         seen.append(file_megabytes())
         release(array)
 
-    monkeypatch.setattr(_columns, "release", told)
+    monkeypatch.setattr(_table, "release_pages", told)
     before = file_megabytes()
-    scattered(values, np.arange(0, 32_000, 16))
+    scattered_rows(values, np.arange(0, 32_000, 16))
     assert max(seen) - before < 64
     assert file_megabytes() - before < 8
     _ = np.array(values[::16])
