@@ -80,7 +80,8 @@ def _with_splits(dataset: ImageDataset, task: Task, test: float, seed: int) -> I
         return dataset
     if test == 0:
         return dataclasses.replace(dataset, splits=np.full(len(dataset), "train"))
-    return task.split(dataset, test, seed)
+    found: ImageDataset = task.split(dataset, test, seed)
+    return found
 
 
 def held_out_again(model: Model, dataset: ImageDataset) -> ImageDataset | None:

@@ -62,7 +62,7 @@ def use(page: PageContext) -> dict[str, Any]:
 def repeat(page: PageContext) -> list[tuple[str, str]]:
     """Name in the texts and value of everything that a second run needs."""
     record = page.record
-    network, temperature = record.backbone, record.task.calibration.get("temperature")
+    network, temperature = record.backbone, getattr(record.task, "calibration", {}).get("temperature")
     facts = [
         ("created", record.created),
         ("strategy", record.strategy),
