@@ -8,7 +8,7 @@ import itertools
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -261,8 +261,10 @@ class _Batches:
             self._receive()
 
     def _receive(self) -> None:
-        keys, future = self._running.popleft()
-        self._store.add(keys, future.result())
+        keys, future = self._running[0]  # it stays there while it is computed: `close` waits for it
+        found = future.result()
+        self._running.popleft()
+        self._store.add(keys, found)
         self._sent.difference_update(keys)
 
     def finish(self) -> None:
@@ -273,9 +275,18 @@ class _Batches:
             self._receive()
 
     def close(self) -> None:
-        """End the threads; what was not received is dropped."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        """End the threads; what was not received is dropped.
+
+        A batch that is being computed is waited for, however often Ctrl-C is pressed: where Python (3.11) is kept from
+        awaiting a thread's end it takes it for ended, and C++ code that still runs in it aborts the whole process.
+        """
+        if self._pool is None:
+            return
+        running = [future for _, future in self._running if not future.cancel()]
+        while any(not future.done() for future in running):
+            with contextlib.suppress(KeyboardInterrupt):
+                wait(running)
+        self._pool.shutdown()
 
 
 def _width(backbone: Backbone, outputs: Sequence[str]) -> int:
