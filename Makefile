@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint fast clean
+.PHONY: demo test test-precisions lint fast clean
 
 demo: $(VENV)/.sample
 	$(BIN)/topwork demo
@@ -11,6 +11,12 @@ demo: $(VENV)/.sample
 # A process for each core; one thread in each, so that they do not wait for each other's.
 test: $(VENV)/.test lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
+
+# What a release runs: the tests in each precision that this processor computes in, float32 as processors without bfloat16 do.
+test-precisions: $(VENV)/.test lint
+	set -e; for precision in $$($(BIN)/python -c "from topwork.backbones import precisions; print(*precisions('openvino'))"); do \
+		TOPWORK_PRECISION=$$precision OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile; \
+	done
 
 # The tests without the slow ones.
 fast: $(VENV)/.test

@@ -230,11 +230,34 @@ def test_fault_32_a_full_disk_behind_stdout_is_an_error(model: Path, shared_cach
 
 
 def _interrupted(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """What it printed after Ctrl-C, pressed again where a library that was just being imported swallowed it."""
+    """What it printed after Ctrl-C, pressed again as an impatient person does, or where a library swallowed it."""
     while True:
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             return process.communicate(timeout=5)
+
+
+def test_ctrl_c_while_python_ends_changes_no_exit_code() -> None:
+    """Freeing torch takes seconds where others compute too; this stands for it."""
+    code = (
+        "import os, sys, time\n"
+        "class Slow:\n"
+        "    def __del__(self, write=os.write, sleep=time.sleep):\n"
+        "        write(2, b'ending')\n"
+        "        sleep(1)\n"
+        "slow = Slow()\n"
+        "from topwork.cli import main\n"
+        "sys.argv = ['topwork', 'models', 'lite0', '--json']\n"
+        "main()\n"
+    )
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen([sys.executable, "-c", code], stdout=-1, stderr=-1, preexec_fn=heard) as process:
+        assert process.stderr is not None
+        assert process.stderr.read(6) == b"ending"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, b"")
+    assert out.startswith(b'{"name": ')
 
 
 @pytest.mark.slow

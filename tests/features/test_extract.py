@@ -4,9 +4,11 @@ import functools
 import hashlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -358,6 +360,35 @@ def test_an_engine_that_fails_is_not_hidden(
     with pytest.raises(ArithmeticError, match="broken engine"):
         extract(dataset, backbone, choice=F32)
     assert segments(cache) == []
+
+
+def test_a_batch_is_waited_for_however_often_ctrl_c_is_pressed(
+    dataset: ImageDataset, backbone: Backbone, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that computes in C++ while Python ends would abort the process."""
+    seen: list[str] = []
+
+    class Slow:
+        batch_size, callers = 8, 1
+
+        def __call__(self, images: Any) -> Any:
+            if seen:
+                return pytest.fail("another batch was begun")
+            seen.append("begun")
+            for seconds in (0.2, 0.5, 0.8):
+                threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
+            time.sleep(1.5)
+            seen.append("done")
+            return np.zeros((len(images), 512), np.float32)
+
+    monkeypatch.setattr("topwork.features._extract.open_engine", lambda *_, **__: Slow())
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs tests in the background ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            extract(dataset, backbone, choice=F32)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == ["begun", "done"]
 
 
 def test_no_thread_outlives_a_run(dataset: ImageDataset, backbone: Backbone, cache: Path) -> None:

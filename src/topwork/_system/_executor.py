@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -32,12 +33,25 @@ class Executor:
     def __init__(self, name: str, workers: int | None = None) -> None:
         self.workers = workers or available_cores()
         self._pool = ThreadPoolExecutor(self.workers, f"topwork-{name}")
+        self._begun: set[Future[Any]] = set()
 
     def __enter__(self) -> Executor:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        # What runs is waited for however often Ctrl-C is pressed: where Python (3.11) is kept from awaiting a thread's
+        # end it takes it for ended, and C++ code that still runs in it aborts the whole process.
+        running = [future for future in list(self._begun) if not future.cancel()]
+        while any(not future.done() for future in running):
+            with contextlib.suppress(KeyboardInterrupt):
+                wait(running)
+        self._pool.shutdown()
+
+    def _submit(self, function: Callable[[_Item], _Result], items: list[_Item]) -> Future[list[_Result]]:
+        future = self._pool.submit(_each, function, items)
+        self._begun.add(future)
+        future.add_done_callback(self._begun.discard)
+        return future
 
     def map_ordered(
         self,
@@ -61,7 +75,7 @@ class Executor:
         source = iter(items)
         try:
             while some := list(islice(source, chunk)):
-                pending.append(self._pool.submit(_each, function, some))
+                pending.append(self._submit(function, some))
                 if len(pending) * chunk >= in_flight:
                     yield from pending.popleft().result()
             while pending:

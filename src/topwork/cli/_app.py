@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -233,8 +234,11 @@ command(app, "demo")(demo)
 
 
 def main() -> None:
-    """Run the program ``topwork``."""
+    """Run the program ``topwork``; a Ctrl-C that comes when all is said is ignored, as nothing but ending is left."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by whoever started us, as in `topwork fit … 2>&-`
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
-    app()
+    try:
+        app()
+    finally:  # freeing torch takes seconds, in which Python hears no signal any more and dies of one instead
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
