@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-precisions lint fast clean
+.PHONY: demo test test-precisions matrix lint fast api clean
 
 demo: $(VENV)/.sample
 	$(BIN)/topwork demo
@@ -14,7 +14,7 @@ test: $(VENV)/.test lint
 
 # What a release runs: the tests in each precision that this processor computes in, float32 as processors without bfloat16 do.
 test-precisions: $(VENV)/.test lint
-	set -e; for precision in $$($(BIN)/python -c "from topwork.backbones import precisions; print(*precisions('openvino'))"); do \
+	set -e; for precision in $$($(BIN)/python -c "from topwork.engines import precisions; print(*precisions('openvino'))"); do \
 		TOPWORK_PRECISION=$$precision OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile; \
 	done
 
@@ -22,9 +22,18 @@ test-precisions: $(VENV)/.test lint
 fast: $(VENV)/.test
 	$(BIN)/pytest -m "not slow"
 
+# What a contributor's change has to hold on: the oldest and the newest torch and Python that can be had here.
+matrix:
+	tools/matrix.sh
+
+# The reference of the public names, from their docstrings.
+api: $(VENV)/.test
+	$(BIN)/python tools/api_reference.py
+
 lint: $(VENV)/.test
-	$(BIN)/ruff format --check src tests bench
-	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench examples
+	$(BIN)/ruff check src tests bench examples
+	$(BIN)/codespell
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
