@@ -1,18 +1,14 @@
-"""The reference in the docs is what the docstrings say today."""
+"""The reference is made of the docstrings."""
 
 from __future__ import annotations
 
 import importlib.util
-import sys
 from pathlib import Path
-
-import pytest
 
 TOOL = Path(__file__).parents[1] / "tools" / "api_reference.py"
 
 
-@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="signatures are printed otherwise by other versions")
-def test_the_reference_is_up_to_date_and_names_what_is_public() -> None:
+def test_it_tells_every_public_name_with_its_docstring() -> None:
     import topwork
 
     spec = importlib.util.spec_from_file_location("api_reference", TOOL)
@@ -20,7 +16,9 @@ def test_the_reference_is_up_to_date_and_names_what_is_public() -> None:
     assert spec.loader is not None
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
-    text = tool.FILE.read_text("utf-8")
-    assert text == tool.reference(), "run `make api`"
+    text = tool.reference()
     for name in topwork.__all__:
         assert name.startswith("__") or f"### topwork.{name}\n" in text
+    for room in tool.ROOMS:
+        assert f"## {room}\n" in text
+    assert "\n```text\n```\n" not in text  # a public name without a docstring

@@ -37,7 +37,7 @@ FILE = Path(__file__).parents[1] / "docs" / "api.md"
 
 def reference() -> str:
     """The whole page."""
-    parts = ["# API reference", "", "Made by `make api` from the docstrings; do not edit it."]
+    parts = ["# API reference", "", "Made by `make api` from the docstrings."]
     for room in ROOMS:
         module = importlib.import_module(room)
         parts += ["", f"## {room}", "", first_paragraph(module)]
