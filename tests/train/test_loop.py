@@ -246,8 +246,8 @@ def test_progress_tells_steps_and_epochs():
 @pytest.mark.parametrize(
     ("data", "validation", "message"),
     [
-        (part(0, 0), VALIDATION, "the training part is empty"),
-        (TRAINING, part(0, 0), "the validation part is empty"),
+        (part(0, 0), VALIDATION, "the training split is empty"),
+        (TRAINING, part(0, 0), "the validation split is empty"),
         (TensorSamples(torch.zeros(3, 1, 8, 8), torch.tensor([0, 1, 10]), 10), VALIDATION, "labels from 0 to 10"),
         (TensorSamples(torch.zeros(3, 1, 8, 8), torch.tensor([0, 1, 2]), 3), VALIDATION, r"\(3, 10\), not 3 logits"),
     ],
