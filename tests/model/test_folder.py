@@ -188,7 +188,7 @@ def test_a_mount_point_is_refused_before_any_work(folder: Path, monkeypatch: pyt
     assert refused.value.hint.endswith("model/model")
 
 
-@pytest.mark.parametrize("failing", ["_write_tensors", "_readable"])
+@pytest.mark.parametrize("failing", ["write_tensors", "_readable"])
 def test_fault_32_a_full_disk_leaves_the_old_model(
     fitted: Model, folder: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
