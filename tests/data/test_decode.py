@@ -18,7 +18,7 @@ import pytest
 from PIL import Image, ImageFile, ImageOps
 
 from topwork.data import _files, decode, read_bytes
-from topwork.data._format import MAX_PIXELS
+from topwork.data.formats import MAX_PIXELS
 from topwork.errors import ImageError
 
 Encode = Callable[..., bytes]
