@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from topwork.data._files import read_bytes
-from topwork.data._source import Pixels, Source, source_name
+from topwork.data._source import Pixels, Source, read_bytes, source_name
 from topwork.data.formats import check_size, check_structure, jpeg_segments, sniff
 from topwork.errors import ImageError
 

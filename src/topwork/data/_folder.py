@@ -6,9 +6,9 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from topwork.data._files import readable, refusal, why
 from topwork.data._listing import SPLIT_NAMES, Listing, is_system
 from topwork.data._names import printable, quoted
+from topwork.data._source import readable, refusal, why
 from topwork.data.formats import IMAGE_SUFFIXES
 from topwork.errors import DataError
 
