@@ -11,9 +11,7 @@ photos, folder, image = sys.argv[1:4]
 model = topwork.fit(photos, strategy="probe")
 if model.metrics is not None:
     accuracy = model.metrics.accuracy
-    print(
-        f"accuracy {accuracy.value:.1%} ({accuracy.low:.1%} to {accuracy.high:.1%}) on {model.metrics.n} held-out images"
-    )
+    print(f"accuracy {accuracy.value:.1%} ({accuracy.low:.1%} to {accuracy.high:.1%}), {model.metrics.n} images")
 model.save(folder)
 
 prediction = topwork.load(folder).predict([image])[0]

@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.checking.conftest import pieces  # noqa: F401
+
 Make = Callable[..., Path]
 
 

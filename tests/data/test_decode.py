@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile, ImageOps
 
-from topwork.data import _files, decode, read_bytes
-from topwork.data._format import MAX_PIXELS
+from topwork.data import _source, decode, read_bytes
+from topwork.data.formats import MAX_PIXELS
 from topwork.errors import ImageError
 
 Encode = Callable[..., bytes]
@@ -530,7 +530,7 @@ def test_fault_14_a_file_that_grows_while_read_is_named(
             file.write(b"more")
         return before
 
-    monkeypatch.setattr("topwork.data._files.os.fstat", then_grow)
+    monkeypatch.setattr("topwork.data._source.os.fstat", then_grow)
     with pytest.raises(ImageError, match=r"growing\.jpg: changed while it was being read"):
         read_bytes(path)
 
@@ -548,7 +548,7 @@ def test_fault_13_a_file_swapped_for_a_fifo_before_it_is_opened_does_not_hang(
     (tmp_path / "regular.jpg").write_bytes(jpeg)
     os.mkfifo(tmp_path / "pipe.jpg")
     before = os.stat(tmp_path / "regular.jpg")
-    assert _files._FLAGS & os.O_NONBLOCK  # without it the open below would wait for ever
-    monkeypatch.setattr("topwork.data._files.os.stat", lambda _: before)
+    assert _source._FLAGS & os.O_NONBLOCK  # without it the open below would wait for ever
+    monkeypatch.setattr("topwork.data._source.os.stat", lambda _: before)
     with pytest.raises(ImageError, match="not a regular file"):
         read_bytes(str(tmp_path / "pipe.jpg"))

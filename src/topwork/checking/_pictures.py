@@ -11,8 +11,8 @@ import numpy.typing as npt
 from topwork.backbones import Preprocessing
 from topwork.checking._examined import Examined
 from topwork.checking._finding import Finding, Severity, share, worst
-from topwork.checking._format import FORMATS, suffix_fits
 from topwork.checking._survey import UNIFORM, Survey
+from topwork.data.formats import FORMATS, suffix_fits
 
 Rows = npt.NDArray[np.intp]
 Floats = npt.NDArray[np.float64]

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork._system import Executor
-from topwork.checking._format import FORMATS, compression, format_of, frames, true_size
 from topwork.checking._perceptual_hash import image_hash
 from topwork.data import ImageDataset, decode, read_source, try_source
+from topwork.data.formats import FORMATS, compression, format_of, frames, true_size
 
 if TYPE_CHECKING:
     from PIL.Image import Image

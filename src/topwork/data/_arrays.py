@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from topwork.data._assemble import assembled
 from topwork.data._dataset import ImageDataset
-from topwork.data._listing import SPLIT_NAMES, Listing, label_fault
+from topwork.data._listing import SPLIT_NAMES, Listing, assembled, label_fault
 from topwork.data._names import nearest, printable, quoted
 from topwork.data._source import Pixels
 from topwork.errors import DataError, ImageError

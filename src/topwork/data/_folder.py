@@ -6,16 +6,11 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from topwork.data._files import readable, refusal, why
 from topwork.data._listing import SPLIT_NAMES, Listing, is_system
 from topwork.data._names import printable, quoted
+from topwork.data._source import readable, refusal, why
+from topwork.data.formats import IMAGE_SUFFIXES
 from topwork.errors import DataError
-
-IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"}
-    | {".tif", ".tiff", ".webp"}
-)
-"""Files with another suffix are left out; what a file truly is, its first bytes tell when it is decoded."""
 
 _LAYOUT_HINT = "put each class's images in a folder named after it: DATA/cat/1.jpg, DATA/dog/1.jpg"
 

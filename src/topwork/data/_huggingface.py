@@ -15,10 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork._system import optional
-from topwork.data._files import MAX_FILE_BYTES, refusal, within
 from topwork.data._listing import SPLIT_NAMES, Listing, label_fault
 from topwork.data._names import printable, quoted
-from topwork.data._source import Source
+from topwork.data._source import MAX_FILE_BYTES, Source, refusal, within
 from topwork.errors import DataError, ImageError
 
 _BATCH = 256  # rows; a data set that was shuffled copies that many images at a time to be listed

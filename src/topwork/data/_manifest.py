@@ -1,29 +1,41 @@
-"""What the rows of a manifest mean, whatever kind of file they stand in: ``path,label[,split][,group]``.
+"""Lists the images that a manifest names (CSV, JSONL or Parquet): ``path,label[,split][,group]``.
 
-A reader (:mod:`~topwork.data._csv`, ``_jsonl``, ``_parquet``) takes rows from a file and gives them to
-:class:`ManifestRows`, which checks them and gathers them in a listing.
+Each kind of file gives its rows to :class:`ManifestRows`, which checks them and gathers them in a listing.
 """
 
 from __future__ import annotations
 
+import contextlib
+import csv
+import json
 import ntpath
 import os
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from topwork.data._files import refusal, within
+from topwork._system import optional
 from topwork.data._listing import SPLIT_NAMES, Listing, label_fault
 from topwork.data._names import nearest, printable, quoted
+from topwork.data._source import refusal, why, within
 from topwork.errors import DataError
 
 COLUMNS = ("path", "label", "split", "group")
 REQUIRED = COLUMNS[:2]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+_CSV_HINT = f"the first line names the columns: {','.join(REQUIRED)} and, if wanted, {','.join(COLUMNS[2:])}"
+_JSONL_HINT = 'one object a line: {"path": "cat/1.jpg", "label": "cat"} and, if wanted, "split" and "group"'
+_PARQUET_HINT = (
+    "the columns are path,label and, if wanted, split,group; a file that holds the images themselves: "
+    'topwork.read(datasets.load_dataset("parquet", data_files=…))'
+)
+_MAX_LINE = 2**20  # characters of JSON: keeps a file without line ends out of memory
+_BATCH = 4096  # rows of Parquet
 
 
 class Row(NamedTuple):
@@ -171,3 +183,131 @@ def _url_path(url: str, where: str) -> str:
         raise DataError(f"{where}: '{printable(url)}' holds '?' or '#'", hint="in a file: URL they are %3F and %23")
     path = unquote(rest, errors="surrogateescape")
     return path.lstrip("/") if os.name == "nt" else path
+
+
+def list_manifest(manifest: Path) -> Listing:
+    """List what a manifest names; paths are relative to the manifest's folder and may not leave it.
+
+    A file that is missing, unreadable or not regular is left out and listed. What it is called does not matter: who
+    names a file in a manifest means it.
+
+    Args:
+        manifest: Of the kind that its suffix says, one of ``MANIFESTS``.
+
+    Raises:
+        DataError: It cannot be read, a wrong header or column, a row that is short, blank or of another split than it
+            says elsewhere, a path that is absolute or leaves the folder. Names the line.
+        MissingExtraError: The package that reads this kind is not installed.
+    """
+    gathered = ManifestRows(manifest)
+    with contextlib.closing(MANIFESTS[manifest.suffix.lower()](manifest)) as rows:
+        for where, row in rows:
+            gathered.add(row, f"{printable(manifest.name)}, {where}")
+    return gathered.listing
+
+
+Rows = Generator[tuple[str, Row]]
+
+
+def _csv_rows(manifest: Path) -> Rows:
+    """Rows and their lines, after a header; a blank line is none."""
+    try:
+        # surrogateescape: a file name that is not UTF-8 comes through as os.fsdecode would give it.
+        with open(manifest, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            header = [name.strip() for name in next(reader, [])]
+            check_columns(header, printable(str(manifest)), _CSV_HINT)
+            for cells in filter(None, reader):
+                where = f"line {reader.line_num}"
+                if len(cells) != len(header):
+                    raise DataError(
+                        f"{printable(manifest.name)}, {where}: {len(cells)} fields, expected {len(header)}",
+                        hint="put a field that holds a comma in double quotes",
+                    )
+                yield where, Row(**dict(zip(header, cells, strict=True)))
+    except OSError as error:
+        raise DataError(f"{printable(str(manifest))}: {why(error)}") from error
+    except csv.Error as error:
+        raise DataError(f"{printable(str(manifest))}: not a CSV file: {error}") from error
+
+
+def _jsonl_rows(manifest: Path) -> Rows:
+    """Rows and their lines, each an object.
+
+    A label or a group may be a whole number, which is read as its digits; ``null`` is a split or a group that is not
+    given.
+    """
+    try:
+        with open(manifest, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:
+            for number, line in enumerate(iter(lambda: file.readline(_MAX_LINE), ""), start=1):
+                where = f"line {number}"
+                if len(line) == _MAX_LINE:
+                    raise DataError(f"{printable(manifest.name)}, {where}: longer than {_MAX_LINE:,} characters")
+                if not line.isspace():
+                    yield where, _json_row(line, f"{printable(manifest.name)}, {where}")
+    except OSError as error:
+        raise DataError(f"{printable(str(manifest))}: {why(error)}") from error
+
+
+def _json_row(line: str, where: str) -> Row:
+    try:
+        pairs = json.loads(line, object_pairs_hook=list)
+    except (ValueError, RecursionError) as error:  # ValueError: not JSON, or a number of thousands of digits
+        raise DataError(f"{where}: not JSON: {printable(str(error))}", hint=_JSONL_HINT) from error
+    if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs) or not pairs:
+        raise DataError(f"{where}: not an object", hint=_JSONL_HINT)
+    check_columns([name for name, _ in pairs], where, _JSONL_HINT)
+    return Row(**{name: _json_text(name, value, where) for name, value in pairs})
+
+
+def _json_text(name: str, value: Any, where: str) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None and name in ("split", "group"):
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool) and name in ("label", "group"):
+        return str(value)
+    raise DataError(f"{where}: '{name}' is {printable(json.dumps(value))[:40]}, expected text", hint=_JSONL_HINT)
+
+
+def _parquet_rows(manifest: Path) -> Rows:
+    """Rows and their numbers.
+
+    Columns are text; ``path`` may be binary, for names that are not UTF-8, and ``label`` and ``group`` whole numbers,
+    which are read as their digits. A missing ``split`` or ``group`` is one that is not given.
+    """
+    arrow = optional("pyarrow", extra="parquet", what="a Parquet manifest")
+    parquet = optional("pyarrow.parquet", extra="parquet", what="a Parquet manifest")
+    name = printable(str(manifest))
+    try:
+        with parquet.ParquetFile(manifest) as file:
+            check_columns(file.schema_arrow.names, name, _PARQUET_HINT)
+            for field in file.schema_arrow:
+                _check_type(arrow.types, field, name)
+            rows = (row for batch in file.iter_batches(batch_size=_BATCH) for row in batch.to_pylist())
+            for number, row in enumerate(rows, start=1):
+                for column in REQUIRED:
+                    if row[column] is None:
+                        raise DataError(f"{printable(manifest.name)}, row {number}: the {column} is missing")
+                yield f"row {number}", Row(**{column: _parquet_text(value) for column, value in row.items()})
+    except (OSError, arrow.ArrowException) as error:
+        raise DataError(f"{name}: not a Parquet file that can be read: {printable(str(error))}") from error
+
+
+def _check_type(types: Any, field: Any, name: str) -> None:
+    kind = field.type.value_type if types.is_dictionary(field.type) else field.type
+    text = types.is_string(kind) or types.is_large_string(kind)
+    number = types.is_integer(kind) and field.name in ("label", "group")
+    raw = (types.is_binary(kind) or types.is_large_binary(kind)) and field.name == "path"
+    if not (text or number or raw or types.is_null(kind)):
+        raise DataError(f"{name}: column '{field.name}' is of type {field.type}, expected text", hint=_PARQUET_HINT)
+
+
+def _parquet_text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    return "" if value is None else str(value)
+
+
+MANIFESTS: dict[str, Callable[[Path], Rows]] = {".csv": _csv_rows, ".jsonl": _jsonl_rows, ".parquet": _parquet_rows}
+"""Suffix -> what gives its rows."""

@@ -7,25 +7,17 @@ import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from topwork.data._assemble import assembled
-from topwork.data._csv import list_csv
 from topwork.data._dataset import ImageDataset
-from topwork.data._files import why
 from topwork.data._folder import list_folder
 from topwork.data._huggingface import is_huggingface, is_saved, list_object, list_saved
-from topwork.data._jsonl import list_jsonl
-from topwork.data._listing import Listing
+from topwork.data._listing import Listing, assembled
+from topwork.data._manifest import MANIFESTS, list_manifest
 from topwork.data._names import printable
-from topwork.data._parquet import list_parquet
 from topwork.data._shards import COMPRESSED_HINT, has_shards, is_compressed, list_shards, list_tar
+from topwork.data._source import why
 from topwork.errors import DataError
 
-FILES: dict[str, Callable[[Path], Listing]] = {
-    ".csv": list_csv,
-    ".jsonl": list_jsonl,
-    ".parquet": list_parquet,
-    ".tar": list_tar,
-}
+FILES: dict[str, Callable[[Path], Listing]] = {**dict.fromkeys(MANIFESTS, list_manifest), ".tar": list_tar}
 """Suffix -> reader."""
 
 _UNDERSTOOD = (

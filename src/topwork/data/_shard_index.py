@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork._system import cache_dir
-from topwork.data._files import MAX_FILE_BYTES, opened, stamp
-from topwork.data._folder import IMAGE_SUFFIXES
 from topwork.data._listing import is_system, label_fault
 from topwork.data._manifest import inner_path
 from topwork.data._names import printable
+from topwork.data._source import MAX_FILE_BYTES, opened, stamp
 from topwork.data._tar import Member, TarError, members
+from topwork.data.formats import IMAGE_SUFFIXES
 from topwork.errors import DataError
 
 _FORMAT = 1  # raise when the same shard would give another index

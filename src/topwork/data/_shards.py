@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from topwork.data._files import refusal, why
 from topwork.data._listing import SPLIT_NAMES, Listing, is_system
 from topwork.data._names import printable, quoted
 from topwork.data._shard_index import ShardIndex, index_of
-from topwork.data._source import Slice
+from topwork.data._source import Slice, refusal, why
 from topwork.errors import DataError, ImageError
 
 _COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")

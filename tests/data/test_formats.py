@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from topwork.checking._format import FORMATS, compression, format_of, frames, suffix_fits, true_size
+from tests.checking.conftest import encoded
 from topwork.data import decode
-
-from .conftest import encoded
+from topwork.data.formats import FORMATS, compression, format_of, frames, suffix_fits, true_size
 
 
 @pytest.fixture
