@@ -56,7 +56,7 @@ class Rung:
         detail: What of the network is read, or trained.
         accuracy: On images that it has not learnt from, with the interval that ``expected`` gives; None where it was
             not measured.
-        log_loss: Likewise, in nats.
+        log_loss: On the same images, in nats; None where it was not measured.
         images: How many images judged it.
         measured: How.
         seconds: What the climb took.
@@ -107,14 +107,14 @@ class Description:
         smallest: Images of the smallest class.
         largest: Images of the largest.
         width: Median over a few, in pixels.
-        height: Likewise.
+        height: Median over the same few, in pixels.
         distance: How far the network's activations lie from those of its own training images, in standard deviations
             of these, a mean over channels and stages (``domain_shift``); None where the network keeps no such
             statistics, or there was no time.
         entropy: Of the network's own answer to an image, as a share of the most there can be; None where it has no
             classes of its own, or there was no time.
         spread: How many of its own classes its answers to all images amount to (exponential of the entropy of their
-            mean); likewise.
+            mean); None where it has no classes of its own, or there was no time.
         separation: Accuracy of nearest neighbours at each stage, cross-validated on a sample, nearest the pixels first.
     """
 
@@ -144,7 +144,7 @@ class Shortlisted:
         logme: Log evidence, nats an image.
         h_score: Between-class over total variance.
         knn: Accuracy of nearest neighbours, cross-validated; None where the images are too few.
-        probe: Accuracy of a probe on the last features, likewise.
+        probe: Accuracy of a probe on the last features, cross-validated; None where the images are too few.
         finalist: Whether a probe on all images was tried.
     """
 

@@ -116,8 +116,8 @@ def enough_images(last: float, error: float, judges: float, part: float) -> int 
     """Training images with which a fine-tuning would be expected to gain what its judges can tell from chance.
 
     Args:
-        last: As of ``of_finetuning``.
-        error: Likewise.
+        last: Error of a head on the network's last features, 0 to 1.
+        error: Of the best way so far, 0 to 1.
         judges: Images that judge, for each that is learnt from.
         part: Training images, for each that is learnt from: more than one where some of them judge.
 

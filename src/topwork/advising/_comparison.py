@@ -25,7 +25,7 @@ class Trial:
         answer: The way that was tried.
         images: How many it was tried on.
         accuracy: Out-of-fold, 0 to 1; None where the images were too few to hold any out.
-        log_loss: Out-of-fold, after the temperature, in nats; likewise.
+        log_loss: Out-of-fold, after the temperature, in nats; None where none could be held out.
         chosen: Whether it won.
     """
 

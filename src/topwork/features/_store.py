@@ -77,7 +77,7 @@ class DiskStore:
         self._folder = folder
         self._width = width
         self._files: list[Any] = []  # of rows, one a segment
-        self._names: list[Path] = []  # of keys, likewise
+        self._names: list[Path] = []  # files of keys, in the same order
         self._places: dict[bytes, tuple[int, int]] = {}  # key -> (segment, row)
         self._draft: _Draft | None = None
 

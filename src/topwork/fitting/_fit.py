@@ -70,30 +70,33 @@ def fit(
         vetted(checkup)
     fitted: Fitted = rung.fit(dataset, loaded(backbone), chosen, run)
     split = dataset.held_out_split
-    asked = {"strategy": strategy, "test": test, "allow": sorted(allow), **as_json(chosen)}
-
-    def record_of(block: TaskRecord) -> ModelRecord[Any]:
-        kind: Any = ModelRecord[type(block)]  # type: ignore[misc]
-        record: ModelRecord[Any] = kind(
-            task=block,
-            strategy=fitted.strategy,
-            backbone=fitted.table.backbone.to_dict(),
-            outputs=fitted.table.outputs,
-            engine=EngineRecord(**dataclasses.asdict(fitted.table.choice)),
-            head=fitted.head_kind,
-            cross_validation=dict(fitted.cross_validation),
-            trials=tuple(TrialRecord(**dataclasses.asdict(trial)) for trial in fitted.trials),
-            advice=fitted.advice.to_dict() if fitted.advice else None,
-            data=_data(checkup, fitted, split, dataset, test),
-            seed=chosen.seed,
-            options=asked,
-            versions=versions(),
-            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        )
-        return record
-
-    model: Model = room.model_of(fitted, record_of, split, chosen.seed)
+    facts: dict[str, Any] = {
+        "data": _data(checkup, fitted, split, dataset, test),
+        "seed": chosen.seed,
+        "options": {"strategy": strategy, "test": test, "allow": sorted(allow), **as_json(chosen)},
+    }
+    model: Model = room.model_of(fitted, lambda block: _record(block, fitted, facts), split, chosen.seed)
     return model
+
+
+def _record(block: TaskRecord, fitted: Fitted, facts: Mapping[str, Any]) -> ModelRecord[Any]:
+    """All that is to be known of a model: the task's block, what the strategy gave, what was asked of which data."""
+    kind: Any = ModelRecord[type(block)]  # type: ignore[misc]
+    record: ModelRecord[Any] = kind(
+        task=block,
+        strategy=fitted.strategy,
+        backbone=fitted.table.backbone.to_dict(),
+        outputs=fitted.table.outputs,
+        engine=EngineRecord(**dataclasses.asdict(fitted.table.choice)),
+        head=fitted.head_kind,
+        cross_validation=dict(fitted.cross_validation),
+        trials=tuple(TrialRecord(**dataclasses.asdict(trial)) for trial in fitted.trials),
+        advice=fitted.advice.to_dict() if fitted.advice else None,
+        versions=versions(),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **facts,
+    )
+    return record
 
 
 def _data(checkup: Checkup, fitted: Fitted, split: str, dataset: ImageDataset, share: float) -> DataRecord:

@@ -71,9 +71,9 @@ class DataRecord(Strict):
         held_out: Rows of the split that measured the model; 0 where there was none.
         held_out_split: Its name.
         held_out_share: What was to be set aside of data without splits; 0 where it had parts, or nothing was.
-        held_out_fingerprint: SHA-256 as above, of the images that were set aside; empty likewise.
-        held_out_contents: SHA-256 over their files, in the order of their names; empty likewise, and in models of an
-            older topwork.
+        held_out_fingerprint: SHA-256 as above, of the images that were set aside; empty where none were.
+        held_out_contents: SHA-256 over their files, in the order of their names; empty where none were set
+            aside, and in models of an older topwork.
         left_out: Files that could not be used.
         notes: What the user was told of the data.
     """

@@ -22,7 +22,9 @@ _STEP_COST = 4.5
 _PASSES = 3  # over all images beside the training: into the square, settling, the tuned network's features
 _OPENING = 15.0  # seconds until a tuned network is converted, proved and compiled
 _LEAST = 30.0  # seconds of training, below which none is begun
-_LEAST_EPOCHS = 3  # likewise: after two, cloth was named worse (76 %) than by the probe (94 %)
+_LEAST_EPOCHS = (
+    3  # of training, below which none is begun: after two, cloth was named worse (76 %) than by the probe (94 %)
+)
 _SPARE = 0.1  # share of the time that is left which is kept for what is slower than measured
 
 

@@ -129,8 +129,8 @@ def as_is_of(table: FeatureTable, options: AsIsOptions) -> AsIs:
         options: Which way; of what shapes the features nothing is heeded.
 
     Raises:
-        DataError: As of ``fit_as_is``.
-        BackboneError: Likewise.
+        DataError: The given map is wrong, the names were to do and do not, or there is nothing to learn a map from.
+        BackboneError: The network has no such classifier.
     """
     return _met(table.keep((EMBEDDING,)), _meet(table.dataset.classes, options), classifier(table.backbone))
 

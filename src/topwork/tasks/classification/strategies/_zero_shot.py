@@ -145,12 +145,12 @@ def zero_shot_of(table: FeatureTable, options: ZeroShotOptions, *, announce: Ann
     Args:
         table: With the network's own pooled features.
         options: What to say of the classes; of what shapes the features nothing is heeded.
-        announce: As of ``fit_zero_shot``.
+        announce: Called with what begins; may give a progress callback for it.
 
     Raises:
-        DataError: As of ``fit_zero_shot``.
-        BackboneError: Likewise.
-        MissingExtraError: Likewise.
+        DataError: The words are not of these classes.
+        BackboneError: There is no text tower for this backbone, or it is not available.
+        MissingExtraError: open_clip is not installed.
     """
     words = _words(table.dataset.classes, table.backbone, options, announce or (lambda text: None))
     return _answering(words, table.keep((EMBEDDING,)), options)
