@@ -15,7 +15,7 @@ from topwork.cli._text import printable
 
 if TYPE_CHECKING:
     from topwork.checking import Checkup
-    from topwork.model import Classifier
+    from topwork.model import Classifier, Evaluated
 
 PAGE = "report.html"  # in the model folder
 _NAMED = 5  # files left out
@@ -74,9 +74,7 @@ def report(
             if check:
                 checkup = checking.check(given, cache=cache, seed=seed, progress=console.step("doctor"))
             evaluated = loaded.evaluate(dataset, seed=seed, cache=cache, progress=console.step("features"))
-        unread = [f"left out: {item.path}: {item.reason}" for item in evaluated.left_out]
-        more = [f"left out: … and {len(unread) - _NAMED} more, which --json names"] if len(unread) > _NAMED else []
-        console.notes([*dataset.notes, *flattered(evaluated), *unlike(evaluated.shift), *unread[:_NAMED], *more])
+        console.notes([*dataset.notes, *_notes(evaluated)])
     html = model_page(
         loaded,
         model.resolve().name,
@@ -91,6 +89,13 @@ def report(
     left_out = [{"path": item.path, "reason": item.reason} for item in evaluated.left_out] if evaluated else []
     fields = {"model": str(model), "data": str(data) if data else None, "page": str(page), "left_out": left_out}
     console.result(fields, f"Page: {printable(str(page))}")
+
+
+def _notes(evaluated: Evaluated) -> list[str]:
+    """Why the figures may mislead, and what could not be read."""
+    unread = [f"left out: {item.path}: {item.reason}" for item in evaluated.left_out]
+    more = [f"left out: … and {len(unread) - _NAMED} more, which --json names"] if len(unread) > _NAMED else []
+    return [*flattered(evaluated), *unlike(evaluated.shift), *unread[:_NAMED], *more]
 
 
 def write_report(model: Classifier, folder: Path, checkup: Checkup | None = None) -> Path:
