@@ -13,6 +13,7 @@ from PIL import Image
 from tests.cli.conftest import Run
 from tests.report.pages import parsed
 from topwork.backbones import load
+from topwork.cli._explain import WhatName
 from topwork.data import ImageDataset, read
 from topwork.errors import ExplainError
 from topwork.explain import TorchClassifier
@@ -290,3 +291,26 @@ def test_channels_can_be_named(run: Run, model: Path, textile: Path, tmp_path: P
     assert [each["channel"] for each in told["channels"]] == [7, 3]
     error, _ = run("explain", model, *asked, "--channel", "9999").failed()
     assert "have numbers from 0 to" in error
+
+
+def test_the_data_are_read_once(
+    run: Run, model: Path, textile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+
+    def counting(data: object) -> ImageDataset:
+        seen.append(data)
+        return read(data)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("topwork.data.read", counting)
+    asked = ("--what", "space", "--data", textile, "-o", tmp_path / "out", "--report", tmp_path / "page.html")
+    assert run("explain", model, *asked).code == 0
+    assert seen == [textile]
+
+
+def test_help_says_what_can_be_drawn_and_whose_an_option_is(run: Run) -> None:
+    told = " ".join(run("explain", "--help").out.replace("│", " ").split())
+    for what in WhatName:
+        assert f"{what}: " in told
+    for readers in ("For evidence: what finds it.", "For attack, robustness: how a change is measured."):
+        assert readers in told

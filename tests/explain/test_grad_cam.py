@@ -24,6 +24,23 @@ def test_it_is_the_class_activation_map_where_a_mean_is_pooled(lite0: TorchClass
     np.testing.assert_allclose([each.map for each in found], large, atol=1e-3 * np.abs(large).max())
 
 
+@pytest.mark.parametrize("name", ["lite0", "resnet18", "vgg11", "mobilenetv3_small_050"])
+def test_it_is_captums(lite0: TorchClassifier, squares: np.ndarray, truths: list[int], name: str) -> None:
+    """An independent oracle, also where more than a mean lies between the last map and the head."""
+    attr = pytest.importorskip("captum.attr")
+    classifier = lite0 if name == "lite0" else random_classifier(name, ("embedding",), size=64)
+    images = squares if name == "lite0" else np.ascontiguousarray(squares[:4, 80:144, 80:144])
+    places = truths if name == "lite0" else [0, 1, 2, 0]
+    layer = classifier.network.get_submodule(classifier.backbone.stages[-1].name)
+    theirs = attr.LayerGradCam(classifier.module, layer).attribute(
+        classifier.tensor(images).requires_grad_(True), target=torch.tensor(places)
+    )
+    large = functional.interpolate(theirs.detach(), size=images.shape[1:3], mode="bilinear")[:, 0]
+    for image, place, expected in zip(images, places, large.numpy(), strict=True):
+        found = grad_cam(classifier, image[None], place)[0].map
+        assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] >= 0.997
+
+
 def test_the_class_that_is_named_is_asked_for(lite0: TorchClassifier, squares: np.ndarray) -> None:
     seen: list[tuple[int, int]] = []
     found = grad_cam(lite0, squares[:3], progress=lambda *step: seen.append(step))

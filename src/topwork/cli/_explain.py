@@ -20,7 +20,6 @@ from topwork.cli._text import printable
 from topwork.errors import ExplainError, ImageError
 
 if TYPE_CHECKING:
-    from topwork.backbones import Backbone
     from topwork.data import ImageDataset
     from topwork.explain import Result, TorchClassifier
     from topwork.model import Classifier
@@ -96,16 +95,20 @@ _KINDS = {
     WhatName.attack: _Kind(
         "image", "the smallest change that makes it be taken for another class", ("label", "norm"), "attack"
     ),
-    WhatName.filters: _Kind("network", "the first layer's", headless=True),
+    WhatName.filters: _Kind("network", "those of the first layer", headless=True),
     WhatName.ideal: _Kind("class", "what the network would like best to see as --class", ("label", "seed")),
     WhatName.channels: _Kind(
-        "data", "with the images of --data that excite them", ("data", "stage", "channel", "cache"), "features", True
+        "data", "the images of --data that excite each most", ("data", "stage", "channel", "cache"), "features", True
     ),
     WhatName.space: _Kind(
         "data", "a map of the features of --data", ("data", "projection", "seed", "cache"), "features", True
     ),
-    WhatName.robustness: _Kind("unseen", "of --data against attacks", ("data", "norm", "most", "seed"), "attacks"),
-    WhatName.corruptions: _Kind("unseen", "the same against bad pictures", ("data", "most", "seed"), "corruptions"),
+    WhatName.robustness: _Kind(
+        "unseen", "accuracy on --data under attack", ("data", "norm", "most", "seed"), "attacks"
+    ),
+    WhatName.corruptions: _Kind(
+        "unseen", "the same on blurred, noisy, small pictures", ("data", "most", "seed"), "corruptions"
+    ),
 }
 _WHAT_HELP = "; ".join(f"{what}: {kind.help}" for what, kind in _KINDS.items()) + "."
 _READERS = {
@@ -151,7 +154,6 @@ def explain(
 ) -> None:
     """Draw why a network answers as it does: picture files, and what they show in words."""
     from topwork import report
-    from topwork.backbones import load as load_backbone
     from topwork.data import read
     from topwork.model import EXPLAINED, Classifier
     from topwork.tasks import load
@@ -159,18 +161,28 @@ def explain(
     require_heard(context, "--what", what, _READERS)
     if backbone is not None and model is not None:  # no model: every argument is an image
         images, model = [model, *(images or [])], None
+    if backbone is None and model is None:
+        raise typer.BadParameter("name a model folder, or a network with --backbone")
     if keep and (backbone is not None or out != _OUT):
         raise typer.BadParameter("--keep is for a model, whose folder it writes to; it takes neither --backbone nor -o")
-    _require_what_it_needs(what, backbone is None, model or backbone, images, data, label)
+    _require_what_it_needs(what, images, data, bool(label) or backbone is None)
     if page is not None:
         report.require_free(page)
     options = ExplainOptions(method, label, stage, tuple(channel or ()), norm, projection, most, seed, cache)
     shelf = _Shelf(Path(model or "") / EXPLAINED if keep else out, what, page=page is not None)
+    failed = 0
     with console.progress():
         shelf.try_place("make it so" if keep else "name a folder that can be written to with -o")
-        source: Classifier | Backbone = load_backbone(backbone or "") if model is None else load(model, Classifier)
+        own = None if model is None else load(model, Classifier)
         dataset = None if data is None else read(data)
-        failed = _draw(console, shelf, source, images or [], dataset, options)
+        classifier = _classifier(own, backbone or "", what)
+        if _KINDS[what].of == "image":
+            failed = _each_image(console, shelf, classifier, images or [], options)
+        elif _KINDS[what].of == "class":
+            _each_class(console, shelf, classifier, options)
+        else:
+            given = None if dataset is None else _rows(console, own, dataset, what)
+            shelf.keep(_drawn(what, classifier, given, options, _step(console, what)), what)
     if page is not None:
         report.write_page(report.explained_page(shelf.results, name=backbone or model or "", dataset=dataset), page)
     if keep:
@@ -182,12 +194,8 @@ def explain(
         fail(told, "each one's line says why; the others are not affected")
 
 
-def _require_what_it_needs(
-    asked: WhatName, of_model: bool, name: str | None, images: list[str] | None, data: Path | None, label: str | None
-) -> None:
+def _require_what_it_needs(asked: WhatName, images: list[str] | None, data: Path | None, classes: bool) -> None:
     """Refuse a command line that lacks what a picture is made of, or names what it is not made of."""
-    if name is None:
-        raise typer.BadParameter("name a model folder, or a network with --backbone")
     of_image, of_data = _KINDS[asked].of == "image", "data" in _KINDS[asked].hears
     if of_image and not images:
         raise typer.BadParameter(f"--what {asked} needs an image")
@@ -195,40 +203,22 @@ def _require_what_it_needs(
         raise typer.BadParameter(f"--what {asked} is of no image" + ("; name --data" if of_data else ""))
     if of_data and data is None:
         raise typer.BadParameter(f"--what {asked} needs --data")
-    if asked == WhatName.ideal and not label and not of_model:
-        raise typer.BadParameter("--what ideal needs --class")
+    if _KINDS[asked].of == "class" and not classes:
+        raise typer.BadParameter(f"--what {asked} needs --class")
 
 
-def _draw(
-    console: Console,
-    shelf: _Shelf,
-    source: Classifier | Backbone,
-    images: list[str],
-    dataset: ImageDataset | None,
-    options: ExplainOptions,
-) -> int:
-    """Draw all that was asked for; gives the number of images that could not be used."""
+def _classifier(model: Classifier | None, backbone: str, what: WhatName) -> TorchClassifier:
+    from topwork.backbones import load
     from topwork.explain import TorchClassifier
-    from topwork.model import Classifier
 
-    kind = _KINDS[shelf.what]
-    if isinstance(source, Classifier):
-        classifier = TorchClassifier.of_model(source)
-    else:
-        classifier = (TorchClassifier.without_head if kind.headless else TorchClassifier.of_backbone)(source)
-    if kind.of == "image":
-        return _each_image(console, shelf, classifier, images, options)
-    if kind.of == "class":
-        _each_class(console, shelf, classifier, options)
-    else:
-        given = None if dataset is None else _rows(console, source, dataset, kind)
-        shelf.keep(_drawn(shelf.what, classifier, given, options, _step(console, kind)), shelf.what)
-    return 0
+    if model is not None:
+        return TorchClassifier.of_model(model)
+    return (TorchClassifier.without_head if _KINDS[what].headless else TorchClassifier.of_backbone)(load(backbone))
 
 
-def _step(console: Console, kind: _Kind) -> Step:
+def _step(console: Console, what: WhatName) -> Step:
     """The progress of a picture that takes a while."""
-    return console.step(kind.step) if kind.step else None
+    return console.step(_KINDS[what].step) if _KINDS[what].step else None
 
 
 def _each_image(
@@ -240,7 +230,7 @@ def _each_image(
     place = None if label is None else classifier.index(label)  # what is wrong for all is said once
     wanted = place if several and what == WhatName.attack else None
     bar = console.step("images") if several else None
-    step = None if several else _step(console, _KINDS[what])
+    step = None if several else _step(console, what)
     for done, source in enumerate(images, start=1):
         try:
             square = classifier.squares([source])
@@ -284,15 +274,13 @@ def _each_class(console: Console, shelf: _Shelf, classifier: TorchClassifier, op
             shelf.keep(found, f"{shelf.what}-{label}")
 
 
-def _rows(console: Console, source: Classifier | Backbone, dataset: ImageDataset, kind: _Kind) -> ImageDataset:
+def _rows(console: Console, model: Classifier | None, dataset: ImageDataset, what: WhatName) -> ImageDataset:
     """The images of the data that are drawn from: accuracy is measured on those that did not train the model."""
-    from topwork.model import Classifier
-
-    if kind.of == "data":
+    if _KINDS[what].of == "data":
         return dataset.split("train") if (dataset.splits == "train").any() else dataset
     if dataset.held_out_split:
         return dataset.split(dataset.held_out_split)
-    return unseen(console, source, dataset) if isinstance(source, Classifier) else dataset
+    return dataset if model is None else unseen(console, model, dataset)
 
 
 def _drawn(what: WhatName, classifier: TorchClassifier, given: Any, options: ExplainOptions, step: Step) -> Result:

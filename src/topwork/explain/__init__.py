@@ -11,15 +11,7 @@ Example:
     >>> explain.write_picture(found.picture(), "why.png")  # doctest: +SKIP
 """
 
-from topwork.explain._activations import (
-    Exciting,
-    FeatureMaps,
-    Filters,
-    StageMaps,
-    exciting,
-    feature_maps,
-    filters,
-)
+from topwork.explain._activations import Exciting, FeatureMaps, Filters, StageMaps, exciting, feature_maps, filters
 from topwork.explain._attacks import Attack, AttackOptions, Fooled, Norm, attack, fool
 from topwork.explain._attention import attention_rollout, weighted_attention
 from topwork.explain._attribution import grad_cam, integrated_gradients, occlusion

@@ -55,15 +55,10 @@ class FeatureMaps:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready fields; of the maps their sizes."""
+        names = ("stage", "channels", "strengths")
         return {
             "stages": [
-                {
-                    "stage": each.stage,
-                    "channels": each.channels,
-                    "strengths": each.strengths,
-                    "cells": each.maps.shape[1:],
-                }
-                for each in self.stages
+                {**{name: getattr(each, name) for name in names}, "cells": each.maps.shape[1:]} for each in self.stages
             ]
         }
 

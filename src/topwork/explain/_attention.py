@@ -26,11 +26,11 @@ def attention_rollout(
     """Where in each image the network looked, whatever the class: attention, multiplied through the blocks.
 
     Source: Abnar & Zuidema 2020, "Quantifying Attention Flow in Transformers". Half of what a token holds after a block
-    is what it held before. The head takes no part: under a random one the maps stay the same, so that
-    a check with random heads (Adebayo et al. 2018) finds no difference.
+    is what it held before. The head takes no part, so that a check with random heads (Adebayo et al. 2018, "Sanity
+    Checks for Saliency Maps") finds no difference.
 
     Args:
-        classifier: A classifier on a ViT whose blocks attend to the whole image.
+        classifier: On a ViT whose blocks attend to the whole image.
         images: uint8 (N, size, size, 3).
         label: None; it is there to refuse a class, which the map could not show.
         progress: Called with (images done, images in all).
@@ -66,7 +66,7 @@ def weighted_attention(
     Source: Chefer et al. 2021, "Generic Attention-model Explainability", the rule for encoders.
 
     Args:
-        classifier: A classifier on a ViT whose blocks attend to the whole image.
+        classifier: On a ViT whose blocks attend to the whole image.
         images: uint8 (N, size, size, 3).
         label: The class; of each image the one that is named, when None.
         progress: Called with (images done, images in all).

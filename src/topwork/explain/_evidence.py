@@ -68,16 +68,8 @@ class Evidence:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready fields; of the map its peak alone."""
-        return {
-            "method": self.method,
-            "of_class": self.of_class,
-            "place": self.place,
-            "label": self.label,
-            "probability": self.probability,
-            "answer": self.answer,
-            "answer_probability": self.answer_probability,
-            "peak": self.peak,
-        }
+        names = ("method", "of_class", "place", "label", "probability", "answer", "answer_probability", "peak")
+        return {name: getattr(self, name) for name in names}
 
     def picture(self) -> UInt8Array:
         """The image and the map upon it: uint8 (H, W, 3)."""

@@ -181,7 +181,7 @@ def labelled_squares(
     """Images of a data set as the network sees them, and what they show; those that cannot be read are passed over.
 
     Args:
-        classifier: The classifier.
+        classifier: Whose squares they become, and whose classes they are of.
         dataset: Its classes are found among the classifier's by their names.
         most: So many are drawn.
         seed: Of the drawing.
@@ -222,7 +222,7 @@ def robust_accuracy(
     not attacked again.
 
     Args:
-        classifier: The classifier.
+        classifier: It is attacked with its own gradients.
         images: uint8 (N, size, size, 3), one at least.
         labels: (N,), what they show.
         sizes: Of the change, in any order; those of ``SIZES`` when None.
@@ -264,7 +264,7 @@ def corruption_accuracy(
     """Accuracy under blur, noise, JPEG and brightness, each at five strengths.
 
     Args:
-        classifier: The classifier.
+        classifier: It is asked what the images show.
         images: uint8 (N, size, size, 3), one at least.
         labels: (N,), what they show.
         seed: Of the noise.
