@@ -27,7 +27,7 @@ from topwork.backbones import (
 )
 from topwork.data import ImageDataset, LeftOut, Source
 from topwork.features._read_ahead import Item, read_ahead
-from topwork.features._store import DiskStore, MemoryStore, Store, recipe_folder
+from topwork.features._store import DiskStore, FeatureStore, MemoryStore, recipe_folder
 from topwork.features._table import FeatureTable
 
 Float32Array = npt.NDArray[np.float32]
@@ -91,7 +91,7 @@ def extract(
     names = tuple(outputs) if outputs is not None else backbone.outputs("last")
     with contextlib.ExitStack() as stack:
 
-        def open_store(choice: EngineChoice) -> Store:
+        def open_store(choice: EngineChoice) -> FeatureStore:
             folder = recipe_folder(_recipe(backbone, names, choice)) if cache else _temporary(stack)
             return stack.enter_context(DiskStore(folder, _width(backbone, names)))
 
@@ -146,7 +146,7 @@ def run(
     sources: Sequence[Source],
     backbone: Backbone,
     outputs: tuple[str, ...],
-    open_store: Callable[[EngineChoice], Store],
+    open_store: Callable[[EngineChoice], FeatureStore],
     *,
     engine: EngineName | None = None,
     choice: EngineChoice | None = None,
@@ -222,7 +222,7 @@ class _Rows:
     refused: list[tuple[int, str]] = field(default_factory=list)
     on_their_way: set[bytes] = field(default_factory=set)
 
-    def unknown(self, items: Iterable[Item], store: Store) -> Iterator[_Pixels]:
+    def unknown(self, items: Iterable[Item], store: FeatureStore) -> Iterator[_Pixels]:
         """Note every item; give key and pixels of those whose features are neither there nor on their way."""
         for item in items:
             if item.reason:
@@ -235,7 +235,7 @@ class _Rows:
                 yield item.key, item.pixels
 
 
-def _compute(unknown: Iterator[_Pixels], rows: _Rows, store: Store, open_network: Callable[[], Engine]) -> None:
+def _compute(unknown: Iterator[_Pixels], rows: _Rows, store: FeatureStore, open_network: Callable[[], Engine]) -> None:
     """Send pixels through the network, in batches, while the next are decoded; features reach the store in order."""
     first = next(unknown, None)
     if first is None:  # a run that finds everything in the store needs no network
