@@ -92,7 +92,10 @@ def extract(
     with contextlib.ExitStack() as stack:
 
         def open_store(choice: EngineChoice) -> FeatureStore:
-            folder = recipe_folder(_recipe(backbone, names, choice)) if cache else _temporary(stack)
+            if cache:
+                folder = recipe_folder(_recipe(backbone, names, choice))
+            else:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="topwork-")))
             return stack.enter_context(DiskStore(folder, _width(backbone, names)))
 
         found = run(dataset.sources(), backbone, names, open_store, engine=engine, choice=choice, progress=progress)
@@ -109,7 +112,7 @@ def extract_few(
     choice: EngineChoice | None = None,
     open_network: OpenNetwork | None = None,
 ) -> Extraction:
-    """Features of files, encoded bytes or pixels, kept in memory alone.
+    """Features of files, encoded bytes or pixels, kept in memory alone; what gives NaN or infinity is refused.
 
     Args:
         sources: What to look at; the results' memory grows with their number.
@@ -130,11 +133,6 @@ def extract_few(
         choice=choice,
         open_network=open_network,
     )
-    return _finite(found)
-
-
-def _finite(found: Extraction) -> Extraction:
-    """An extraction without the rows that hold NaN or infinity; these are refused."""
     good = np.isfinite(found.values).all(axis=1)
     if good.all():
         return found
@@ -165,7 +163,9 @@ def run(
         ahead: list[Item] = []
         if choice is None or store is None:
             ahead = _first_pixels(items)
-            choice = _decided(backbone, name, ahead)
+            pixels = [item.pixels for item in ahead if item.pixels is not None]
+            # without an image that can be used there is nothing to compute, and nothing to decide
+            choice = decide(backbone, name, np.stack(pixels)) if pixels else EngineChoice(name, "f32")
             store = open_store(choice)
         opener = open_network or (lambda choice, count: open_engine(backbone, outputs, choice, images=count))
         rows = _Rows()
@@ -190,13 +190,6 @@ def _first_pixels(items: Iterator[Item]) -> list[Item]:
         if usable == PARITY_IMAGES:
             break
     return ahead
-
-
-def _decided(backbone: Backbone, engine: EngineName, ahead: list[Item]) -> EngineChoice:
-    pixels = [item.pixels for item in ahead if item.pixels is not None]
-    if not pixels:  # nothing to compute, nothing to decide
-        return EngineChoice(engine, "f32")
-    return decide(backbone, engine, np.stack(pixels))
 
 
 def _counted(items: Iterable[Item], total: int, progress: Progress | None) -> Iterator[Item]:
@@ -274,7 +267,3 @@ def _recipe(backbone: Backbone, outputs: tuple[str, ...], choice: EngineChoice) 
         "engine": choice.name,
         "precision": choice.precision,
     }
-
-
-def _temporary(stack: contextlib.ExitStack) -> Path:
-    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="topwork-")))
