@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from topwork.checking._examined import Examined
 from topwork.checking._finding import Case, Finding, Severity, number, ranked
@@ -71,8 +71,13 @@ def check_files(examined: Examined) -> Iterator[Finding]:
     for (name, severity, what, advice), items in by_kind.items():
         cases = ranked(Case((item.path,), printable(item.reason)) for item in items)
         yield Finding(name, severity, len(items), f"{number(len(items), 'file')} left out: {what}.", advice, cases)
-    yield from _hidden(dataset.ignored)
-    yield from _notes(dataset.notes)
+    if dataset.ignored:
+        what = f"{number(dataset.ignored, 'hidden or system file')} passed over, such as .DS_Store and Thumbs.db."
+        yield Finding("hidden-files", "note", dataset.ignored, what, "nothing to do")
+    told = ("no training image", "only one training", "imbalanced")  # what other findings say in more detail
+    if notes := [note for note in dataset.notes if not note.startswith(told)]:
+        what = f"{'; '.join(notes)}."
+        yield Finding("reader-notes", "note", len(notes), what, "read them; they are not faults by themselves")
 
 
 def _kind(reason: str) -> tuple[str, Severity, str, str]:
@@ -81,23 +86,3 @@ def _kind(reason: str) -> tuple[str, Severity, str, str]:
         if any(word in lower for word in words):
             return name, severity, what, advice
     return _OTHER
-
-
-def _hidden(count: int) -> Iterator[Finding]:
-    if count:
-        yield Finding(
-            "hidden-files",
-            "note",
-            count,
-            f"{number(count, 'hidden or system file')} passed over, such as .DS_Store and Thumbs.db.",
-            "nothing to do",
-        )
-
-
-def _notes(notes: Iterable[str]) -> Iterator[Finding]:
-    """What the reader noted and no other finding says in more detail."""
-    kept = [note for note in notes if not note.startswith(("no training image", "only one training", "imbalanced"))]
-    if kept:
-        yield Finding(
-            "reader-notes", "note", len(kept), f"{'; '.join(kept)}.", "read them; they are not faults by themselves"
-        )

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.data._names import nearest, printable, quoted
-from topwork.data._source import Source, Store
+from topwork.data._source import ImageStore, Source
 from topwork.errors import DataError
 
 SPLITS = ("", "train", "val", "test")
@@ -65,7 +65,7 @@ class Dataset:
     ignored: int = 0
     notes: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
-    store: Store | None = None
+    store: ImageStore | None = None
     keys: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:

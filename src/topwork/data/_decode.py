@@ -32,15 +32,7 @@ MAX_SCANS = 100
 _APP1 = 0xE1
 _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 
-_PLUGINS = {
-    "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
-    "GIF": ("PIL.GifImagePlugin", "GifImageFile"),
-    "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
-    "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
-    "PPM": ("PIL.PpmImagePlugin", "PpmImageFile"),
-    "TIFF": ("PIL.TiffImagePlugin", "TiffImageFile"),
-    "WEBP": ("PIL.WebPImagePlugin", "WebPImageFile"),
-}
+_PLUGINS = {"BMP": "Bmp", "GIF": "Gif", "JPEG": "Jpeg", "PNG": "Png", "PPM": "Ppm", "TIFF": "Tiff", "WEBP": "WebP"}
 _SUBFILE_TYPE, _TILE_WIDTH, _TILE_LENGTH, _DNG_VERSION = 254, 322, 323, 50706
 
 _ORIENTATION = 0x0112
@@ -201,8 +193,8 @@ def _plugin(kind: str) -> Callable[[io.BytesIO], ImageFile]:
 
     ``Image.open`` would do the same after importing every plugin, and would warn of large pictures by itself.
     """
-    module, name = _PLUGINS[kind]
-    plugin: Callable[[io.BytesIO], ImageFile] = getattr(importlib.import_module(module), name)
+    module = importlib.import_module(f"PIL.{_PLUGINS[kind]}ImagePlugin")
+    plugin: Callable[[io.BytesIO], ImageFile] = getattr(module, f"{_PLUGINS[kind]}ImageFile")
     return plugin
 
 

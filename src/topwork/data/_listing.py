@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from topwork.data._dataset import ImageDataset, LeftOut, as_splits
 from topwork.data._names import nearest, printable, quoted
-from topwork.data._source import Store
+from topwork.data._source import ImageStore
 from topwork.errors import DataError
 
 Labels = npt.NDArray[np.int32]
@@ -44,7 +44,7 @@ class Listing:
     left_out: list[LeftOut] = field(default_factory=list)
     ignored: int = 0
     order: tuple[str, ...] = ()
-    store: Store | None = None
+    store: ImageStore | None = None
 
     @property
     def training_split(self) -> str:
@@ -187,68 +187,39 @@ def _notes(listing: Listing, labels: Labels, names: tuple[str, ...], *, saved: b
     if not saved:
         labels = labels[as_splits(listing.splits) == listing.training_split]
     counts: list[int] = np.bincount(labels, minlength=len(names)).tolist()
-    return evaluation_notes(names, counts) if saved else training_notes(names, counts)
+    return tuple(evaluation_notes(names, counts) if saved else training_notes(names, counts))
 
 
-def training_notes(classes: Sequence[str], counts: Sequence[int]) -> tuple[str, ...]:
+def training_notes(classes: Sequence[str], counts: Sequence[int]) -> Iterator[str]:
     """Note empty classes, classes of one image, imbalance, and names that are hard to tell apart.
 
     Args:
         classes: C class names.
         counts: C numbers of training images.
     """
-    return (
-        *_empty(classes, counts),
-        *_single(classes, counts),
-        *_imbalance(classes, counts),
-        *_alike(classes),
-    )
-
-
-def evaluation_notes(classes: Sequence[str], counts: Sequence[int]) -> tuple[str, ...]:
-    """Note the classes that an evaluation on these images cannot speak of."""
-    missing = [name for name, count in zip(classes, counts, strict=True) if count == 0]
-    if not missing:
-        return ()
-    return (f"no image of {_some(missing)}: nothing will be measured for {_them(missing)}",)
-
-
-def _empty(classes: Sequence[str], counts: Sequence[int]) -> list[str]:
-    names = [name for name, count in zip(classes, counts, strict=True) if count == 0]
-    return [f"no training image of {_some(names)}: kept as a class, never predicted well"] if names else []
-
-
-def _single(classes: Sequence[str], counts: Sequence[int]) -> list[str]:
-    names = [name for name, count in zip(classes, counts, strict=True) if count == 1]
-    return [f"only one training image of {_some(names)}: nothing can be held out to measure it"] if names else []
-
-
-def _imbalance(classes: Sequence[str], counts: Sequence[int]) -> list[str]:
-    filled = [(count, name) for name, count in zip(classes, counts, strict=True) if count]
-    if not filled:
-        return []
-    (fewest, rare), (most, common) = min(filled), max(filled)
-    if most <= IMBALANCE * fewest:
-        return []
-    return [
-        f"imbalanced: '{printable(common)}' has {most:,} training images, '{printable(rare)}' has {fewest:,} "
-        f"({most / fewest:,.0f}:1)"
-    ]
-
-
-def _alike(classes: Sequence[str]) -> list[str]:
-    groups: dict[str, list[str]] = {}
+    filled = sorted((count, name) for name, count in zip(classes, counts, strict=True) if count)
+    if empty := [name for name, count in zip(classes, counts, strict=True) if count == 0]:
+        yield f"no training image of {_some(empty)}: kept as a class, never predicted well"
+    if single := [name for name, count in zip(classes, counts, strict=True) if count == 1]:
+        yield f"only one training image of {_some(single)}: nothing can be held out to measure it"
+    if filled and filled[-1][0] > IMBALANCE * filled[0][0]:
+        (fewest, rare), (most, common) = filled[0], filled[-1]
+        yield (
+            f"imbalanced: '{printable(common)}' has {most:,} training images, '{printable(rare)}' has {fewest:,} "
+            f"({most / fewest:,.0f}:1)"
+        )
+    alike: dict[str, list[str]] = {}
     for name in classes:
-        groups.setdefault(_plain(name), []).append(name)
-    return [
-        f"class names {_spelt(names)} differ only by case or Unicode form: one class, or two?"
-        for names in groups.values()
-        if len(names) > 1
-    ]
+        alike.setdefault(unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()), []).append(name)
+    for names in alike.values():
+        if len(names) > 1:
+            yield f"class names {_spelt(names)} differ only by case or Unicode form: one class, or two?"
 
 
-def _plain(name: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+def evaluation_notes(classes: Sequence[str], counts: Sequence[int]) -> Iterator[str]:
+    """Note the classes that an evaluation on these images cannot speak of."""
+    if missing := [name for name, count in zip(classes, counts, strict=True) if count == 0]:
+        yield f"no image of {_some(missing)}: nothing will be measured for {'it' if len(missing) == 1 else 'them'}"
 
 
 def _spelt(names: Sequence[str]) -> str:
@@ -262,7 +233,3 @@ def _some(names: Sequence[str]) -> str:
     """Show at most five names, so that a note on a thousand classes stays one line."""
     more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
     return ("class " if len(names) == 1 else f"{len(names):,} classes: ") + quoted(names[:5]) + more
-
-
-def _them(names: Sequence[str]) -> str:
-    return "it" if len(names) == 1 else "them"

@@ -74,7 +74,7 @@ class ManifestRows:
         self._roots = (os.path.abspath(manifest.parent), self._real_root)
         self._real_folders: dict[str, str] = {}
         self._seen: dict[str, Row] = {}
-        self._has_parts: bool | None = None
+        self._has_splits: bool | None = None
 
     def add(self, row: Row, where: str) -> None:
         """Take one row; ``where`` names its place in messages.
@@ -94,9 +94,9 @@ class ManifestRows:
         name = split.strip().casefold()
         if name and name not in SPLIT_NAMES:
             raise DataError(f"{where}: split '{printable(split)}'; nearest: {nearest(name, SPLIT_NAMES)}")
-        if self._has_parts is None:
-            self._has_parts = bool(name)
-        if self._has_parts != bool(name):
+        if self._has_splits is None:
+            self._has_splits = bool(name)
+        if self._has_splits != bool(name):
             raise DataError(f"{where}: some rows name a split and others do not", hint="fill the column or drop it")
         return SPLIT_NAMES.get(name, "")
 
@@ -117,7 +117,7 @@ class ManifestRows:
             self.listing.add_row(row.path, row.label, row.split, row.group)
 
     def _refusal(self, path: str) -> str:
-        """As for a listed file; the folder's own links are resolved once a folder, not once a file."""
+        """Why a file must not be read; the folder's own links are resolved once a folder, not once a file."""
         folder, name = posixpath.split(path)
         if folder not in self._real_folders:
             self._real_folders[folder] = os.path.realpath(os.path.join(self._real_root, folder))

@@ -8,15 +8,15 @@ import json
 import os
 import posixpath
 import sys
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from topwork._system import cache_dir
+from topwork._system import cache_dir, write_whole
 from topwork.data._listing import is_system, label_fault
 from topwork.data._manifest import inner_path
 from topwork.data._names import printable
@@ -218,16 +218,15 @@ def _plain(value: Any) -> str | None:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _cache_path(path: str, mark: tuple[int, int]) -> str:
+def _cache_path(path: str, mark: tuple[int, int]) -> Path:
     named = f"{_FORMAT}\0{os.path.realpath(path)}\0{mark[0]}\0{mark[1]}".encode("utf-8", "surrogatepass")
-    return os.path.join(cache_dir(), "shards", hashlib.blake2b(named, digest_size=16).hexdigest() + ".json")
+    return cache_dir() / "shards" / f"{hashlib.blake2b(named, digest_size=16).hexdigest()}.json"
 
 
-def _load(cached: str) -> ShardIndex | None:
+def _load(cached: Path) -> ShardIndex | None:
     """Read an index back; None where there is none, or a damaged one."""
     try:
-        with open(cached, "rb") as file:
-            checksum, _, body = file.read().partition(b"\n")
+        checksum, _, body = cached.read_bytes().partition(b"\n")
         if checksum != _checksum(body):
             return None
         names, labels, groups, offsets, sizes, left_out, ignored = json.loads(body)
@@ -244,19 +243,13 @@ def _load(cached: str) -> ShardIndex | None:
     )
 
 
-def _save(index: ShardIndex, cached: str) -> None:
-    """Write the index beside its final name and rename it; without a cache that can be written, go on without."""
+def _save(index: ShardIndex, cached: Path) -> None:
+    """Keep the index; without a cache that can be written, go on without."""
     columns = (index.names, index.labels, index.groups, index.offsets.tolist(), index.sizes.tolist())
     body = json.dumps((*columns, index.left_out, index.ignored)).encode("ascii")
     with contextlib.suppress(OSError):
-        os.makedirs(os.path.dirname(cached), exist_ok=True)
-        handle, draft = tempfile.mkstemp(dir=os.path.dirname(cached))
-        try:
-            with open(handle, "wb") as file:
-                file.write(_checksum(body) + b"\n" + body)
-            os.replace(draft, cached)
-        except OSError:
-            os.unlink(draft)
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(cached, _checksum(body) + b"\n" + body)
 
 
 def _checksum(body: bytes) -> bytes:

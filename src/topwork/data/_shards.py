@@ -112,11 +112,11 @@ def list_shards(root: Path) -> Listing:
             else:
                 shards.listing.leave_out(name, "a folder beside shards that is not 'train', 'val' or 'test'")
         else:
-            shards.take(name, _part_of(name))
+            shards.take(name, _split_of(name))
     return shards.finished()
 
 
-def _part_of(name: str) -> str:
+def _split_of(name: str) -> str:
     words = {SPLIT_NAMES[word] for word in re.split(r"[-_.]", name.casefold()) if word in SPLIT_NAMES}
     return words.pop() if len(words) == 1 else ""
 

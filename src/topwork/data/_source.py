@@ -61,7 +61,7 @@ def source_name(source: Source) -> str:
     return str(source) if isinstance(source, Slice) else printable(os.fspath(source))
 
 
-class Store(Protocol):
+class ImageStore(Protocol):
     """Where the images of a data set lie when each is not a file of its own.
 
     Frozen and safe to call from many threads.

@@ -53,7 +53,7 @@ def require_free(dataset: ImageDataset, path: str | os.PathLike[str]) -> None:
     Another manifest may be there: it may turn out to be the same.
 
     Raises:
-        DataError: As of :func:`write_manifest`.
+        DataError: What :func:`write_manifest` says, but for another manifest that is there.
     """
     _required(dataset, Path(path))
 
@@ -78,11 +78,11 @@ def _not_written(final: Path, error: OSError) -> DataError:
 def _content(dataset: ImageDataset, manifest: Path) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")  # RFC 4180; a lone "\r" in a name is then quoted
-    with_parts, with_groups = _has_parts(dataset), any(dataset.groups)
-    writer.writerow([*REQUIRED, *(["split"] if with_parts else []), *(["group"] if with_groups else [])])
+    with_splits, with_groups = _has_splits(dataset), any(dataset.groups)
+    writer.writerow([*REQUIRED, *(["split"] if with_splits else []), *(["group"] if with_groups else [])])
     for row in _rows(dataset, manifest):
         writer.writerow(
-            [row.path, row.label, *([row.split] if with_parts else []), *([row.group] if with_groups else [])]
+            [row.path, row.label, *([row.split] if with_splits else []), *([row.group] if with_groups else [])]
         )
     try:
         return text.getvalue().encode("utf-8", "surrogateescape")
@@ -91,7 +91,7 @@ def _content(dataset: ImageDataset, manifest: Path) -> bytes:
         raise DataError(f"a name cannot be written as UTF-8: '…{name}'", hint="rename it") from error
 
 
-def _has_parts(dataset: ImageDataset) -> bool:
+def _has_splits(dataset: ImageDataset) -> bool:
     without = dataset.splits == ""
     if without.any() and not without.all():
         raise DataError("some rows are in a split and others are not", hint="split the data set, or select one split")

@@ -27,7 +27,7 @@ from topwork.engines import (
     recorded_choice,
 )
 from topwork.features._read_ahead import Item, read_ahead
-from topwork.features._store import DiskStore, MemoryStore, Store, recipe_folder
+from topwork.features._store import DiskStore, FeatureStore, MemoryStore, recipe_folder
 from topwork.features._table import FeatureTable
 
 Float32Array = npt.NDArray[np.float32]
@@ -91,8 +91,11 @@ def extract(
     names = tuple(outputs) if outputs is not None else backbone.outputs("last")
     with contextlib.ExitStack() as stack:
 
-        def open_store(choice: EngineChoice) -> Store:
-            folder = recipe_folder(_recipe(backbone, names, choice)) if cache else _temporary(stack)
+        def open_store(choice: EngineChoice) -> FeatureStore:
+            if cache:
+                folder = recipe_folder(_recipe(backbone, names, choice))
+            else:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="topwork-")))
             return stack.enter_context(DiskStore(folder, _width(backbone, names)))
 
         found = run(dataset.sources(), backbone, names, open_store, engine=engine, choice=choice, progress=progress)
@@ -109,7 +112,7 @@ def extract_few(
     choice: EngineChoice | None = None,
     open_network: OpenNetwork | None = None,
 ) -> Extraction:
-    """Features of files, encoded bytes or pixels, kept in memory alone.
+    """Features of files, encoded bytes or pixels, kept in memory alone; what gives NaN or infinity is refused.
 
     Args:
         sources: What to look at; the results' memory grows with their number.
@@ -130,11 +133,6 @@ def extract_few(
         choice=choice,
         open_network=open_network,
     )
-    return _finite(found)
-
-
-def _finite(found: Extraction) -> Extraction:
-    """An extraction without the rows that hold NaN or infinity; these are refused."""
     good = np.isfinite(found.values).all(axis=1)
     if good.all():
         return found
@@ -146,7 +144,7 @@ def run(
     sources: Sequence[Source],
     backbone: Backbone,
     outputs: tuple[str, ...],
-    open_store: Callable[[EngineChoice], Store],
+    open_store: Callable[[EngineChoice], FeatureStore],
     *,
     engine: EngineName | None = None,
     choice: EngineChoice | None = None,
@@ -165,7 +163,9 @@ def run(
         ahead: list[Item] = []
         if choice is None or store is None:
             ahead = _first_pixels(items)
-            choice = _decided(backbone, name, ahead)
+            pixels = [item.pixels for item in ahead if item.pixels is not None]
+            # without an image that can be used there is nothing to compute, and nothing to decide
+            choice = decide(backbone, name, np.stack(pixels)) if pixels else EngineChoice(name, "f32")
             store = open_store(choice)
         opener = open_network or (lambda choice, count: open_engine(backbone, outputs, choice, images=count))
         rows = _Rows()
@@ -192,13 +192,6 @@ def _first_pixels(items: Iterator[Item]) -> list[Item]:
     return ahead
 
 
-def _decided(backbone: Backbone, engine: EngineName, ahead: list[Item]) -> EngineChoice:
-    pixels = [item.pixels for item in ahead if item.pixels is not None]
-    if not pixels:  # nothing to compute, nothing to decide
-        return EngineChoice(engine, "f32")
-    return decide(backbone, engine, np.stack(pixels))
-
-
 def _counted(items: Iterable[Item], total: int, progress: Progress | None) -> Iterator[Item]:
     for done, item in enumerate(items, start=1):
         yield item
@@ -222,7 +215,7 @@ class _Rows:
     refused: list[tuple[int, str]] = field(default_factory=list)
     on_their_way: set[bytes] = field(default_factory=set)
 
-    def unknown(self, items: Iterable[Item], store: Store) -> Iterator[_Pixels]:
+    def unknown(self, items: Iterable[Item], store: FeatureStore) -> Iterator[_Pixels]:
         """Note every item; give key and pixels of those whose features are neither there nor on their way."""
         for item in items:
             if item.reason:
@@ -235,7 +228,7 @@ class _Rows:
                 yield item.key, item.pixels
 
 
-def _compute(unknown: Iterator[_Pixels], rows: _Rows, store: Store, open_network: Callable[[], Engine]) -> None:
+def _compute(unknown: Iterator[_Pixels], rows: _Rows, store: FeatureStore, open_network: Callable[[], Engine]) -> None:
     """Send pixels through the network, in batches, while the next are decoded; features reach the store in order."""
     first = next(unknown, None)
     if first is None:  # a run that finds everything in the store needs no network
@@ -274,7 +267,3 @@ def _recipe(backbone: Backbone, outputs: tuple[str, ...], choice: EngineChoice) 
         "engine": choice.name,
         "precision": choice.precision,
     }
-
-
-def _temporary(stack: contextlib.ExitStack) -> Path:
-    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="topwork-")))

@@ -33,7 +33,7 @@ _MOST_SEGMENTS = 64  # each is a file held open, and a process may hold 1,024 (2
 _SMALL_SEGMENT = 64 * 2**20  # larger ones are not copied: a cache within its limit holds few of them
 
 
-class Store(Protocol):
+class FeatureStore(Protocol):
     """Features by image content."""
 
     def __contains__(self, key: object) -> bool:
@@ -41,15 +41,23 @@ class Store(Protocol):
         ...
 
     def add(self, keys: Sequence[bytes], rows: Float32Array) -> None:
-        """Take the features (N, D) of N contents."""
+        """Take the features (N, D) of N contents.
+
+        Raises:
+            TopworkError: The disk is full or may not be written.
+        """
         ...
 
     def gather(self, keys: Sequence[bytes]) -> Float32Array:
-        """Features (N, D) of N contents, in that order; read-only, perhaps memory-mapped."""
+        """Features (N, D) of N contents, in that order; read-only, perhaps memory-mapped.
+
+        Raises:
+            TopworkError: The disk is full.
+        """
         ...
 
 
-class MemoryStore:
+class MemoryStore(FeatureStore):
     """Features of a few images, in memory."""
 
     def __init__(self, width: int) -> None:
@@ -57,27 +65,24 @@ class MemoryStore:
         self._rows: dict[bytes, Float32Array] = {}
 
     def __contains__(self, key: object) -> bool:
-        """Whether that content's features are here."""
         return key in self._rows
 
     def add(self, keys: Sequence[bytes], rows: Float32Array) -> None:
-        """Take the features (N, D) of N contents."""
         self._rows.update(zip(keys, rows, strict=True))
 
     def gather(self, keys: Sequence[bytes]) -> Float32Array:
-        """Features (N, D) of N contents, in that order."""
         rows = [self._rows[key] for key in keys]
         return np.stack(rows) if rows else np.empty((0, self._width), np.float32)
 
 
-class DiskStore:
+class DiskStore(FeatureStore):
     """Features on disk under one recipe; use as a context manager, so that what was computed is kept even on Ctrl-C."""
 
     def __init__(self, folder: Path, width: int) -> None:
         self._folder = folder
         self._width = width
         self._files: list[Any] = []  # of rows, one a segment
-        self._names: list[Path] = []  # files of keys, in the same order
+        self._names: list[Path] = []  # of the files of keys, one a segment
         self._places: dict[bytes, tuple[int, int]] = {}  # key -> (segment, row)
         self._draft: _Draft | None = None
 
@@ -113,15 +118,9 @@ class DiskStore:
         return len(self._files) - 1
 
     def __contains__(self, key: object) -> bool:
-        """Whether that content's features are here."""
         return key in self._places
 
     def add(self, keys: Sequence[bytes], rows: Float32Array) -> None:
-        """Take the features (N, D) of N contents.
-
-        Raises:
-            TopworkError: The disk is full or may not be written.
-        """
         with _told(self._folder):
             if self._draft is None:
                 self._draft = _Draft(self._folder)
@@ -132,11 +131,6 @@ class DiskStore:
             self._draft.rows.write(np.ascontiguousarray(rows, np.float32))
 
     def gather(self, keys: Sequence[bytes]) -> Float32Array:
-        """Features (N, D) of N contents, in that order, memory-mapped.
-
-        Raises:
-            TopworkError: The disk is full.
-        """
         with _told(self._folder):
             return self._gathered(keys)
 
