@@ -37,7 +37,8 @@ def test_the_head_answers_what_it_answered(folder: Path) -> None:
     model = load(folder, Classifier)
     expected = json.loads((folder / "expected.json").read_text())
     features = np.random.default_rng(0).normal(size=(4, model.head.n_features)).astype(np.float32)
-    np.testing.assert_array_equal(model.head.probabilities(features), np.array(expected["head"], np.float32))
+    # Which order a processor's BLAS adds in is its own affair.
+    np.testing.assert_allclose(model.head.probabilities(features), np.array(expected["head"], np.float32), rtol=1e-5)
 
 
 def test_pictures_are_told_as_they_were(folder: Path) -> None:

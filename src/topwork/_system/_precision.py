@@ -13,7 +13,7 @@ def uses_bf16(capable: bool, device: str) -> bool:
     """Whether to compute in bfloat16: where the device can, unless ``TOPWORK_PRECISION`` says ``f32``.
 
     With ``f32`` every result is what a processor without bfloat16 gives. ``bf16`` makes sure that the device has it;
-    a network whose features bfloat16 would spoil still runs in float32 (``backbones.decide``).
+    a network whose features bfloat16 would spoil still runs in float32 (``engines.decide``).
 
     Args:
         capable: Whether the device computes in bfloat16 natively.
