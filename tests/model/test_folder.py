@@ -350,6 +350,7 @@ def test_a_self_contained_model_needs_no_installed_weights(
     expected = fitted.predict_proba(sources)
     folder = fitted.save(tmp_path / "model", self_contained=True)
     again = fitted.save(tmp_path / "other")  # not self-contained, for the counter-proof
+    shutil.rmtree(empty_cache, ignore_errors=True)  # where the first prediction left the network, converted
 
     def gone(row: object) -> Path:
         raise BackboneError("the package is gone")
