@@ -344,18 +344,18 @@ def test_a_folder_that_changes_while_it_is_read_is_read_again(
 
 
 def test_a_self_contained_model_needs_no_installed_weights(
-    fitted: Classifier, textile: Path, tmp_path: Path, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+    fitted: Classifier, textile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources = sorted(textile.rglob("*.jpg"))[::10]
     expected = fitted.predict_proba(sources)
     folder = fitted.save(tmp_path / "model", self_contained=True)
     again = fitted.save(tmp_path / "other")  # not self-contained, for the counter-proof
-    shutil.rmtree(empty_cache, ignore_errors=True)  # where the first prediction left the network, converted
 
     def gone(row: object) -> Path:
         raise BackboneError("the package is gone")
 
     monkeypatch.setattr("topwork.backbones._weights.package_file", gone)
+    monkeypatch.setenv("TOPWORK_CACHE", str(tmp_path / "empty-cache"))  # no converted network lies in it
     with pytest.raises(BackboneError, match="the package is gone"):
         load(again).predict(sources)
     moved = shutil.move(folder, tmp_path / "elsewhere")
