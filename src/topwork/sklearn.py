@@ -21,6 +21,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from topwork._arrays import AnyArray, Float32Array
 from topwork.backbones import Backbone, CropMode, Pooling, load
 from topwork.data import printable
 from topwork.engines import PARITY_IMAGES, EngineChoice, EngineName, Engines, nearest_choice
@@ -148,7 +149,7 @@ class FeatureExtractor(TransformerMixin, _ImageEstimator):  # type: ignore[misc]
         self.choice_ = self._extracted(sources[:PARITY_IMAGES], None).choice
         return self
 
-    def transform(self, X: Any) -> npt.NDArray[np.float32]:
+    def transform(self, X: Any) -> Float32Array:
         """Features of images.
 
         Args:
@@ -254,16 +255,16 @@ class TransferClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc
         self.head_ = fitted.head
         return self
 
-    def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:
+    def predict_proba(self, X: Any) -> Float32Array:
         """Probabilities (N, C) in the order of ``classes_``."""
         check_is_fitted(self, "head_")
         found = self._extracted(X, self.choice_)
         return self.head_.probabilities(found.values)
 
-    def predict(self, X: Any) -> npt.NDArray[Any]:
+    def predict(self, X: Any) -> AnyArray:
         """Labels (N,)."""
         places = self.predict_proba(X).argmax(axis=1)
-        labels: npt.NDArray[Any] = self.classes_[places]
+        labels: AnyArray = self.classes_[places]
         return labels
 
     def __sklearn_tags__(self) -> Tags:

@@ -12,12 +12,12 @@ from PIL import Image
 
 from tests.cli.conftest import Run
 from tests.report.pages import parsed
+from topwork._arrays import UInt8Array
 from topwork.backbones import load
 from topwork.cli._explain import WhatName
 from topwork.data import ImageDataset, read
 from topwork.errors import ExplainError
 from topwork.explain import TorchClassifier
-from topwork.explain._classifier import UInt8Array
 from topwork.fitting import held_out_again
 from topwork.tasks import load as load_model
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import Float32Array
 from topwork.backbones import _weights
 from topwork.backbones._backbone import Backbone
 from topwork.errors import BackboneError
@@ -152,8 +152,8 @@ class Classifier:
         bias: float32 (K,); zeros where the layer has none.
     """
 
-    weight: npt.NDArray[np.float32]
-    bias: npt.NDArray[np.float32]
+    weight: Float32Array
+    bias: Float32Array
 
 
 def classifier(backbone: Backbone) -> Classifier:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import timm
 import torch
 from torch import nn
 
+from topwork._arrays import Float32Array
 from topwork.backbones import _catalogue, _hub, _weights
 from topwork.backbones._catalogue import Stage
 from topwork.backbones._preprocessing import Preprocessing
@@ -242,7 +242,7 @@ def _mismatch(
     )
 
 
-def linear_arrays(layer: nn.Linear) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+def linear_arrays(layer: nn.Linear) -> tuple[Float32Array, Float32Array]:
     """Copies of a layer's numbers: weight float32 (inputs, outputs), bias (outputs,), zeros where it has none."""
     weight = np.ascontiguousarray(layer.weight.detach().numpy().T)
     bias = np.zeros(layer.out_features, np.float32) if layer.bias is None else layer.bias.detach().numpy().copy()

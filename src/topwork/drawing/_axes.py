@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from topwork._arrays import AnyArray
 
 Place = tuple[float, float]
 
@@ -141,7 +141,7 @@ class Axes:
         return place if self.digits is None else round(place, self.digits)
 
 
-def spread(points: npt.NDArray[Any], side: float = 1.0) -> npt.NDArray[Any]:
+def spread(points: AnyArray, side: float = 1.0) -> AnyArray:
     """Points of the plane brought into a square, each direction stretched by itself, with a little room around them.
 
     Args:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import AnyArray, IntegerArray, UInt8Array
 from topwork.drawing._axes import Axes, Place, named_axis, share_axis, spread
-from topwork.drawing._colours import Pixels, class_colours
+from topwork.drawing._colours import class_colours
 from topwork.drawing._words import line_height, words
 
 _SCALE = 2
@@ -44,7 +43,7 @@ def line_chart(
     up: str,
     width: int = 760,
     height: int = 420,
-) -> Pixels:
+) -> UInt8Array:
     """Curves of shares from 0 to 1 over named places at equal distances.
 
     Args:
@@ -83,9 +82,7 @@ def line_chart(
     return board.done()
 
 
-def scatter(
-    points: npt.NDArray[Any], labels: npt.NDArray[np.integer], classes: int, *, side: int = 320, radius: int = 3
-) -> Pixels:
+def scatter(points: AnyArray, labels: IntegerArray, classes: int, *, side: int = 320, radius: int = 3) -> UInt8Array:
     """Points of the plane, coloured by class, in a frame. Such a map's scale means nothing, so there are no numbers.
 
     Args:
@@ -111,7 +108,7 @@ def scatter(
     return np.asarray(canvas.resize((side, side), Image.Resampling.LANCZOS))
 
 
-def legend(names: Sequence[str], *, side: int = 320) -> Pixels:
+def legend(names: Sequence[str], *, side: int = 320) -> UInt8Array:
     """The colours that ``scatter`` gives to classes, as many as there is room for: uint8 (side, side, 3)."""
     from PIL import Image, ImageDraw
 
@@ -161,7 +158,7 @@ class _Board:
         """Words at a place; ``anchor`` as Pillow has it."""
         self._words.append((text, at, anchor))
 
-    def done(self) -> Pixels:
+    def done(self) -> UInt8Array:
         """The chart, reduced, and the words upon it at their own size."""
         from PIL import Image, ImageDraw
 

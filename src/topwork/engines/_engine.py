@@ -9,13 +9,10 @@ from pathlib import Path
 from typing import Literal, Protocol, get_args
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import Float32Array, UInt8Array
 from topwork._system import uses_bf16
 from topwork.errors import BackboneError
-
-Float32Array = npt.NDArray[np.float32]
-UInt8Array = npt.NDArray[np.uint8]
 
 EngineName = Literal["openvino", "torch-cpu", "torch-cuda"]
 Precision = Literal["bf16", "f32"]

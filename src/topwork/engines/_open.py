@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from topwork._arrays import UInt8Array
 from topwork.backbones import Backbone
-from topwork.engines._engine import BATCH, Engine, EngineChoice, UInt8Array
+from topwork.engines._engine import BATCH, Engine, EngineChoice
 from topwork.engines._openvino import OpenVINOEngine, openvino_prefix
 from topwork.engines._torch import TorchEngine, torch_prefix
 from topwork.errors import BackboneError

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topwork._arrays import Float32Array, UInt8Array
 from topwork._system import available_cores, write_whole
 from topwork.backbones import Backbone
 from topwork.engines import _convert
-from topwork.engines._engine import BATCH, EngineName, Float32Array, Precision, UInt8Array, batches
+from topwork.engines._engine import BATCH, EngineName, Precision, batches
 from topwork.errors import BackboneError
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topwork._arrays import Float32Array, UInt8Array
 from topwork.backbones import Backbone
-from topwork.engines._engine import BATCH, EngineChoice, EngineName, Float32Array, Precision, UInt8Array, batches
+from topwork.engines._engine import BATCH, EngineChoice, EngineName, Precision, batches
 from topwork.errors import BackboneError
 
 if TYPE_CHECKING:

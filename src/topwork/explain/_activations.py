@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import Float32Array, IntegerArray, UInt8Array
 from topwork.data import ImageDataset
 from topwork.drawing import Cell, heat, overlay, sheet, stretched
 from topwork.errors import ExplainError
-from topwork.explain._classifier import Float32Array, TorchClassifier, UInt8Array, require_uint8, watched
+from topwork.explain._classifier import TorchClassifier, require_uint8, watched
 from topwork.features import Progress, extract
 
 _FILTERS = 96  # shown; a ViT has up to 1,024
@@ -258,7 +258,7 @@ def _stage_maps(
     return [(stage, maps[stage].float().cpu().numpy().copy()) for stage in stages]
 
 
-def _telling(values: Float32Array, labels: npt.NDArray[np.integer], count: int) -> tuple[int, ...]:
+def _telling(values: Float32Array, labels: IntegerArray, count: int) -> tuple[int, ...]:
     """Channels whose variance is most of all between the classes."""
     between = np.zeros(values.shape[1])
     whole = values.mean(axis=0, dtype=np.float64)

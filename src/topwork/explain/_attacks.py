@@ -8,20 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import Float32Array, IntegerArray, UInt8Array
 from topwork._system import freed_memory_kept
 from topwork.drawing import Cell, sheet
 from topwork.errors import ExplainError
-from topwork.explain._classifier import (
-    BATCH,
-    Float32Array,
-    Label,
-    TorchClassifier,
-    UInt8Array,
-    require_labels,
-    require_uint8,
-)
+from topwork.explain._classifier import BATCH, Label, TorchClassifier, require_labels, require_uint8
 from topwork.features import Progress
 
 if TYPE_CHECKING:
@@ -68,7 +60,7 @@ class AttackOptions:
 def attack(
     classifier: TorchClassifier,
     images: UInt8Array,
-    labels: npt.NDArray[np.integer],
+    labels: IntegerArray,
     size: float,
     options: AttackOptions | None = None,
     *,

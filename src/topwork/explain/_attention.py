@@ -6,8 +6,9 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from topwork._arrays import UInt8Array
 from topwork.errors import ExplainError
-from topwork.explain._classifier import Label, TorchClassifier, UInt8Array, hooked
+from topwork.explain._classifier import Label, TorchClassifier, hooked
 from topwork.explain._evidence import Evidence, asked, collected
 from topwork.features import Progress
 

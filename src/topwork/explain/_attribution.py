@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topwork._arrays import UInt8Array
 from topwork._system import optional
 from topwork.backbones import EMBEDDING
 from topwork.errors import ExplainError
-from topwork.explain._classifier import BATCH, Label, TorchClassifier, UInt8Array, grid, hooked, watched
+from topwork.explain._classifier import BATCH, Label, TorchClassifier, grid, hooked, watched
 from topwork.explain._evidence import Evidence, asked, chosen, collected
 from topwork.features import Progress
 

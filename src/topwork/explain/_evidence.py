@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topwork._arrays import Float32Array, UInt8Array
 from topwork._system import freed_memory_kept
 from topwork.drawing import Cell, overlay, sheet, signed, stretched
 from topwork.errors import ExplainError
-from topwork.explain._classifier import BATCH, Float32Array, Label, TorchClassifier, UInt8Array, require_uint8
+from topwork.explain._classifier import BATCH, Label, TorchClassifier, require_uint8
 from topwork.features import Progress
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topwork._arrays import UInt8Array
 from topwork.drawing import Cell, sheet
 from topwork.errors import ExplainError
-from topwork.explain._classifier import Label, TorchClassifier, UInt8Array
+from topwork.explain._classifier import Label, TorchClassifier
 from topwork.explain._robust import jpeg
 from topwork.features import Progress
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from topwork._arrays import UInt8Array
 from topwork._system import write_whole
 from topwork.data import printable
 from topwork.errors import ExplainError
@@ -37,7 +36,7 @@ class Result(Protocol):
         """JSON-ready fields."""
         ...
 
-    def picture(self) -> npt.NDArray[np.uint8]:
+    def picture(self) -> UInt8Array:
         """A sheet, uint8 (H, W, 3)."""
         ...
 
@@ -121,9 +120,7 @@ def _read(path: Path) -> Explanation | None:
     return Explanation(told.what, told.source, told.headline, told.numbers, path)
 
 
-def write_picture(
-    pixels: npt.NDArray[np.uint8], path: str | os.PathLike[str], *, texts: Mapping[str, str] | None = None
-) -> Path:
+def write_picture(pixels: UInt8Array, path: str | os.PathLike[str], *, texts: Mapping[str, str] | None = None) -> Path:
     """Write a PNG, whole or not at all.
 
     Args:

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import BoolArray, Float32Array, IntegerArray, IntpArray, UInt8Array
 from topwork._system import freed_memory_kept
 from topwork.data import ImageDataset
 from topwork.drawing import Cell, Curve, line_chart, sheet
 from topwork.errors import ExplainError, ImageError
 from topwork.explain._attacks import Attack, AttackOptions, Norm, attack
-from topwork.explain._classifier import Float32Array, TorchClassifier, UInt8Array, require_labels, require_uint8
+from topwork.explain._classifier import TorchClassifier, require_labels, require_uint8
 from topwork.features import Progress
 
 SIZES: dict[Norm, tuple[float, ...]] = {
@@ -177,7 +177,7 @@ class CorruptionAccuracy:
 
 def labelled_squares(
     classifier: TorchClassifier, dataset: ImageDataset, most: int, *, seed: int = 0
-) -> tuple[UInt8Array, npt.NDArray[np.intp]]:
+) -> tuple[UInt8Array, IntpArray]:
     """Images of a data set as the network sees them, and what they show; those that cannot be read are passed over.
 
     Args:
@@ -210,7 +210,7 @@ def labelled_squares(
 def robust_accuracy(
     classifier: TorchClassifier,
     images: UInt8Array,
-    labels: npt.NDArray[np.integer],
+    labels: IntegerArray,
     *,
     sizes: Sequence[float] | None = None,
     options: AttackOptions | None = None,
@@ -256,7 +256,7 @@ def robust_accuracy(
 def corruption_accuracy(
     classifier: TorchClassifier,
     images: UInt8Array,
-    labels: npt.NDArray[np.integer],
+    labels: IntegerArray,
     *,
     seed: int = 0,
     progress: Progress | None = None,
@@ -289,14 +289,12 @@ def corruption_accuracy(
     return CorruptionAccuracy(len(images), clean, found, images[0], seed)
 
 
-def _require_some(classifier: TorchClassifier, images: UInt8Array, labels: npt.NDArray[np.integer]) -> None:
+def _require_some(classifier: TorchClassifier, images: UInt8Array, labels: IntegerArray) -> None:
     require_labels(classifier, images, labels)
     if not len(images):
         raise ExplainError("0 images and 0 labels: there must be one at least")
 
 
-def _right(
-    classifier: TorchClassifier, images: UInt8Array | Float32Array, labels: npt.NDArray[np.integer]
-) -> npt.NDArray[np.bool_]:
+def _right(classifier: TorchClassifier, images: UInt8Array | Float32Array, labels: IntegerArray) -> BoolArray:
     """(N,), which images are named right."""
     return np.asarray(classifier.probabilities(images).argmax(axis=1) == labels)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import Float32Array, Float64Array, IntegerArray, IntpArray, UInt8Array
 from topwork._system import optional
 from topwork.backbones import EMBEDDING, Backbone
 from topwork.data import ImageDataset
@@ -17,7 +17,6 @@ from topwork.errors import ExplainError
 from topwork.features import FeatureTable, Progress, extract
 
 Projection = Literal["pca", "tsne", "umap"]
-Float32Array = npt.NDArray[np.float32]
 
 _MOST = 2_000  # images on a map; more lie on top of each other
 _NEIGHBOURS = 5
@@ -43,7 +42,7 @@ class FeatureSpace:
     outputs: tuple[str, ...]
     points: Float32Array
     agreement: tuple[float, ...]
-    labels: npt.NDArray[np.integer]
+    labels: IntegerArray
     classes: tuple[str, ...]
     paths: tuple[str, ...]
 
@@ -66,7 +65,7 @@ class FeatureSpace:
             ],
         }
 
-    def picture(self) -> npt.NDArray[np.uint8]:
+    def picture(self) -> UInt8Array:
         """A map for each depth, and the classes' colours: uint8 (H, W, 3)."""
         cells = [
             Cell(
@@ -163,7 +162,7 @@ def _require(projection: str) -> None:
         optional("umap", extra="umap", what="a UMAP projection")
 
 
-def _drawn(count: int, seed: int) -> npt.NDArray[np.intp]:
+def _drawn(count: int, seed: int) -> IntpArray:
     """Rows in their order, of very many some."""
     return np.sort(np.random.default_rng(seed).permutation(count)[:_MOST])
 
@@ -200,7 +199,7 @@ def _projected(values: Float32Array, projection: Projection, seed: int) -> Float
     return np.asarray(small, np.float32)
 
 
-def _principal(values: Float32Array, count: int) -> npt.NDArray[np.float64]:
+def _principal(values: Float32Array, count: int) -> Float64Array:
     """The first principal components (N, count); of each the number farthest from 0 is above it."""
     centred = (values - values.mean(axis=0)).astype(np.float64)
     tall = len(centred) > centred.shape[1]
@@ -211,7 +210,7 @@ def _principal(values: Float32Array, count: int) -> npt.NDArray[np.float64]:
     return np.asarray(found * np.where(farthest < 0, -1, 1))
 
 
-def _agreement(values: Float32Array, labels: npt.NDArray[np.integer]) -> float:
+def _agreement(values: Float32Array, labels: IntegerArray) -> float:
     """By cosine, as the nearest-neighbour head: in so many dimensions a tight class lies near to all others."""
     rows = values / np.linalg.norm(values, axis=1, keepdims=True).clip(1e-6)
     cosines = rows @ rows.T

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from topwork._system import take
-from topwork.train._errors import CheckpointError, TrainError
+from topwork.errors import CheckpointError, TrainError
 
 if TYPE_CHECKING:
     from topwork.train._parts import Tensors

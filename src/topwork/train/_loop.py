@@ -14,9 +14,9 @@ import torch
 from torch import nn
 
 from topwork._system import freed_memory_kept
+from topwork.errors import TrainError
 from topwork.train._checkpoint import clear_drafts, locked
 from topwork.train._config import TrainConfig
-from topwork.train._errors import TrainError
 from topwork.train._loss import Loss, default_loss
 from topwork.train._parts import Layers, copied, put, put_for_now, set_training, training_of
 from topwork.train._ranks import Ranks, current_ranks

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from topwork._arrays import Int64Array
+from topwork.errors import TrainError
 from topwork.train._config import TrainConfig
-from topwork.train._errors import TrainError
-from topwork.train._samples import ClassSamples, Rows, Samples
+from topwork.train._samples import ClassSamples, Samples
 
 
 class Loss(Protocol):
@@ -90,7 +91,7 @@ def default_loss(samples: Samples, config: TrainConfig, split: str, device: torc
     return CrossEntropy(n_classes, config.label_smoothing, None if weights is None else weights.to(device))
 
 
-def class_weights(labels: Rows, n_classes: int, config: TrainConfig) -> torch.Tensor | None:
+def class_weights(labels: Int64Array, n_classes: int, config: TrainConfig) -> torch.Tensor | None:
     """(C,) float32 weights whose mean over the images is 1, or None; a class without images weighs nothing."""
     if config.class_weights == "none":
         return None

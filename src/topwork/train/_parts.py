@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from topwork.errors import TrainError
 from topwork.train._config import TrainConfig
-from topwork.train._errors import TrainError
 
 Layers = Sequence[tuple[str, nn.Module]]
 Tensors = dict[str, torch.Tensor]

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
+from topwork.errors import CheckpointError
 from topwork.train._checkpoint import Saved, read_checkpoint, write_checkpoint
 from topwork.train._config import TrainConfig
-from topwork.train._errors import CheckpointError
 from topwork.train._loss import Loss
 from topwork.train._parts import Parts, Tensors, copied, put, updated_mean
 from topwork.train._samples import Samples, tensors_digest
