@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from topwork._system import sha256_of
 from topwork.errors import BackboneError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -85,8 +85,7 @@ def file_sha256(path: Path) -> str:
 
 @functools.lru_cache(maxsize=16)
 def _sha256_of(path: Path, size: int, modified: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path)
 
 
 def is_commit(revision: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from topwork.backbones._catalogue import Stage
 from topwork.backbones._preprocessing import Preprocessing
 from topwork.backbones._weights import Weights
 from topwork.errors import BackboneError
+
+Hook = Callable[[nn.Module, Any, torch.Tensor], torch.Tensor | None]
 
 # What timm and torch raise for a network that is not made for what is asked of it.
 _FOREIGN = (AssertionError, AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
@@ -113,22 +115,27 @@ def _stage_modules(network: Any) -> list[str]:
 
 
 @contextlib.contextmanager
-def watched(network: nn.Module, modules: list[str], see: Callable[[str, torch.Tensor], None]) -> Iterator[None]:
-    """Show every named module's map to ``see(name, map)``, always as (N, channels, ...); the hooks never outlive it.
+def hooked(hooks: Iterable[tuple[nn.Module, Hook]]) -> Iterator[None]:
+    """Forward hooks for as long as the context lasts, also where it ends with an error."""
+    with contextlib.ExitStack() as stack:
+        for module, hook in hooks:
+            stack.callback(module.register_forward_hook(hook).remove)
+        yield
+
+
+@contextlib.contextmanager
+def watched(network: nn.Module, modules: Iterable[str], see: Callable[[str, torch.Tensor], None]) -> Iterator[None]:
+    """Show every named module's map to ``see(name, map)``, always as (N, channels, ...).
 
     ``see`` is called while the network runs, before a later layer may overwrite the map in place.
     """
 
-    def hook(name: str) -> Callable[[nn.Module, Any, torch.Tensor], None]:
+    def hook(name: str) -> Hook:
         as_map = map_reader(network, name)
         return lambda module, inputs, output: see(name, as_map(output))
 
-    handles = [network.get_submodule(name).register_forward_hook(hook(name)) for name in modules]
-    try:
+    with hooked([(network.get_submodule(name), hook(name)) for name in modules]):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def map_reader(network: Any, module: str) -> Callable[[torch.Tensor], torch.Tensor]:

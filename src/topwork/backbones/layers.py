@@ -15,9 +15,9 @@ from torch import nn
 
 from topwork.backbones._backbone import Backbone
 from topwork.backbones._catalogue import EMBEDDING
-from topwork.backbones._network import map_reader, watched
+from topwork.backbones._network import hooked, map_reader, watched
 
-__all__ = ["PooledStages", "Prefix", "embed", "evaluating", "layers_of", "map_reader", "tail_of"]
+__all__ = ["PooledStages", "Prefix", "embed", "evaluating", "hooked", "layers_of", "map_reader", "tail_of", "watched"]
 
 
 def layers_of(network: nn.Module, backbone: Backbone) -> list[tuple[str, nn.Module]]:
@@ -68,10 +68,8 @@ def _in_order_of_running(network: nn.Module, backbone: Backbone) -> list[nn.Modu
 
     size = backbone.preprocessing.size
     example = torch.zeros(1, 3, size, size, device=next(network.parameters()).device)
-    with contextlib.ExitStack() as stack, torch.no_grad(), evaluating(network):
-        for name, module in network.named_modules():
-            if name:
-                stack.callback(module.register_forward_hook(note).remove)
+    inner = [(module, note) for name, module in network.named_modules() if name]
+    with hooked(inner), torch.no_grad(), evaluating(network):
         embed(network, example)
     return list(done)
 
@@ -138,14 +136,9 @@ class Prefix(nn.Module):
             found.append(output)
             raise _Reached
 
-        handle = self.network.get_submodule(self.stage).register_forward_hook(stop)
-        try:
+        with hooked([(self.network.get_submodule(self.stage), stop)]), contextlib.suppress(_Reached):
             self.network.forward_features(images)  # type: ignore[operator]
-        except _Reached:
-            return found[0]
-        finally:
-            handle.remove()
-        raise AssertionError(f"{self.stage} did not run")
+        return found[0]
 
 
 class _Reached(Exception):  # noqa: N818

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from topwork._system import cache_dir, delete_folder, make_room, use, writing_cache, written_whole
+from topwork._system import cache_dir, cached
 from topwork.backbones import Backbone
 from topwork.errors import BackboneError
 
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _FORMAT = 1  # raise when the converted network's inputs or outputs change
-_OPENVINO = "openvino"  # a folder of its own, published whole; parity records lie beside it
-_NETWORK = "network.xml"
+_NETWORK = "openvino/network.xml"  # in a folder of its own, published whole; parity records lie beside that
 
 
 def network_folder(backbone: Backbone) -> Path:
@@ -34,16 +34,14 @@ def network_file(backbone: Backbone) -> Path:
     Raises:
         BackboneError: The weights are not to be had, OpenVINO cannot read the network, or the cache cannot be written.
     """
-    folder = network_folder(backbone) / _OPENVINO
-    if not use(folder / _NETWORK):
+
+    def make() -> Callable[[Path], object]:
         import openvino
 
         network = _converted(backbone)
-        with writing_cache(), written_whole(folder, replace=False) as draft:
-            openvino.save_model(network, draft / _NETWORK, compress_to_fp16=False)
-        use(folder / _NETWORK)
-        make_room(cache_dir() / "networks", f"*/{_OPENVINO}/{_NETWORK}", lambda file: delete_folder(file.parents[1]))
-    return folder / _NETWORK
+        return lambda file: openvino.save_model(network, file, compress_to_fp16=False)
+
+    return cached(network_folder(backbone), _NETWORK, make)
 
 
 def _converted(backbone: Backbone) -> Any:

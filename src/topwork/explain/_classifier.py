@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,11 +17,8 @@ from topwork.heads import Head, LinearHead
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
     from topwork.model import Classifier
-
-    Hook = Callable[[nn.Module, Any, torch.Tensor], torch.Tensor | None]
 
 Label = str | int
 """A class, by its name or its place among the classes; of ImageNet's classes any word for it will do."""
@@ -203,30 +200,16 @@ def require_labels(classifier: TorchClassifier, images: UInt8Array, labels: Inte
 
 
 @contextlib.contextmanager
-def hooked(hooks: Iterable[tuple[nn.Module, Hook]]) -> Iterator[None]:
-    """Forward hooks for as long as the context lasts, also where it ends with an error."""
-    with contextlib.ExitStack() as stack:
-        for module, hook in hooks:
-            stack.callback(module.register_forward_hook(hook).remove)
-        yield
-
-
-@contextlib.contextmanager
 def watched(classifier: TorchClassifier, stages: Iterable[str]) -> Iterator[dict[str, torch.Tensor]]:
     """The maps (n, channels, h, w) of some stages, each put into the dictionary when the network comes by it."""
-    from topwork.backbones.layers import map_reader
+    from topwork.backbones import layers
 
     maps: dict[str, torch.Tensor] = {}
 
-    def keep(stage: str) -> Hook:
-        as_map = map_reader(classifier.network, stage)
+    def see(stage: str, output: torch.Tensor) -> None:
+        maps[stage] = grid(output.detach()).clone()  # a later layer may overwrite it
 
-        def hook(module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
-            maps[stage] = grid(as_map(output.detach())).clone()  # a later layer may overwrite it
-
-        return hook
-
-    with hooked([(classifier.network.get_submodule(stage), keep(stage)) for stage in stages]):
+    with layers.watched(classifier.network, stages, see):
         yield maps
 
 

@@ -90,7 +90,6 @@ class RobustAccuracy:
     """Accuracy against the size of an attack's change, beside that of plain noise of equal size.
 
     Attributes:
-        norm: How a change is measured.
         images: How many there were.
         sizes: (K,), with pixels on the scale 0 to 1.
         accuracy: For each attack, (K,) shares of the images that are still named right.
@@ -103,13 +102,11 @@ class RobustAccuracy:
 
     @property
     def headline(self) -> str:
-        """What was found, in a line."""
         worst = {name: f"{values[-1]:.0%}" for name, values in self.accuracy.items()}
         told = ", ".join(f"{value} with {_NAMES[name]}" for name, value in worst.items())
         return f"of {self.images} images {next(iter(self.accuracy.values()))[0]:.0%} right; at {self._size(-1)} {told}"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready fields."""
         return dataclasses.asdict(self)
 
     def picture(self) -> UInt8Array:
@@ -155,12 +152,10 @@ class CorruptionAccuracy:
 
     @property
     def headline(self) -> str:
-        """What was found, in a line."""
         worst = min(self.accuracy, key=lambda name: self.accuracy[name][-1])
         return f"{self.clean:.1%} as they are, {self.mean:.1%} on average when corrupted; worst by {worst}"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready fields."""
         return {"images": self.images, "clean": self.clean, "mean": self.mean, "accuracy": self.accuracy}
 
     def picture(self) -> UInt8Array:

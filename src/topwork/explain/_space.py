@@ -34,8 +34,6 @@ class FeatureSpace:
         points: float32 (depths, N, 2).
         agreement: For each depth, how often an image's five nearest neighbours have its class, in all dimensions.
         labels: (N,), the images' classes.
-        classes: Their names.
-        paths: The images' names.
     """
 
     projection: Projection
@@ -48,12 +46,10 @@ class FeatureSpace:
 
     @property
     def headline(self) -> str:
-        """What was found, in a line."""
         told = ", ".join(f"{share:.0%} at {name}" for name, share in zip(self.outputs, self.agreement, strict=True))
         return f"{_NAMES[self.projection]} of {len(self.labels)} images; neighbours of the same class: {told}"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready fields: every image's place at every depth."""
         return {
             "projection": self.projection,
             "classes": self.classes,
@@ -155,9 +151,8 @@ def space_of(
 def _require(projection: str) -> None:
     """Refuse, before anything is computed, a projection that there is not."""
     if projection not in get_args(Projection):
-        raise ExplainError(
-            f"no projection is called {projection!r}", hint=f"there are {', '.join(get_args(Projection))}"
-        )
+        known = ", ".join(get_args(Projection))
+        raise ExplainError(f"no projection is called {projection!r}", hint=f"there are {known}")
     if projection == "umap":
         optional("umap", extra="umap", what="a UMAP projection")
 

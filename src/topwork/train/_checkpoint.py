@@ -8,7 +8,6 @@ Torch is loaded where tensors are: every ``topwork fit`` asks whose a folder is,
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 import tempfile
@@ -17,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from topwork._system import take
+from topwork._system import sha256_of, take
 from topwork.errors import CheckpointError, TrainError
 
 if TYPE_CHECKING:
@@ -171,7 +170,7 @@ def _read(path: Path) -> tuple[Tensors, str]:
     from safetensors.torch import load_file
 
     try:
-        if _digest(path) != path.stem.rpartition("-")[2]:
+        if sha256_of(path) != path.stem.rpartition("-")[2]:
             raise CheckpointError(f"{path}: its checksum is not that of its bytes")
         tensors = load_file(path)
         text = bytes(tensors.pop(_TEXT).numpy()).decode()
@@ -183,15 +182,9 @@ def _read(path: Path) -> tuple[Tensors, str]:
 def _settled(draft: Path) -> str:
     """The digest of a file whose bytes have reached the disk."""
     with draft.open("rb+") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(file.fileno())
     draft.chmod(_MODE)
-    return digest
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(draft)
 
 
 def _sync(folder: Path) -> None:
