@@ -132,7 +132,7 @@ class Axes:
 
 
 def spread(points: AnyArray, side: float = 1.0) -> AnyArray:
-    """Points (N, 2) of the plane brought into a square, each direction stretched by itself: from 3 to 97 % of its side."""
+    """Points (N, 2) brought into a square, each direction stretched by itself, at 3 to 97 % of its side."""
     low, high = points.min(axis=0), points.max(axis=0)
     margin = 0.03 * side
     return np.asarray(margin + (side - 2 * margin) * (points - low) / np.where(high > low, high - low, 1))

@@ -12,7 +12,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,14 +43,12 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         file = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise TrainError(
-            f"{folder}: no checkpoint can be written there: {error.strerror}", hint="choose another folder with -o"
-        ) from error
+        reason = f"{folder}: no checkpoint can be written there: {error.strerror}"
+        raise TrainError(reason, hint="choose another folder with -o") from error
     try:
         if not take(file):
-            raise TrainError(
-                f"{folder}: another run is writing there", hint="wait for it, or choose another folder with -o"
-            )
+            hint = "wait for it, or choose another folder with -o"
+            raise TrainError(f"{folder}: another run is writing there", hint=hint)
         yield
     finally:
         os.close(file)
@@ -58,17 +56,11 @@ def locked(folder: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Saved:
-    """What a checkpoint holds.
-
-    Attributes:
-        tensors: By name.
-        text: The rest.
-        notes: What was wrong with newer ones.
-    """
+    """What a checkpoint holds: tensors and a text; and what was wrong with newer ones."""
 
     tensors: Tensors
     text: str
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...]
 
 
 def write_checkpoint(folder: Path, tensors: Tensors, text: str) -> None:
@@ -119,9 +111,8 @@ def read_checkpoint(folder: Path) -> Saved | None:
         except CheckpointError as error:
             notes.append(f"{error.message}; an earlier one was used")
     if notes:
-        raise CheckpointError(
-            f"{folder}: every checkpoint is damaged", hint="train again without --resume; is the disk sound?"
-        )
+        hint = "train again without --resume; is the disk sound?"
+        raise CheckpointError(f"{folder}: every checkpoint is damaged", hint=hint)
     return None
 
 

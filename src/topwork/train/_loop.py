@@ -49,21 +49,7 @@ class Clock:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What stays the same in a training.
-
-    Attributes:
-        model: All of it.
-        data: The training split.
-        validation: The validation split.
-        config: All settings.
-        loss: What is made smaller and measured.
-        layers: What is trained.
-        ranks: Who takes part.
-        step: Changes the weights once.
-        clock: Of this process; a resumed training has a new one.
-        save: Writes a checkpoint, where there is a folder for it.
-        tell: Shows progress.
-    """
+    """What stays the same in a training."""
 
     model: nn.Module
     data: Samples
@@ -73,19 +59,15 @@ class Job:
     layers: Layers
     ranks: Ranks
     step: Step
-    clock: Clock
-    save: Callable[[], None]
+    clock: Clock  # of this process; a resumed training has a new one
+    save: Callable[[], None]  # does nothing where there is no folder for checkpoints
     tell: Tell
+    per_epoch: int  # steps
 
     @property
     def device(self) -> torch.device:
         """Where the model lies and computes."""
         return device_of(self.model)
-
-    @property
-    def per_epoch(self) -> int:
-        """Number of steps in an epoch."""
-        return batch_count(len(self.data.labels), self.config.batch_size)
 
     @property
     def planned(self) -> int:
@@ -123,7 +105,8 @@ def _prepared(
             model.to(memory_format=torch.channels_last)
         parts = stack.enter_context(training_of(model, layers, config.dropout))
         ranks.copy_first(list(parts.state.values()))
-        steps = config.epochs * batch_count(len(data.labels), config.batch_size)
+        per_epoch = batch_count(len(data.labels), config.batch_size)
+        steps = config.epochs * per_epoch
         step = Step(model, parts, loss, config, ranks, steps)
         mean = None if config.ema_decay is None else copied(parts.state)
         run = Run(parts, step.optimizer, State(pace=Pace(total=steps)), mean, copied(parts.state))
@@ -137,7 +120,7 @@ def _prepared(
             clock.saved_at = time.monotonic()
 
         told: Tell = tell if tell is not None and ranks.first else lambda _: None
-        yield Job(model, data, validation, config, loss, layers, ranks, step, clock, write, told), run
+        yield Job(model, data, validation, config, loss, layers, ranks, step, clock, write, told, per_epoch), run
 
 
 @contextlib.contextmanager

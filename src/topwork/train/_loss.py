@@ -104,17 +104,11 @@ def class_weights(labels: Int64Array, n_classes: int, config: TrainConfig) -> to
 
 @dataclass(frozen=True)
 class Targets:
-    """Targets of a batch of which each sample may be a mixture of two.
+    """Targets of a batch of which each sample may be a mixture of two."""
 
-    Attributes:
-        first: (n, ...), as in the batch.
-        second: (n, ...), those of the partners.
-        share: Of the first; 1 where nothing was mixed.
-    """
-
-    first: torch.Tensor
-    second: torch.Tensor
-    share: float
+    first: torch.Tensor  # (n, ...), as in the batch
+    second: torch.Tensor  # (n, ...), those of the partners
+    share: float  # of the first; 1 where nothing was mixed
 
 
 def mixed(
@@ -122,11 +116,7 @@ def mixed(
 ) -> tuple[torch.Tensor, Targets]:
     """Mix each sample with another one of the batch, as the configuration says; a coin decides where both ways are on.
 
-    Args:
-        inputs: (n, C, H, W) of any dtype; integers become float32 with the same range when they are mixed.
-        targets: (n, ...).
-        config: Its ``mixup`` and ``cutmix``.
-        generator: What chance is drawn from.
+    Inputs (n, C, H, W) may be of any dtype; integers become float32 with the same range when they are mixed.
     """
     if not (config.mixup or config.cutmix) or len(inputs) == 0:
         return inputs, Targets(targets, targets, 1.0)

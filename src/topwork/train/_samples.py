@@ -30,12 +30,6 @@ def epoch_batches(seed: int, epoch: int, samples: int, batch_size: int) -> list[
     """Rows of each batch of an epoch, every sample once.
 
     Sizes differ by one at most: a last batch of one or two images would shake the weights and BatchNorm's statistics.
-
-    Args:
-        seed: Of the training.
-        epoch: From 0.
-        samples: N.
-        batch_size: Largest batch.
     """
     order = _generator(seed, _ORDER, epoch).permutation(samples).astype(np.int64)
     return np.array_split(order, batch_count(samples, batch_size))

@@ -18,12 +18,7 @@ _NEWEST = 0.2  # weight of the newest measurement in the mean step time
 
 
 def multiplier_at(share: float, config: TrainConfig) -> float:
-    """Factor on the peak rate.
-
-    Args:
-        share: Of the training that is done, from 0 to 1.
-        config: Its ``schedule`` and ``warmup``.
-    """
+    """Factor on the peak rate when a share of the training, from 0 to 1, is done."""
     if share < config.warmup:
         risen = share / config.warmup
         return _START + (1 - _START) * (1 - _half_cosine(risen) if config.schedule == "one-cycle" else risen)
@@ -42,17 +37,12 @@ class Pace(BaseModel):
     """How the share that is done grows with the steps: from a known point straight to 1 at the last step.
 
     When a budget changes the number of steps, the curve goes on from where it is, faster or slower, without a jump.
-
-    Attributes:
-        step: Step at the known point.
-        share: Share of the training done there.
-        total: Steps of the whole training.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    step: int = 0
-    share: float = 0.0
+    step: int = 0  # at the known point
+    share: float = 0.0  # of the training done there
     total: int
 
     def share_at(self, step: int) -> float:
@@ -66,19 +56,13 @@ class Pace(BaseModel):
 
 
 class Plateau(BaseModel):
-    """What ``schedule="plateau"`` remembers: the rate falls when the validation loss has not for two epochs.
-
-    Attributes:
-        factor: On the learning rate.
-        lowest: Loss seen.
-        waited: Epochs since then.
-    """
+    """What ``schedule="plateau"`` remembers: the rate falls when the validation loss has not for two epochs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    factor: float = 1.0
-    lowest: float | None = None
-    waited: int = 0
+    factor: float = 1.0  # on the learning rate
+    lowest: float | None = None  # loss seen
+    waited: int = 0  # epochs since then
 
     def after(self, loss: float) -> Plateau:
         """What to remember after an epoch with this validation loss."""

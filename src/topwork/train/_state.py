@@ -59,45 +59,26 @@ class EpochRecord(_Frozen):
 
 
 class State(BaseModel):
-    """Where a training stands. With the tensors this is all that a checkpoint needs: no generator runs along.
-
-    Attributes:
-        epoch: From 0; epochs done.
-        batch: Steps done in this epoch.
-        step: Steps done.
-        samples: Seen in this epoch.
-        loss_sum: Over them.
-        learning_rate: Of the layer nearest the output, at the last step.
-        epoch_seconds: Spent in this epoch's steps.
-        seconds: Spent in all, over all resumptions.
-        epoch_end_seconds: That the latest validation and checkpoint took.
-        pace: How the schedule goes on.
-        plateau: For ``schedule="plateau"``.
-        start: The model before the first step.
-        best: The best so far, perhaps the start.
-        best_epoch: Its epoch; 0 is the start.
-        history: An entry an epoch.
-        stopped: Why it is over; None while it goes on.
-    """
+    """Where a training stands. With the tensors this is all that a checkpoint needs: no generator runs along."""
 
     model_config = ConfigDict(extra="forbid")
 
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    samples: int = 0
-    loss_sum: float = 0.0
-    learning_rate: float = 0.0
-    epoch_seconds: float = 0.0
-    seconds: float = 0.0
-    epoch_end_seconds: float = 0.0
+    epoch: int = 0  # done
+    batch: int = 0  # steps done in this epoch
+    step: int = 0  # done
+    samples: int = 0  # seen in this epoch
+    loss_sum: float = 0.0  # over them
+    learning_rate: float = 0.0  # of the layer nearest the output, at the last step
+    epoch_seconds: float = 0.0  # spent in this epoch's steps
+    seconds: float = 0.0  # spent in all, over all resumptions
+    epoch_end_seconds: float = 0.0  # that the latest validation and checkpoint took
     pace: Pace
     plateau: Plateau = Plateau()
-    start: Score | None = None
-    best: Score | None = None
-    best_epoch: int = 0
+    start: Score | None = None  # the model before the first step
+    best: Score | None = None  # perhaps the start
+    best_epoch: int = 0  # 0 is the start
     history: list[EpochRecord] = []
-    stopped: Reason | None = None
+    stopped: Reason | None = None  # None while it goes on
 
 
 @dataclass(frozen=True)

@@ -91,16 +91,7 @@ def build_optimizer(parts: Parts, config: TrainConfig) -> torch.optim.Optimizer:
 
 
 class Step:
-    """Forward, backward, and the optimizer's step.
-
-    Args:
-        model: In training mode where it trains.
-        parts: Of the model.
-        loss: What is made smaller.
-        config: Of the training.
-        ranks: Each computes its part of every batch.
-        steps: Of the whole training.
-    """
+    """Forward, backward, and the optimizer's step; each rank computes its part of every batch."""
 
     def __init__(
         self, model: nn.Module, parts: Parts, loss: Loss, config: TrainConfig, ranks: Ranks, steps: int
