@@ -17,21 +17,14 @@ from topwork.errors import BackboneError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _YES = ("1", "ON", "YES", "TRUE")  # as the client takes them; it looks only once, when it is imported
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
 class HubFile:
-    """A file of the hub's on this machine.
-
-    Attributes:
-        path: Where the file lies.
-        revision: The commit that the file is of.
-        sha256: The file's hash.
-    """
+    """A file of the hub's on this machine."""
 
     path: Path
-    revision: str
+    revision: str  # a commit
     sha256: str
 
 
@@ -86,11 +79,6 @@ def file_sha256(path: Path) -> str:
 @functools.lru_cache(maxsize=16)
 def _sha256_of(path: Path, size: int, modified: int) -> str:
     return sha256_of(path)
-
-
-def is_commit(revision: str) -> bool:
-    """Whether this names one commit for ever, as a branch or a tag does not."""
-    return _COMMIT.fullmatch(revision) is not None
 
 
 def _cached(repository: str, file: str, revision: str) -> Path | None:

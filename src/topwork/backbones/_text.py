@@ -245,10 +245,7 @@ def _tokenizer(open_clip: Any, folder: Path, settings: dict[str, Any]) -> Any:
 class _FileTokenizer:
     """Texts to tokens by the ``tokenizer.json`` beside a model: what transformers would do, without transformers.
 
-    Args:
-        folder: Holds ``tokenizer.json`` and ``tokenizer_config.json``.
-        length: Tokens a text; longer ones are cut, shorter ones filled up.
-        clean: What each text goes through first.
+    Each text goes through ``clean`` first, and becomes ``length`` tokens, cut or filled up.
 
     Raises:
         MissingExtraError: The package ``tokenizers`` is not installed.

@@ -81,12 +81,7 @@ def embed(network: Any, images: torch.Tensor) -> torch.Tensor:
 
 
 class PooledStages(nn.Module):
-    """A backbone's network that gives one tensor for every output.
-
-    Args:
-        backbone: The facts, of which the network is made.
-        outputs: Names of the outputs, see ``Backbone.outputs``.
-    """
+    """A backbone's network that gives one tensor for every output, named as ``Backbone.outputs`` names them."""
 
     def __init__(self, backbone: Backbone, outputs: tuple[str, ...]) -> None:
         super().__init__()
@@ -95,14 +90,7 @@ class PooledStages(nn.Module):
         self.modules_used = list(dict.fromkeys(name.rpartition("/")[0] for name in outputs if name != EMBEDDING))
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Run the network and pool every stage's map.
-
-        Args:
-            images: Float (N, 3, size, size), already normalised.
-
-        Returns:
-            One (N, width) tensor for each output.
-        """
+        """One (N, width) tensor for each output, of float (N, 3, size, size) images, already normalised."""
         pooled: dict[str, torch.Tensor] = {}
 
         def pool(name: str, maps: torch.Tensor) -> None:
@@ -116,12 +104,7 @@ class PooledStages(nn.Module):
 
 
 class Prefix(nn.Module):
-    """A network up to one stage: normalised images in, that stage's raw output out; what follows does not run.
-
-    Args:
-        network: ``backbone.module()``, or a copy that was trained.
-        stage: The name of the last stage that runs.
-    """
+    """A network up to one stage: normalised images in, that stage's raw output out; what follows does not run."""
 
     def __init__(self, network: nn.Module, stage: str) -> None:
         super().__init__()
