@@ -64,10 +64,7 @@ def converted(module: nn.Module, backbone: Backbone) -> Any:
 
     Args:
         module: Normalised images (N, 3, size, size) to a tensor or several; the backbone's network or a part of it.
-        backbone: The facts of that network, with its preprocessing.
-
-    Returns:
-        An ``openvino.Model`` that takes uint8 (1, size, size, 3).
+        backbone: Of whose preprocessing the ``openvino.Model`` takes images: uint8 (1, size, size, 3).
 
     Raises:
         BackboneError: OpenVINO cannot read the network.
@@ -87,10 +84,8 @@ def converted(module: nn.Module, backbone: Backbone) -> Any:
             network = frontend.convert(frontend.load(decoder))
     except RuntimeError as error:
         reason = str(error).strip().split("\n", maxsplit=1)[0]
-        raise BackboneError(
-            f"{backbone.name} cannot be converted for OpenVINO: {reason}",
-            hint="--engine torch-cpu runs it in torch",
-        ) from error
+        complaint = f"{backbone.name} cannot be converted for OpenVINO: {reason}"
+        raise BackboneError(complaint, hint="--engine torch-cpu runs it in torch") from error
     return _taking_pixels(network, backbone)
 
 
@@ -104,7 +99,6 @@ def _taking_pixels(network: Any, backbone: Backbone) -> Any:
     steps = PrePostProcessor(network)
     steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
     steps.input().model().set_layout(openvino.Layout("NCHW"))
-    steps.input().preprocess().convert_element_type(openvino.Type.f32).mean([m * 255 for m in values.mean]).scale(
-        [s * 255 for s in values.std]
-    )
+    mean, std = ([each * 255 for each in numbers] for numbers in (values.mean, values.std))
+    steps.input().preprocess().convert_element_type(openvino.Type.f32).mean(mean).scale(std)
     return steps.build()

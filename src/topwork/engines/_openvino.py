@@ -14,6 +14,7 @@ import json
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,11 +38,7 @@ _lock = threading.Lock()  # two threads that ask for the same network must not b
 class OpenVINOEngine:
     """Runs the converted network with a static shape: one stream a core, each its own batch, so that no core waits.
 
-    Args:
-        backbone: The network that is run.
-        outputs: Names of the outputs that are wanted.
-        precision: What it computes in.
-        batch_size: Images a call; 1 gets the lowest latency.
+    One image a call gets the lowest latency.
 
     Raises:
         BackboneError: The weights are not to be had, or OpenVINO cannot run the network.
@@ -57,7 +54,9 @@ class OpenVINOEngine:
         # All outputs are compiled always: with fewer the compiler fuses layers differently, and in bfloat16 the
         # features that a head is trained on would not be those that it reads when it predicts.
         with _lock:
-            network = _compiled(_Key(backbone), precision, batch_size, available_cores())
+            network = _compiled(
+                _Key(_convert.network_folder(backbone), backbone), precision, batch_size, available_cores()
+            )
         self._wanted = [network.output(name) for name in outputs]
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(self.callers):
@@ -85,15 +84,9 @@ def _full_batches(images: UInt8Array, size: int, count: int) -> Iterator[tuple[U
 
 
 def openvino_prefix(prefix: nn.Module, backbone: Backbone, precision: Precision) -> Callable[[UInt8Array], Tensor]:
-    """The first stages of a network in OpenVINO, for this process alone: nothing is kept on disk.
+    """The first stages of a network in OpenVINO, for this process alone: nothing is kept on disk. See ``open_prefix``.
 
-    Args:
-        prefix: Normalised images to one stage's raw output.
-        backbone: The network that they are of.
-        precision: What they compute in; all cores work on one batch.
-
-    Returns:
-        A function from uint8 (n, size, size, 3) to float32 (n, ...).
+    All cores work on one batch.
 
     Raises:
         BackboneError: OpenVINO cannot run them.
@@ -114,18 +107,12 @@ def openvino_prefix(prefix: nn.Module, backbone: Backbone, precision: Precision)
     return run
 
 
+@dataclass(frozen=True)
 class _Key:
     """A backbone, equal to those with the same converted network: how an image is cropped does not matter to it."""
 
-    def __init__(self, backbone: Backbone) -> None:
-        self.backbone = backbone
-        self.folder = _convert.network_folder(backbone)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self.folder == other.folder
-
-    def __hash__(self) -> int:
-        return hash(self.folder)
+    folder: Path
+    backbone: Backbone = field(compare=False)
 
 
 @functools.lru_cache(maxsize=1)

@@ -20,12 +20,7 @@ _CUDA_BATCH = 128
 
 
 class TorchEngine:
-    """Runs the network in torch.
-
-    Args:
-        backbone: The network that is run.
-        outputs: Names of the outputs that are wanted.
-        choice: ``torch-cpu`` or ``torch-cuda``, and its precision.
+    """Runs the network in torch: the engine is ``torch-cpu`` or ``torch-cuda``.
 
     Raises:
         BackboneError: There is no GPU, or the weights are missing or do not fit.
@@ -92,16 +87,7 @@ class _Device:
 
 
 def torch_prefix(prefix: nn.Module, backbone: Backbone, choice: EngineChoice) -> Callable[[UInt8Array], Tensor]:
-    """The first stages of a network in torch.
-
-    Args:
-        prefix: Normalised images to one stage's raw output.
-        backbone: The network that they are of.
-        choice: ``torch-cpu`` or ``torch-cuda``, and its precision.
-
-    Returns:
-        A function from uint8 (n, size, size, 3) to float32 (n, ...), on the CPU.
-    """
+    """The first stages of a network in torch; see ``open_prefix``."""
     device = _Device(backbone, choice)
     prefix.to(device.place)
 

@@ -84,9 +84,8 @@ def default_loss(samples: Samples, config: TrainConfig, split: str, device: torc
         raise TrainError(f"the {split} split has no classes", hint="pass a loss that knows its targets")
     labels, n_classes = np.asarray(samples.labels), samples.n_classes
     if labels.min() < 0 or labels.max() >= n_classes:
-        raise TrainError(
-            f"the {split} split has labels from {labels.min()} to {labels.max()}, with {n_classes} classes"
-        )
+        found = f"labels from {labels.min()} to {labels.max()}"
+        raise TrainError(f"the {split} split has {found}, with {n_classes} classes")
     weights = class_weights(labels, n_classes, config)
     return CrossEntropy(n_classes, config.label_smoothing, None if weights is None else weights.to(device))
 
@@ -124,10 +123,7 @@ def mixed(
     alpha = config.cutmix if cut else config.mixup
     share = float(generator.beta(alpha, alpha))
     partners = torch.from_numpy(generator.permutation(len(inputs))).to(inputs.device)
-    if cut:
-        inputs, share = _patched(inputs, partners, share, generator)
-    else:
-        inputs = _blended(inputs, partners, share)
+    inputs, share = _patched(inputs, partners, share, generator) if cut else (_blended(inputs, partners, share), share)
     return inputs, Targets(targets, targets[partners.to(targets.device)], share)
 
 

@@ -83,16 +83,11 @@ def affordable_steps(seconds: float, step: float, epoch_end: float, to_epoch_end
         to_epoch_end: Steps left in this epoch.
         per_epoch: Steps of a whole one.
     """
-    this_epoch = to_epoch_end * step + epoch_end
-    if seconds < this_epoch:
-        return _begun(seconds, step, epoch_end)
-    epochs, rest = divmod(seconds - this_epoch, per_epoch * step + epoch_end)
-    return to_epoch_end + int(epochs) * per_epoch + _begun(rest, step, epoch_end)
-
-
-def _begun(seconds: float, step: float, epoch_end: float) -> int:
-    """Steps of an epoch that cannot be finished."""
-    return max(0, int((seconds - epoch_end) / step))
+    this_epoch, done = to_epoch_end * step + epoch_end, 0
+    if seconds >= this_epoch:
+        epochs, seconds = divmod(seconds - this_epoch, per_epoch * step + epoch_end)
+        done = to_epoch_end + int(epochs) * per_epoch
+    return done + max(0, int((seconds - epoch_end) / step))  # the latter of an epoch that cannot be finished
 
 
 class StepTime:
