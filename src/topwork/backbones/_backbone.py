@@ -43,9 +43,6 @@ class Backbone:
         weights: Which numbers it holds, and their hash.
         stages: Its successive blocks, nearest the pixels first.
         embedding: Width of the network's own pooled features.
-        preprocessing: What it expects of an image.
-        pretrained_on: The data sets that it has seen, as far as known.
-        licence: The weights' licence, as far as known.
         fixed_size: Whether the network is built for one image size (a ViT) and must be rebuilt for another.
         mean_embedding: Whether its own pooled features are a mean over the last map, rather than a token or attention.
     """

@@ -51,7 +51,6 @@ class Label:
     Attributes:
         synset: Its name in ImageNet: the place in WordNet 3.0, such as ``n02123045``.
         lemmas: The words for it, the usual one first; two classes are called crane, and two maillot.
-        definition: What it is.
     """
 
     synset: str

@@ -42,7 +42,6 @@ class TextTower:
     Attributes:
         source: The folder, or the repository of the hub, that it comes from.
         revision: The hub's commit; empty for a folder.
-        sha256: The weights' hash.
         projection: float32 (D, E): embedding @ projection + offset is an image in the shared space.
         offset: float32 (E,).
         scale: What the model learnt to multiply cosines by.

@@ -26,9 +26,7 @@ class Curve:
     """One line of a chart.
 
     Attributes:
-        name: For the legend.
         values: Heights, one for each place of the axis.
-        dashed: Whether the line is broken.
     """
 
     name: str

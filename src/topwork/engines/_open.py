@@ -39,12 +39,7 @@ def open_engine(
 
 
 class Engines:
-    """A caller's engines for one network: one for single images and one for more, each opened when it is needed first.
-
-    Args:
-        backbone: The network that is run.
-        outputs: Names of the outputs that are wanted.
-    """
+    """A caller's engines for one network, one for single images and one for more, each opened when needed first."""
 
     def __init__(self, backbone: Backbone, outputs: tuple[str, ...]) -> None:
         self._backbone = backbone

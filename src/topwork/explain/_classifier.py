@@ -36,7 +36,6 @@ class TorchClassifier:
         module: The whole as one torch module: images (N, 3, size, size) on the scale 0 to 1 to logits (N, C). Nothing
             in it asks for a gradient; ask for that of the pixels.
         averages: Of the outputs on whose average the head counts, that average: float32 (width,) each.
-        device: Where it is.
 
     Example:
         >>> TorchClassifier.of_backbone(load("lite0")).classes[340]  # doctest: +SKIP

@@ -57,7 +57,6 @@ class Explanation:
     Attributes:
         what: What was asked for, as ``topwork explain --what`` names it.
         source: The image that it is of; empty where it is of none.
-        numbers: What ``to_dict`` gave; a file may hold any.
     """
 
     what: str

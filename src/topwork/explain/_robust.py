@@ -90,7 +90,6 @@ class RobustAccuracy:
     """Accuracy against the size of an attack's change, beside that of plain noise of equal size.
 
     Attributes:
-        images: How many there were.
         sizes: (K,), with pixels on the scale 0 to 1.
         accuracy: For each attack, (K,) shares of the images that are still named right.
     """
@@ -132,10 +131,8 @@ class CorruptionAccuracy:
     """Accuracy on images that are bad as pictures are.
 
     Attributes:
-        images: How many there were.
         clean: Share that is named right as they are.
         accuracy: For each corruption, the shares at strength 1 to 5.
-        example: uint8 (size, size, 3), one of the images.
         seed: Of the noise.
     """
 

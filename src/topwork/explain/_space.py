@@ -29,7 +29,6 @@ class FeatureSpace:
     """A map of a data set at each of some depths.
 
     Attributes:
-        projection: What brought the features into the plane.
         outputs: Depths, as ``Backbone.outputs`` names them, nearest the pixels first.
         points: float32 (depths, N, 2).
         agreement: For each depth, how often an image's five nearest neighbours have its class, in all dimensions.

@@ -22,8 +22,18 @@ from topwork.train._parts import Layers, copied, put, put_for_now, set_training,
 from topwork.train._ranks import Ranks, current_ranks
 from topwork.train._run import Run, identity, resume, save
 from topwork.train._samples import Samples, batch_count, epoch_batches, reading, require_some
-from topwork.train._schedule import Pace, StepTime, affordable_steps, multiplier_at
-from topwork.train._state import EpochRecord, Progress, Reason, Score, State, TrainResult
+from topwork.train._state import (
+    EpochRecord,
+    Pace,
+    Progress,
+    Reason,
+    Score,
+    State,
+    StepTime,
+    TrainResult,
+    affordable_steps,
+    multiplier_at,
+)
 from topwork.train._step import Step, device_of, measure, own_randomness
 
 Tell = Callable[[Progress], None]

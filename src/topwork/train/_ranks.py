@@ -32,7 +32,6 @@ class Ranks:
 
     Attributes:
         rank: From 0; rank 0 also writes and tells.
-        world: Number of processes.
     """
 
     rank: int = 0
