@@ -6,6 +6,7 @@ The toy task tells how bright an image is, a number from 0 to 1: no classes, a d
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,6 +147,13 @@ def check_dark(examined: Examined) -> Iterator[Finding]:
         yield Finding("dark", "warning", len(dark), f"{len(dark)} images are all but black.", "Take them out.")
 
 
+def check_black(examined: Examined) -> Iterator[Finding]:
+    """A check of the task's own that blocks."""
+    black = [row for row, value in enumerate(examined.dataset.targets) if value == 0]  # type: ignore[attr-defined]
+    if black:
+        yield Finding("black", "blocks", len(black), f"{len(black)} images are black.", "Take them out.")
+
+
 def hold_out(dataset: Brightnesses, share: float, seed: int) -> Brightnesses:
     return split(dataset, test=share, seed=seed)
 
@@ -155,8 +163,9 @@ TOY = Task(
     inputs="image",
     read=read,
     split=hold_out,
-    checks=(check_files, check_copies, check_dark),
-    quick_checks=(check_files, check_copies, check_dark),
+    checks=(check_files, check_copies, check_dark, check_black),
+    quick_checks=(check_files, check_copies, check_dark, check_black),
+    blocking=("black",),
     strategies=(Strategy("ridge", "Ridge regression on frozen features.", RidgeOptions, fit_ridge),),
     ranked_by="error",
     model=BrightnessModel,
@@ -212,6 +221,25 @@ def test_it_comes_back_from_a_folder_by_the_tasks_name(fitted: Model, shades: Pa
     held_out = held_out_again(again, read(shades))
     assert held_out is not None
     assert len(held_out) == again.record.data.held_out
+
+
+def test_its_own_finding_stops_a_fit_and_can_be_allowed(shades: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(shades, tmp_path / "shades")
+    Image.new("RGB", (64, 64)).save(folder / "000-shade.png")
+    with pytest.raises(DataError, match="would be untrue: 1 images are black") as refused:
+        fit(folder, task=TOY, strategy="ridge")
+    assert "--allow black trains all the same" in refused.value.hint
+    with pytest.raises(DataError, match="no finding that stops a fit is called 'leakage'") as refused:
+        fit(folder, task=TOY, strategy="ridge", allow=["leakage"])
+    assert refused.value.hint == "there are black"
+    made = fit(folder, task=TOY, strategy="ridge", allow=["black"])
+    assert made.record.options["allow"] == ["black"]
+
+
+def test_a_measured_nothing_is_measured(fitted: Model) -> None:
+    section = Section("brightness", lambda page: page.evaluated, "tests.tasks.toy")
+    assert "0.000" in model_page(fitted, "shades", (section,), 0.0)
+    assert "How bright it is" not in model_page(fitted, "shades", (section,))
 
 
 def test_its_page_has_its_sections_with_its_own_template_and_texts(fitted: Model) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import signal
@@ -234,11 +235,11 @@ command(app, "demo")(demo)
 
 
 def main() -> None:
-    """Run the program ``topwork``; a Ctrl-C that comes when all is said is ignored, as nothing but ending is left."""
+    """Run the program ``topwork``; a Ctrl-C that comes while Python ends is ignored, as nothing else is left to do."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by whoever started us, as in `topwork fit … 2>&-`
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
     try:
         app()
     finally:  # freeing torch takes seconds, in which Python hears no signal any more and dies of one instead
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)

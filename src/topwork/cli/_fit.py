@@ -49,7 +49,7 @@ SelfContained = Annotated[bool, typer.Option("--self-contained", help="Put the b
 @functools.cache
 def fit_options() -> CommandLine:
     """The options of all strategies; ``describe`` is for ``advise``, whose choice is the same without."""
-    return CommandLine(strategies(), describe=False)
+    return CommandLine(strategies(), own=("checkpoint",), describe=False)
 
 
 @functools.cache

@@ -189,17 +189,18 @@ def _with_values(options: Any, values: Mapping[tuple[str, ...], Any]) -> Any:
 class CommandLine:
     """The options of one strategy, or of several: ``--strategy`` names one, and the first is taken where it does not.
 
-    ``defaults``, by the names of fields, go before those of the classes.
+    ``own`` are fields that the command itself fills in (``options``) and no user; ``defaults``, by the names of fields,
+    go before those of the classes.
     """
 
-    def __init__(self, strategies: Sequence[Strategy], **defaults: Any) -> None:
+    def __init__(self, strategies: Sequence[Strategy], own: Sequence[str] = (), **defaults: Any) -> None:
         self._strategies = strategies
         self._plain, self._settings = {}, {}
         self._flags: dict[str, dict[str, list[Setting]]] = {}  # what a flag sets of each strategy that reads it
         for each in strategies:
-            own = {name: value for name, value in defaults.items() if hasattr(each.options, name)}
-            self._plain[each.name] = each.options(**own)
-            found = self._settings[each.name] = settings(self._plain[each.name], each.unused)
+            here = {name: value for name, value in defaults.items() if hasattr(each.options, name)}
+            self._plain[each.name] = each.options(**here)
+            found = self._settings[each.name] = settings(self._plain[each.name], (*each.unused, *own))
             for flag in dict.fromkeys(flag for setting in found for flag in setting.flags):
                 same = [setting for setting in found if flag in setting.flags]
                 outermost = min(len(setting.path) for setting in same)
@@ -230,11 +231,13 @@ class CommandLine:
         """
         chosen = given.get("strategy", self._strategies[0].name)
         require_heard(context, "--strategy", chosen, {_name(flag): tuple(who) for flag, who in self._flags.items()})
-        values = {each.path: fixed[each.path[-1]] for each in self._settings[chosen] if each.path[-1] in fixed}
+        values = {(name,): value for name, value in fixed.items() if hasattr(self._plain[chosen], name)}
         for flag, who in self._flags.items():
             if _is_given(context, _name(flag)):
                 values |= {each.path: each.read(given[_name(flag)], flag) for each in who[chosen]}
                 *old, new = who[chosen][0].flags
+                if flag in old and _is_given(context, _name(new)):
+                    raise typer.BadParameter(f"{flag} and {new} are one setting; give it once, as {new}")
                 if flag in old:
                     console.note(f"note: {flag} is called {new} now; the next version takes the new name alone")
         return _with_values(self._plain[chosen], values | self._set(chosen, given["settings"] or ()))

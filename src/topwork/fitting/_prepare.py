@@ -49,7 +49,7 @@ def prepared(
     given = task.read(data)
     progress = announce("images") if announce else None
     checkup = vet(given, checks=task.quick_checks, progress=progress)
-    _require_sound(checkup, allow)
+    _require_sound(checkup, allow, task.blocking)
     return Prepared(checkup, _with_splits(grouped(given, checkup.clusters), task, test, seed))
 
 
@@ -59,13 +59,13 @@ def loaded(backbone: str | Backbone | Sequence[str | Backbone]) -> list[Backbone
     return [load_backbone(each) if isinstance(each, str) else each for each in named]
 
 
-def _require_sound(checkup: Checkup, allow: Collection[str]) -> None:
+def _require_sound(checkup: Checkup, allow: Collection[str], known: Sequence[str]) -> None:
     """Refuse data on which a model's figures would be a lie.
 
     Raises:
         DataError: There is such a finding that is not allowed, or an allowed name that is none.
     """
-    blocking = checkup.blocking(require_blocking(allow))
+    blocking = checkup.blocking(require_blocking(allow, known=known))
     if blocking:
         names = " ".join(f"--allow {found.name}" for found in blocking)
         raise DataError(

@@ -136,7 +136,7 @@ def model_page(
         >>> page = model_page(model, "model", SECTIONS, model.evaluate("photos"))  # doctest: +SKIP
     """
     packages = tuple(dict.fromkeys(section.package for section in sections if section.package != KIT))
-    t, found = Texts(language, packages), evaluated or model.held_out
+    t, found = Texts(language, packages), model.held_out if evaluated is None else evaluated
     page = PageContext(model, brief(name), found, t, checkup, tuple(explained), evidence)
     shown = [(section, section.values(page)) for section in sections]
     return render(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from topwork.checking import BLOCKING
 from topwork.errors import DataError
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ class Task:
         model: The class of its models: what they predict, and the type of its block in their record.
         model_of: What a strategy gave, the record, the split to measure on (empty: none) and the seed, to a model.
         sections: Of a model's page, in order.
+        blocking: Names of its checks' findings that may block: what ``fit(allow=…)`` takes.
     """
 
     name: str
@@ -127,6 +129,7 @@ class Task:
     model: type[Model]
     model_of: Callable[[Any, RecordOf, str, int], Model]
     sections: tuple[Section, ...]
+    blocking: tuple[str, ...] = BLOCKING
 
     def strategy(self, name: str) -> Strategy:
         """The strategy of that name.
