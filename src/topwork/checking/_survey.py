@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from topwork._system import Executor
 from topwork.checking._perceptual_hash import image_hash
-from topwork.data import ImageDataset, decode, read_source, try_source
+from topwork.data import Dataset, decode, read_source, try_source
 from topwork.data.formats import FORMATS, compression, format_of, frames, true_size
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Survey:
         pictures: What each class looks like on the whole.
     """
 
-    dataset: ImageDataset
+    dataset: Any
     refused: dict[int, str]
     keys: npt.NDArray[np.uint64]
     kinds: npt.NDArray[np.int8]
@@ -86,7 +86,7 @@ class Survey:
         return usable
 
 
-def survey(dataset: ImageDataset, progress: Callable[[int], None]) -> Survey:
+def survey(dataset: Dataset, progress: Callable[[int], None]) -> Survey:
     """Look at every image once, on all cores; memory grows by 70 bytes an image.
 
     Args:

@@ -154,9 +154,8 @@ def explain(
 ) -> None:
     """Draw why a network answers as it does: picture files, and what they show in words."""
     from topwork import report
-    from topwork.data import read
     from topwork.model import EXPLAINED, Classifier
-    from topwork.tasks import load
+    from topwork.tasks import DEFAULT, load, task
 
     require_heard(context, "--what", what, _READERS)
     if backbone is not None and model is not None:  # no model: every argument is an image
@@ -174,7 +173,8 @@ def explain(
     with console.progress():
         shelf.try_place("make it so" if keep else "name a folder that can be written to with -o")
         own = None if model is None else load(model, Classifier)
-        dataset = None if data is None else read(data)
+        room = task(DEFAULT if own is None else own.record.task.name)
+        dataset = None if data is None else room.read(data)
         classifier = _classifier(own, backbone or "", what)
         if _KINDS[what].of == "image":
             failed = _each_image(console, shelf, classifier, images or [], options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import inspect
+import itertools
 import json
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,11 +30,29 @@ _LITERAL: Any = Literal  # mypy would have its words at once
 _HEAD, _WIDTH = 44, 100  # columns of the list of settings: up to the values, and in all
 
 
-def strategies() -> tuple[Strategy, ...]:
-    """All strategies of the default task."""
+def strategies(name: str | None = None) -> tuple[Strategy, ...]:
+    """All strategies of a task; the default one's where none is named."""
     from topwork.tasks import DEFAULT, task
 
-    return task(DEFAULT).strategies
+    return task(name or DEFAULT).strategies
+
+
+def task_parameter() -> inspect.Parameter:
+    """``--task``, which is no part of the help where there is but one."""
+    from topwork.tasks import DEFAULT, names
+
+    choices: Any = _LITERAL[tuple(names())]
+    told: Any = typer.Option(help="What is to be learnt.", hidden=len(names()) == 1)
+    return parameter("task", Annotated[choices, told], DEFAULT)
+
+
+def task_in(given: Sequence[str]) -> str:
+    """The task that a command line names, on which its other options depend; the default one where it names none."""
+    from topwork.tasks import DEFAULT, names
+
+    named = [value for flag, value in itertools.pairwise(given) if flag == "--task"]
+    named += [each.removeprefix("--task=") for each in given if each.startswith("--task=")]
+    return named[-1] if named and named[-1] in names() else DEFAULT  # what is none is told by the option itself
 
 
 @dataclass(frozen=True)
@@ -231,7 +250,8 @@ class CommandLine:
         """
         chosen = given.get("strategy", self._strategies[0].name)
         require_heard(context, "--strategy", chosen, {_name(flag): tuple(who) for flag, who in self._flags.items()})
-        values = {(name,): value for name, value in fixed.items() if hasattr(self._plain[chosen], name)}
+        values: dict[tuple[str, ...], Any] = {}
+        values |= {(name,): value for name, value in fixed.items() if hasattr(self._plain[chosen], name)}
         for flag, who in self._flags.items():
             if _is_given(context, _name(flag)):
                 values |= {each.path: each.read(given[_name(flag)], flag) for each in who[chosen]}

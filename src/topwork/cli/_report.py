@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from topwork._text import first_of
 from topwork.cli._console import Console
-from topwork.cli._evaluate import flattered, unlike, unseen
+from topwork.cli._evaluate import unseen
 from topwork.cli._options import CacheOption
-from topwork.cli._text import printable
+from topwork.cli._text import printable, unlike
 
 if TYPE_CHECKING:
     from topwork.checking import Checkup
-    from topwork.model import Classifier, Evaluated
+    from topwork.model import Model
+    from topwork.tasks import Words
 
 PAGE = "report.html"  # in the model folder
 _NAMED = 5  # files left out
@@ -55,30 +57,31 @@ def report(
 ) -> None:
     """Show MODEL as one HTML page: how good it is, where it fails, how to use it and how to repeat it."""
     from topwork import checking
-    from topwork.data import read
     from topwork.explain import stored
-    from topwork.model import EXPLAINED, Classifier
+    from topwork.model import EXPLAINED
     from topwork.report import model_page, require_free, write_page
     from topwork.tasks import load, task
 
     if data is None and (evidence or check):
         raise typer.BadParameter(f"{'--evidence' if evidence else '--check'} is of the images of --data")
     page = out or model / PAGE
-    loaded = load(model, Classifier)
+    loaded = load(model)
+    room = task(loaded.record.task.name)
     require_free(page, with_images=data is not None)
     evaluated = checkup = None
     if data is not None:
-        given = read(data, classes=loaded.classes)
+        given = room.read_for(loaded, data)
         dataset = unseen(console, loaded, given)
         with console.progress():
             if check:
-                checkup = checking.check(given, cache=cache, seed=seed, progress=console.step("doctor"))
+                step = console.step("doctor")
+                checkup = checking.check(given, checks=room.checks, cache=cache, seed=seed, progress=step)
             evaluated = loaded.evaluate(dataset, seed=seed, cache=cache, progress=console.step("features"))
-        console.notes([*dataset.notes, *_notes(evaluated)])
+        console.notes([*dataset.notes, *_notes(room.words, evaluated)])
     html = model_page(
         loaded,
         model.resolve().name,
-        task(loaded.record.task.name).sections,
+        room.sections,
         evaluated,
         checkup=checkup,
         explained=stored(model / EXPLAINED),
@@ -86,19 +89,19 @@ def report(
         evidence=evidence,
     )
     write_page(html, page)
-    left_out = [{"path": item.path, "reason": item.reason} for item in evaluated.left_out] if evaluated else []
+    left_out = [{"path": item.path, "reason": item.reason} for item in getattr(evaluated, "left_out", ())]
     fields = {"model": str(model), "data": str(data) if data else None, "page": str(page), "left_out": left_out}
     console.result(fields, f"Page: {printable(str(page))}")
 
 
-def _notes(evaluated: Evaluated) -> list[str]:
+def _notes(words: Words, evaluated: Any) -> list[str]:
     """Why the figures may mislead, and what could not be read."""
-    unread = [f"left out: {item.path}: {item.reason}" for item in evaluated.left_out]
-    more = [f"left out: … and {len(unread) - _NAMED} more, which --json names"] if len(unread) > _NAMED else []
-    return [*flattered(evaluated), *unlike(evaluated.shift), *unread[:_NAMED], *more]
+    unread = [f"left out: {item.path}: {item.reason}" for item in getattr(evaluated, "left_out", ())]
+    told = first_of(unread, _NAMED, "left out: … and {} more, which --json names")
+    return [*words.caveats(evaluated), *unlike(getattr(evaluated, "shift", None)), *told]
 
 
-def write_report(model: Classifier, folder: Path, checkup: Checkup | None = None) -> Path:
+def write_report(model: Model, folder: Path, checkup: Checkup | None = None) -> Path:
     """The page of a model that has just been fitted, in its folder, with what the data doctor said on the way."""
     from topwork.report import model_page, write_page
     from topwork.tasks import task

@@ -109,7 +109,7 @@ def checkup_page(checkup: Checkup) -> str:
     """
     splits = tuple(name for name in ("train", "val", "test") if (checkup.dataset.splits == name).any())
     counts = _counts(checkup, splits)
-    rows = [_class_row(name, found) for name, found in zip(checkup.dataset.classes, counts, strict=True)]
+    rows = [_class_row(name, found) for name, found in zip(checkup.classes, counts, strict=False)]
     return render(
         "checkup.html",
         name=brief(str(checkup.dataset.root)),
@@ -131,7 +131,7 @@ def _obstacles(checkup: Checkup) -> Iterator[str]:
     """Why ``fit`` would stop although no finding blocks: it needs two classes to learn and something to measure."""
     dataset, usable = checkup.dataset, _usable(checkup)
     training = usable & (dataset.splits == "train") if (dataset.splits == "train").any() else usable
-    if len(np.unique(dataset.labels[training])) < 2:
+    if checkup.classes and len(np.unique(dataset.labels[training])) < 2:
         yield "fewer than two classes have a training image that can be used"
     held_out = dataset.held_out_split
     if held_out and not (usable & (dataset.splits == held_out)).any():
@@ -146,10 +146,11 @@ def _usable(checkup: Checkup) -> npt.NDArray[np.bool_]:
 
 
 def _counts(checkup: Checkup, splits: Sequence[str]) -> npt.NDArray[np.intp]:
-    """(classes, 2 + splits), of each class's images how many can be used, cannot, and can in each split."""
+    """(strata, 2 + splits), of each class's images how many can be used, cannot, and can in each split."""
     dataset, usable = checkup.dataset, _usable(checkup)
     masks = [usable, ~usable, *(usable & (dataset.splits == split) for split in splits)]
-    return np.stack([np.bincount(dataset.labels[mask], minlength=len(dataset.classes)) for mask in masks], axis=1)
+    strata = dataset.strata()
+    return np.stack([np.bincount(strata[mask], minlength=dataset.n_strata) for mask in masks], axis=1)
 
 
 def _class_row(name: str, counts: npt.NDArray[np.intp]) -> _ClassRow:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork._system import available_cores
-from topwork.data import ImageDataset, Source, decode
+from topwork.data import Dataset, ImageDataset, Source, decode
 from topwork.drawing import overlay
 from topwork.errors import ExplainError, ImageError
 
@@ -40,7 +40,7 @@ class Picture:
 
     Attributes:
         name: As the data set names it.
-        label: Its class.
+        label: Its class; empty where it has none.
         split: Its split; empty where there are none.
         uri: The picture as a ``data:`` URI; empty where there is none.
         reason: Why there is none.
@@ -62,7 +62,7 @@ class Album:
         room: Characters that all ``data:`` URIs may take together.
     """
 
-    def __init__(self, dataset: ImageDataset, unusable: Mapping[int, str] | None = None, *, room: int = ROOM) -> None:
+    def __init__(self, dataset: Dataset, unusable: Mapping[int, str] | None = None, *, room: int = ROOM) -> None:
         self._dataset = dataset
         self._reasons = dict(unusable or {})
         self._uris: dict[int, str] = {}
@@ -88,7 +88,7 @@ class Album:
             self._room = 0  # a smaller one that still fits would make the choice look arbitrary
         self._room -= len(uri)
         dataset = self._dataset
-        label = dataset.classes[int(dataset.labels[row])]
+        label = dataset.classes[int(dataset.labels[row])] if isinstance(dataset, ImageDataset) else ""
         return Picture(dataset.paths[row], label, str(dataset.splits[row]), uri, reason or "")
 
     def _is_missing(self, row: int) -> bool:
@@ -205,6 +205,6 @@ def _enlarged(pixels: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]
     return pixels.repeat(times, axis=0).repeat(times, axis=1) if times > 1 else pixels
 
 
-def rows_of(dataset: ImageDataset, names: set[str]) -> dict[str, int]:
+def rows_of(dataset: Dataset, names: set[str]) -> dict[str, int]:
     """Each name's row, for those of ``names`` that the data set holds."""
     return {name: row for row, name in enumerate(dataset.paths) if name in names}
