@@ -174,6 +174,8 @@ TOY = Task(
     model_of=model_of,
     sections=(
         Section("brightness", lambda page: page.model.metrics, "tests.tasks.toy"),
+        Section("data", sections.data),
+        Section("findings", sections.findings, of_images=True),
         Section("repeat", sections.repeat),
     ),
     words=Words(
@@ -285,9 +287,13 @@ def test_the_command_line_fits_and_uses_it(
 
     assert run("evaluate", folder, shades).out.startswith("off by 0.0")
     assert set(run("evaluate", folder, shades, "--json").json) == {"model", "data", "error"}
-    done = run("report", folder, "--data", shades, "--check", "-o", tmp_path / "page.html")
+    page = ("-o", tmp_path / "page.html")
+    done = run("report", folder, "--data", shades, "--check", *page)
     assert done.code == 0, done
-    assert "How bright it is" in (tmp_path / "page.html").read_text("utf-8")
+    html = (tmp_path / "page.html").read_text("utf-8")
+    assert "How bright it is" in html
+    assert "all but black" in html
+    assert "shows images" in run("report", folder, *page).failed()[0]
 
 
 def test_the_command_line_checks_its_data_with_its_checks(

@@ -67,7 +67,7 @@ def report(
     page = out or model / PAGE
     loaded = load(model)
     room = task(loaded.record.task.name)
-    require_free(page, with_images=data is not None)
+    require_free(page, without=[each.name for each in room.sections if each.of_images and data is None])
     evaluated = checkup = None
     if data is not None:
         given = room.read_for(loaded, data)

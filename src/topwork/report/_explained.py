@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from topwork._system import available_cores
+from topwork._system import Executor
 from topwork.data import ImageDataset
 from topwork.drawing import class_colours, spread
 from topwork.errors import ImageError
@@ -134,8 +133,8 @@ def _thumbs(dataset: ImageDataset | None, names: list[str]) -> tuple[str, ...]:
         except ImageError:
             return ""
 
-    with ThreadPoolExecutor(available_cores(), "topwork-thumbs") as pool:
-        found = tuple(pool.map(thumb, names))
+    with Executor("thumbs") as pool:
+        found = tuple(pool.map_ordered(thumb, names, in_flight=2 * pool.workers))
     step = math.ceil(sum(map(len, found)) / _ROOM) or 1  # what does not fit in is left out evenly, not class by class
     return tuple(uri if number % step == 0 else "" for number, uri in enumerate(found))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from topwork._system import available_cores
+from topwork._system import Executor, available_cores
 from topwork.data import Dataset, ImageDataset, Source, decode
 from topwork.drawing import overlay
 from topwork.errors import ExplainError, ImageError
@@ -72,9 +71,9 @@ class Album:
         """The images of several rows, a few at a time on all cores."""
         found: list[Picture] = []
         cores = available_cores()
-        with ThreadPoolExecutor(cores, "topwork-pictures") as pool:
+        with Executor("pictures", cores) as pool:
             for some in (rows[start : start + cores] for start in range(0, len(rows), cores)):
-                list(pool.map(self._decode, filter(self._is_missing, set(some))))
+                list(pool.map_ordered(self._decode, filter(self._is_missing, set(some)), in_flight=cores))
                 found += map(self.picture, some)
         return tuple(found)
 

@@ -1,4 +1,4 @@
-"""How good a model is, and how far it may be trusted: the answer in words, metrics, calibration, promises, shift."""
+"""How good a model is, and how far it may be trusted: the answer in words, metrics, calibration, thresholds, shift."""
 
 from __future__ import annotations
 
@@ -37,15 +37,6 @@ class Calibration:
     bins: tuple[ReliabilityBin, ...]
     ece: float
     before: float | None
-
-
-@dataclass(frozen=True)
-class Promises:
-    """What the model promises, from how many images and which, and how that was kept."""
-
-    count: int
-    source: str
-    kept: tuple[SelectiveReport, ...]
 
 
 def answer(page: PageContext) -> dict[str, Any]:
@@ -92,7 +83,7 @@ def _how_sure(page: PageContext) -> list[str]:
     told = page.evaluated.shift if page.evaluated else None
     if told is not None and told.alarm:
         return [page.t("answer_shift", unfamiliar=told.unfamiliar, images=told.images)]
-    sure = [(each.level, each.answered, each.accuracy) for each in _kept(page) if each.answered and each.accuracy]
+    sure = [(each.level, each.answered, each.accuracy) for each in _selective(page) if each.answered and each.accuracy]
     if not sure:
         return [page.t("answer_unsure")] if page.metrics is not None else []
     level, answered, accuracy = sure[-1]
@@ -135,18 +126,18 @@ def calibration(page: PageContext) -> Calibration | None:
     return Calibration(SQUARE, points, points_before, bins, found.ece.value, before.ece if before else None)
 
 
-def promises(page: PageContext) -> Promises | None:
-    """Prediction sets and abstention."""
-    caution, kept = page.record.task.selective, _kept(page)
-    return Promises(caution.images, caution.source, kept) if caution is not None and kept else None
+def selective(page: PageContext) -> dict[str, Any] | None:
+    """Prediction sets and abstention: where their thresholds are from, and what they gave, level by level."""
+    thresholds, reports = page.record.task.selective, _selective(page)
+    return {"thresholds": thresholds, "reports": reports} if thresholds is not None and reports else None
 
 
-def _kept(page: PageContext) -> tuple[SelectiveReport, ...]:
+def _selective(page: PageContext) -> tuple[SelectiveReport, ...]:
     if page.evaluated is not None:
         found: tuple[SelectiveReport, ...] = page.evaluated.selective
         return found
-    caution = page.record.task.selective
-    return tuple(map(SelectiveReport.from_dict, caution.measured)) if caution is not None else ()
+    thresholds = page.record.task.selective
+    return tuple(map(SelectiveReport.from_dict, thresholds.measured)) if thresholds is not None else ()
 
 
 def shift(page: PageContext) -> Shift | None:
