@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from topwork.drawing import Axes
-from topwork.metrics import ClassReport, Estimate, ReliabilityBin, SelectiveReport, Shift
-from topwork.report._charts import SQUARE, Point, reliability_points
+from topwork.metrics import ClassReport, Estimate, SelectiveReport, Shift
+from topwork.report._charts import SQUARE, reliability_points
 from topwork.report._model import PageContext
 from topwork.report._page import isolated, percent
 from topwork.report.sections._answers import kinds_of_mistakes
@@ -16,27 +14,6 @@ from topwork.report.sections._answers import kinds_of_mistakes
 MOST_CLASSES = 200  # rows of the table
 _NO_SHARES = ("roc_auc", "average_precision", "log_loss", "brier")
 _FIGURES = ("accuracy", "top5", "balanced_accuracy", "macro_f1", *_NO_SHARES, "ece")
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Confidence against accuracy.
-
-    Attributes:
-        axes: Of the chart.
-        points: As the model answers.
-        points_before: Without temperature scaling.
-        bins: What the points show.
-        ece: As the model answers.
-        before: Without temperature scaling; None where that is not known.
-    """
-
-    axes: Axes
-    points: tuple[Point, ...]
-    points_before: tuple[Point, ...]
-    bins: tuple[ReliabilityBin, ...]
-    ece: float
-    before: float | None
 
 
 def answer(page: PageContext) -> dict[str, Any]:
@@ -114,16 +91,22 @@ def per_class(page: PageContext) -> dict[str, Any] | None:
     }
 
 
-def calibration(page: PageContext) -> Calibration | None:
-    """The reliability curve, before and after temperature scaling."""
+def calibration(page: PageContext) -> dict[str, Any] | None:
+    """The reliability curve, before and after temperature scaling where that is known."""
     found = page.metrics
     if found is None or not found.reliability:
         return None
     bins, before = found.reliability, found.before_scaling
     bins_before = before.reliability if before else ()
     most = max(each.images for each in (*bins, *bins_before))
-    points, points_before = (reliability_points(each, most) for each in (bins, bins_before))
-    return Calibration(SQUARE, points, points_before, bins, found.ece.value, before.ece if before else None)
+    return {
+        "axes": SQUARE,
+        "points": reliability_points(bins, most),
+        "points_before": reliability_points(bins_before, most),
+        "bins": bins,
+        "ece": found.ece.value,
+        "before": before.ece if before else None,
+    }
 
 
 def selective(page: PageContext) -> dict[str, Any] | None:
