@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from topwork.errors import ExplainError
 from topwork.explain import Explanation, space_of
 from topwork.report._charts import curve_chart
-from topwork.report._explained import Seen, numbers_of, space_map
+from topwork.report._explained import seen, space_map
 from topwork.report._model import PageContext
 from topwork.report._page import brief, isolated, percent
 
@@ -67,13 +67,13 @@ def space(page: PageContext) -> dict[str, Any] | None:
     if found is None or found.features is None:
         return None
     try:
-        seen = space_of(found.features, seed=page.record.seed)
+        places = space_of(found.features, seed=page.record.seed)
     except ExplainError:  # too few images for a map
         return None
     dataset, said = found.dataset, found.probabilities.argmax(axis=1)
     wrong = (said != dataset.labels).nonzero()[0]
     mistakes = {dataset.paths[row]: dataset.classes[said[row]] for row in wrong}
-    return {"map": space_map(seen, dataset, mistakes=mistakes, most=MOST_POINTS), "images": len(dataset)}
+    return {"map": space_map(places, dataset, mistakes=mistakes, most=MOST_POINTS), "images": len(dataset)}
 
 
 def robustness(page: PageContext) -> dict[str, Any]:
@@ -123,18 +123,14 @@ def ideal(page: PageContext) -> dict[str, Any]:
         if numbers is not None:
             shares = {"share": percent(numbers.probability), "after": percent(numbers.probability_after_shift_and_jpeg)}
             sentence = page.t("ideal_found", label=isolated(numbers.label, 80), **shares)
-            found.append(Seen(sentence, "", numbers_of(each.numbers), page.sheets.sheet(each.path)))
+            found.append(seen(sentence, "", each.numbers, page.sheets.sheet(each.path)))
     return computed(found, *_command(page, "ideal", ""))
 
 
-def explained(page: PageContext) -> tuple[Seen, ...] | None:
+def explained(page: PageContext) -> list[dict[str, Any]] | None:
     """Everything else that was kept: evidence, features, attacks, channels."""
     others = [each for each in page.explained if each.what not in _WITH_A_SECTION][:MOST_RESULTS]
-    seen = [
-        Seen(brief(each.headline), each.source, numbers_of(each.numbers), page.sheets.sheet(each.path))
-        for each in others
-    ]
-    return tuple(seen) or None
+    return [seen(brief(x.headline), x.source, x.numbers, page.sheets.sheet(x.path)) for x in others] or None
 
 
 def _kept(page: PageContext, what: str) -> list[Explanation]:

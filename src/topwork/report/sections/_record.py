@@ -6,7 +6,7 @@ import shlex
 from typing import Any
 
 from topwork.data import printable
-from topwork.report._checkup import ShownFinding, shown_findings
+from topwork.report._checkup import shown_findings
 from topwork.report._model import PageContext
 from topwork.report._pictures import Album
 
@@ -36,7 +36,7 @@ def data(page: PageContext) -> dict[str, Any]:
     }
 
 
-def findings(page: PageContext) -> tuple[ShownFinding, ...] | None:
+def findings(page: PageContext) -> list[dict[str, Any]] | None:
     """What the data doctor found, but for notes that are about no image."""
     checkup = page.checkup
     if checkup is None:
