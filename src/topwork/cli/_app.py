@@ -15,7 +15,7 @@ import typer
 
 from topwork.cli import _text
 from topwork.cli._commands import command, new_app
-from topwork.cli._console import Console, fail
+from topwork.cli._console import Console, fail, require_none_failed
 from topwork.cli._evaluate import evaluate
 from topwork.cli._explain import explain
 from topwork.cli._fit import Data, advise, advise_options, demo, fit, fit_options
@@ -150,11 +150,7 @@ def predict(
         predict_each = loaded.predict_each
     batches = _lines_as_they_come() if stdin else iter([images or []])
     failed = _answer(console, batches, predict_each, room.words, getattr(loaded, "shift", None))
-    if failed:
-        fail(
-            f"{failed} {'image' if failed == 1 else 'images'} could not be used",
-            "each one's line says why; the others are not affected",
-        )
+    require_none_failed(failed)
 
 
 def _answer(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
-from topwork.cli._console import Console, Progress, fail, one_line
+from topwork.cli._console import Console, Progress, fail, one_line, require_none_failed
 from topwork.cli._evaluate import unseen
 from topwork.cli._options import CacheOption, SeedOption, require_heard
 from topwork.cli._text import printable
@@ -169,29 +169,39 @@ def explain(
         report.require_free(page)
     options = ExplainOptions(method, label, stage, tuple(channel or ()), norm, projection, most, seed, cache)
     shelf = _Shelf(Path(model or "") / EXPLAINED if keep else out, what, page=page is not None)
-    failed = 0
     with console.progress():
         shelf.try_place("make it so" if keep else "name a folder that can be written to with -o")
         own = None if model is None else load(model, Classifier)
         room = task(DEFAULT if own is None else own.record.task.name)
         dataset = None if data is None else room.read(data)
         classifier = _classifier(own, backbone or "", what)
-        if _KINDS[what].of == "image":
-            failed = _each_image(console, shelf, classifier, images or [], options)
-        elif _KINDS[what].of == "class":
-            _each_class(console, shelf, classifier, options)
-        else:
-            given = None if dataset is None else _rows(console, own, dataset, what)
-            shelf.keep(_drawn(what, classifier, given, options, _step(console, what)), what)
+        given = None if dataset is None else _rows(console, own, dataset, what)
+        failed = _draw(console, shelf, classifier, images or [], given, options)
     if page is not None:
         report.write_page(report.explained_page(shelf.results, name=backbone or model or "", dataset=dataset), page)
     if keep:
         shelf.lines.append(f"Next:  topwork report {printable(model or '')} --data DATA    (the model's page shows it)")
-    skipped = {"skipped": shelf.skipped} if shelf.skipped else {}
-    console.result({"pictures": shelf.fields, **skipped}, "\n".join(shelf.lines))
-    if failed:
-        told = f"{failed} {'image' if failed == 1 else 'images'} could not be used"
-        fail(told, "each one's line says why; the others are not affected")
+    console.result(shelf.to_dict(), "\n".join(shelf.lines))
+    require_none_failed(failed)
+
+
+def _draw(
+    console: Console,
+    shelf: _Shelf,
+    classifier: TorchClassifier,
+    images: list[str],
+    dataset: ImageDataset | None,
+    options: ExplainOptions,
+) -> int:
+    """Put what was asked for on the shelf; gives the number of images that could not be used."""
+    what = shelf.what
+    if _KINDS[what].of == "image":
+        return _each_image(console, shelf, classifier, images, options)
+    if _KINDS[what].of == "class":
+        _each_class(console, shelf, classifier, options)
+    else:
+        shelf.keep(_drawn(what, classifier, dataset, options, _step(console, what)), what)
+    return 0
 
 
 def _require_what_it_needs(asked: WhatName, images: list[str] | None, data: Path | None, classes: bool) -> None:
@@ -340,6 +350,10 @@ class _Shelf:
         self._folder = folder
         self._page = page
         self._taken: set[str] = set()
+
+    def to_dict(self) -> dict[str, Any]:
+        """What --json tells."""
+        return {"pictures": self.fields, **({"skipped": self.skipped} if self.skipped else {})}
 
     def try_place(self, hint: str) -> None:
         """Find out before the work, which takes minutes, whether the pictures can be written.

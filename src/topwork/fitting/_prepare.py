@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib.util
 import os
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +16,7 @@ from topwork.backbones import Backbone
 from topwork.backbones import load as load_backbone
 from topwork.checking import Checkup, require_blocking, vet
 from topwork.data import ImageDataset, grouped
-from topwork.errors import DataError
+from topwork.errors import DataError, MissingExtraError
 from topwork.model import Model
 from topwork.tasks import Announce, Task
 from topwork.tasks import task as find_task
@@ -121,3 +123,18 @@ def contents(checkup: Checkup, split: ImageDataset) -> str:
     for path in sorted(split.paths):
         digest.update(keys[path].tobytes())
     return digest.hexdigest()
+
+
+def sample_folder() -> Path:
+    """Folder of class folders that the package ``conformal-clip-data`` (MIT, arXiv 2501.12596) holds.
+
+    Raises:
+        MissingExtraError: The package is not installed.
+    """
+    if importlib.util.find_spec("conformal_clip_data") is None:
+        raise MissingExtraError(
+            "the sample data set is not installed", hint="pip install 'topwork[sample]' brings it (46 MB)"
+        )
+    import conformal_clip_data
+
+    return Path(conformal_clip_data.textile_simulated_root())
