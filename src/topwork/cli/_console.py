@@ -14,12 +14,7 @@ Progress = Callable[[int, int], None]
 
 
 class Console:
-    """One command's voice.
-
-    Attributes:
-        as_json: Whether stdout gets one JSON object, instead of text.
-        quiet: Whether stderr gets errors alone.
-    """
+    """One command's voice: stdout gets text or one JSON object; stderr notes and errors, or errors alone."""
 
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self.as_json = as_json

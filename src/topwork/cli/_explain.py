@@ -331,14 +331,9 @@ def _drawn(what: WhatName, classifier: TorchClassifier, given: Any, options: Exp
 
 
 class _Shelf:
-    """Where the pictures go, no two under one name.
+    """Where the pictures go, no two under one name, and what is said of each: ``fields`` with --json, or ``lines``.
 
-    Attributes:
-        what: What was asked for.
-        fields: Of each, what --json tells.
-        lines: Of each, what is said otherwise.
-        results: Each with the image that it is of, where a page will show them; they hold every pixel.
-        skipped: Images that there is nothing to draw of, and why.
+    ``results`` are kept only where a page will show them: they hold every pixel.
     """
 
     def __init__(self, folder: Path, what: WhatName, *, page: bool) -> None:
@@ -356,11 +351,7 @@ class _Shelf:
         return {"pictures": self.fields, **({"skipped": self.skipped} if self.skipped else {})}
 
     def try_place(self, hint: str) -> None:
-        """Find out before the work, which takes minutes, whether the pictures can be written.
-
-        Raises:
-            ExplainError: They cannot be.
-        """
+        """Refuse, before work that takes minutes, a place where the pictures cannot be written (``ExplainError``)."""
         there = next(place for place in (self._folder, *self._folder.absolute().parents) if place.exists())
         try:
             with tempfile.TemporaryFile(dir=there):

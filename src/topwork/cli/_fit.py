@@ -15,7 +15,6 @@ from topwork.cli._report import write_report
 
 if TYPE_CHECKING:
     from topwork.checking import Checkup
-    from topwork.model import Model
     from topwork.tasks import Strategy, Task
 
 _DEMO_SECONDS = 110.0  # for the ladder, fine-tuning included; with all else it makes three minutes at most
@@ -79,34 +78,35 @@ def fit(
 
     beside = out.resolve().with_name(f"{out.resolve().name}.training")
     options = fit_options(given["task"]).options(console, context, given, checkpoint=beside)
-    room = task(given["task"])
-    strategy = room.strategy(given.get("strategy", room.strategies[0].name))
-    names = [name.strip() for name in backbone.split(",")]
-    _require_one_process(room, strategy)
     training = getattr(options, "checkpoint", None)
+    room, names = task(given["task"]), [name.strip() for name in backbone.split(",")]
+    strategy = room.strategy(given.get("strategy", room.strategies[0].name))
+    _require_one_process(room, strategy)
     if data is None:
         _require_dataless(room, strategy, options, names)  # told before anything is fetched
     model.require_free(out)
     if training:
         require_own(training)
     networks = [load(name, weights=weights, size=size, allow_pickle=allow_pickle) for name in names]
-    if data is None:
-        assert strategy.dataless is not None
-        worded = strategy.dataless(networks, options)
-        _save(worded, out, self_contained)
-        return _tell(console, room, worded, out)
     shared: Any = {"task": room, "strategy": strategy.name, "backbone": networks, "options": options, "test": test}
     checkups: list[Checkup] = []
     with joined() as first:
         voice = console if first else Console(as_json=False, quiet=True)
         with voice.progress():
-            made = fitting.fit(data, allow=allow or (), announce=voice.step, vetted=checkups.append, **shared)
+            if data is None:
+                assert strategy.dataless is not None
+                made = strategy.dataless(networks, options)
+            else:
+                made = fitting.fit(data, allow=allow or (), announce=voice.step, vetted=checkups.append, **shared)
             if not first:
-                return None
-            _save(made, out, self_contained, *checkups)
+                return
+            made.save(out, self_contained=self_contained)
+            write_report(made, out, *checkups)
     if training and not any(strategy.broken_off in note for note in made.record.data.notes):
         remove_checkpoints(training)
-    return _tell(console, room, made, out)
+    console.notes([*made.record.data.notes, *_text.unlike(getattr(made.held_out, "shift", None))])
+    fields = {"model": str(out), **made.record.model_dump(mode="json")}
+    console.result(fields, "\n".join([*room.words.fitted(made), *_text.saved(out)]))
 
 
 def advise(
@@ -146,17 +146,6 @@ def _require_dataless(room: Task, strategy: Strategy, options: Any, backbones: S
         able = ", ".join(each.name for each in room.strategies if each.dataless is not None)
         instead = f"may be left out only with --strategy {able}, --labels and one backbone" if able else "is missing"
         raise typer.BadParameter(f"DATA {instead}")
-
-
-def _save(made: Model, out: Path, self_contained: bool, *checkups: Checkup) -> None:
-    made.save(out, self_contained=self_contained)
-    write_report(made, out, *checkups)
-
-
-def _tell(console: Console, room: Task, made: Model, out: Path) -> None:
-    console.notes([*made.record.data.notes, *_text.unlike(getattr(made.held_out, "shift", None))])
-    fields = {"model": str(out), **made.record.model_dump(mode="json")}
-    console.result(fields, "\n".join([*room.words.fitted(made), *_text.saved(out)]))
 
 
 def demo(console: Console, out: Out = Path("topwork-demo")) -> None:

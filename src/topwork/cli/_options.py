@@ -57,14 +57,9 @@ def task_in(given: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Setting:
-    """One field of an options class, or of one that is nested in it.
+    """One field of an options class, or of one that is nested in it: ``path`` names the fields on the way to it.
 
-    Attributes:
-        path: Names of the fields on the way to it, its own the last.
-        kind: Its type.
-        default: Its value where nobody says otherwise.
-        option: What else is known of it, with the bounds that pydantic knows.
-        help: What it does; ``option.help``, where there is both, is of its flag.
+    ``option`` has the bounds that pydantic knows too; its help, where ``help`` is another, is of the flag.
     """
 
     path: tuple[str, ...]

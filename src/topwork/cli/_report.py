@@ -17,7 +17,6 @@ from topwork.cli._text import printable, unlike
 if TYPE_CHECKING:
     from topwork.checking import Checkup
     from topwork.model import Model
-    from topwork.tasks import Words
 
 PAGE = "report.html"  # in the model folder
 _NAMED = 5  # files left out
@@ -56,7 +55,6 @@ def report(
     cache: CacheOption = True,
 ) -> None:
     """Show MODEL as one HTML page: how good it is, where it fails, how to use it and how to repeat it."""
-    from topwork import checking
     from topwork.explain import stored
     from topwork.model import EXPLAINED
     from topwork.report import model_page, require_free, write_page
@@ -64,20 +62,12 @@ def report(
 
     if data is None and (evidence or check):
         raise typer.BadParameter(f"{'--evidence' if evidence else '--check'} is of the images of --data")
-    page = out or model / PAGE
-    loaded = load(model)
+    page, loaded = out or model / PAGE, load(model)
     room = task(loaded.record.task.name)
     require_free(page, without=[each.name for each in room.sections if each.of_images and data is None])
     evaluated = checkup = None
     if data is not None:
-        given = room.read_for(loaded, data)
-        dataset = unseen(console, loaded, given)
-        with console.progress():
-            if check:
-                step = console.step("doctor")
-                checkup = checking.check(given, checks=room.checks, cache=cache, seed=seed, progress=step)
-            evaluated = loaded.evaluate(dataset, seed=seed, cache=cache, progress=console.step("features"))
-        console.notes([*dataset.notes, *_notes(room.words, evaluated)])
+        evaluated, checkup = _measured(console, loaded, data, check, {"cache": cache, "seed": seed})
     html = model_page(
         loaded,
         model.resolve().name,
@@ -94,11 +84,24 @@ def report(
     console.result(fields, f"Page: {printable(str(page))}")
 
 
-def _notes(words: Words, evaluated: Any) -> list[str]:
-    """Why the figures may mislead, and what could not be read."""
-    unread = [f"left out: {item.path}: {item.reason}" for item in getattr(evaluated, "left_out", ())]
+def _measured(
+    console: Console, model: Model, data: Path, check: bool, how: dict[str, Any]
+) -> tuple[Any, Checkup | None]:
+    """What the data say of the model, and the doctor of the data where that is wanted; told is what may mislead."""
+    from topwork import checking
+    from topwork.tasks import task
+
+    room, checkup = task(model.record.task.name), None
+    given = room.read_for(model, data)
+    dataset = unseen(console, model, given)
+    with console.progress():
+        if check:
+            checkup = checking.check(given, checks=room.checks, **how, progress=console.step("doctor"))
+        found = model.evaluate(dataset, **how, progress=console.step("features"))
+    unread = [f"left out: {item.path}: {item.reason}" for item in getattr(found, "left_out", ())]
     told = first_of(unread, _NAMED, "left out: … and {} more, which --json names")
-    return [*words.caveats(evaluated), *unlike(getattr(evaluated, "shift", None)), *told]
+    console.notes([*dataset.notes, *room.words.caveats(found), *unlike(getattr(found, "shift", None)), *told])
+    return found, checkup
 
 
 def write_report(model: Model, folder: Path, checkup: Checkup | None = None) -> Path:

@@ -177,11 +177,7 @@ def _left_out(items: Sequence[LeftOut]) -> list[str]:
 
 
 def as_json(options: Any) -> Any:
-    """Options as plain JSON, so that a model tells what was asked for; without what is of one run alone.
-
-    Args:
-        options: Data classes and configurations become dictionaries, at any depth; paths become texts.
-    """
+    """Options as plain JSON, so that a model tells what was asked for; without what is of one run alone."""
     if isinstance(options, BaseModel):
         return options.model_dump(mode="json")
     if dataclasses.is_dataclass(options):

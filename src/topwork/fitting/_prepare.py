@@ -23,12 +23,7 @@ from topwork.tasks import task as find_task
 
 
 class Prepared(NamedTuple):
-    """A data set that may be learnt from.
-
-    Attributes:
-        checkup: What the data doctor found.
-        dataset: With splits; copies of one picture are of one group.
-    """
+    """A data set with splits, where copies of one picture are of one group, and what the data doctor found in it."""
 
     checkup: Checkup
     dataset: ImageDataset
@@ -112,12 +107,7 @@ def held_out_again(model: Model, dataset: ImageDataset) -> ImageDataset | None:
 
 
 def contents(checkup: Checkup, split: ImageDataset) -> str:
-    """SHA-256 over the files of some images, in the order of their names.
-
-    Args:
-        checkup: Of the whole data set.
-        split: Images of it.
-    """
+    """SHA-256 over the files of some images of a data set that was vetted, in the order of their names."""
     keys = dict(zip(checkup.dataset.paths, checkup.keys.astype("<u8"), strict=True))
     digest = hashlib.sha256()
     for path in sorted(split.paths):

@@ -22,14 +22,7 @@ MOST_CLASSES = 200  # rows of the table
 def shown_findings(
     findings: Sequence[Finding], checkup: Checkup, album: Album, *, most: int = MOST_CASES
 ) -> list[dict[str, Any]]:
-    """Lay findings out for a page: each with its first cases, and how many of those that it holds are not shown.
-
-    Args:
-        findings: Of the checkup's those that are to be shown.
-        checkup: Whose data set the images are of.
-        album: Makes their pictures.
-        most: Cases of each.
-    """
+    """Lay some of a checkup's findings out for a page, each with its first cases and the number of the others."""
     chosen = [(finding, finding.cases[:most]) for finding in findings]
     rows = rows_of(checkup.dataset, {path for _, cases in chosen for case in cases for path in case.paths[:MOST_FILES]})
     return [

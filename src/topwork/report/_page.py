@@ -31,17 +31,10 @@ _BRIEF = 300  # characters; a path may have 4,096
 
 
 def render(template: str, *, packages: Sequence[str] = (), **values: Any) -> str:
-    """Fill a template.
+    """Fill a template of the kit's, which may include others of these packages, each named ``PACKAGE:FILE``.
 
-    Every string is made printable and escaped on its way into the page; only what a template says itself is HTML.
-
-    Args:
-        template: Its file name below the kit's ``templates/``.
-        packages: Others whose templates it includes, each named ``PACKAGE:FILE``.
-        values: What it names; one that is missing is an error.
-
-    Returns:
-        A whole page, which UTF-8 can hold.
+    Every string is made printable and escaped on its way into the page, so that UTF-8 can hold it; only what a template
+    says itself is HTML. A value that is missing is an error.
     """
     return _templates(tuple(packages)).get_template(template).render(version=__version__, **values)
 

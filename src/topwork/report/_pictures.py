@@ -35,15 +35,7 @@ _NO_ROOM = "left out to keep this page small"  # the catalogue knows it by these
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One image of a data set as a page shows it.
-
-    Attributes:
-        name: As the data set names it.
-        label: Its class; empty where it has none.
-        split: Its split; empty where there are none.
-        uri: The picture as a ``data:`` URI; empty where there is none.
-        reason: Why there is none.
-    """
+    """One image of a data set as a page shows it: a ``data:`` URI, or the reason why there is none."""
 
     name: str
     label: str
@@ -55,10 +47,7 @@ class Picture:
 class Album:
     """Makes the pictures of one page, each image decoded once, until there is no room left.
 
-    Args:
-        dataset: Its images are shown.
-        unusable: Rows that are known to be unusable and not decoded again, with the reasons.
-        room: Characters that all ``data:`` URIs may take together.
+    ``unusable`` rows, each with its reason, are not decoded again; ``room`` counts characters of all ``data:`` URIs.
     """
 
     def __init__(self, dataset: Dataset, unusable: Mapping[int, str] | None = None, *, room: int = ROOM) -> None:
@@ -102,11 +91,7 @@ class Album:
 
 
 class Sheets:
-    """Reads the sheets of one page from their files, until there is no room left.
-
-    Args:
-        room: Characters that all ``data:`` URIs may take together.
-    """
+    """Reads the sheets of one page from their files, until there is no ``room`` (in characters) left."""
 
     def __init__(self, room: int) -> None:
         self._room = room
@@ -133,11 +118,7 @@ class MapPicture:
 
 
 class MapAlbum:
-    """Makes maps of where in an image a model saw a class, by Grad-CAM.
-
-    Args:
-        model: It is opened in torch, which takes some seconds.
-    """
+    """Makes maps of where in an image a model saw a class, by Grad-CAM; it is opened in torch, which takes seconds."""
 
     def __init__(self, model: Any) -> None:
         from topwork.explain import TorchClassifier
@@ -145,11 +126,9 @@ class MapAlbum:
         self._network = TorchClassifier.of_model(model)
 
     def pictures(self, source: Source, classes: Sequence[int]) -> tuple[MapPicture, ...]:
-        """One image's maps for some classes; none of a class that has no evidence, nor of an image that cannot be read.
+        """One image's maps for some classes, by their places in the model's list.
 
-        Args:
-            source: The image.
-            classes: Their places in the model's list.
+        There is none of a class that has no evidence, nor of an image that cannot be read.
         """
         from topwork.explain import grad_cam
 
@@ -169,11 +148,7 @@ class MapAlbum:
 
 
 def thumbnail(source: Source, side: int = SIDE) -> str:
-    """A small picture of one image as a ``data:`` URI.
-
-    Args:
-        source: What ``decode`` takes.
-        side: Pixels of the longer side.
+    """A small picture of one image, ``side`` pixels at its longer side, as a ``data:`` URI.
 
     Raises:
         ImageError: It cannot be decoded.
