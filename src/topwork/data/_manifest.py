@@ -298,8 +298,7 @@ def _check_type(types: Any, field: Any, name: str) -> None:
     kind = field.type.value_type if types.is_dictionary(field.type) else field.type
     text = types.is_string(kind) or types.is_large_string(kind)
     number = types.is_integer(kind) and field.name in ("label", "group")
-    raw = (types.is_binary(kind) or types.is_large_binary(kind)) and column == "path"
-    raw = raw and field.name not in ("image", "img")  # these hold the image itself
+    raw = (types.is_binary(kind) or types.is_large_binary(kind)) and field.name == "path"
     if not (text or number or raw or types.is_null(kind)):
         raise DataError(f"{name}: column '{field.name}' is of type {field.type}, expected text", hint=_PARQUET_HINT)
 

@@ -21,9 +21,9 @@ FILES: dict[str, Callable[[Path], Listing]] = {**dict.fromkeys(MANIFESTS, list_m
 """Suffix -> reader."""
 
 _UNDERSTOOD = (
-    "a folder of class folders (alone, or under train/, val/ and test/), a manifest with the columns path,label (.csv, "
-    ".tsv, .jsonl, .parquet, or a data frame), WebDataset shards (a .tar or a folder of them), a Hugging Face data set "
-    "(saved with save_to_disk, or the object), and images in memory with their labels, as from_arrays(images, labels)"
+    "a folder of class folders (alone, or under train/, val/ and test/), a manifest with the columns path,label "
+    "(.csv, .jsonl, .parquet), WebDataset shards (a .tar or a folder of them), a Hugging Face data set (saved with "
+    "save_to_disk, or the object), and arrays through from_arrays(images, labels)"
 )
 
 
@@ -31,12 +31,11 @@ def read(data: object, *, classes: Sequence[str] | None = None) -> ImageDataset:
     """Read a labelled data set; lists what there is and opens no image.
 
     ``data`` is the path of a folder of class folders, of the same under ``train/`` (with ``val/`` and ``test/`` if
-    wanted), of a manifest ``path,label[,split][,group]`` (CSV, TSV, JSONL or Parquet), of a WebDataset shard or a
-    folder of shards, or of a folder that a Hugging Face data set was saved to; or such a data set itself, a data frame
-    with a manifest's columns, or a pair ``(images, labels)`` (see :func:`from_arrays`). A data set that was read already
-    is given back: whoever takes a path takes that too. Classes come from the training split, in the order that the data
-    declare and sorted where they declare none; a class without images keeps its place. What is found and not used is in
-    ``left_out``, or counted in ``ignored``.
+    wanted), of a manifest ``path,label[,split][,group]`` (CSV, JSONL or Parquet), of a WebDataset shard or a folder
+    of shards, or of a folder that a Hugging Face data set was saved to; or such a data set itself. For arrays see
+    :func:`from_arrays`. A data set that was read already is given back: whoever takes a path takes that too. Classes
+    come from the training split, in the order that the data declare and sorted where they declare none; a class without
+    images keeps its place. What is found and not used is in ``left_out``, or counted in ``ignored``.
 
     Args:
         data: The path, the Hugging Face ``Dataset`` or ``DatasetDict``, or an ``ImageDataset``.
