@@ -44,12 +44,7 @@ def check_labels(examined: Examined) -> Iterator[Finding]:
 
 
 def label_findings(dataset: ImageDataset, opinion: Opinion | None) -> Iterator[Finding]:
-    """Probably wrong labels, and pairs of classes that cannot be told apart.
-
-    Args:
-        dataset: The images that the opinion's rows speak of.
-        opinion: None where the labels could not be checked.
-    """
+    """Probably wrong labels, and pairs of classes that cannot be told apart; without an opinion, why there is none."""
     if opinion is None:
         yield _not_checked(dataset)
         return

@@ -10,7 +10,7 @@ probabilities can. So here both are fitted at once, as one mixture (``fit_noise`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -39,33 +39,20 @@ _ROUNDS = 100
 _TEMPERATURES = np.geomspace(0.1, 5.0, 40)  # times the temperature that fits best where no label is wrong
 
 
-@dataclass(frozen=True, eq=False)
-class Opinion:
-    """What the probe thinks of M images' labels.
+class Opinion(NamedTuple):
+    """What the probe thinks of M images' labels."""
 
-    Attributes:
-        rows: (M,), rows of the table.
-        given: (M,), the class that the data set gives.
-        likely: (M,), the most probable other class.
-        wrong: (M,), probability that the given label is wrong.
-        confusion: (C, C), share of the images of class i that are nearer to class j than to their own.
-        counts: (C,), images that were judged.
-        accuracy: Out-of-fold, with the labels as given.
-        noise: Estimated share of wrong labels.
-    """
-
-    rows: Rows
-    given: Rows
-    likely: Rows
-    wrong: Doubles
-    confusion: Doubles
-    counts: npt.NDArray[np.int64]
-    accuracy: float
-    noise: float
+    rows: Rows  # (M,), of the table
+    given: Rows  # (M,), the class that the data set gives
+    likely: Rows  # (M,), the most probable other class
+    wrong: Doubles  # (M,), probability that the given label is wrong
+    confusion: Doubles  # (C, C), share of the images of class i that are nearer to class j than to their own
+    counts: npt.NDArray[np.int64]  # (C,), images that were judged
+    accuracy: float  # out-of-fold, with the labels as given
+    noise: float  # estimated share of wrong labels
 
 
-@dataclass(frozen=True, eq=False)
-class _Block:
+class _Block(NamedTuple):
     """The part of an opinion that one block of images gives."""
 
     rows: Rows
@@ -80,12 +67,8 @@ def ask_probe(table: FeatureTable, rows: Rows, *, seed: int) -> Opinion | None:
     """Ask a cross-validated linear probe about labels; None where there are too few images or too many classes.
 
     More images than fit one block are dealt to several, each with probes of its own, so that time grows with their
-    number and memory does not.
-
-    Args:
-        table: Features; the last output is the network's own pooled features.
-        rows: Which of its images are to be judged.
-        seed: Which images share a block and a fold.
+    number and memory does not; the seed says which share a block and a fold. The table's last output is the network's
+    own pooled features.
     """
     labels = table.dataset.labels[rows].astype(np.intp)
     classes = len(table.dataset.classes)
@@ -213,19 +196,12 @@ def _joined(blocks: list[_Block], classes: int) -> Opinion:
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Noise:
-    """How labels and a probe go together.
+class Noise(NamedTuple):
+    """How labels and a probe go together."""
 
-    Attributes:
-        wrong: (N,), probability that each given label is wrong.
-        share: Of all labels, how many are wrong.
-        temperature: Of the logits, for images whose label is right.
-    """
-
-    wrong: Doubles
-    share: float
-    temperature: float
+    wrong: Doubles  # (N,), probability that each given label is wrong
+    share: float  # of all labels, how many are wrong
+    temperature: float  # of the logits, for images whose label is right
 
 
 def fit_noise(logits: npt.NDArray[np.float32], labels: Rows, temperature: float) -> Noise:
@@ -263,12 +239,8 @@ def _ahead(logits: npt.NDArray[np.float32], labels: Rows) -> Doubles:
 def wrong_probability(own: Doubles, *, classes: int) -> tuple[Doubles, float]:
     """Probability that each label is wrong, and their share, at one temperature.
 
-    By Bayes, a label whose class has probability p is wrong with odds e (1 - p) / (C - 1) to (1 - e) p; e is the mean
-    of these probabilities.
-
-    Args:
-        own: (N,), probability of the given class.
-        classes: C, at least 2.
+    By Bayes, a label whose class has probability p (``own``, (N,)) is wrong with odds e (1 - p) / (C - 1) to (1 - e) p;
+    e is the mean of these probabilities, and C at least 2.
     """
     share, wrong = _FIRST_SHARE, np.zeros(len(own))
     for _ in range(_ROUNDS if len(own) else 0):
