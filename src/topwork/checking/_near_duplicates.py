@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from topwork._system import Executor, release_pages
 from topwork.checking._perceptual_hash import distance, mirrored, near_pairs
-from topwork.checking._survey import UNIFORM, Survey, content_key
-from topwork.data import Source, decode, try_source
+from topwork.checking._survey import UNIFORM, Survey, pixels_key
+from topwork.data import decode, try_source
 from topwork.features import FeatureTable, scattered_rows
 
 Rows = npt.NDArray[np.int64]
@@ -93,13 +93,15 @@ def find_near_duplicates(survey: Survey, embedding: Embedding | None) -> NearDup
     single = _join_equal_files(survey, joined)
     telling = single[survey.facts["spread"][single] >= UNIFORM]
     pairs = telling[near_pairs(survey.facts["hash"][telling])]
-    apart = _bits_apart(survey, pairs)
+    first, second = survey.facts["hash"][pairs].T
+    apart = np.minimum(distance(first, second), distance(first, mirrored(second)))
     same = _same_pixels(survey, pairs, apart)
     joined.join(pairs[same])
     exact = joined.groups()
     pairs, apart = pairs[~same], apart[~same]
+    bits, cosines = zip(*SIMILAR, strict=True)
     similarity = embedding.cosines(pairs) if embedding else np.full(len(pairs), np.nan)
-    near = similarity >= _needed(apart) if embedding else apart <= ALONE
+    near = similarity >= np.array(cosines)[np.searchsorted(bits, apart)] if embedding else apart <= ALONE
     joined.join(pairs[near])
     return NearDuplicates(exact, pairs[near], similarity[near], joined.groups())
 
@@ -114,16 +116,6 @@ def _join_equal_files(survey: Survey, joined: _Joined) -> Rows:
     return np.sort(rows[first])
 
 
-def _bits_apart(survey: Survey, pairs: Rows) -> Rows:
-    first, second = survey.facts["hash"][pairs[:, 0]], survey.facts["hash"][pairs[:, 1]]
-    return np.minimum(distance(first, second), distance(first, mirrored(second)))
-
-
-def _needed(apart: Rows) -> npt.NDArray[np.float64]:
-    bits, cosines = zip(*SIMILAR, strict=True)
-    return np.array(cosines)[np.searchsorted(bits, apart)]
-
-
 def _same_pixels(survey: Survey, pairs: Rows, apart: Rows) -> npt.NDArray[np.bool_]:
     """(P,), which pairs are equal once decoded whole; only those of one size whose hashes all but agree are decoded."""
     height, width = survey.facts["height"], survey.facts["width"]
@@ -131,19 +123,18 @@ def _same_pixels(survey: Survey, pairs: Rows, apart: Rows) -> npt.NDArray[np.boo
     possible = (apart <= _SAME_PIXELS) & (height[first] == height[second]) & (width[first] == width[second])
     rows = np.unique(pairs[possible])
     sources = survey.dataset.sources()
+
+    def digest(row: int) -> bytes | str:
+        return try_source(sources, row, lambda source: pixels_key(decode(source)))
+
     with Executor("duplicates") as pool:
-        found = pool.map_ordered(lambda row: try_source(sources, row, _digest), rows.tolist(), in_flight=_AHEAD)
+        found = pool.map_ordered(digest, rows.tolist(), in_flight=_AHEAD)
         digests = dict(zip(rows.tolist(), found, strict=True))
     same = np.zeros(len(pairs), dtype=bool)
     for place in np.flatnonzero(possible).tolist():
         one, other = (digests[int(row)] for row in pairs[place])
         same[place] = one == other and isinstance(one, bytes)  # text says why a file is gone meanwhile
     return same
-
-
-def _digest(source: Source) -> bytes:
-    """What names an image's pixels."""
-    return content_key(decode(source))
 
 
 class _Joined:

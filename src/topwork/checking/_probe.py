@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.features import FeatureTable, scattered_rows
-from topwork.heads import LinearFit, equal_blocks, fit_linear, row_losses
+from topwork.heads import LinearFit, equal_blocks, fit_linear, row_losses, shuffled_by_class
 from topwork.metrics import exceeds_zero
 
 Rows = npt.NDArray[np.intp]
@@ -52,15 +52,8 @@ class Opinion(NamedTuple):
     noise: float  # estimated share of wrong labels
 
 
-class _Block(NamedTuple):
-    """The part of an opinion that one block of images gives."""
-
-    rows: Rows
-    given: Rows
-    likely: Rows
-    wrong: Doubles
-    nearer: Doubles  # (C, C), images of class i nearer to class j
-    right: int
+_Block = tuple[Rows, Rows, Rows, Doubles, Doubles, int]
+"""Rows, given, likely and wrong as in an opinion; (C, C), images of class i nearer to class j; how many are right."""
 
 
 def ask_probe(table: FeatureTable, rows: Rows, *, seed: int) -> Opinion | None:
@@ -77,10 +70,10 @@ def ask_probe(table: FeatureTable, rows: Rows, *, seed: int) -> Opinion | None:
     if enough.sum() < 2 or classes > MOST_CLASSES:
         return None
     read = _Reader(table, rows, classes)
-    first, *others = _deal(table.dataset.labels[rows].astype(np.intp), read.block_rows, seed)
-    read.choose(rows[first], seed)
-    blocks = [_ask_block(read, rows[part], seed) for part in (first, *others)]
-    return _joined(blocks, classes)
+    by_class, count = shuffled_by_class(read.labels(rows), seed), -(-len(rows) // read.block_rows)
+    dealt = [rows[np.sort(by_class[start::count])] for start in range(count)]  # every class spread over all of them
+    read.choose(dealt[0], seed)
+    return _joined([_ask_block(read, some, seed) for some in dealt], classes)
 
 
 class _Reader:
@@ -123,14 +116,6 @@ def _losses(fitted: LinearFit, labels: Rows) -> Doubles:
     return row_losses(fitted.oof_logits / fitted.head.temperature, labels)
 
 
-def _deal(labels: Rows, most: int, seed: int) -> list[Rows]:
-    """Places of the labels in blocks of about ``most``, every class spread over all of them."""
-    count = -(-len(labels) // most)
-    shuffled = np.random.default_rng(seed).permutation(len(labels))
-    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    return [np.sort(by_class[start::count]) for start in range(count)]
-
-
 def _ask_block(read: _Reader, rows: Rows, seed: int) -> _Block:
     """Ask twice: once of all, then of a probe that was not taught by the labels it has come to doubt.
 
@@ -151,14 +136,9 @@ def _ask_block(read: _Reader, rows: Rows, seed: int) -> _Block:
     noise = fit_noise(logits[held], labels[held], temperature)
     others = logits[held].copy()
     others[np.arange(len(others)), labels[held]] = -np.inf
-    return _Block(
-        rows=rows[held],
-        given=labels[held],
-        likely=others.argmax(axis=1),
-        wrong=noise.wrong,
-        nearer=_nearer(first.oof_logits[held], labels[held]),
-        right=int((first.oof_logits[held].argmax(axis=1) == labels[held]).sum()),
-    )
+    right = int((first.oof_logits[held].argmax(axis=1) == labels[held]).sum())
+    nearer = _nearer(first.oof_logits[held], labels[held])
+    return rows[held], labels[held], others.argmax(axis=1), noise.wrong, nearer, right
 
 
 def _doubted(noise: Noise, labels: Rows) -> npt.NDArray[np.bool_]:
@@ -180,20 +160,11 @@ def _nearer(logits: Float32Array, labels: Rows) -> Doubles:
 
 
 def _joined(blocks: list[_Block], classes: int) -> Opinion:
-    given = np.concatenate([block.given for block in blocks])
-    wrong = np.concatenate([block.wrong for block in blocks])
+    rows, given, likely, wrong = (np.concatenate([block[place] for block in blocks]) for place in range(4))
     counts = np.bincount(given, minlength=classes)
-    nearer = np.sum([block.nearer for block in blocks], axis=0)
-    return Opinion(
-        rows=np.concatenate([block.rows for block in blocks]),
-        given=given,
-        likely=np.concatenate([block.likely for block in blocks]),
-        wrong=wrong,
-        confusion=nearer / np.maximum(counts, 1)[:, None],
-        counts=counts,
-        accuracy=sum(block.right for block in blocks) / max(len(given), 1),
-        noise=float(wrong.mean()),
-    )
+    confusion = np.sum([block[4] for block in blocks], axis=0) / np.maximum(counts, 1)[:, None]
+    accuracy = sum(block[5] for block in blocks) / max(len(given), 1)
+    return Opinion(rows, given, likely, wrong, confusion, counts, accuracy, noise=float(wrong.mean()))
 
 
 class Noise(NamedTuple):

@@ -79,8 +79,12 @@ class _Rows:
         if fault := label_fault(row.label):
             raise DataError(f"{where}: {fault}")
         self.listing.add_class(row.label, row.split)
-        if not self._is_repeat(row, where):
-            self._place(row)
+        if self._is_repeat(row, where):
+            self.listing.leave_out(row.path, "listed more than once; used once")
+        elif reason := self._refusal(row.path):
+            self.listing.leave_out(row.path, reason)
+        else:
+            self.listing.add(row.path, row.label, row.split, row.group)
 
     def _split_name(self, split: str, where: str) -> str:
         name = split.strip().casefold()
@@ -99,14 +103,7 @@ class _Rows:
         if first != row:
             before, now = _described(first), _described(row)
             raise DataError(f"{where}: '{printable(row.path)}' came before as {before}, now as {now}")
-        self.listing.leave_out(row.path, "listed more than once; used once")
         return True
-
-    def _place(self, row: Row) -> None:
-        if reason := self._refusal(row.path):
-            self.listing.leave_out(row.path, reason)
-        else:
-            self.listing.add(row.path, row.label, row.split, row.group)
 
     def _refusal(self, path: str) -> str:
         """Why a file must not be read; the folder's own links are resolved once a folder, not once a file."""
