@@ -15,7 +15,6 @@ from topwork.checking._survey import UNIFORM, Survey
 from topwork.data.formats import FORMATS, suffix_fits
 
 Rows = npt.NDArray[np.intp]
-Floats = npt.NDArray[np.float64]
 
 # Each limit lies well outside what 4,400 real images hold (cats, dogs, ants, bees, cloth); in brackets their extreme.
 DARK = 50.0  # 99 % of the picture is darker, of 255 (lowest seen: 99)
@@ -36,7 +35,7 @@ class _Limit(NamedTuple):
 
     name: str
     severity: Severity
-    excess: Floats  # (N,) how far beyond the limit each image is; above 0 is beyond, NaN is not judged
+    excess: npt.NDArray[np.float64]  # (N,) how far beyond the limit each image is; above 0 is beyond, NaN is not judged
     what: str  # of the images beyond: "are ..."
     advice: str
     describe: Callable[[int], str]  # the number, in words, of one row

@@ -68,17 +68,14 @@ class AsIsOptions:
 class AsIs(Fitted):
     """The user's classes, met by the network's; the table holds the network's own pooled features.
 
-    Attributes:
-        way: How they met.
-        covers: For each class, how many classes of the network speak for it: those it means, or of a learnt map those
-            that speak for it more than for any other.
-        reason: Why the names did not do, where that is so; empty otherwise.
+    A class covers so many of the network's: those it means, or of a learnt map those that speak for it more than for
+    any other.
     """
 
     head: MappedHead
     way: MappedBy
     covers: tuple[int, ...]
-    reason: str = ""
+    reason: str = ""  # why the names did not do
 
     strategy: ClassVar[str] = "as-is"
 

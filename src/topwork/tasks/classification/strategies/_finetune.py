@@ -143,13 +143,8 @@ def finetune(
     """Train the top stages of the probe's backbone with a head, and keep that if it beats the probe.
 
     Both are fitted on the same images and compared on the same others, of the training split or of ``val``; the split
-    ``test`` is not looked at. It trains where the probe's engine runs: on the GPU, or on the CPU.
-
-    Args:
-        dataset: With splits, as the probe was given it.
-        probe: What to start from; its crop mode is kept.
-        options: What to train, and how.
-        announce: Called with what begins; may give a progress callback for it.
+    ``test`` is not looked at. It trains where the probe's engine runs: on the GPU, or on the CPU. The data
+    set has splits, as the probe was given it; the probe's crop mode is kept.
 
     Raises:
         DataError: Too few images to set some aside for validation, no room for them, or the probe's head is kNN.
