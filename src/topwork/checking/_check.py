@@ -160,6 +160,6 @@ def vet(dataset: Dataset, *, checks: Sequence[Check] = QUICK_CHECKS, progress: P
 def _asked(dataset: Dataset, examined: Examined, checks: Sequence[Check]) -> Checkup:
     found = [finding for each in checks for finding in each(examined)]
     findings = tuple(sorted(found, key=lambda finding: -SEVERITIES.index(finding.severity)))  # stable: in their order
-    twins = examined.duplicates
+    copies = examined.duplicates
     survey = examined.survey
-    return Checkup(dataset, findings, examined.features, twins.clusters, survey.refused, twins.exact, survey.keys)
+    return Checkup(dataset, findings, examined.features, copies.clusters, survey.refused, copies.exact, survey.keys)

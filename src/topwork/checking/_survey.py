@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import numpy.typing as npt
 
 from topwork._system import Executor
 from topwork.checking._perceptual_hash import image_hash
-from topwork.data import Dataset, decode, read_source, try_source
+from topwork.data import Dataset, content_key, decode, read_source, try_source
 from topwork.data.formats import FORMATS, compression, format_of, frames, true_size
 
 if TYPE_CHECKING:
@@ -187,7 +186,7 @@ def look(found: bytes | UInt8Array) -> Look:
     margin = order.size // 100
     height, width = true_size(data, kind := format_of(data), (pixels.shape[0], pixels.shape[1]))
     return Look(
-        key=content_key(found),
+        key=pixels_key(found) if isinstance(found, np.ndarray) else content_key(found),
         kind=kind,
         height=height,
         width=width,
@@ -203,10 +202,9 @@ def look(found: bytes | UInt8Array) -> Look:
     )
 
 
-def content_key(found: bytes | UInt8Array) -> bytes:
-    """16 bytes that name a file's bytes, or an image's pixels and shape."""
-    data = found if isinstance(found, bytes) else np.array(found.shape).tobytes() + found.tobytes()
-    return hashlib.blake2b(data, digest_size=16).digest()
+def pixels_key(pixels: UInt8Array) -> bytes:
+    """16 bytes that name an image's pixels and shape."""
+    return content_key(np.array(pixels.shape).tobytes() + pixels.tobytes())
 
 
 def _sharpness(image: Image) -> float:

@@ -99,16 +99,8 @@ def decode_jpeg(data: bytes, min_side: int | None) -> npt.NDArray[np.uint8] | No
     """Decode a JPEG to RGB, upright.
 
     The accurate DCT and the smooth chroma upsampling give the pixels that Pillow gives, bit for bit; the fast
-    ones save 11 % and differ by up to 74 of 255 at colour edges.
-
-    Args:
-        data: The file.
-        min_side: Pixels; the picture may be scaled by 1/2, 1/4 or 1/8 while its shorter side stays at least
-            this.
-
-    Returns:
-        Shape ``(H, W, 3)``; ``None`` for what this decoder cannot do right and Pillow can: CMYK, a damaged
-        ICC profile.
+    ones save 11 % and differ by up to 74 of 255 at colour edges. ``None`` for what this decoder cannot do right and
+    Pillow can: CMYK, a damaged ICC profile.
 
     Raises:
         ImageError: Damaged, truncated or too large.
@@ -159,14 +151,7 @@ def _exif_of(data: bytes) -> bytes:
 
 
 def decode_other(data: bytes, kind: str) -> npt.NDArray[np.uint8]:
-    """Decode the first picture of a file to RGB, upright, full size.
-
-    Args:
-        data: The file.
-        kind: What :func:`~topwork.data.formats.sniff` said; no other decoder is tried.
-
-    Returns:
-        Shape ``(H, W, 3)``.
+    """Decode the first picture of a file to RGB, upright, full size; only the decoder of its kind is tried.
 
     Raises:
         ImageError: Damaged, truncated, too large, or samples without a defined range.
@@ -222,15 +207,11 @@ def _to_rgb(image: Image, kind: str) -> npt.NDArray[np.uint8]:
         samples = "float" if image.mode == "F" else "32-bit or signed"
         raise ImageError(f"{samples} samples have no defined range", hint="save it with 8 or 16 bits a sample")
     if image.has_transparency_data:
-        image = _on_white(image)
+        import PIL.Image
+
+        layer = image.convert("RGBA")
+        image = PIL.Image.alpha_composite(PIL.Image.new("RGBA", layer.size, "white"), layer)
     return np.array(image.convert("RGB"))
-
-
-def _on_white(image: Image) -> Image:
-    import PIL.Image
-
-    layer = image.convert("RGBA")
-    return PIL.Image.alpha_composite(PIL.Image.new("RGBA", layer.size, "white"), layer)
 
 
 def _may_warn(data: bytes, kind: str) -> bool:
@@ -270,8 +251,7 @@ def _pillow_quiet() -> Iterator[None]:
 def orientation(exif: bytes) -> int:
     """Read the orientation, 1 to 8, from an EXIF block; 1 (upright) where it has none or is damaged.
 
-    Args:
-        exif: A TIFF header and its directory, with or without ``Exif\\0\\0`` before it.
+    The block is a TIFF header and its directory, with or without ``Exif\\0\\0`` before it.
     """
     exif = exif.removeprefix(b"Exif\0\0")
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])

@@ -19,12 +19,8 @@ def list_folder(root: Path, *, saved_classes: Collection[str] | None = None) -> 
     """List a data folder.
 
     ``train/`` is a split, not a class, when it holds folders; then ``val/`` (or ``valid/``, ``validation/``)
-    and ``test/`` beside it are splits too. With ``saved_classes`` (evaluation), ``val/`` or ``test/`` may
+    and ``test/`` beside it are splits too. With the classes of a saved model (evaluation), ``val/`` or ``test/`` may
     stand alone.
-
-    Args:
-        root: The folder.
-        saved_classes: The class names of a saved model, where there is one.
 
     Raises:
         DataError: No class folders, a split given twice, or ``val/`` and ``test/`` with nothing to train on.
@@ -87,7 +83,8 @@ class _Walk:
         """Take each folder as a class, with the images anywhere below it."""
         for name in folders:
             self.listing.add_class(name, split)
-            self.listing.add(self._images(prefix + name), name, split)
+            for path in self._images(prefix + name):
+                self.listing.add(path, name, split)
 
     def _images(self, folder: str) -> list[str]:
         found: list[str] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,15 +55,9 @@ class Listing:
         """Note that a class was seen in a split, with images or without."""
         self.found.setdefault(split, set()).add(label)
 
-    def add(self, paths: Iterable[str], label: str, split: str) -> None:
-        """Add the images of one class in one split."""
-        before = len(self.paths)
-        self.paths.extend(paths)
-        self.labels.extend([label] * (len(self.paths) - before))
-        self.splits.extend([split] * (len(self.paths) - before))
-
-    def add_row(self, path: str, label: str, split: str, group: str) -> None:
-        """Add one image; a listing is filled either by this or by :meth:`add`."""
+    def add(self, path: str, label: str, split: str, group: str = "") -> None:
+        """Add one image."""
+        self.add_class(label, split)
         self.paths.append(path)
         self.labels.append(label)
         self.splits.append(split)
@@ -87,11 +81,7 @@ def label_fault(label: str) -> str:
 
 
 def assembled(listing: Listing, classes: Sequence[str] | None = None) -> ImageDataset:
-    """Check what a reader found and make the data set of it.
-
-    Args:
-        listing: What was found.
-        classes: The class names of a saved model, in its order, where there is one.
+    """Check what a reader found and make the data set of it, with the classes of a saved model where there is one.
 
     Raises:
         DataError: As :func:`~topwork.data.read` says.
@@ -107,7 +97,9 @@ def assembled(listing: Listing, classes: Sequence[str] | None = None) -> ImageDa
         splits=as_splits(listing.splits),
         left_out=tuple(sorted(listing.left_out, key=lambda item: item.path)),
         ignored=listing.ignored,
-        notes=_notes(listing, labels, names, saved=classes is not None),
+        notes=tuple(
+            _evaluation_notes(names, labels) if classes is not None else _training_notes(listing, names, labels)
+        ),
         groups=tuple(listing.groups) if any(listing.groups) else (),
         store=listing.store,
         keys=np.arange(0 if listing.store is None else len(listing.paths)),
@@ -183,20 +175,10 @@ def _check_groups(dataset: ImageDataset) -> None:
             )
 
 
-def _notes(listing: Listing, labels: Labels, names: tuple[str, ...], *, saved: bool) -> tuple[str, ...]:
-    if not saved:
-        labels = labels[as_splits(listing.splits) == listing.training_split]
-    counts: list[int] = np.bincount(labels, minlength=len(names)).tolist()
-    return tuple(evaluation_notes(names, counts) if saved else training_notes(names, counts))
-
-
-def training_notes(classes: Sequence[str], counts: Sequence[int]) -> Iterator[str]:
-    """Note empty classes, classes of one image, imbalance, and names that are hard to tell apart.
-
-    Args:
-        classes: C class names.
-        counts: C numbers of training images.
-    """
+def _training_notes(listing: Listing, classes: Sequence[str], labels: Labels) -> Iterator[str]:
+    """Note empty classes, classes of one training image, imbalance, and names that are hard to tell apart."""
+    labels = labels[as_splits(listing.splits) == listing.training_split]
+    counts: list[int] = np.bincount(labels, minlength=len(classes)).tolist()
     filled = sorted((count, name) for name, count in zip(classes, counts, strict=True) if count)
     if empty := [name for name, count in zip(classes, counts, strict=True) if count == 0]:
         yield f"no training image of {_some(empty)}: kept as a class, never predicted well"
@@ -216,8 +198,9 @@ def training_notes(classes: Sequence[str], counts: Sequence[int]) -> Iterator[st
             yield f"class names {_spelt(names)} differ only by case or Unicode form: one class, or two?"
 
 
-def evaluation_notes(classes: Sequence[str], counts: Sequence[int]) -> Iterator[str]:
+def _evaluation_notes(classes: Sequence[str], labels: Labels) -> Iterator[str]:
     """Note the classes that an evaluation on these images cannot speak of."""
+    counts = np.bincount(labels, minlength=len(classes))
     if missing := [name for name, count in zip(classes, counts, strict=True) if count == 0]:
         yield f"no image of {_some(missing)}: nothing will be measured for {'it' if len(missing) == 1 else 'them'}"
 

@@ -1,6 +1,6 @@
 """Lists the images that a manifest names (CSV, JSONL or Parquet): ``path,label[,split][,group]``.
 
-Each kind of file gives its rows to :class:`ManifestRows`, which checks them and gathers them in a listing.
+Each kind of file gives its rows, with their places in words, to what checks them and gathers them in a listing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import posixpath
 import re
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 from urllib.parse import unquote
 
 from topwork._system import optional
@@ -47,12 +47,8 @@ class Row(NamedTuple):
     group: str = ""
 
 
-def check_columns(columns: Sequence[str], where: str, hint: str) -> None:
-    """Check the names of a manifest's columns, or of one row's fields.
-
-    Raises:
-        DataError: A name that is not known, comes twice or is missing.
-    """
+def _check_columns(columns: Sequence[str], where: str, hint: str) -> None:
+    """Refuse a name, of a manifest's columns or of one row's fields, that is not known, comes twice or is missing."""
     for column in columns:
         if column not in COLUMNS:
             raise DataError(
@@ -65,7 +61,7 @@ def check_columns(columns: Sequence[str], where: str, hint: str) -> None:
         raise DataError(f"{where}: no column {quoted(missing)}", hint=hint)
 
 
-class ManifestRows:
+class _Rows:
     """Checks the rows of a manifest of any kind and gathers them in ``listing``."""
 
     def __init__(self, manifest: Path) -> None:
@@ -77,18 +73,18 @@ class ManifestRows:
         self._has_splits: bool | None = None
 
     def add(self, row: Row, where: str) -> None:
-        """Take one row; ``where`` names its place in messages.
-
-        Raises:
-            DataError: The row cannot be meant as it stands.
-        """
+        """Take one row; ``where`` names its place in messages."""
         path = inner_path(_local_path(row.path, self._roots, where), where)
         row = Row(path, row.label, self._split_name(row.split, where), row.group)
         if fault := label_fault(row.label):
             raise DataError(f"{where}: {fault}")
         self.listing.add_class(row.label, row.split)
-        if not self._is_repeat(row, where):
-            self._place(row)
+        if self._is_repeat(row, where):
+            self.listing.leave_out(row.path, "listed more than once; used once")
+        elif reason := self._refusal(row.path):
+            self.listing.leave_out(row.path, reason)
+        else:
+            self.listing.add(row.path, row.label, row.split, row.group)
 
     def _split_name(self, split: str, where: str) -> str:
         name = split.strip().casefold()
@@ -107,14 +103,7 @@ class ManifestRows:
         if first != row:
             before, now = _described(first), _described(row)
             raise DataError(f"{where}: '{printable(row.path)}' came before as {before}, now as {now}")
-        self.listing.leave_out(row.path, "listed more than once; used once")
         return True
-
-    def _place(self, row: Row) -> None:
-        if reason := self._refusal(row.path):
-            self.listing.leave_out(row.path, reason)
-        else:
-            self.listing.add_row(row.path, row.label, row.split, row.group)
 
     def _refusal(self, path: str) -> str:
         """Why a file must not be read; the folder's own links are resolved once a folder, not once a file."""
@@ -186,67 +175,66 @@ def _url_path(url: str, where: str) -> str:
 
 
 def list_manifest(manifest: Path) -> Listing:
-    """List what a manifest names; paths are relative to the manifest's folder and may not leave it.
+    """List what a manifest, of the kind that its suffix says, names; no path may leave the manifest's folder.
 
     A file that is missing, unreadable or not regular is left out and listed. What it is called does not matter: who
     names a file in a manifest means it.
-
-    Args:
-        manifest: Of the kind that its suffix says, one of ``MANIFESTS``.
 
     Raises:
         DataError: It cannot be read, a wrong header or column, a row that is short, blank or of another split than it
             says elsewhere, a path that is absolute or leaves the folder. Names the line.
         MissingExtraError: The package that reads this kind is not installed.
     """
-    gathered = ManifestRows(manifest)
-    with contextlib.closing(MANIFESTS[manifest.suffix.lower()](manifest)) as rows:
-        for where, row in rows:
-            gathered.add(row, f"{printable(manifest.name)}, {where}")
+    gathered = _Rows(manifest)
+    try:
+        with contextlib.closing(MANIFESTS[manifest.suffix.lower()](manifest)) as rows:
+            for where, row in rows:
+                gathered.add(row, where)
+    except OSError as error:
+        raise DataError(f"{printable(str(manifest))}: {why(error)}") from error
     return gathered.listing
 
 
-Rows = Generator[tuple[str, Row]]
+Placed = Generator[tuple[str, Row]]
 
 
-def _csv_rows(manifest: Path) -> Rows:
+def _opened(manifest: Path, newline: str) -> TextIO:
+    # surrogateescape: a file name that is not UTF-8 comes through as os.fsdecode would give it.
+    return open(manifest, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
+
+
+def _csv_rows(manifest: Path) -> Placed:
     """Rows and their lines, after a header; a blank line is none."""
     try:
-        # surrogateescape: a file name that is not UTF-8 comes through as os.fsdecode would give it.
-        with open(manifest, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        with _opened(manifest, newline="") as file:
             reader = csv.reader(file, strict=True)
             header = [name.strip() for name in next(reader, [])]
-            check_columns(header, printable(str(manifest)), _CSV_HINT)
+            _check_columns(header, printable(str(manifest)), _CSV_HINT)
             for cells in filter(None, reader):
-                where = f"line {reader.line_num}"
+                where = f"{printable(manifest.name)}, line {reader.line_num}"
                 if len(cells) != len(header):
                     raise DataError(
-                        f"{printable(manifest.name)}, {where}: {len(cells)} fields, expected {len(header)}",
+                        f"{where}: {len(cells)} fields, expected {len(header)}",
                         hint="put a field that holds a comma in double quotes",
                     )
                 yield where, Row(**dict(zip(header, cells, strict=True)))
-    except OSError as error:
-        raise DataError(f"{printable(str(manifest))}: {why(error)}") from error
     except csv.Error as error:
         raise DataError(f"{printable(str(manifest))}: not a CSV file: {error}") from error
 
 
-def _jsonl_rows(manifest: Path) -> Rows:
+def _jsonl_rows(manifest: Path) -> Placed:
     """Rows and their lines, each an object.
 
     A label or a group may be a whole number, which is read as its digits; ``null`` is a split or a group that is not
     given.
     """
-    try:
-        with open(manifest, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:
-            for number, line in enumerate(iter(lambda: file.readline(_MAX_LINE), ""), start=1):
-                where = f"line {number}"
-                if len(line) == _MAX_LINE:
-                    raise DataError(f"{printable(manifest.name)}, {where}: longer than {_MAX_LINE:,} characters")
-                if not line.isspace():
-                    yield where, _json_row(line, f"{printable(manifest.name)}, {where}")
-    except OSError as error:
-        raise DataError(f"{printable(str(manifest))}: {why(error)}") from error
+    with _opened(manifest, newline="\n") as file:
+        for number, line in enumerate(iter(lambda: file.readline(_MAX_LINE), ""), start=1):
+            where = f"{printable(manifest.name)}, line {number}"
+            if len(line) == _MAX_LINE:
+                raise DataError(f"{where}: longer than {_MAX_LINE:,} characters")
+            if not line.isspace():
+                yield where, _json_row(line, where)
 
 
 def _json_row(line: str, where: str) -> Row:
@@ -256,7 +244,7 @@ def _json_row(line: str, where: str) -> Row:
         raise DataError(f"{where}: not JSON: {printable(str(error))}", hint=_JSONL_HINT) from error
     if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs) or not pairs:
         raise DataError(f"{where}: not an object", hint=_JSONL_HINT)
-    check_columns([name for name, _ in pairs], where, _JSONL_HINT)
+    _check_columns([name for name, _ in pairs], where, _JSONL_HINT)
     return Row(**{name: _json_text(name, value, where) for name, value in pairs})
 
 
@@ -270,7 +258,7 @@ def _json_text(name: str, value: Any, where: str) -> str:
     raise DataError(f"{where}: '{name}' is {printable(json.dumps(value))[:40]}, expected text", hint=_JSONL_HINT)
 
 
-def _parquet_rows(manifest: Path) -> Rows:
+def _parquet_rows(manifest: Path) -> Placed:
     """Rows and their numbers.
 
     Columns are text; ``path`` may be binary, for names that are not UTF-8, and ``label`` and ``group`` whole numbers,
@@ -281,15 +269,16 @@ def _parquet_rows(manifest: Path) -> Rows:
     name = printable(str(manifest))
     try:
         with parquet.ParquetFile(manifest) as file:
-            check_columns(file.schema_arrow.names, name, _PARQUET_HINT)
+            _check_columns(file.schema_arrow.names, name, _PARQUET_HINT)
             for field in file.schema_arrow:
                 _check_type(arrow.types, field, name)
             rows = (row for batch in file.iter_batches(batch_size=_BATCH) for row in batch.to_pylist())
             for number, row in enumerate(rows, start=1):
+                where = f"{printable(manifest.name)}, row {number}"
                 for column in REQUIRED:
                     if row[column] is None:
-                        raise DataError(f"{printable(manifest.name)}, row {number}: the {column} is missing")
-                yield f"row {number}", Row(**{column: _parquet_text(value) for column, value in row.items()})
+                        raise DataError(f"{where}: the {column} is missing")
+                yield where, Row(**{column: _parquet_text(value) for column, value in row.items()})
     except (OSError, arrow.ArrowException) as error:
         raise DataError(f"{name}: not a Parquet file that can be read: {printable(str(error))}") from error
 
@@ -309,5 +298,5 @@ def _parquet_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-MANIFESTS: dict[str, Callable[[Path], Rows]] = {".csv": _csv_rows, ".jsonl": _jsonl_rows, ".parquet": _parquet_rows}
+MANIFESTS: dict[str, Callable[[Path], Placed]] = {".csv": _csv_rows, ".jsonl": _jsonl_rows, ".parquet": _parquet_rows}
 """Suffix -> what gives its rows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -68,10 +69,7 @@ class ImageStore(Protocol):
     """
 
     def source(self, key: int) -> Source:
-        """Give the image of one row, without decoding it.
-
-        Args:
-            key: The row's place in this store; it stays with the row when a data set's rows are selected.
+        """Give the image of one row, without decoding it; the row keeps its key in all selections of a data set.
 
         Raises:
             ImageError: The image cannot be had.
@@ -106,6 +104,11 @@ def read_source(source: Source) -> bytes | Pixels:
         ImageError: It cannot be read.
     """
     return source if isinstance(source, bytes | np.ndarray) else read_bytes(source)
+
+
+def content_key(content: bytes) -> bytes:
+    """16 bytes that name a content, the same on every machine."""
+    return hashlib.blake2b(content, digest_size=16).digest()
 
 
 def try_source(sources: Sequence[Source], index: int, use: Callable[[Source], T]) -> T | str:
@@ -193,9 +196,7 @@ def readable(path: str) -> bool:
 def refusal(path: str, real_root: str) -> str:
     """Say why a file must not be read, without opening it; empty where it may be.
 
-    Args:
-        path: The file, as listed.
-        real_root: The data folder with all links resolved; a link may point to a file within it only.
+    A link may point to a file in the data folder only, which is given with all links resolved.
     """
     try:
         info = os.lstat(path)
@@ -207,7 +208,8 @@ def refusal(path: str, real_root: str) -> str:
             if stat.S_ISDIR(info.st_mode):
                 return "a linked folder is not followed"
     except (OSError, ValueError) as error:
-        return _broken(error)
+        loops = isinstance(error, OSError) and error.errno == errno.ELOOP
+        return "a link that leads back to itself" if loops else why(error)
     if not stat.S_ISREG(info.st_mode):
         return "not a regular file"
     return "" if readable(path) else "cannot be read: permission denied"
@@ -216,9 +218,3 @@ def refusal(path: str, real_root: str) -> str:
 def within(real_path: str, real_root: str) -> bool:
     """Ask whether a resolved path lies inside a resolved folder."""
     return real_path.startswith(os.path.join(real_root, ""))
-
-
-def _broken(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno == errno.ELOOP:
-        return "a link that leads back to itself"
-    return why(error)

@@ -1,14 +1,16 @@
-"""As it is: the pretrained classifier's own classes answer. Nothing is trained."""
+"""As it is: the pretrained classifier's own classes answer, for the user's or by themselves. Nothing is trained."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from topwork._options import CACHE, SEED, Option, file_option
 from topwork.advising import OutOfFold, training_rows
@@ -22,9 +24,10 @@ from topwork.backbones import (
     imagenet_near,
 )
 from topwork.data import ImageDataset, printable, quoted
+from topwork.engines import EngineName, Engines
 from topwork.errors import DataError
-from topwork.features import FeatureTable, extract
-from topwork.heads import MappedHead, fit_mapped, map_classes
+from topwork.features import FeatureTable, Source, extract, extract_few
+from topwork.heads import MappedHead, fit_mapped, map_classes, network_probabilities
 from topwork.model import MappingRecord
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.strategies._fitted import Fitted
@@ -65,17 +68,14 @@ class AsIsOptions:
 class AsIs(Fitted):
     """The user's classes, met by the network's; the table holds the network's own pooled features.
 
-    Attributes:
-        way: How they met.
-        covers: For each class, how many classes of the network speak for it: those it means, or of a learnt map those
-            that speak for it more than for any other.
-        reason: Why the names did not do, where that is so; empty otherwise.
+    A class covers so many of the network's: those it means, or of a learnt map those that speak for it more than for
+    any other.
     """
 
     head: MappedHead
     way: MappedBy
     covers: tuple[int, ...]
-    reason: str = ""
+    reason: str = ""  # why the names did not do
 
     strategy: ClassVar[str] = "as-is"
 
@@ -85,31 +85,19 @@ class AsIs(Fitted):
         return {"mapping": MappingRecord(way=self.way, covers=self.covers)}
 
 
-class _Meeting(NamedTuple):
-    way: MappedBy
-    groups: Groups | None  # None: they are to be learnt
-    reason: str
-
-
 def fit_as_is(
     dataset: ImageDataset, backbone: Backbone, options: AsIsOptions, *, announce: Announce | None = None
 ) -> AsIs:
     """Let the pretrained classifier's own classes answer.
 
     Three ways, the first that can be gone: a map that the user gives; the classes' names; a map that is learnt from the
-    part ``train`` by counting (``heads.fit_mapped``). The first two look at no image before they answer.
-
-    Args:
-        dataset: The images; with a split ``train`` where a map is to be learnt.
-        backbone: With an ImageNet-1k classifier.
-        options: Which way, and how.
-        announce: Called with what begins; may give a progress callback for it.
+    split ``train`` by counting (``heads.fit_mapped``). The first two look at no image before they answer.
 
     Raises:
         DataError: The given map is wrong, the names were to do and do not, or there is nothing to learn a map from.
         BackboneError: The network has no such classifier.
     """
-    meeting, layer = _meet(dataset.classes, options), classifier(backbone)
+    meeting, layer = _meet(dataset.classes, options), classifier(backbone)  # first: what is wrong is told at once
     table = extract(
         dataset,
         backbone if options.crop_mode == "auto" else backbone.replace(crop_mode=options.crop_mode),
@@ -118,69 +106,31 @@ def fit_as_is(
         cache=options.cache,
         progress=announce("features") if announce else None,
     )
-    return _met(table, meeting, layer)
+    return _answering(table, meeting, layer)
 
 
 def as_is_of(table: FeatureTable, options: AsIsOptions) -> AsIs:
-    """The same on features that are there.
-
-    Args:
-        table: With the network's own pooled features.
-        options: Which way; of what shapes the features nothing is heeded.
-
-    Raises:
-        DataError: The given map is wrong, the names were to do and do not, or there is nothing to learn a map from.
-        BackboneError: The network has no such classifier.
-    """
-    return _met(table.keep((EMBEDDING,)), _meet(table.dataset.classes, options), classifier(table.backbone))
+    """The same on the network's own pooled features that are there; options that shape the features have no say."""
+    return _answering(table.keep((EMBEDDING,)), _meet(table.dataset.classes, options), classifier(table.backbone))
 
 
-def _met(table: FeatureTable, meeting: _Meeting, layer: Classifier) -> AsIs:
-    if meeting.groups is not None:
-        head = map_classes(layer.weight, layer.bias, meeting.groups)
-        return _as_is(head, table, meeting, tuple(map(len, meeting.groups)), _answers(head, table))
-    head = _learnt(table.split("train"), layer, meeting.reason)
-    covers = np.bincount(head.shares.argmax(axis=1), minlength=head.n_classes)
-    return _as_is(head, table, meeting, tuple(covers.tolist()), None)
-
-
-def _as_is(
-    head: MappedHead, table: FeatureTable, meeting: _Meeting, covers: tuple[int, ...], out_of_fold: OutOfFold | None
-) -> AsIs:
+def _answering(table: FeatureTable, meeting: _Meeting, layer: Classifier) -> AsIs:
     notes = (f"a map was learnt, since {meeting.reason}",) if meeting.reason else ()
-    return AsIs(
-        head=head,
-        table=table,
-        out_of_fold=out_of_fold,
-        notes=notes,
-        way=meeting.way,
-        covers=covers,
-        reason=meeting.reason,
-    )
-
-
-def _answers(head: MappedHead, table: FeatureTable) -> OutOfFold | None:
+    facts: Any = {"table": table, "notes": notes, "way": meeting.way, "reason": meeting.reason}
+    if meeting.groups is None:
+        head = _learnt(table.split("train"), layer, meeting.reason)
+        covers = np.bincount(head.shares.argmax(axis=1), minlength=head.n_classes)
+        return AsIs(head=head, covers=tuple(covers.tolist()), **facts)
+    head = map_classes(layer.weight, layer.bias, meeting.groups)
     rows = training_rows(table)
-    return OutOfFold("training", rows, head.probabilities(table.values[rows])) if len(rows) else None
+    out_of_fold = OutOfFold("training", rows, head.probabilities(table.values[rows])) if len(rows) else None
+    return AsIs(head=head, covers=tuple(map(len, meeting.groups)), out_of_fold=out_of_fold, **facts)
 
 
-def as_is_head(classes: Sequence[str], backbone: Backbone, class_map: GivenMap | None = None) -> MappedHead:
-    """The head for class names alone, without any image: a classifier for whoever has only words.
-
-    It reads the output ``embedding`` of the backbone.
-
-    Args:
-        classes: Two names or more.
-        backbone: With an ImageNet-1k classifier.
-        class_map: What the user says they mean; their names when None.
-
-    Raises:
-        DataError: A name meets nothing, or the map is wrong.
-        BackboneError: The network has no such classifier.
-    """
-    groups = groups_by_name(classes) if class_map is None else groups_by_map(classes, class_map)
-    layer = classifier(backbone)
-    return map_classes(layer.weight, layer.bias, groups)
+class _Meeting(NamedTuple):
+    way: MappedBy
+    groups: Groups | None  # None: they are to be learnt
+    reason: str
 
 
 def _meet(classes: Sequence[str], options: AsIsOptions) -> _Meeting:
@@ -215,6 +165,7 @@ GivenMap = Mapping[str, Sequence[str | int]]
 """User class -> names (``dog``, ``golden retriever``, ``n02099601``) or indices (207) of the network's classes."""
 
 _NAMED = 5  # classes that a message names
+_CHUNK = 512  # images at a time, so that a long list needs no more memory than a short one
 _FORM = 'write {"class": ["name of an ImageNet class", 207], ...}'
 _HINT = "give a map, or labelled images to learn one from"
 
@@ -316,3 +267,83 @@ def _parted(classes: Sequence[str], claims: Sequence[frozenset[int]]) -> Groups:
 def _examples(claim: frozenset[int]) -> str:
     names = [imagenet_labels()[index].name for index in sorted(claim)]
     return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+
+
+@dataclass(frozen=True)
+class RankedClass:
+    """One class of ImageNet-1k that an image may show.
+
+    Attributes:
+        label: ImageNet's name for it, such as ``n02123045``; two classes are called crane.
+        name: The usual word.
+        probability: 0 to 1.
+    """
+
+    label: str
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class OwnAnswer:
+    """What a network says of one image.
+
+    Attributes:
+        source: The file's name, or ``#3`` for the fourth array.
+        top: The most probable classes, the first one first; empty where the image could not be used.
+        error: Why it could not; empty where it could.
+    """
+
+    source: str
+    top: tuple[RankedClass, ...]
+    error: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready fields."""
+        if self.error:
+            return {"source": self.source, "error": self.error}
+        return {"source": self.source, "top": [asdict(candidate) for candidate in self.top]}
+
+
+class OwnClasses:
+    """A pretrained network's own classifier, ready for images.
+
+    Args:
+        backbone: With an ImageNet-1k classifier.
+        engine: What runs the network; the best that is here when None.
+
+    Raises:
+        BackboneError: The network has no such classifier.
+
+    Example:
+        >>> OwnClasses(load("lite0")).top(["cat.jpg"])  # doctest: +SKIP
+    """
+
+    def __init__(self, backbone: Backbone, engine: EngineName | None = None) -> None:
+        self.backbone = backbone
+        self.engine: EngineName | None = engine
+        self._classifier = classifier(backbone)
+        self._engines = Engines(backbone, (EMBEDDING,))
+
+    def top(self, sources: Sequence[Source], count: int = 5) -> Iterator[OwnAnswer]:
+        """The most probable classes of each image, in the order of the images.
+
+        Args:
+            sources: Files, encoded images as bytes, or pixels as uint8 (height, width, 3).
+            count: How many of the 1,000.
+        """
+        for start in range(0, len(sources), _CHUNK):
+            chunk = sources[start : start + _CHUNK]
+            found = extract_few(chunk, self.backbone, (EMBEDDING,), engine=self.engine, open_network=self._engines)
+            probabilities = network_probabilities(found.values, self._classifier.weight, self._classifier.bias)
+            rows, errors = dict(zip(found.kept.tolist(), probabilities, strict=True)), dict(found.refused)
+            for index, source in enumerate(chunk):
+                name = os.fspath(source) if isinstance(source, str | os.PathLike) else f"#{start + index}"
+                top = _ranked(rows[index], count) if index in rows else ()
+                yield OwnAnswer(name, top, errors.get(index, ""))
+
+
+def _ranked(probabilities: npt.NDArray[np.float32], count: int) -> tuple[RankedClass, ...]:
+    labels = imagenet_labels()
+    order = np.argsort(-probabilities, kind="stable")[:count]
+    return tuple(RankedClass(labels[k].synset, labels[k].name, float(probabilities[k])) for k in order)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -119,16 +119,14 @@ class Finetuned(Fitted):
     strategy: Literal["finetune", "probe"] = "finetune"  # type: ignore[misc]  # a class's fact elsewhere, a result here
 
 
-@dataclass(frozen=True)
-class _Halves:
+class _Halves(NamedTuple):
     """Rows of the probe's table: what is learnt from, and what tells when to stop."""
 
     learn: npt.NDArray[np.intp]
     check: npt.NDArray[np.intp]
 
 
-@dataclass(frozen=True)
-class _Score:
+class _Score(NamedTuple):
     """Accuracy and log loss on the validation rows."""
 
     accuracy: float
@@ -144,14 +142,9 @@ def finetune(
 ) -> Finetuned:
     """Train the top stages of the probe's backbone with a head, and keep that if it beats the probe.
 
-    Both are fitted on the same images and compared on the same others, of the training split or of ``val``; the part
-    ``test`` is not looked at. It trains where the probe's engine runs: on the GPU, or on the CPU.
-
-    Args:
-        dataset: With splits, as the probe was given it.
-        probe: What to start from: its way to fit an image is kept.
-        options: What to train, and how.
-        announce: Called with what begins; may give a progress callback for it.
+    Both are fitted on the same images and compared on the same others, of the training split or of ``val``; the split
+    ``test`` is not looked at. It trains where the probe's engine runs: on the GPU, or on the CPU. The data
+    set has splits, as the probe was given it; the probe's crop mode is kept.
 
     Raises:
         DataError: Too few images to set some aside for validation, no room for them, or the probe's head is kNN.
@@ -173,11 +166,14 @@ def finetune(
     with squares(last.dataset, backbone.preprocessing, say("images in the square")) as images:
         augmentation, tried = _augmentation(images, last, halves, options)
         result = _trained(model, images, augmentation, last, halves, count, options, say)
-    notes = (*result.notes, *_broken_off(result))
+    notes = result.notes
+    if result.interrupted:
+        notes += (f"{INTERRUPTED} {len(result.history)} epochs; the best so far is used, and --resume goes on",)
     tuned = _Score(result.best.accuracy, result.best.loss)
     if result.best_epoch > 0:
         table = _served(model, dataset, backbone, options, say)
-        rows = _rows_of(table, last.select(halves.check))
+        places = {path: row for row, path in enumerate(table.dataset.paths)}
+        rows = np.array([places[last.dataset.paths[row]] for row in halves.check.tolist()], np.intp)
         check = table.select(rows)
         head = _calibrated(model, check)
         tuned = _score(head, check)  # as it will be served: perhaps in bfloat16, which the training was not
@@ -196,12 +192,6 @@ def _fit(table: FeatureTable, options: FinetuneOptions) -> LinearHead:
     return fit_head(table, class_weight=options.probe.class_weight, seed=options.seed).head
 
 
-def _broken_off(result: TrainResult) -> tuple[str, ...]:
-    if not result.interrupted:
-        return ()
-    return (f"{INTERRUPTED} {len(result.history)} epochs; the best so far is used, and --resume goes on",)
-
-
 def _served(
     model: Tunable, dataset: ImageDataset, backbone: Backbone, options: FinetuneOptions, say: Announce
 ) -> FeatureTable:
@@ -217,8 +207,8 @@ def _halves(dataset: ImageDataset, options: FinetuneOptions) -> _Halves:
     train = np.flatnonzero(dataset.splits == "train")
     if dataset.held_out_split == "test" and (dataset.splits == "val").any():
         return _Halves(train, np.flatnonzero(dataset.splits == "val"))
-    parted = split(dataset.split("train"), test=options.validation, seed=options.seed)
-    return _Halves(train[parted.splits == "train"], train[parted.splits == "test"])
+    halved = split(dataset.split("train"), test=options.validation, seed=options.seed)
+    return _Halves(train[halved.splits == "train"], train[halved.splits == "test"])
 
 
 def _embedding(probe: Probe, options: FinetuneOptions) -> FeatureTable:
@@ -348,11 +338,6 @@ def _kept_weights(model: Tunable, backbone: Backbone) -> Weights:
     use(file)  # until the model is saved, which may be hours later
     make_room(file.parent, "*.safetensors", delete_file)
     return Weights("file", digest, str(file.resolve()))
-
-
-def _rows_of(table: FeatureTable, part: FeatureTable) -> npt.NDArray[np.intp]:
-    places = {path: row for row, path in enumerate(table.dataset.paths)}
-    return np.array([places[path] for path in part.dataset.paths], np.intp)
 
 
 def _calibrated(model: Tunable, check: FeatureTable) -> LinearHead:

@@ -8,14 +8,13 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from topwork._system import Executor
 from topwork.backbones import Preprocessing
 from topwork.data import ImageDataset, printable
 from topwork.errors import DataError
@@ -30,14 +29,8 @@ UInt8Array = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
-class Squares:
-    """Images in the network's square.
-
-    Attributes:
-        pixels: uint8 (N, size, size, 3), memory-mapped.
-        digest: Names their content and how they were prepared.
-    """
+class Squares(NamedTuple):
+    """Images in the network's square: uint8 (N, size, size, 3), memory-mapped; the digest names all that made them."""
 
     pixels: UInt8Array
     digest: str
@@ -67,13 +60,7 @@ def squares(dataset: ImageDataset, preprocessing: Preprocessing, progress: Progr
 class ImageSamples:
     """Labelled images as ``topwork.train`` takes them, augmented in a thread of their own while the network trains.
 
-    Args:
-        images: M of them.
-        rows: (N,), which of them these samples are.
-        labels: (N,), from 0.
-        n_classes: C.
-        augmentation: None shows them as they are.
-        seed: Of the augmentation.
+    ``rows`` (N,) says which of the images these samples are. Without an augmentation they are shown as they are.
     """
 
     def __init__(
@@ -102,13 +89,8 @@ class ImageSamples:
 
     def batches(self, epoch: int, rows: Sequence[Rows]) -> Iterator[Batch]:
         """One ``batch`` for each entry of ``rows``; the next one is made ready meanwhile."""
-        with ThreadPoolExecutor(1, "topwork-augment") as pool:
-            following = pool.submit(self.batch, epoch, rows[0]) if rows else None
-            for place in range(len(rows)):
-                assert following is not None
-                ready = following.result()
-                following = pool.submit(self.batch, epoch, rows[place + 1]) if place + 1 < len(rows) else None
-                yield ready
+        with Executor("augment", 1) as pool:
+            yield from pool.map_ordered(lambda each: self.batch(epoch, each), rows, in_flight=2)
 
     def batch(self, epoch: int, rows: Rows) -> Batch:
         """Images uint8 (n, 3, size, size) as they are seen in this epoch, and classes (n,)."""
@@ -134,20 +116,16 @@ def scratch(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Iterator[np.memmap[
     """
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="topwork-", ignore_cleanup_errors=True))
+        file, size = Path(folder) / "array", math.prod(shape) * np.dtype(dtype).itemsize
         try:
-            array = _mapped(Path(folder) / "array", shape, np.dtype(dtype))
+            with file.open("wb") as made:
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(made.fileno(), 0, size)
+            array = np.memmap(file, dtype, "r+" if file.stat().st_size else "w+", shape=shape)
         except OSError as error:
-            size = math.prod(shape) * np.dtype(dtype).itemsize
             raise DataError(
                 f"{folder}: no room for {size / 2**20:.0f} MB: {error.strerror}",
                 hint="set TMPDIR to a folder on a larger disk, or train at a smaller --size",
             ) from error
         stack.callback(array._mmap.close)  # type: ignore[attr-defined]  # before the folder goes: Windows wants it so
         yield array
-
-
-def _mapped(file: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.memmap[Any, Any]:
-    with file.open("wb") as made:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(made.fileno(), 0, math.prod(shape) * dtype.itemsize)
-    return np.memmap(file, dtype, "r+" if file.stat().st_size else "w+", shape=shape)
