@@ -22,16 +22,7 @@ Pooling = Literal["mean", "max", "mean+max"]
 _SEEDS = 2**63  # what torch takes
 
 # What a row of the catalogue tells of a backbone, beside its weights.
-_FACTS = (
-    "name",
-    "stages",
-    "embedding",
-    "preprocessing",
-    "pretrained_on",
-    "licence",
-    "fixed_size",
-    "mean_embedding",
-)
+_FACTS = ("name", "stages", "embedding", "preprocessing", "pretrained_on", "licence", "fixed_size", "mean_embedding")
 
 
 @dataclass(frozen=True)

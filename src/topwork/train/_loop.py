@@ -23,13 +23,13 @@ from topwork.train._ranks import Ranks, current_ranks
 from topwork.train._run import Run, identity, resume, save
 from topwork.train._samples import Samples, batch_count, epoch_batches, reading, require_some
 from topwork.train._state import (
+    Clock,
     EpochRecord,
     Pace,
     Progress,
     Reason,
     Score,
     State,
-    StepTime,
     TrainResult,
     affordable_steps,
     multiplier_at,
@@ -38,23 +38,6 @@ from topwork.train._step import Step, device_of, measure, own_randomness
 
 Tell = Callable[[Progress], None]
 _GPU_LOOK = 10  # steps between looks at the loss: to look is to wait for the device
-
-
-class Clock:
-    """Seconds since the latest lap, how long a step takes, and when the last checkpoint was."""
-
-    def __init__(self) -> None:
-        self.step_time = StepTime()
-        self.saved_at = self._lap = time.monotonic()
-
-    def lap(self) -> float:
-        """Seconds since the latest call."""
-        before, self._lap = self._lap, time.monotonic()
-        return self._lap - before
-
-    def save_is_due(self, minutes: float) -> bool:
-        """Whether the last checkpoint is older than that."""
-        return time.monotonic() - self.saved_at >= 60 * minutes
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,10 +237,10 @@ def _look(job: Job, run: Run, loss_sum: float, steps: int) -> None:
         _stop_unfinite(run, f"the training loss was {loss_sum}")
         return
     state.loss_sum = loss_sum
-    job.clock.step_time.saw(seconds / steps)
+    job.clock.saw_step(seconds / steps)
     _fit_to_budget(job, run)
     job.tell(_progress(job, run))
-    if job.clock.save_is_due(job.config.checkpoint_minutes):
+    if time.monotonic() - job.clock.saved_at >= 60 * job.config.checkpoint_minutes:
         job.save()
         state.seconds += job.clock.lap()
 
@@ -269,7 +252,7 @@ def _stop_unfinite(run: Run, what: str) -> None:
 
 def _fit_to_budget(job: Job, run: Run) -> None:
     """Move the last step to where the time ends; the schedule goes on from where it is, so it is shortened, not cut."""
-    state, budget, step = run.state, job.config.budget_seconds, job.clock.step_time.seconds
+    state, budget, step = run.state, job.config.budget_seconds, job.clock.step_seconds
     if budget is None:
         return
     left = budget - state.seconds
@@ -333,7 +316,7 @@ def _record(run: Run, score: Score) -> EpochRecord:
 
 
 def _progress(job: Job, run: Run, record: EpochRecord | None = None) -> Progress:
-    state, step_time = run.state, job.clock.step_time.seconds
+    state, step_time = run.state, job.clock.step_seconds
     steps_left = max(0, state.pace.total - state.step)
     epochs_left = math.ceil(steps_left / job.per_epoch)
     return Progress(
