@@ -124,7 +124,7 @@ def from_hub(name: str, *, offline: bool = False) -> Weights:
 
 
 def hub_repository(name: str) -> str:
-    """The hub's repository of a network, from the catalogue or from timm, imported then; a BackboneError without one."""
+    """Where the hub keeps a network, by the catalogue or by timm, imported then; a BackboneError where none knows."""
     entry = _catalogue.row(name)
     if entry is not None and entry.name == name and not entry.package:
         return entry.hub
