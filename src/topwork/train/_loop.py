@@ -209,7 +209,8 @@ def _run_steps(job: Job, run: Run) -> None:
             batch = next(batches, None)
             if batch is None:
                 raise TrainError(f"the data gave {state.batch} of {job.per_epoch} batches in epoch {state.epoch + 1}")
-            state.learning_rate = _rate(job, run)
+            course = multiplier_at(state.pace.share_at(state.step), config)
+            state.learning_rate = config.learning_rate * state.plateau.factor * course
             losses += job.step(batch, state.learning_rate, state.epoch, state.batch, len(rows))
             state.batch, state.step, state.samples = state.batch + 1, state.step + 1, state.samples + len(rows)
             run.average(config.ema_decay)
@@ -219,13 +220,6 @@ def _run_steps(job: Job, run: Run) -> None:
                 unseen = 0
                 if state.stopped is not None:
                     return
-
-
-def _rate(job: Job, run: Run) -> float:
-    """Learning rate of the next step, of the layer nearest the output."""
-    state = run.state
-    course = multiplier_at(state.pace.share_at(state.step), job.config)
-    return job.config.learning_rate * state.plateau.factor * course
 
 
 def _look(job: Job, run: Run, loss_sum: float, steps: int) -> None:
