@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from topwork.data._listing import SPLIT_NAMES, Listing, is_system
+from topwork.data._listing import SPLIT_NAMES, Listing, is_system, look_into
 from topwork.data._names import printable, quoted
 from topwork.data._source import readable, refusal, why
 from topwork.data.formats import IMAGE_SUFFIXES
@@ -45,7 +45,7 @@ def _split_folders(walk: _Walk, folders: list[str], saved_classes: Collection[st
     only_splits = bool(splits) and len(splits) == len(folders)
     if "train" in splits.values():
         train = next(name for name, split in splits.items() if split == "train")
-        if not only_splits and not walk.has_folders(train):
+        if not only_splits and not look_into(walk.root / train)[0]:
             return {}  # a class that happens to be called "train", beside "car" and "bus"
     elif not only_splits or (saved_classes is not None and set(splits) <= set(saved_classes)):
         return {}
@@ -95,14 +95,6 @@ class _Walk:
             pending += [f"{here}/{name}" for name in folders]
             found += [f"{here}/{name}" for name in files]
         return sorted(found)
-
-    def has_folders(self, folder: str) -> bool:
-        """Ask whether a folder holds folders, leaving no trace in the listing."""
-        try:
-            with os.scandir(self.root / folder) as entries:
-                return any(not is_system(e.name) and e.is_dir(follow_symlinks=False) for e in entries)
-        except OSError:
-            return False
 
     def scan(self, folder: str) -> tuple[list[str], list[str]]:
         """List one folder: its sub-folders and usable images, each sorted; the rest goes on the listing."""
