@@ -61,5 +61,5 @@ def file_option(help: str, read: Callable[[Path], Any], flag: str = "") -> Optio
     return Option(help, flag, takes="a file", metavar="FILE", parse=lambda name: read(Path(name)))
 
 
-CACHE = Option("Keep features on disk for the next run.")
-SEED = Option("Of everything that is drawn.", ge=0)
+CACHE = Option("Keep computed features on disk, so that the next run is faster.")
+SEED = Option("Random seed.", ge=0)

@@ -210,7 +210,7 @@ def test_check_writes_a_page_with_pictures(run: Run, tmp_path: Path, shared_cach
     page = tmp_path / "page.html"
     done = run("check", data, "--report", page)
     assert done.code == 0
-    assert done.out.endswith(f"Page with the pictures: {page}\n")
+    assert done.out.endswith(f"Page: {page}\n")
     text = page.read_text("utf-8")
     assert "label-conflicts" in text
     assert "data:image/" in text
@@ -346,7 +346,7 @@ def test_json_is_json_and_text_is_printed_in_any_encoding(run: Run, tmp_path: Pa
 def test_models(run: Run) -> None:
     done = run("models")
     assert all(name in done.out for name in ("lite0", "vgg16", "dinov3-s", "sam-b"))
-    assert "(!) a licence with terms of its own" in done.out
+    assert "(!) This licence has special terms" in done.out
     rows = run("models", "--json").json["models"]
     assert rows[0]["alias"] == "lite0"
     assert {"family", "year", "paper"} & rows[0]["family"].keys()
@@ -357,7 +357,7 @@ def test_models_by_what_they_are(run: Run) -> None:
     asked = ("models", "--family", "resnet", "--max-params", "30", "--licence", "free", "--method", "supervised")
     assert [row["alias"] for row in run(*asked, "--json").json["models"]] == ["resnet18", "resnet50"]
     assert "(!)" not in run(*asked).out
-    assert "No row of the catalogue meets" in run(*asked, "--max-gmacs", "0.1").out
+    assert "No backbone in the catalogue matches" in run(*asked, "--max-gmacs", "0.1").out
     wrong = run("models", "--family", "resnett")
     assert (wrong.code, wrong.out) == (1, "")
     assert "error: no family is called 'resnett'" in wrong.err
@@ -367,8 +367,8 @@ def test_models_tells_one(run: Run) -> None:
     assert "blocks.6" in run("models", "lite1").out
     assert run("models", "lite1", "--json").json["name"] == "tf_efficientnet_lite1"
     told = run("models", "dinov3-s").out
-    assert "Mind the licence (DINOv3 License)" in told
-    assert "the hub: timm/vit_small_patch16_dinov3.lvd1689m" in told
+    assert "Licence DINOv3 License has special terms" in told
+    assert "Hugging Face hub: timm/vit_small_patch16_dinov3.lvd1689m" in told
     assert run("models", "resnet26", "--json").json["embedding"] == 2048  # timm's, with random weights: no network
 
 
@@ -394,8 +394,8 @@ def test_doctor_of_an_unwritable_cache(run: Run, tmp_path: Path) -> None:
     marked = {line.split()[1] for line in done.out.splitlines() if line.startswith("!")}
     assert marked == {"engine", "cache"}  # the engine has nowhere to put the converted network
     assert done.err.splitlines() == [
-        "error: something that topwork needs does not work here",
-        "hint: the lines marked with ! say what",
+        "error: something that topwork needs does not work on this machine",
+        "hint: see the lines marked with !",
     ]
 
 

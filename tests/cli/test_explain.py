@@ -89,11 +89,11 @@ def test_every_picture_can_be_asked_for(run: Run, model: Path, textile: Path, tm
     [
         (["--what", "ideal"], "needs --class"),
         (["--what", "space"], "needs --data"),
-        (["--what", "filters", "a.jpg"], "is of no image"),
+        (["--what", "filters", "a.jpg"], "takes no image files"),
         (["--what", "features", "a.jpg", "--method", "occlusion"], "--method is for --what evidence, not for features"),
         (["a.jpg", "--norm", "l2"], "--norm is for --what attack, robustness, not for evidence"),
         (["--what", "pictures"], "--what"),
-        (["--what", "filters", "--keep"], "--keep is for a model"),
+        (["--what", "filters", "--keep"], "--keep saves to the folder of a model"),
     ],
 )
 def test_what_does_not_belong_together_is_refused(run: Run, given: list[str], message: str) -> None:
@@ -125,13 +125,13 @@ def test_an_attack_passes_over_what_is_that_class_already(run: Run, photos: list
     asked = ("explain", "--backbone", "lite0", "--what", "attack", "--class", "bull mastiff", "-o", tmp_path, "--json")
     done = run(*asked, dog, other)
     assert done.code == 0, done
-    assert done.err == f"note: {dog}: skipped: it is taken for 'bull mastiff' already\n"
+    assert done.err == f"note: {dog}: skipped: already predicted as 'bull mastiff'\n"
     assert [each["source"] for each in done.json["pictures"]] == [str(other)]
-    assert done.json["skipped"] == [{"source": str(dog), "reason": "taken for 'bull mastiff' already"}]
+    assert done.json["skipped"] == [{"source": str(dog), "reason": "already predicted as 'bull mastiff'"}]
     for images in ([dog], [dog, dog]):  # nothing at all was attacked
         none = run(*asked, *images)
         assert none.code == 1
-        assert "taken for 'bull mastiff' already" in none.err
+        assert "already predicted as 'bull mastiff'" in none.err
         assert none.err.splitlines()[-1].startswith("hint: name another")
 
 
@@ -218,7 +218,7 @@ def test_ideal_images_of_a_model_are_of_each_of_its_classes(
     monkeypatch.setattr("topwork.cli._explain._MOST_IDEAL", 2)
     error, hint = run("explain", own, "--what", "ideal").failed()
     assert "there are 3 classes" in error
-    assert hint == "name one with --class"
+    assert hint == "choose one with --class"
 
 
 @pytest.mark.parametrize("what", ["filters", "features", "channels", "space"])
@@ -314,5 +314,8 @@ def test_help_says_what_can_be_drawn_and_whose_an_option_is(run: Run) -> None:
     told = " ".join(run("explain", "--help").out.replace("│", " ").split())
     for what in WhatName:
         assert f"{what}: " in told
-    for readers in ("For evidence: what finds it.", "For attack, robustness: how a change is measured."):
+    for readers in (
+        "For evidence: the attribution method.",
+        "For attack, robustness: the norm that measures the size of a change.",
+    ):
         assert readers in told

@@ -69,7 +69,7 @@ def test_an_option_of_another_strategy_is_2_and_names_whose_it_is(run: Run, give
 def test_predict_says_what_it_wants(spawn: Run) -> None:
     done = spawn("predict", "MODEL")
     assert (done.code, done.out) == (2, "")
-    assert "name images, or pass --stdin: one of the two" in done.err
+    assert "give either image files or --stdin" in done.err
 
 
 def test_a_failure_of_the_real_program(spawn: Run) -> None:

@@ -155,7 +155,7 @@ def test_what_belongs_together_comes_together(asked: Any) -> None:
 def test_the_former_name_of_a_flag_works_with_a_note(run: Run, asked: Any, command: str) -> None:
     assert asked("--fit", "pad", command=command) == asked("--crop-mode", "pad", command=command)
     out = ("-o", "OUT") if command == "fit" else ()
-    said = "note: --fit is called --crop-mode now; the next version takes the new name alone\n"
+    said = "note: --fit is now called --crop-mode; the next version accepts only the new name\n"
     assert run(command, "no such data", *out, "--fit", "pad").err.startswith(said)
     assert said not in run(command, "no such data", *out, "--fit", "pad", "--quiet").err
     assert said not in run(command, "no such data", *out, "--crop-mode", "pad").err
@@ -168,7 +168,7 @@ def test_both_names_of_one_setting_are_a_wrong_command_line(run: Run, command: s
     for given in (("--fit", "crop", "--crop-mode", "pad"), ("--crop-mode", "pad", "--fit", "crop")):
         done = run(command, "no such data", *out, *given)
         assert (done.code, done.out) == (2, "")
-        assert "--fit and --crop-mode are one setting; give it once, as --crop-mode" in done.err
+        assert "--fit is the old name of --crop-mode; give only --crop-mode" in done.err
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_set_help_lists_every_setting_and_needs_nothing_else(run: Run) -> None:
     done, told = run("fit", "--set", "help"), run("fit", "--set", "help", "--json").json["settings"]
     assert (done.code, done.err) == (0, "")
     assert "learning_rate = 0.001                       a number, more than 0\n" in done.out
-    assert "peak rate of the layer nearest the output. For auto, finetune.\n" in done.out
+    assert "Peak learning rate of the layer nearest the output. For auto, finetune.\n" in done.out
     assert "ema_decay = none " in done.out
     by_name = {name: [row for row in told if row["name"] == name] for name in (row["name"] for row in told)}
     for options in CLASSES:

@@ -94,7 +94,7 @@ def test_what_cannot_be_read_is_told_and_counted(run: Run, folder: Path, data: P
     done = run("report", folder, "--data", data)
     told = [line.removeprefix("note: left out: ") for line in done.err.splitlines() if "left out" in line]
     assert [line.partition(": ")[0] for line in told[:5]] == names[:5]
-    assert told[5:] == ["… and 2 more, which --json names"]
+    assert told[5:] == ["… and 2 more; --json lists them all"]
     shown = sections(folder / "report.html")["data"]
     assert dict(zip((each.text for each in shown.all("dt")), (each.text for each in shown.all("dd")), strict=True)) == {
         "Training images": "48",

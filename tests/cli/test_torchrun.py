@@ -46,4 +46,4 @@ def test_processes_that_train_together_train_the_backbone(tmp_path: Path, shared
     given = [*TOPWORK, "fit", str(tmp_path), "-o", str(tmp_path / "m"), "--strategy", "probe"]
     done = subprocess.run(given, capture_output=True, text=True, env=environ, check=False)
     assert done.returncode == 2
-    assert "several processes train --strategy finetune together" in " ".join(done.stderr.split())
+    assert "training in several processes (torchrun) works with --strategy finetune" in " ".join(done.stderr.split())

@@ -60,18 +60,24 @@ def _main(
 def check(
     console: Console,
     data: Data,
-    backbone: Annotated[str | None, typer.Option(help="Whose features judge the images; lite0 if not given.")] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="Backbone whose features are used to compare images; lite0 if not given.")
+    ] = None,
     write: Annotated[
-        Path | None, typer.Option("--write", help="CSV manifest to write: the rows that can do no harm.")
+        Path | None,
+        typer.Option(
+            "--write",
+            help="Write a CSV manifest of the images without duplicates, label conflicts and unreadable files.",
+        ),
     ] = None,
     page: Annotated[
-        Path | None, typer.Option("--report", help="HTML page to write: every finding with its pictures.")
+        Path | None, typer.Option("--report", help="Write an HTML page with every finding and its images.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the folds.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed for the cross-validation folds.", min=0)] = 0,
     cache: CacheOption = True,
     **given: Any,
 ) -> None:
-    """Look for what would spoil a model trained on DATA, or make its figures untrue."""
+    """Check DATA for problems that would harm a model or make its measured accuracy misleading."""
     from topwork import checking, report
     from topwork.backbones import load
     from topwork.data import ImageDataset, require_free, write_manifest
@@ -83,7 +89,9 @@ def check(
     dataset = room.read(data)
     if write is not None:
         if not isinstance(dataset, ImageDataset):
-            raise typer.BadParameter(f"--write writes a class for each image, which data of the task {room.name} lack")
+            raise typer.BadParameter(
+                f"--write needs a class for each image, and data of the task {room.name} have none"
+            )
         require_free(dataset, write)
     network = load(backbone) if backbone else None
     with console.progress():
@@ -105,40 +113,46 @@ command(app, "report")(report_command)
 @command(app, "predict")
 def predict(
     console: Console,
-    model: Annotated[str | None, typer.Argument(help="Model folder; left out with --backbone.")] = None,
+    model: Annotated[str | None, typer.Argument(help="Model folder; leave it out when --backbone is given.")] = None,
     images: Annotated[list[str] | None, typer.Argument(help="Image files.")] = None,
     backbone: Annotated[
-        str | None, typer.Option(help="No model, but this network's own classes: the 5 most probable of ImageNet's.")
+        str | None,
+        typer.Option(
+            help="Use this pretrained network instead of a model, and show its 5 most probable ImageNet classes."
+        ),
     ] = None,
-    stdin: Annotated[bool, typer.Option("--stdin", help="Read file names from stdin, one a line.")] = False,
+    stdin: Annotated[bool, typer.Option("--stdin", help="Read file names from standard input, one per line.")] = False,
     coverage: Annotated[
         float | None,
         typer.Option(
-            help="Name as many classes as hold the true one so often, such as 0.95.", min=0, max=1, show_default=False
+            help="List as many classes as needed to include the true class in this share of images, such as 0.95.",
+            min=0,
+            max=1,
+            show_default=False,
         ),
     ] = None,
     abstain: Annotated[
         float | None,
         typer.Option(
-            help="Answer only where sure enough for so many right answers, such as 0.99 (on average); else ?.",
+            help="Abstain (print ?) unless the expected accuracy, on average, is at least this, such as 0.99.",
             min=0,
             max=1,
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Classify images: one line, or with --json one object, for each."""
+    """Classify images. Each image gives one line, or one JSON object with --json."""
     from topwork.model import Classifier, Model
     from topwork.tasks import DEFAULT, load, task
 
     if backbone is not None and model is not None:  # no model: every argument is an image
         images = [model, *(images or [])]
     if backbone is None and model is None:
-        raise typer.BadParameter("name a model folder, or a network with --backbone")
+        raise typer.BadParameter("give a model folder, or a network with --backbone")
     if stdin == bool(images):
-        raise typer.BadParameter("name images, or pass --stdin: one of the two")
+        raise typer.BadParameter("give either image files or --stdin")
     if (coverage, abstain) != (None, None) and (backbone is not None or None not in (coverage, abstain)):
-        raise typer.BadParameter("a model takes --coverage or --abstain, one of the two; --backbone takes neither")
+        raise typer.BadParameter("--coverage and --abstain need a model, and only one of them can be used at a time")
     asked = {} if (coverage, abstain) == (None, None) else {"coverage": coverage, "accuracy": abstain}
     loaded: Any = load(model or "", Classifier if asked else Model) if backbone is None else None
     room = task(DEFAULT if loaded is None else loaded.record.task.name)
@@ -179,7 +193,9 @@ def _untrained(room: Task, backbone: str) -> Predict:
     from topwork.backbones import load
 
     if room.untrained is None:
-        raise typer.BadParameter(f"--backbone: a network has no answers of its own to the task {room.name}")
+        raise typer.BadParameter(
+            f"--backbone cannot be used for the task {room.name}: a pretrained network makes no predictions for it"
+        )
     return room.untrained(load(backbone))
 
 
@@ -202,18 +218,26 @@ command(app, "explain")(explain)
 @command(app, "models")
 def models(
     console: Console,
-    name: Annotated[str | None, typer.Argument(help="One backbone, told whole.")] = None,
-    family: Annotated[str | None, typer.Option(help="Only of this family, such as resnet or vit.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Show the details of this backbone.")] = None,
+    family: Annotated[str | None, typer.Option(help="Show only this family, such as resnet or vit.")] = None,
     method: Annotated[
-        str | None, typer.Option(help="Only pretrained so: supervised, self-supervised, image-text or segmentation.")
+        str | None,
+        typer.Option(
+            help="Show only this kind of pretraining: supervised, self-supervised, image-text or segmentation."
+        ),
     ] = None,
-    licence: Annotated[str | None, typer.Option(help="Only under this licence, or free: no terms of its own.")] = None,
-    max_params: Annotated[float | None, typer.Option(help="Only up to so many million parameters.")] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="Show only this licence; free means any licence without special terms.")
+    ] = None,
+    max_params: Annotated[
+        float | None, typer.Option(help="Show only networks with at most this many million parameters.")
+    ] = None,
     max_gmacs: Annotated[
-        float | None, typer.Option(help="Only up to so many billion multiplications an image.")
+        float | None,
+        typer.Option(help="Show only networks with at most this many GMACs (billions of multiply-adds) per image."),
     ] = None,
 ) -> None:
-    """List the backbones that topwork knows by itself; any other timm name works too."""
+    """List the backbones in topwork's catalogue. Any other timm model can be used by its name."""
     from topwork.backbones import load, row, select
 
     if name is None:
@@ -228,13 +252,13 @@ def models(
 
 @command(app, "doctor")
 def doctor(console: Console) -> None:
-    """Tell what is installed and works here: versions, devices, engines, cache."""
+    """Check this installation: versions, devices, engines and the cache."""
     from topwork.doctor import examine
 
     health = examine()
     console.result(health.to_dict(), _text.health(health))
     if not health.well:
-        fail("something that topwork needs does not work here", "the lines marked with ! say what")
+        fail("something that topwork needs does not work on this machine", "see the lines marked with !")
 
 
 command(app, "demo")(demo)

@@ -21,10 +21,10 @@ from topwork.cli._options import parameter, task_in, task_parameter
 from topwork.errors import TopworkError
 
 _COMMON: dict[str, Any] = {
-    "as_json": typer.Option("--json", is_eager=True, help="One JSON object on stdout."),
-    "quiet": typer.Option("--quiet", "-q", help="No notes and no progress on stderr."),
-    "debug": typer.Option("--debug", help="A traceback with an error."),
-    "offline": typer.Option("--offline", help="Use no network: fetch no weights from the hub."),
+    "as_json": typer.Option("--json", is_eager=True, help="Print one JSON object instead of text."),
+    "quiet": typer.Option("--quiet", "-q", help="Print no notes and no progress."),
+    "debug": typer.Option("--debug", help="Show the traceback of an error."),
+    "offline": typer.Option("--offline", help="Do not use the internet, so no weights are downloaded from the hub."),
 }
 
 
@@ -129,10 +129,10 @@ def _told(error: BaseException) -> tuple[str, str]:
     """What went wrong, and what to do."""
     match error:
         case TopworkError():
-            return error.message, error.hint or "--help tells what the command takes, --debug where it failed"
+            return error.message, error.hint or "--help lists the options, --debug shows where it failed"
         case KeyboardInterrupt():
-            return "interrupted", "the same command starts again; features in the cache are not computed twice"
+            return "interrupted", "run the same command again; features already in the cache are not computed again"
         case OSError() | MemoryError():
             return f"{type(error).__name__}: {error}", "--debug shows where"
     # A fault of ours is still one line for whoever runs this in a script.
-    return f"topwork has a fault: {type(error).__name__}: {error}", "--debug shows where; please report it"
+    return f"internal error in topwork: {type(error).__name__}: {error}", "--debug shows where; please report it"

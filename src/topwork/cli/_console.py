@@ -101,4 +101,4 @@ def require_none_failed(images: int) -> None:
     """End the command with exit code 1 where some images could not be used, which each one's line has told."""
     if images:
         noun = "image" if images == 1 else "images"
-        fail(f"{images} {noun} could not be used", "each one's line says why; the others are not affected")
+        fail(f"{images} {noun} could not be used", "the line of each image says why; the other images are not affected")

@@ -23,18 +23,18 @@ def evaluate(
         list[Path],
         typer.Argument(
             metavar="MODEL [MODEL] DATA",
-            help="A model folder, perhaps a second one to compare with, and labelled images as of the other commands.",
+            help="A model folder, optionally a second one to compare it with, and labelled images.",
             show_default=False,
         ),
     ],
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed for the bootstrap intervals.", min=0)] = 0,
     cache: CacheOption = True,
 ) -> None:
-    """Measure MODEL on labelled images: metrics with 95 % intervals. Two models are compared on the same images."""
+    """Measure MODEL on labelled images, with 95 % intervals. Two models are compared on the same images."""
     from topwork.tasks import load, task
 
     if len(paths) not in (2, 3):
-        raise typer.BadParameter("name a model folder, or two, and the labelled images")
+        raise typer.BadParameter("give one or two model folders, and then the labelled images")
     first, *other, data = paths
     if other:
         return _compare(console, (first, *other), data, {"seed": seed, "cache": cache})
@@ -70,7 +70,7 @@ def _compare(console: Console, folders: tuple[Path, ...], data: Path, how: dict[
     room = task(first.record.task.name)
     words: Words = room.words
     if words.compared is None:
-        raise typer.BadParameter(f"two models of the task {room.name} are not compared")
+        raise typer.BadParameter(f"models of the task {room.name} cannot be compared")
     dataset = unseen(console, first, room.read_for(first, data), second)
     with console.progress():
         found = compare(first, second, dataset, **how, progress=console.step("features"))

@@ -33,7 +33,7 @@ WhatName = StrEnum(
 
 
 class MethodName(StrEnum):
-    """Ways to find where an image speaks for a class."""
+    """Ways to find the parts of an image that support a class."""
 
     grad_cam = "grad-cam"
     attention = "attention"
@@ -54,19 +54,20 @@ _MOST_IDEAL = 20  # classes of a model that are painted without being named; eac
 class ExplainOptions:
     """What shapes a picture; each field says which pictures it is for, and ``_KINDS`` holds it."""
 
-    method: Annotated[MethodName, "For evidence: what finds it."] = MethodName.grad_cam
+    method: Annotated[MethodName, "For evidence: the attribution method."] = MethodName.grad_cam
     label: Annotated[
         str | None,
-        "For evidence: asked for, not the one that is named; for attack: wanted; for ideal: only this one of the "
-        "model's.",
+        "For evidence: explain this class instead of the predicted one. For attack: target class. For ideal: "
+        "only this class.",
     ] = None
-    stage: Annotated[str | None, "For channels: the stage; the last if not given."] = None
+    stage: Annotated[str | None, "For channels: the stage to show; the last one if not given."] = None
     channel: Annotated[
-        tuple[int, ...], "For channels: this one of the stage, again for more; those that tell most if not given."
+        tuple[int, ...],
+        "For channels: number of a channel to show, may be repeated; the most discriminative ones if not given.",
     ] = ()
-    norm: Annotated[NormName, "For attack, robustness: how a change is measured."] = NormName.linf
-    projection: Annotated[ProjectionName, "For space: the way into the plane."] = ProjectionName.pca
-    most: Annotated[int, "For robustness, corruptions: images drawn of the data."] = 50
+    norm: Annotated[NormName, "For attack, robustness: the norm that measures the size of a change."] = NormName.linf
+    projection: Annotated[ProjectionName, "For space: the projection to two dimensions."] = ProjectionName.pca
+    most: Annotated[int, "For robustness, corruptions: number of images sampled from the data."] = 50
     seed: SeedOption = 0
     cache: CacheOption = True
 
@@ -90,24 +91,31 @@ class _Kind(NamedTuple):
 
 
 _KINDS = {
-    WhatName.evidence: _Kind("image", "where an image speaks for a class", ("method", "label")),
-    WhatName.features: _Kind("image", "what each stage makes of it", headless=True),
+    WhatName.evidence: _Kind("image", "the parts of an image that support a class", ("method", "label")),
+    WhatName.features: _Kind("image", "the strongest feature maps of each stage", headless=True),
     WhatName.attack: _Kind(
-        "image", "the smallest change that makes it be taken for another class", ("label", "norm"), "attack"
+        "image", "the smallest change that turns the prediction into another class", ("label", "norm"), "attack"
     ),
-    WhatName.filters: _Kind("network", "those of the first layer", headless=True),
-    WhatName.ideal: _Kind("class", "what the network would like best to see as --class", ("label", "seed")),
+    WhatName.filters: _Kind("network", "the filters of the first layer", headless=True),
+    WhatName.ideal: _Kind("class", "an image that maximises the score of --class", ("label", "seed")),
     WhatName.channels: _Kind(
-        "data", "the images of --data that excite each most", ("data", "stage", "channel", "cache"), "features", True
+        "data",
+        "the images of --data that activate each channel most",
+        ("data", "stage", "channel", "cache"),
+        "features",
+        True,
     ),
     WhatName.space: _Kind(
-        "data", "a map of the features of --data", ("data", "projection", "seed", "cache"), "features", True
+        "data", "a 2-D map of the features of --data", ("data", "projection", "seed", "cache"), "features", True
     ),
     WhatName.robustness: _Kind(
-        "unseen", "accuracy on --data under attack", ("data", "norm", "most", "seed"), "attacks"
+        "unseen", "accuracy on --data under adversarial attack", ("data", "norm", "most", "seed"), "attacks"
     ),
     WhatName.corruptions: _Kind(
-        "unseen", "the same on blurred, noisy, small pictures", ("data", "most", "seed"), "corruptions"
+        "unseen",
+        "accuracy on blurred, noisy, compressed and brightened images",
+        ("data", "most", "seed"),
+        "corruptions",
     ),
 }
 _WHAT_HELP = "; ".join(f"{what}: {kind.help}" for what, kind in _KINDS.items()) + "."
@@ -127,32 +135,32 @@ def _option(field: str, *names: str, **limits: Any) -> Any:
 def explain(
     console: Console,
     context: typer.Context,
-    model: Annotated[str | None, typer.Argument(help="Model folder; left out with --backbone.")] = None,
-    images: Annotated[list[str] | None, typer.Argument(help="Image files: for evidence, features, attack.")] = None,
+    model: Annotated[str | None, typer.Argument(help="Model folder; leave it out when --backbone is given.")] = None,
+    images: Annotated[list[str] | None, typer.Argument(help="Image files, for evidence, features and attack.")] = None,
     what: Annotated[WhatName, typer.Option(help=_WHAT_HELP)] = WhatName.evidence,
     backbone: Annotated[
-        str | None, typer.Option(help="No model, but this network with its own ImageNet classes.")
+        str | None, typer.Option(help="Use this pretrained network and its ImageNet classes instead of a model.")
     ] = None,
     method: Annotated[MethodName, _option("method")] = ExplainOptions.method,
     label: Annotated[str | None, _option("label", "--class")] = ExplainOptions.label,
-    data: Annotated[Path | None, typer.Option(help="Labelled images, as of the other commands.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Labelled images, in the same form as for fit.")] = None,
     stage: Annotated[str | None, _option("stage")] = ExplainOptions.stage,
     channel: Annotated[list[int] | None, _option("channel")] = None,
     norm: Annotated[NormName, _option("norm")] = ExplainOptions.norm,
     projection: Annotated[ProjectionName, _option("projection")] = ExplainOptions.projection,
     most: Annotated[int, _option("most", min=1)] = ExplainOptions.most,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the pictures.")] = _OUT,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the image files.")] = _OUT,
     keep: Annotated[
         bool,
-        typer.Option("--keep", help="Put the pictures into the model's folder instead, for `topwork report` to show."),
+        typer.Option("--keep", help="Save the images in the model's folder, so that `topwork report` shows them."),
     ] = False,
     page: Annotated[
-        Path | None, typer.Option("--report", help="HTML page to write as well: the pictures and their numbers.")
+        Path | None, typer.Option("--report", help="Also write an HTML page with the images and their numbers.")
     ] = None,
     seed: SeedOption = ExplainOptions.seed,
     cache: CacheOption = ExplainOptions.cache,
 ) -> None:
-    """Draw why a network answers as it does: picture files, and what they show in words."""
+    """Explain the predictions of a network with images and a short description of each."""
     from topwork import report
     from topwork.model import EXPLAINED, Classifier, Model
     from topwork.tasks import DEFAULT, load, task
@@ -161,16 +169,16 @@ def explain(
     if backbone is not None and model is not None:  # no model: every argument is an image
         images, model = [model, *(images or [])], None
     if backbone is None and model is None:
-        raise typer.BadParameter("name a model folder, or a network with --backbone")
+        raise typer.BadParameter("give a model folder, or a network with --backbone")
     if keep and (backbone is not None or out != _OUT):
-        raise typer.BadParameter("--keep is for a model, whose folder it writes to; it takes neither --backbone nor -o")
+        raise typer.BadParameter("--keep saves to the folder of a model, so it cannot be used with --backbone or -o")
     _require_what_it_needs(what, images, data, bool(label) or backbone is None)
     if page is not None:
         report.require_free(page)
     options = ExplainOptions(method, label, stage, tuple(channel or ()), norm, projection, most, seed, cache)
     shelf = _Shelf(Path(model or "") / EXPLAINED if keep else out, what, page=page is not None)
     with console.progress():
-        shelf.try_place("make it so" if keep else "name a folder that can be written to with -o")
+        shelf.try_place("make that folder writable" if keep else "choose a writable folder with -o")
         classless = _KINDS[what].headless and data is None  # pictures of data tell the images' classes
         own = None if model is None else load(model, Model if classless else Classifier)
         room = task(DEFAULT if own is None else own.record.task.name)
@@ -181,7 +189,9 @@ def explain(
     if page is not None:
         report.write_page(report.explained_page(shelf.results, name=backbone or model or "", dataset=dataset), page)
     if keep:
-        shelf.lines.append(f"Next:  topwork report {printable(model or '')} --data DATA    (the model's page shows it)")
+        shelf.lines.append(
+            f"Next:  topwork report {printable(model or '')} --data DATA    (shows it on the model's page)"
+        )
     console.result(shelf.to_dict(), "\n".join(shelf.lines))
     require_none_failed(failed)
 
@@ -211,7 +221,7 @@ def _require_what_it_needs(asked: WhatName, images: list[str] | None, data: Path
     if of_image and not images:
         raise typer.BadParameter(f"--what {asked} needs an image")
     if images and not of_image:
-        raise typer.BadParameter(f"--what {asked} is of no image" + ("; name --data" if of_data else ""))
+        raise typer.BadParameter(f"--what {asked} takes no image files" + ("; give --data instead" if of_data else ""))
     if of_data and data is None:
         raise typer.BadParameter(f"--what {asked} needs --data")
     if _KINDS[asked].of == "class" and not classes:
@@ -248,8 +258,8 @@ def _each_image(
         try:
             square = classifier.squares([source])
             if wanted is not None and classifier.probabilities(square)[0].argmax() == wanted:
-                shelf.skipped.append({"source": source, "reason": f"taken for {label!r} already"})
-                console.note(f"note: {source}: skipped: it is taken for {label!r} already")
+                shelf.skipped.append({"source": source, "reason": f"already predicted as {label!r}"})
+                console.note(f"note: {source}: skipped: already predicted as {label!r}")
             else:
                 name = f"{Path(source).stem}-{options.method if what == WhatName.evidence else what}"
                 shelf.keep(_drawn(what, classifier, square, options, step), name, source)
@@ -264,7 +274,7 @@ def _each_image(
         if bar is not None:
             bar(done, len(images))
     if shelf.skipped and not shelf.fields and not failed:
-        fail(f"no image was attacked: each is taken for {label!r} already", "name another class")
+        fail(f"no image was attacked: each is already predicted as {label!r}", "choose another class")
     return failed
 
 
@@ -272,8 +282,8 @@ def _each_class(console: Console, shelf: _Shelf, classifier: TorchClassifier, op
     """Draw what was asked for of one class, or of each that the model has."""
     if not options.label and len(classifier.classes) > _MOST_IDEAL:
         raise ExplainError(
-            f"an ideal image takes half a minute, and there are {len(classifier.classes)} classes",
-            hint="name one with --class",
+            f"an ideal image takes half a minute per class, and there are {len(classifier.classes)} classes",
+            hint="choose one with --class",
         )
     for label in (options.label,) if options.label else classifier.classes:
         bar = console.step(f"ideal image of {printable(label)}")

@@ -21,28 +21,48 @@ _DEMO_SECONDS = 110.0  # for the ladder, fine-tuning included; with all else it 
 _TRAIN, _TEST = 1000, 500  # pictures of the sample's 2,000
 
 Data = Annotated[
-    Path, typer.Argument(help="Folder of class folders (perhaps under train/, val/, test/) or CSV manifest.")
+    Path,
+    typer.Argument(
+        help="Labelled images: a folder with one folder per class (optionally under train/, "
+        "val/, test/), or a CSV manifest."
+    ),
 ]
 DataOrLabels = Annotated[
     Path | None,
-    typer.Argument(help="As of the other commands; zero-shot needs none where there are --labels.", show_default=False),
+    typer.Argument(
+        help="Labelled images: a folder with one folder per class (optionally under train/, val/, "
+        "test/), or a CSV manifest. Not needed for zero-shot with --labels.",
+        show_default=False,
+    ),
 ]
-Out = Annotated[Path, typer.Option("-o", "--out", help="Where the model folder goes.")]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Folder to save the model in.")]
 Backbones = Annotated[
-    str, typer.Option(help="A name that `topwork models` or timm knows; of several with commas, the best is kept.")
+    str,
+    typer.Option(
+        help="Pretrained network: a name from `topwork models` or timm. Of several, separated by "
+        "commas, the best is used."
+    ),
 ]
 Weights = Annotated[
-    str, typer.Option(help="pretrained; a .safetensors file, or a folder that holds one; or random[:SEED].")
+    str,
+    typer.Option(
+        help="Weights of the network: pretrained, random[:SEED], a .safetensors file, or a folder that contains one."
+    ),
 ]
 Pickle = Annotated[
-    bool, typer.Option("--allow-pickle", help="Let --weights be a .pth, .pt or .bin file: its tensors are read.")
+    bool,
+    typer.Option("--allow-pickle", help="Allow --weights to be a .pth, .pt or .bin file. Only its tensors are read."),
 ]
-Size = Annotated[int | None, typer.Option(help="Side of the network's input in pixels; its own if not given.")]
-HeldOut = Annotated[float, typer.Option(help="Share held out where DATA has no test/ or val/.", min=0, max=0.9)]
+Size = Annotated[
+    int | None, typer.Option(help="Side of the network's input in pixels; the pretrained size if not given.")
+]
+HeldOut = Annotated[
+    float, typer.Option(help="Share of the images held out for testing when DATA has no test/ or val/.", min=0, max=0.9)
+]
 Allowed = Annotated[
-    list[str] | None, typer.Option(help="Go on in spite of this finding of `topwork check`, such as leakage.")
+    list[str] | None, typer.Option(help="Continue despite this finding of `topwork check`, such as leakage.")
 ]
-SelfContained = Annotated[bool, typer.Option("--self-contained", help="Put the backbone's weights into the model.")]
+SelfContained = Annotated[bool, typer.Option("--self-contained", help="Save the backbone's weights with the model.")]
 
 
 def fit_options(task: str | None = None) -> CommandLine:
@@ -70,7 +90,7 @@ def fit(
     self_contained: SelfContained = False,
     **given: Any,
 ) -> None:
-    """Train a classifier on DATA and measure it on images it has not seen."""
+    """Train a classifier on DATA and measure it on held-out images."""
     from topwork import fitting, model
     from topwork.backbones import load
     from topwork.tasks import task
@@ -118,7 +138,7 @@ def advise(
     allow: Allowed = None,
     **given: Any,
 ) -> None:
-    """Measure how much of a pretrained network to keep for DATA: the ladder, the choice, and why."""
+    """Measure which strategy suits DATA, from using the network as it is to fine-tuning all of it, and say why."""
     from topwork import fitting
     from topwork.tasks import task
 
@@ -137,7 +157,9 @@ def _require_one_process(room: Task, strategy: Strategy) -> None:
 
     if started_by_torchrun() and not strategy.distributed:
         together = ", ".join(each.name for each in room.strategies if each.distributed)
-        raise typer.BadParameter(f"several processes train --strategy {together} together, not {strategy.name}")
+        raise typer.BadParameter(
+            f"training in several processes (torchrun) works with --strategy {together}, not with {strategy.name}"
+        )
 
 
 def _require_dataless(room: Task, strategy: Strategy, options: Any, backbones: Sequence[str]) -> None:
@@ -149,7 +171,7 @@ def _require_dataless(room: Task, strategy: Strategy, options: Any, backbones: S
 
 
 def demo(console: Console, out: Out = Path("topwork-demo")) -> None:
-    """Do the whole job on the sample data set: check, advise, train, measure, save, predict."""
+    """Run every step on the sample data set: check, advise, train, measure, save, predict."""
     from topwork import checking, fitting, model
     from topwork.data import read, split
     from topwork.tasks import DEFAULT, load, task
@@ -159,10 +181,10 @@ def demo(console: Console, out: Out = Path("topwork-demo")) -> None:
     halves = split(read(folder), test=0.5)
     unseen = split(halves.split("test"), test=_TEST / _TRAIN).split("test")
     dataset = halves.select([*(halves.splits == "train").nonzero()[0], *_rows(halves.paths, unseen.paths)])
-    console.note(f"The sample: pictures of woven textile in three classes, in {folder}")
+    console.note(f"The sample data set: images of woven textile in three classes, in {folder}")
     console.note(
-        f"{_TRAIN} of them train the model, {_TEST} others measure it, and {_TEST} are left out to save time. "
-        "This takes up to three minutes."
+        f"{_TRAIN} images train the model, {_TEST} others measure it, and {_TEST} are left out to save time. "
+        f"This takes up to three minutes."
     )
     room = task(DEFAULT)
     options = room.strategies[0].options(budget_seconds=_DEMO_SECONDS)
@@ -183,8 +205,8 @@ def demo(console: Console, out: Out = Path("topwork-demo")) -> None:
     }
     told = [*room.words.fitted(fitted), *_text.demonstrated(out, folder, predictions)]
     parts = (
-        ("1. The data doctor (topwork check)", _text.checked(checkup, manifest=None, page=None)),
-        ("2. How much of the network to keep (topwork advise)", "\n".join(room.words.advised(advice))),
+        ("1. Data check (topwork check)", _text.checked(checkup, manifest=None, page=None)),
+        ("2. Which strategy to use (topwork advise)", "\n".join(room.words.advised(advice))),
         ("3. The model (topwork fit, topwork predict)", "\n".join(told)),
     )
     console.result(fields, "\n\n".join(f"{title}\n\n{text}" for title, text in parts))

@@ -25,7 +25,7 @@ CacheOption = Annotated[bool, typer.Option(help=CACHE.help)]
 SeedOption = Annotated[int, typer.Option(help=SEED.help, min=0)]
 
 _BOUNDS = {"ge": "{:g} or more", "gt": "more than {:g}", "le": "at most {:g}", "lt": "less than {:g}"}
-_KINDS = {bool: "true or false", int: "a whole number", float: "a number", tuple: "words with commas"}
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", tuple: "words separated by commas"}
 _LITERAL: Any = Literal  # mypy would have its words at once
 _HEAD, _WIDTH = 44, 100  # columns of the list of settings: up to the values, and in all
 
@@ -42,7 +42,7 @@ def task_parameter() -> inspect.Parameter:
     from topwork.tasks import DEFAULT, names
 
     choices: Any = _LITERAL[tuple(names())]
-    told: Any = typer.Option(help="What is to be learnt.", hidden=len(names()) == 1)
+    told: Any = typer.Option(help="Task to learn.", hidden=len(names()) == 1)
     return parameter("task", Annotated[choices, told], DEFAULT)
 
 
@@ -226,14 +226,14 @@ class CommandLine:
         if len(self._strategies) > 1:
             told = " ".join(f"{each.name}: {_tail(each.help)}" for each in self._strategies)
             choices: Any = _LITERAL[tuple(self._settings)]
-            kind = Annotated[choices, typer.Option(help=f"The rung. {told}")]
+            kind = Annotated[choices, typer.Option(help=f"Strategy. {told}")]
             found.append(parameter("strategy", kind, self._strategies[0].name))
         for flag, readers in sorted(self._flags.items(), key=lambda item: -len(item[1])):
             (one, *_), help = next(iter(readers.values())), self._help(readers)
             defaults = {each.shown for same in readers.values() for each in same}
             default = defaults.pop() if len(defaults) == 1 else None
             found.append(one.parameter(flag, help, default))
-        help = "Any setting by its name; `--set help` lists all, with their values and defaults."
+        help = "Set any setting by its name. `--set help` lists all settings with their defaults."
         any_setting = typer.Option("--set", metavar="NAME=VALUE", help=help, callback=self._list_settings)
         return [*found, parameter("settings", Annotated[list[str] | None, any_setting], None)]
 
@@ -252,9 +252,9 @@ class CommandLine:
                 values |= {each.path: each.read(given[_name(flag)], flag) for each in who[chosen]}
                 *old, new = who[chosen][0].flags
                 if flag in old and _is_given(context, _name(new)):
-                    raise typer.BadParameter(f"{flag} and {new} are one setting; give it once, as {new}")
+                    raise typer.BadParameter(f"{flag} is the old name of {new}; give only {new}")
                 if flag in old:
-                    console.note(f"note: {flag} is called {new} now; the next version takes the new name alone")
+                    console.note(f"note: {flag} is now called {new}; the next version accepts only the new name")
         return _with_values(self._plain[chosen], values | self._set(chosen, given["settings"] or ()))
 
     def listing(self) -> list[dict[str, Any]]:

@@ -35,33 +35,34 @@ def report(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Labelled images to measure and to show, as of the other commands; of the data of the fit those that "
-            "it held out. Without them the page has the figures of the fit and no images.",
+            help="Labelled images to measure and show. Of the data the model was made from, only the held-out "
+            "images are used. Without it the page has the figures of `fit` and no images.",
             show_default=False,
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="The page; report.html in the model folder if not given.")
+        Path | None,
+        typer.Option("-o", "--out", help="HTML page to write; report.html in the model folder if not given."),
     ] = None,
     lang: Annotated[LanguageName, typer.Option(help="Language of the page.")] = LanguageName.english,
     evidence: Annotated[
         bool,
-        typer.Option("--evidence", help="Beside the worst mistakes of --data: where the model saw its answer."),
+        typer.Option("--evidence", help="Show the evidence for each of the worst mistakes on --data (Grad-CAM)."),
     ] = False,
-    check: Annotated[
-        bool, typer.Option("--check", help="Have the data doctor look at --data as well, as `topwork check` does.")
-    ] = False,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap and the doctor's folds.", min=0)] = 0,
+    check: Annotated[bool, typer.Option("--check", help="Also check --data, as `topwork check` does.")] = False,
+    seed: Annotated[
+        int, typer.Option(help="Random seed for the bootstrap intervals and the cross-validation folds.", min=0)
+    ] = 0,
     cache: CacheOption = True,
 ) -> None:
-    """Show MODEL as one HTML page: how good it is, where it fails, how to use it and how to repeat it."""
+    """Write an HTML page about MODEL: how good it is, where it fails, how to use it and how to reproduce it."""
     from topwork.explain import stored
     from topwork.model import EXPLAINED
     from topwork.report import model_page, require_free, write_page
     from topwork.tasks import load, task
 
     if data is None and (evidence or check):
-        raise typer.BadParameter(f"{'--evidence' if evidence else '--check'} is of the images of --data")
+        raise typer.BadParameter(f"{'--evidence' if evidence else '--check'} needs --data")
     page, loaded = out or model / PAGE, load(model)
     room = task(loaded.record.task.name)
     require_free(page, without=[each.name for each in room.sections if each.of_images and data is None])
@@ -99,7 +100,7 @@ def _measured(
             checkup = checking.check(given, checks=room.checks, **how, progress=console.step("doctor"))
         found = model.evaluate(dataset, **how, progress=console.step("features"))
     unread = [f"left out: {item.path}: {item.reason}" for item in getattr(found, "left_out", ())]
-    told = first_of(unread, _NAMED, "left out: … and {} more, which --json names")
+    told = first_of(unread, _NAMED, "left out: … and {} more; --json lists them all")
     console.notes([*dataset.notes, *room.words.caveats(found), *unlike(getattr(found, "shift", None)), *told])
     return found, checkup
 

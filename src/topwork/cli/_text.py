@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from topwork.metrics import Shift
 
 _CASES = 3  # of a finding
-_SOUND = "Nothing here would make a model's figures untrue."
+_SOUND = "No problem was found that would make a model's measured accuracy misleading."
 
 
 def printable(name: str) -> str:
@@ -30,10 +30,10 @@ def unlike(shift: Shift | None) -> list[str]:
     if shift is None or not shift.alarm:
         return []
     if shift.images == 1:
-        return ["this image is unlike the training images: look before you trust the answer"]
+        return ["this image is unlike the training images; check the prediction before you rely on it"]
     return [
-        f"{shift.unfamiliar} of {shift.images} images are unlike the training images, where one in twenty would be "
-        "usual: look before you trust the answers"
+        f"{shift.unfamiliar} of {shift.images} images are unlike the training images (about 5 % would be "
+        f"normal); check the predictions before you rely on them"
     ]
 
 
@@ -53,14 +53,19 @@ def checked(found: Checkup, *, manifest: Path | None, page: Path | None) -> str:
         mark = {"blocks": "!!", "warning": "! ", "note": "  "}[finding.severity]
         lines += ["", f"{mark} {finding.name}: {finding.what}"]
         cases = [f"       {_case(case)}" for case in finding.cases]
-        lines += first_of(cases, _CASES, "       … and {} more; --json has them")
+        lines += first_of(cases, _CASES, "       … and {} more; --json lists them")
         lines.append(f"   {finding.advice}")
     blocking = [finding.name for finding in found.blocking()]
-    lines += ["", f"A model's figures would be untrue because of {', '.join(blocking)}." if blocking else _SOUND]
+    lines += [
+        "",
+        f"The measured accuracy of a model would be misleading because of {', '.join(blocking)}."
+        if blocking
+        else _SOUND,
+    ]
     if manifest is not None:
-        lines.append(f"Without the rows that can only do harm: {printable(str(manifest))}")
+        lines.append(f"Cleaned manifest: {printable(str(manifest))}")
     if page is not None:
-        lines.append(f"Page with the pictures: {printable(str(page))}")
+        lines.append(f"Page: {printable(str(page))}")
     return "\n".join(lines)
 
 
@@ -78,7 +83,7 @@ def refused(prediction: Any) -> str:
 def catalogue(rows: Sequence[CatalogueRow]) -> str:
     """The catalogue as a table."""
     if not rows:
-        return "No row of the catalogue meets all of these conditions."
+        return "No backbone in the catalogue matches all of these conditions."
     cells = [
         (
             row.alias,
@@ -93,9 +98,9 @@ def catalogue(rows: Sequence[CatalogueRow]) -> str:
         for row in rows
     ]
     head = ("name", "family", "M params", "GMACs", "pixels", "top-1 %", "pretraining", "licence")
-    notes = ["", "`topwork models NAME` tells one whole. Any other timm model works by its name too."]
+    notes = ["", "`topwork models NAME` shows the details of one. Any other timm model can be used by its name."]
     if not all(row.free for row in rows):
-        notes.insert(1, "(!) a licence with terms of its own: read it before commercial use.")
+        notes.insert(1, "(!) This licence has special terms. Read it before commercial use.")
     return "\n".join([table(head, cells), *notes])
 
 
@@ -111,7 +116,7 @@ def backbone(found: Backbone, row: CatalogueRow | None) -> str:
     if row is not None:
         lines.append(row.advice)
         if not row.free:
-            lines.append(f"Mind the licence ({row.licence}): it has terms of its own; read it before commercial use.")
+            lines.append(f"Licence {row.licence} has special terms. Read it before commercial use.")
         facts = _row_facts(row) + facts
     width = max(len(name) for name, _ in facts) + 2
     lines += ["", *(f"{name.ljust(width)}{value}" for name, value in facts), ""]
@@ -122,14 +127,14 @@ def backbone(found: Backbone, row: CatalogueRow | None) -> str:
 
 
 def _row_facts(row: CatalogueRow) -> list[tuple[str, str]]:
-    source = f"the package {row.package}" if row.package else f"the hub: {row.hub}"
-    top1 = f"{row.top1:.1f} % (timm's table of results)" if row.top1 else "no ImageNet classifier comes with it"
+    source = f"Python package {row.package}" if row.package else f"Hugging Face hub: {row.hub}"
+    top1 = f"{row.top1:.1f} % (timm's table of results)" if row.top1 else "none (no ImageNet classifier)"
     return [
         ("name", row.alias),
         ("family", f"{row.family.name}, {row.family.year}"),
         ("paper", row.family.paper),
         ("parameters", f"{row.parameters:g} million"),
-        ("operations", f"{row.gmacs:g} GMACs an image"),
+        ("operations", f"{row.gmacs:g} GMACs per image"),
         ("ImageNet top-1", top1),
         ("pretraining", row.method),
         ("weights", source),
@@ -151,10 +156,10 @@ def demonstrated(out: Path, folder: Path, predictions: Sequence[Any]) -> list[st
         for each in predictions
     ]
     return [
-        "Three of the held-out pictures, predicted with the saved model:",
+        "Predictions of the saved model for three held-out images:",
         *shown,
         f"Data:  {folder}",
         f"Model: {out.resolve()}",
         f"Page:  {out.resolve() / 'report.html'}",
-        "Yours: topwork fit PHOTOS -o MODEL    (PHOTOS: a folder with one folder for each class)",
+        "Yours: topwork fit PHOTOS -o MODEL    (PHOTOS: a folder with one folder per class)",
     ]

@@ -21,61 +21,80 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    epochs: Annotated[int, Option("Passes over the training images.")] = Field(
-        default=10, ge=1, description="passes over the training split, at most"
+    epochs: Annotated[int, Option("Number of passes over the training images.")] = Field(
+        default=10, ge=1, description="Largest number of passes over the training images."
     )
     batch_size: int = Field(
-        default=32, ge=1, description="images a step of the optimizer, over all pieces and ranks together"
+        default=32, ge=1, description="Images per optimizer step, over all pieces and processes together."
     )
     accumulate: int = Field(
         default=1,
         ge=1,
-        description="pieces a batch is computed in, one after the other: less memory, the same gradient",
+        description="Number of pieces that a batch is split into (gradient accumulation): less memory, the same "
+        "gradient.",
     )
-    optimizer: Literal["adamw", "sgd"] = Field(default="adamw", description="rule that turns gradients into steps")
-    learning_rate: float = Field(default=1e-3, gt=0, description="peak rate of the layer nearest the output")
+    optimizer: Literal["adamw", "sgd"] = Field(default="adamw", description="Optimizer.")
+    learning_rate: float = Field(default=1e-3, gt=0, description="Peak learning rate of the layer nearest the output.")
     layer_decay: float = Field(
-        default=1.0, gt=0, le=1, description="factor on the rate for each layer further from the output"
+        default=1.0, gt=0, le=1, description="Factor on the learning rate for each layer further from the output."
     )
     weight_decay: float = Field(
-        default=0.01, ge=0, description="decoupled for adamw, L2 for sgd; never on norms, biases, 1-d tensors"
+        default=0.01,
+        ge=0,
+        description="Weight decay: decoupled for adamw, L2 for sgd. Not applied to norms, "
+        "biases and other 1-d tensors.",
     )
-    momentum: float = Field(default=0.9, ge=0, lt=1, description="of sgd; the first beta of adamw")
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="Momentum of sgd; the first beta of adamw.")
     schedule: Literal["cosine", "constant", "one-cycle", "plateau"] = Field(
-        default="one-cycle", description="course of the learning rate after the warm-up"
+        default="one-cycle", description="Learning rate schedule after the warm-up."
     )
-    warmup: float = Field(default=0.1, ge=0, lt=1, description="share of all steps in which the rate rises to its peak")
+    warmup: float = Field(
+        default=0.1, ge=0, lt=1, description="Share of all steps in which the learning rate rises to its peak."
+    )
     label_smoothing: float = Field(
-        default=0.0, ge=0, lt=1, description="share of a target's mass spread over all classes"
+        default=0.0, ge=0, lt=1, description="Share of the target probability that is spread over all classes."
     )
     class_weights: Literal["none", "balanced"] = Field(
-        default="none", description="balanced: an image counts N / (classes x images of its class)"
+        default="none",
+        description="Class weights in the loss; balanced: an image has the weight N / (classes x images of its class).",
     )
     dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="share of the last layer's inputs that is dropped in training"
+        default=0.0, ge=0, lt=1, description="Dropout before the last layer, as a share of its inputs."
     )
-    mixup: float = Field(default=0.0, ge=0, description="alpha of the beta distribution of mixup's shares; 0 = off")
-    cutmix: float = Field(default=0.0, ge=0, description="alpha of the beta distribution of CutMix's areas; 0 = off")
+    mixup: float = Field(default=0.0, ge=0, description="Alpha of mixup's beta distribution; 0 is off.")
+    cutmix: float = Field(default=0.0, ge=0, description="Alpha of CutMix's beta distribution; 0 is off.")
     ema_decay: float | None = Field(
-        default=None, gt=0, lt=1, description="of the weights' running mean, a step; None = off"
+        default=None,
+        gt=0,
+        lt=1,
+        description="Decay per step of the exponential moving average of the weights; none is off.",
     )
-    clip: float | None = Field(default=1.0, gt=0, description="greatest norm of the whole gradient; None = as it comes")
+    clip: float | None = Field(
+        default=1.0, gt=0, description="Largest norm of the whole gradient (gradient clipping); none is off."
+    )
     precision: Literal["auto", "bf16", "f32"] = Field(
-        default="auto", description="of the multiplications; auto: bf16 where the device computes in it"
+        default="auto", description="Precision of the multiplications; auto is bf16 where the device supports it."
     )
-    channels_last: bool = Field(default=True, description="hold maps with the channels last, which convolutions prefer")
+    channels_last: bool = Field(
+        default=True, description="Use the channels-last memory format, which makes convolutions faster."
+    )
     compile: Literal["off", "auto"] = Field(
-        default="auto", description="auto: torch.compile on a GPU where there are steps enough to repay it"
+        default="auto",
+        description="Use of torch.compile; auto uses it on a GPU when there are enough steps to repay it.",
     )
     patience: int | None = Field(
-        default=None, ge=1, description="epochs without a better validation before it stops; None = all epochs"
+        default=None,
+        ge=1,
+        description="Epochs without a better validation loss before the training stops (early stopping); none is off.",
     )
-    checkpoint_minutes: float = Field(default=5.0, gt=0, description="minutes between checkpoints within an epoch")
-    seed: Annotated[int, SEED] = Field(default=0, ge=0, description="of order, dropout, mixup, CutMix and augmentation")
+    checkpoint_minutes: float = Field(default=5.0, gt=0, description="Minutes between checkpoints within an epoch.")
+    seed: Annotated[int, SEED] = Field(
+        default=0, ge=0, description="Random seed for order, dropout, mixup, CutMix and augmentation."
+    )
     budget_seconds: Annotated[
-        float | None, budget_option("Time for the training, whose schedule is shortened to fit.")
+        float | None, budget_option("Time for the training; the schedule is shortened to fit.")
     ] = Field(
-        default=None, gt=0, description="seconds for all of it: the schedule is shortened to fit; None = no limit"
+        default=None, gt=0, description="Seconds for the training; the schedule is shortened to fit. None is no limit."
     )
 
 
@@ -92,8 +111,6 @@ def parse_config(values: Mapping[str, Any]) -> TrainConfig:
         name = ".".join(map(str, first["loc"]))
         if first["type"] == "extra_forbidden":
             near = difflib.get_close_matches(name, TrainConfig.model_fields, n=3) or sorted(TrainConfig.model_fields)
-            raise TrainError(
-                f"there is no training setting {name!r}", hint=f"did you mean {', '.join(near)}?"
-            ) from error
+            raise TrainError(f"unknown training setting {name!r}", hint=f"did you mean {', '.join(near)}?") from error
         hint = TrainConfig.model_fields[name].description or ""
         raise TrainError(f"{name} = {first['input']!r}: {first['msg']}", hint=f"{name}: {hint}") from error

@@ -67,7 +67,8 @@ def _from_words(backbones: Sequence[Backbone], options: ZeroShotOptions) -> Clas
 def _only(name: str, backbones: Sequence[Backbone]) -> Backbone:
     if len(backbones) != 1:
         raise DataError(
-            f"{name} takes one backbone, not {len(backbones)}", hint="nothing is trained to compare them by"
+            f"{name} takes one backbone, not {len(backbones)}",
+            hint="give one backbone; nothing is trained that could compare several",
         )
     return backbones[0]
 
@@ -75,25 +76,25 @@ def _only(name: str, backbones: Sequence[Backbone]) -> Backbone:
 STRATEGIES = (
     Strategy(
         "auto",
-        "Climb the ladder from cheap to dear while the next rung is expected to gain more than it costs.",
+        "Try the strategies from cheap to expensive, as long as the next is expected to gain more than it costs.",
         AdviceOptions,
         _auto,
         unused=("stages", "pooling", "head", "checkpoint", "resume", "config.budget_seconds"),
         advise=_advise,
     ),
-    Strategy("probe", "Train a new head on frozen features.", ProbeOptions, _probe),
+    Strategy("probe", "Train a new head on the frozen features.", ProbeOptions, _probe),
     Strategy(
         "finetune",
-        "Train a head and the last stages of the network, or all of them.",
+        "Train the head and the last stages of the network, or all stages.",
         FinetuneOptions,
         _finetune,
         distributed=True,
         broken_off=INTERRUPTED,
     ),
-    Strategy("as-is", "Train nothing: the network's own classes answer.", AsIsOptions, _as_is),
+    Strategy("as-is", "Train nothing and use the network's own ImageNet classes.", AsIsOptions, _as_is),
     Strategy(
         "zero-shot",
-        "Train nothing: an image-text model compares images with words.",
+        "Train nothing and let an image-text model compare images with the class names.",
         ZeroShotOptions,
         _zero_shot,
         dataless=_from_words,

@@ -49,18 +49,21 @@ class AdviceOptions:
     """
 
     budget_seconds: Annotated[
-        float, budget_option("Time for all of it, fine-tuning included, such as 90s or 5m; 5m if not given.")
+        float, budget_option("Time for everything, including fine-tuning, such as 90s or 5m; 5m if not given.")
     ] = BUDGET
     describe: Annotated[
-        bool, Option("Whether to say how far the data lie from the network's, and to forecast.", None)
+        bool,
+        Option(
+            "Whether to compare the data with the network's pretraining data and to forecast the "
+            "effect of more images.",
+            None,
+        ),
     ] = True
-    finetune: Annotated[FinetuneOptions, Option("Of the rungs of fine-tuning.")] = field(
-        default_factory=FinetuneOptions
-    )
+    finetune: Annotated[FinetuneOptions, Option("Settings of fine-tuning.")] = field(default_factory=FinetuneOptions)
 
     def __post_init__(self) -> None:
         if not 0 < self.budget_seconds < math.inf:
-            raise DataError(f"a budget must be more than 0 seconds, and finite, not {self.budget_seconds}")
+            raise DataError(f"the budget must be a finite number of seconds above 0, not {self.budget_seconds}")
 
     @property
     def probe(self) -> ProbeOptions:

@@ -43,13 +43,15 @@ class AsIsOptions:
     way: Annotated[
         Literal["auto", "names", "learnt"],
         Option(
-            "By names or by a map learnt from images; auto: by names where all mean something to the network.", None
+            "How your classes are matched to ImageNet's: by names, or learnt from images. auto matches by names "
+            "where all names are known.",
+            None,
         ),
     ] = "auto"
     class_map: Annotated[
         GivenMap | None,
         file_option(
-            'What means what, before any other way: JSON file of {"class": ["ImageNet name" or index, ...]}.',
+            'JSON file that assigns ImageNet classes to yours: {"class": ["ImageNet name" or index, ...]}.',
             read_class_map,
             flag="--map",
         ),

@@ -75,36 +75,46 @@ class FinetuneOptions:
     unfreeze: Annotated[
         Unfreeze,
         Option(
-            "Stages that are trained, counted from the last; auto is about half.",
+            "Number of stages to train, counted from the last; auto trains about half.",
             takes="a number of stages, all or auto",
         ),
     ] = "auto"
     augment: Annotated[
         Literal["auto"] | Level,
         Option(
-            "What is done to a training image; auto crops where one would be seen over four times the same way round."
+            "Augmentation of training images; auto crops at random where an image would otherwise be seen over "
+            "four times in the same orientation."
         ),
     ] = "auto"
     orient: Annotated[
         Literal["auto"] | Orient,
-        Option("Mirror images, turn them at will (any), or neither; auto is what makes a probe on such copies better."),
+        Option(
+            "Flip training images (mirror), flip and rotate them (any), or neither; auto chooses what improves a probe."
+        ),
     ] = "auto"
     validation: Annotated[
         float,
-        Option("Share of the training split that tells when to stop, without val beside test.", None, gt=0, lt=1),
+        Option(
+            "Share of the training images used for validation when DATA has no val/ beside test/.", None, gt=0, lt=1
+        ),
     ] = 0.15
-    config: Annotated[TrainConfig, Option("Of the training.")] = field(default_factory=default_config)
-    probe: Annotated[ProbeOptions, Option("Of the probe to start from and to beat.")] = field(
-        default_factory=ProbeOptions
-    )
+    config: Annotated[TrainConfig, Option("Settings of the training.")] = field(default_factory=default_config)
+    probe: Annotated[
+        ProbeOptions, Option("Settings of the probe that fine-tuning starts from and is compared with.")
+    ] = field(default_factory=ProbeOptions)
     checkpoint: Annotated[
-        Path | None, Option("Folder for checkpoints; the command line's is MODEL.training.", None)
+        Path | None, Option("Folder for checkpoints; on the command line it is MODEL.training.", None)
     ] = None
-    resume: Annotated[bool, Option("Go on from the newest checkpoint that a run with the same -o left.")] = False
+    resume: Annotated[bool, Option("Continue from the newest checkpoint of an interrupted run with the same -o.")] = (
+        False
+    )
     views: Annotated[
         int,
         Option(
-            "Views of an image, at most, whose maps before the trained stages are kept, where that pays.", None, ge=0
+            "Largest number of augmented views per image whose feature maps before the trained stages are kept "
+            "in memory or on disk, where that saves time.",
+            None,
+            ge=0,
         ),
     ] = 8
 

@@ -58,10 +58,12 @@ class TellingProgress(Protocol):
 AnyCropMode = Annotated[
     Literal["auto"] | CropMode,
     Option(
-        "How an image fits into the square; auto measures it for a head, and else is the network's own.", old=("--fit",)
+        "How an image is made square; auto measures what is best when a head is trained, and otherwise uses the "
+        "network's default.",
+        old=("--fit",),
     ),
 ]
-AnyEngine = Annotated[EngineName | None, Option("What runs the network; auto is the best that is here.")]
+AnyEngine = Annotated[EngineName | None, Option("Engine that runs the network; auto uses the fastest one available.")]
 
 
 @dataclass(frozen=True)
@@ -74,17 +76,25 @@ class ProbeOptions:
 
     stages: Annotated[
         Literal["auto", "last", "all"] | tuple[str, ...],
-        Option("Stages that the head reads; auto is the better of last, the network's own pooled features, and all."),
+        Option(
+            "Stages whose features the head reads; auto chooses the better of last (the pooled features of "
+            "the network) and all."
+        ),
     ] = "auto"
     pooling: Annotated[
-        Pooling, Option("How a stage's map becomes one number a channel; the network's own features ignore it.")
+        Pooling,
+        Option(
+            "How the feature map of a stage is pooled to one number per channel; not used for the "
+            "network's own pooled features."
+        ),
     ] = "mean+max"
     crop_mode: AnyCropMode = "auto"
-    head: Annotated[
-        Literal["linear", "knn"], Option("What is trained on the features; knn is the baseline to compare with.")
-    ] = "linear"
+    head: Annotated[Literal["linear", "knn"], Option("Head on the features; knn is a baseline to compare with.")] = (
+        "linear"
+    )
     class_weight: Annotated[
-        ClassWeight, Option("Whether rare classes weigh more; auto measures it where the classes are imbalanced.")
+        ClassWeight,
+        Option("Whether rare classes get a larger weight; auto measures it where the classes are imbalanced."),
     ] = "auto"
     engine: AnyEngine = None
     cache: Annotated[bool, CACHE] = True

@@ -38,29 +38,33 @@ class ZeroShotOptions:
     """What to say of the classes, and whether labelled images may have a say."""
 
     labels: Annotated[
-        tuple[str, ...] | None, Option('Words for the classes, one each, instead of their names: "a cat,a dog".')
+        tuple[str, ...] | None, Option('Text for each class, used instead of its name: "a cat,a dog".')
     ] = None
     descriptions: Annotated[
         Descriptions | None,
         file_option(
-            "Words instead of either, several a class: `class: description` lines, or JSON.", read_descriptions
+            "File with one or more descriptions per class, used instead of names or labels: `class: "
+            "description` lines, or JSON.",
+            read_descriptions,
         ),
     ] = None
     templates: Annotated[
         tuple[str, ...],
         file_option(
-            'Sentences for the words, such as "a photo of a {}.", one a line.', read_templates, flag="--prompts"
+            'File with prompt templates such as "a photo of a {}.", one per line.', read_templates, flag="--prompts"
         ),
     ] = TEMPLATES
     text: Annotated[
-        str | Path | None, Option("Folder or hub repository of the text tower; the catalogue's if not given.")
+        str | Path | None, Option("Folder or hub repository of the text model; the one in the catalogue if not given.")
     ] = None
-    blend: Annotated[bool, Option("Let a probe join in, as far as cross-validation finds that it helps.")] = False
-    calibrate: Annotated[bool, Option("Whether labelled training images set the temperature.", None)] = True
+    blend: Annotated[bool, Option("Combine the text scores with a probe, weighted by cross-validation.")] = False
+    calibrate: Annotated[bool, Option("Whether to calibrate the temperature on labelled training images.", None)] = True
     crop_mode: AnyCropMode = "auto"
     engine: AnyEngine = None
     cache: Annotated[bool, CACHE] = True
-    offline: Annotated[bool, Option("Whether the text tower is fetched from nowhere.", None)] = False
+    offline: Annotated[bool, Option("Whether to use the text model only if it is already on this machine.", None)] = (
+        False
+    )
     seed: Annotated[int, SEED] = 0
 
 
