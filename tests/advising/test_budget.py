@@ -16,9 +16,9 @@ def test_errors_that_earlier_stages_mend_and_many_images_make_fine_tuning_worth_
 @pytest.mark.parametrize(
     ("last", "error", "images", "judges", "said"),
     [
-        (0.04, 0.04, 208, 37, "mended 0%"),  # ants and bees: the last features are as good as any
-        (0.012, 0.010, 850, 150, "tell from chance"),  # cats and dogs: hardly an error is left
-        (0.40, 0.25, 51, 9, "9 images can tell from chance"),  # 20 a class: nobody could see whether it helped
+        (0.04, 0.04, 208, 37, "corrected 0%"),  # ants and bees: the last features are as good as any
+        (0.012, 0.010, 850, 150, "can be measured on 150 images"),  # cats and dogs: hardly an error is left
+        (0.40, 0.25, 51, 9, "can be measured on 9 images"),  # 20 a class: nobody could see whether it helped
         (0.0, 0.0, 1000, 150, "0.0 points"),
     ],
 )
@@ -37,7 +37,7 @@ def test_minutes_have_a_price() -> None:
     assert of_specs(0.01, 30).worth
     assert not of_specs(0.01, 30 * 60).worth
     assert of_specs(0.01, 600).least == pytest.approx(10 * PRICE)
-    assert "10 minutes must gain" in of_specs(0.01, 600).words
+    assert "that 10 minutes of computing should bring" in of_specs(0.01, 600).words
 
 
 def test_enough_images_are_where_it_begins_to_pay() -> None:

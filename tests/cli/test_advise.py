@@ -41,7 +41,7 @@ def test_the_card_has_the_ladder_the_choice_and_why(run: Run, easy: Path, tmp_pa
     assert told["description"]["images"] == 22
     fitted = run("fit", easy, "-o", tmp_path / "model", *QUICK)
     assert fitted.code == 0, fitted
-    assert "Of the ladder's rungs kNN (" in fitted.out
+    assert "Strategies tried: kNN (" in fitted.out
     assert load(tmp_path / "model").record.strategy == "probe"
     trials = [trial for trial in load(tmp_path / "model").record.trials if trial.chosen]
     assert [trial.answer for trial in trials] == [told["rungs"][told["choice"]]["name"]]

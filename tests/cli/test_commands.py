@@ -59,7 +59,7 @@ def test_fit_compares_backbones(run: Run, textile: Path, tmp_path: Path) -> None
         *("fit", textile, "-o", tmp_path / "model", "--strategy", "probe"),
         *("--backbone", "lite0, mobilenet-v3-small", "--weights", "random"),
     )
-    assert "By cross-validation the backbone is tf_efficientnet_lite0 (" in done.out
+    assert "Backbone, by cross-validation: tf_efficientnet_lite0 (" in done.out
     assert done.out.splitlines()[1].count("chosen") == 1
 
 
@@ -165,7 +165,7 @@ def test_evaluate_says_when_the_model_was_trained_on_all_of_the_data(
     run("fit", data, "-o", tmp_path / "m", "--test", "0", *QUICK)
     done = run("evaluate", tmp_path / "m", data)
     assert done.code == 0
-    assert done.out.startswith("16 of 16 images were used to make this model: these figures flatter it\n")
+    assert done.out.startswith("16 of 16 images were used to train this model, so these figures are better than they would be on new images\n")
     assert run("evaluate", tmp_path / "m", data, "--json").json["seen_in_training"] is True
 
 
@@ -181,11 +181,11 @@ def test_evaluate_says_how_many_of_the_images_trained_the_model(
             tmp_path / path.parent.name / f"{place}.jpg"
         )
     done = run("evaluate", model, tmp_path)
-    assert done.out.startswith("6 of 6 images were used to make this model: these figures flatter it\n")
+    assert done.out.startswith("6 of 6 images were used to train this model, so these figures are better than they would be on new images\n")
     copied([held_out.full_path(0), held_out.full_path(1)], tmp_path / "local")
     fields = run("evaluate", model, tmp_path, "--json").json
     assert (fields["trained"], fields["n"], fields["seen_in_training"]) == (6, 8, True)
-    assert fields["caveats"] == ["6 of 8 images were used to make this model: these figures flatter it"]
+    assert fields["caveats"] == ["6 of 8 images were used to train this model, so these figures are better than they would be on new images"]
     two = run("evaluate", model, model, tmp_path)
     assert two.err.count("6 of 8 images were used to make this model") == 2
 
@@ -201,7 +201,7 @@ def test_evaluate_with_an_older_model_claims_nothing_of_its_images(
     part = copied(sorted((textile / "local").iterdir())[:5], tmp_path / "data" / "local").parent
     found = run("evaluate", older, part, "--json").json
     assert (found["trained"], found["seen_in_training"], found["caveats"]) == (None, False, [])
-    assert run("evaluate", older, textile).out.startswith("This is the data that the model was made from")
+    assert run("evaluate", older, textile).out.startswith("The model was trained on most of these images")
 
 
 def test_check_writes_a_page_with_pictures(run: Run, tmp_path: Path, shared_cache: Path) -> None:
@@ -416,7 +416,7 @@ def test_fit_finetunes_and_says_what_it_kept(run: Run, tmp_path: Path, shared_ca
     asked = ("--strategy", "finetune", "--unfreeze", "1", "--epochs", "1", "--size", "64", "--augment", "none")
     done = run("fit", data, "-o", out, *asked, "--budget", "2m", "--stages", "last", "--crop-mode", "squash")
     assert done.code == 0
-    assert "On validation images the better one of probe (100.0% of 4, chosen), finetune 1 of 9 stages (" in done.out
+    assert "Compared on validation images: probe (100.0% on 4 images, chosen), finetune 1 of 9 stages (" in done.out
     assert not (tmp_path / "model.training").exists()
     assert len((out / "history.jsonl").read_text("utf-8").splitlines()) == 1
     assert load(out).history[0]["epoch"] == 1
@@ -508,7 +508,7 @@ def test_evaluate_compares_two_models(run: Run, model: Path, tmp_path: Path) -> 
     done = run("evaluate", model, model, tmp_path / "data")
     assert (done.code, done.err) == (0, "")
     assert "12 images" in done.out
-    assert "No difference is proven: chance alone parts two equal models so far in 100.0% of cases" in done.out
+    assert "No significant difference (McNemar p = 1.00)" in done.out
     fields = run("evaluate", model, model, tmp_path / "data", "--json").json
     assert fields["first"] == fields["second"]
     assert fields["comparison"]["only_first"] == fields["comparison"]["only_second"] == 0
@@ -562,7 +562,7 @@ def test_two_models_of_the_same_data_are_measured_on_what_trained_neither(
     fields = json.loads((other / "model.json").read_text("utf-8"))
     fields["data"]["held_out_contents"] = "0" * 64  # another split
     (other / "model.json").write_text(json.dumps(fields), "utf-8")
-    assert "of 60 images were used to make this model" in run("evaluate", model, other, textile).err
+    assert "of 60 images were used to train this model" in run("evaluate", model, other, textile).err
 
 
 def test_two_models_name_what_could_not_be_read_as_one_does(run: Run, model: Path, tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def test_what_is_kept_is_shown_on_the_models_page(run: Run, own: Path, textile: 
     assert run("report", own, "--data", textile).code == 0
     page = parsed((own / "report.html").read_text("utf-8"))
     sections = {node.attributes["aria-labelledby"]: node for node in page.all("section")}
-    assert "Of 2 images" in sections["robustness"].text
+    assert "Accuracy on 2 images" in sections["robustness"].text
     assert "--what corruptions" not in sections["robustness"].text
     assert "Grad-CAM for" in sections["explained"].text
     assert "--what ideal --keep" in sections["ideal"].text

@@ -46,7 +46,7 @@ def test_report_measures_and_shows_other_images(run: Run, folder: Path, data: Pa
     assert done.out == f"Page: {folder / 'report.html'}\n"
     page = parsed((folder / "report.html").read_text("utf-8"))
     assert page.attributes["lang"] == "en"
-    assert "30 images that the model had not seen" in page.text
+    assert "measured on 30 held-out images" in page.text
     assert page.all("img")
 
 
@@ -98,8 +98,8 @@ def test_what_cannot_be_read_is_told_and_counted(run: Run, folder: Path, data: P
     shown = sections(folder / "report.html")["data"]
     assert dict(zip((each.text for each in shown.all("dt")), (each.text for each in shown.all("dd")), strict=True)) == {
         "Training images": "48",
-        "Measured on": "23",
-        "Files left out of the fit": "0",
+        "Test images": "23",
+        "Files left out by fit": "0",
         "Files left out here": "7",
     }
     assert all(name in shown.text for name in names)
@@ -114,7 +114,7 @@ def test_report_warns_of_strange_and_of_known_images(run: Run, folder: Path, tmp
     assert "12 of 12 images are unlike" in run("report", folder, "--data", tmp_path / "strange").err
     assert "the 12 images that did not train it" in run("report", folder, "--data", textile).err
     page = parsed((folder / "report.html").read_text("utf-8"))
-    assert "12 images that the model had not seen" in page.text
+    assert "measured on 12 held-out images" in page.text
 
 
 def test_a_file_of_the_users_is_left_alone(run: Run, folder: Path, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_evidence_lies_beside_the_worst_mistakes(run: Run, folder: Path, data: P
     for case in cases:
         is_, said, _ = (node.text for node in case.all("dd"))
         pictures = case.all("img")
-        assert [each.attributes["alt"] for each in pictures[1:]] == [f"Speaks for {said}", f"Speaks for {is_}"]
+        assert [each.attributes["alt"] for each in pictures[1:]] == [f"Evidence for {said}", f"Evidence for {is_}"]
         own, other = (pixels(each.attributes["src"]) for each in pictures[1:])
         assert own.shape == other.shape
         assert (own != other).any()

@@ -90,24 +90,24 @@ def test_the_ladders_rows_are_the_rungs(saved: bool) -> None:
 def test_the_choice_and_what_would_change_it_are_said() -> None:
     ladder = section(page_of(ADVICE.to_dict()), "ladder").text
     for told in (
-        "Chosen: probe. On new images 75.0 % (65.0 to 84.0) were expected.",
+        "Chosen: probe. Expected accuracy on new images: 75.0 % (65.0 to 84.0).",
         "Next best: kNN, 70.0 % (60.0 to 80.0).",
-        "The images held out then showed",
-        "probe is not better than always naming the largest class (34.0 %)",
-        "kNN cannot be told apart on 50 images",
-        "It climbed no further: it is dear.",
+        "Measured on the held-out images:",
+        "probe is not significantly better than always predicting the largest class (34.0 %)",
+        "does not differ significantly from kNN on 50 images",
+        "No further strategy was tried: it is dear.",
         "With about 4,000 training images",
-        "More time than the 20 seconds",
+        "More time than the given 20 seconds",
     ):
         assert told in ladder
     sure = dataclasses.replace(ADVICE, tie=False, cut_short=False, enough=None, learnable=True, stopped=HOSTILE)
-    assert "What would change the choice" not in section(page_of(sure.to_dict()), "ladder").text
+    assert "What could change the choice" not in section(page_of(sure.to_dict()), "ladder").text
 
 
 def test_the_forecast_says_what_is_expected_and_draws_the_bounds() -> None:
     page = section(page_of(ADVICE.to_dict()), "forecast")
-    assert "With 100 training images expect 80.0 % (70.0 to 90.0)." in page.text
-    assert "For 87.5 % it would take 300 to 4,000 images." in page.text
+    assert "Expected accuracy with 100 training images: 80.0 % (70.0 to 90.0)." in page.text
+    assert "Images needed for 87.5 %: 300 to 4,000." in page.text
     assert f"{HOSTILE} (+12.3)" in page.text
     svg = page.one("svg")
     assert [len(mark.all("path")) for mark in svg.all("g")] == [0, 0, 0, 1, 1]  # only what is expected has bounds
@@ -117,7 +117,7 @@ def test_the_forecast_says_what_is_expected_and_draws_the_bounds() -> None:
 
 @pytest.mark.parametrize(
     ("needed", "said"),
-    [((None, None), "87.5 % is not to be expected"), ((300, None), "about 300 images, or it is never reached")],
+    [((None, None), "87.5 % is not expected with this strategy"), ((300, None), "about 300, if this strategy can reach it at all")],
 )
 def test_a_forecast_may_never_get_there(needed: tuple[int | None, int | None], said: str) -> None:
     told = dataclasses.replace(ADVICE, forecast=dataclasses.replace(FORECAST, needed=needed))
@@ -203,9 +203,9 @@ def test_places_follow_the_logarithm() -> None:
 
 
 STOPPED = (
-    "fine-tuning, last stages: expected to gain 0.4 points (12% of the 3.9% errors that are left, since the best of "
-    "the other ways mended 25% of the plain probe's and there are 244 images to learn from), not more than the 1.2 "
-    "that 49 images can tell from chance"
+    "fine-tuning, last stages: expected gain 0.4 points, no more than the 1.2 points that can be measured on 49 images "
+    "(12% of the 3.9% errors that remain; other features corrected 25% of the plain probe's errors, and there are 244 "
+    "training images)"
 )
 
 
@@ -215,13 +215,12 @@ STOPPED = (
         ("rung", "probe, last features", "프로브, 마지막 특징"),
         ("rung", "fine-tuning, all stages", "미세 조정, 전체 스테이지"),
         ("rung", "a rung of another topwork", "a rung of another topwork"),
-        ("reason", "the time was up", "시간이 다 됨"),
+        ("reason", "the time was used up", "시간이 다 됨"),
         (
             "reason",
             STOPPED,
-            "미세 조정, 마지막 스테이지들: 예상 이득이 0.4%p로(남은 오류 3.9% 중 12%: 다른 방식 중 가장 "
-            "나은 것이 기본 프로브의 오류를 25% 줄였고 학습 이미지가 244장), 이미지 49장으로 우연과 구별할 수 있는 "
-            "1.2%p를 넘지 못함",
+            "미세 조정, 마지막 스테이지들: 예상 이득이 0.4%p로, 이미지 49장으로 확인할 수 있는 1.2%p를 넘지 못함"
+            "(남은 오류 3.9% 중 12%: 다른 특징이 기본 프로브 오류의 25%를 바로잡았고 학습 이미지는 244장)",
         ),
         ("reason", "kNN: <b>{x}</b> {y}", "최근접 이웃(kNN): <b>{x}</b> {y}"),
         ("reason", "x" * 601, "x" * 601),
@@ -267,7 +266,7 @@ def test_a_korean_ladder_has_no_english_names() -> None:
     told = dataclasses.replace(
         ADVICE,
         rungs=(
-            Rung("as-is", "as-is", note="the time was up"),
+            Rung("as-is", "as-is", note="the time was used up"),
             Rung("kNN", "knn", "last features, 224 px, crop", Estimate(0.7, 0.6, 0.8), 0.9, 50, "cross-validated"),
             Rung("probe, best features", "probe", "all 9 stages, max", Estimate(0.75, 0.7, 0.8), 0.8, 50, "held out"),
             Rung("fine-tuning, last stages", "finetune", note=STOPPED.partition(": ")[2]),

@@ -152,7 +152,7 @@ def test_a_suspected_label_is_shown_beside_the_given_one(dataset: ImageDataset) 
     case = Case((dataset.paths[0],), "given 'cat', likely 'dog', 87% sure", 0.872, "cat", "dog")
     section = finding_section(page_of(dataset, finding(case, name="likely-label-errors")), "likely-label-errors")
     terms = [node.text for node in section.all("dt", "dd")]
-    assert terms == ["Given", "cat", "Likely", "dog", "Confidence", "87%"]
+    assert terms == ["Given label", "cat", "Likely label", "dog", "Confidence", "87%"]
     assert "sure" not in section.text  # said once
 
 
@@ -170,7 +170,7 @@ def test_what_is_not_shown_is_counted(dataset: ImageDataset) -> None:
     section = finding_section(page_of(dataset, finding(group, *cases)), "blurred")
     assert len(section.one("ul").all("li")) == 12
     assert len(section.all("img")) == 4
-    assert "Its first 4 files are shown." in section.text
+    assert "The first 4 files are shown." in section.text
     assert "29 more: topwork check --json lists them." in section.text
 
 

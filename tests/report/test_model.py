@@ -210,29 +210,29 @@ def test_the_answer_is_three_sentences_with_the_figures() -> None:
     page = parsed(model_page(model(found, NAMES), "m", SECTIONS, found))
     first, second, third = (node.text for node in section(page, "answer").all("p"))
     accuracy = found.evaluation.accuracy
-    assert first.startswith(f"Of 100 new images of this kind, about {100 * accuracy.value:.0f} will be named right")
+    assert first.startswith(f"About {100 * accuracy.value:.0f} of 100 new images of this kind will be classified correctly")
     assert f"{100 * accuracy.low:.0f} to {100 * accuracy.high:.0f}" in first
     wrong = found.evaluation.confusion.copy()
     np.fill_diagonal(wrong, 0)
     assert f": {wrong.max()} of 20 images" in second
-    assert "It is sure enough of all of them: where 95% was promised" in third
+    assert "It is confident on every image: the expected accuracy is at least 95%" in third
     few = [dataclasses.replace(each, answered=Estimate(0.4, 0.3, 0.5)) for each in found.selective[:1]]
     third = section(
         parsed(model_page(model(found, NAMES), "m", SECTIONS, dataclasses.replace(found, selective=few))), "answer"
     ).text
     assert "it answers 40.0 % of the images" in third
-    assert "let a person look at the rest" in third
+    assert "Let a person look at the rest" in third
     none = dataclasses.replace(found, selective=())
-    assert "cannot promise" in section(parsed(model_page(model(found, NAMES), "m", SECTIONS, none)), "answer").text
+    assert "No higher accuracy can be promised" in section(parsed(model_page(model(found, NAMES), "m", SECTIONS, none)), "answer").text
 
 
 def test_a_shift_and_seen_images_warn() -> None:
     strange = section(page_of(strange=True), "answer")
-    assert "Beware: 60 of the 60 images are unlike" in strange.text
+    assert "Caution: 60 of the 60 images are unlike" in strange.text
     assert strange.classed("warning")
-    assert section(page_of(strange=True), "shift").text.count("No: 60 of 60") == 1
+    assert section(page_of(strange=True), "shift").text.count("unlike the training images: 60 of 60") == 1
     seen = section(page_of(seen=True), "answer")
-    assert "better than it is" in seen.text
+    assert "better than on new images" in seen.text
     assert seen.classed("warning")
     assert not section(page_of(), "answer").classed("warning")
 
@@ -270,7 +270,7 @@ def test_many_kinds_of_answers_have_few_images_each() -> None:
     assert len(confusion.all("img")) == 140
     assert "up to 1 of each" in confusion.text
     kinds = int((found.evaluation.confusion > 0).sum())
-    assert f"{kinds - 140} rarer kinds of mistakes are not shown" in confusion.text
+    assert f"{kinds - 140} less frequent kinds of mistakes are not shown" in confusion.text
 
 
 def test_no_more_is_offered_than_can_be_promised() -> None:
@@ -329,7 +329,7 @@ def test_the_page_says_no_more_of_what_was_seen_than_is_known() -> None:
         html = model_page(made, "m", SECTIONS, dataclasses.replace(found, **changes))  # type: ignore[arg-type]
         return section(parsed(html), "answer").all("p")[0].text
 
-    assert "60 images were asked, and nobody knows" in first()
+    assert "measured on 60 images; it is not known whether the model was trained on any of them" in first()
     assert "60 images that the model had not seen" in first(trained=0)
     assert "7 of these 60 images were used to make the model" in first(trained=7, seen_in_training=True)
     assert first(trained=60, seen_in_training=True).startswith("These images were used to make the model")
@@ -342,7 +342,7 @@ def test_one_class_alone_and_a_flawless_model() -> None:
     for part, said in ((dataset, flawless), (one, flawless[dataset.labels == 0])):
         found = Evaluated(evaluate(said, part.labels, part.classes), "", False, part, said)
         page = parsed(model_page(model(found, NAMES), "m", SECTIONS, found))
-        assert "Not one of the images was taken for another class" in section(page, "answer").text
+        assert "All images were classified correctly" in section(page, "answer").text
         assert [node for node in page.all("section") if node.attributes["aria-labelledby"] == "worst"] == []
     assert "ROC-AUC" not in section(page, "metrics").text
 
@@ -368,7 +368,7 @@ def test_an_older_model_and_one_that_nothing_measured() -> None:
     assert {"metrics", "confusion", "per_class"} <= shown
     assert not {"calibration", "selective"} & shown
     unmeasured = parsed(model_page(model(None, NAMES), "m", SECTIONS))
-    assert "nobody knows how good this model is" in section(unmeasured, "answer").text
+    assert "the accuracy on new images is unknown" in section(unmeasured, "answer").text
     assert "90 of 100" in section(unmeasured, "answer").text
 
 
@@ -424,7 +424,7 @@ def test_every_text_is_used() -> None:
 
 def test_a_question_is_put_into_words_where_they_are_known() -> None:
     rows = [row.one("th").text for row in section(page_of(), "trials").one("tbody").all("tr")]
-    assert rows == ["Stages that the head reads", "odd"]
+    assert rows == ["Features for the head", "odd"]
 
 
 def test_a_task_brings_a_section_with_a_template_and_texts_of_its_own() -> None:

@@ -117,7 +117,7 @@ def test_neighbours_of_the_same_class_are_counted() -> None:
     labels = found.dataset.labels
     share = (labels[nearest] == labels[:, None]).mean()
     (caption,) = section(page_of(found), "space").all("figcaption")
-    assert caption.text == f"embedding: {100 * share:.1f} % of the five nearest neighbours are of the same class"
+    assert caption.text == f"embedding: {100 * share:.1f} % of the five nearest neighbours have the same class"
 
 
 def test_very_many_images_are_some() -> None:
@@ -134,8 +134,8 @@ def test_who_cannot_point_at_a_dot_reads_a_list() -> None:
     (details,) = space.all("details")
     entries = details.all("li")
     dots = space.classed("map")[0].all("g")
-    assert details.one("summary").text.startswith("The images one by one, those named wrong first")
-    spoken = [(*node.all("p")[0].text.split(" , taken for "), node.all("p")[1].text) for node in entries]
+    assert details.one("summary").text.startswith("List of images, misclassified first")
+    spoken = [(*node.all("p")[0].text.split(" , predicted as "), node.all("p")[1].text) for node in entries]
     titles = [re.sub("[\u2068\u2069]", "", dot.one("title").text) for dot in dots]
     assert sorted(spoken) == sorted((*title.split(": ")[0].split(" → "), title.split(": ")[1]) for title in titles)
     wrong = [len(words) == 3 for words in spoken]
@@ -158,7 +158,7 @@ def test_images_that_take_much_room_are_left_out_evenly(monkeypatch: pytest.Monk
     space = section(page_of(found), "space")
     assert [bool(dot.all("use")) for dot in space.all("g")] == [True, False] * 30
     assert len(space.all("image")) == 30
-    assert "Some have none, to keep this page small." in space.text
+    assert "Some dots have no image, to keep this page small." in space.text
 
 
 @pytest.mark.parametrize("count", [9, 0])
@@ -174,7 +174,7 @@ def test_a_right_to_left_name_moves_no_words() -> None:
     page = parsed(model_page(model(found, found.dataset.classes), "قطط", SECTIONS, found))
     whole = {f"\u2068{name}\u2069" for name in ("قطة", "كلب", r"\u202eخيل\u2069")}
     mistake = section(page, "answer").all("p")[1].text
-    told = re.fullmatch("Its most frequent mistake is to take (.+?) for (.+?): [0-9]+ of 20 images.", mistake)
+    told = re.fullmatch("The most frequent mistake is (.+?) predicted as (.+?): [0-9]+ of 20 images.", mistake)
     assert told
     assert set(told.groups()) <= whole
     assert page.one("head").one("title").text == "Model: \u2068قطط\u2069"
@@ -265,7 +265,7 @@ class Ideal:
 
 def test_robustness_is_drawn_from_its_numbers(kept: tuple[Explanation, ...]) -> None:
     robustness = section(page_of(evaluated(images(NAMES, 30)), explained=kept), "robustness")
-    assert "Of 50 images 96.0 % are named right as they are, and 71.5 % on average" in robustness.text
+    assert "Accuracy on 50 images: 96.0 % unchanged, and 71.5 % on average" in robustness.text
     charts = robustness.all("svg")
     assert [chart.attributes["aria-label"].partition(":")[0] for chart in charts] == [
         "blur",
@@ -291,7 +291,7 @@ def test_robustness_is_drawn_from_its_numbers(kept: tuple[Explanation, ...]) -> 
 def test_ideal_images_and_the_rest_are_shown_with_their_numbers(kept: tuple[Explanation, ...]) -> None:
     page = page_of(evaluated(images(NAMES, 30)), explained=kept)
     ideal = section(page, "ideal")
-    assert "고양이: 97.0 % probable, 91.3 % after a shift and a JPEG." in ideal.text
+    assert "고양이: probability 97.0 %; 91.3 % after a shift and JPEG compression." in ideal.text
     assert [round(pixels(each.attributes["src"]).mean()) for each in ideal.all("img")] == [120, 120]
     rest = section(page, "explained")
     assert [pixels(each.attributes["src"]).mean() for each in rest.all("img")] == [pytest.approx(60, abs=2)]
@@ -435,7 +435,7 @@ def test_a_thousand_classes_and_ten_thousand_images_stay_small(kept: tuple[Expla
     assert not confusion.all("table")
     assert len([node for node in confusion.all("div") if "id" in node.attributes]) == 40
     assert not confusion.classed("pair")
-    assert "rarer kinds of mistakes are not shown" in confusion.text
+    assert "less frequent kinds of mistakes are not shown" in confusion.text
     space = section(page, "space")
     assert len(space.classed("swatches")[0].all("li")) == 31
     assert "+ 970" in space.text

@@ -66,10 +66,10 @@ class ExpectedGain:
     @property
     def words(self) -> str:
         """The two numbers and which is larger."""
-        than = "more" if self.worth else "not more"
+        than = "more" if self.worth else "no more"
         return (
-            f"expected to gain {100 * self.gain:.1f} points ({self.because}), "
-            f"{than} than the {100 * self.least:.1f} that {self.unless}"
+            f"expected gain {100 * self.gain:.1f} points, {than} than the {100 * self.least:.1f} points {self.unless} "
+            f"({self.because})"
         )
 
 
@@ -78,8 +78,8 @@ def of_specs(error: float, seconds: float) -> ExpectedGain:
     return ExpectedGain(
         GRID_SHARE * error,
         _price(seconds),
-        f"{GRID_SHARE:.0%} of the {error:.1%} errors that are left",
-        f"{_duration(seconds)} must gain",
+        f"{GRID_SHARE:.0%} of the {error:.1%} errors that remain",
+        f"that {_duration(seconds)} of computing should bring",
     )
 
 
@@ -106,9 +106,11 @@ def of_finetuning(last: float, error: float, images: int, judges: int, seconds: 
     return ExpectedGain(
         share * error,
         max(price, noise),
-        f"{share:.0%} of the {error:.1%} errors that are left, since the best of the other ways mended {mended:.0%} of "
-        f"the plain probe's and there are {images} images to learn from",
-        f"{_duration(seconds)} must gain" if price > noise else f"{judges} images can tell from chance",
+        f"{share:.0%} of the {error:.1%} errors that remain; other features corrected {mended:.0%} of the plain "
+        f"probe's errors, and there are {images} training images",
+        f"that {_duration(seconds)} of computing should bring"
+        if price > noise
+        else f"that can be measured on {judges} images",
     )
 
 

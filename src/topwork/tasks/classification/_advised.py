@@ -21,7 +21,7 @@ def percent(estimate: Estimate | None) -> str:
 
 def advised(advice: Advice) -> list[str]:
     """The ladder as a table, the choice, what would change it, and what more images would bring."""
-    head = ("rung", "what is read or trained", "accuracy (95 %)", "judged on", "seconds", "ms an image")
+    head = ("strategy", "details", "accuracy (95 % interval)", "measured on", "seconds", "ms per image")
     return [
         *_described(advice),
         *_backbones(advice),
@@ -32,31 +32,36 @@ def advised(advice: Advice) -> list[str]:
         _choice(advice),
         *(f"  {note}" for note in advice.changes),
         *_forecast(advice.forecast),
-        f"It took {advice.seconds:.0f} of {advice.budget:.0f} seconds. "
-        f"Next:  topwork fit DATA -o MODEL    (with the same options it goes on from here)",
+        f"Time: {advice.seconds:.0f} of {advice.budget:.0f} seconds. "
+        f"Next:  topwork fit DATA -o MODEL    (with the same options it reuses these results)",
     ]
 
 
 def _described(advice: Advice) -> list[str]:
     told = advice.description
     lines = [
-        f"{told.images} training images in {told.classes} classes of {told.smallest} to {told.largest}, "
-        f"about {told.width} x {told.height} pixels; {advice.backbone}"
+        f"{told.images} training images in {told.classes} classes ({told.smallest} to {told.largest} per "
+        f"class), about {told.width} x {told.height} pixels; backbone {advice.backbone}"
     ]
     if told.distance is not None:
         lines.append(
-            f"In the network they lie {told.distance:.2f} standard deviations from its own training images "
-            "(ImageNet's pictures 0.14, other photographs about 0.2)"
+            f"Distance from the network's pretraining images: {told.distance:.2f} standard deviations of its features "
+            f"(ImageNet's own images 0.14, other photographs about 0.2)"
         )
     if told.entropy is not None and told.spread is not None:
         lines.append(
-            f"Its own classes answer with {told.entropy:.0%} of the greatest entropy, and amount to {told.spread:.0f} "
-            "of them"
+            f"ImageNet's classes describe these images {_fit(told.entropy)}; about {told.spread:.0f} of the 1,000 are "
+            f"used (prediction entropy {told.entropy:.0%} of the maximum)"
         )
     if told.separation:
         stages = ", ".join(f"{name} {accuracy:.0%}" for name, accuracy in told.separation)
-        lines.append(f"Nearest neighbours tell the classes apart at {stages}")
+        lines.append(f"Nearest-neighbour accuracy by stage: {stages}")
     return lines
+
+
+def _fit(entropy: float) -> str:
+    """How well classes describe images whose predictions have this share of the greatest entropy."""
+    return "well" if entropy < 0.3 else "in part" if entropy < 0.6 else "poorly"
 
 
 def _backbones(advice: Advice) -> list[str]:
@@ -73,7 +78,7 @@ def _backbones(advice: Advice) -> list[str]:
 def _rung(rung: Rung, advice: Advice) -> tuple[str, ...]:
     mark = "*" if rung is advice.chosen else " "
     if rung.accuracy is None:
-        return (f"{mark} {rung.name}", "not climbed", "–", "–", f"{rung.seconds:.1f}", "–")
+        return (f"{mark} {rung.name}", "not tried", "–", "–", f"{rung.seconds:.1f}", "–")
     return (
         f"{mark} {rung.name}",
         printable(rung.detail),
@@ -86,25 +91,27 @@ def _rung(rung: Rung, advice: Advice) -> tuple[str, ...]:
 
 def _choice(advice: Advice) -> str:
     chosen = advice.chosen
-    score = "not measured" if chosen.accuracy is None else f"{percent(chosen.accuracy)} expected on new images"
-    return f"Choice: {chosen.name}{' (a tie)' if advice.tie else ''}: {score}."
+    tie = " (no significant difference to the next best)" if advice.tie else ""
+    score = f"Expected accuracy on new images: {percent(chosen.accuracy)}" if chosen.accuracy else "Not measured"
+    return f"Choice: {chosen.name}{tie}. {score}."
 
 
 def _forecast(forecast: Forecast | None) -> list[str]:
     if forecast is None:
         return []
-    shown = "; ".join(f"at {each.images:,} images {percent(each.accuracy)}" for each in forecast.ahead)
+    shown = "; ".join(f"{percent(each.accuracy)} with {each.images:,} images" for each in forecast.ahead)
     low, high = forecast.needed
     if low is None:
-        needed = "never at this rung"
+        needed = "not expected with this strategy, however many"
     elif high is None:
-        needed = f"about {low:,} images, or never at this rung"
+        needed = f"about {low:,}, if this strategy can reach it at all"
     else:
-        needed = f"{low:,} to {high:,} images"
-    lines = [f"More images: expect {shown}. For {forecast.target:.1%}: {needed}."]
+        needed = f"{low:,} to {high:,}"
+    lines = [f"Expected accuracy with more images: {shown}. Images needed for {forecast.target:.1%}: {needed}."]
     if forecast.classes:
         gains = ", ".join(
-            f"{printable(each.name)} (+{100 * each.gain:.1f} points by the last doubling)" for each in forecast.classes
+            f"{printable(each.name)} (recall +{100 * each.gain:.1f} points when the images were last doubled)"
+            for each in forecast.classes
         )
-        lines.append(f"Most would be gained by more images of {gains}.")
+        lines.append(f"More images of these classes would help most: {gains}.")
     return lines

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _CLASSES = 30  # named on the terminal; --json has them all
 _LEFT_OUT = 5
 _CHANCE = 0.05  # McNemar's p-value from which a difference may be chance
-_SEEN = "This is the data that the model was made from: it has seen most of it, and is not as good as these figures."
+_SEEN = "The model was trained on most of these images, so these figures are better than they would be on new images."
 
 
 def fitted(model: Classifier) -> list[str]:
@@ -34,13 +34,13 @@ def _choices(record: ClassifierRecord) -> list[str]:
         + (f"; {_files(record.data.left_out)} left out" if record.data.left_out else "")
     ]
     questions = (
-        ("rung", "Of the ladder's rungs"),
-        ("backbone", "By cross-validation the backbone is"),
-        ("crop_mode", "By cross-validation the image is taken by"),
-        ("stages", "By cross-validation the head reads"),
-        ("blend", "By cross-validation what answers is"),
-        ("orient", "A probe learns best from training images that are turned:"),
-        ("strategy", "On validation images the better one of"),
+        ("rung", "Strategies tried:"),
+        ("backbone", "Backbone, by cross-validation:"),
+        ("crop_mode", "Crop mode, by cross-validation:"),
+        ("stages", "Features for the head, by cross-validation:"),
+        ("blend", "Text, probe or both, by cross-validation:"),
+        ("orient", "Flips and rotations, by cross-validation:"),
+        ("strategy", "Compared on validation images:"),
     )
     for question, words in questions:
         trials = [trial for trial in record.trials if trial.question == question]
@@ -53,21 +53,22 @@ def _choices(record: ClassifierRecord) -> list[str]:
     return lines
 
 
-_WAYS = {"given": "by the given map", "names": "by their names", "learnt": "by a map learnt from the training images"}
+_WAYS = {"given": "by the given map", "names": "by name", "learnt": "by a map learnt from the training images"}
 
 
 def _met(record: ClassifierRecord) -> str:
-    """How the network's classes met the user's: ``… by their names: cat 13, dog 118``."""
+    """How the network's classes met the user's: ``… by name (…): cat 13, dog 118``."""
     assert record.task.mapping is not None
     pairs = [f"{printable(name)} {n}" for name, n in zip(record.task.classes, record.task.mapping.covers, strict=True)]
     shown = ", ".join(pairs[:_CLASSES]) + (", …" if len(pairs) > _CLASSES else "")
-    return f"The network's own classes answer, met {_WAYS[record.task.mapping.way]}: {shown}"
+    way = _WAYS[record.task.mapping.way]
+    return f"ImageNet's classes are used, matched {way} (number of them for each class): {shown}"
 
 
 def _said(words: WordsRecord) -> str:
-    """What stands for a class: ``Texts of the first class, as X was asked: cat; a photo of a cat.; …``."""
+    """What stands for a class: ``Prompts for the first class (text model X): cat; a photo of a cat.; …``."""
     shown = "; ".join(printable(prompt) for prompt in words.prompts[0][:3])
-    return f"Texts of the first class, as {printable(words.source)} was asked: {shown}" + (
+    return f"Prompts for the first class (text model {printable(words.source)}): {shown}" + (
         "; …" if len(words.prompts[0]) > 3 else ""
     )
 
@@ -77,7 +78,7 @@ def _files(count: int) -> str:
 
 
 def _trial(trial: TrialRecord) -> str:
-    score = "not measured" if trial.accuracy is None else f"{trial.accuracy:.1%} of {trial.images}"
+    score = "not measured" if trial.accuracy is None else f"{trial.accuracy:.1%} on {trial.images} images"
     return f"{trial.answer} ({score}{', chosen' if trial.chosen else ''})"
 
 
@@ -85,7 +86,7 @@ def _quality(model: Classifier) -> list[str]:
     metrics, record = model.metrics, model.record
     if metrics is None:
         score = record.cross_validation.get("accuracy")
-        return ["No images were held out" + (f"; accuracy by cross-validation {score:.1%}" if score else "")]
+        return ["No images were held out" + (f"; cross-validated accuracy {score:.1%}" if score else "")]
     return [
         f"Accuracy on {metrics.n} held-out images ({record.data.held_out_split}): {percent(metrics.accuracy)}",
         f"Macro-F1 {percent(metrics.macro_f1)}, log loss {metrics.log_loss.value:.3f}, "
@@ -101,9 +102,11 @@ def _sure(record: ClassifierRecord) -> list[str]:
     if not reached:
         return []
     best = reached[-1]
+    kept, right = best["answered"]["value"], best["accuracy"]
+    missed = ", less than promised" if right and right["high"] < best["level"] else ""
     return [
-        f"Sure enough for {best['level']:.0%} accuracy (predict --abstain {best['level']:g}): "
-        f"{best['answered']['value']:.1%} of them"
+        f"With predict --abstain {best['level']:g} (expected accuracy {best['level']:.0%}): {kept:.1%} of them answered"
+        + (f", {right['value']:.1%} of the answers correct{missed}" if right else "")
     ]
 
 
@@ -142,7 +145,8 @@ def caveats(found: Evaluated) -> list[str]:
     """Why the figures are better than the model, where they are known to be."""
     if found.trained:
         return [
-            f"{found.trained} of {found.evaluation.n} images were used to make this model: these figures flatter it"
+            f"{found.trained} of {found.evaluation.n} images were used to train this model, so these figures "
+            f"are better than they would be on new images"
         ]
     return [_SEEN] if found.seen_in_training else []
 
@@ -158,12 +162,12 @@ def evaluated(found: Evaluated) -> list[str]:
     lines = [
         *caveats(found),
         *(f"{name.ljust(18)}{text}{where if name == 'Accuracy' else ''}" for name, text in _figures(evaluation)),
-        "In brackets: 95 % intervals.",
+        "95 % intervals in brackets.",
         "",
         table(("class", "images", "precision", "recall"), rows[:_CLASSES]),
     ]
     if len(rows) > _CLASSES:
-        lines.append(f"… and {len(rows) - _CLASSES} more classes; --json has them all")
+        lines.append(f"… and {len(rows) - _CLASSES} more classes; --json lists them all")
     return [*lines, *_mistakes(evaluation), *_selective(found.selective), *_unread(found.left_out)]
 
 
@@ -193,7 +197,7 @@ def _selective(reports: Sequence[SelectiveReport]) -> list[str]:
     """What was promised, and what came of it."""
     if not reports:
         return []
-    head = ("promised", "sets that hold the class", "classes in a set", "answered", "right answers")
+    head = ("promised", "sets with the true class", "classes per set", "answered", "correct answers")
     rows = [
         (
             f"{each.level:.0%}",
@@ -204,22 +208,22 @@ def _selective(reports: Sequence[SelectiveReport]) -> list[str]:
         )
         for each in reports
     ]
-    how = "Sets: predict --coverage; answers: predict --abstain."
-    return ["", table(head, rows), f"{how} Promises hold on average, on images like those of the training."]
+    how = "Sets: predict --coverage. Answers: predict --abstain."
+    return ["", table(head, rows), f"{how} The promised levels hold on average, for images like the training images."]
 
 
 def _mistakes(evaluation: Evaluation) -> list[str]:
     """The classes that are taken for each other most often."""
     worst = kinds_of_mistakes(evaluation)[:3]
     if not worst:
-        return ["", "No image was taken for another class."]
+        return ["", "All images were classified correctly."]
     counts, names = evaluation.confusion, [printable(name) for name in evaluation.classes]
-    return ["", *(f"{counts[true, said]} × {names[true]} taken for {names[said]}" for true, said in worst)]
+    return ["", *(f"{counts[true, said]} × {names[true]} predicted as {names[said]}" for true, said in worst)]
 
 
 def _unread(left_out: Sequence[LeftOut]) -> list[str]:
     lines = [f"left out: {printable(item.path)}: {item.reason}" for item in left_out]
-    return first_of(lines, _LEFT_OUT, "left out: … and {} more; --json has them all")
+    return first_of(lines, _LEFT_OUT, "left out: … and {} more; --json lists them all")
 
 
 def compared(names: Sequence[str], both: Compared) -> list[str]:
@@ -227,17 +231,22 @@ def compared(names: Sequence[str], both: Compared) -> list[str]:
     found: Comparison = both.comparison
     figures = [dict(_figures(each.evaluation)) for each in (both.first, both.second)]
     rows = [(name, *(each.get(name, "–") for each in figures)) for name in figures[0]]
-    better = f"{names[found.accuracy.value > 0]} is better" if found.p_value < _CHANCE else "No difference is proven"
+    better = f"{names[found.accuracy.value > 0]} is better" if found.p_value < _CHANCE else "No significant difference"
     return [
         table((f"{found.n} images", *names), rows),
         "",
-        f"Right by both {found.both}, by the first alone {found.only_first}, "
-        f"by the second alone {found.only_second}, by neither {found.neither}",
-        f"Second less first: accuracy {_difference(found.accuracy, 100, ' points')}, "
+        f"Correct: both {found.both}, only {names[0]} {found.only_first}, only {names[1]} {found.only_second}, "
+        f"neither {found.neither}",
+        f"Difference ({names[1]} minus {names[0]}): accuracy {_difference(found.accuracy, 100, ' points')}, "
         f"log loss {_difference(found.log_loss, 1, '')}",
-        f"{better}: chance alone parts two equal models so far in {found.p_value:.1%} of cases (McNemar's test)",
+        f"{better} (McNemar {_p(found.p_value)})",
         *_unread(both.first.left_out),
     ]
+
+
+def _p(value: float) -> str:
+    """``p = 0.42``, ``p = 0.0031``, ``p < 0.0001``."""
+    return "p < 0.0001" if value < 0.0001 else f"p = {value:.2g}" if value < 0.1 else f"p = {value:.2f}"
 
 
 def _difference(estimate: Estimate, times: float, unit: str) -> str:

@@ -110,7 +110,7 @@ def test_the_probe_stays_where_it_is_no_worse(tmp_path: Path, shared_cache: Path
     assert found.table is probe.table
     assert found.head is probe.head
     assert found.trials[0].chosen
-    assert found.notes[-1].endswith(": the probe is kept")
+    assert found.notes[-1].endswith(", so the probe is kept")
     assert len(found.history) == 1
 
 
@@ -156,7 +156,7 @@ def test_ctrl_c_keeps_the_best_so_far_and_the_checkpoints(digits: ImageDataset, 
 
     folder = tmp_path / "training"
     found = finetune(digits, probe, options(checkpoint=folder), announce=stop)
-    assert any(note.startswith(INTERRUPTED) and "--resume goes on" in note for note in found.notes)
+    assert any(note.startswith(INTERRUPTED) and "--resume continues it" in note for note in found.notes)
     assert list(folder.glob("checkpoint-*"))
     assert len(found.history) == 4
 
@@ -180,7 +180,7 @@ def test_it_tells_how_the_training_goes(digits: ImageDataset, probe: Probe) -> N
 
 
 def test_knn_is_no_head_to_start_from(digits: ImageDataset, probe: Probe) -> None:
-    with pytest.raises(DataError, match="not from kNN"):
+    with pytest.raises(DataError, match="not kNN"):
         finetune(digits, probe, options(probe=dataclasses.replace(QUICK, head="knn")))
 
 

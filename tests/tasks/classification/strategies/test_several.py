@@ -46,7 +46,7 @@ def test_one_is_compared_with_nothing(textile: ImageDataset) -> None:
     ("networks", "options", "said"),
     [
         ([NETWORKS[0], NETWORKS[0]], QUICK, "backbone tf_efficientnet_lite0 comes twice"),
-        ([], QUICK, "no backbone was named"),
+        ([], QUICK, "no backbone was given"),
         (NETWORKS[:2], ProbeOptions(head="knn"), "which kNN does without"),
     ],
 )

@@ -84,7 +84,7 @@ def halved(features: TrainingFeatures, specs: Sequence[FeatureSpec], clock: Budg
         before = clock.spent
         for spec in specs:
             if clock.left == 0:
-                return [], f"the time was up after {len(found)} of {len(specs)} specs of {images} images"
+                return [], f"the time was used up after {len(found)} of {len(specs)} feature sets on {images} images"
             found.append(train(features, spec, features.sample(spec.size, images)))
         if images == count:
             return found, ""
@@ -93,7 +93,7 @@ def halved(features: TrainingFeatures, specs: Sequence[FeatureSpec], clock: Budg
         following = min(_HALVING * images, count)
         needed = (clock.spent - before) * following / images / _HALVING
         if needed > clock.left:
-            return [], f"a round on {following} images would have taken about {needed:.0f} s"
+            return [], f"a comparison on {following} images would have taken about {needed:.0f} s"
         images = following
 
 
@@ -110,7 +110,7 @@ def chosen_features(
     """
     names = [backbone.name for backbone in backbones]
     if not names or len(set(names)) < len(names):
-        raise DataError("a backbone comes twice" if names else "no backbone was named")
+        raise DataError("a backbone is given twice" if names else "no backbone was given")
     if len(backbones) == 1:
         return TrainingFeatures(dataset, backbones[0], options, say), ()
     found = [scored(sampled(dataset.split("train"), each, options, SAMPLE, say), options.seed) for each in backbones]

@@ -101,7 +101,7 @@ def _advice(ladder: Ladder, shortlist: tuple[Shortlisted, ...]) -> Advice:
         tie=second is not None and _tie(rungs[place], rungs[second]),
         spec=trained.spec,
         cut_short=ladder.cut_short,
-        stopped=ladder.stopped or "the ladder has no more rungs",
+        stopped=ladder.stopped or "there are no more strategies to try",
         enough=ladder.enough,
         chance=ladder.chance,
         learnable=ladder.learnable(),
@@ -159,21 +159,21 @@ def changes(advice: Advice) -> tuple[str, ...]:
     found = []
     if not advice.learnable:
         found.append(
-            f"Nothing has been learnt: {advice.chosen.name} is not better than always naming the largest class "
-            f"({advice.chance:.1%}), beyond chance. Look at the labels."
+            f"Nothing was learnt: {advice.chosen.name} is not significantly better than always predicting the "
+            f"largest class ({advice.chance:.1%}). Check the labels."
         )
     chosen, other = advice.chosen, advice.rungs[advice.runner_up] if advice.runner_up is not None else None
     if advice.tie and other is not None and other.accuracy is not None and chosen.accuracy is not None:
         found.append(
-            f"{other.name} ({other.accuracy.value:.1%}) and {chosen.name} ({chosen.accuracy.value:.1%}) cannot be told "
-            f"apart on {min(other.images, chosen.images)} images: more of them might turn it."
+            f"{other.name} ({other.accuracy.value:.1%}) and {chosen.name} ({chosen.accuracy.value:.1%}) do not "
+            f"differ significantly on {min(other.images, chosen.images)} images. More images might change the choice."
         )
     if not any(rung.note and rung.note in advice.stopped for rung in advice.rungs):
-        found.append(f"It climbed no further: {advice.stopped}.")
+        found.append(f"No further strategy was tried: {advice.stopped}.")
     if advice.enough is not None:
         found.append(
-            f"With about {advice.enough:,} training images, and the same errors, fine-tuning would be worth a try."
+            f"With about {advice.enough:,} training images and the same error rate, fine-tuning would be worth a try."
         )
     if advice.cut_short:
-        found.append("More time might change it: --budget.")
+        found.append("More time (--budget) might change the choice.")
     return tuple(found)

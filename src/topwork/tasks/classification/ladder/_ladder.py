@@ -96,13 +96,13 @@ class Ladder:
                 measure()
             else:
                 self.cut_short = True
-                self.skip(name, strategy, "the time was up")
+                self.skip(name, strategy, "the time was used up")
         unfreeze = self.features.options.finetune.unfreeze
         rest: tuple[Unfreeze, ...] = ("auto", "all") if unfreeze == "auto" else (unfreeze,)
         for again, stages in enumerate(rest):
             name = FINETUNING_ALL if stages == "all" else FINETUNING
             if self.stopped:
-                self.skip(name, "finetune", "the rung before it ended the climb")
+                self.skip(name, "finetune", "the search ended at the previous strategy")
             else:
                 self.finetuning(name, stages, again=bool(again))
 
@@ -137,7 +137,7 @@ class Ladder:
     def zero_shot(self) -> None:
         """The classes' names, as an image-text model understands them."""
         if not has_text(self.features.backbone.name):
-            return self.skip(ZERO_SHOT, "zero-shot", f"{self.features.backbone.name} knows no words")
+            return self.skip(ZERO_SHOT, "zero-shot", "needs an image-text model such as clip-b32")
         try:
             found = zero_shot_of(self.features.train, ZeroShotOptions(), announce=self.say)
         except TopworkError as error:
@@ -182,11 +182,12 @@ class Ladder:
         """Train the last stages, or all, where that is expected to pay."""
         if not self.learnable():
             return self.end(
-                name, f"no way is better than always naming the largest class ({self.chance:.1%}), beyond chance"
+                name,
+                f"no strategy is significantly better than always predicting the largest class ({self.chance:.1%})",
             )
         if not self.clock.left:
             self.cut_short = True
-            return self.end(name, "the time was up")
+            return self.end(name, "the time was used up")
         if not (free := self.expected_gain(0.0, again=again)).worth:  # what it would take need not be measured then
             return self.end(name, free.words)
         sizes = [size for size in (self.features.size, *larger(self.features)) if size <= self.best_spec.size]
@@ -196,7 +197,7 @@ class Ladder:
             return self.end(name, expected_gain.words)
         if planned.needed > planned.left:
             self.cut_short = True
-            times = f"it takes {planned.needed:.0f} seconds at least, and {planned.left:.0f} were left"
+            times = f"it takes at least {planned.needed:.0f} seconds, and {planned.left:.0f} were left"
             return self.end(name, f"{expected_gain.words}; but {times}")
         try:
             start = self.start(planned.size)
@@ -210,7 +211,7 @@ class Ladder:
         if found.strategy == "finetune" and ahead > self.gained:
             self.tuned, self.tuned_rung, self.gained = found, name, ahead
         else:
-            self.stopped = f"{name}: {expected_gain.words}; it gained {100 * (ahead - self.gained):.1f}"
+            self.stopped = f"{name}: {expected_gain.words}; it gained {100 * (ahead - self.gained):.1f} points"
         return None
 
     def expected_gain(self, seconds: float, *, again: bool) -> ExpectedGain:

@@ -117,7 +117,7 @@ def rung_of(found: Finetuned, spec: FeatureSpec, name: str, seconds: float, mill
         measured="held out",
         seconds=seconds,
         milliseconds=milliseconds,
-        note="" if found.strategy == "finetune" else "no better than its probe on the same images",
+        note="" if found.strategy == "finetune" else "not better than the probe on the same images",
     )
 
 

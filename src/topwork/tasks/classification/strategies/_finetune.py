@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from topwork.train import Progress as Step
     from topwork.train import Samples, TrainResult
 
-INTERRUPTED = "the training was interrupted after"
+INTERRUPTED = "training was interrupted after"
 """How the note begins that Ctrl-C leaves behind; checkpoints are kept then."""
 
 _OFTEN = 4  # epochs for each way round: with 8 for cloth's eight ways, crops cost 1.3 points (docs/decisions)
@@ -162,7 +162,7 @@ def finetune(
     from topwork.tasks.classification.strategies._tunable import stages_to_train, tunable
 
     if options.probe.head == "knn":
-        raise DataError("fine-tuning starts from a linear head, not from kNN", hint="leave out --head knn")
+        raise DataError("fine-tuning needs a linear head, not kNN", hint="leave out --head knn")
     say = announce or (lambda text: None)
     backbone = probe.table.backbone
     count = stages_to_train(backbone, options.unfreeze)
@@ -171,12 +171,14 @@ def finetune(
     start = _fit(last.select(halves.learn), options)
     reference = score(_fit(probe.table.select(halves.learn), options), probe.table.select(halves.check))
     model = tunable(backbone, start)
-    with squares(last.dataset, backbone.preprocessing, say("images in the square")) as images:
+    with squares(last.dataset, backbone.preprocessing, say("resizing images")) as images:
         augmentation, tried = _augmentation(images, last, halves, options)
         result = _trained(model, images, augmentation, last, halves, count, options, say)
     notes = result.notes
     if result.interrupted:
-        notes += (f"{INTERRUPTED} {len(result.history)} epochs; the best so far is used, and --resume goes on",)
+        notes += (
+            f"{INTERRUPTED} {len(result.history)} epochs; the best epoch so far is used, and --resume continues it",
+        )
     tuned = Score(result.best.accuracy, result.best.loss)
     if result.best_epoch > 0:
         table = _served(model, dataset, backbone, options, say)
@@ -186,12 +188,17 @@ def finetune(
         head = _calibrated(model, check)
         tuned = score(head, check)  # as it will be served: perhaps in bfloat16, which the training was not
     better = result.best_epoch > 0 and tuned.beats(reference)
-    trials = (*_trials(len(halves.check), reference, tuned, count, backbone, better=better), *tried, *probe.trials)
+    name = f"finetune {count} of {len(backbone.stages)} stages" + ("" if result.best_epoch > 0 else ", at its start")
+    trials = (*_trials(len(halves.check), reference, tuned, name, better=better), *tried, *probe.trials)
     if better:
         out_of_fold = OutOfFold("validation", rows, head.probabilities(check.values))
         return Finetuned(head, table, trials, out_of_fold=out_of_fold, history=result.history, notes=notes)
-    said = f"fine-tuning {count} stages gave {tuned.accuracy:.1%} on validation images, the probe"
-    notes += (f"{said} {reference.accuracy:.1%}: the probe is kept",)
+    if result.best_epoch > 0:
+        said = f"fine-tuning {count} stages reached {tuned.accuracy:.1%} on validation images, the probe"
+        notes += (f"{said} {reference.accuracy:.1%}, so the probe is kept",)
+    else:
+        said = f"no epoch of fine-tuning {count} stages was better than its start on validation images"
+        notes += (f"{said}, so the probe is kept ({reference.accuracy:.1%})",)
     scores = (probe.cv_accuracy, probe.cv_log_loss, probe.out_of_fold)
     return Finetuned(probe.head, probe.table, trials, *scores, result.history, notes, strategy="probe")
 
@@ -226,7 +233,7 @@ def _embedding(probe: Probe, options: FinetuneOptions) -> FeatureTable:
         return table.keep((EMBEDDING,))
     found = extract(table.dataset, table.backbone, choice=table.choice, cache=options.probe.cache)
     if found.dataset.paths != table.dataset.paths:
-        raise DataError("an image vanished or changed while it was read", hint="run it again")
+        raise DataError("an image was deleted or changed during the run", hint="run it again")
     return found
 
 
@@ -316,10 +323,7 @@ def _config(model: Tunable, last: FeatureTable, options: FinetuneOptions) -> Tra
     return options.config.model_copy(update=changes)
 
 
-def _trials(
-    images: int, reference: Score, tuned: Score, count: int, backbone: Backbone, *, better: bool
-) -> tuple[Trial, ...]:
-    name = f"finetune {count} of {len(backbone.stages)} stages"
+def _trials(images: int, reference: Score, tuned: Score, name: str, *, better: bool) -> tuple[Trial, ...]:
     return (
         Trial("strategy", "probe", images, reference.accuracy, reference.log_loss, chosen=not better),
         Trial("strategy", name, images, tuned.accuracy, tuned.log_loss, chosen=better),
