@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.data._dataset import ImageDataset
-from topwork.data._listing import SPLIT_NAMES, Listing, assembled, label_fault
+from topwork.data._layout import SPLIT_WORDS, split_of
+from topwork.data._listing import Listing, assembled, label_fault
 from topwork.data._names import nearest, printable, quoted
 from topwork.data._source import Pixels
 from topwork.errors import DataError, ImageError
@@ -117,6 +118,6 @@ def _label_names(labels: npt.NDArray[Any], classes: Sequence[str] | None) -> tup
 
 
 def _split_name(name: str) -> str:
-    if name.casefold() not in SPLIT_NAMES:
-        raise DataError(f"split '{printable(name)}'; nearest: {nearest(name, SPLIT_NAMES)}")
-    return SPLIT_NAMES[name.casefold()]
+    if not split_of(name):
+        raise DataError(f"split '{printable(name)}'; nearest: {nearest(name.casefold(), SPLIT_WORDS)}")
+    return split_of(name)

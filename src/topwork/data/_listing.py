@@ -17,9 +17,6 @@ from topwork.errors import DataError
 
 Labels = npt.NDArray[np.int32]
 
-SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-"""What a folder, a split or a ``split`` cell may be called -> the split it is."""
-
 _SYSTEM_NAMES = frozenset({"__macosx", "desktop.ini", "ehthumbs.db", "thumbs.db"})
 
 IMBALANCE = 10

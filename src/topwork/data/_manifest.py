@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from topwork._system import optional
-from topwork.data._listing import SPLIT_NAMES, Listing, label_fault
+from topwork.data._layout import SPLIT_WORDS, split_of
+from topwork.data._listing import Listing, label_fault
 from topwork.data._names import nearest, printable, quoted
 from topwork.data._source import refusal, why, within
 from topwork.errors import DataError
@@ -91,14 +92,15 @@ class ManifestRows:
             self._place(row)
 
     def _split_name(self, split: str, where: str) -> str:
-        name = split.strip().casefold()
-        if name and name not in SPLIT_NAMES:
-            raise DataError(f"{where}: split '{printable(split)}'; nearest: {nearest(name, SPLIT_NAMES)}")
+        name = split.strip()
+        if name and not split_of(name):
+            near = nearest(name.casefold(), SPLIT_WORDS)
+            raise DataError(f"{where}: split '{printable(split)}'; nearest: {near}")
         if self._has_splits is None:
             self._has_splits = bool(name)
         if self._has_splits != bool(name):
             raise DataError(f"{where}: some rows name a split and others do not", hint="fill the column or drop it")
-        return SPLIT_NAMES.get(name, "")
+        return split_of(name)
 
     def _is_repeat(self, row: Row, where: str) -> bool:
         first = self._seen.setdefault(row.path, row)
