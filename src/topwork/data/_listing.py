@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.data._dataset import ImageDataset, LeftOut, as_splits
-from topwork.data._names import nearest, printable, quoted
+from topwork.data._names import decoded, nearest, printable, quoted
 from topwork.data._source import ImageStore
 from topwork.errors import DataError
 
@@ -42,6 +42,7 @@ class Listing:
     ignored: int = 0
     order: tuple[str, ...] = ()
     store: ImageStore | None = None
+    notes: list[str] = field(default_factory=list)
 
     @property
     def training_split(self) -> str:
@@ -93,6 +94,7 @@ def assembled(listing: Listing, classes: Sequence[str] | None = None) -> ImageDa
     Raises:
         DataError: As :func:`~topwork.data.read` says.
     """
+    _read_names(listing, classes or ())
     names = _training_classes(listing) if classes is None else _saved_classes(listing, classes)
     index = {name: label for label, name in enumerate(names)}
     labels = np.array([index[name] for name in listing.labels], dtype=np.int32)
@@ -104,7 +106,7 @@ def assembled(listing: Listing, classes: Sequence[str] | None = None) -> ImageDa
         splits=as_splits(listing.splits),
         left_out=tuple(sorted(listing.left_out, key=lambda item: item.path)),
         ignored=listing.ignored,
-        notes=_notes(listing, labels, names, saved=classes is not None),
+        notes=(*listing.notes, *_notes(listing, labels, names, saved=classes is not None)),
         groups=tuple(listing.groups) if any(listing.groups) else (),
         store=listing.store,
         keys=np.arange(0 if listing.store is None else len(listing.paths)),
@@ -112,6 +114,29 @@ def assembled(listing: Listing, classes: Sequence[str] | None = None) -> ImageDa
     _check_images(dataset, listing, saved=classes is not None)
     _check_groups(dataset)
     return dataset
+
+
+def _read_names(listing: Listing, known: Sequence[str]) -> None:
+    """Class names as text: in their own encoding where that can be told, and without white space around them."""
+    names = set().union(listing.order, *listing.found.values()).difference(known)
+    try:
+        texts, encoding = decoded(names)
+    except UnicodeError as error:
+        raise DataError(
+            f"a class name in {printable(str(listing.root))} is not UTF-8: {error}",
+            hint="convert it to UTF-8: folders with convmv -r -f ENCODING -t UTF-8 --notest DATA, "
+            "a manifest with iconv -f ENCODING -t UTF-8 FILE",
+        ) from error
+    if texts:
+        listing.notes.append(f"class names are read as {encoding}: {_some(sorted(texts.values()))}")
+    told = {name: texts.get(name, name).strip() or name for name in names}
+    told = {name: text for name, text in told.items() if name != text}
+    if trimmed := sorted(text for name, text in told.items() if name not in texts or texts[name] != text):
+        listing.notes.append(f"white space around class names is left out: {_some(trimmed)}")
+    if told:
+        listing.labels = [told.get(name, name) for name in listing.labels]
+        listing.order = tuple(dict.fromkeys(told.get(name, name) for name in listing.order))
+        listing.found = {split: {told.get(name, name) for name in found} for split, found in listing.found.items()}
 
 
 def _training_classes(listing: Listing) -> tuple[str, ...]:
@@ -205,12 +230,22 @@ def training_notes(classes: Sequence[str], counts: Sequence[int]) -> Iterator[st
             f"imbalanced: '{printable(common)}' has {most:,} training images, '{printable(rare)}' has {fewest:,} "
             f"({most / fewest:,.0f}:1)"
         )
-    alike: dict[str, list[str]] = {}
+    alike: dict[str | float, list[str]] = {}
     for name in classes:
-        alike.setdefault(unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()), []).append(name)
-    for names in alike.values():
+        alike.setdefault(_essence(name), []).append(name)
+    for essence, names in alike.items():
         if len(names) > 1:
-            yield f"class names {_spelt(names)} differ only by case or Unicode form: one class, or two?"
+            how = "are the same number" if isinstance(essence, float) else "differ only by case or Unicode form"
+            yield f"class names {_spelt(names)} {how}: one class, or {'two' if len(names) == 2 else len(names)}?"
+
+
+def _essence(name: str) -> str | float:
+    """What names that a person may take for one have in common: letters of whatever case and width, or the number."""
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def evaluation_notes(classes: Sequence[str], counts: Sequence[int]) -> Iterator[str]:

@@ -5,6 +5,7 @@ Each kind of file gives its rows to :class:`ManifestRows`, which checks them and
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
 import json
@@ -14,13 +15,13 @@ import posixpath
 import re
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 from urllib.parse import unquote
 
 from topwork._system import optional
 from topwork.data._layout import SPLIT_WORDS, split_of
 from topwork.data._listing import Listing, label_fault
-from topwork.data._names import nearest, printable, quoted
+from topwork.data._names import decoded, nearest, printable, quoted
 from topwork.data._source import refusal, why, within
 from topwork.errors import DataError
 
@@ -113,10 +114,16 @@ class ManifestRows:
         return True
 
     def _place(self, row: Row) -> None:
-        if reason := self._refusal(row.path):
-            self.listing.leave_out(row.path, reason)
+        path, reason = row.path, self._refusal(row.path)
+        if reason:  # the manifest may be in an older encoding than the names on the disk
+            with contextlib.suppress(UnicodeError):
+                text = decoded([path])[0].get(path, path)
+                if text != path and not self._refusal(text):
+                    path, reason = text, ""
+        if reason:
+            self.listing.leave_out(path, reason)
         else:
-            self.listing.add_row(row.path, row.label, row.split, row.group)
+            self.listing.add_row(path, row.label, row.split, row.group)
 
     def _refusal(self, path: str) -> str:
         """Why a file must not be read; the folder's own links are resolved once a folder, not once a file."""
@@ -211,11 +218,22 @@ def list_manifest(manifest: Path) -> Listing:
 Rows = Generator[tuple[str, Row]]
 
 
+def _opened(manifest: Path, newline: str) -> TextIO:
+    """Its text: UTF-16 where its first bytes say so, as a spreadsheet's "Unicode text" is, and else UTF-8.
+
+    A name that is not UTF-8 comes through as ``os.fsdecode`` would give it.
+    """
+    with open(manifest, "rb") as file:
+        utf16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    if utf16:
+        return open(manifest, encoding="utf-16", errors="replace", newline=newline)
+    return open(manifest, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
+
+
 def _csv_rows(manifest: Path) -> Rows:
     """Rows and their lines, after a header; a blank line is none."""
     try:
-        # surrogateescape: a file name that is not UTF-8 comes through as os.fsdecode would give it.
-        with open(manifest, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        with _opened(manifest, newline="") as file:
             reader = csv.reader(file, strict=True)
             header = [name.strip() for name in next(reader, [])]
             check_columns(header, printable(str(manifest)), _CSV_HINT)
@@ -240,7 +258,7 @@ def _jsonl_rows(manifest: Path) -> Rows:
     given.
     """
     try:
-        with open(manifest, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:
+        with _opened(manifest, newline="\n") as file:
             for number, line in enumerate(iter(lambda: file.readline(_MAX_LINE), ""), start=1):
                 where = f"line {number}"
                 if len(line) == _MAX_LINE:
