@@ -34,6 +34,7 @@ _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 
 _PLUGINS = {"BMP": "Bmp", "GIF": "Gif", "JPEG": "Jpeg", "PNG": "Png", "PPM": "Ppm", "TIFF": "Tiff", "WEBP": "WebP"}
 _SUBFILE_TYPE, _TILE_WIDTH, _TILE_LENGTH, _DNG_VERSION = 254, 322, 323, 50706
+_BITS, _PHOTOMETRIC, _MAX_SAMPLE, _WHITE_IS_ZERO = 258, 262, 281, 0
 
 _ORIENTATION = 0x0112
 _NUMBERS = {3: "H", 4: "I"}  # SHORT, as the standard says; some cameras write LONG
@@ -54,7 +55,8 @@ def decode(source: Source, *, min_side: int | None = None) -> npt.NDArray[np.uin
     """Decode one image, whole, to upright RGB. Safe to call from many threads; the decoders release the GIL.
 
     The format is told by the first bytes, not by the name: JPEG, PNG, WebP, GIF and TIFF (the first picture),
-    BMP, PPM. EXIF orientation is undone. Transparency is laid on white. 16-bit samples are scaled to 8.
+    BMP, PPM. EXIF orientation is undone. Transparency is laid on white. 16-bit samples are scaled to 8
+    by what the file declares, or else by the bits that they use: 8, 12 or 16.
     Colour profiles are not applied, so a damaged one does no harm, and neither does damaged EXIF.
 
     Args:
@@ -177,7 +179,7 @@ def decode_other(data: bytes, kind: str) -> npt.NDArray[np.uint8]:
             image = _plugin(kind)(io.BytesIO(data))
             _check(image, kind)
             image.load()
-        pixels = _to_rgb(image, kind)
+        pixels = _to_rgb(image, kind, deep=kind == "PNG" and data[24:25] == b"\x10")
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # Pillow's decoders raise nearly every built-in exception on damaged data
@@ -209,21 +211,61 @@ def _check(image: ImageFile, kind: str) -> None:
     check_size(tags.get(_TILE_WIDTH, 1), tags.get(_TILE_LENGTH, 1))  # a tile is allocated whole
 
 
-def _to_rgb(image: Image, kind: str) -> npt.NDArray[np.uint8]:
+def _to_rgb(image: Image, kind: str, *, deep: bool) -> npt.NDArray[np.uint8]:
     """Give RGB of 8 bits; every mode has one defined result.
 
-    Transparency is laid on white. 16 bits a sample are scaled by dropping the lower 8 (Pillow's own
-    ``convert`` clips). Integers of 32 bits and floats have no defined range, so they are refused.
+    Transparency is laid on white. 16 bits a sample are scaled to 8 by the bits that are used (Pillow's own ``convert``
+    clips). Integers of 32 bits and floats have no defined range, so they are refused.
     """
     if image.mode.startswith("I;16") or (image.mode == "I" and kind in ("PNG", "PPM")):
-        grey = (np.asarray(image) >> 8).astype(np.uint8)
-        return np.repeat(grey[:, :, None], 3, axis=2)
+        return np.repeat(_grey_of_16(image, kind)[:, :, None], 3, axis=2)
     if image.mode in ("I", "F"):
         samples = "float" if image.mode == "F" else "32-bit or signed"
         raise ImageError(f"{samples} samples have no defined range", hint="save it with 8 or 16 bits a sample")
+    if kind == "TIFF":
+        deep = max(image.tag_v2.get(_BITS, (8,))) == 16  # type: ignore[attr-defined]
+    colours = image.convert("RGB") if deep else None  # Pillow has kept the upper byte of each sample
     if image.has_transparency_data:
         image = _on_white(image)
-    return np.array(image.convert("RGB"))
+    pixels = np.array(image.convert("RGB"))
+    return pixels if colours is None else _brightened(pixels, int(np.asarray(colours).max()))
+
+
+def _grey_of_16(image: Image, kind: str) -> npt.NDArray[np.uint8]:
+    """Samples of 16 bits as 8, shape (H, W): by the greatest that the file declares, or else by the bits they use.
+
+    Sensors of 12 bits, and masks and exports of 8, are often kept in 16; the upper byte alone would be black.
+    """
+    samples = np.asarray(image).astype(np.int32)
+    tags = image.tag_v2 if kind == "TIFF" else {}  # type: ignore[attr-defined]
+    largest, declared = int(samples.max(initial=0)), int(np.max(tags.get(_MAX_SAMPLE, 0)))
+    tops = (65535,) if kind == "PPM" else (declared, 255, 4095, 65535)  # Pillow has gone by a PPM's own white
+    top = next(top for top in tops if largest <= top)
+    grey = (samples >> 8 if top == 65535 else (samples * 255 + top // 2) // top).astype(np.uint8)
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # Pillow inverts these of up to 8 bits alone
+        grey = 255 - grey
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):
+        grey[samples == clear] = 255
+    return grey
+
+
+def _brightened(pixels: Pixels, largest: int) -> Pixels:
+    """Colours of which 12 bits of 16 are used, on their own scale, as far as Pillow kept them.
+
+    Args:
+        pixels: Shape (H, W, 3), the upper bytes.
+        largest: Among them before transparency was laid on white.
+
+    Raises:
+        ImageError: There is nothing in the upper bytes.
+    """
+    if largest == 0:
+        raise ImageError(
+            "its samples have 16 bits and use the lower 8 at most, which cannot be read in colour",
+            hint="save it with 8 bits a sample",
+        )
+    return pixels if largest > 15 else np.minimum(pixels.astype(np.int32) * 17, 255).astype(np.uint8)
 
 
 def _on_white(image: Image) -> Image:
