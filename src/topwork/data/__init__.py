@@ -13,6 +13,7 @@ from topwork.data._blocks import grouped
 from topwork.data._dataset import Dataset, ImageDataset, LeftOut
 from topwork.data._decode import decode
 from topwork.data._folds import k_folds, k_folds_or_fewer
+from topwork.data._given import as_source, several
 from topwork.data._names import printable, quoted
 from topwork.data._read import read
 from topwork.data._source import Slice, Source, read_bytes, read_source, try_source
@@ -25,6 +26,7 @@ __all__ = [
     "LeftOut",
     "Slice",
     "Source",
+    "as_source",
     "decode",
     "from_arrays",
     "grouped",
@@ -36,6 +38,7 @@ __all__ = [
     "read_bytes",
     "read_source",
     "require_free",
+    "several",
     "split",
     "try_source",
     "write_manifest",

@@ -190,6 +190,22 @@ def decode_other(data: bytes, kind: str) -> npt.NDArray[np.uint8]:
     return upright(pixels, orientation(exif)) if isinstance(exif, bytes) else pixels
 
 
+def pixels_of(image: Image) -> npt.NDArray[np.uint8]:
+    """A picture that Pillow has opened, as :func:`decode` gives its file: upright RGB, on white; shape (H, W, 3).
+
+    Raises:
+        ImageError: It is damaged, too large, or its samples have no defined range.
+    """
+    check_size(*image.size)
+    try:
+        image.load()
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ImageError(f"damaged image: {error}") from error
+    pixels = _to_rgb(image, image.format or "", deep=False)
+    exif = image.info.get("exif") if image.format != "TIFF" else None
+    return upright(pixels, orientation(exif)) if isinstance(exif, bytes) else pixels
+
+
 def _plugin(kind: str) -> Callable[[io.BytesIO], ImageFile]:
     """Give the class that reads one format.
 
@@ -236,18 +252,30 @@ def _grey_of_16(image: Image, kind: str) -> npt.NDArray[np.uint8]:
 
     Sensors of 12 bits, and masks and exports of 8, are often kept in 16; the upper byte alone would be black.
     """
-    samples = np.asarray(image).astype(np.int32)
+    samples = np.asarray(image)
     tags = image.tag_v2 if kind == "TIFF" else {}  # type: ignore[attr-defined]
-    largest, declared = int(samples.max(initial=0)), int(np.max(tags.get(_MAX_SAMPLE, 0)))
-    tops = (65535,) if kind == "PPM" else (declared, 255, 4095, 65535)  # Pillow has gone by a PPM's own white
-    top = next(top for top in tops if largest <= top)
-    grey = (samples >> 8 if top == 65535 else (samples * 255 + top // 2) // top).astype(np.uint8)
+    # Pillow has gone by a PPM's own white.
+    grey = eight_bits(samples, 65535 if kind == "PPM" else int(np.max(tags.get(_MAX_SAMPLE, 0))))
     if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # Pillow inverts these of up to 8 bits alone
         grey = 255 - grey
     clear = image.info.get("transparency")
     if isinstance(clear, int):
         grey[samples == clear] = 255
     return grey
+
+
+def eight_bits(samples: npt.NDArray[Any], white: int = 0) -> npt.NDArray[np.uint8]:
+    """Samples of 16 bits without sign as 8.
+
+    Args:
+        samples: Of any shape.
+        white: The greatest value that there can be; where it is not known or wrong, it goes by the bits in use.
+    """
+    largest = int(samples.max(initial=0))
+    top = next(top for top in (white, 255, 4095, 65535) if largest <= top)
+    if top == 65535:
+        return (samples >> 8).astype(np.uint8)
+    return ((samples.astype(np.int32) * 255 + top // 2) // top).astype(np.uint8)
 
 
 def _brightened(pixels: Pixels, largest: int) -> Pixels:
