@@ -96,11 +96,11 @@ def _pixels(array: npt.NDArray[Any]) -> Pixels:
 
 
 def _eight_bits(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    kind = array.dtype.kind
+    kind: str = array.dtype.kind
     if array.dtype == np.uint8:
         return array.astype(np.uint8, copy=False)
     if kind == "b":
-        return array.astype(np.uint8) * np.uint8(255)
+        return np.where(array, np.uint8(255), np.uint8(0))
     if array.dtype == np.uint16:
         return eight_bits(array)
     if kind not in "iuf":
@@ -109,7 +109,8 @@ def _eight_bits(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     if kind == "f" and low >= 0 and high <= 1:
         return np.rint(array * 255.0).astype(np.uint8)
     if low >= 0 and high <= 255:
-        return np.rint(array).astype(np.uint8)
+        whole: npt.NDArray[np.uint8] = np.rint(array).astype(np.uint8)
+        return whole
     if not np.isfinite([low, high]).all():
         raise ImageError("the array holds values that are no numbers", hint="replace NaN and infinity first")
     raise ImageError(
