@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
 import threading
 import time
 import tracemalloc
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile, ImageOps, features
 
 from topwork.data import _source, decode, read_bytes
 from topwork.data.formats import MAX_PIXELS
@@ -172,8 +173,7 @@ def test_fault_22_the_content_counts_and_not_the_name(tmp_path: Path, files: dic
         (b"II*\0\x10\0\0\0CR\x02\0", "camera raw"),
         (b"IIRO\x08\0\0\0", "camera raw"),
         (b"FUJIFILMCCD-RAW 0201", "camera raw"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
-        (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\0", "camera raw"),
         (b"8BPS\0\1", "Photoshop"),
     ],
 )
@@ -602,3 +602,26 @@ def test_alpha_of_16_bits_does_not_hide_what_the_colours_use() -> None:
     samples = np.zeros((1, 2, 4), np.uint16)
     samples[0, 0] = (4080, 0, 0, 65_535)
     assert decode(deep_png(samples))[0].tolist() == [[255, 0, 0], [255, 255, 255]]
+
+
+def test_heic_is_read_where_its_package_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = Path(__file__).parent / "files"
+    found, expected = decode(files / "cloth.heic"), decode(files / "cloth.png")
+    assert found.shape == expected.shape
+    assert np.abs(found.astype(int) - expected).mean() < 3  # it was written with quality 80
+    monkeypatch.setitem(sys.modules, "pi_heif.as_plugin", None)
+    with pytest.raises(ImageError, match=r"pip install 'topwork\[heic\]'"):
+        decode(files / "cloth.heic")
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="an older Pillow")
+def test_avif_is_read_where_pillow_reads_it(
+    small: Image.Image, encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = encode(small, "AVIF", quality=90)
+    assert np.abs(decode(data).astype(int) - np.asarray(small)).mean() < 4
+    with pytest.raises(ImageError, match="damaged AVIF"):
+        decode(data[: len(data) // 2])
+    monkeypatch.setattr("PIL.AvifImagePlugin.SUPPORTED", False)
+    with pytest.raises(ImageError, match="pip install -U 'pillow"):
+        decode(data)

@@ -32,7 +32,18 @@ MAX_SCANS = 100
 _APP1 = 0xE1
 _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 
-_PLUGINS = {"BMP": "Bmp", "GIF": "Gif", "JPEG": "Jpeg", "PNG": "Png", "PPM": "Ppm", "TIFF": "Tiff", "WEBP": "WebP"}
+_PACKAGES = {"AVIF": "-U 'pillow>=11.3'", "HEIC": "'topwork[heic]'"}
+_PLUGINS = {
+    "AVIF": "Avif",
+    "BMP": "Bmp",
+    "GIF": "Gif",
+    "HEIC": "Heif",
+    "JPEG": "Jpeg",
+    "PNG": "Png",
+    "PPM": "Ppm",
+    "TIFF": "Tiff",
+    "WEBP": "WebP",
+}
 _SUBFILE_TYPE, _TILE_WIDTH, _TILE_LENGTH, _DNG_VERSION = 254, 322, 323, 50706
 _BITS, _PHOTOMETRIC, _MAX_SAMPLE, _WHITE_IS_ZERO = 258, 262, 281, 0
 
@@ -211,8 +222,14 @@ def _plugin(kind: str) -> Callable[[io.BytesIO], ImageFile]:
 
     ``Image.open`` would do the same after importing every plugin, and would warn of large pictures by itself.
     """
-    module = importlib.import_module(f"PIL.{_PLUGINS[kind]}ImagePlugin")
-    plugin: Callable[[io.BytesIO], ImageFile] = getattr(module, f"{_PLUGINS[kind]}ImageFile")
+    name, package = _PLUGINS[kind], _PACKAGES.get(kind)
+    try:
+        module = importlib.import_module("pi_heif.as_plugin" if kind == "HEIC" else f"PIL.{name}ImagePlugin")
+    except ImportError as error:
+        raise ImageError(f"{kind} needs a package that is not installed: pip install {package}") from error
+    if not getattr(module, "SUPPORTED", True):  # AVIF's module is there where its library is not
+        raise ImageError(f"{kind} needs a package that is not installed: pip install {package}")
+    plugin: Callable[[io.BytesIO], ImageFile] = getattr(module, f"{name}ImageFile")
     return plugin
 
 

@@ -19,11 +19,11 @@ def split(dataset: AnyDataset, *, test: float = 0.2, seed: int = 0) -> AnyDatase
     """Give every row the split ``"train"`` or ``"test"``; the rows and their order stay.
 
     Stratified: each class gives its share of test images, rounded up or down so that the total is as near as can be to
-    ``test`` of all, but at least one where it has two, so that it is measured, and keeps at least one training image. Which rows go is a pure function of the seed, the
-    paths and the classes: rows stand in the order of a hash of seed and path. Where there are groups (:func:`grouped`
-    makes some of near duplicates), those go as a whole, in the order of a hash of seed and group, each only if it
-    brings the classes nearer to their shares; these are then met as well as the groups allow, and the total is never
-    more than ``test``.
+    ``test`` of all, but at least one where it has two, so that it is measured; it keeps at least one training image.
+    Which rows go is a pure function of the seed, the paths and the classes: rows stand in the order of a hash of seed
+    and path. Where there are groups (:func:`grouped` makes some of near duplicates), those go as a whole, in the order
+    of a hash of seed and group, each only if it brings the classes nearer to their shares; these are then met as well
+    as the groups allow, and the total is never more than the shares together.
 
     Args:
         dataset: Without splits, or all of one split.
