@@ -8,12 +8,14 @@ from __future__ import annotations
 import codecs
 import contextlib
 import csv
+import difflib
 import json
+import math
 import ntpath
 import os
 import posixpath
 import re
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 from urllib.parse import unquote
@@ -25,12 +27,32 @@ from topwork.data._names import decoded, nearest, printable, quoted
 from topwork.data._source import refusal, why, within
 from topwork.errors import DataError
 
-COLUMNS = ("path", "label", "split", "group")
-REQUIRED = COLUMNS[:2]
+COLUMNS = {
+    "path": (
+        "file",
+        "filename",
+        "file_name",
+        "filepath",
+        "file_path",
+        "image",
+        "image_path",
+        "image_name",
+        "img",
+        "img_path",
+    ),
+    "label": ("labels", "class", "class_name", "classname", "category", "target", "species"),
+    "split": ("subset", "partition", "set"),
+    "group": ("groups",),
+}
+"""Column -> what else people call it."""
+REQUIRED = ("path", "label")
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
-_CSV_HINT = f"the first line names the columns: {','.join(REQUIRED)} and, if wanted, {','.join(COLUMNS[2:])}"
+_CSV_HINT = (
+    "the first line names the columns: path,label and, if wanted, split,group; "
+    "other names are told by --columns path=NAME,label=NAME"
+)
 _JSONL_HINT = 'one object a line: {"path": "cat/1.jpg", "label": "cat"} and, if wanted, "split" and "group"'
 _PARQUET_HINT = (
     "the columns are path,label and, if wanted, split,group; a file that holds the images themselves: "
@@ -38,6 +60,7 @@ _PARQUET_HINT = (
 )
 _MAX_LINE = 2**20  # characters of JSON: keeps a file without line ends out of memory
 _BATCH = 4096  # rows of Parquet
+_DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 
 
 class Row(NamedTuple):
@@ -49,22 +72,64 @@ class Row(NamedTuple):
     group: str = ""
 
 
-def check_columns(columns: Sequence[str], where: str, hint: str) -> None:
-    """Check the names of a manifest's columns, or of one row's fields.
+class Columns:
+    """Finds a manifest's columns by their names.
+
+    Args:
+        asked: Column -> what it is called here; the others are found by their usual names.
+        hint: What to say where one is missing.
 
     Raises:
-        DataError: A name that is not known, comes twice or is missing.
+        DataError: ``asked`` names a column that topwork does not read.
     """
-    for column in columns:
-        if column not in COLUMNS:
+
+    def __init__(self, asked: Mapping[str, str] | None, hint: str) -> None:
+        self._asked = dict(asked or {})
+        self._hint = hint
+        self.unused: dict[str, None] = {}
+        if strange := sorted(self._asked.keys() - COLUMNS.keys()):
+            raise DataError(f"no column {quoted(strange)} is read; these are: {', '.join(COLUMNS)}")
+
+    def find(self, names: Sequence[str], where: str) -> dict[str, int]:
+        """Column -> its place among these names.
+
+        Raises:
+            DataError: One is missing, comes twice, or is one of several that it may be.
+        """
+        if len(set(names)) != len(names):
+            raise DataError(f"{where}: a column comes twice: {quoted(names)}", hint=self._hint)
+        found = {}
+        for column in COLUMNS:
+            name = self._name_of(column, names, where)
+            if name is not None:
+                found[column] = names.index(name)
+        rest = [name for place, name in enumerate(names) if place not in found.values()]
+        missing = [column for column in REQUIRED if column not in found]
+        for name in rest:
+            if near := difflib.get_close_matches(name, [each for each in COLUMNS if each not in found], 1, 0.75):
+                raise DataError(
+                    f"{where}: unknown column '{printable(name)}'; nearest: {quoted(near)}", hint=self._hint
+                )
+        if missing:
+            raise DataError(f"{where}: no column {quoted(missing)} among {quoted(names)}", hint=self._hint)
+        self.unused |= dict.fromkeys(name for name in rest if name and not name.startswith("Unnamed: "))  # an index
+        return found
+
+    def _name_of(self, column: str, names: Sequence[str], where: str) -> str | None:
+        if column in self._asked:
+            if self._asked[column] in names:
+                return self._asked[column]
+            shown = printable(self._asked[column])
+            raise DataError(f"{where}: no column '{shown}' for the {column}; there are {quoted(names)}")
+        if column in names:
+            return column
+        usual = [name for name in names if name.casefold() in (column, *COLUMNS[column])]
+        usual = [name for name in usual if name not in self._asked.values()]
+        if len(usual) > 1:
             raise DataError(
-                f"{where}: unknown column '{printable(column)}'; nearest: {nearest(column, COLUMNS)}", hint=hint
+                f"{where}: which is the {column}: {quoted(usual)}?", hint=f"--columns {column}={usual[0]} says so"
             )
-    if len(set(columns)) != len(columns):
-        raise DataError(f"{where}: a column comes twice: {quoted(columns)}", hint=hint)
-    missing = [column for column in REQUIRED if column not in columns]
-    if missing:
-        raise DataError(f"{where}: no column {quoted(missing)}", hint=hint)
+        return usual[0] if usual else None
 
 
 class ManifestRows:
@@ -109,21 +174,26 @@ class ManifestRows:
             return False
         if first != row:
             before, now = _described(first), _described(row)
-            raise DataError(f"{where}: '{printable(row.path)}' came before as {before}, now as {now}")
+            several = "several labels an image are not read yet: keep one" if first.label != row.label else ""
+            raise DataError(f"{where}: '{printable(row.path)}' came before as {before}, now as {now}", hint=several)
         self.listing.leave_out(row.path, "listed more than once; used once")
         return True
 
     def _place(self, row: Row) -> None:
         path, reason = row.path, self._refusal(row.path)
-        if reason:  # the manifest may be in an older encoding than the names on the disk
-            with contextlib.suppress(UnicodeError):
-                text = decoded([path])[0].get(path, path)
-                if text != path and not self._refusal(text):
-                    path, reason = text, ""
+        if reason and (other := self._elsewhere(path)):
+            path, reason = other, ""
         if reason:
             self.listing.leave_out(path, reason)
         else:
             self.listing.add_row(path, row.label, row.split, row.group)
+
+    def _elsewhere(self, path: str) -> str:
+        """Where a file lies that is not at its path: one of Windows, or in an older encoding; empty where nowhere."""
+        with contextlib.suppress(UnicodeError):
+            other = posixpath.normpath(decoded([path])[0].get(path, path).replace("\\", "/"))
+            return other if other != path and not self._refusal(other) else ""
+        return ""
 
     def _refusal(self, path: str) -> str:
         """Why a file must not be read; the folder's own links are resolved once a folder, not once a file."""
@@ -194,7 +264,7 @@ def _url_path(url: str, where: str) -> str:
     return path.lstrip("/") if os.name == "nt" else path
 
 
-def list_manifest(manifest: Path) -> Listing:
+def list_manifest(manifest: Path, columns: Mapping[str, str] | None = None) -> Listing:
     """List what a manifest names; paths are relative to the manifest's folder and may not leave it.
 
     A file that is missing, unreadable or not regular is left out and listed. What it is called does not matter: who
@@ -202,16 +272,55 @@ def list_manifest(manifest: Path) -> Listing:
 
     Args:
         manifest: Of the kind that its suffix says, one of ``MANIFESTS``.
+        columns: Column -> what it is called here; the others are found by their usual names.
 
     Raises:
-        DataError: It cannot be read, a wrong header or column, a row that is short, blank or of another split than it
+        DataError: It cannot be read, a missing column, a row that is short, blank or of another split than it
             says elsewhere, a path that is absolute or leaves the folder. Names the line.
         MissingExtraError: The package that reads this kind is not installed.
     """
+    rows_of, hint = MANIFESTS[manifest.suffix.lower()]
+    return _gathered(manifest, rows_of, Columns(columns, hint))
+
+
+def list_frame(frame: Any, columns: Mapping[str, str] | None = None) -> Listing:
+    """List what a data frame names; paths are absolute, or relative to the working folder.
+
+    Raises:
+        DataError: As :func:`list_manifest` says.
+    """
+    found = Columns(columns, "a data frame has the columns path,label and, if wanted, split,group")
+    places = found.find([str(name) for name in frame.columns], "the data frame")
+    cells = {column: frame.iloc[:, place].tolist() for column, place in places.items()}
+    paths = [os.path.abspath(os.fspath(path)) if isinstance(path, str | os.PathLike) else "" for path in cells["path"]]
+    root = os.path.commonpath([os.path.dirname(path) for path in paths if path]) if any(paths) else os.getcwd()
+    cells["path"] = [os.path.relpath(path, root).replace(os.sep, "/") if path else "" for path in paths]
+
+    def rows(_: Path, __: Columns) -> Rows:
+        for number, values in enumerate(zip(*cells.values(), strict=True)):
+            place, named = f"the data frame, row {number}", dict(zip(cells, map(_plain, values), strict=True))
+            yield f"row {number}", Row(**{name: _json_text(name, value, place) for name, value in named.items()})
+
+    return _gathered(Path(root) / "data frame", rows, found)
+
+
+def _plain(value: Any) -> Any:
+    """A cell of a data frame as JSON would have it: NaN is nothing, whole numbers are integers, truths are text."""
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float):
+        return None if math.isnan(value) else int(value) if value.is_integer() else value
+    return value
+
+
+def _gathered(manifest: Path, rows_of: Callable[[Path, Columns], Rows], columns: Columns) -> Listing:
     gathered = ManifestRows(manifest)
-    with contextlib.closing(MANIFESTS[manifest.suffix.lower()](manifest)) as rows:
+    with contextlib.closing(rows_of(manifest, columns)) as rows:
         for where, row in rows:
             gathered.add(row, f"{printable(manifest.name)}, {where}")
+    if columns.unused:
+        gathered.listing.notes.append(f"columns that are not used: {quoted(columns.unused)}")
     return gathered.listing
 
 
@@ -230,28 +339,31 @@ def _opened(manifest: Path, newline: str) -> TextIO:
     return open(manifest, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
 
 
-def _csv_rows(manifest: Path) -> Rows:
-    """Rows and their lines, after a header; a blank line is none."""
+def _csv_rows(manifest: Path, columns: Columns) -> Rows:
+    """Rows and their lines, after a header that tells the delimiter (comma, semicolon or tab); a blank line is none."""
     try:
         with _opened(manifest, newline="") as file:
-            reader = csv.reader(file, strict=True)
+            first = file.readline()
+            file.seek(0)
+            delimiter = max(_DELIMITERS, key=first.count)
+            reader = csv.reader(file, strict=True, delimiter=delimiter)
             header = [name.strip() for name in next(reader, [])]
-            check_columns(header, printable(str(manifest)), _CSV_HINT)
+            places = columns.find(header, printable(str(manifest)))
             for cells in filter(None, reader):
                 where = f"line {reader.line_num}"
                 if len(cells) != len(header):
                     raise DataError(
                         f"{printable(manifest.name)}, {where}: {len(cells)} fields, expected {len(header)}",
-                        hint="put a field that holds a comma in double quotes",
+                        hint=f"put a field that holds {_DELIMITERS[delimiter]} in double quotes",
                     )
-                yield where, Row(**dict(zip(header, cells, strict=True)))
+                yield where, Row(**{column: cells[place] for column, place in places.items()})
     except OSError as error:
         raise DataError(f"{printable(str(manifest))}: {why(error)}") from error
     except csv.Error as error:
         raise DataError(f"{printable(str(manifest))}: not a CSV file: {error}") from error
 
 
-def _jsonl_rows(manifest: Path) -> Rows:
+def _jsonl_rows(manifest: Path, columns: Columns) -> Rows:
     """Rows and their lines, each an object.
 
     A label or a group may be a whole number, which is read as its digits; ``null`` is a split or a group that is not
@@ -264,20 +376,20 @@ def _jsonl_rows(manifest: Path) -> Rows:
                 if len(line) == _MAX_LINE:
                     raise DataError(f"{printable(manifest.name)}, {where}: longer than {_MAX_LINE:,} characters")
                 if not line.isspace():
-                    yield where, _json_row(line, f"{printable(manifest.name)}, {where}")
+                    yield where, _json_row(line, columns, f"{printable(manifest.name)}, {where}")
     except OSError as error:
         raise DataError(f"{printable(str(manifest))}: {why(error)}") from error
 
 
-def _json_row(line: str, where: str) -> Row:
+def _json_row(line: str, columns: Columns, where: str) -> Row:
     try:
         pairs = json.loads(line, object_pairs_hook=list)
     except (ValueError, RecursionError) as error:  # ValueError: not JSON, or a number of thousands of digits
         raise DataError(f"{where}: not JSON: {printable(str(error))}", hint=_JSONL_HINT) from error
     if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs) or not pairs:
         raise DataError(f"{where}: not an object", hint=_JSONL_HINT)
-    check_columns([name for name, _ in pairs], where, _JSONL_HINT)
-    return Row(**{name: _json_text(name, value, where) for name, value in pairs})
+    places = columns.find([name for name, _ in pairs], where)
+    return Row(**{column: _json_text(column, pairs[place][1], where) for column, place in places.items()})
 
 
 def _json_text(name: str, value: Any, where: str) -> str:
@@ -290,7 +402,7 @@ def _json_text(name: str, value: Any, where: str) -> str:
     raise DataError(f"{where}: '{name}' is {printable(json.dumps(value))[:40]}, expected text", hint=_JSONL_HINT)
 
 
-def _parquet_rows(manifest: Path) -> Rows:
+def _parquet_rows(manifest: Path, columns: Columns) -> Rows:
     """Rows and their numbers.
 
     Columns are text; ``path`` may be binary, for names that are not UTF-8, and ``label`` and ``group`` whole numbers,
@@ -301,24 +413,28 @@ def _parquet_rows(manifest: Path) -> Rows:
     name = printable(str(manifest))
     try:
         with parquet.ParquetFile(manifest) as file:
-            check_columns(file.schema_arrow.names, name, _PARQUET_HINT)
-            for field in file.schema_arrow:
-                _check_type(arrow.types, field, name)
-            rows = (row for batch in file.iter_batches(batch_size=_BATCH) for row in batch.to_pylist())
-            for number, row in enumerate(rows, start=1):
+            names = file.schema_arrow.names
+            places = columns.find(names, name)
+            for column, place in places.items():
+                _check_type(arrow.types, file.schema_arrow.field(place), column, name)
+            wanted = [names[place] for place in places.values()]
+            batches = file.iter_batches(batch_size=_BATCH, columns=wanted)
+            for number, row in enumerate((row for batch in batches for row in batch.to_pylist()), start=1):
+                cells = {column: row[names[place]] for column, place in places.items()}
                 for column in REQUIRED:
-                    if row[column] is None:
+                    if cells[column] is None:
                         raise DataError(f"{printable(manifest.name)}, row {number}: the {column} is missing")
-                yield f"row {number}", Row(**{column: _parquet_text(value) for column, value in row.items()})
+                yield f"row {number}", Row(**{column: _parquet_text(value) for column, value in cells.items()})
     except (OSError, arrow.ArrowException) as error:
         raise DataError(f"{name}: not a Parquet file that can be read: {printable(str(error))}") from error
 
 
-def _check_type(types: Any, field: Any, name: str) -> None:
+def _check_type(types: Any, field: Any, column: str, name: str) -> None:
     kind = field.type.value_type if types.is_dictionary(field.type) else field.type
     text = types.is_string(kind) or types.is_large_string(kind)
-    number = types.is_integer(kind) and field.name in ("label", "group")
-    raw = (types.is_binary(kind) or types.is_large_binary(kind)) and field.name == "path"
+    number = types.is_integer(kind) and column in ("label", "group")
+    raw = (types.is_binary(kind) or types.is_large_binary(kind)) and column == "path"
+    raw = raw and field.name not in ("image", "img")  # these hold the image itself
     if not (text or number or raw or types.is_null(kind)):
         raise DataError(f"{name}: column '{field.name}' is of type {field.type}, expected text", hint=_PARQUET_HINT)
 
@@ -329,5 +445,10 @@ def _parquet_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-MANIFESTS: dict[str, Callable[[Path], Rows]] = {".csv": _csv_rows, ".jsonl": _jsonl_rows, ".parquet": _parquet_rows}
-"""Suffix -> what gives its rows."""
+MANIFESTS: dict[str, tuple[Callable[[Path, Columns], Rows], str]] = {
+    ".csv": (_csv_rows, _CSV_HINT),
+    ".tsv": (_csv_rows, _CSV_HINT),
+    ".jsonl": (_jsonl_rows, _JSONL_HINT),
+    ".parquet": (_parquet_rows, _PARQUET_HINT),
+}
+"""Suffix -> what gives its rows, and how it should look."""
