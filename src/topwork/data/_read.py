@@ -37,9 +37,9 @@ def read(
     wanted), of a manifest ``path,label[,split][,group]`` (CSV, TSV, JSONL or Parquet), of a WebDataset shard or a
     folder of shards, or of a folder that a Hugging Face data set was saved to; or such a data set itself, a data frame
     with a manifest's columns, or a pair ``(images, labels)`` (see :func:`from_arrays`). A data set that was read
-    already is given back: whoever takes a path takes that too. Classes come from the training split, in the order that the data
-    declare and sorted where they declare none; a class without images keeps its place. What is found and not used is in
-    ``left_out``, or counted in ``ignored``.
+    already is given back: whoever takes a path takes that too. Classes come from the training split, in the order that
+    the data declare and sorted where they declare none; a class without images keeps its place. What is found and not
+    used is in ``left_out``, or counted in ``ignored``.
 
     Args:
         data: The path, the Hugging Face ``Dataset`` or ``DatasetDict``, the data frame, the pair, or an
