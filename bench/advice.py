@@ -200,7 +200,7 @@ def readings(features: TrainingFeatures) -> list[FeatureSpec]:
     return [
         dataclasses.replace(each, size=size)
         for size in (features.size, *larger(features))
-        for each in (FeatureSpec(features.size, features.fit), *depths(features))
+        for each in (features.own, *depths(features))
     ]
 
 
@@ -218,16 +218,16 @@ def forecast_half(dataset: ImageDataset, options: AdviceOptions) -> dict[str, An
     half = split(dataset.split("train"), test=0.5).splits == "train"
     fewer = dataset.select(np.sort(np.concatenate([train_rows[half], np.flatnonzero(dataset.splits == "test")])))
     features = TrainingFeatures(fewer, load(), options, say)
-    reading = FeatureSpec(features.size, features.fit, len(features.backbone.stages), "mean+max")
-    read_by_half = features.train.keep(reading.outputs(features.backbone))
+    spec = dataclasses.replace(features.own, stages=len(features.backbone.stages), pooling="mean+max")
+    read_by_half = features.train.keep(spec.outputs(features.backbone))
     found = forecast(read_by_half, "auto", 0, BudgetClock(600))
     if found is None:
         return None
     full = TrainingFeatures(dataset, features.backbone, options, say)
-    trained = train(full, dataclasses.replace(reading, crop_mode=full.fit), full.train)
+    trained = train(full, dataclasses.replace(spec, crop_mode=full.own.crop_mode), full.train)
     return {
         "ahead": found.ahead[0].accuracy.to_dict(),
-        "truth": accuracy(probe_of(full.whole(reading), trained.fitted, ())),
+        "truth": accuracy(probe_of(full.whole(spec), trained.fitted, ())),
         "cross-validated": trained.scores.accuracy,
     }
 

@@ -21,6 +21,8 @@ from topwork.data import ImageDataset, decode, read
 from topwork.engines import Engine, EngineChoice, open_engine, recorded_choice
 from topwork.errors import BackboneError, TopworkError
 from topwork.features import Extraction, extract, extract_few
+from topwork.features._extract import _recipe
+from topwork.features._store import recipe_folder
 
 from .conftest import F32
 
@@ -314,6 +316,12 @@ def test_whatever_changes_features_makes_another_recipe(
     expected = by_hand(files(few), other, options.get("outputs", ("embedding",)))
     half = table.choice.precision == "bf16"
     np.testing.assert_allclose(table.values, expected, rtol=0.2 if half else 1e-3, atol=0.3 if half else 1e-4)
+
+
+def test_features_that_the_first_version_cached_are_found() -> None:
+    lite0 = load()
+    recipe = _recipe(lite0, lite0.outputs("last"), F32)
+    assert recipe_folder(recipe).name == "f6952f201b8a4ddf747d8b67"  # of commit 4242e7a
 
 
 def test_the_deviation_is_no_part_of_the_recipe(

@@ -13,12 +13,11 @@ from topwork.checking._finding import Finding
 from topwork.checking._near_duplicates import Embedding, NearDuplicates, find_near_duplicates
 from topwork.checking._survey import Survey, survey
 from topwork.data import ImageDataset
+from topwork.data.formats import mostly_square
 from topwork.engines import EngineName
 from topwork.features import FeatureTable, Progress, extract
 
 Rows = npt.NDArray[np.intp]
-
-_SQUARE = 1.1  # longer over shorter side up to which an image counts as square, as for the probe
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,9 +100,7 @@ def _default_backbone(seen: Survey) -> Backbone:
     """The default network, fitting images into its square as the probe does to begin with."""
     backbone = load()
     facts = seen.facts[seen.usable]
-    longer, shorter = np.maximum(facts["height"], facts["width"]), np.minimum(facts["height"], facts["width"])
-    square = len(facts) > 0 and float(np.median(longer / np.maximum(shorter, 1))) <= _SQUARE
-    return backbone.replace(crop_mode="squash") if square else backbone
+    return backbone.replace(crop_mode="squash") if mostly_square(facts["height"], facts["width"]) else backbone
 
 
 def _with_refused(seen: Survey, table: FeatureTable) -> Survey:

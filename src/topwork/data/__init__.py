@@ -9,14 +9,13 @@ numpy, simplejpeg and Pillow; Parquet and Hugging Face data need an extra each.
 from __future__ import annotations
 
 from topwork.data._arrays import from_arrays
-from topwork.data._blocks import grouped
 from topwork.data._dataset import Dataset, ImageDataset, LeftOut
 from topwork.data._decode import decode
-from topwork.data._folds import k_folds, k_folds_or_fewer
+from topwork.data._folds import grouped, k_folds, k_folds_or_fewer
 from topwork.data._given import as_source, several
 from topwork.data._names import printable, quoted
 from topwork.data._read import read
-from topwork.data._source import Slice, Source, read_bytes, read_source, try_source
+from topwork.data._source import Slice, Source, content_key, read_bytes, read_source, try_source
 from topwork.data._split import split
 from topwork.data._write import require_free, write_manifest
 
@@ -27,6 +26,7 @@ __all__ = [
     "Slice",
     "Source",
     "as_source",
+    "content_key",
     "decode",
     "from_arrays",
     "grouped",

@@ -90,8 +90,7 @@ def from_arrays(
         raise DataError(f"{len(pixels)} images, but {sorted(lengths)} labels, splits or groups")
     for row, name in enumerate(names):
         split = _split_name(splits[row]) if splits is not None else ""
-        listing.add_row(str(row), name, split, str(groups[row]) if groups is not None else "")
-        listing.add_class(name, split)
+        listing.add(str(row), name, split, str(groups[row]) if groups is not None else "")
     for split in listing.found if classes is not None else ():
         listing.found[split].update(classes or ())
     trainable = len({name for name, split in zip(names, listing.splits, strict=True) if split in ("", "train")}) > 1

@@ -112,16 +112,8 @@ def decode_jpeg(data: bytes, min_side: int | None) -> npt.NDArray[np.uint8] | No
     """Decode a JPEG to RGB, upright.
 
     The accurate DCT and the smooth chroma upsampling give the pixels that Pillow gives, bit for bit; the fast
-    ones save 11 % and differ by up to 74 of 255 at colour edges.
-
-    Args:
-        data: The file.
-        min_side: Pixels; the picture may be scaled by 1/2, 1/4 or 1/8 while its shorter side stays at least
-            this.
-
-    Returns:
-        Shape ``(H, W, 3)``; ``None`` for what this decoder cannot do right and Pillow can: CMYK, a damaged
-        ICC profile.
+    ones save 11 % and differ by up to 74 of 255 at colour edges. ``None`` for what this decoder cannot do right and
+    Pillow can: CMYK, a damaged ICC profile.
 
     Raises:
         ImageError: Damaged, truncated or too large.
@@ -172,14 +164,7 @@ def _exif_of(data: bytes) -> bytes:
 
 
 def decode_other(data: bytes, kind: str) -> npt.NDArray[np.uint8]:
-    """Decode the first picture of a file to RGB, upright, full size.
-
-    Args:
-        data: The file.
-        kind: What :func:`~topwork.data.formats.sniff` said; no other decoder is tried.
-
-    Returns:
-        Shape ``(H, W, 3)``.
+    """Decode the first picture of a file to RGB, upright, full size; only the decoder of its kind is tried.
 
     Raises:
         ImageError: Damaged, truncated, too large, or samples without a defined range.
@@ -259,7 +244,10 @@ def _to_rgb(image: Image, kind: str, *, deep: bool) -> npt.NDArray[np.uint8]:
         deep = max(image.tag_v2.get(_BITS, (8,))) == 16  # type: ignore[attr-defined]
     colours = image.convert("RGB") if deep else None  # Pillow has kept the upper byte of each sample
     if image.has_transparency_data:
-        image = _on_white(image)
+        import PIL.Image
+
+        layer = image.convert("RGBA")
+        image = PIL.Image.alpha_composite(PIL.Image.new("RGBA", layer.size, "white"), layer)
     pixels = np.array(image.convert("RGB"))
     return pixels if colours is None else _brightened(pixels, int(np.asarray(colours).max()))
 
@@ -313,13 +301,6 @@ def _brightened(pixels: Pixels, largest: int) -> Pixels:
     return pixels if largest > 15 else np.minimum(pixels.astype(np.int32) * 17, 255).astype(np.uint8)
 
 
-def _on_white(image: Image) -> Image:
-    import PIL.Image
-
-    layer = image.convert("RGBA")
-    return PIL.Image.alpha_composite(PIL.Image.new("RGBA", layer.size, "white"), layer)
-
-
 def _may_warn(data: bytes, kind: str) -> bool:
     """Tell the formats whose readers warn of damaged metadata: TIFF, and PNG where it is animated."""
     return kind == "TIFF" or (kind == "PNG" and data.find(b"acTL", 0, max(data.find(b"IDAT"), 0)) >= 0)
@@ -357,8 +338,7 @@ def _pillow_quiet() -> Iterator[None]:
 def orientation(exif: bytes) -> int:
     """Read the orientation, 1 to 8, from an EXIF block; 1 (upright) where it has none or is damaged.
 
-    Args:
-        exif: A TIFF header and its directory, with or without ``Exif\\0\\0`` before it.
+    The block is a TIFF header and its directory, with or without ``Exif\\0\\0`` before it.
     """
     exif = exif.removeprefix(b"Exif\0\0")
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])

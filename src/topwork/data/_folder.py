@@ -23,10 +23,6 @@ def list_folder(root: Path, *, saved_classes: Collection[str] | None = None) -> 
     are splits too, under any of their usual names. With ``saved_classes`` (evaluation), ``val/`` or ``test/`` may
     stand alone. A folder that holds nothing but the folder of the classes is entered.
 
-    Args:
-        root: The folder.
-        saved_classes: The class names of a saved model, where there is one.
-
     Raises:
         DataError: No class folders, a split given twice, ``val/`` and ``test/`` with nothing to train on, or folders of
             which it cannot be told whether they are classes or splits.
@@ -125,7 +121,8 @@ class _Walk:
         """Take each folder as a class, with the images anywhere below it."""
         for name in folders:
             self.listing.add_class(name, split)
-            self.listing.add(self._images(prefix + name), name, split)
+            for path in self._images(prefix + name):
+                self.listing.add(path, name, split)
 
     def _images(self, folder: str) -> list[str]:
         found: list[str] = []

@@ -45,19 +45,12 @@ class _Cell(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class RowStore:
-    """Images in the rows of a Hugging Face data set, read from its memory-mapped files one at a time.
+    """Images in the rows of a Hugging Face data set, read from its memory-mapped files one at a time."""
 
-    Args:
-        splits: Each a ``Dataset`` in Arrow format with one column, the image.
-        split: Shape ``(N,)``, which of them holds a row.
-        rows: Shape ``(N,)``, its place there.
-        root: The folder that the images' paths start from, where they are not embedded.
-    """
-
-    splits: tuple[Any, ...]
-    split: npt.NDArray[np.int32]
-    rows: npt.NDArray[np.int64]
-    root: str
+    splits: tuple[Any, ...]  # each a ``Dataset`` in Arrow format with one column, the image
+    split: npt.NDArray[np.int32]  # (N,), which of them holds a row
+    rows: npt.NDArray[np.int64]  # (N,), its place there
+    root: str  # the folder that the images' paths start from, where they are not embedded
 
     def source(self, key: int) -> Source:
         """Give one row's image: its bytes, or the path of its file.
@@ -213,8 +206,7 @@ def _list_split(
             listing.leave_out(path, fault)
             continue
         kept.append(row)
-        listing.add_row(path, label, split, cell.group)
-        listing.add_class(label, split)
+        listing.add(path, label, split, cell.group)
     return np.array(kept, np.int64)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,15 +53,9 @@ class Listing:
         """Note that a class was seen in a split, with images or without."""
         self.found.setdefault(split, set()).add(label)
 
-    def add(self, paths: Iterable[str], label: str, split: str) -> None:
-        """Add the images of one class in one split."""
-        before = len(self.paths)
-        self.paths.extend(paths)
-        self.labels.extend([label] * (len(self.paths) - before))
-        self.splits.extend([split] * (len(self.paths) - before))
-
-    def add_row(self, path: str, label: str, split: str, group: str) -> None:
-        """Add one image; a listing is filled either by this or by :meth:`add`."""
+    def add(self, path: str, label: str, split: str, group: str = "") -> None:
+        """Add one image."""
+        self.add_class(label, split)
         self.paths.append(path)
         self.labels.append(label)
         self.splits.append(split)
@@ -85,11 +79,7 @@ def label_fault(label: str) -> str:
 
 
 def assembled(listing: Listing, classes: Sequence[str] | None = None) -> ImageDataset:
-    """Check what a reader found and make the data set of it.
-
-    Args:
-        listing: What was found.
-        classes: The class names of a saved model, in its order, where there is one.
+    """Check what a reader found and make the data set of it, with the classes of a saved model where there is one.
 
     Raises:
         DataError: As :func:`~topwork.data.read` says.
@@ -213,12 +203,7 @@ def _notes(listing: Listing, labels: Labels, names: tuple[str, ...], *, saved: b
 
 
 def training_notes(classes: Sequence[str], counts: Sequence[int]) -> Iterator[str]:
-    """Note empty classes, classes of one image, imbalance, and names that are hard to tell apart.
-
-    Args:
-        classes: C class names.
-        counts: C numbers of training images.
-    """
+    """Note empty classes, classes of one training image, imbalance, and names that are hard to tell apart."""
     filled = sorted((count, name) for name, count in zip(classes, counts, strict=True) if count)
     if empty := [name for name, count in zip(classes, counts, strict=True) if count == 0]:
         yield f"no training image of {_some(empty)}: kept as a class, never predicted well"

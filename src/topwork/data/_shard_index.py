@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import posixpath
@@ -11,16 +10,16 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from topwork._system import cache_dir, write_whole
 from topwork.data._listing import is_system, label_fault
-from topwork.data._manifest import inner_path
+from topwork.data._manifest_rows import inner_path
 from topwork.data._names import printable
-from topwork.data._source import MAX_FILE_BYTES, opened, stamp
+from topwork.data._source import MAX_FILE_BYTES, content_key, opened, stamp
 from topwork.data._tar import Member, TarError, members
 from topwork.data.formats import IMAGE_SUFFIXES
 from topwork.errors import DataError
@@ -32,27 +31,16 @@ _LABEL_SUFFIXES = (".cls", ".json", ".txt")
 """What may hold a sample's label, the surest first."""
 
 
-@dataclass(frozen=True, eq=False)
-class ShardIndex:
-    """The images of one shard that have a label, in the shard's order, and what is not used.
+class ShardIndex(NamedTuple):
+    """The N images of one shard that have a label, in the shard's order, and what is not used."""
 
-    Args:
-        names: N members.
-        labels: N class names.
-        groups: N groups; ``""`` is none.
-        offsets: Shape ``(N,)``, where an image begins, in bytes.
-        sizes: Shape ``(N,)``, its bytes.
-        left_out: Members and reasons; the name ``""`` stands for the shard.
-        ignored: Hidden and system members.
-    """
-
-    names: list[str]
+    names: list[str]  # of members
     labels: list[str]
-    groups: list[str]
-    offsets: npt.NDArray[np.int64]
-    sizes: npt.NDArray[np.int64]
-    left_out: list[tuple[str, str]]
-    ignored: int
+    groups: list[str]  # "" is none
+    offsets: npt.NDArray[np.int64]  # (N,), where an image begins, in bytes
+    sizes: npt.NDArray[np.int64]  # (N,), in bytes
+    left_out: list[tuple[str, str]]  # members and reasons; the name "" stands for the shard
+    ignored: int  # hidden and system members
 
 
 def index_of(path: str) -> tuple[tuple[int, int], ShardIndex]:
@@ -144,9 +132,7 @@ class _Builder:
         return sys.intern(label), sys.intern(group), label_fault(label)
 
     def finished(self) -> ShardIndex:
-        rows: list[tuple[Member, str, str]] = []
-        for sample in self._samples.values():
-            rows += self._row(sample)
+        rows = [row for sample in self._samples.values() if (row := self._row(sample))]
         rows.sort(key=lambda row: row[0].offset)
         return ShardIndex(
             [member.name for member, _, _ in rows],
@@ -158,23 +144,23 @@ class _Builder:
             self._ignored,
         )
 
-    def _row(self, sample: _Sample) -> Iterable[tuple[Member, str, str]]:
-        """Give the sample's image with its label; what is not used goes on the list."""
+    def _row(self, sample: _Sample) -> tuple[Member, str, str] | None:
+        """Give the sample's image with its label and group; what is not used goes on the list."""
         if not sample.images:
             self._leave_out(sample.others, "no image goes with it")
-            return
+            return None
         image = _chosen(sample.images)
         names = [each.name for each in sample.images]
         if image is None:
             self._leave_out(names, "several images share the name up to its first dot")
-            return
+            return None
         names.remove(image.name)
         self._leave_out(names, f"another image of the sample; '{printable(image.name)}' is used")
         label, group, fault = _surest(sample.labels)
-        if fault:
-            self._leave_out([image.name], fault)
-        else:
-            yield image, label, group
+        if not fault:
+            return image, label, group
+        self._leave_out([image.name], fault)
+        return None
 
     def _leave_out(self, names: Iterable[str], reason: str) -> None:
         self.left_out += [(name, reason) for name in names]
@@ -220,7 +206,7 @@ def _plain(value: Any) -> str | None:
 
 def _cache_path(path: str, mark: tuple[int, int]) -> Path:
     named = f"{_FORMAT}\0{os.path.realpath(path)}\0{mark[0]}\0{mark[1]}".encode("utf-8", "surrogatepass")
-    return cache_dir() / "shards" / f"{hashlib.blake2b(named, digest_size=16).hexdigest()}.json"
+    return cache_dir() / "shards" / f"{content_key(named).hex()}.json"
 
 
 def _load(cached: Path) -> ShardIndex | None:
@@ -253,4 +239,4 @@ def _save(index: ShardIndex, cached: Path) -> None:
 
 
 def _checksum(body: bytes) -> bytes:
-    return hashlib.blake2b(body, digest_size=16).hexdigest().encode("ascii")
+    return content_key(body).hex().encode("ascii")

@@ -23,17 +23,11 @@ COMPRESSED_HINT = "unpack it to a plain .tar: single images cannot be reached in
 
 @dataclass(frozen=True, eq=False)
 class TarStore:
-    """Images as slices of tar files; 20 bytes a row.
+    """Images as slices of tar files; 20 bytes a row."""
 
-    Args:
-        shards: Path and stamp of each tar file.
-        shard: Shape ``(N,)``, which of them holds a row's image.
-        offsets, sizes: Shape ``(N,)``, in bytes.
-    """
-
-    shards: tuple[tuple[str, tuple[int, int]], ...]
-    shard: npt.NDArray[np.int32]
-    offsets: npt.NDArray[np.int64]
+    shards: tuple[tuple[str, tuple[int, int]], ...]  # path and stamp of each tar file
+    shard: npt.NDArray[np.int32]  # (N,), which of them holds a row's image
+    offsets: npt.NDArray[np.int64]  # (N,), in bytes
     sizes: npt.NDArray[np.int64]
 
     def source(self, key: int) -> Slice:
@@ -160,30 +154,20 @@ class _Shards:
             self.listing.leave_out(name, error.message)
 
     def add(self, name: str, split: str) -> None:
-        """Take one shard.
-
-        Raises:
-            ImageError: It cannot be read.
-        """
+        """Take one shard; an ``ImageError`` says that it cannot be read."""
         path = os.path.join(self._root, name)
         stamp, index = index_of(path)
         self._shards.append((path, stamp))
         self._indexes.append(index)
         self._by_split.setdefault(split, name)
         for member, label, group in zip(index.names, index.labels, index.groups, strict=True):
-            self.listing.add_row(f"{name}/{member}", label, split, group)
-        for label in set(index.labels):
-            self.listing.add_class(label, split)
+            self.listing.add(f"{name}/{member}", label, split, group)
         for member, reason in index.left_out:
             self.listing.leave_out(f"{name}/{member}" if member else name, reason)
         self.listing.ignored += index.ignored
 
     def finished(self) -> Listing:
-        """Close the listing.
-
-        Raises:
-            DataError: Some shards name a split and others do not.
-        """
+        """Close the listing; refuse shards of which some name a split and others do not."""
         if "" in self._by_split and len(self._by_split) > 1:
             without = self._by_split.pop("")
             others = list(self._by_split.values())

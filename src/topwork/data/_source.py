@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -68,10 +69,7 @@ class ImageStore(Protocol):
     """
 
     def source(self, key: int) -> Source:
-        """Give the image of one row, without decoding it.
-
-        Args:
-            key: The row's place in this store; it stays with the row when a data set's rows are selected.
+        """Give the image of one row, without decoding it; the row keeps its key in all selections of a data set.
 
         Raises:
             ImageError: The image cannot be had.
@@ -106,6 +104,11 @@ def read_source(source: Source) -> bytes | Pixels:
         ImageError: It cannot be read.
     """
     return source if isinstance(source, bytes | np.ndarray) else read_bytes(source)
+
+
+def content_key(content: bytes) -> bytes:
+    """16 bytes that name a content, the same on every machine."""
+    return hashlib.blake2b(content, digest_size=16).digest()
 
 
 def try_source(sources: Sequence[Source], index: int, use: Callable[[Source], T]) -> T | str:
@@ -193,9 +196,7 @@ def readable(path: str) -> bool:
 def refusal(path: str, real_root: str) -> str:
     """Say why a file must not be read, without opening it; empty where it may be.
 
-    Args:
-        path: The file, as listed.
-        real_root: The data folder with all links resolved; a link may point to a file within it only.
+    A link may point to a file in the data folder only, which is given with all links resolved.
     """
     try:
         info = os.lstat(path)

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from topwork.data._blocks import Rows, blocks, row_ranks
 from topwork.data._dataset import AnyDataset, Dataset
+from topwork.data._folds import Rows, blocks, row_ranks
 from topwork.errors import DataError
 
 _TOO_FEW_HINT = "add images, raise the share, or give train/ and test/ yourself"
@@ -37,10 +37,8 @@ def split(dataset: AnyDataset, *, test: float = 0.2, seed: int = 0) -> AnyDatase
         raise DataError(f"test must be above 0 and below 1, not {test}")
     if len(np.unique(dataset.splits)) > 1:
         raise DataError("the data set is split already", hint="split one split of it: dataset.split('train')")
-    if any(dataset.groups):
-        chosen = _choose_blocks(dataset, blocks(dataset, seed), test)
-    else:
-        chosen = _choose_rows(dataset, test, seed)
+    choose = _choose_blocks if any(dataset.groups) else _choose_rows
+    chosen = choose(dataset, test, seed)
     if not chosen.any():
         raise DataError(f"no image can be spared for a test split of {test:.0%} of {len(dataset)}", hint=_TOO_FEW_HINT)
     return replace(dataset, splits=np.where(chosen, "test", "train"))
@@ -59,13 +57,9 @@ def _choose_rows(dataset: Dataset, test: float, seed: int) -> npt.NDArray[np.boo
 
 
 def _shares(counts: npt.NDArray[np.int64], test: float) -> npt.NDArray[np.int64]:
-    """How many test images each class gives: its share rounded down, then up where the remainder is largest.
+    """How many test images each class (C,) gives: its share rounded down, then up where the remainder is largest.
 
     A class of two images or more gives one at least: what nobody measured would stand behind the figures unseen.
-
-    Args:
-        counts: Shape ``(C,)``, images of each class.
-        test: The share of the whole.
     """
     wanted = np.round(counts * test, 9)  # 0.29 * 100 is not 29 in binary
     most = np.maximum(counts - 1, 0)  # one image stays for training
@@ -77,8 +71,8 @@ def _shares(counts: npt.NDArray[np.int64], test: float) -> npt.NDArray[np.int64]
     return shares
 
 
-def _choose_blocks(dataset: Dataset, dealt: list[Rows], test: float) -> npt.NDArray[np.bool_]:
-    deal = _Deal(dataset, test)
+def _choose_blocks(dataset: Dataset, test: float, seed: int) -> npt.NDArray[np.bool_]:
+    dealt, deal = blocks(dataset, seed), _Deal(dataset, test)
     for rows in dealt:
         if deal.helps(rows):
             deal.take(rows)

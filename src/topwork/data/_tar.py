@@ -30,11 +30,7 @@ class TarError(Exception):
 
 
 def members(file: BinaryIO, size: int) -> Iterator[Member]:
-    """Give the members one by one, folders left away; several archives joined in one file are read as one.
-
-    Args:
-        file: Open for reading, unbuffered for speed.
-        size: Bytes of the file.
+    """Give the members of a file of so many bytes, folders left away; archives joined in one file are read as one.
 
     Raises:
         TarError: Not a tar file, damaged, or cut off; what came before has been given.
@@ -53,7 +49,9 @@ def members(file: BinaryIO, size: int) -> Iterator[Member]:
         kind, stored = block[156:157], _number(block[124:136], position)
         data = position + _BLOCK
         if kind in (b"L", b"x", b"X"):
-            body = _extended(file, data, stored)
+            if stored > _MAX_EXTENDED:
+                raise TarError(f"an extended header of {stored:,} bytes at byte {data:,}")
+            body = _read(file, data, stored)
             if kind == b"L":
                 name = _text(body)
             else:
@@ -121,12 +119,6 @@ def _text(field: bytes) -> str:
 def _stored_name(block: bytes) -> str:
     prefix = _text(block[345:500]) if block[257:263] == b"ustar\0" else ""
     return f"{prefix}/{_text(block[:100])}" if prefix else _text(block[:100])
-
-
-def _extended(file: BinaryIO, position: int, size: int) -> bytes:
-    if size > _MAX_EXTENDED:
-        raise TarError(f"an extended header of {size:,} bytes at byte {position:,}")
-    return _read(file, position, size)
 
 
 def _pax(body: bytes, name: str, position: int) -> tuple[str, int, bool]:

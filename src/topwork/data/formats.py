@@ -6,6 +6,9 @@ import os
 import struct
 from collections.abc import Iterator
 
+import numpy as np
+import numpy.typing as npt
+
 from topwork.data._names import printable
 from topwork.errors import ImageError
 
@@ -74,13 +77,11 @@ _BRANDS = {
 
 
 _START_OF_SCAN, _QUANTISATION = 0xDA, 0xDB
+_SQUARE = 1.1  # longer over shorter side up to which an image counts as square
 
 
 def sniff(data: bytes) -> str:
-    """Tell the format from the first bytes, whatever the file is called.
-
-    Returns:
-        One of ``FORMATS``.
+    """Tell the format, one of ``FORMATS``, from the first bytes, whatever the file is called.
 
     Raises:
         ImageError: No bytes, a format that is not read, or not an image.
@@ -113,6 +114,12 @@ def suffix_fits(path: str, kind: str) -> bool:
     """Whether a file's name says what its first bytes say; a name without a suffix says nothing wrong."""
     suffix = os.path.splitext(path)[1].lower()
     return not suffix or not kind or suffix in _SUFFIXES[kind]
+
+
+def mostly_square(heights: npt.NDArray[np.integer], widths: npt.NDArray[np.integer]) -> bool:
+    """Whether half of the images (N,) at least are square, or nearly; no where there are none."""
+    longer, shorter = np.maximum(heights, widths), np.minimum(heights, widths)
+    return len(longer) > 0 and float(np.median(longer / np.maximum(shorter, 1))) <= _SQUARE
 
 
 def _unknown(data: bytes) -> ImageError:
@@ -256,13 +263,7 @@ def compression(data: bytes, kind: str) -> float:
 
 
 def true_size(data: bytes, kind: str, decoded: tuple[int, int]) -> tuple[int, int]:
-    """Height and width of an image that may have been decoded at a fraction of its size.
-
-    Args:
-        data: The file.
-        kind: Its format; only a JPEG comes scaled.
-        decoded: Height and width of the decoded pixels, upright.
-    """
+    """Height and width of an image that may have been decoded, upright, at a fraction of its size; only a JPEG is."""
     if kind != "JPEG":
         return decoded
     import simplejpeg

@@ -257,12 +257,14 @@ def _width(backbone: Backbone, outputs: Sequence[str]) -> int:
 
 
 def _recipe(backbone: Backbone, outputs: tuple[str, ...], choice: EngineChoice) -> dict[str, Any]:
-    """Everything that changes the features of an image."""
+    """Everything that changes the features of an image, in words that stay, or what users have cached would be lost."""
+    preprocessing = backbone.preprocessing.to_dict()
+    preprocessing["fit"] = preprocessing.pop("crop_mode")  # its name when the first features were cached
     return {
         "format": _FORMAT,
         "backbone": backbone.name,
         "weights": backbone.weights.sha256,
-        "preprocessing": backbone.preprocessing.to_dict(),
+        "preprocessing": preprocessing,
         "outputs": outputs,
         "engine": choice.name,
         "precision": choice.precision,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ import numpy.typing as npt
 
 from topwork._system import Executor
 from topwork.backbones import Preprocessing
-from topwork.data import Source, decode, read_source, try_source
+from topwork.data import Source, content_key, decode, read_source, try_source
 
 UInt8Array = npt.NDArray[np.uint8]
 
@@ -21,19 +20,12 @@ _AHEAD_BYTES = 192 * 2**20  # decoded pixels that may wait; lets a first run dec
 
 @dataclass(frozen=True)
 class Item:
-    """One source after reading.
+    """One source after reading."""
 
-    Attributes:
-        index: Its place among the sources.
-        key: 16 bytes that name its content; equal content has equal keys.
-        pixels: uint8 (size, size, 3); None where the content is known already or cannot be used.
-        reason: Why it cannot be used; empty where it can.
-    """
-
-    index: int
-    key: bytes
-    pixels: UInt8Array | None
-    reason: str = ""
+    index: int  # among the sources
+    key: bytes  # 16 of them name its content
+    pixels: UInt8Array | None  # (size, size, 3); None where the content is known already or cannot be used
+    reason: str = ""  # why it cannot be used
 
 
 def read_ahead(
@@ -64,17 +56,13 @@ def read_item(
     def read(source: Source) -> Item:
         content = read_source(source)
         if isinstance(content, bytes):
-            key = _content_key(content)
+            key = content_key(content)
             pixels = None if is_known(key) else decode(content, min_side=preprocessing.min_side)
         else:
             image = decode(content)
-            key = _content_key(image.tobytes() + str(image.shape).encode())
+            key = content_key(image.tobytes() + str(image.shape).encode())
             pixels = None if is_known(key) else image
         return Item(index, key, None if pixels is None else preprocessing(pixels))
 
     found = try_source(sources, index, read)
     return Item(index, b"", None, found) if isinstance(found, str) else found
-
-
-def _content_key(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=16).digest()

@@ -15,8 +15,9 @@ from topwork.backbones import classifier, load
 from topwork.data import ImageDataset, read, split
 from topwork.errors import BackboneError, DataError
 from topwork.features import extract
-from topwork.heads import fit_mapped
-from topwork.tasks.classification.strategies import AsIsOptions, OwnClasses, as_is_head, as_is_of, fit_as_is
+from topwork.heads import fit_mapped, map_classes
+from topwork.tasks.classification.strategies import AsIsOptions, OwnClasses, as_is_of, fit_as_is
+from topwork.tasks.classification.strategies._as_is import groups_by_map, groups_by_name
 
 
 def own(photos: list[Path]) -> dict[Path, int]:
@@ -118,9 +119,10 @@ def test_the_features_are_the_probes(easy: ImageDataset) -> None:
 
 
 def test_words_alone_make_a_head() -> None:
-    head = as_is_head(("dog", "artefact"), load())
+    layer = classifier(load())
+    head = map_classes(layer.weight, layer.bias, groups_by_name(("dog", "artefact")))
     assert (head.n_classes, head.n_features) == (2, 1280)
-    pets = as_is_head(("a", "b"), load(), {"a": [281], "b": ["dog"]})
+    pets = map_classes(layer.weight, layer.bias, groups_by_map(("a", "b"), {"a": [281], "b": ["dog"]}))
     assert pets.weight.shape == (1280, 119)
 
 
@@ -128,7 +130,7 @@ def test_names_that_were_to_do_are_an_error_where_they_do_not(easy: ImageDataset
     with pytest.raises(DataError, match="2 of 2 class names meet no class"):
         fit_as_is(easy, load(), AsIsOptions(way="names"))
     with pytest.raises(DataError, match="1 of 2 class names meet no class"):
-        as_is_head(("dog", "weaving"), load())
+        groups_by_name(("dog", "weaving"))
 
 
 def test_nothing_to_learn_from_says_both_reasons(easy: ImageDataset) -> None:

@@ -11,7 +11,7 @@ from topwork.backbones import load
 from topwork.data import ImageDataset, read, split
 from topwork.features import Progress, extract
 from topwork.tasks.classification.strategies import Probe, ProbeOptions, fit_probe
-from topwork.tasks.classification.strategies._probe import _TRIAL_IMAGES, _sample, crop_modes_to_try
+from topwork.tasks.classification.strategies._probe import _TRIAL_IMAGES, crop_modes_to_try, sample_rows
 
 from .conftest import MakeTable
 
@@ -129,7 +129,7 @@ def test_images_of_which_none_can_be_read_count_as_oblong(tmp_path: Path) -> Non
 def test_a_sample_gives_every_class_its_share(make_table: MakeTable) -> None:
     labels = np.repeat([0, 1, 2], [700, 290, 10])
     table = make_table(labels)
-    sample = _sample(table, seed=0)
+    sample = table.select(sample_rows(table.dataset, 0, _TRIAL_IMAGES))
     shares = np.bincount(sample.dataset.labels, minlength=3) / len(sample)
     assert len(sample) == _TRIAL_IMAGES
     np.testing.assert_allclose(shares, [0.7, 0.29, 0.01], atol=1.5 / _TRIAL_IMAGES)
@@ -141,13 +141,13 @@ def test_a_sample_gives_every_class_its_share(make_table: MakeTable) -> None:
 
 def test_a_sample_is_drawn_by_the_seed(make_table: MakeTable) -> None:
     table = make_table(np.arange(1000) % 4)
-    drawn = [_sample(table, seed).dataset.paths for seed in (0, 0, 1)]
+    drawn = [sample_rows(table.dataset, seed, _TRIAL_IMAGES).tolist() for seed in (0, 0, 1)]
     assert drawn[0] == drawn[1] != drawn[2]
 
 
 def test_few_images_are_all_taken(make_table: MakeTable) -> None:
     table = make_table(np.arange(_TRIAL_IMAGES) % 4)
-    assert _sample(table, seed=0) is table
+    assert sample_rows(table.dataset, 0, _TRIAL_IMAGES).tolist() == list(range(len(table)))
 
 
 def test_rare_classes_are_weighed_as_asked(tmp_path: Path, shared_cache: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,30 +26,14 @@ _FILE = "advice.json"
 _TUNED = "tuned.safetensors"
 
 
-@dataclass(frozen=True, eq=False)
-class CachedAdvice:
-    """What an earlier climb over the same images has left.
-
-    Attributes:
-        advice: Of that climb.
-        tuned: What it has fine-tuned, where that was chosen.
-    """
-
-    advice: Advice
-    tuned: Finetuned | None
-
-
 class AdviceCache:
-    """The place of one climb in the cache, named by everything that the climb depends on but the budget.
-
-    Args:
-        features: What is climbed on.
-    """
+    """The place of one climb in the cache, named by everything that the climb depends on but the budget."""
 
     def __init__(self, features: TrainingFeatures) -> None:
         self.features = features
         options = features.options
-        told = {
+        groups = "\0".join(features.train.dataset.groups).encode("utf-8", "surrogatepass")
+        named = {
             "format": _FORMAT,
             "version": __version__,
             "backbone": features.backbone.to_dict(),
@@ -60,30 +44,26 @@ class AdviceCache:
             "training": options.finetune.config.model_dump(exclude={"budget_seconds"}),
             "probe": str(options.probe),
             "data": features.dataset.fingerprint(),
-            "groups": hashlib.sha256(
-                "\0".join(features.train.dataset.groups).encode("utf-8", "surrogatepass")
-            ).hexdigest(),
+            "groups": hashlib.sha256(groups).hexdigest(),
         }
-        digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
-        digest.update(
-            np.ascontiguousarray(features.train.values).data
-        )  # the images themselves, as the network sees them
+        digest = hashlib.sha256(json.dumps(named, sort_keys=True).encode())
+        digest.update(np.ascontiguousarray(features.train.values).data)  # the images, as the network sees them
         self.folder = cache_dir() / "advice" / digest.hexdigest()[:32]
 
     def training(self, name: str) -> Path:
         """Folder for the checkpoints of one training; those of a killed one lie there."""
         return self.folder.with_name(f"{self.folder.name}.{name}")
 
-    def read(self) -> CachedAdvice | None:
-        """What was kept; None where there is nothing, or its tuned network is gone."""
+    def read(self) -> tuple[Advice, Finetuned | None] | None:
+        """Advice, and what was fine-tuned for it; None where nothing is kept, or the tuned network is gone."""
         try:
-            told = json.loads((self.folder / _FILE).read_text("utf-8"))
-            advice = Advice.from_dict(told["advice"])
-            tuned = self._read_tuned(told["tuned"]) if told["tuned"] else None
+            fields = json.loads((self.folder / _FILE).read_text("utf-8"))
+            advice = Advice.from_dict(fields["advice"])
+            tuned = self._read_tuned(fields["tuned"]) if fields["tuned"] else None
         except (OSError, ValueError, KeyError, TypeError, TopworkError):
             return None  # it is made anew
         use(self.folder / _FILE)
-        return CachedAdvice(advice, tuned)
+        return advice, tuned
 
     def write(self, advice: Advice, tuned: Finetuned | None) -> None:
         """Keep a climb; where the cache cannot be written, nothing is kept."""
@@ -91,14 +71,14 @@ class AdviceCache:
             with written_whole(self.folder, replace=True) as draft:
                 if tuned is not None:
                     _write_tuned(draft / _TUNED, tuned)
-                told = {"advice": advice.to_dict(), "tuned": _told(tuned) if tuned else None}
-                (draft / _FILE).write_text(json.dumps(told, allow_nan=False), "utf-8")
+                fields = {"advice": advice.to_dict(), "tuned": _fields(tuned) if tuned else None}
+                (draft / _FILE).write_text(json.dumps(fields, allow_nan=False), "utf-8")
             make_room(self.folder.parent, f"*/{_FILE}", lambda mark: delete_folder(mark.parent))
 
-    def _read_tuned(self, told: dict[str, Any]) -> Finetuned:
+    def _read_tuned(self, fields: dict[str, Any]) -> Finetuned:
         from topwork.train import EpochRecord
 
-        backbone = Backbone.from_dict(told["backbone"])
+        backbone = Backbone.from_dict(fields["backbone"])
         if not use(Path(backbone.weights.location)):
             raise FileNotFoundError(backbone.weights.location)
         tensors = read_tensors(self.folder / _TUNED)
@@ -108,14 +88,14 @@ class AdviceCache:
         return Finetuned(
             head=LinearHead.from_tensors(tensors),
             table=table,
-            trials=tuple(Trial(**trial) for trial in told["trials"]),
-            history=tuple(EpochRecord(**epoch) for epoch in told["history"]),
-            notes=tuple(told["notes"]),
+            trials=tuple(Trial(**trial) for trial in fields["trials"]),
+            history=tuple(EpochRecord(**epoch) for epoch in fields["history"]),
+            notes=tuple(fields["notes"]),
             out_of_fold=out_of_fold,
         )
 
 
-def _told(tuned: Finetuned) -> dict[str, Any]:
+def _fields(tuned: Finetuned) -> dict[str, Any]:
     return {
         "backbone": tuned.table.backbone.to_dict(),
         "trials": [asdict(trial) for trial in tuned.trials],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,8 +27,12 @@ from topwork.errors import DataError
 from topwork.features import FeatureTable
 from topwork.heads import LinearFit
 from topwork.tasks._task import Announce
-from topwork.tasks.classification.ladder._options import AdviceOptions
-from topwork.tasks.classification.ladder._training_features import SAMPLE, TrainingFeatures, sampled
+from topwork.tasks.classification.ladder._training_features import (
+    SAMPLE,
+    AdviceOptions,
+    TrainingFeatures,
+    sampled,
+)
 
 _LARGER = (1.15, 1.4)  # sides of the network's input that are tried, in its own
 _STEP = 32  # pixels; what the strides of the usual networks multiply to
@@ -36,15 +41,8 @@ _POOLINGS: tuple[Pooling, ...] = ("mean", "max", "mean+max")
 _HALVING = 4  # each round has so many times the images, and as many times fewer specs
 
 
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """A head on what one spec takes, and how it answered.
-
-    Attributes:
-        spec: What it reads.
-        fitted: The head, fitted on all training images that were asked.
-        answers: Out of fold.
-    """
+class Trained(NamedTuple):
+    """A head on what one spec takes, and what it got right out of fold."""
 
     spec: FeatureSpec
     fitted: LinearFit
@@ -52,23 +50,17 @@ class Trained:
 
 
 def train(features: TrainingFeatures, spec: FeatureSpec, table: FeatureTable) -> Trained:
-    """Fit and cross-validate a head.
-
-    Args:
-        features: For the class weights and the seed.
-        spec: What it reads.
-        table: All stages of the images to ask, at the spec's size.
-    """
+    """Fit and cross-validate a head on what a spec takes of a table, which has all stages at the spec's size."""
     kept = table.keep(spec.outputs(table.backbone))
     fitted = fit_head(kept, class_weight=features.options.probe.class_weight, seed=features.options.seed)
     return Trained(spec, fitted, scores_of_linear(fitted, kept))
 
 
 def depths(features: TrainingFeatures) -> list[FeatureSpec]:
-    """Readings at the network's own size, the fewest stages first; its own pooled features are not among them."""
+    """Specs at the network's own size, the fewest stages first; its own pooled features are not among them."""
     known = len(features.backbone.stages)
     counts = sorted({max(1, math.ceil(share * known)) for share in _DEPTHS})
-    return [FeatureSpec(features.size, features.fit, count, pooling) for count in counts for pooling in _POOLINGS]
+    return [replace(features.own, stages=count, pooling=pooling) for count in counts for pooling in _POOLINGS]
 
 
 def larger(features: TrainingFeatures) -> list[int]:
@@ -78,15 +70,12 @@ def larger(features: TrainingFeatures) -> list[int]:
 
 
 def halved(features: TrainingFeatures, specs: Sequence[FeatureSpec], clock: BudgetClock) -> tuple[list[Trained], str]:
-    """The best specs, each cross-validated on all training images.
+    """The best specs, each cross-validated on all training images; else none, and why it was left early.
 
     All are tried on a small stratified sample; the best quarter of them on a sample four times as large, and so on. The
     order is by log loss. A round that the budget does not allow is not begun.
 
     Source: Jamieson & Talwalkar 2016, "Non-stochastic Best Arm Identification and Hyperparameter Optimization".
-
-    Returns:
-        Those of the last round, and why it was left early; empty where it was not.
     """
     images, count = min(SAMPLE, len(features.order)), len(features.order)
     while True:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from topwork.advising import Advice, BudgetClock, Rung, Shortlisted, Trial, expected, forecast
 from topwork.backbones import Backbone
@@ -14,8 +14,7 @@ from topwork.tasks.classification.ladder._advice_cache import AdviceCache
 from topwork.tasks.classification.ladder._candidates import Trained, chosen_features, train
 from topwork.tasks.classification.ladder._describe import compared_with_source, describe
 from topwork.tasks.classification.ladder._ladder import BY_NAME, ORDER, Ladder
-from topwork.tasks.classification.ladder._options import AdviceOptions
-from topwork.tasks.classification.ladder._training_features import TrainingFeatures
+from topwork.tasks.classification.ladder._training_features import AdviceOptions, TrainingFeatures
 from topwork.tasks.classification.strategies import (
     Finetuned,
     Fitted,
@@ -26,14 +25,11 @@ from topwork.tasks.classification.strategies import (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Climbed:
-    """Where a climb has ended.
+class Climbed(NamedTuple):
+    """Advice, and what makes the model on the chosen rung for the whole data set.
 
-    Attributes:
-        advice: What it has shown.
-        fitted: Makes what stands on the chosen rung, for the whole data set. No rung is measured again; of advice that
-            was kept by an earlier process, the chosen head is fitted again on features from the cache.
+    No rung is measured again; of advice that was kept by an earlier process, the chosen head is fitted again on
+    features from the cache.
     """
 
     advice: Advice
@@ -50,12 +46,7 @@ def climb(
 ) -> Climbed:
     """Climb the ladder until the next rung is not expected to gain more than it costs, or the budget is spent.
 
-    Args:
-        dataset: With a split ``train``; nothing is learnt of the held-out splits.
-        backbones: One, or several to choose from.
-        options: Budget, and what all rungs share.
-        clock: Of a budget that has begun already.
-        announce: Called with what begins; may give a progress callback for it.
+    Nothing is learnt of the held-out splits. A clock is of a budget that has begun already.
 
     Raises:
         DataError: Fewer than two classes have a readable training image.
@@ -65,8 +56,8 @@ def climb(
     features, shortlist = chosen_features(dataset, backbones, options, clock, say)
     cache = AdviceCache(features) if options.probe.cache else None
     kept = cache.read() if cache else None
-    if kept is not None and (not kept.advice.cut_short or kept.advice.budget >= options.budget_seconds):
-        climbed, tuned, trained = replace(kept.advice, shortlist=shortlist), kept.tuned, None
+    if kept is not None and (not kept[0].cut_short or kept[0].budget >= options.budget_seconds):
+        climbed, tuned, trained = replace(kept[0], shortlist=shortlist), kept[1], None
     else:
         kept, ladder = None, Ladder(features, clock, say, cache)
         ladder.climb()
@@ -82,16 +73,16 @@ def _described(advice: Advice, features: TrainingFeatures, clock: BudgetClock) -
     options, begun = features.options, clock.spent
     if not options.describe or clock.left == 0:
         return advice
-    told: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     if advice.description.distance is None and advice.description.entropy is None:
-        told["description"] = compared_with_source(advice.description, features)
+        found["description"] = compared_with_source(advice.description, features)
     if advice.forecast is None and advice.chosen.strategy == "probe":  # a curve of trained networks is too dear
         table = features.table(advice.spec.size)
         read = table.keep(advice.spec.outputs(table.backbone))
-        told["forecast"] = forecast(read, options.probe.class_weight, options.seed, clock)
-    if all(getattr(advice, name) == value for name, value in told.items()):
+        found["forecast"] = forecast(read, options.probe.class_weight, options.seed, clock)
+    if all(getattr(advice, name) == value for name, value in found.items()):
         return advice
-    return replace(advice, seconds=advice.seconds + clock.spent - begun, **told)
+    return replace(advice, seconds=advice.seconds + clock.spent - begun, **found)
 
 
 def _advice(ladder: Ladder, shortlist: tuple[Shortlisted, ...]) -> Advice:
@@ -125,11 +116,10 @@ def _advice(ladder: Ladder, shortlist: tuple[Shortlisted, ...]) -> Advice:
 
 
 def _believed(rung: Rung, ladder: Ladder) -> Rung:
-    """The chosen way's rung with the accuracy that is free of the luck of having been chosen."""
-    leader = ladder.leader
-    if rung.name != leader.rung or rung.accuracy is None:
+    """The chosen way's rung with its corrected accuracy."""
+    if rung.name != ladder.leader.rung or rung.accuracy is None:
         return rung
-    return replace(rung, accuracy=expected(ladder.honest(), rung.images))
+    return replace(rung, accuracy=expected(ladder.corrected_accuracy(), rung.images))
 
 
 def _runner_up(rungs: Sequence[Rung], chosen: int) -> int | None:
@@ -146,15 +136,7 @@ def _tie(first: Rung, second: Rung) -> bool:
 def fitted(
     advice: Advice, features: TrainingFeatures, tuned: Finetuned | None, trained: Trained | None, say: Announce
 ) -> Fitted:
-    """What stands on the chosen rung, for the whole data set.
-
-    Args:
-        advice: What to do.
-        features: Features.
-        tuned: The fine-tuned network, where that is what was chosen.
-        trained: The chosen head; it is fitted where an earlier process has chosen it.
-        say: Announces a step.
-    """
+    """What stands on the chosen rung, for the whole data set; a head that an earlier process chose is fitted."""
     trials = tuple(
         Trial("rung", rung.name, rung.images, rung.accuracy.value, rung.log_loss, chosen=rung is advice.chosen)
         for rung in advice.rungs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +10,11 @@ import numpy.typing as npt
 
 from topwork.advising import Description, cross_val_scores, knn
 from topwork.backbones import EMBEDDING, Backbone, classifier
-from topwork.data import ImageDataset, decode
-from topwork.errors import BackboneError, ImageError
+from topwork.data import decode
+from topwork.errors import BackboneError
 from topwork.heads import network_probabilities
 from topwork.tasks.classification.ladder._training_features import SAMPLE, TrainingFeatures
+from topwork.tasks.classification.strategies import sides_of_some
 
 _BATCH = 16
 _LOOKED_AT = 32  # images that are decoded for their size
@@ -24,16 +24,16 @@ def describe(features: TrainingFeatures) -> Description:
     """What counting tells, and how early in the network the classes separate."""
     images = features.train.dataset
     counts = images.counts()
-    width, height = _sides(images)
-    numbers = (len(images), len(images.classes), int(counts.min()), int(counts.max()), width, height)
+    height, width = np.median(sides_of_some(images, _LOOKED_AT) or [(0, 0)], axis=0).tolist()
+    numbers = (len(images), len(images.classes), int(counts.min()), int(counts.max()), round(width), round(height))
     return Description(*numbers, separation=_separation(features))
 
 
 def compared_with_source(found: Description, features: TrainingFeatures) -> Description:
     """How far the images lie from what the network was trained on, and what its own classes make of them."""
     images = features.train.dataset.select(np.sort(features.order[:_LOOKED_AT]))
-    fit = features.backbone.preprocessing
-    pixels = [fit(decode(source, min_side=fit.min_side)) for source in images.sources()]
+    square = features.backbone.preprocessing
+    pixels = [square(decode(source, min_side=square.min_side)) for source in images.sources()]
     return _with_own_answers(replace(found, distance=domain_shift(features.backbone, np.stack(pixels))), features)
 
 
@@ -63,19 +63,6 @@ def _entropy(probabilities: Any) -> Any:
     return -(probabilities * np.log(np.maximum(probabilities, 1e-12))).sum(axis=-1)
 
 
-def _sides(images: ImageDataset) -> tuple[int, int]:
-    """Median width and height of a few images."""
-    sides = []
-    for row in np.unique(np.linspace(0, len(images) - 1, _LOOKED_AT).astype(int)).tolist():
-        try:
-            sides.append(decode(images.source(row)).shape[:2])
-        except ImageError:
-            continue
-    if not sides:
-        return 0, 0
-    return round(statistics.median(w for _, w in sides)), round(statistics.median(h for h, _ in sides))
-
-
 def domain_shift(backbone: Backbone, pixels: npt.NDArray[np.uint8]) -> float | None:
     """Mean shift of a network's activations from those of its own training images, in their standard deviations.
 
@@ -88,12 +75,7 @@ def domain_shift(backbone: Backbone, pixels: npt.NDArray[np.uint8]) -> float | N
     Source: Schneider et al. 2020, "Improving robustness against common corruptions by covariate shift adaptation",
     arXiv 2006.16971, which measures the shift of batch norm statistics between source and target.
 
-    Args:
-        backbone: Its network is built in torch.
-        pixels: uint8 (N, size, size, 3).
-
-    Returns:
-        None where the network has no batch norms.
+    Pixels are uint8 (N, size, size, 3). None where the network, which is built in torch, has no batch norms.
     """
     import torch
     from torch.nn.modules.batchnorm import _BatchNorm

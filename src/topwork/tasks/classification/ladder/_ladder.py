@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from topwork.advising import (
     BudgetClock,
@@ -54,30 +54,16 @@ _SECONDS_A_SIZE = 12.0  # to convert a network for another size; its extraction 
 _SECONDS_OF_HEADS = 10.0  # to cross-validate all specs on the samples
 
 
-@dataclass(frozen=True, eq=False)
-class Contender:
-    """Something that may be chosen: its rung, and how it answered.
-
-    Attributes:
-        rung: Name.
-        scores: To training images that it had not learnt from.
-        trained: The head, where it is a linear one.
-    """
+class Contender(NamedTuple):
+    """Something that may be chosen, and its scores on training images that it had not learnt from."""
 
     rung: str
     scores: Scores
-    trained: Trained | None = None
+    trained: Trained | None = None  # where it is a linear head
 
 
 class Ladder:
-    """What has been climbed so far.
-
-    Args:
-        features: Features of the training images.
-        clock: The budget.
-        say: Announces a step.
-        cache: Where checkpoints of a training go; None keeps none.
-    """
+    """What has been climbed so far; without a cache no checkpoint of a training is kept."""
 
     def __init__(
         self, features: TrainingFeatures, clock: BudgetClock, say: Announce, cache: AdviceCache | None = None
@@ -263,7 +249,7 @@ class Ladder:
         scores suit the labels better than they suit shuffled ones, which tells of a rare class too.
         """
         images = int(self.leader.scores.held.sum())
-        if images and wilson_interval(round(self.honest() * images), images)[0] > self.chance:
+        if images and wilson_interval(round(self.corrected_accuracy() * images), images)[0] > self.chance:
             return True
         plain = self.contenders[0].trained
         assert plain is not None
@@ -282,18 +268,12 @@ class Ladder:
         trained = [way.trained for way in self.contenders if way.trained is not None]
         return min(trained, key=lambda each: each.scores.log_loss).spec
 
-    def honest(self) -> float:
-        """The leader's accuracy, without the luck of having been chosen."""
+    def corrected_accuracy(self) -> float:
+        """The leader's accuracy without the bias of having been chosen (``advising.accuracy_of_best``)."""
         return accuracy_of_best([way.scores for way in self.plain_first], self.features.options.seed)
 
     def note(
-        self,
-        name: str,
-        strategy: RungStrategy,
-        spec: FeatureSpec,
-        scores: Scores,
-        measured: Measured,
-        detail: str = "",
+        self, name: str, strategy: RungStrategy, spec: FeatureSpec, scores: Scores, measured: Measured, detail: str = ""
     ) -> None:
         """A rung that was measured."""
         known, images = scores.held.any(), int(scores.held.sum())

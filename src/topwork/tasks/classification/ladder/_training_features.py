@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from topwork._options import Option, budget_option
 from topwork.advising import FeatureSpec, fit_head, held_out_losses, stratified_order
 from topwork.backbones import Backbone, CropMode
 from topwork.data import ImageDataset
@@ -17,13 +21,56 @@ from topwork.errors import DataError
 from topwork.features import FeatureTable, extract, extract_few
 from topwork.metrics import exceeds_zero
 from topwork.tasks._task import Announce
-from topwork.tasks.classification.ladder._options import AdviceOptions
-from topwork.tasks.classification.strategies import crop_modes_to_try
+from topwork.tasks.classification.strategies import (
+    CROP_MODE_ERRORS,
+    FinetuneOptions,
+    ProbeOptions,
+    crop_modes_to_try,
+    require_two_classes,
+    sample_rows,
+)
 
 SAMPLE = 256  # images on which much is tried: enough to see a large difference
-_CROP_MODE_ERRORS = 2.0  # standard errors by which another way to fit an image must be better, as for the probe
 _TIMED = 5  # predictions that are timed
 _TIMED_TOGETHER = 64
+
+BUDGET = 300.0
+"""Seconds, where nobody says otherwise."""
+
+
+@dataclass(frozen=True)
+class AdviceOptions:
+    """How far to climb, and how.
+
+    A rung that has begun is finished, so a small budget may be overdrawn by the first rung, without which nothing could
+    be said. ``unfreeze``, where it is a number or ``all``, leaves one rung of fine-tuning; what all rungs share
+    (engine, cache, seed, class weights) stands in ``finetune.probe``. The description and the learning curve
+    (``describe``) are good to know, and not needed for the choice.
+    """
+
+    budget_seconds: Annotated[
+        float, budget_option("Time for all of it, fine-tuning included, such as 90s or 5m; 5m if not given.")
+    ] = BUDGET
+    describe: Annotated[
+        bool, Option("Whether to say how far the data lie from the network's, and to forecast.", None)
+    ] = True
+    finetune: Annotated[FinetuneOptions, Option("Of the rungs of fine-tuning.")] = field(
+        default_factory=FinetuneOptions
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 < self.budget_seconds < math.inf:
+            raise DataError(f"a budget must be more than 0 seconds, and finite, not {self.budget_seconds}")
+
+    @property
+    def probe(self) -> ProbeOptions:
+        """What all rungs share."""
+        return self.finetune.probe
+
+    @property
+    def seed(self) -> int:
+        """Of everything that is drawn."""
+        return self.probe.seed
 
 
 def sampled(
@@ -35,8 +82,8 @@ def sampled(
     stages: Literal["last", "all"] = "last",
 ) -> FeatureTable:
     """Features of a stratified sample of images, in their order; nested in every larger one."""
-    rows = np.sort(stratified_order(images.labels, options.seed)[:count])
-    return extracted(images.select(rows), backbone, options, say).keep(backbone.outputs(stages))
+    some = images.select(sample_rows(images, options.seed, count))
+    return extracted(some, backbone, options, say).keep(backbone.outputs(stages))
 
 
 def extracted(images: ImageDataset, backbone: Backbone, options: AdviceOptions, say: Announce) -> FeatureTable:
@@ -53,12 +100,6 @@ def extracted(images: ImageDataset, backbone: Backbone, options: AdviceOptions, 
 
 class TrainingFeatures:
     """Features of the training split at every size that is asked for; all stages at once, so that all rungs share them.
-
-    Args:
-        dataset: With a split ``train``.
-        backbone: Frozen.
-        options: Engine, cache, seed, class weights.
-        say: Announces a step; may give a progress callback for it.
 
     Raises:
         DataError: Fewer than two classes have a readable training image.
@@ -77,12 +118,7 @@ class TrainingFeatures:
         self.size = backbone.preprocessing.size
         self.train = self.table(self.size)
         self._images = self.train.dataset
-        present = int((self._images.counts() > 0).sum())
-        if present < 2:
-            raise DataError(
-                f"training images that can be read are there for {present} of {len(dataset.classes)} classes; "
-                "two classes are needed",
-            )
+        require_two_classes(self._images)
         self.order = stratified_order(self.labels, options.seed)
 
     @property
@@ -93,12 +129,7 @@ class TrainingFeatures:
     @property
     def own(self) -> FeatureSpec:
         """The network's own pooled features at its own size."""
-        return FeatureSpec(self.size, self.fit)
-
-    @property
-    def fit(self) -> CropMode:
-        """How images become squares."""
-        return self.backbone.preprocessing.crop_mode
+        return FeatureSpec(self.size, self.backbone.preprocessing.crop_mode)
 
     def table(self, size: int) -> FeatureTable:
         """All stages of every training image, (N, all)."""
@@ -124,45 +155,45 @@ class TrainingFeatures:
     def milliseconds(self, size: int) -> float:
         """What one prediction takes: decoding, the square, the network; the median of a few."""
         if size not in self._times:
-            backbone = self.backbone.replace(size=size)
-            outputs = backbone.outputs("all")
-            engines = Engines(backbone, outputs)
-            taken = []
-            for row in range(_TIMED + 1):
-                begin = time.perf_counter()
-                source = self._images.source(row % len(self._images))
-                extract_few([source], backbone, outputs, choice=self.train.choice, open_network=engines)
-                taken.append(1e3 * (time.perf_counter() - begin))
-            self._times[size] = statistics.median(taken[1:])  # the first opens the engine
+            taken = self._timed(size, [[row] for row in range(_TIMED + 1)])
+            self._times[size] = 1e3 * statistics.median(taken[1:])  # the first opens the engine
         return self._times[size]
 
     def seconds_an_image(self, size: int) -> float:
         """What an image costs where there are many: decoding and the network together, on all cores."""
         if size not in self._rates:
-            backbone = self.backbone.replace(size=size)
-            outputs = backbone.outputs("all")
-            engines = Engines(backbone, outputs)
-            sources = [self._images.source(row % len(self._images)) for row in range(_TIMED_TOGETHER)]
-            for some in (sources[: _TIMED_TOGETHER // 4], sources):  # the first opens the engine
-                begin = time.perf_counter()
-                extract_few(some, backbone, outputs, choice=self.train.choice, open_network=engines)
-            self._rates[size] = (time.perf_counter() - begin) / len(sources)
+            together = range(_TIMED_TOGETHER)
+            taken = self._timed(size, [together[: _TIMED_TOGETHER // 4], together])  # the first opens the engine
+            self._rates[size] = taken[1] / _TIMED_TOGETHER
         return self._rates[size]
 
+    def _timed(self, size: int, batches: Sequence[Sequence[int]]) -> list[float]:
+        """Seconds that each batch of training images takes, one batch after another; the rows go round."""
+        backbone = self.backbone.replace(size=size)
+        outputs = backbone.outputs("all")
+        engines = Engines(backbone, outputs)
+        taken = []
+        for rows in batches:
+            begin = time.perf_counter()
+            sources = [self._images.source(row % len(self._images)) for row in rows]
+            extract_few(sources, backbone, outputs, choice=self.train.choice, open_network=engines)
+            taken.append(time.perf_counter() - begin)
+        return taken
+
     def _best_crop_mode(self, backbone: Backbone) -> CropMode:
-        """The plain way to fit an image into the square, unless another proves better on a sample."""
-        asked = self.options.probe.crop_mode
-        ways = crop_modes_to_try(self._images, backbone) if asked == "auto" else [asked]
-        if len(ways) == 1:
-            return ways[0]
+        """The plain crop mode, unless another proves better on a sample."""
+        wanted = self.options.probe.crop_mode
+        modes = crop_modes_to_try(self._images, backbone) if wanted == "auto" else [wanted]
+        if len(modes) == 1:
+            return modes[0]
         tables = [
             sampled(self._images, backbone.replace(crop_mode=mode), self.options, SAMPLE, self._say, "all")
-            for mode in ways
+            for mode in modes
         ]
         if tables[0].dataset.paths != tables[1].dataset.paths or (tables[0].dataset.counts() > 0).sum() < 2:
-            return ways[0]
-        losses = [self._least_losses(table) for table in tables]
-        return ways[int(exceeds_zero(losses[0] - losses[1], _CROP_MODE_ERRORS))]
+            return modes[0]
+        plain, other = map(self._least_losses, tables)
+        return modes[int(exceeds_zero(plain - other, CROP_MODE_ERRORS))]
 
     def _least_losses(self, table: FeatureTable) -> npt.NDArray[np.float64]:
         """Of each held-out image, by a head on the last features or on all stages, whichever is better."""

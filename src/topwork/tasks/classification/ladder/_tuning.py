@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from topwork.advising import FeatureSpec, Rung, expected
 from topwork.tasks._task import Announce
@@ -22,42 +22,28 @@ _STEP_COST = 4.5
 _PASSES = 3  # over all images beside the training: into the square, settling, the tuned network's features
 _OPENING = 15.0  # seconds until a tuned network is converted, proved and compiled
 _LEAST = 30.0  # seconds of training, below which none is begun
-_LEAST_EPOCHS = (
-    3  # of training, below which none is begun: after two, cloth was named worse (76 %) than by the probe (94 %)
-)
+_LEAST_EPOCHS = 3  # below which none is begun: after two, cloth was named worse (76 %) than by the probe (94 %)
 _SPARE = 0.1  # share of the time that is left which is kept for what is slower than measured
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A fine-tuning that has not begun.
-
-    Attributes:
-        unfreeze: Stages.
-        size: Side of the network's input in pixels.
-        images: That it would learn from.
-        judges: That would judge it.
-        left: Seconds of the budget.
-        seconds: What it would take, as far as there is time.
-        needed: What the least of it would take.
-        beside: Seconds to keep for what comes beside the training itself.
-    """
+class Plan(NamedTuple):
+    """A fine-tuning that has not begun; times are in seconds."""
 
     unfreeze: Unfreeze
-    size: int
-    images: int
+    size: int  # side of the network's input in pixels
+    images: int  # that it would learn from
     judges: int
-    left: float
-    seconds: float
-    needed: float
-    beside: float
+    left: float  # of the budget
+    seconds: float  # that it would take, as far as there is time
+    needed: float  # for the least of it
+    beside: float  # for what comes beside the training itself
 
 
 def set_apart(features: TrainingFeatures) -> tuple[int, int]:
     """Images that a fine-tuning would learn from, and those that would judge it: ``val``, or a share of them."""
-    parts, images = features.dataset.splits, len(features.train)
-    if features.dataset.held_out_split == "test" and (parts == "val").any():
-        return images, int((parts == "val").sum())
+    splits, images = features.dataset.splits, len(features.train)
+    if features.dataset.held_out_split == "test" and (splits == "val").any():
+        return images, int((splits == "val").sum())
     judges = round(features.options.finetune.validation * images)
     return images - judges, judges
 
@@ -68,11 +54,8 @@ def plan(features: TrainingFeatures, unfreeze: Unfreeze, sizes: list[int], left:
     A larger input for a few epochs is worth more than a smaller one for many, where heads already do better on it:
     cloth, 1,000 images, three epochs at 320 pixels 100 %, eight at 224 pixels 97.6 %.
 
-    Args:
-        features: The images.
-        unfreeze: Stages.
-        sizes: Sides of the network's input, the smallest first; up to that at which heads do best.
-        left: Seconds of the budget.
+    Sizes are sides of the network's input, the smallest first, up to that at which heads do best; ``left`` is what is
+    left of the budget, in seconds.
     """
     options = features.options.finetune
     images, judges = set_apart(features)
@@ -96,31 +79,25 @@ def tuned(
     announce: Announce,
     cache: AdviceCache | None,
 ) -> Finetuned:
-    """Fine-tune as planned from a head of that size; a training that was broken off is gone on with.
+    """Fine-tune as planned from a head of that size, in the seconds that are left now that there is such a head.
 
-    Args:
-        features: The images.
-        planned: What to train.
-        start: The head.
-        left: Seconds of the budget, now that there is such a head.
-        announce: Called with what begins.
-        cache: Where checkpoints go; None keeps none.
+    A training that was broken off is gone on with.
     """
     from topwork.train import CheckpointError, remove_checkpoints
 
     options = features.options.finetune
     config = options.config.model_copy(update={"budget_seconds": max(1.0, left - planned.beside)})
     place = cache.training(f"{planned.unfreeze}-{planned.size}") if cache else None
-    asked = replace(options, config=config, unfreeze=planned.unfreeze, checkpoint=place)
+    options = replace(options, config=config, unfreeze=planned.unfreeze, checkpoint=place)
     probe = probe_of(features.whole(start.spec), start.fitted, ())
     broken_off = place is not None and any(place.glob("checkpoint-*"))
     try:
-        found = finetune(features.dataset, probe, replace(asked, resume=broken_off), announce=announce)
+        found = finetune(features.dataset, probe, replace(options, resume=broken_off), announce=announce)
     except CheckpointError:  # of another training, or damaged
         if not broken_off or place is None:
             raise
         remove_checkpoints(place)
-        found = finetune(features.dataset, probe, asked, announce=announce)
+        found = finetune(features.dataset, probe, options, announce=announce)
     if place is not None and not any(INTERRUPTED in note for note in found.notes):
         remove_checkpoints(place)
     return found

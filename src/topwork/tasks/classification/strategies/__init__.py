@@ -4,7 +4,6 @@ from topwork.tasks.classification.strategies._as_is import (
     AsIs,
     AsIsOptions,
     MappedBy,
-    as_is_head,
     as_is_of,
     fit_as_is,
     read_class_map,
@@ -19,12 +18,16 @@ from topwork.tasks.classification.strategies._finetune import (
 from topwork.tasks.classification.strategies._fitted import Fitted
 from topwork.tasks.classification.strategies._own_classes import OwnAnswer, OwnClasses, RankedClass
 from topwork.tasks.classification.strategies._probe import (
+    CROP_MODE_ERRORS,
     Probe,
     ProbeOptions,
     crop_modes_to_try,
     fit_best_probe,
     fit_probe,
     probe_of,
+    require_two_classes,
+    sample_rows,
+    sides_of_some,
 )
 from topwork.tasks.classification.strategies._prompts import TEMPLATES, read_descriptions, read_templates
 from topwork.tasks.classification.strategies._zero_shot import (
@@ -38,6 +41,7 @@ from topwork.tasks.classification.strategies._zero_shot import (
 )
 
 __all__ = [
+    "CROP_MODE_ERRORS",
     "INTERRUPTED",
     "TEMPLATES",
     "AsIs",
@@ -54,7 +58,6 @@ __all__ = [
     "Words",
     "ZeroShot",
     "ZeroShotOptions",
-    "as_is_head",
     "as_is_of",
     "default_config",
     "finetune",
@@ -67,6 +70,9 @@ __all__ = [
     "read_descriptions",
     "read_templates",
     "crop_modes_to_try",
+    "require_two_classes",
+    "sample_rows",
+    "sides_of_some",
     "words_alone",
     "words_record",
     "zero_shot_of",

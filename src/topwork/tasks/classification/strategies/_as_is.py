@@ -85,31 +85,19 @@ class AsIs(Fitted):
         return {"mapping": MappingRecord(way=self.way, covers=self.covers)}
 
 
-class _Meeting(NamedTuple):
-    way: MappedBy
-    groups: Groups | None  # None: they are to be learnt
-    reason: str
-
-
 def fit_as_is(
     dataset: ImageDataset, backbone: Backbone, options: AsIsOptions, *, announce: Announce | None = None
 ) -> AsIs:
     """Let the pretrained classifier's own classes answer.
 
     Three ways, the first that can be gone: a map that the user gives; the classes' names; a map that is learnt from the
-    part ``train`` by counting (``heads.fit_mapped``). The first two look at no image before they answer.
-
-    Args:
-        dataset: The images; with a split ``train`` where a map is to be learnt.
-        backbone: With an ImageNet-1k classifier.
-        options: Which way, and how.
-        announce: Called with what begins; may give a progress callback for it.
+    split ``train`` by counting (``heads.fit_mapped``). The first two look at no image before they answer.
 
     Raises:
         DataError: The given map is wrong, the names were to do and do not, or there is nothing to learn a map from.
         BackboneError: The network has no such classifier.
     """
-    meeting, layer = _meet(dataset.classes, options), classifier(backbone)
+    meeting, layer = _meet(dataset.classes, options), classifier(backbone)  # first: what is wrong is told at once
     table = extract(
         dataset,
         backbone if options.crop_mode == "auto" else backbone.replace(crop_mode=options.crop_mode),
@@ -118,69 +106,31 @@ def fit_as_is(
         cache=options.cache,
         progress=announce("features") if announce else None,
     )
-    return _met(table, meeting, layer)
+    return _answering(table, meeting, layer)
 
 
 def as_is_of(table: FeatureTable, options: AsIsOptions) -> AsIs:
-    """The same on features that are there.
-
-    Args:
-        table: With the network's own pooled features.
-        options: Which way; of what shapes the features nothing is heeded.
-
-    Raises:
-        DataError: The given map is wrong, the names were to do and do not, or there is nothing to learn a map from.
-        BackboneError: The network has no such classifier.
-    """
-    return _met(table.keep((EMBEDDING,)), _meet(table.dataset.classes, options), classifier(table.backbone))
+    """The same on the network's own pooled features that are there; options that shape the features have no say."""
+    return _answering(table.keep((EMBEDDING,)), _meet(table.dataset.classes, options), classifier(table.backbone))
 
 
-def _met(table: FeatureTable, meeting: _Meeting, layer: Classifier) -> AsIs:
-    if meeting.groups is not None:
-        head = map_classes(layer.weight, layer.bias, meeting.groups)
-        return _as_is(head, table, meeting, tuple(map(len, meeting.groups)), _answers(head, table))
-    head = _learnt(table.split("train"), layer, meeting.reason)
-    covers = np.bincount(head.shares.argmax(axis=1), minlength=head.n_classes)
-    return _as_is(head, table, meeting, tuple(covers.tolist()), None)
-
-
-def _as_is(
-    head: MappedHead, table: FeatureTable, meeting: _Meeting, covers: tuple[int, ...], out_of_fold: OutOfFold | None
-) -> AsIs:
+def _answering(table: FeatureTable, meeting: _Meeting, layer: Classifier) -> AsIs:
     notes = (f"a map was learnt, since {meeting.reason}",) if meeting.reason else ()
-    return AsIs(
-        head=head,
-        table=table,
-        out_of_fold=out_of_fold,
-        notes=notes,
-        way=meeting.way,
-        covers=covers,
-        reason=meeting.reason,
-    )
-
-
-def _answers(head: MappedHead, table: FeatureTable) -> OutOfFold | None:
+    facts: Any = {"table": table, "notes": notes, "way": meeting.way, "reason": meeting.reason}
+    if meeting.groups is None:
+        head = _learnt(table.split("train"), layer, meeting.reason)
+        covers = np.bincount(head.shares.argmax(axis=1), minlength=head.n_classes)
+        return AsIs(head=head, covers=tuple(covers.tolist()), **facts)
+    head = map_classes(layer.weight, layer.bias, meeting.groups)
     rows = training_rows(table)
-    return OutOfFold("training", rows, head.probabilities(table.values[rows])) if len(rows) else None
+    out_of_fold = OutOfFold("training", rows, head.probabilities(table.values[rows])) if len(rows) else None
+    return AsIs(head=head, covers=tuple(map(len, meeting.groups)), out_of_fold=out_of_fold, **facts)
 
 
-def as_is_head(classes: Sequence[str], backbone: Backbone, class_map: GivenMap | None = None) -> MappedHead:
-    """The head for class names alone, without any image: a classifier for whoever has only words.
-
-    It reads the output ``embedding`` of the backbone.
-
-    Args:
-        classes: Two names or more.
-        backbone: With an ImageNet-1k classifier.
-        class_map: What the user says they mean; their names when None.
-
-    Raises:
-        DataError: A name meets nothing, or the map is wrong.
-        BackboneError: The network has no such classifier.
-    """
-    groups = groups_by_name(classes) if class_map is None else groups_by_map(classes, class_map)
-    layer = classifier(backbone)
-    return map_classes(layer.weight, layer.bias, groups)
+class _Meeting(NamedTuple):
+    way: MappedBy
+    groups: Groups | None  # None: they are to be learnt
+    reason: str
 
 
 def _meet(classes: Sequence[str], options: AsIsOptions) -> _Meeting:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from topwork._system import Executor
 from topwork.advising import Trial
 from topwork.backbones import EMBEDDING
 from topwork.engines import open_engine
@@ -53,15 +53,7 @@ class Augmentation:
         return self.level != "none" or self.orient != "none"
 
     def __call__(self, image: torch.Tensor, seed: int) -> torch.Tensor:
-        """Augment one image.
-
-        Args:
-            image: uint8 (3, size, size).
-            seed: The same seed gives the same image.
-
-        Returns:
-            uint8 (3, size, size).
-        """
+        """Augment one image, uint8 (3, size, size); the same seed gives the same image."""
         rng = np.random.default_rng(seed)
         if self.level != "none":
             image = _cropped(image, rng)
@@ -151,13 +143,8 @@ def orient_trials(
     with the lowest log loss on validation images as they are wins. Where a mirrored image belongs to another class
     (digits, left and right), the copies contradict the originals, and the head gets worse.
 
-    Args:
-        pixels: (N, size, size, 3), of all rows of the table.
-        table: Embeddings.
-        learn: Its rows to learn from.
-        check: Its rows to validate with.
-        fit: A head for a table.
-        seed: Of the turns.
+    Pixels (N, size, size, 3) are of all rows of the table of embeddings; ``learn`` and ``check`` are its rows to learn
+    from and to validate with.
     """
     rows = learn[np.unique(np.linspace(0, len(learn) - 1, _IMAGES).astype(int))]
     engine = open_engine(table.backbone, (EMBEDDING,), table.choice, images=len(rows))
@@ -167,9 +154,9 @@ def orient_trials(
     mirrored = np.ascontiguousarray(upright[:, :, ::-1])
     for orient, images in (("none", None), ("mirror", mirrored), ("any", turned(upright, seed))):
         if images is not None:
-            with ThreadPoolExecutor(engine.callers) as pool:
-                shares = np.array_split(images, min(engine.callers, len(images)))  # an engine takes no empty one
-                values.append(np.concatenate(list(pool.map(engine, shares))))
+            shares = np.array_split(images, min(engine.callers, len(images)))  # an engine takes no empty one
+            with Executor("orient", engine.callers) as pool:
+                values.append(np.concatenate([*pool.map_ordered(engine, shares, in_flight=len(shares))]))
         copies = table.select(np.tile(rows, len(values)))
         head = fit(replace(copies, values=np.concatenate(values)))
         logits = head.logits(held.values)

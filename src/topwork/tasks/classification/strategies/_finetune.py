@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -119,16 +119,14 @@ class Finetuned(Fitted):
     strategy: Literal["finetune", "probe"] = "finetune"  # type: ignore[misc]  # a class's fact elsewhere, a result here
 
 
-@dataclass(frozen=True)
-class _Halves:
+class _Halves(NamedTuple):
     """Rows of the probe's table: what is learnt from, and what tells when to stop."""
 
     learn: npt.NDArray[np.intp]
     check: npt.NDArray[np.intp]
 
 
-@dataclass(frozen=True)
-class _Score:
+class _Score(NamedTuple):
     """Accuracy and log loss on the validation rows."""
 
     accuracy: float
@@ -144,12 +142,12 @@ def finetune(
 ) -> Finetuned:
     """Train the top stages of the probe's backbone with a head, and keep that if it beats the probe.
 
-    Both are fitted on the same images and compared on the same others, of the training split or of ``val``; the part
+    Both are fitted on the same images and compared on the same others, of the training split or of ``val``; the split
     ``test`` is not looked at. It trains where the probe's engine runs: on the GPU, or on the CPU.
 
     Args:
         dataset: With splits, as the probe was given it.
-        probe: What to start from: its way to fit an image is kept.
+        probe: What to start from; its crop mode is kept.
         options: What to train, and how.
         announce: Called with what begins; may give a progress callback for it.
 
@@ -217,8 +215,8 @@ def _halves(dataset: ImageDataset, options: FinetuneOptions) -> _Halves:
     train = np.flatnonzero(dataset.splits == "train")
     if dataset.held_out_split == "test" and (dataset.splits == "val").any():
         return _Halves(train, np.flatnonzero(dataset.splits == "val"))
-    parted = split(dataset.split("train"), test=options.validation, seed=options.seed)
-    return _Halves(train[parted.splits == "train"], train[parted.splits == "test"])
+    halved = split(dataset.split("train"), test=options.validation, seed=options.seed)
+    return _Halves(train[halved.splits == "train"], train[halved.splits == "test"])
 
 
 def _embedding(probe: Probe, options: FinetuneOptions) -> FeatureTable:
@@ -350,9 +348,9 @@ def _kept_weights(model: Tunable, backbone: Backbone) -> Weights:
     return Weights("file", digest, str(file.resolve()))
 
 
-def _rows_of(table: FeatureTable, part: FeatureTable) -> npt.NDArray[np.intp]:
+def _rows_of(table: FeatureTable, some: FeatureTable) -> npt.NDArray[np.intp]:
     places = {path: row for row, path in enumerate(table.dataset.paths)}
-    return np.array([places[path] for path in part.dataset.paths], np.intp)
+    return np.array([places[path] for path in some.dataset.paths], np.intp)
 
 
 def _calibrated(model: Tunable, check: FeatureTable) -> LinearHead:

@@ -8,14 +8,13 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from topwork._system import Executor
 from topwork.backbones import Preprocessing
 from topwork.data import ImageDataset, printable
 from topwork.errors import DataError
@@ -30,14 +29,8 @@ UInt8Array = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
-class Squares:
-    """Images in the network's square.
-
-    Attributes:
-        pixels: uint8 (N, size, size, 3), memory-mapped.
-        digest: Names their content and how they were prepared.
-    """
+class Squares(NamedTuple):
+    """Images in the network's square: uint8 (N, size, size, 3), memory-mapped; the digest names all that made them."""
 
     pixels: UInt8Array
     digest: str
@@ -70,10 +63,8 @@ class ImageSamples:
     Args:
         images: M of them.
         rows: (N,), which of them these samples are.
-        labels: (N,), from 0.
-        n_classes: C.
+        labels: (N,), from 0 to ``n_classes`` - 1.
         augmentation: None shows them as they are.
-        seed: Of the augmentation.
     """
 
     def __init__(
@@ -102,13 +93,8 @@ class ImageSamples:
 
     def batches(self, epoch: int, rows: Sequence[Rows]) -> Iterator[Batch]:
         """One ``batch`` for each entry of ``rows``; the next one is made ready meanwhile."""
-        with ThreadPoolExecutor(1, "topwork-augment") as pool:
-            following = pool.submit(self.batch, epoch, rows[0]) if rows else None
-            for place in range(len(rows)):
-                assert following is not None
-                ready = following.result()
-                following = pool.submit(self.batch, epoch, rows[place + 1]) if place + 1 < len(rows) else None
-                yield ready
+        with Executor("augment", 1) as pool:
+            yield from pool.map_ordered(lambda each: self.batch(epoch, each), rows, in_flight=2)
 
     def batch(self, epoch: int, rows: Rows) -> Batch:
         """Images uint8 (n, 3, size, size) as they are seen in this epoch, and classes (n,)."""

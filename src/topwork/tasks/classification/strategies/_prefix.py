@@ -36,24 +36,14 @@ _FREE = 0.5  # share of what is free on the disk
 
 @dataclass(frozen=True, eq=False)
 class KeptPrefix:
-    """A model cut in two where its training begins.
+    """A model cut in two where its training begins."""
 
-    Attributes:
-        model: Of the maps; its parameters are those of the model that was cut.
-        layers: What is trained of it.
-        stage: The last one of the prefix.
-        views: Augmented views of an image that there is room for.
-        shape: Of one image's map.
-        engine: uint8 (n, size, size, 3) to maps.
-        choice: What the engine is.
-    """
-
-    model: Tunable
-    layers: Layers
-    stage: str
-    views: int
-    shape: tuple[int, ...]
-    engine: Callable[[UInt8Array], torch.Tensor]
+    model: Tunable  # of the maps; its parameters are those of the model that was cut
+    layers: Layers  # what is trained of it
+    stage: str  # the last one of the prefix
+    views: int  # augmented ones of an image that there is room for
+    shape: tuple[int, ...]  # of one image's map
+    engine: Callable[[UInt8Array], torch.Tensor]  # uint8 (n, size, size, 3) to maps
     choice: EngineChoice
 
     @contextlib.contextmanager
@@ -69,9 +59,9 @@ class MapSamples:
 
     Args:
         images: What the maps are of.
-        engine: Makes maps.
+        engine: Makes them.
         maps: (views, N, ...), room for them: bfloat16 as int16, which NumPy knows.
-        facts: Names what else the maps depend on.
+        facts: What else they depend on.
     """
 
     def __init__(
@@ -107,13 +97,8 @@ def kept_prefix(
     step, where there is no room on the disk, and on a GPU unless the maps are smaller than the images: it computes
     them faster than they can be sent to it.
 
-    Args:
-        model: The whole model, on the device where it is to be trained.
-        layers: What is trained of it, see ``trained_layers``.
-        backbone: Its facts.
-        choice: What runs the prefix.
-        images: How many there are.
-        views: How many of each are wanted besides the image as it is; 0 cuts nothing.
+    The model is whole, and on the device where it is to be trained; ``views`` of each image are wanted besides the
+    image as it is, and 0 cuts nothing.
     """
     frozen = len(backbone.stages) - (len(layers) - 1)
     if frozen == 0 or views == 0:
@@ -139,13 +124,8 @@ def kept_prefix(
 def share_saved(network: nn.Module, tail: nn.Module, stage: str, images: torch.Tensor) -> float:
     """Share of a training step's operations that lie before the end of a stage.
 
-    A frozen layer costs its forward pass; a trained one about three times that, since the backward pass is two.
-
-    Args:
-        network: All of it.
-        tail: What comes after the stage.
-        stage: The last frozen one.
-        images: Normalised (n, 3, size, size).
+    A frozen layer costs its forward pass; a trained one about three times that, since the backward pass is two. Images
+    are normalised (n, 3, size, size).
     """
     with torch.no_grad(), FlopCounterMode(display=False) as before:
         maps = Prefix(network, stage)(images)

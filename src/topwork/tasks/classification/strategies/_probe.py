@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol, runtime_checkable
+from typing import Annotated, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
 
 from topwork._options import CACHE, SEED, Option
 from topwork.advising import (
@@ -27,6 +29,7 @@ from topwork.advising import (
 )
 from topwork.backbones import Backbone, CropMode, Pooling
 from topwork.data import ImageDataset, decode, printable
+from topwork.data.formats import mostly_square
 from topwork.engines import EngineName
 from topwork.errors import DataError, ImageError
 from topwork.features import FeatureTable, Progress, extract
@@ -35,11 +38,10 @@ from topwork.tasks._task import Announce
 from topwork.tasks.classification.strategies._fitted import Fitted
 
 _ASPECT_IMAGES = 32  # images whose proportions are looked at
-_SQUARE = 1.1  # longer over shorter side up to which an image counts as square
-_TRIAL_IMAGES = 128  # images on which another way to fit an image is tried: enough to see a large difference
-# Standard errors by which the other way must be better. One, where all training images are asked; two for the way to
-# fit an image, which is tried on a sample that has far fewer images than features.
-_STAGES_ERRORS, _CROP_MODE_ERRORS = 1.0, 2.0
+_TRIAL_IMAGES = 128  # images on which another crop mode is tried: enough to see a large difference
+# Standard errors by which the other way must be better. One, where all training images answer; two for the crop mode,
+# which is tried on a sample that has far fewer images than features.
+_STAGES_ERRORS, CROP_MODE_ERRORS = 1.0, 2.0
 
 
 @runtime_checkable
@@ -93,8 +95,7 @@ class Probe(Fitted):
     """A head on frozen features."""
 
 
-@dataclass(frozen=True)
-class _Chosen:
+class _Chosen(NamedTuple):
     """What has been decided so far: the features, perhaps a head that is fitted on them already, and the evidence."""
 
     table: FeatureTable
@@ -107,12 +108,6 @@ def fit_probe(
 ) -> Probe:
     """Fit a probe on the split ``train``; the other splits are only looked at, so that their features are at hand.
 
-    Args:
-        dataset: With a split ``train``.
-        backbone: Frozen.
-        options: What to fix, and what to measure.
-        announce: Called with what begins; may give a progress callback for it.
-
     Raises:
         DataError: Fewer than two classes have a readable training image.
     """
@@ -120,10 +115,9 @@ def fit_probe(
     plain, *others = (
         crop_modes_to_try(dataset.split("train"), backbone) if options.crop_mode == "auto" else [options.crop_mode]
     )
-    asked = "all" if options.stages == "auto" else options.stages
-    outputs = backbone.outputs(asked, options.pooling)
+    outputs = backbone.outputs("all" if options.stages == "auto" else options.stages, options.pooling)
     table = _extracted(dataset, backbone.replace(crop_mode=plain), outputs, options, say("features"))
-    _require_classes(table.dataset.split("train"))
+    require_two_classes(table.dataset.split("train"))
     chosen = _choose_stages(table, options) if options.stages == "auto" else _Chosen(table)
     for other in others:
         chosen = _choose_crop_mode(chosen, dataset, other, options, say)
@@ -139,28 +133,24 @@ def _extracted(
 def _choose_stages(table: FeatureTable, options: ProbeOptions) -> _Chosen:
     """The network's own pooled features, unless all stages together prove better."""
     last = table.keep(table.backbone.outputs("last"))
-    found = _compared(
-        "stages",
-        Candidate("last", last.split("train")),
-        Candidate("all", table.split("train")),
-        options,
-        _STAGES_ERRORS,
-    )
-    return _Chosen(last if found.winner.name == "last" else table, found.fitted, found.trials)
+    plain, other = Candidate("last", last.split("train")), Candidate("all", table.split("train"))
+    found = _compared("stages", plain, other, options, _STAGES_ERRORS)
+    return _Chosen(last if found.winner is plain else table, found.fitted, found.trials)
 
 
 def _choose_crop_mode(
     chosen: _Chosen, dataset: ImageDataset, other: CropMode, options: ProbeOptions, say: Announce
 ) -> _Chosen:
-    """The plain way to fit an image into the square, unless another proves better on a sample."""
+    """The plain crop mode, unless another proves better on a sample."""
     table = chosen.table
     backbone = table.backbone.replace(crop_mode=other)
-    sample = _sample(table.split("train"), options.seed)
+    train = table.split("train")
+    sample = train.select(sample_rows(train.dataset, options.seed, _TRIAL_IMAGES))
     tried = _extracted(sample.dataset, backbone, table.outputs, options, say(f"features, {other}"))
     if tried.dataset.paths != sample.dataset.paths:
         raise DataError("an image of the training split vanished or changed while it was read", hint="run it again")
     plain = Candidate(table.backbone.preprocessing.crop_mode, sample)
-    found = _compared("crop_mode", plain, Candidate(other, tried), options, _CROP_MODE_ERRORS)
+    found = _compared("crop_mode", plain, Candidate(other, tried), options, CROP_MODE_ERRORS)
     trials = (*chosen.trials, *found.trials)
     if found.winner is plain:
         return _Chosen(table, chosen.fitted, trials)
@@ -197,13 +187,7 @@ def _knn_probe(table: FeatureTable, train: FeatureTable, trials: tuple[Trial, ..
 
 
 def probe_of(table: FeatureTable, fitted: LinearFit, trials: tuple[Trial, ...]) -> Probe:
-    """The probe that a fitted head makes.
-
-    Args:
-        table: What it reads of every image of the data set.
-        fitted: On the split ``train`` of that.
-        trials: What was compared on the way.
-    """
+    """The probe of a head that was fitted on the split ``train`` of a table."""
     train = table.split("train")
     log_loss = mean_or_none(held_out_losses(fitted, train))
     held = fitted.held_out
@@ -221,30 +205,30 @@ def crop_modes_to_try(train: ImageDataset, backbone: Backbone) -> list[CropMode]
     own = backbone.preprocessing.crop_mode
     if own != "crop":
         return [own]
-    rows = np.unique(np.linspace(0, len(train) - 1, _ASPECT_IMAGES).astype(int))
-    sides = [_sides(train, row, backbone.preprocessing.min_side) for row in rows]
-    known = [max(pair) / min(pair) for pair in sides if pair]
-    square = bool(known) and float(np.median(known)) <= _SQUARE
-    return ["squash", "crop"] if square else ["crop", "squash"]
+    sides = np.array(sides_of_some(train, _ASPECT_IMAGES, backbone.preprocessing.min_side), np.intp).reshape(-1, 2)
+    return ["squash", "crop"] if mostly_square(sides[:, 0], sides[:, 1]) else ["crop", "squash"]
 
 
-def _sides(dataset: ImageDataset, row: int, min_side: int) -> tuple[int, int] | None:
-    """Height and width of one image, perhaps both halved; None where it cannot be read; extraction lists those."""
-    try:
-        height, width, _ = decode(dataset.source(row), min_side=min_side).shape
-    except ImageError:
-        return None
-    return height, width
+def sides_of_some(images: ImageDataset, count: int, min_side: int | None = None) -> list[tuple[int, ...]]:
+    """Height and width of some images, perhaps both halved (see ``decode``), but for those that cannot be read."""
+    sides: list[tuple[int, ...]] = []
+    for row in np.unique(np.linspace(0, len(images) - 1, count).astype(int)).tolist():
+        with contextlib.suppress(ImageError):  # extraction lists it
+            sides.append(decode(images.source(row), min_side=min_side).shape[:2])
+    return sides
 
 
-def _sample(train: FeatureTable, seed: int) -> FeatureTable:
-    """A stratified part of the training images, enough to compare two ways on."""
-    if len(train) <= _TRIAL_IMAGES:
-        return train
-    return train.select(np.sort(stratified_order(train.dataset.labels, seed)[:_TRIAL_IMAGES]))
+def sample_rows(images: ImageDataset, seed: int, count: int) -> npt.NDArray[np.intp]:
+    """Rows of a stratified sample, in their order; nested in every larger one."""
+    return np.sort(stratified_order(images.labels, seed)[:count])
 
 
-def _require_classes(train: ImageDataset) -> None:
+def require_two_classes(train: ImageDataset) -> None:
+    """Refuse images of one class, or none: nothing can be learnt of them.
+
+    Raises:
+        DataError: Fewer than two classes have a readable training image.
+    """
     present = int((train.counts() > 0).sum())
     if present < 2:
         lost = [f"{len(train.left_out)} left out, the first: {printable(x.path)}: {x.reason}" for x in train.left_out]

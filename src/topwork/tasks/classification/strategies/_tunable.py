@@ -24,13 +24,7 @@ _USUAL = 0.55  # share of the stages that are trained where nobody says otherwis
 
 
 class Tunable(nn.Module):
-    """Inputs to logits.
-
-    Args:
-        network: A backbone's, or its tail.
-        head: On the network's embedding.
-        pixels: What makes the network's input of what the model is given.
-    """
+    """Inputs to logits: ``pixels`` makes the input of the network, a backbone's or its tail, and the head reads it."""
 
     def __init__(self, network: nn.Module, head: nn.Linear, pixels: nn.Module) -> None:
         super().__init__()
@@ -49,11 +43,9 @@ class Tunable(nn.Module):
 
 
 def tunable(backbone: Backbone, head: LinearHead) -> Tunable:
-    """A model of images (n, 3, size, size), uint8 or of the same range, that starts from where the head stands.
+    """A model of images (n, 3, size, size), uint8 or of the same range, that starts from a head on the embedding.
 
-    Args:
-        backbone: Its network is built anew, so that the caller's own is never changed.
-        head: Fitted on the backbone's embedding.
+    The network is built anew, so that the caller's own is never changed.
     """
     values = backbone.preprocessing
     return Tunable(backbone.module(), _as_layer(head), _Normalised(values.mean, values.std))
@@ -85,7 +77,7 @@ def settle(model: Tunable, layers: Layers, samples: Samples, batch_size: int, fi
         model: Changed in place; nothing is done where no batch norm trains.
         layers: What will be trained.
         samples: The training images (or their maps) as they are, without augmentation.
-        batch_size: Images at a time.
+        batch_size: Of those.
         fit: A head on embeddings (N, D) of the samples, in their order.
     """
     norms = [norm for _, layer in layers for norm in layer.modules() if isinstance(norm, _BatchNorm)]

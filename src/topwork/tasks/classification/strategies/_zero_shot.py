@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from topwork._options import CACHE, SEED, Option, file_option
-from topwork.advising import Trial, fit_head, from_logits, training_rows
+from topwork.advising import OutOfFold, Trial, fit_head, from_logits, training_rows
 from topwork.backbones import EMBEDDING, Backbone, TextTower, text_tower
 from topwork.data import ImageDataset
 from topwork.features import FeatureTable, extract
@@ -119,11 +119,7 @@ def fit_zero_shot(
 ) -> ZeroShot:
     """Let words for the classes answer, alone or together with a probe on the same features.
 
-    Args:
-        dataset: The images; a split ``train`` is needed by none but a blend, and serves the temperature.
-        backbone: The image tower of an image-text model.
-        options: What to say of the classes.
-        announce: Called with what begins; may give a progress callback for it.
+    A split ``train`` is needed by none but a blend, and serves the temperature.
 
     Raises:
         DataError: The words are not of these classes.
@@ -140,55 +136,32 @@ def fit_zero_shot(
 
 
 def zero_shot_of(table: FeatureTable, options: ZeroShotOptions, *, announce: Announce | None = None) -> ZeroShot:
-    """The same on features that are there.
-
-    Args:
-        table: With the network's own pooled features.
-        options: What to say of the classes; of what shapes the features nothing is heeded.
-        announce: Called with what begins; may give a progress callback for it.
-
-    Raises:
-        DataError: The words are not of these classes.
-        BackboneError: There is no text tower for this backbone, or it is not available.
-        MissingExtraError: open_clip is not installed.
-    """
+    """The same on the network's own pooled features that are there; options that shape the features have no say."""
     words = _words(table.dataset.classes, table.backbone, options, announce or (lambda text: None))
     return _answering(words, table.keep((EMBEDDING,)), options)
 
 
 def _answering(words: Words, table: FeatureTable, options: ZeroShotOptions) -> ZeroShot:
     train, reason = table.split("train"), _no_blend(table.split("train"), options)
-    told: Any = {
-        "table": table,
-        "prompts": words.prompts,
-        "source": words.source,
-        "reason": reason,
-        "notes": (reason,) if reason else (),
-    }
+    notes = (reason,) if reason else ()
+    facts: Any = {"table": table, "prompts": words.prompts, "source": words.source, "reason": reason, "notes": notes}
     if len(train) == 0:
-        return ZeroShot(head=words.head, **told)
+        return ZeroShot(head=words.head, **facts)
     alone = _alone(words.head, train, calibrate=options.calibrate)
     if not options.blend or reason:
         found = from_logits("training", training_rows(table), alone.logits)
-        return ZeroShot(
-            head=alone.head, cv_accuracy=alone.accuracy, cv_log_loss=alone.log_loss, out_of_fold=found, **told
-        )
+        return _measured(alone, found, (), facts)
     best, trials, held = _blended(alone, train, options.seed)
-    found = from_logits("cross-validation", training_rows(table)[held], best.logits)
-    scores: Any = {"trials": trials, "cv_accuracy": best.accuracy, "cv_log_loss": best.log_loss}
-    return ZeroShot(head=best.head, out_of_fold=found, **scores, **told)
+    return _measured(best, from_logits("cross-validation", training_rows(table)[held], best.logits), trials, facts)
 
 
-@dataclass(frozen=True)
-class Words:
-    """A head for labels alone.
+def _measured(best: _Scored, found: OutOfFold | None, trials: tuple[Trial, ...], facts: dict[str, Any]) -> ZeroShot:
+    scores: Any = {"cv_accuracy": best.accuracy, "cv_log_loss": best.log_loss, "out_of_fold": found, "trials": trials}
+    return ZeroShot(head=best.head, **scores, **facts)
 
-    Attributes:
-        head: Features to probabilities.
-        classes: The labels.
-        prompts: What was said of each, in the same order.
-        source: Where the text tower came from: place, commit, hash.
-    """
+
+class Words(NamedTuple):
+    """A head for labels alone, what was said of each, and the text tower's place, commit and hash."""
 
     head: TextHead
     classes: tuple[str, ...]
@@ -197,14 +170,10 @@ class Words:
 
 
 def words_alone(labels: Sequence[str], backbone: Backbone, options: ZeroShotOptions | None = None) -> Words:
-    """The head for labels alone, without any image: a classifier for whoever has only words.
+    """The head for two or more labels alone, without any image: a classifier for whoever has only words.
 
-    It reads the output ``embedding`` of the backbone; its classes are the labels.
-
-    Args:
-        labels: Two or more.
-        backbone: The image tower of an image-text model.
-        options: Of them, ``labels`` has no say here, nor has anything that needs images.
+    It reads the output ``embedding`` of the backbone. Of the options, ``labels`` has no say here, nor has anything that
+    needs images.
 
     Raises:
         DataError: A label is empty, or two mean the same.
@@ -251,17 +220,18 @@ def _blended(
 ) -> tuple[_Scored, tuple[Trial, ...], npt.NDArray[np.bool_]]:
     """Words, a probe, and the best blend of both, on the same held-out images.
 
-    The words' logits are honest on every training image, the probe's out of fold. The lowest log loss wins, without the
-    proof that `compare` asks for: neither of the other two is the plain way (docs/decisions/zero-shot.md). Last comes
-    which training images those are.
+    The words have learnt from no training image; the probe's logits are out of fold. The lowest log loss wins, without
+    the proof that `compare` asks for: neither of the other two is the plain way (docs/decisions/zero-shot.md). Last
+    comes which training images those are.
     """
     assert isinstance(words.head, TextHead)
     fitted = fit_head(train, class_weight="none", seed=seed)
     held = fitted.held_out
     alone = _Scored(words.name, words.head, words.logits[held], words.labels[held])
     probe = _Scored("probe", fitted.head, fitted.oof_logits[held] / np.float32(fitted.head.temperature), alone.labels)
-    blend = min((_mixed(share, words.head, alone, fitted.head, probe) for share in _SHARES), key=_log_loss)
-    best = min((alone, probe, blend), key=_log_loss)
+    mixed = (_mixed(share, words.head, alone, fitted.head, probe) for share in _SHARES)
+    blend = min(mixed, key=lambda each: each.log_loss)
+    best = min((alone, probe, blend), key=lambda each: each.log_loss)
     trials = tuple(
         Trial("blend", each.name, len(alone.labels), each.accuracy, each.log_loss, chosen=each is best)
         for each in (alone, probe, blend)
@@ -274,7 +244,3 @@ def _mixed(share: float, words: TextHead, words_said: _Scored, probe: LinearHead
     temperature = fit_temperature(logits, words_said.labels)
     head = BlendHead(words, probe, share, temperature)
     return _Scored(f"{share:.0%} words", head, logits / np.float32(temperature), words_said.labels)
-
-
-def _log_loss(scored: _Scored) -> float:
-    return scored.log_loss
