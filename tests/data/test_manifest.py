@@ -223,3 +223,34 @@ def test_a_data_frame_is_a_manifest(make: Make, monkeypatch: pytest.MonkeyPatch)
         read(relative.assign(label=["a", None, "b", "b"]))
     with pytest.raises(DataError, match="no column 'label'"):
         read(relative[["path"]])
+
+
+def table(folder: Path, labels: list[str]) -> Path:
+    lines = ["path;label", *(f"im/{row % 40}.jpg;{label}" for row, label in enumerate(labels))]
+    (folder / "d.csv").write_text("\n".join(lines))
+    return folder / "d.csv"
+
+
+@pytest.mark.parametrize("labels", [["disc,red", "box,red", "disc,blue"] * 4, ["a|b", "a", "b"] * 4])
+def test_several_labels_in_a_cell_are_refused(make: Make, labels: list[str]) -> None:
+    with pytest.raises(DataError, match="name several classes for an image") as caught:
+        read(table(make("im/*40"), labels))
+    assert "not read yet" in caught.value.hint
+
+
+def test_names_with_a_comma_are_names(make: Make) -> None:
+    labels = ["tench, Tinca tinca", "goldfish, Carassius auratus", "great white shark"] * 4
+    assert len(read(table(make("im/*40"), labels)).classes) == 3
+
+
+@pytest.mark.parametrize(
+    "labels", [[f"{20 + row / 3:.1f}" for row in range(40)], [str(100 + 7 * row) for row in range(40)]]
+)
+def test_quantities_are_refused_as_regression(make: Make, labels: list[str]) -> None:
+    with pytest.raises(DataError, match=r"look like a quantity .* regression"):
+        read(table(make("im/*40"), labels))
+
+
+@pytest.mark.parametrize("labels", [[str(row % 20) for row in range(40)], [str(row % 3 * 50) for row in range(40)]])
+def test_numbers_that_count_classes_are_classes(make: Make, labels: list[str]) -> None:
+    assert len(read(table(make("im/*40"), labels)).classes) == len(set(labels))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,9 @@ Labels = npt.NDArray[np.int32]
 
 _SYSTEM_NAMES = frozenset({"__macosx", "desktop.ini", "ehthumbs.db", "thumbs.db"})
 
+_QUANTITIES = 10
+"""So many different numbers as labels may be a quantity; fewer are classes."""
+
 IMBALANCE = 10
 """The largest class may hold this many times the smallest one's images before a note says so."""
 
@@ -29,7 +34,8 @@ class Listing:
 
     ``found`` holds the class names seen in each split, those of empty class folders too. ``order`` is the
     classes' order where the data declare one; they are sorted otherwise. ``store`` knows the image of the first
-    row as 0, of the second as 1, and so on; without one, the images are files below ``root``.
+    row as 0, of the second as 1, and so on; without one, the images are files below ``root``. ``told`` says that the
+    labels are cells of a table, where folders' names are classes whatever they look like.
     """
 
     root: Path
@@ -43,6 +49,7 @@ class Listing:
     order: tuple[str, ...] = ()
     store: ImageStore | None = None
     notes: list[str] = field(default_factory=list)
+    told: bool = False
 
     @property
     def training_split(self) -> str:
@@ -85,6 +92,8 @@ def assembled(listing: Listing, classes: Sequence[str] | None = None) -> ImageDa
         DataError: As :func:`~topwork.data.read` says.
     """
     _read_names(listing, classes or ())
+    if classes is None and listing.told:
+        _require_one_class_each(listing)
     names = _training_classes(listing) if classes is None else _saved_classes(listing, classes)
     index = {name: label for label, name in enumerate(names)}
     labels = np.array([index[name] for name in listing.labels], dtype=np.int32)
@@ -127,6 +136,45 @@ def _read_names(listing: Listing, known: Sequence[str]) -> None:
         listing.labels = [told.get(name, name) for name in listing.labels]
         listing.order = tuple(dict.fromkeys(told.get(name, name) for name in listing.order))
         listing.found = {split: {told.get(name, name) for name in found} for split, found in listing.found.items()}
+
+
+def _require_one_class_each(listing: Listing) -> None:
+    """Refuse labels that are several each, or quantities: both would train, and answer another question.
+
+    Raises:
+        DataError: They are; says which.
+    """
+    names, root = sorted(set(listing.labels)), printable(str(listing.root))
+    for separator in ",;|":
+        parts = {name: {part.strip() for part in name.split(separator)} for name in names}
+        several = [name for name in names if len(parts[name]) > 1]
+        uses = Counter(part for found in parts.values() for part in found)
+        often = 2 * len(several) >= len(names) and any(uses[part] > 1 for name in several for part in parts[name])
+        if often or any(parts[name] <= parts.keys() for name in several):
+            raise DataError(
+                f"{root}: labels such as {quoted(several[:2])} name several classes for an image",
+                hint="several labels an image are not read yet: keep one for each, or write each combination as one "
+                f"name without '{separator}'",
+            )
+    values = [number for number in map(_number, names) if number is not None]
+    if len(values) < max(len(names), _QUANTITIES):
+        return
+    whole = all(map(float.is_integer, values))
+    gaps = not whole or max(values) - min(values) + 1 > 2 * len(values)
+    if gaps and len(listing.labels) < 10 * len(values):
+        raise DataError(
+            f"{root}: the labels look like a quantity ({len(values)} numbers from {min(values):g} to {max(values):g}), "
+            "and to predict one is regression, which topwork does not do yet",
+            hint="for classes, write ranges such as 'under 30' and '30 to 60' as labels",
+        )
+
+
+def _number(name: str) -> float | None:
+    try:
+        value = float(name)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _training_classes(listing: Listing) -> tuple[str, ...]:

@@ -115,7 +115,7 @@ class ManifestRows:
     """Checks the rows of a manifest of any kind and gathers them in ``listing``."""
 
     def __init__(self, manifest: Path) -> None:
-        self.listing = Listing(manifest.parent)
+        self.listing = Listing(manifest.parent, told=True)
         self._real_root = os.path.realpath(manifest.parent)
         self._roots = (os.path.abspath(manifest.parent), self._real_root)
         self._real_folders: dict[str, str] = {}
