@@ -5,6 +5,7 @@ For ``explain.py`` and the tests: deletion and insertion, likeness under random 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,9 +14,12 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from topwork.backbones import Preprocessing
 from topwork.errors import ExplainError
 from topwork.explain import Evidence, TorchClassifier
-from topwork.heads import LinearHead
+from topwork.explain._classifier import averages_of
+from topwork.explain._modules import torch_head
+from topwork.heads import Head, LinearHead
 
 UInt8Array = npt.NDArray[np.uint8]
 Float32Array = npt.NDArray[np.float32]
@@ -123,9 +127,18 @@ def likeness_without_head(
     own = method(classifier, images, place)
     found: list[float] = []
     for number in range(_HEADS):
-        strange = method(classifier.with_head(_random_head(classifier, _HEADS * seed + number)), images, place)
+        strange = method(with_head(classifier, _random_head(classifier, _HEADS * seed + number)), images, place)
         found += [abs(_rank_correlation(one.map, other.map)) for one, other in zip(own, strange, strict=True)]
     return float(np.mean(found))
+
+
+def with_head(classifier: TorchClassifier, head: Head) -> TorchClassifier:
+    """The same network, shared, under another head that reads the same and answers with the same classes."""
+    other = copy.copy(classifier)
+    other.module = copy.copy(classifier.module)
+    other.module._modules = {**classifier.module._modules, "head": torch_head(head).to(classifier.device)}
+    other.averages = averages_of(classifier.backbone, classifier.outputs, head)
+    return other
 
 
 def _random_head(classifier: TorchClassifier, seed: int) -> LinearHead:
@@ -143,6 +156,40 @@ def _random_head(classifier: TorchClassifier, seed: int) -> LinearHead:
 def _rank_correlation(one: Float32Array, other: Float32Array) -> float:
     ranks = [np.argsort(np.argsort(each, axis=None)).astype(np.float64) for each in (one, other)]
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
+def square_box(preprocessing: Preprocessing, box: tuple[float, float, float, float], height: int, width: int) -> Box:
+    """Where a box in an image lies in the square, in whole pixels that hold it.
+
+    Args:
+        preprocessing: What makes the square.
+        box: Left, top, right and bottom, in pixels of the upright image.
+        height: The image's height in pixels.
+        width: The image's width in pixels.
+
+    Returns:
+        Left, top, right and bottom, cut at the square's edges; empty where the square shows none of it.
+    """
+    (left, top, right, bottom), inner = preprocessing._view(height, width)
+    across, down = (inner[2] - inner[0]) / (right - left), (inner[3] - inner[1]) / (bottom - top)
+    starts = (inner[0] + (box[0] - left) * across, inner[1] + (box[1] - top) * down)
+    ends = (inner[0] + (box[2] - left) * across, inner[1] + (box[3] - top) * down)
+    # A thousandth of a pixel is rounding.
+    first = [int(np.clip(np.floor(each + 1e-3), 0, preprocessing.size)) for each in starts]
+    last = [int(np.clip(np.ceil(each - 1e-3), 0, preprocessing.size)) for each in ends]
+    return first[0], first[1], last[0], last[1]
+
+
+def square_mask(preprocessing: Preprocessing, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """A mask of an image, bool (height, width), as the square shows it: bool (size, size)."""
+    (left, top, right, bottom), inner = preprocessing._view(*mask.shape)
+    rows, columns = (
+        (start + (np.arange(count) + 0.5) * (end - start) / count).astype(np.intp)
+        for start, end, count in ((top, bottom, inner[3] - inner[1]), (left, right, inner[2] - inner[0]))
+    )
+    square = np.zeros((preprocessing.size, preprocessing.size), np.bool_)
+    square[inner[1] : inner[3], inner[0] : inner[2]] = mask[rows[:, None], columns]
+    return square
 
 
 @dataclass(frozen=True)
@@ -168,8 +215,8 @@ def pointing_game(found: Sequence[Evidence], regions: Sequence[Region], *, toler
 
     Args:
         found: Maps.
-        regions: Where each image's thing is, in the square that the network sees: ``square_box`` and ``square_mask`` of
-            the network's ``Preprocessing`` bring it there.
+        regions: Where each image's thing is, in the square that the network sees: ``square_box`` and ``square_mask``
+            bring it there.
         tolerance: Pixels.
 
     Raises:

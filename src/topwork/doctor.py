@@ -24,8 +24,6 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        subject: What.
-        text: What was found.
         well: False where something that topwork needs does not work.
     """
 

@@ -9,6 +9,8 @@
     ├── ModelError       a model folder cannot be read or written
     ├── ExplainError     a network cannot be looked into in this way, or a picture cannot be written
     ├── ReportError      a page cannot be written
+    ├── TrainError       a training cannot be begun or continued
+    │   └── CheckpointError  a checkpoint cannot be written, read, or belongs to another training
     └── MissingExtraError  an optional package is not installed
 """
 
@@ -51,6 +53,14 @@ class ExplainError(TopworkError):
 
 class ReportError(TopworkError):
     """A page cannot be written."""
+
+
+class TrainError(TopworkError):
+    """A training cannot be begun or continued."""
+
+
+class CheckpointError(TrainError):
+    """A checkpoint cannot be written, read, or belongs to another training."""
 
 
 class MissingExtraError(TopworkError):

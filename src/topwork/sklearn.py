@@ -21,6 +21,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from topwork._arrays import AnyArray, Float32Array
 from topwork.backbones import Backbone, CropMode, Pooling, load
 from topwork.data import printable
 from topwork.engines import PARITY_IMAGES, EngineChoice, EngineName, Engines, nearest_choice
@@ -61,15 +62,36 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
 
     backbone_: Backbone
     outputs_: tuple[str, ...]
-    engine: EngineName | None
     _engines: Engines | None = None
+
+    def __init__(
+        self,
+        backbone: str = "lite0",
+        *,
+        weights: str = "pretrained",
+        stages: Stages = "last",
+        pooling: Pooling = "mean+max",
+        crop_mode: CropMode = "crop",
+        size: int | None = None,
+        engine: EngineName | None = None,
+    ) -> None:
+        self.backbone = backbone
+        self.weights = weights
+        self.stages = stages
+        self.pooling = pooling
+        self.crop_mode = crop_mode
+        self.size = size
+        self.engine = engine
+
+    def _find_network(self) -> None:
+        """The backbone that the parameters name, and what is taken from it."""
+        self.backbone_ = load(self.backbone, weights=self.weights, size=self.size).replace(crop_mode=self.crop_mode)
+        self.outputs_ = self.backbone_.outputs(self.stages, self.pooling)
 
     def _extracted(self, X: Any, choice: EngineChoice | None) -> Extraction:
         """Features (N, D) of all images of X, and the engine and precision that made them.
 
-        Args:
-            X: Images.
-            choice: What ran the network when the estimator was fitted; prediction must do the same. None: fit it now.
+        Prediction must do the same as what ran the network when the estimator was fitted; None fits it now.
 
         Raises:
             ImageError: One cannot be used: rows must stay as many as the labels, so nothing is left out here.
@@ -99,6 +121,14 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
         """Everything but the engines, which are opened again where they are needed."""
         return {name: value for name, value in super().__getstate__().items() if name != "_engines"}
 
+    def __sklearn_tags__(self) -> Tags:
+        """Images come as names or as four-dimensional arrays, never as a table of numbers."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        return tags
+
 
 class FeatureExtractor(TransformerMixin, _ImageEstimator):  # type: ignore[misc]
     """Images in, a pretrained network's features out.
@@ -116,25 +146,6 @@ class FeatureExtractor(TransformerMixin, _ImageEstimator):  # type: ignore[misc]
         n_features_out_: Number of features.
     """
 
-    def __init__(
-        self,
-        backbone: str = "lite0",
-        *,
-        weights: str = "pretrained",
-        stages: Stages = "last",
-        pooling: Pooling = "mean+max",
-        crop_mode: CropMode = "crop",
-        size: int | None = None,
-        engine: EngineName | None = None,
-    ) -> None:
-        self.backbone = backbone
-        self.weights = weights
-        self.stages = stages
-        self.pooling = pooling
-        self.crop_mode = crop_mode
-        self.size = size
-        self.engine = engine
-
     def fit(self, X: Any, y: Any = None) -> FeatureExtractor:
         """Find the backbone; the first images of X decide the precision, and nothing else is learnt from them.
 
@@ -142,13 +153,12 @@ class FeatureExtractor(TransformerMixin, _ImageEstimator):  # type: ignore[misc]
             ImageError: One of those cannot be used.
         """
         sources = _sources(X)
-        self.backbone_ = load(self.backbone, weights=self.weights, size=self.size).replace(crop_mode=self.crop_mode)
-        self.outputs_ = self.backbone_.outputs(self.stages, self.pooling)
+        self._find_network()
         self.n_features_out_ = sum(map(self.backbone_.width, self.outputs_))
         self.choice_ = self._extracted(sources[:PARITY_IMAGES], None).choice
         return self
 
-    def transform(self, X: Any) -> npt.NDArray[np.float32]:
+    def transform(self, X: Any) -> Float32Array:
         """Features of images.
 
         Args:
@@ -170,25 +180,14 @@ class FeatureExtractor(TransformerMixin, _ImageEstimator):  # type: ignore[misc]
         names = [f"{output}[{index}]" for output in self.outputs_ for index in range(self.backbone_.width(output))]
         return np.array(names, object)
 
-    def __sklearn_tags__(self) -> Tags:
-        """Images come as names or as four-dimensional arrays, never as a table of numbers."""
-        return _image_tags(super().__sklearn_tags__())
-
 
 class TransferClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc]
     """A pretrained network with a new linear head; strength by cross-validation, probabilities calibrated.
 
     It takes the stages and the fit that it is given; ``topwork.fit`` measures which are best, and a grid search over
-    ``stages`` and ``crop_mode`` does so here.
+    ``stages`` and ``crop_mode`` does so here. Its other parameters are those of ``FeatureExtractor``.
 
     Args:
-        backbone: A name that ``topwork.load_backbone`` takes.
-        weights: ``pretrained``, a ``.safetensors`` file, or ``random``.
-        stages: ``last``, ``all``, or names of stages.
-        pooling: ``mean``, ``max`` or ``mean+max``; the last features ignore it.
-        crop_mode: How an image fits into the network's square: ``crop``, ``squash`` or ``pad``.
-        size: Side of that square in pixels; the network's own when None.
-        engine: What runs the network; the best that is here when None.
         class_weight: ``auto`` measures whether to weigh rare classes up; ``none``, ``balanced``.
         random_state: Seed of the folds.
 
@@ -210,13 +209,15 @@ class TransferClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc
         class_weight: Literal["auto", "none", "balanced"] = "auto",
         random_state: int = 0,
     ) -> None:
-        self.backbone = backbone
-        self.weights = weights
-        self.stages = stages
-        self.pooling = pooling
-        self.crop_mode = crop_mode
-        self.size = size
-        self.engine = engine
+        super().__init__(
+            backbone,
+            weights=weights,
+            stages=stages,
+            pooling=pooling,
+            crop_mode=crop_mode,
+            size=size,
+            engine=engine,
+        )
         self.class_weight = class_weight
         self.random_state = random_state
 
@@ -239,40 +240,26 @@ class TransferClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise DataError(f"all {len(y)} images are of class {self.classes_[0]}; two classes are needed")
-        self.backbone_ = load(self.backbone, weights=self.weights, size=self.size).replace(crop_mode=self.crop_mode)
-        self.outputs_ = self.backbone_.outputs(self.stages, self.pooling)
+        self._find_network()
         found = self._extracted(sources, None)
         self.choice_ = found.choice
-        fitted = fit_linear(
+        self.head_ = fit_linear(
             found.values,
             labels,
             len(self.classes_),
             seed=self.random_state,
             class_weight=self.class_weight,
             column_weights=equal_blocks([*map(self.backbone_.width, self.outputs_)]),
-        )
-        self.head_ = fitted.head
+        ).head
         return self
 
-    def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:
+    def predict_proba(self, X: Any) -> Float32Array:
         """Probabilities (N, C) in the order of ``classes_``."""
         check_is_fitted(self, "head_")
-        found = self._extracted(X, self.choice_)
-        return self.head_.probabilities(found.values)
+        return self.head_.probabilities(self._extracted(X, self.choice_).values)
 
-    def predict(self, X: Any) -> npt.NDArray[Any]:
+    def predict(self, X: Any) -> AnyArray:
         """Labels (N,)."""
         places = self.predict_proba(X).argmax(axis=1)
-        labels: npt.NDArray[Any] = self.classes_[places]
+        labels: AnyArray = self.classes_[places]
         return labels
-
-    def __sklearn_tags__(self) -> Tags:
-        """Images come as names or as four-dimensional arrays, never as a table of numbers."""
-        return _image_tags(super().__sklearn_tags__())
-
-
-def _image_tags(tags: Tags) -> Tags:
-    tags.input_tags.one_d_array = True
-    tags.input_tags.two_d_array = False
-    tags.input_tags.string = True
-    return tags

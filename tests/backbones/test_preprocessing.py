@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from bench._faithful import square_box, square_mask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -154,12 +155,12 @@ def test_a_region_is_where_the_square_shows_it(fit: str, height: int, width: int
     mask = np.zeros((height, width), np.bool_)
     mask[top:bottom, left:right] = True
     shown = preprocessing(np.repeat(mask[..., None], 3, axis=2) * np.uint8(255))[..., 0]
-    found = preprocessing.square_box(box, height, width)  # type: ignore[arg-type]
+    found = square_box(preprocessing, box, height, width)  # type: ignore[arg-type]
     rows, columns = np.nonzero(shown)
     if len(rows) == 0:
         assert found[0] >= found[2] or found[1] >= found[3]
     else:
         expected = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
         np.testing.assert_allclose(found, expected, atol=1)  # resampling spreads, and rounds what is faint to none
-    np.testing.assert_array_equal(preprocessing.square_mask(mask)[shown == 255], True)
-    np.testing.assert_array_equal(preprocessing.square_mask(mask)[shown == 0], False)
+    np.testing.assert_array_equal(square_mask(preprocessing, mask)[shown == 255], True)
+    np.testing.assert_array_equal(square_mask(preprocessing, mask)[shown == 0], False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,14 @@ from PIL import Image
 
 from tests.cli.conftest import Run
 from tests.report.pages import parsed
+from topwork._arrays import UInt8Array
 from topwork.backbones import load
 from topwork.cli._explain import WhatName
 from topwork.data import ImageDataset, read
 from topwork.errors import ExplainError
 from topwork.explain import TorchClassifier
-from topwork.explain._classifier import UInt8Array
 from topwork.fitting import held_out_again
+from topwork.tasks import classification
 from topwork.tasks import load as load_model
 
 
@@ -302,7 +304,7 @@ def test_the_data_are_read_once(
         seen.append(data)
         return read(data)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("topwork.data.read", counting)
+    monkeypatch.setattr(classification, "TASK", replace(classification.TASK, read=counting))
     asked = ("--what", "space", "--data", textile, "-o", tmp_path / "out", "--report", tmp_path / "page.html")
     assert run("explain", model, *asked).code == 0
     assert seen == [textile]

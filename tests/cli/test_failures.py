@@ -261,6 +261,24 @@ def test_ctrl_c_while_python_ends_changes_no_exit_code() -> None:
     assert json.loads(out)["alias"] == "lite0"
 
 
+def test_the_program_as_a_function_leaves_ctrl_c_as_it_is() -> None:
+    code = (
+        "import signal, sys, threading\n"
+        "from topwork.cli import main\n"
+        "sys.argv = ['topwork', '--version']\n"
+        "before = signal.getsignal(signal.SIGINT)\n"
+        "try:\n    main()\n"
+        "except SystemExit as end:\n    assert not end.code\n"
+        "assert signal.getsignal(signal.SIGINT) is before\n"
+        "thread = threading.Thread(target=main)\n"
+        "thread.start()\n"
+        "thread.join()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 2
+
+
 @pytest.mark.slow
 def test_ctrl_c_ends_a_fit_plainly_and_leaves_nothing_half(tmp_path: Path, shared_cache: Path) -> None:
     data, temporary = textile_folder(tmp_path / "data", per_class=400), tmp_path / "temporary"

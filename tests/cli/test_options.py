@@ -154,15 +154,21 @@ def test_what_belongs_together_comes_together(asked: Any) -> None:
 @pytest.mark.parametrize("command", ["fit", "advise"])
 def test_the_former_name_of_a_flag_works_with_a_note(run: Run, asked: Any, command: str) -> None:
     assert asked("--fit", "pad", command=command) == asked("--crop-mode", "pad", command=command)
-    assert asked("--fit", "pad", "--crop-mode", "crop", command=command) == asked(
-        "--crop-mode", "crop", command=command
-    )
     out = ("-o", "OUT") if command == "fit" else ()
     said = "note: --fit is called --crop-mode now; the next version takes the new name alone\n"
     assert run(command, "no such data", *out, "--fit", "pad").err.startswith(said)
     assert said not in run(command, "no such data", *out, "--fit", "pad", "--quiet").err
     assert said not in run(command, "no such data", *out, "--crop-mode", "pad").err
     assert "--fit" not in run(command, "--help").out
+
+
+@pytest.mark.parametrize("command", ["fit", "advise"])
+def test_both_names_of_one_setting_are_a_wrong_command_line(run: Run, command: str) -> None:
+    out = ("-o", "OUT") if command == "fit" else ()
+    for given in (("--fit", "crop", "--crop-mode", "pad"), ("--crop-mode", "pad", "--fit", "crop")):
+        done = run(command, "no such data", *out, *given)
+        assert (done.code, done.out) == (2, "")
+        assert "--fit and --crop-mode are one setting; give it once, as --crop-mode" in done.err
 
 
 @pytest.mark.parametrize(
@@ -185,7 +191,6 @@ def test_the_former_name_of_a_flag_works_with_a_note(run: Run, asked: Any, comma
         ("auto", "budget_seconds=1m", "budget_seconds", 60.0),
         ("auto", "describe=true", "describe", True),
         ("finetune", "stages=blocks.2,blocks.4", "probe.stages", ("blocks.2", "blocks.4")),
-        ("finetune", "checkpoint=elsewhere", "checkpoint", Path("elsewhere")),
         ("as-is", "way=learnt", "way", "learnt"),
         ("as-is", "engine=auto", "engine", None),
         ("zero-shot", "calibrate=false", "calibrate", False),
@@ -234,6 +239,7 @@ def test_a_setting_goes_before_a_flag(asked: Any) -> None:
         ("auto", "cache=perhaps", "--set cache takes true or false, not 'perhaps'"),
         ("auto", "unfreeze=-1", "--set unfreeze takes a number of stages, all or auto, not '-1'"),
         ("auto", "budget_seconds=soon", "--set budget_seconds takes a time such as 90s, 5m or 1h, not 'soon'"),
+        ("finetune", "checkpoint=elsewhere", "there is no setting 'checkpoint'"),
         ("auto", "\x1b[31m=1", "there is no setting '\\x1b[31m'"),
     ],
 )
@@ -252,7 +258,7 @@ def test_set_help_lists_every_setting_and_needs_nothing_else(run: Run) -> None:
     assert "ema_decay = none " in done.out
     by_name = {name: [row for row in told if row["name"] == name] for name in (row["name"] for row in told)}
     for options in CLASSES:
-        for each in settings(options):
+        for each in settings(options, ("checkpoint",)):  # the command line's own: it removes that folder
             rows = by_name[each.path[-1]] + by_name.get("probe.seed", [])
             assert any(row["help"] and row["values"] == each.takes for row in rows), each.path
             assert f"{each.path[-1]} = " in done.out

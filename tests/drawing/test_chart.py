@@ -58,28 +58,28 @@ def test_a_curve_has_a_height_for_each_place() -> None:
 def test_each_point_is_a_dot_of_its_class() -> None:
     points = np.array([[0, 0], [1, 0], [0, 1], [1, 1], [0.5, 0.5]])
     labels = np.array([0, 1, 1, 1, 2])
-    drawn = scatter(points, labels, 3, side=200, radius=4)
-    assert drawn.shape == (200, 200, 3)
+    drawn = scatter(points, labels, 3)
+    assert drawn.shape == (320, 320, 3)
     sizes = [len(places_of(drawn, colour)[0]) for colour in class_colours(3)]
     assert sizes[1] == pytest.approx(3 * sizes[0], rel=0.2)
     assert sizes[2] == pytest.approx(sizes[0], rel=0.2)
     rows, columns = places_of(drawn, class_colours(3)[0])
-    assert rows.mean() > 180  # the plane's origin is below, at the left
+    assert rows.mean() > 300  # the plane's origin is below, at the left
     assert columns.mean() < 20
     rows, columns = places_of(drawn, class_colours(3)[2])
-    assert (rows.mean(), columns.mean()) == pytest.approx((99.5, 99.5), abs=1.5)
+    assert (rows.mean(), columns.mean()) == pytest.approx((159.5, 159.5), abs=1.5)
 
 
 def test_points_that_are_all_one_are_drawn() -> None:
-    drawn = scatter(np.ones((3, 2)), np.zeros(3, int), 1, side=100)
+    drawn = scatter(np.ones((3, 2)), np.zeros(3, int), 1)
     assert len(places_of(drawn, class_colours(1)[0])[0]) > 10
 
 
 def test_the_legend_has_a_row_for_each_class() -> None:
-    drawn = legend(["one", "two", "three"], side=200)
+    drawn = legend(["one", "two", "three"])
     rows = [places_of(drawn, colour)[0].mean() for colour in class_colours(3)]
     assert (np.diff(rows) > 10).all()
-    many = legend([f"class {number}" for number in range(40)], side=200)
+    many = legend([f"class {number}" for number in range(40)])
     dots = [len(places_of(many[:, :16], colour)[0]) > 0 for colour in class_colours(40)]
     assert 5 < sum(dots) < 40
     assert dots == sorted(dots, reverse=True)  # the first ones

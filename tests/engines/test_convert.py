@@ -8,7 +8,7 @@ import pytest
 
 from topwork.backbones import Backbone, load
 from topwork.engines import EngineChoice, open_engine
-from topwork.engines._convert import network_file, network_folder
+from topwork.engines._openvino import network_file, network_folder
 from topwork.engines._parity import _record
 from topwork.errors import BackboneError
 
@@ -29,7 +29,7 @@ def square(backbone: Backbone, count: int = 2) -> Any:
 def test_a_network_is_converted_once(small: Backbone, empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = network_file(small)
     assert file.is_relative_to(empty_cache)
-    monkeypatch.setattr("topwork.engines._convert._converted", lambda backbone: pytest.fail("converted again"))
+    monkeypatch.setattr("topwork.engines._openvino._converted", lambda backbone: pytest.fail("converted again"))
     assert network_file(small) == file
     assert open_engine(small, ("embedding",), F32)(square(small)).shape == (2, 512)
 

@@ -11,7 +11,7 @@ import pytest
 from topwork.backbones import Backbone, load
 from topwork.engines import EngineChoice, open_engine, precisions
 from topwork.engines import _openvino as room
-from topwork.engines._convert import network_file
+from topwork.engines._openvino import network_file
 
 Pixels = Callable[..., Any]
 

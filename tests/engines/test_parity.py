@@ -11,7 +11,7 @@ import pytest
 
 from topwork.backbones import Backbone, load
 from topwork.engines import EngineChoice, decide, deviation, open_engine, precisions, recorded_choice
-from topwork.engines._convert import network_folder
+from topwork.engines._openvino import network_folder
 from topwork.engines._parity import TOLERANCE, worst_deviation
 from topwork.errors import BackboneError
 

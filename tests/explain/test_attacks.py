@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from bench._faithful import with_head
 
 from tests.explain.conftest import SIDE, neighbours, random_classifier
 from topwork.errors import ExplainError
@@ -92,7 +93,7 @@ def test_a_gradient_does_more_than_noise(small: TorchClassifier, images: Pixels,
 def test_certainty_is_not_taken_for_robustness(small: TorchClassifier, images: Pixels, k: int) -> None:
     """Where all neighbours are of one class the probability is 1 and has no gradient at all."""
     bank = images[[0, 20, 40, 3, 23, 43]]  # three views each of two photographs
-    classifier = small.with_head(neighbours(small, bank, [0, 0, 0, 1, 1, 1], k))
+    classifier = with_head(small, neighbours(small, bank, [0, 0, 0, 1, 1, 1], k))
     shown = np.roll(images[[0, 3]], 4, axis=2)
     np.testing.assert_array_equal(classifier.probabilities(shown)[[0, 1], [0, 1]], 1)
     for name in ("fgsm", "pgd"):

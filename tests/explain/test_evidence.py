@@ -10,7 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from bench._faithful import Faithfulness, faithfulness, likeness_without_head, pointing_game, random_map
+from bench._faithful import (
+    Faithfulness,
+    faithfulness,
+    likeness_without_head,
+    pointing_game,
+    random_map,
+    with_head,
+)
 
 from tests.explain.conftest import random_classifier, traces
 from topwork.errors import ExplainError, MissingExtraError
@@ -237,7 +244,7 @@ def test_how_features_are_standardised_is_no_knowledge_of_the_class(
 ) -> None:
     """A map of where the features differ from the training images' average alone: no random head may change that."""
     head = LinearHead(*np.abs(np.random.default_rng(0).normal(size=(2, 1280))).astype(np.float32), *_numbers(small))
-    classifier = small.with_head(head)
+    classifier = with_head(small, head)
 
     def from_average(given: TorchClassifier, images: Pixels, _: int) -> list[Evidence]:
         values = np.outer(given.averages["embedding"][:96], np.ones(96)).astype(np.float32)

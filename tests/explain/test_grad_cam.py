@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from bench._faithful import with_head
 from torch.nn import functional
 
 from tests.explain.conftest import neighbours, random_classifier, traces
@@ -154,7 +155,7 @@ def test_whether_a_gradient_is_missing_does_not_depend_on_the_batch() -> None:
     classifier = random_classifier("resnet18", size=64)
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
     images[1] //= 8
-    classifier = classifier.with_head(neighbours(classifier, np.roll(images, 3, axis=1), [0, 1], 1))
+    classifier = with_head(classifier, neighbours(classifier, np.roll(images, 3, axis=1), [0, 1], 1))
     np.testing.assert_array_equal(classifier.probabilities(images).argmax(axis=1), [0, 1])
     assert grad_cam(classifier, images[:1], "a")[0].map.any()
     for given in (images[1:], images):

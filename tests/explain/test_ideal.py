@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from bench._faithful import with_head
 
 from tests.explain.conftest import neighbours, random_classifier, traces
 from tests.model.samples import easy_folder
@@ -75,7 +76,7 @@ def test_a_class_that_no_gradient_leads_to_is_an_error() -> None:
     classifier = random_classifier("mobilenetv3_small_050", size=32)
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
     images[1] = 128
-    classifier = classifier.with_head(neighbours(classifier, images, [0, 1], 1))
+    classifier = with_head(classifier, neighbours(classifier, images, [0, 1], 1))
     with pytest.raises(
         ExplainError, match="no gradient reaches the pixels: from grey, no small change brings 'a'"
     ) as refused:

@@ -366,7 +366,7 @@ def test_an_older_model_and_one_that_nothing_measured() -> None:
     page = parsed(model_page(model(found, NAMES, selective=None, metrics=metrics), "m", SECTIONS))
     shown = {node.attributes["aria-labelledby"] for node in page.all("section")}
     assert {"metrics", "confusion", "per_class"} <= shown
-    assert not {"calibration", "promises"} & shown
+    assert not {"calibration", "selective"} & shown
     unmeasured = parsed(model_page(model(None, NAMES), "m", SECTIONS))
     assert "nobody knows how good this model is" in section(unmeasured, "answer").text
     assert "90 of 100" in section(unmeasured, "answer").text

@@ -14,7 +14,7 @@ import pytest
 from topwork.data import ImageDataset
 from topwork.errors import ReportError, TopworkError
 from topwork.report import checkup_page, require_free, write_page
-from topwork.report._page import _OF_IMAGES, MARK
+from topwork.report._page import MARK
 from topwork.tasks.classification._page import SECTIONS
 
 from .conftest import checkup
@@ -61,16 +61,17 @@ def test_nothing_but_an_earlier_page_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_page_without_images_does_not_replace_one_with_them(tmp_path: Path, dataset: ImageDataset) -> None:
-    assert set(_OF_IMAGES) <= {each.name for each in SECTIONS}
+    of_images = [each.name for each in SECTIONS if each.of_images]
+    assert of_images == ["findings", "worst", "unsure", "space"]
     page = tmp_path / "page.html"
     write_page(checkup_page(checkup(dataset)), page)
     require_free(page)
     with pytest.raises(ReportError, match=r"page\.html: shows images") as caught:
-        require_free(page, with_images=False)
+        require_free(page, without=of_images)
     assert "--data" in caught.value.hint
     write_page(PAGE, page)
-    require_free(page, with_images=False)
-    require_free(tmp_path / "new.html", with_images=False)
+    require_free(page, without=of_images)
+    require_free(tmp_path / "new.html", without=of_images)
 
 
 @pytest.mark.parametrize("name", ["none/page.html", "file/page.html"])

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import nn
 
-from topwork.train import Samples, TensorSamples, TrainConfig
+from topwork._arrays import Int64Array
+from topwork.train import Batch, Samples, TrainConfig, TrainError
+from topwork.train._samples import tensors_digest
 
 BUSY = TrainConfig(
     epochs=3,
@@ -34,6 +37,30 @@ def digits() -> tuple[torch.Tensor, torch.Tensor]:
 
     images, labels = load_digits(return_X_y=True)
     return torch.tensor(images, dtype=torch.float32).view(-1, 1, 8, 8) / 16, torch.tensor(labels)
+
+
+class TensorSamples:
+    """Samples that lie in memory.
+
+    Args:
+        inputs: (N, ...).
+        labels: (N,) int64, 0 to n_classes - 1.
+        n_classes: C.
+    """
+
+    def __init__(self, inputs: torch.Tensor, labels: torch.Tensor, n_classes: int) -> None:
+        if labels.shape != inputs.shape[:1]:
+            raise TrainError(f"{len(inputs)} inputs have labels of shape {tuple(labels.shape)}")
+        self._inputs, self._labels = inputs, labels.long()
+        self.n_classes = n_classes
+        self.labels: Int64Array = self._labels.cpu().numpy()
+        self.fingerprint = tensors_digest({"inputs": inputs, "labels": self._labels})
+
+    def batches(self, epoch: int, rows: Sequence[Int64Array]) -> Iterator[Batch]:
+        """Pairs of inputs and classes, one for each entry of ``rows``, the same in every epoch."""
+        for batch in rows:
+            chosen = torch.from_numpy(batch)
+            yield self._inputs[chosen], self._labels[chosen]
 
 
 def part(start: int, stop: int) -> TensorSamples:

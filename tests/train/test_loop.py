@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tests.train.samples import BUSY, PLAIN, Wrapped, digest, digits, layers_of, network, part, timeless
-from topwork.train import TensorSamples, TrainConfig, TrainError, measure, train
+from tests.train.samples import BUSY, PLAIN, TensorSamples, Wrapped, digest, digits, layers_of, network, part, timeless
+from topwork.train import TrainConfig, TrainError, measure, train
 from topwork.train._samples import epoch_batches
 
 TRAINING, VALIDATION = part(0, 120), part(120, 200)

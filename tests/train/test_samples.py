@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from topwork.train import TensorSamples, TrainError, sample_seed
+from tests.train.samples import TensorSamples
+from topwork.train import TrainError, sample_seed
 from topwork.train._samples import epoch_batches, in_order, mix_generator, step_seed
 
 

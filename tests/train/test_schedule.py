@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
 from topwork.train import TrainConfig
-from topwork.train._schedule import Pace, Plateau, StepTime, affordable_steps, multiplier_at
+from topwork.train._state import Pace, Plateau, StepTime, affordable_steps, multiplier_at
 
 
 def rates(build, steps):

@@ -5,6 +5,7 @@ Private to topwork: the rooms import these names from here, and nothing of it kn
 
 from topwork._system._cache import (
     cache_dir,
+    cached,
     delete_file,
     delete_folder,
     last_use,
@@ -19,6 +20,7 @@ from topwork._system._files import (
     folder_size,
     is_being_replaced,
     restored,
+    sha256_of,
     take,
     write_whole,
     written_whole,
@@ -32,6 +34,7 @@ __all__ = [
     "Executor",
     "available_cores",
     "cache_dir",
+    "cached",
     "delete_file",
     "delete_folder",
     "fault_of_place",
@@ -43,6 +46,7 @@ __all__ = [
     "optional",
     "release_pages",
     "restored",
+    "sha256_of",
     "size_limit",
     "take",
     "use",

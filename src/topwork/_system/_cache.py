@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from topwork._system._files import folder_size, take
+from topwork._system._files import folder_size, take, written_whole
 from topwork.errors import BackboneError, TopworkError
 
 _DEFAULT_LIMIT = 10 * 2**30
@@ -68,6 +68,27 @@ def use(file: Path) -> bool:
     if before is not None:
         os.close(before)
     return True
+
+
+def cached(entry: Path, file: str, make: Callable[[], Callable[[Path], object]]) -> Path:
+    """A file of the cache, counted as used; where it is not there yet, it is made, and room for it.
+
+    Args:
+        entry: Folder of one thing among those of its kind; it is deleted as a whole.
+        file: Where the file is in it. The file's own folder appears as a whole.
+        make: Makes what belongs in the file, and gives what writes it to a place.
+
+    Raises:
+        BackboneError: The cache cannot be written.
+    """
+    found, kind = entry / file, entry.parent
+    if not use(found):
+        write = make()
+        with writing_cache(), written_whole(found.parent, replace=False) as draft:
+            write(draft / found.name)
+        use(found)
+        make_room(kind, f"*/{file}", lambda mark: delete_folder(kind / mark.relative_to(kind).parts[0]))
+    return found
 
 
 def make_room(folder: Path, marks: str, delete: Callable[[Path], int], *, last: Path | None = None) -> None:

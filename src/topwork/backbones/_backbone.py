@@ -21,6 +21,18 @@ Pooling = Literal["mean", "max", "mean+max"]
 
 _SEEDS = 2**63  # what torch takes
 
+# What a row of the catalogue tells of a backbone, beside its weights.
+_FACTS = (
+    "name",
+    "stages",
+    "embedding",
+    "preprocessing",
+    "pretrained_on",
+    "licence",
+    "fixed_size",
+    "mean_embedding",
+)
+
 
 @dataclass(frozen=True)
 class Backbone:
@@ -31,9 +43,6 @@ class Backbone:
         weights: Which numbers it holds, and their hash.
         stages: Its successive blocks, nearest the pixels first.
         embedding: Width of the network's own pooled features.
-        preprocessing: What it expects of an image.
-        pretrained_on: The data sets that it has seen, as far as known.
-        licence: The weights' licence, as far as known.
         fixed_size: Whether the network is built for one image size (a ViT) and must be rebuilt for another.
         mean_embedding: Whether its own pooled features are a mean over the last map, rather than a token or attention.
     """
@@ -132,14 +141,12 @@ class Backbone:
             BackboneError: A field is missing, unknown or of the wrong kind.
         """
         try:
-            return cls(
-                **{
-                    **fields,
-                    "weights": Weights(**fields["weights"]),
-                    "stages": tuple(Stage(**stage) for stage in fields["stages"]),
-                    "preprocessing": Preprocessing.from_dict(fields["preprocessing"]),
-                }
-            )
+            parsed = {
+                "weights": Weights(**fields["weights"]),
+                "stages": tuple(Stage(**stage) for stage in fields["stages"]),
+                "preprocessing": Preprocessing.from_dict(fields["preprocessing"]),
+            }
+            return cls(**{**fields, **parsed})
         except (TypeError, KeyError) as error:
             raise BackboneError(f"a backbone's record is not as expected: {error}") from error
 
@@ -171,42 +178,22 @@ def load(
         ('bn1/mean', 'blocks.0/mean', ..., 'blocks.6/mean', 'embedding')
     """
     row = _catalogue.row(name)
-    pretrained = str(weights) == "pretrained"
-    backbone = (
-        _from_row(row, fetch=pretrained, offline=offline)
-        if row
-        else _from_timm(name, size, fetch=pretrained, offline=offline)
-    )
-    if not pretrained:
-        chosen = _chosen_weights(weights, backbone.name, allow_pickle=allow_pickle)
-        backbone = dataclasses.replace(backbone, weights=chosen, pretrained_on="unknown")
+    facts = {field: getattr(row, field) for field in _FACTS} if row else _facts_of_timm(name, size)
+    if str(weights) != "pretrained":
+        chosen = _chosen_weights(weights, facts["name"], allow_pickle=allow_pickle)
+        facts["pretrained_on"] = "unknown"
+    elif row and row.package:
+        chosen = _weights.from_package(row)
+    else:
+        chosen = _weights.from_hub(facts["name"], offline=offline)
+    backbone = Backbone(weights=chosen, **facts)
     return backbone if size is None else backbone.replace(size=size)
 
 
-def _from_row(row: _catalogue.CatalogueRow, *, fetch: bool, offline: bool) -> Backbone:
-    return Backbone(
-        name=row.name,
-        weights=_row_weights(row, offline=offline) if fetch else _weights.from_seed(0),
-        stages=row.stages,
-        embedding=row.embedding,
-        preprocessing=row.preprocessing,
-        pretrained_on=row.pretrained_on,
-        licence=row.licence,
-        fixed_size=row.fixed_size,
-        mean_embedding=row.mean_embedding,
-    )
-
-
-def _row_weights(row: _catalogue.CatalogueRow, *, offline: bool) -> Weights:
-    return _weights.from_package(row) if row.package else _weights.from_hub(row.name, offline=offline)
-
-
-def _from_timm(name: str, size: int | None, *, fetch: bool, offline: bool) -> Backbone:
+def _facts_of_timm(name: str, size: int | None) -> dict[str, Any]:
     from topwork.backbones import _network
 
-    facts = _network.describe(name, size)
-    weights = _weights.from_hub(name, offline=offline) if fetch else _weights.from_seed(0)
-    return Backbone(name=name, weights=weights, **facts)
+    return _network.describe(name, size)
 
 
 def _chosen_weights(weights: str | Path, name: str, *, allow_pickle: bool) -> Weights:

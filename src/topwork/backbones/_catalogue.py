@@ -39,7 +39,6 @@ class Stage:
 
     Attributes:
         name: The module's name in timm, e.g. ``blocks.4``.
-        channels: Width of its output.
         stride: Input pixels per step of its output.
     """
 
@@ -50,13 +49,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Family:
-    """Networks of one design.
-
-    Attributes:
-        name: What people call it.
-        year: When it was published.
-        paper: The paper or the post that describes them.
-    """
+    """Networks of one design."""
 
     name: str
     year: int
@@ -85,18 +78,14 @@ class CatalogueRow:
     Attributes:
         alias: The short name that ``--backbone`` takes.
         name: timm's name, with the tag of its weights: ``resnet50.a1_in1k``.
-        family: The networks of its design.
         parameters: Number of parameters in millions, classifier included.
         gmacs: Multiplications in billions for one image of ``size``, classifier included.
         top1: ImageNet-1k validation accuracy of its own classifier in per cent, from timm's table of results, which
             measures some networks at a larger size than they were trained on; None where it has no such classifier.
-        stages: Its successive blocks, nearest the pixels first.
         embedding: Width of the network's own pooled features.
         size: Side of the square image in pixels.
         crop: Share of the shorter side that the centre crop keeps.
         pixels: Mean and deviation of the pixels that it expects.
-        pretrained_on: The data sets that it has seen.
-        method: How it was pretrained.
         licence: The weights' licence by its SPDX name, where there is one.
         advice: One line on when to pick it.
         fixed_size: Whether it is built for one image size and must be rebuilt for another.
@@ -106,7 +95,6 @@ class CatalogueRow:
             other embeddings, and words no longer meet them. Both names share the plain one's repository.
         package: Distribution that holds the weights; empty where they come from the hub.
         weights: The weights file's path inside the package's module.
-        sha256: The weights file's hash.
     """
 
     alias: str
@@ -330,12 +318,7 @@ def _require_known(what: str, value: str | None, known: list[str]) -> None:
 
 
 def unknown(name: str, known: list[str]) -> BackboneError:
-    """The error for a name that nobody knows, with the nearest right ones.
-
-    Args:
-        name: What was asked for.
-        known: timm's names.
-    """
+    """The error for a name that nobody knows, with the nearest right ones."""
     names = [*(entry.alias for entry in catalogue()), *known]
     nearest = difflib.get_close_matches(_plain(name), names, n=3, cutoff=0.5) or difflib.get_close_matches(
         name.lower(), names, n=3, cutoff=0.5

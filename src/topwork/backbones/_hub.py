@@ -7,31 +7,24 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from topwork._system import sha256_of
 from topwork.errors import BackboneError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _YES = ("1", "ON", "YES", "TRUE")  # as the client takes them; it looks only once, when it is imported
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
 class HubFile:
-    """A file of the hub's on this machine.
-
-    Attributes:
-        path: Where the file lies.
-        revision: The commit that the file is of.
-        sha256: The file's hash.
-    """
+    """A file of the hub's on this machine."""
 
     path: Path
-    revision: str
+    revision: str  # a commit
     sha256: str
 
 
@@ -85,13 +78,7 @@ def file_sha256(path: Path) -> str:
 
 @functools.lru_cache(maxsize=16)
 def _sha256_of(path: Path, size: int, modified: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def is_commit(revision: str) -> bool:
-    """Whether this names one commit for ever, as a branch or a tag does not."""
-    return _COMMIT.fullmatch(revision) is not None
+    return sha256_of(path)
 
 
 def _cached(repository: str, file: str, revision: str) -> Path | None:

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import Float32Array
 from topwork.backbones import _weights
 from topwork.backbones._backbone import Backbone
 from topwork.errors import BackboneError
@@ -51,7 +51,6 @@ class Label:
     Attributes:
         synset: Its name in ImageNet: the place in WordNet 3.0, such as ``n02123045``.
         lemmas: The words for it, the usual one first; two classes are called crane, and two maillot.
-        definition: What it is.
     """
 
     synset: str
@@ -64,16 +63,10 @@ class Label:
         return self.lemmas[0]
 
 
-@dataclass(frozen=True)
-class _Row:
-    label: Label
-    parents: tuple[str, ...]
-
-
 @functools.cache
 def imagenet_labels() -> tuple[Label, ...]:
     """The classes in the order of the networks' logits."""
-    return tuple(row.label for row in _rows()[:CLASSES])
+    return tuple(label for label, _ in _rows()[:CLASSES])
 
 
 def imagenet_indices(name: str) -> frozenset[int]:
@@ -88,9 +81,6 @@ def imagenet_indices(name: str) -> frozenset[int]:
     domestic cats, cougar, lynx) and its "big cat" (lion, tiger, ...) together: in a data set of cats and dogs, what
     the network takes for a lynx or a tiger is a striped cat. Where the user has a class ``lion`` too, that is the more
     specific one, and takes its own.
-
-    Args:
-        name: What the user calls a class.
     """
     words = _words()
     return next((words[form] for form in _forms(_key(name)) if form in words), frozenset())
@@ -98,36 +88,37 @@ def imagenet_indices(name: str) -> frozenset[int]:
 
 def imagenet_near(name: str, count: int = 3) -> list[str]:
     """Words that are met and look most like a name, the nearest first; there may be none."""
-    spelt = {_key(lemma): lemma for row in _rows() for lemma in row.label.lemmas}
+    spelt = {_key(lemma): lemma for label, _ in _rows() for lemma in label.lemmas}
     return [spelt[key] for key in difflib.get_close_matches(_key(name), spelt, n=count, cutoff=0.6)]
 
 
 @functools.cache
-def _rows() -> tuple[_Row, ...]:
-    """The table: the classes in order, then everything above them."""
+def _rows() -> tuple[tuple[Label, list[str]], ...]:
+    """The table: the classes in order, then everything above them; each with the synsets right above it."""
     lines = _TABLE.read_text("utf-8").splitlines()
-    return tuple(_row(*line.split("\t")) for line in lines if not line.startswith("#"))
-
-
-def _row(synset: str, parents: str, lemmas: str, definition: str) -> _Row:
-    return _Row(Label(synset, tuple(lemmas.split("|")), definition), tuple(parents.split()))
+    cells = (line.split("\t") for line in lines if not line.startswith("#"))
+    return tuple(
+        (Label(synset, tuple(lemmas.split("|")), definition), parents.split())
+        for synset, parents, lemmas, definition in cells
+    )
 
 
 @functools.cache
 def _words() -> dict[str, frozenset[int]]:
     """Every word and every synset's name, as keys, to the classes that are it."""
-    rows = {row.label.synset: row for row in _rows()}
+    lemmas = {label.synset: label.lemmas for label, _ in _rows()}
+    parents = {label.synset: above for label, above in _rows()}
     found: dict[str, set[int]] = defaultdict(set)
     for index, label in enumerate(imagenet_labels()):
-        for synset in _upwards(label.synset, rows):
-            for word in (synset, *rows[synset].label.lemmas):
+        for synset in _upwards(label.synset, parents):
+            for word in (synset, *lemmas[synset]):
                 found[_key(word)].add(index)
     return {word: frozenset(indices) for word, indices in found.items()}
 
 
-def _upwards(synset: str, rows: dict[str, _Row]) -> set[str]:
+def _upwards(synset: str, parents: dict[str, list[str]]) -> set[str]:
     """The synset and everything that it is a kind of."""
-    return {synset}.union(*(_upwards(parent, rows) for parent in rows[synset].parents))
+    return {synset}.union(*(_upwards(parent, parents) for parent in parents[synset]))
 
 
 def _key(name: str) -> str:
@@ -152,8 +143,8 @@ class Classifier:
         bias: float32 (K,); zeros where the layer has none.
     """
 
-    weight: npt.NDArray[np.float32]
-    bias: npt.NDArray[np.float32]
+    weight: Float32Array
+    bias: Float32Array
 
 
 def classifier(backbone: Backbone) -> Classifier:

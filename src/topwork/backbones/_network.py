@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import timm
 import torch
 from torch import nn
 
-from topwork.backbones import _catalogue, _hub, _weights
+from topwork._arrays import Float32Array
+from topwork.backbones import _catalogue, _weights
 from topwork.backbones._catalogue import Stage
 from topwork.backbones._preprocessing import Preprocessing
 from topwork.backbones._weights import Weights
 from topwork.errors import BackboneError
+
+Hook = Callable[[nn.Module, Any, torch.Tensor], torch.Tensor | None]
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 # What timm and torch raise for a network that is not made for what is asked of it.
 _FOREIGN = (AssertionError, AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
@@ -25,10 +30,6 @@ _FOREIGN = (AssertionError, AttributeError, IndexError, KeyError, RuntimeError, 
 
 def describe(name: str, size: int | None = None) -> dict[str, Any]:
     """What timm knows of a network, as the keyword arguments of ``Backbone``.
-
-    Args:
-        name: timm's name.
-        size: Side of the square image in pixels; the network's own when None.
 
     Raises:
         BackboneError: timm has no network of that name, it does not tell its stages, or it does not run at that size.
@@ -53,15 +54,12 @@ def _described(name: str, size: int | None) -> dict[str, Any]:
         if size is not None and fixed:
             network = timm.create_model(name, pretrained=False, img_size=size).eval()
     size = size or int(settings["input_size"][-1])
+    mean, std = tuple(settings["mean"]), tuple(settings["std"])
     return {
+        "name": name,
         "stages": _stages(name, network, size),
         "embedding": int(network.head_hidden_size),
-        "preprocessing": Preprocessing(
-            size=size,
-            crop=float(settings["crop_pct"]),
-            mean=tuple(settings["mean"]),
-            std=tuple(settings["std"]),
-        ),
+        "preprocessing": Preprocessing(size=size, crop=float(settings["crop_pct"]), mean=mean, std=std),
         "pretrained_on": str(settings.get("tag") or "unknown"),
         "licence": str(settings.get("license") or "unknown"),
         "fixed_size": fixed,
@@ -113,22 +111,27 @@ def _stage_modules(network: Any) -> list[str]:
 
 
 @contextlib.contextmanager
-def watched(network: nn.Module, modules: list[str], see: Callable[[str, torch.Tensor], None]) -> Iterator[None]:
-    """Show every named module's map to ``see(name, map)``, always as (N, channels, ...); the hooks never outlive it.
+def hooked(hooks: Iterable[tuple[nn.Module, Hook]]) -> Iterator[None]:
+    """Forward hooks for as long as the context lasts, also where it ends with an error."""
+    with contextlib.ExitStack() as stack:
+        for module, hook in hooks:
+            stack.callback(module.register_forward_hook(hook).remove)
+        yield
+
+
+@contextlib.contextmanager
+def watched(network: nn.Module, modules: Iterable[str], see: Callable[[str, torch.Tensor], None]) -> Iterator[None]:
+    """Show every named module's map to ``see(name, map)``, always as (N, channels, ...).
 
     ``see`` is called while the network runs, before a later layer may overwrite the map in place.
     """
 
-    def hook(name: str) -> Callable[[nn.Module, Any, torch.Tensor], None]:
+    def hook(name: str) -> Hook:
         as_map = map_reader(network, name)
         return lambda module, inputs, output: see(name, as_map(output))
 
-    handles = [network.get_submodule(name).register_forward_hook(hook(name)) for name in modules]
-    try:
+    with hooked([(network.get_submodule(name), hook(name)) for name in modules]):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def map_reader(network: Any, module: str) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -151,12 +154,7 @@ def _channels_first(output: torch.Tensor, channels: int | None, prefix: int, las
 
 
 def build(name: str, weights: Weights, size: int | None = None) -> nn.Module:
-    """A network with its weights, in evaluation mode on the CPU, float32.
-
-    Args:
-        name: timm's name.
-        weights: Which numbers it gets.
-        size: Side of the square image in pixels that it is built for; None where it takes any.
+    """A network with its weights, in evaluation mode on the CPU, float32; ``size`` is None where it takes any.
 
     Raises:
         BackboneError: The weights are missing, changed, or do not fit the network.
@@ -179,7 +177,7 @@ def _require_own_repository(name: str, weights: Weights) -> None:
         return
     if weights.location != _weights.hub_repository(name):
         raise BackboneError(f"{weights.location!r} is not where the hub keeps {name}")
-    if weights.revision and not _hub.is_commit(weights.revision):
+    if weights.revision and not _COMMIT.fullmatch(weights.revision):  # a branch's or a tag's may change
         raise BackboneError(f"{weights.revision!r} is no commit of {weights.location}")
 
 
@@ -189,14 +187,9 @@ def _fill(network: Any, state: Mapping[str, torch.Tensor], *, by_order: bool) ->
     if by_order and len(own) == len(state):
         state = dict(zip(own, state.values(), strict=True))
     state = _adapted(network, state)
-    heads = tuple(f"{head}." for head in _classifiers(network))
-    missing = [name for name in own if name not in state and not name.startswith(heads)]
-    strange = [name for name in state if name not in own and not name.startswith(heads)]
-    unequal = [
-        name for name in own if name in state and own[name].shape != state[name].shape and not name.startswith(heads)
-    ]
-    if missing or strange or unequal:
-        raise _mismatch(own, state, missing, strange, unequal)
+    heads = _classifiers(network)
+    bodies = ({name: value for name, value in each.items() if not name.startswith(heads)} for each in (own, state))
+    _require_fit(*bodies)
     fitting = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
     network.load_state_dict(fitting, strict=False)
 
@@ -209,40 +202,36 @@ def _adapted(network: Any, state: Mapping[str, torch.Tensor]) -> Mapping[str, to
         return state
     from timm.layers.pos_embed import resample_abs_pos_embed
 
-    patches = network.patch_embed
-    resampled = resample_abs_pos_embed(
-        given,
-        new_size=list(patches.grid_size),
-        num_prefix_tokens=int(getattr(network, "num_prefix_tokens", 1)),
-    )
-    return {**state, "pos_embed": resampled}
+    prefix = int(getattr(network, "num_prefix_tokens", 1))
+    size = list(network.patch_embed.grid_size)
+    return {**state, "pos_embed": resample_abs_pos_embed(given, new_size=size, num_prefix_tokens=prefix)}
 
 
 def _classifiers(network: Any) -> tuple[str, ...]:
-    """Names of the modules that topwork replaces; their weights may be of any shape, or missing."""
-    name = network.pretrained_cfg.get("classifier", ())
-    return (name,) if isinstance(name, str) else tuple(name)
+    """How the names of what topwork replaces begin; those weights may be of any shape, or missing."""
+    told = network.pretrained_cfg.get("classifier", ())
+    return tuple(f"{name}." for name in ((told,) if isinstance(told, str) else told))
 
 
-def _mismatch(
-    own: Mapping[str, torch.Tensor],
-    state: Mapping[str, torch.Tensor],
-    missing: list[str],
-    strange: list[str],
-    unequal: list[str],
-) -> BackboneError:
+def _require_fit(own: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]) -> None:
+    """Refuse a file's tensors whose names or shapes are not the network's own."""
+    missing = [name for name in own if name not in state]
+    strange = [name for name in state if name not in own]
+    unequal = [name for name in own if name in state and own[name].shape != state[name].shape]
+    count = len(missing) + len(strange) + len(unequal)
+    if not count:
+        return
     strange.sort(key=lambda name: -state[name].ndim)  # kernels tell the most; many files begin with counters
     lines = [f"network has {name} {tuple(own[name].shape)}, file has none" for name in missing[:3]]
     lines += [f"file has {name} {tuple(state[name].shape)}, network has none" for name in strange[:3]]
     lines += [f"{name}: network {tuple(own[name].shape)}, file {tuple(state[name].shape)}" for name in unequal[:3]]
-    count = len(missing) + len(strange) + len(unequal)
-    return BackboneError(
+    raise BackboneError(
         f"the weights do not fit the network ({count} tensors differ): {'; '.join(lines)}",
         hint="is it a checkpoint of another architecture?",
     )
 
 
-def linear_arrays(layer: nn.Linear) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+def linear_arrays(layer: nn.Linear) -> tuple[Float32Array, Float32Array]:
     """Copies of a layer's numbers: weight float32 (inputs, outputs), bias (outputs,), zeros where it has none."""
     weight = np.ascontiguousarray(layer.weight.detach().numpy().T)
     bias = np.zeros(layer.out_features, np.float32) if layer.bias is None else layer.bias.detach().numpy().copy()

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import UInt8Array
 from topwork.errors import BackboneError
 
 CropMode = Literal["crop", "squash", "pad"]
 Interpolation = Literal["area", "bilinear", "bicubic"]
-
-UInt8Array = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -85,37 +83,6 @@ class Preprocessing:
         canvas[:] = np.round(np.array(self.mean) * 255).astype(np.uint8)
         canvas[top:bottom, left:right] = resized
         return canvas
-
-    def square_box(self, box: tuple[float, float, float, float], height: int, width: int) -> tuple[int, int, int, int]:
-        """Where a box in an image lies in the square, in whole pixels that hold it.
-
-        Args:
-            box: Left, top, right and bottom, in pixels of the upright image.
-            height: The image's height in pixels.
-            width: The image's width in pixels.
-
-        Returns:
-            Left, top, right and bottom, cut at the square's edges; empty where the square shows none of it.
-        """
-        (left, top, right, bottom), inner = self._view(height, width)
-        across, down = (inner[2] - inner[0]) / (right - left), (inner[3] - inner[1]) / (bottom - top)
-        starts = (inner[0] + (box[0] - left) * across, inner[1] + (box[1] - top) * down)
-        ends = (inner[0] + (box[2] - left) * across, inner[1] + (box[3] - top) * down)
-        # A thousandth of a pixel is rounding.
-        first = [int(np.clip(np.floor(each + 1e-3), 0, self.size)) for each in starts]
-        last = [int(np.clip(np.ceil(each - 1e-3), 0, self.size)) for each in ends]
-        return first[0], first[1], last[0], last[1]
-
-    def square_mask(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """A mask of an image, bool (height, width), as the square shows it: bool (size, size)."""
-        (left, top, right, bottom), inner = self._view(*mask.shape)
-        rows, columns = (
-            (start + (np.arange(count) + 0.5) * (end - start) / count).astype(np.intp)
-            for start, end, count in ((top, bottom, inner[3] - inner[1]), (left, right, inner[2] - inner[0]))
-        )
-        square = np.zeros((self.size, self.size), np.bool_)
-        square[inner[1] : inner[3], inner[0] : inner[2]] = mask[rows[:, None], columns]
-        return square
 
     def _view(self, height: int, width: int) -> tuple[tuple[float, float, float, float], tuple[int, int, int, int]]:
         """What of an image is seen, and where in the square that lies: left, top, right and bottom each."""

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import Float32Array
 from topwork._system import optional
 from topwork.backbones import _catalogue, _hub
 from topwork.backbones._backbone import Backbone
@@ -34,8 +34,6 @@ _ELSEWHERE = {"vit_base_patch16_siglip_224.v2_webli": "timm/ViT-B-16-SigLIP2"}
 _BATCH = 64  # texts at a time
 _SAME = 1e-3  # of the largest number; float32 sums in another order differ by a hundredth of that
 
-Floats = npt.NDArray[np.float32]
-
 
 @dataclass(frozen=True, eq=False)
 class TextTower:
@@ -44,7 +42,6 @@ class TextTower:
     Attributes:
         source: The folder, or the repository of the hub, that it comes from.
         revision: The hub's commit; empty for a folder.
-        sha256: The weights' hash.
         projection: float32 (D, E): embedding @ projection + offset is an image in the shared space.
         offset: float32 (E,).
         scale: What the model learnt to multiply cosines by.
@@ -53,13 +50,13 @@ class TextTower:
     source: str
     revision: str
     sha256: str
-    projection: Floats
-    offset: Floats
+    projection: Float32Array
+    offset: Float32Array
     scale: float
     _model: Any
     _tokenizer: Any
 
-    def __call__(self, texts: Sequence[str]) -> Floats:
+    def __call__(self, texts: Sequence[str]) -> Float32Array:
         """Embeddings of texts: float32 (N, E), rows of length one.
 
         Raises:
@@ -192,7 +189,7 @@ def _side(model: Any) -> int:
     return int(size if isinstance(size, int) else size[0])
 
 
-def _projection(backbone: Backbone, network: Any) -> tuple[Floats, Floats]:
+def _projection(backbone: Backbone, network: Any) -> tuple[Float32Array, Float32Array]:
     """The way into the shared space, which timm holds as the network's classifier; without one, none is needed."""
     from torch import nn
 
@@ -207,7 +204,7 @@ def _projection(backbone: Backbone, network: Any) -> tuple[Floats, Floats]:
 
 
 def _require_pair(
-    backbone: Backbone, place: _Place, network: Any, model: Any, projection: Floats, offset: Floats
+    backbone: Backbone, place: _Place, network: Any, model: Any, projection: Float32Array, offset: Float32Array
 ) -> None:
     """Refuse a text tower of another image tower: same shapes may hide other weights, or another activation."""
     import torch
@@ -247,10 +244,7 @@ def _tokenizer(open_clip: Any, folder: Path, settings: dict[str, Any]) -> Any:
 class _FileTokenizer:
     """Texts to tokens by the ``tokenizer.json`` beside a model: what transformers would do, without transformers.
 
-    Args:
-        folder: Holds ``tokenizer.json`` and ``tokenizer_config.json``.
-        length: Tokens a text; longer ones are cut, shorter ones filled up.
-        clean: What each text goes through first.
+    Each text goes through ``clean`` first, and becomes ``length`` tokens, cut or filled up.
 
     Raises:
         MissingExtraError: The package ``tokenizers`` is not installed.

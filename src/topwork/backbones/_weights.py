@@ -6,11 +6,12 @@ import hashlib
 import importlib.util
 import json
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from topwork._system import cache_dir, delete_folder, make_room, use, writing_cache, written_whole
+from topwork._system import cache_dir, cached
 from topwork.backbones import _catalogue, _hub
 from topwork.backbones._hub import file_sha256
 from topwork.errors import BackboneError, MissingExtraError
@@ -209,17 +210,14 @@ def _unpickled(path: Path) -> Path:
     Raises:
         BackboneError: It is damaged, or holds more than weights, which could run code; or the cache cannot be written.
     """
-    folder = cache_dir() / "weights" / file_sha256(path)[:32]
-    file = folder / _FILE
-    if not use(file):
+
+    def make() -> Callable[[Path], object]:
         import safetensors.torch
 
         content = safetensors.torch.save(_read_pickle(path))
-        with writing_cache(), written_whole(folder, replace=False) as draft:
-            (draft / file.name).write_bytes(content)
-        use(file)
-        make_room(folder.parent, f"*/{file.name}", lambda file: delete_folder(file.parent))
-    return file
+        return lambda file: file.write_bytes(content)
+
+    return cached(cache_dir() / "weights" / file_sha256(path)[:32], _FILE, make)
 
 
 def _read_pickle(path: Path) -> dict[str, torch.Tensor]:

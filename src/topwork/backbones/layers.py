@@ -15,9 +15,9 @@ from torch import nn
 
 from topwork.backbones._backbone import Backbone
 from topwork.backbones._catalogue import EMBEDDING
-from topwork.backbones._network import map_reader, watched
+from topwork.backbones._network import hooked, map_reader, watched
 
-__all__ = ["PooledStages", "Prefix", "embed", "evaluating", "layers_of", "map_reader", "tail_of"]
+__all__ = ["PooledStages", "Prefix", "embed", "evaluating", "hooked", "layers_of", "map_reader", "tail_of", "watched"]
 
 
 def layers_of(network: nn.Module, backbone: Backbone) -> list[tuple[str, nn.Module]]:
@@ -68,10 +68,8 @@ def _in_order_of_running(network: nn.Module, backbone: Backbone) -> list[nn.Modu
 
     size = backbone.preprocessing.size
     example = torch.zeros(1, 3, size, size, device=next(network.parameters()).device)
-    with contextlib.ExitStack() as stack, torch.no_grad(), evaluating(network):
-        for name, module in network.named_modules():
-            if name:
-                stack.callback(module.register_forward_hook(note).remove)
+    inner = [(module, note) for name, module in network.named_modules() if name]
+    with hooked(inner), torch.no_grad(), evaluating(network):
         embed(network, example)
     return list(done)
 
@@ -83,12 +81,7 @@ def embed(network: Any, images: torch.Tensor) -> torch.Tensor:
 
 
 class PooledStages(nn.Module):
-    """A backbone's network that gives one tensor for every output.
-
-    Args:
-        backbone: The facts, of which the network is made.
-        outputs: Names of the outputs, see ``Backbone.outputs``.
-    """
+    """A backbone's network that gives one tensor for every output, named as ``Backbone.outputs`` names them."""
 
     def __init__(self, backbone: Backbone, outputs: tuple[str, ...]) -> None:
         super().__init__()
@@ -97,14 +90,7 @@ class PooledStages(nn.Module):
         self.modules_used = list(dict.fromkeys(name.rpartition("/")[0] for name in outputs if name != EMBEDDING))
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Run the network and pool every stage's map.
-
-        Args:
-            images: Float (N, 3, size, size), already normalised.
-
-        Returns:
-            One (N, width) tensor for each output.
-        """
+        """One (N, width) tensor for each output, of float (N, 3, size, size) images, already normalised."""
         pooled: dict[str, torch.Tensor] = {}
 
         def pool(name: str, maps: torch.Tensor) -> None:
@@ -118,12 +104,7 @@ class PooledStages(nn.Module):
 
 
 class Prefix(nn.Module):
-    """A network up to one stage: normalised images in, that stage's raw output out; what follows does not run.
-
-    Args:
-        network: ``backbone.module()``, or a copy that was trained.
-        stage: The name of the last stage that runs.
-    """
+    """A network up to one stage: normalised images in, that stage's raw output out; what follows does not run."""
 
     def __init__(self, network: nn.Module, stage: str) -> None:
         super().__init__()
@@ -138,14 +119,9 @@ class Prefix(nn.Module):
             found.append(output)
             raise _Reached
 
-        handle = self.network.get_submodule(self.stage).register_forward_hook(stop)
-        try:
+        with hooked([(self.network.get_submodule(self.stage), stop)]), contextlib.suppress(_Reached):
             self.network.forward_features(images)  # type: ignore[operator]
-        except _Reached:
-            return found[0]
-        finally:
-            handle.remove()
-        raise AssertionError(f"{self.stage} did not run")
+        return found[0]
 
 
 class _Reached(Exception):  # noqa: N818

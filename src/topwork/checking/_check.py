@@ -17,7 +17,7 @@ from topwork.checking._labels import check_classes, check_labels
 from topwork.checking._leaks import check_copies, check_label_conflicts, check_leaks
 from topwork.checking._pictures import check_pictures
 from topwork.checking._shortcuts import check_shortcuts
-from topwork.data import ImageDataset, LeftOut
+from topwork.data import Dataset, ImageDataset, LeftOut
 from topwork.engines import EngineName
 from topwork.features import FeatureTable, Progress
 
@@ -35,7 +35,7 @@ class Checkup:
     """What the data doctor found.
 
     Attributes:
-        dataset: What was checked, N rows.
+        dataset: What was checked, N rows: the task's kind of data set.
         findings: What is wrong or worth knowing: what blocks first, then warnings, then notes.
         features: Of the images that can be used; they lie in the cache, where ``fit`` finds them. None where no
             image can be, or no network was asked (``vet``).
@@ -46,13 +46,18 @@ class Checkup:
         keys: uint64 (N, 2), equal for equal files; zeros where an image cannot be decoded.
     """
 
-    dataset: ImageDataset
+    dataset: Any
     findings: tuple[Finding, ...]
     features: FeatureTable | None
     clusters: tuple[tuple[int, ...], ...]
     unusable: dict[int, str]
     exact: tuple[tuple[int, ...], ...]
     keys: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros((0, 2), np.uint64))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The data set's classes; none where its targets are something else."""
+        return self.dataset.classes if isinstance(self.dataset, ImageDataset) else ()
 
     def blocking(self, allow: Collection[str] = ()) -> tuple[Finding, ...]:
         """Findings for which ``fit`` must refuse, but for those allowed by name, or by the name they had before."""
@@ -63,7 +68,7 @@ class Checkup:
         """The finding of that name, where there is one."""
         return next((found for found in self.findings if found.name == name), None)
 
-    def clean(self) -> ImageDataset:
+    def clean(self) -> Any:
         """The data set without rows that can only do harm; each goes on its ``left_out`` with the reason.
 
         Out go images that cannot be decoded; all copies of a picture that stands under two labels, since which of
@@ -78,9 +83,9 @@ class Checkup:
         return replace(self.dataset.select(kept), left_out=self.dataset.left_out + left_out)
 
     def _superfluous(self) -> Iterator[tuple[int, str]]:
-        labels, splits = self.dataset.labels, self.dataset.splits.tolist()
+        strata, splits = self.dataset.strata(), self.dataset.splits.tolist()
         for rows in self.exact:
-            if len({int(labels[row]) for row in rows}) > 1:
+            if len({int(strata[row]) for row in rows}) > 1:
                 yield from ((row, "the same picture stands under another label") for row in rows)
                 continue
             stays = min(rows, key=lambda row: (_KEPT_FIRST.index(splits[row]), row))
@@ -88,17 +93,18 @@ class Checkup:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready fields; features and clusters are left out, being as large as the data set."""
+        classes = {"classes": len(self.classes)} if self.classes else {}
         return {
             "images": len(self.dataset),
             "usable": len(self.dataset) - len(self.unusable),
-            "classes": len(self.dataset.classes),
+            **classes,
             "blocking": [found.name for found in self.blocking()],
             "findings": [found.to_dict() for found in self.findings],
         }
 
 
 def check(
-    dataset: ImageDataset,
+    dataset: Dataset,
     backbone: Backbone | None = None,
     *,
     checks: Sequence[Check] = FULL_CHECKS,
@@ -137,7 +143,7 @@ def check(
     return _asked(dataset, examined, checks)
 
 
-def vet(dataset: ImageDataset, *, checks: Sequence[Check] = QUICK_CHECKS, progress: Progress | None = None) -> Checkup:
+def vet(dataset: Dataset, *, checks: Sequence[Check] = QUICK_CHECKS, progress: Progress | None = None) -> Checkup:
     """The part of the check that ``fit`` makes first: files, copies and classes, without a network.
 
     It finds all that can make a measured figure untrue, in the time of one quick look at every file. Near copies are
@@ -151,9 +157,9 @@ def vet(dataset: ImageDataset, *, checks: Sequence[Check] = QUICK_CHECKS, progre
     return _asked(dataset, look_through(dataset, progress), checks)
 
 
-def _asked(dataset: ImageDataset, examined: Examined, checks: Sequence[Check]) -> Checkup:
+def _asked(dataset: Dataset, examined: Examined, checks: Sequence[Check]) -> Checkup:
     found = [finding for each in checks for finding in each(examined)]
     findings = tuple(sorted(found, key=lambda finding: -SEVERITIES.index(finding.severity)))  # stable: in their order
-    twins = examined.duplicates
+    copies = examined.duplicates
     survey = examined.survey
-    return Checkup(dataset, findings, examined.features, twins.clusters, survey.refused, twins.exact, survey.keys)
+    return Checkup(dataset, findings, examined.features, copies.clusters, survey.refused, copies.exact, survey.keys)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from topwork.backbones import Backbone, load
 from topwork.checking._finding import Finding
 from topwork.checking._near_duplicates import Embedding, NearDuplicates, find_near_duplicates
 from topwork.checking._survey import Survey, survey
-from topwork.data import ImageDataset
+from topwork.data import Dataset
 from topwork.data.formats import mostly_square
 from topwork.engines import EngineName
 from topwork.features import FeatureTable, Progress, extract
@@ -41,8 +42,8 @@ class Examined:
     seed: int = 0
 
     @property
-    def dataset(self) -> ImageDataset:
-        """What was looked at, N rows."""
+    def dataset(self) -> Any:
+        """What was looked at, N rows: the task's kind of data set."""
         return self.survey.dataset
 
     @property
@@ -62,7 +63,7 @@ Check = Callable[[Examined], Iterable[Finding]]
 """A question to a data set: what it finds of what was examined."""
 
 
-def look_through(dataset: ImageDataset, progress: Progress | None) -> Examined:
+def look_through(dataset: Dataset, progress: Progress | None) -> Examined:
     """One quick look at every file, without a network; progress is called with (images done, images in all)."""
     images = len(dataset)
     seen = survey(dataset, (lambda done: progress(done, images)) if progress else (lambda done: None))
@@ -70,7 +71,7 @@ def look_through(dataset: ImageDataset, progress: Progress | None) -> Examined:
 
 
 def examine(
-    dataset: ImageDataset,
+    dataset: Any,
     backbone: Backbone | None,
     *,
     outputs: Sequence[str] | None,

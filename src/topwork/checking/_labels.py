@@ -44,12 +44,7 @@ def check_labels(examined: Examined) -> Iterator[Finding]:
 
 
 def label_findings(dataset: ImageDataset, opinion: Opinion | None) -> Iterator[Finding]:
-    """Probably wrong labels, and pairs of classes that cannot be told apart.
-
-    Args:
-        dataset: The images that the opinion's rows speak of.
-        opinion: None where the labels could not be checked.
-    """
+    """Probably wrong labels, and pairs of classes that cannot be told apart; without an opinion, why there is none."""
     if opinion is None:
         yield _not_checked(dataset)
         return
@@ -85,13 +80,9 @@ def _likely_errors(dataset: ImageDataset, opinion: Opinion) -> Iterator[Finding]
 def _error_case(dataset: ImageDataset, opinion: Opinion, place: int) -> Case:
     given, likely = (dataset.classes[int(label[place])] for label in (opinion.given, opinion.likely))
     wrong = float(opinion.wrong[place])
-    detail = f"given '{printable(given)}', likely '{printable(likely)}', {_sure(wrong)} sure"
+    sure = "over 99%" if wrong > 0.99 else f"{wrong:.0%}"  # never certain: the probe errs on its surest cases too
+    detail = f"given '{printable(given)}', likely '{printable(likely)}', {sure} sure"
     return Case((dataset.paths[int(opinion.rows[place])],), detail, wrong, given, likely)
-
-
-def _sure(probability: float) -> str:
-    """In per cent, never as a certainty: the probe is wrong on some of its surest cases too."""
-    return "over 99%" if probability > 0.99 else f"{probability:.0%}"
 
 
 def _confused(dataset: ImageDataset, opinion: Opinion) -> Iterator[Finding]:

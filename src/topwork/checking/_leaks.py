@@ -26,37 +26,37 @@ Group = tuple[int, ...]
 
 def check_copies(examined: Examined) -> Iterator[Finding]:
     """Images that are there more than once, to the pixel or nearly: they cost time, and weigh more than others."""
-    dataset, twins = examined.dataset, examined.duplicates
-    if twins.exact:
-        extra = sum(len(rows) - 1 for rows in twins.exact)
+    dataset, duplicates = examined.dataset, examined.duplicates
+    if duplicates.exact:
+        extra = sum(len(rows) - 1 for rows in duplicates.exact)
         yield Finding(
             "exact-duplicates",
             "warning",
             extra,
-            f"{number(extra, 'image')} more than needed: exact copies of {number(len(twins.exact), 'other')}.",
+            f"{number(extra, 'image')} more than needed: exact copies of {number(len(duplicates.exact), 'other')}.",
             "leave the copies out: `topwork check --write clean.csv` keeps one of each",
-            of_groups(dataset, twins.exact, lambda rows: f"{len(rows)} copies of one picture"),
+            of_groups(dataset, duplicates.exact, lambda rows: f"{len(rows)} copies of one picture"),
         )
-    yield from _near_copies(dataset, twins)
+    yield from _near_copies(dataset, duplicates)
 
 
-def _near_copies(dataset: ImageDataset, twins: NearDuplicates) -> Iterator[Finding]:
-    if not len(twins.near):
+def _near_copies(dataset: ImageDataset, duplicates: NearDuplicates) -> Iterator[Finding]:
+    if not len(duplicates.near):
         return
-    order = np.argsort(-twins.similarity, kind="stable")[:MOST_CASES]
+    order = np.argsort(-duplicates.similarity, kind="stable")[:MOST_CASES]
     cases = (
         Case(
-            tuple(dataset.paths[row] for row in twins.near[place].tolist()),
-            "" if np.isnan(twins.similarity[place]) else f"features are {twins.similarity[place]:.0%} alike",
-            float(np.nan_to_num(twins.similarity[place])),
+            tuple(dataset.paths[row] for row in duplicates.near[place].tolist()),
+            "" if np.isnan(duplicates.similarity[place]) else f"features are {duplicates.similarity[place]:.0%} alike",
+            float(np.nan_to_num(duplicates.similarity[place])),
         )
         for place in order.tolist()
     )
     yield Finding(
         "near-duplicates",
         "note",
-        len(twins.near),
-        f"{number(len(twins.near), 'pair')} of images that show nearly the same picture.",
+        len(duplicates.near),
+        f"{number(len(duplicates.near), 'pair')} of images that show nearly the same picture.",
         "keep each pair in one split when you split; `topwork fit` does so by itself",
         ranked(cases),
     )
@@ -122,10 +122,10 @@ def check_leaks(examined: Examined) -> Iterator[Finding]:
     yield from _split_groups(dataset)
 
 
-def _near_groups(twins: NearDuplicates) -> list[Group]:
+def _near_groups(duplicates: NearDuplicates) -> list[Group]:
     """Clusters that hold more than exact copies of one picture."""
-    exact = set(twins.exact)
-    return [rows for rows in twins.clusters if rows not in exact]
+    exact = set(duplicates.exact)
+    return [rows for rows in duplicates.clusters if rows not in exact]
 
 
 def _across(groups: Sequence[Group], values: npt.NDArray[Any]) -> list[Group]:

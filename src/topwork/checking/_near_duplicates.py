@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from topwork._system import Executor, release_pages
 from topwork.checking._perceptual_hash import distance, mirrored, near_pairs
-from topwork.checking._survey import UNIFORM, Survey, content_key
-from topwork.data import Source, decode, try_source
+from topwork.checking._survey import UNIFORM, Survey, pixels_key
+from topwork.data import decode, try_source
 from topwork.features import FeatureTable, scattered_rows
 
 Rows = npt.NDArray[np.int64]
@@ -38,29 +38,19 @@ _CHUNK = 1024  # rows at a time
 _SAME_PIXELS = 4  # bits by which a JPEG decoded small and its copy as a PNG may differ
 
 
-@dataclass(frozen=True, eq=False)
-class NearDuplicates:
-    """Which images are twins, as rows of the data set.
+class NearDuplicates(NamedTuple):
+    """Which images are copies, or show nearly the same picture, as rows of the data set; groups have two or more."""
 
-    Attributes:
-        exact: Groups of equal pixels, two rows or more each, in order.
-        near: (P, 2), confirmed pairs of rows of nearly the same picture; one row stands for its exact copies.
-        similarity: (P,), cosine of their centred features; NaN where there are none.
-        clusters: Groups of rows that any chain of twins joins, exact or near, two rows or more each.
-    """
-
-    exact: Groups
-    near: Rows
-    similarity: npt.NDArray[np.float64]
-    clusters: Groups
+    exact: Groups  # of equal pixels, in order
+    near: Rows  # (P, 2), confirmed pairs of nearly the same picture; one row stands for its exact copies
+    similarity: npt.NDArray[np.float64]  # (P,), cosine of their centred features; NaN where there are none
+    clusters: Groups  # that any chain of copies joins, exact or near
 
 
 class Embedding:
     """The last output of a table (the network's own pooled features), centred, for rows of the data set.
 
-    Args:
-        table: Features of the images that could be read.
-        rows: (M,), which row of the data set each row of the table is.
+    ``rows`` (M,) says which row of the data set each row of the table is.
     """
 
     def __init__(self, table: FeatureTable, rows: npt.NDArray[np.intp]) -> None:
@@ -68,21 +58,18 @@ class Embedding:
         self._first = table.values.shape[1] - table.widths[-1]
         self._places = np.full(int(rows.max(initial=-1)) + 1, -1)
         self._places[rows] = np.arange(len(rows))
-        self._mean = self._mean_of_all()
-
-    def _mean_of_all(self) -> npt.NDArray[np.float64]:
-        total = np.zeros(self._values.shape[1] - self._first)
-        for part in _parts(len(self._values)):
-            total += self._values[part, self._first :].sum(axis=0, dtype=np.float64)
-            release_pages(self._values)
-        return np.asarray(total / max(len(self._values), 1))
+        total = np.zeros(table.widths[-1])
+        for chunk in _chunks(len(table)):
+            total += table.values[chunk, self._first :].sum(axis=0, dtype=np.float64)
+            release_pages(table.values)
+        self._mean = total / max(len(table), 1)
 
     def cosines(self, pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Cosine of the angle between the features of each pair (P, 2) of rows of the data set."""
         found = np.empty(len(pairs))
-        for part in _parts(len(pairs)):
-            first, second = (self._unit(self._places[pairs[part, side]]) for side in (0, 1))
-            found[part] = (first * second).sum(axis=1)
+        for chunk in _chunks(len(pairs)):
+            first, second = (self._unit(self._places[pairs[chunk, side]]) for side in (0, 1))
+            found[chunk] = (first * second).sum(axis=1)
         return found
 
     def _unit(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
@@ -90,7 +77,7 @@ class Embedding:
         return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12))
 
 
-def _parts(count: int) -> Iterator[slice]:
+def _chunks(count: int) -> Iterator[slice]:
     for start in range(0, count, _CHUNK):
         yield slice(start, min(start + _CHUNK, count))
 
@@ -100,23 +87,21 @@ def find_near_duplicates(survey: Survey, embedding: Embedding | None) -> NearDup
 
     Files with the same bytes are one to begin with; of what remains, near hashes are candidates, whose pixels are
     compared where they may be equal, and whose features decide otherwise. A blank picture is like every other
-    one, so those are compared by their bytes alone.
-
-    Args:
-        survey: Facts of N images.
-        embedding: Features of those that could be decoded; without them only hashes that all but agree are near.
+    one, so those are compared by their bytes alone. Without features only hashes that all but agree are near.
     """
     joined = _Joined(len(survey.dataset))
     single = _join_equal_files(survey, joined)
     telling = single[survey.facts["spread"][single] >= UNIFORM]
     pairs = telling[near_pairs(survey.facts["hash"][telling])]
-    apart = _bits_apart(survey, pairs)
+    first, second = survey.facts["hash"][pairs].T
+    apart = np.minimum(distance(first, second), distance(first, mirrored(second)))
     same = _same_pixels(survey, pairs, apart)
     joined.join(pairs[same])
     exact = joined.groups()
     pairs, apart = pairs[~same], apart[~same]
+    bits, cosines = zip(*SIMILAR, strict=True)
     similarity = embedding.cosines(pairs) if embedding else np.full(len(pairs), np.nan)
-    near = similarity >= _needed(apart) if embedding else apart <= ALONE
+    near = similarity >= np.array(cosines)[np.searchsorted(bits, apart)] if embedding else apart <= ALONE
     joined.join(pairs[near])
     return NearDuplicates(exact, pairs[near], similarity[near], joined.groups())
 
@@ -131,16 +116,6 @@ def _join_equal_files(survey: Survey, joined: _Joined) -> Rows:
     return np.sort(rows[first])
 
 
-def _bits_apart(survey: Survey, pairs: Rows) -> Rows:
-    first, second = survey.facts["hash"][pairs[:, 0]], survey.facts["hash"][pairs[:, 1]]
-    return np.minimum(distance(first, second), distance(first, mirrored(second)))
-
-
-def _needed(apart: Rows) -> npt.NDArray[np.float64]:
-    bits, cosines = zip(*SIMILAR, strict=True)
-    return np.array(cosines)[np.searchsorted(bits, apart)]
-
-
 def _same_pixels(survey: Survey, pairs: Rows, apart: Rows) -> npt.NDArray[np.bool_]:
     """(P,), which pairs are equal once decoded whole; only those of one size whose hashes all but agree are decoded."""
     height, width = survey.facts["height"], survey.facts["width"]
@@ -148,19 +123,18 @@ def _same_pixels(survey: Survey, pairs: Rows, apart: Rows) -> npt.NDArray[np.boo
     possible = (apart <= _SAME_PIXELS) & (height[first] == height[second]) & (width[first] == width[second])
     rows = np.unique(pairs[possible])
     sources = survey.dataset.sources()
-    with Executor("twins") as pool:
-        found = pool.map_ordered(lambda row: try_source(sources, row, _digest), rows.tolist(), in_flight=_AHEAD)
+
+    def digest(row: int) -> bytes | str:
+        return try_source(sources, row, lambda source: pixels_key(decode(source)))
+
+    with Executor("duplicates") as pool:
+        found = pool.map_ordered(digest, rows.tolist(), in_flight=_AHEAD)
         digests = dict(zip(rows.tolist(), found, strict=True))
     same = np.zeros(len(pairs), dtype=bool)
     for place in np.flatnonzero(possible).tolist():
         one, other = (digests[int(row)] for row in pairs[place])
         same[place] = one == other and isinstance(one, bytes)  # text says why a file is gone meanwhile
     return same
-
-
-def _digest(source: Source) -> bytes:
-    """What names an image's pixels."""
-    return content_key(decode(source))
 
 
 class _Joined:

@@ -11,7 +11,7 @@ UInt64Array = npt.NDArray[np.uint64]
 Pairs = npt.NDArray[np.int64]
 
 NEAR = 12
-"""Bits of 64 in which two hashes may differ and still be a candidate; features decide (``_twins``)."""
+"""Bits of 64 in which two hashes may differ and still be a candidate; features decide (``_near_duplicates``)."""
 
 _SIDE, _WAVES = 32, 8
 _TABLES = 20
@@ -35,10 +35,8 @@ def image_hash(grey: npt.NDArray[np.float32]) -> int:
     """Signs of the 63 lowest waves of a picture; copies that were scaled, re-encoded or brightened differ in few.
 
     Source: the "pHash" of Zauner 2010, "Implementation and benchmarking of perceptual image hash functions", with
-    the sign instead of the median as the threshold, so that the mirror image's hash follows from the hash.
-
-    Args:
-        grey: (32, 32), brightness.
+    the sign instead of the median as the threshold, so that the mirror image's hash follows from the hash. The picture
+    is the brightness of (32, 32) pixels.
     """
     waves = _DCT @ grey @ _DCT.T
     waves[0, 0] = -1.0  # the mean brightness says nothing of the picture
@@ -65,13 +63,8 @@ def near_pairs(hashes: UInt64Array) -> Pairs:
     however many rows there are, so time and memory grow like N log N. Among 2,000 images a pair 4 bits apart is found
     with a chance above 99.9 %, 8 bits apart 97 %, 12 bits apart 71 %.
 
-    Rows of equal hashes are linked to the two that follow, and only the first of them is compared with others.
-
-    Args:
-        hashes: (N,).
-
-    Returns:
-        (P, 2), each pair once, the lower row first.
+    Rows of equal hashes are linked to the two that follow, and only the first of them is compared with others. Of
+    hashes (N,) come pairs (P, 2), each once, the lower row first.
     """
     distinct, first = np.unique(hashes, return_index=True)
     others = first[_distinct_pairs(distinct)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,6 @@ from topwork.checking._survey import UNIFORM, Survey
 from topwork.data.formats import FORMATS, suffix_fits
 
 Rows = npt.NDArray[np.intp]
-Floats = npt.NDArray[np.float64]
-Describe = Callable[[int], str]
 
 # Each limit lies well outside what 4,400 real images hold (cats, dogs, ants, bees, cloth); in brackets their extreme.
 DARK = 50.0  # 99 % of the picture is darker, of 255 (lowest seen: 99)
@@ -32,25 +30,15 @@ CROPPED_IMAGES = 0.05  # share of such images below which nothing is said
 RARE = 0.02  # share of images of one format below which they stand out
 
 
-@dataclass(frozen=True)
-class _Limit:
-    """One limit on one number of each image.
-
-    Attributes:
-        name: Of the finding.
-        severity: Of the finding.
-        excess: (N,) how far beyond the limit each image is; above 0 is beyond, NaN is not judged.
-        what: Of the images beyond: "are ...".
-        advice: What to do.
-        describe: The number, in words, of one row.
-    """
+class _Limit(NamedTuple):
+    """One limit on one number of each image, and the finding on those beyond it."""
 
     name: str
     severity: Severity
-    excess: Floats
-    what: str
+    excess: npt.NDArray[np.float64]  # (N,) how far beyond the limit each image is; above 0 is beyond, NaN is not judged
+    what: str  # of the images beyond: "are ..."
     advice: str
-    describe: Describe
+    describe: Callable[[int], str]  # the number, in words, of one row
 
 
 def check_pictures(examined: Examined) -> Iterator[Finding]:

@@ -10,13 +10,13 @@ probabilities can. So here both are fitted at once, as one mixture (``fit_noise`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from topwork.features import FeatureTable, scattered_rows
-from topwork.heads import LinearFit, equal_blocks, fit_linear, row_losses
+from topwork.heads import LinearFit, equal_blocks, fit_linear, row_losses, shuffled_by_class
 from topwork.metrics import exceeds_zero
 
 Rows = npt.NDArray[np.intp]
@@ -39,53 +39,29 @@ _ROUNDS = 100
 _TEMPERATURES = np.geomspace(0.1, 5.0, 40)  # times the temperature that fits best where no label is wrong
 
 
-@dataclass(frozen=True, eq=False)
-class Opinion:
-    """What the probe thinks of M images' labels.
+class Opinion(NamedTuple):
+    """What the probe thinks of M images' labels."""
 
-    Attributes:
-        rows: (M,), rows of the table.
-        given: (M,), the class that the data set gives.
-        likely: (M,), the most probable other class.
-        wrong: (M,), probability that the given label is wrong.
-        confusion: (C, C), share of the images of class i that are nearer to class j than to their own.
-        counts: (C,), images that were judged.
-        accuracy: Out-of-fold, with the labels as given.
-        noise: Estimated share of wrong labels.
-    """
-
-    rows: Rows
-    given: Rows
-    likely: Rows
-    wrong: Doubles
-    confusion: Doubles
-    counts: npt.NDArray[np.int64]
-    accuracy: float
-    noise: float
+    rows: Rows  # (M,), of the table
+    given: Rows  # (M,), the class that the data set gives
+    likely: Rows  # (M,), the most probable other class
+    wrong: Doubles  # (M,), probability that the given label is wrong
+    confusion: Doubles  # (C, C), share of the images of class i that are nearer to class j than to their own
+    counts: npt.NDArray[np.int64]  # (C,), images that were judged
+    accuracy: float  # out-of-fold, with the labels as given
+    noise: float  # estimated share of wrong labels
 
 
-@dataclass(frozen=True, eq=False)
-class _Block:
-    """The part of an opinion that one block of images gives."""
-
-    rows: Rows
-    given: Rows
-    likely: Rows
-    wrong: Doubles
-    nearer: Doubles  # (C, C), images of class i nearer to class j
-    right: int
+_Block = tuple[Rows, Rows, Rows, Doubles, Doubles, int]
+"""Rows, given, likely and wrong as in an opinion; (C, C), images of class i nearer to class j; how many are right."""
 
 
 def ask_probe(table: FeatureTable, rows: Rows, *, seed: int) -> Opinion | None:
     """Ask a cross-validated linear probe about labels; None where there are too few images or too many classes.
 
     More images than fit one block are dealt to several, each with probes of its own, so that time grows with their
-    number and memory does not.
-
-    Args:
-        table: Features; the last output is the network's own pooled features.
-        rows: Which of its images are to be judged.
-        seed: Which images share a block and a fold.
+    number and memory does not; the seed says which share a block and a fold. The table's last output is the network's
+    own pooled features.
     """
     labels = table.dataset.labels[rows].astype(np.intp)
     classes = len(table.dataset.classes)
@@ -94,10 +70,10 @@ def ask_probe(table: FeatureTable, rows: Rows, *, seed: int) -> Opinion | None:
     if enough.sum() < 2 or classes > MOST_CLASSES:
         return None
     read = _Reader(table, rows, classes)
-    first, *others = _deal(table.dataset.labels[rows].astype(np.intp), read.block_rows, seed)
-    read.choose(rows[first], seed)
-    blocks = [_ask_block(read, rows[part], seed) for part in (first, *others)]
-    return _joined(blocks, classes)
+    by_class, count = shuffled_by_class(read.labels(rows), seed), -(-len(rows) // read.block_rows)
+    dealt = [rows[np.sort(by_class[start::count])] for start in range(count)]  # every class spread over all of them
+    read.choose(dealt[0], seed)
+    return _joined([_ask_block(read, some, seed) for some in dealt], classes)
 
 
 class _Reader:
@@ -140,14 +116,6 @@ def _losses(fitted: LinearFit, labels: Rows) -> Doubles:
     return row_losses(fitted.oof_logits / fitted.head.temperature, labels)
 
 
-def _deal(labels: Rows, most: int, seed: int) -> list[Rows]:
-    """Places of the labels in blocks of about ``most``, every class spread over all of them."""
-    count = -(-len(labels) // most)
-    shuffled = np.random.default_rng(seed).permutation(len(labels))
-    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    return [np.sort(by_class[start::count]) for start in range(count)]
-
-
 def _ask_block(read: _Reader, rows: Rows, seed: int) -> _Block:
     """Ask twice: once of all, then of a probe that was not taught by the labels it has come to doubt.
 
@@ -168,14 +136,9 @@ def _ask_block(read: _Reader, rows: Rows, seed: int) -> _Block:
     noise = fit_noise(logits[held], labels[held], temperature)
     others = logits[held].copy()
     others[np.arange(len(others)), labels[held]] = -np.inf
-    return _Block(
-        rows=rows[held],
-        given=labels[held],
-        likely=others.argmax(axis=1),
-        wrong=noise.wrong,
-        nearer=_nearer(first.oof_logits[held], labels[held]),
-        right=int((first.oof_logits[held].argmax(axis=1) == labels[held]).sum()),
-    )
+    right = int((first.oof_logits[held].argmax(axis=1) == labels[held]).sum())
+    nearer = _nearer(first.oof_logits[held], labels[held])
+    return rows[held], labels[held], others.argmax(axis=1), noise.wrong, nearer, right
 
 
 def _doubted(noise: Noise, labels: Rows) -> npt.NDArray[np.bool_]:
@@ -197,35 +160,19 @@ def _nearer(logits: Float32Array, labels: Rows) -> Doubles:
 
 
 def _joined(blocks: list[_Block], classes: int) -> Opinion:
-    given = np.concatenate([block.given for block in blocks])
-    wrong = np.concatenate([block.wrong for block in blocks])
+    rows, given, likely, wrong = (np.concatenate([block[place] for block in blocks]) for place in range(4))
     counts = np.bincount(given, minlength=classes)
-    nearer = np.sum([block.nearer for block in blocks], axis=0)
-    return Opinion(
-        rows=np.concatenate([block.rows for block in blocks]),
-        given=given,
-        likely=np.concatenate([block.likely for block in blocks]),
-        wrong=wrong,
-        confusion=nearer / np.maximum(counts, 1)[:, None],
-        counts=counts,
-        accuracy=sum(block.right for block in blocks) / max(len(given), 1),
-        noise=float(wrong.mean()),
-    )
+    confusion = np.sum([block[4] for block in blocks], axis=0) / np.maximum(counts, 1)[:, None]
+    accuracy = sum(block[5] for block in blocks) / max(len(given), 1)
+    return Opinion(rows, given, likely, wrong, confusion, counts, accuracy, noise=float(wrong.mean()))
 
 
-@dataclass(frozen=True, eq=False)
-class Noise:
-    """How labels and a probe go together.
+class Noise(NamedTuple):
+    """How labels and a probe go together."""
 
-    Attributes:
-        wrong: (N,), probability that each given label is wrong.
-        share: Of all labels, how many are wrong.
-        temperature: Of the logits, for images whose label is right.
-    """
-
-    wrong: Doubles
-    share: float
-    temperature: float
+    wrong: Doubles  # (N,), probability that each given label is wrong
+    share: float  # of all labels, how many are wrong
+    temperature: float  # of the logits, for images whose label is right
 
 
 def fit_noise(logits: npt.NDArray[np.float32], labels: Rows, temperature: float) -> Noise:
@@ -263,12 +210,8 @@ def _ahead(logits: npt.NDArray[np.float32], labels: Rows) -> Doubles:
 def wrong_probability(own: Doubles, *, classes: int) -> tuple[Doubles, float]:
     """Probability that each label is wrong, and their share, at one temperature.
 
-    By Bayes, a label whose class has probability p is wrong with odds e (1 - p) / (C - 1) to (1 - e) p; e is the mean
-    of these probabilities.
-
-    Args:
-        own: (N,), probability of the given class.
-        classes: C, at least 2.
+    By Bayes, a label whose class has probability p (``own``, (N,)) is wrong with odds e (1 - p) / (C - 1) to (1 - e) p;
+    e is the mean of these probabilities, and C at least 2.
     """
     share, wrong = _FIRST_SHARE, np.zeros(len(own))
     for _ in range(_ROUNDS if len(own) else 0):

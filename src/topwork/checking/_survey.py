@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from topwork._system import Executor
 from topwork.checking._perceptual_hash import image_hash
-from topwork.data import ImageDataset, decode, read_source, try_source
+from topwork.data import Dataset, content_key, decode, read_source, try_source
 from topwork.data.formats import FORMATS, compression, format_of, frames, true_size
 
 if TYPE_CHECKING:
@@ -63,15 +62,13 @@ class Survey:
     """Facts of every image, row by row of the data set; zeros where it could not be decoded.
 
     Attributes:
-        dataset: What was looked at.
         refused: Row and reason of every image that cannot be decoded.
         keys: uint64 (N, 2), equal for equal files.
         kinds: int8 (N,), a place in ``FORMATS``; -1 for none.
         facts: A record array (N,) of ``Look``'s numbers by their names there.
-        pictures: What each class looks like on the whole.
     """
 
-    dataset: ImageDataset
+    dataset: Any
     refused: dict[int, str]
     keys: npt.NDArray[np.uint64]
     kinds: npt.NDArray[np.int8]
@@ -86,13 +83,8 @@ class Survey:
         return usable
 
 
-def survey(dataset: ImageDataset, progress: Callable[[int], None]) -> Survey:
-    """Look at every image once, on all cores; memory grows by 70 bytes an image.
-
-    Args:
-        dataset: N rows.
-        progress: Called with the number of images done.
-    """
+def survey(dataset: Dataset, progress: Callable[[int], None]) -> Survey:
+    """Look at every image once, on all cores; memory grows by 70 bytes an image."""
     rows = len(dataset)
     keys = np.zeros((rows, 2), np.uint64)
     kinds = np.full(rows, -1, np.int8)
@@ -152,8 +144,6 @@ class Look:
     Attributes:
         key: 16 bytes that name the file's content.
         kind: Format, from the first bytes.
-        height: Pixels, upright.
-        width: Pixels, upright.
         compression: How coarsely a JPEG was quantised, see ``compression``.
         frames: Pictures in an animation; 1 for a still.
         low: Brightness that 1 % of the thumbnail is below.
@@ -161,7 +151,6 @@ class Look:
         spread: Standard deviation of the thumbnail's brightness.
         colour: Mean difference between the largest and the smallest channel of the thumbnail.
         sharpness: Of its edges, see ``_sharpness``; NaN where the image is too small to say.
-        hash: See ``image_hash``.
         thumbnail: uint8 (32, 32), the whole image squashed, brightness alone.
     """
 
@@ -183,9 +172,6 @@ class Look:
 def look(found: bytes | UInt8Array) -> Look:
     """Look at one image. A JPEG is decoded at a fraction of its size, which still finds every damage.
 
-    Args:
-        found: The file's bytes, or pixels.
-
     Raises:
         ImageError: It cannot be decoded.
     """
@@ -200,7 +186,7 @@ def look(found: bytes | UInt8Array) -> Look:
     margin = order.size // 100
     height, width = true_size(data, kind := format_of(data), (pixels.shape[0], pixels.shape[1]))
     return Look(
-        key=content_key(found),
+        key=pixels_key(found) if isinstance(found, np.ndarray) else content_key(found),
         kind=kind,
         height=height,
         width=width,
@@ -216,10 +202,9 @@ def look(found: bytes | UInt8Array) -> Look:
     )
 
 
-def content_key(found: bytes | UInt8Array) -> bytes:
-    """16 bytes that name a file's bytes, or an image's pixels and shape."""
-    data = found if isinstance(found, bytes) else np.array(found.shape).tobytes() + found.tobytes()
-    return hashlib.blake2b(data, digest_size=16).digest()
+def pixels_key(pixels: UInt8Array) -> bytes:
+    """16 bytes that name an image's pixels and shape."""
+    return content_key(np.array(pixels.shape).tobytes() + pixels.tobytes())
 
 
 def _sharpness(image: Image) -> float:
@@ -227,10 +212,7 @@ def _sharpness(image: Image) -> float:
 
     Source: Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy". At one scale for all images,
     since a large photograph that is a little soft is sharp to a network that sees 224 pixels of it; divided by
-    the variance, since a sharp picture of a grey day is still sharp.
-
-    Args:
-        image: Both sides at least 128 pixels.
+    the variance, since a sharp picture of a grey day is still sharp. Both sides have at least 128 pixels.
     """
     scale = SHARP_SIDE / min(image.size)
     width, height = (max(SHARP_SIDE, round(side * scale)) for side in image.size)

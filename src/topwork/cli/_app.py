@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from topwork.cli import _text
 from topwork.cli._commands import command, new_app
-from topwork.cli._console import Console, fail
-from topwork.cli._evaluate import evaluate, unlike
+from topwork.cli._console import Console, fail, require_none_failed
+from topwork.cli._evaluate import evaluate
 from topwork.cli._explain import explain
 from topwork.cli._fit import Data, advise, advise_options, demo, fit, fit_options
 from topwork.cli._options import CacheOption
 from topwork.cli._report import report as report_command
 
 if TYPE_CHECKING:
-    from topwork.model import Classifier, Prediction
-    from topwork.tasks.classification.strategies import OwnAnswer
+    from topwork.metrics import Shift
+    from topwork.tasks import Task, Words
 
-    Predict = Callable[[list[str]], Iterator[Prediction | OwnAnswer]]
+    Judge = Callable[[list[float | None]], Shift | None]
+    Predict = Callable[[list[str]], Iterator[Any]]
 
 app = new_app(
     name="topwork",
@@ -54,7 +56,7 @@ def _main(
     pass
 
 
-@command(app, "check")
+@command(app, "check", lambda task: [])
 def check(
     console: Console,
     data: Data,
@@ -67,20 +69,26 @@ def check(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the folds.", min=0)] = 0,
     cache: CacheOption = True,
+    **given: Any,
 ) -> None:
     """Look for what would spoil a model trained on DATA, or make its figures untrue."""
     from topwork import checking, report
     from topwork.backbones import load
-    from topwork.data import read, require_free, write_manifest
+    from topwork.data import ImageDataset, require_free, write_manifest
+    from topwork.tasks import task
 
     if page is not None:
         report.require_free(page)
-    dataset = read(data)
+    room = task(given["task"])
+    dataset = room.read(data)
     if write is not None:
+        if not isinstance(dataset, ImageDataset):
+            raise typer.BadParameter(f"--write writes a class for each image, which data of the task {room.name} lack")
         require_free(dataset, write)
     network = load(backbone) if backbone else None
     with console.progress():
-        found = checking.check(dataset, network, cache=cache, seed=seed, progress=console.step("images"))
+        step = console.step("images")
+        found = checking.check(dataset, network, checks=room.checks, cache=cache, seed=seed, progress=step)
     if write is not None:
         write_manifest(found.clean(), write)
     if page is not None:
@@ -88,8 +96,8 @@ def check(
     console.result({"data": str(data), **found.to_dict()}, _text.checked(found, manifest=write, page=page))
 
 
-command(app, "advise", advise_options)(advise)
-command(app, "fit", fit_options)(fit)
+command(app, "advise", lambda task: advise_options(task).parameters())(advise)
+command(app, "fit", lambda task: fit_options(task).parameters())(fit)
 command(app, "evaluate")(evaluate)
 command(app, "report")(report_command)
 
@@ -128,52 +136,53 @@ def predict(
         raise typer.BadParameter("name images, or pass --stdin: one of the two")
     if (coverage, abstain) != (None, None) and (backbone is not None or None not in (coverage, abstain)):
         raise typer.BadParameter("a model takes --coverage or --abstain, one of the two; --backbone takes neither")
-    loaded = _loaded(model) if backbone is None else None
-    predict_each = _predictor(loaded, backbone or "", coverage, abstain)
-    failed = _answer(console, _lines_as_they_come() if stdin else iter([images or []]), predict_each, loaded)
-    if failed:
-        fail(
-            f"{failed} {'image' if failed == 1 else 'images'} could not be used",
-            "each one's line says why; the others are not affected",
-        )
+    from topwork.model import Classifier, Model
+    from topwork.tasks import DEFAULT, load, task
+
+    kind = Model if (coverage, abstain) == (None, None) else Classifier
+    loaded: Any = load(model or "", kind) if backbone is None else None
+    room = task(DEFAULT if loaded is None else loaded.record.task.name)
+    if loaded is None:
+        predict_each = _untrained(room, backbone or "")
+    elif kind is Classifier:
+        predict_each = functools.partial(loaded.predict_each, coverage=coverage, accuracy=abstain)
+    else:
+        predict_each = loaded.predict_each
+    batches = _lines_as_they_come() if stdin else iter([images or []])
+    failed = _answer(console, batches, predict_each, room.words, getattr(loaded, "shift", None))
+    require_none_failed(failed)
 
 
-def _answer(console: Console, batches: Iterator[list[str]], predict_each: Predict, loaded: Classifier | None) -> int:
+def _answer(
+    console: Console, batches: Iterator[list[str]], predict_each: Predict, words: Words, shift: Judge | None
+) -> int:
     """Print what is said of each image as it comes; gives the number of those that could not be used."""
     failed = 0
     typicalities: list[float | None] = []
     for names in batches:
         for prediction in predict_each(names):
             typicalities.append(getattr(prediction, "typicality", None))
-            if loaded is not None and len(typicalities) == _JUDGED:
-                console.notes(unlike(loaded.shift(typicalities)))
+            if shift is not None and len(typicalities) == _JUDGED:
+                console.notes(_text.unlike(shift(typicalities)))
                 typicalities.clear()
             if prediction.error:
                 failed += 1
                 if not console.as_json:
                     console.failure(_text.refused(prediction))
                     continue
-            console.result(prediction.to_dict(), _text.predicted(prediction))
+            console.result(prediction.to_dict(), words.predicted(prediction))
         sys.stdout.flush()
-    console.notes(unlike(loaded.shift(typicalities)) if loaded is not None else ())
+    console.notes(_text.unlike(shift(typicalities)) if shift is not None else ())
     return failed
 
 
-def _loaded(folder: str | None) -> Classifier:
-    from topwork.model import Classifier
-    from topwork.tasks import load
+def _untrained(room: Task, backbone: str) -> Predict:
+    """What a network answers without a model."""
+    from topwork.backbones import load
 
-    return load(folder or "", Classifier)
-
-
-def _predictor(model: Classifier | None, backbone: str, coverage: float | None, accuracy: float | None) -> Predict:
-    """What answers: a model, or a network without one."""
-    if model is not None:
-        return functools.partial(model.predict_each, coverage=coverage, accuracy=accuracy)
-    from topwork.backbones import load as load_backbone
-    from topwork.tasks.classification.strategies import OwnClasses
-
-    return OwnClasses(load_backbone(backbone)).top
+    if room.untrained is None:
+        raise typer.BadParameter(f"--backbone: a network has no answers of its own to the task {room.name}")
+    return room.untrained(load(backbone))
 
 
 def _lines_as_they_come() -> Iterator[list[str]]:
@@ -234,11 +243,11 @@ command(app, "demo")(demo)
 
 
 def main() -> None:
-    """Run the program ``topwork``; a Ctrl-C that comes when all is said is ignored, as nothing but ending is left."""
+    """Run the program ``topwork``; a Ctrl-C that comes while Python ends is ignored, as nothing else is left to do."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by whoever started us, as in `topwork fit … 2>&-`
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
     try:
         app()
     finally:  # freeing torch takes seconds, in which Python hears no signal any more and dies of one instead
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)

@@ -17,7 +17,7 @@ from typer.core import TyperCommand
 from typer.main import get_command
 
 from topwork.cli._console import Console, fail
-from topwork.cli._options import CommandLine, parameter
+from topwork.cli._options import parameter, task_in, task_parameter
 from topwork.errors import TopworkError
 
 _COMMON: dict[str, Any] = {
@@ -34,34 +34,37 @@ def new_app(**more: Any) -> typer.Typer:
 
 
 def command(
-    app: typer.Typer, name: str, line: Callable[[], CommandLine] | None = None
+    app: typer.Typer, name: str, late: Callable[[str], list[inspect.Parameter]] | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a function as a command that takes the options of all commands and fails as promised.
 
     The function's first argument is its ``Console``; the others are the command's own. What it takes as ``**given`` are
-    the options of ``line``, which is called when the command is: it may import what the program's help can do without.
+    ``--task`` and the options that ``late`` gives for the task's name; it is called when the command is, so that it may
+    import what the program's help can do without.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
-        if line is None:
+        if late is None:
             app.command(name)(_program(function, []))
         else:
-            app.command(name, cls=_late(name, function, line), help=inspect.getdoc(function))(lambda: None)
+            app.command(name, cls=_late(name, function, late), help=inspect.getdoc(function))(lambda: None)
         return function
 
     return register
 
 
-def _late(name: str, function: Callable[..., None], line: Callable[[], CommandLine]) -> type[TyperCommand]:
+def _late(
+    name: str, function: Callable[..., None], options: Callable[[str], list[inspect.Parameter]]
+) -> type[TyperCommand]:
     """A command that gets its options when it is called."""
 
     class Late(TyperCommand):
         """In the place of the command until then."""
 
-        def make_context(self, *given: Any, **more: Any) -> Any:
+        def make_context(self, info_name: str | None, args: list[str], *given: Any, **more: Any) -> Any:
             app = new_app()
-            app.command(name)(_program(function, line().parameters()))
-            return get_command(app).make_context(*given, **more)
+            app.command(name)(_program(function, [*options(task_in(args)), task_parameter()]))
+            return get_command(app).make_context(info_name, args, *given, **more)
 
     return Late
 

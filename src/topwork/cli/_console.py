@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn, TextIO
 
 import typer
@@ -14,12 +14,7 @@ Progress = Callable[[int, int], None]
 
 
 class Console:
-    """One command's voice.
-
-    Attributes:
-        as_json: Whether stdout gets one JSON object, instead of text.
-        quiet: Whether stderr gets errors alone.
-    """
+    """One command's voice: stdout gets text or one JSON object; stderr notes and errors, or errors alone."""
 
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self.as_json = as_json
@@ -94,23 +89,16 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows of text in aligned columns, numbers (all but the first column) to the right."""
-    cells = [list(head), *[list(row) for row in rows]]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in cells
-    ]
-    return "\n".join(lines)
-
-
 def fail(message: str, hint: str = "") -> NoReturn:
     """End the command with exit code 1."""
     print_line(f"error: {one_line(message)}", sys.stderr)
     if hint:
         print_line(f"hint: {one_line(hint)}", sys.stderr)
     raise typer.Exit(1)
+
+
+def require_none_failed(images: int) -> None:
+    """End the command with exit code 1 where some images could not be used, which each one's line has told."""
+    if images:
+        noun = "image" if images == 1 else "images"
+        fail(f"{images} {noun} could not be used", "each one's line says why; the others are not affected")

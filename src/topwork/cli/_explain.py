@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
-from topwork.cli._console import Console, Progress, fail, one_line
+from topwork.cli._console import Console, Progress, fail, one_line, require_none_failed
 from topwork.cli._evaluate import unseen
 from topwork.cli._options import CacheOption, SeedOption, require_heard
 from topwork.cli._text import printable
@@ -154,9 +154,8 @@ def explain(
 ) -> None:
     """Draw why a network answers as it does: picture files, and what they show in words."""
     from topwork import report
-    from topwork.data import read
     from topwork.model import EXPLAINED, Classifier
-    from topwork.tasks import load
+    from topwork.tasks import DEFAULT, load, task
 
     require_heard(context, "--what", what, _READERS)
     if backbone is not None and model is not None:  # no model: every argument is an image
@@ -170,28 +169,39 @@ def explain(
         report.require_free(page)
     options = ExplainOptions(method, label, stage, tuple(channel or ()), norm, projection, most, seed, cache)
     shelf = _Shelf(Path(model or "") / EXPLAINED if keep else out, what, page=page is not None)
-    failed = 0
     with console.progress():
         shelf.try_place("make it so" if keep else "name a folder that can be written to with -o")
         own = None if model is None else load(model, Classifier)
-        dataset = None if data is None else read(data)
+        room = task(DEFAULT if own is None else own.record.task.name)
+        dataset = None if data is None else room.read(data)
         classifier = _classifier(own, backbone or "", what)
-        if _KINDS[what].of == "image":
-            failed = _each_image(console, shelf, classifier, images or [], options)
-        elif _KINDS[what].of == "class":
-            _each_class(console, shelf, classifier, options)
-        else:
-            given = None if dataset is None else _rows(console, own, dataset, what)
-            shelf.keep(_drawn(what, classifier, given, options, _step(console, what)), what)
+        given = None if dataset is None else _rows(console, own, dataset, what)
+        failed = _draw(console, shelf, classifier, images or [], given, options)
     if page is not None:
         report.write_page(report.explained_page(shelf.results, name=backbone or model or "", dataset=dataset), page)
     if keep:
         shelf.lines.append(f"Next:  topwork report {printable(model or '')} --data DATA    (the model's page shows it)")
-    skipped = {"skipped": shelf.skipped} if shelf.skipped else {}
-    console.result({"pictures": shelf.fields, **skipped}, "\n".join(shelf.lines))
-    if failed:
-        told = f"{failed} {'image' if failed == 1 else 'images'} could not be used"
-        fail(told, "each one's line says why; the others are not affected")
+    console.result(shelf.to_dict(), "\n".join(shelf.lines))
+    require_none_failed(failed)
+
+
+def _draw(
+    console: Console,
+    shelf: _Shelf,
+    classifier: TorchClassifier,
+    images: list[str],
+    dataset: ImageDataset | None,
+    options: ExplainOptions,
+) -> int:
+    """Put what was asked for on the shelf; gives the number of images that could not be used."""
+    what = shelf.what
+    if _KINDS[what].of == "image":
+        return _each_image(console, shelf, classifier, images, options)
+    if _KINDS[what].of == "class":
+        _each_class(console, shelf, classifier, options)
+    else:
+        shelf.keep(_drawn(what, classifier, dataset, options, _step(console, what)), what)
+    return 0
 
 
 def _require_what_it_needs(asked: WhatName, images: list[str] | None, data: Path | None, classes: bool) -> None:
@@ -321,14 +331,9 @@ def _drawn(what: WhatName, classifier: TorchClassifier, given: Any, options: Exp
 
 
 class _Shelf:
-    """Where the pictures go, no two under one name.
+    """Where the pictures go, no two under one name, and what is said of each: ``fields`` with --json, or ``lines``.
 
-    Attributes:
-        what: What was asked for.
-        fields: Of each, what --json tells.
-        lines: Of each, what is said otherwise.
-        results: Each with the image that it is of, where a page will show them; they hold every pixel.
-        skipped: Images that there is nothing to draw of, and why.
+    ``results`` are kept only where a page will show them: they hold every pixel.
     """
 
     def __init__(self, folder: Path, what: WhatName, *, page: bool) -> None:
@@ -341,12 +346,12 @@ class _Shelf:
         self._page = page
         self._taken: set[str] = set()
 
-    def try_place(self, hint: str) -> None:
-        """Find out before the work, which takes minutes, whether the pictures can be written.
+    def to_dict(self) -> dict[str, Any]:
+        """What --json tells."""
+        return {"pictures": self.fields, **({"skipped": self.skipped} if self.skipped else {})}
 
-        Raises:
-            ExplainError: They cannot be.
-        """
+    def try_place(self, hint: str) -> None:
+        """Refuse, before work that takes minutes, a place where the pictures cannot be written (``ExplainError``)."""
         there = next(place for place in (self._folder, *self._folder.absolute().parents) if place.exists())
         try:
             with tempfile.TemporaryFile(dir=there):

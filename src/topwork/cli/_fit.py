@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,13 +10,12 @@ import typer
 
 from topwork.cli import _text
 from topwork.cli._console import Console
-from topwork.cli._evaluate import unlike
 from topwork.cli._options import CommandLine, strategies
 from topwork.cli._report import write_report
 
 if TYPE_CHECKING:
     from topwork.checking import Checkup
-    from topwork.model import Classifier
+    from topwork.tasks import Strategy, Task
 
 _DEMO_SECONDS = 110.0  # for the ladder, fine-tuning included; with all else it makes three minutes at most
 _TRAIN, _TEST = 1000, 500  # pictures of the sample's 2,000
@@ -46,16 +45,15 @@ Allowed = Annotated[
 SelfContained = Annotated[bool, typer.Option("--self-contained", help="Put the backbone's weights into the model.")]
 
 
-@functools.cache
-def fit_options() -> CommandLine:
+def fit_options(task: str | None = None) -> CommandLine:
     """The options of all strategies; ``describe`` is for ``advise``, whose choice is the same without."""
-    return CommandLine(strategies(), describe=False)
+    return CommandLine(strategies(task), own=("checkpoint",), describe=False)
 
 
-@functools.cache
-def advise_options() -> CommandLine:
-    """The options of the climb alone."""
-    return CommandLine(strategies()[:1])
+def advise_options(task: str | None = None) -> CommandLine:
+    """The options of the strategy that advises alone; where none does, ``fitting.advise`` says so."""
+    found = strategies(task)
+    return CommandLine([each for each in found if each.advise is not None][:1] or found[:1])
 
 
 def fit(
@@ -75,36 +73,40 @@ def fit(
     """Train a classifier on DATA and measure it on images it has not seen."""
     from topwork import fitting, model
     from topwork.backbones import load
-    from topwork.tasks.classification import from_words
-    from topwork.train import joined, require_own
+    from topwork.tasks import task
+    from topwork.train import joined, remove_checkpoints, require_own
 
     beside = out.resolve().with_name(f"{out.resolve().name}.training")
-    options = fit_options().options(console, context, given, checkpoint=beside)
-    names = [name.strip() for name in backbone.split(",")]
-    _require_one_process(given["strategy"])
-    labels, training = getattr(options, "labels", None) or (), getattr(options, "checkpoint", None)
-    if data is None and not (labels and len(names) == 1):  # told before anything is fetched
-        raise typer.BadParameter("DATA may be left out only with --strategy zero-shot, --labels and one backbone")
+    options = fit_options(given["task"]).options(console, context, given, checkpoint=beside)
+    training = getattr(options, "checkpoint", None)
+    room, names = task(given["task"]), [name.strip() for name in backbone.split(",")]
+    strategy = room.strategy(given.get("strategy", room.strategies[0].name))
+    _require_one_process(room, strategy)
+    if data is None:
+        _require_dataless(room, strategy, options, names)  # told before anything is fetched
     model.require_free(out)
     if training:
         require_own(training)
     networks = [load(name, weights=weights, size=size, allow_pickle=allow_pickle) for name in names]
-    if data is None:
-        worded = from_words(labels, networks[0], options)
-        _save(worded, out, self_contained)
-        return _tell(console, worded, out)
-    shared: Any = {"strategy": given["strategy"], "backbone": networks, "options": options, "test": test}
+    shared: Any = {"task": room, "strategy": strategy.name, "backbone": networks, "options": options, "test": test}
     checkups: list[Checkup] = []
     with joined() as first:
         voice = console if first else Console(as_json=False, quiet=True)
         with voice.progress():
-            made = fitting.fit(data, allow=allow or (), announce=voice.step, vetted=checkups.append, **shared)
-            assert isinstance(made, model.Classifier)
+            if data is None:
+                assert strategy.dataless is not None
+                made = strategy.dataless(networks, options)
+            else:
+                made = fitting.fit(data, allow=allow or (), announce=voice.step, vetted=checkups.append, **shared)
             if not first:
-                return None
-            _save(made, out, self_contained, *checkups)
-    _clear(training, made)
-    return _tell(console, made, out)
+                return
+            made.save(out, self_contained=self_contained)
+            write_report(made, out, *checkups)
+    if training and not any(strategy.broken_off in note for note in made.record.data.notes):
+        remove_checkpoints(training)
+    console.notes([*made.record.data.notes, *_text.unlike(getattr(made.held_out, "shift", None))])
+    fields = {"model": str(out), **made.record.model_dump(mode="json")}
+    console.result(fields, "\n".join([*room.words.fitted(made), *_text.saved(out)]))
 
 
 def advise(
@@ -118,48 +120,39 @@ def advise(
 ) -> None:
     """Measure how much of a pretrained network to keep for DATA: the ladder, the choice, and why."""
     from topwork import fitting
+    from topwork.tasks import task
 
-    options = advise_options().options(console, context, given)
+    options = advise_options(given["task"]).options(console, context, given)
+    room = task(given["task"])
     names = [name.strip() for name in backbone.split(",")]
     with console.progress():
         found = fitting.advise(
-            data, backbone=names, options=options, test=test, allow=allow or (), announce=console.step
+            data, task=room, backbone=names, options=options, test=test, allow=allow or (), announce=console.step
         )
-    console.result({"data": str(data), **found.to_dict()}, _text.advised(found))
+    console.result({"data": str(data), **found.to_dict()}, "\n".join(room.words.advised(found)))
 
 
-def _require_one_process(strategy: str) -> None:
+def _require_one_process(room: Task, strategy: Strategy) -> None:
     from topwork.train import started_by_torchrun
 
-    if started_by_torchrun() and strategy != "finetune":
-        raise typer.BadParameter(f"several processes train --strategy finetune together, not {strategy}")
+    if started_by_torchrun() and not strategy.distributed:
+        together = ", ".join(each.name for each in room.strategies if each.distributed)
+        raise typer.BadParameter(f"several processes train --strategy {together} together, not {strategy.name}")
 
 
-def _save(made: Classifier, out: Path, self_contained: bool, *checkups: Checkup) -> None:
-    made.save(out, self_contained=self_contained)
-    write_report(made, out, *checkups)
-
-
-def _clear(training: Path | None, made: Classifier) -> None:
-    """Checkpoints are kept only where Ctrl-C broke the training off."""
-    from topwork.tasks.classification.strategies import INTERRUPTED
-    from topwork.train import remove_checkpoints
-
-    if training and not any(INTERRUPTED in note for note in made.record.data.notes):
-        remove_checkpoints(training)
-
-
-def _tell(console: Console, made: Classifier, out: Path) -> None:
-    console.notes([*made.record.data.notes, *unlike(made.held_out.shift if made.held_out else None)])
-    console.result({"model": str(out), **made.record.model_dump(mode="json")}, _text.fitted(made, out))
+def _require_dataless(room: Task, strategy: Strategy, options: Any, backbones: Sequence[str]) -> None:
+    """Refuse a command line without DATA that does not say what there is to go by instead."""
+    if strategy.dataless is None or not options.labels or len(backbones) != 1:
+        able = ", ".join(each.name for each in room.strategies if each.dataless is not None)
+        instead = f"may be left out only with --strategy {able}, --labels and one backbone" if able else "is missing"
+        raise typer.BadParameter(f"DATA {instead}")
 
 
 def demo(console: Console, out: Out = Path("topwork-demo")) -> None:
     """Do the whole job on the sample data set: check, advise, train, measure, save, predict."""
     from topwork import checking, fitting, model
     from topwork.data import read, split
-    from topwork.tasks import load
-    from topwork.tasks.classification.ladder import AdviceOptions
+    from topwork.tasks import DEFAULT, load, task
 
     model.require_free(out)
     folder = fitting.sample_folder()
@@ -171,12 +164,12 @@ def demo(console: Console, out: Out = Path("topwork-demo")) -> None:
         f"{_TRAIN} of them train the model, {_TEST} others measure it, and {_TEST} are left out to save time. "
         "This takes up to three minutes."
     )
-    options = AdviceOptions(budget_seconds=_DEMO_SECONDS)
+    room = task(DEFAULT)
+    options = room.strategies[0].options(budget_seconds=_DEMO_SECONDS)
     with console.progress():
         checkup = checking.check(dataset, progress=console.step("images"))
         advice = fitting.advise(dataset, options=options, announce=console.step)
         fitted = fitting.fit(dataset, options=options, announce=console.step)
-        assert isinstance(fitted, model.Classifier)
         fitted.save(out)
         write_report(fitted, out, checkup)
     examples = [unseen.full_path(int((unseen.labels == label).argmax())) for label in range(len(unseen.classes))]
@@ -188,10 +181,11 @@ def demo(console: Console, out: Out = Path("topwork-demo")) -> None:
         "advice": advice.to_dict(),
         "predictions": [prediction.to_dict() for prediction in predictions],
     }
+    told = [*room.words.fitted(fitted), *_text.demonstrated(out, folder, predictions)]
     parts = (
         ("1. The data doctor (topwork check)", _text.checked(checkup, manifest=None, page=None)),
-        ("2. How much of the network to keep (topwork advise)", _text.advised(advice)),
-        ("3. The model (topwork fit, topwork predict)", _text.demonstrated(fitted, out, folder, predictions)),
+        ("2. How much of the network to keep (topwork advise)", "\n".join(room.words.advised(advice))),
+        ("3. The model (topwork fit, topwork predict)", "\n".join(told)),
     )
     console.result(fields, "\n\n".join(f"{title}\n\n{text}" for title, text in parts))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import inspect
+import itertools
 import json
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,23 +30,36 @@ _LITERAL: Any = Literal  # mypy would have its words at once
 _HEAD, _WIDTH = 44, 100  # columns of the list of settings: up to the values, and in all
 
 
-def strategies() -> tuple[Strategy, ...]:
-    """All strategies of the default task."""
+def strategies(name: str | None = None) -> tuple[Strategy, ...]:
+    """All strategies of a task; the default one's where none is named."""
     from topwork.tasks import DEFAULT, task
 
-    return task(DEFAULT).strategies
+    return task(name or DEFAULT).strategies
+
+
+def task_parameter() -> inspect.Parameter:
+    """``--task``, which is no part of the help where there is but one."""
+    from topwork.tasks import DEFAULT, names
+
+    choices: Any = _LITERAL[tuple(names())]
+    told: Any = typer.Option(help="What is to be learnt.", hidden=len(names()) == 1)
+    return parameter("task", Annotated[choices, told], DEFAULT)
+
+
+def task_in(given: Sequence[str]) -> str:
+    """The task that a command line names, on which its other options depend; the default one where it names none."""
+    from topwork.tasks import DEFAULT, names
+
+    named = [value for flag, value in itertools.pairwise(given) if flag == "--task"]
+    named += [each.removeprefix("--task=") for each in given if each.startswith("--task=")]
+    return named[-1] if named and named[-1] in names() else DEFAULT  # what is none is told by the option itself
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One field of an options class, or of one that is nested in it.
+    """One field of an options class, or of one that is nested in it: ``path`` names the fields on the way to it.
 
-    Attributes:
-        path: Names of the fields on the way to it, its own the last.
-        kind: Its type.
-        default: Its value where nobody says otherwise.
-        option: What else is known of it, with the bounds that pydantic knows.
-        help: What it does; ``option.help``, where there is both, is of its flag.
+    ``option`` has the bounds that pydantic knows too; its help, where ``help`` is another, is of the flag.
     """
 
     path: tuple[str, ...]
@@ -189,17 +203,18 @@ def _with_values(options: Any, values: Mapping[tuple[str, ...], Any]) -> Any:
 class CommandLine:
     """The options of one strategy, or of several: ``--strategy`` names one, and the first is taken where it does not.
 
-    ``defaults``, by the names of fields, go before those of the classes.
+    ``own`` are fields that the command itself fills in (``options``) and no user; ``defaults``, by the names of fields,
+    go before those of the classes.
     """
 
-    def __init__(self, strategies: Sequence[Strategy], **defaults: Any) -> None:
+    def __init__(self, strategies: Sequence[Strategy], own: Sequence[str] = (), **defaults: Any) -> None:
         self._strategies = strategies
         self._plain, self._settings = {}, {}
         self._flags: dict[str, dict[str, list[Setting]]] = {}  # what a flag sets of each strategy that reads it
         for each in strategies:
-            own = {name: value for name, value in defaults.items() if hasattr(each.options, name)}
-            self._plain[each.name] = each.options(**own)
-            found = self._settings[each.name] = settings(self._plain[each.name], each.unused)
+            here = {name: value for name, value in defaults.items() if hasattr(each.options, name)}
+            self._plain[each.name] = each.options(**here)
+            found = self._settings[each.name] = settings(self._plain[each.name], (*each.unused, *own))
             for flag in dict.fromkeys(flag for setting in found for flag in setting.flags):
                 same = [setting for setting in found if flag in setting.flags]
                 outermost = min(len(setting.path) for setting in same)
@@ -230,11 +245,14 @@ class CommandLine:
         """
         chosen = given.get("strategy", self._strategies[0].name)
         require_heard(context, "--strategy", chosen, {_name(flag): tuple(who) for flag, who in self._flags.items()})
-        values = {each.path: fixed[each.path[-1]] for each in self._settings[chosen] if each.path[-1] in fixed}
+        values: dict[tuple[str, ...], Any] = {}
+        values |= {(name,): value for name, value in fixed.items() if hasattr(self._plain[chosen], name)}
         for flag, who in self._flags.items():
             if _is_given(context, _name(flag)):
                 values |= {each.path: each.read(given[_name(flag)], flag) for each in who[chosen]}
                 *old, new = who[chosen][0].flags
+                if flag in old and _is_given(context, _name(new)):
+                    raise typer.BadParameter(f"{flag} and {new} are one setting; give it once, as {new}")
                 if flag in old:
                     console.note(f"note: {flag} is called {new} now; the next version takes the new name alone")
         return _with_values(self._plain[chosen], values | self._set(chosen, given["settings"] or ()))

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from topwork._text import first_of
 from topwork.cli._console import Console
-from topwork.cli._evaluate import flattered, unlike, unseen
+from topwork.cli._evaluate import unseen
 from topwork.cli._options import CacheOption
-from topwork.cli._text import printable
+from topwork.cli._text import printable, unlike
 
 if TYPE_CHECKING:
     from topwork.checking import Checkup
-    from topwork.model import Classifier, Evaluated
+    from topwork.model import Model
 
 PAGE = "report.html"  # in the model folder
 _NAMED = 5  # files left out
@@ -54,31 +55,23 @@ def report(
     cache: CacheOption = True,
 ) -> None:
     """Show MODEL as one HTML page: how good it is, where it fails, how to use it and how to repeat it."""
-    from topwork import checking
-    from topwork.data import read
     from topwork.explain import stored
-    from topwork.model import EXPLAINED, Classifier
+    from topwork.model import EXPLAINED
     from topwork.report import model_page, require_free, write_page
     from topwork.tasks import load, task
 
     if data is None and (evidence or check):
         raise typer.BadParameter(f"{'--evidence' if evidence else '--check'} is of the images of --data")
-    page = out or model / PAGE
-    loaded = load(model, Classifier)
-    require_free(page, with_images=data is not None)
+    page, loaded = out or model / PAGE, load(model)
+    room = task(loaded.record.task.name)
+    require_free(page, without=[each.name for each in room.sections if each.of_images and data is None])
     evaluated = checkup = None
     if data is not None:
-        given = read(data, classes=loaded.classes)
-        dataset = unseen(console, loaded, given)
-        with console.progress():
-            if check:
-                checkup = checking.check(given, cache=cache, seed=seed, progress=console.step("doctor"))
-            evaluated = loaded.evaluate(dataset, seed=seed, cache=cache, progress=console.step("features"))
-        console.notes([*dataset.notes, *_notes(evaluated)])
+        evaluated, checkup = _measured(console, loaded, data, check, {"cache": cache, "seed": seed})
     html = model_page(
         loaded,
         model.resolve().name,
-        task(loaded.record.task.name).sections,
+        room.sections,
         evaluated,
         checkup=checkup,
         explained=stored(model / EXPLAINED),
@@ -86,19 +79,32 @@ def report(
         evidence=evidence,
     )
     write_page(html, page)
-    left_out = [{"path": item.path, "reason": item.reason} for item in evaluated.left_out] if evaluated else []
+    left_out = [{"path": item.path, "reason": item.reason} for item in getattr(evaluated, "left_out", ())]
     fields = {"model": str(model), "data": str(data) if data else None, "page": str(page), "left_out": left_out}
     console.result(fields, f"Page: {printable(str(page))}")
 
 
-def _notes(evaluated: Evaluated) -> list[str]:
-    """Why the figures may mislead, and what could not be read."""
-    unread = [f"left out: {item.path}: {item.reason}" for item in evaluated.left_out]
-    more = [f"left out: … and {len(unread) - _NAMED} more, which --json names"] if len(unread) > _NAMED else []
-    return [*flattered(evaluated), *unlike(evaluated.shift), *unread[:_NAMED], *more]
+def _measured(
+    console: Console, model: Model, data: Path, check: bool, how: dict[str, Any]
+) -> tuple[Any, Checkup | None]:
+    """What the data say of the model, and the doctor of the data where that is wanted; told is what may mislead."""
+    from topwork import checking
+    from topwork.tasks import task
+
+    room, checkup = task(model.record.task.name), None
+    given = room.read_for(model, data)
+    dataset = unseen(console, model, given)
+    with console.progress():
+        if check:
+            checkup = checking.check(given, checks=room.checks, **how, progress=console.step("doctor"))
+        found = model.evaluate(dataset, **how, progress=console.step("features"))
+    unread = [f"left out: {item.path}: {item.reason}" for item in getattr(found, "left_out", ())]
+    told = first_of(unread, _NAMED, "left out: … and {} more, which --json names")
+    console.notes([*dataset.notes, *room.words.caveats(found), *unlike(getattr(found, "shift", None)), *told])
+    return found, checkup
 
 
-def write_report(model: Classifier, folder: Path, checkup: Checkup | None = None) -> Path:
+def write_report(model: Model, folder: Path, checkup: Checkup | None = None) -> Path:
     """The page of a model that has just been fitted, in its folder, with what the data doctor said on the way."""
     from topwork.report import model_page, write_page
     from topwork.tasks import task

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar, overload
@@ -76,12 +76,7 @@ class Dataset:
             raise DataError(f"{rows} paths, but splits of shape {self.splits.shape} and {len(self.groups)} groups")
         if self.keys.shape != (rows if self.store is not None else 0,):
             raise DataError(f"{rows} paths, but keys of shape {self.keys.shape} into the store {self.store}")
-        self._check_splits()
-
-    def _check_splits(self) -> None:
-        known = np.zeros(len(self), dtype=bool)
-        for name in SPLITS:
-            known |= self.splits == name
+        known = np.isin(self.splits, SPLITS)
         if not known.all():
             wrong = printable(str(self.splits[int(np.argmin(known))]))
             raise DataError(f"split '{wrong}' is not one of {quoted(SPLITS[1:])}")
@@ -178,15 +173,11 @@ class Dataset:
 
     def fingerprint(self) -> str:
         """SHA-256 over every row's path, target and split, whatever their order; not over pixels."""
+        rows = zip(self.paths, self._target_bytes(), self.splits.tolist(), strict=True)
         digest = hashlib.sha256()
-        for row in sorted(self._rows()):
+        for row in sorted(_counted(path) + target + _counted(split) for path, target, split in rows):
             digest.update(row)
         return digest.hexdigest()
-
-    def _rows(self) -> Iterator[bytes]:
-        splits: list[str] = self.splits.tolist()
-        for path, target, split in zip(self.paths, self._target_bytes(), splits, strict=True):
-            yield _counted(path) + target + _counted(split)
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,14 +277,10 @@ def _counted(name: str) -> bytes:
 
 
 def _frozen(values: Any, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Take a read-only view; the caller's own array stays writeable."""
-    array = np.asarray(_checked(values), dtype=dtype).view()
-    array.flags.writeable = False
-    return array
+    """Take a read-only view; the caller's own array stays writeable.
 
-
-def _checked(values: Any) -> npt.NDArray[Any]:
-    """Refuse what a cast would bend: fractions as labels, and a split's name cut to five letters."""
+    What a cast would bend is refused: fractions as labels, and a split's name cut to five letters.
+    """
     array = np.asarray(values)
     if array.size and array.dtype.kind not in "iuU":
         raise DataError(f"labels must be integers and splits text, not {array.dtype}")
@@ -301,7 +288,9 @@ def _checked(values: Any) -> npt.NDArray[Any]:
         longest = max(array.tolist(), key=len, default="")
         if len(longest) > 5:
             raise DataError(f"split '{printable(longest)}' is not one of {quoted(SPLITS[1:])}")
-    return array
+    view = np.asarray(array, dtype=dtype).view()
+    view.flags.writeable = False
+    return view
 
 
 def as_splits(names: Iterable[str]) -> npt.NDArray[np.str_]:

@@ -105,7 +105,10 @@ def assembled(listing: Listing, classes: Sequence[str] | None = None) -> ImageDa
         splits=as_splits(listing.splits),
         left_out=tuple(sorted(listing.left_out, key=lambda item: item.path)),
         ignored=listing.ignored,
-        notes=(*listing.notes, *_notes(listing, labels, names, saved=classes is not None)),
+        notes=(
+            *listing.notes,
+            *(_evaluation_notes(names, labels) if classes is not None else _training_notes(listing, names, labels)),
+        ),
         groups=tuple(listing.groups) if any(listing.groups) else (),
         store=listing.store,
         keys=np.arange(0 if listing.store is None else len(listing.paths)),
@@ -243,15 +246,10 @@ def _check_groups(dataset: ImageDataset) -> None:
             )
 
 
-def _notes(listing: Listing, labels: Labels, names: tuple[str, ...], *, saved: bool) -> tuple[str, ...]:
-    if not saved:
-        labels = labels[as_splits(listing.splits) == listing.training_split]
-    counts: list[int] = np.bincount(labels, minlength=len(names)).tolist()
-    return tuple(evaluation_notes(names, counts) if saved else training_notes(names, counts))
-
-
-def training_notes(classes: Sequence[str], counts: Sequence[int]) -> Iterator[str]:
+def _training_notes(listing: Listing, classes: Sequence[str], labels: Labels) -> Iterator[str]:
     """Note empty classes, classes of one training image, imbalance, and names that are hard to tell apart."""
+    labels = labels[as_splits(listing.splits) == listing.training_split]
+    counts: list[int] = np.bincount(labels, minlength=len(classes)).tolist()
     filled = sorted((count, name) for name, count in zip(classes, counts, strict=True) if count)
     if empty := [name for name, count in zip(classes, counts, strict=True) if count == 0]:
         yield f"no training image of {_some(empty)}: kept as a class, never predicted well"
@@ -281,8 +279,9 @@ def _essence(name: str) -> str | float:
         return text
 
 
-def evaluation_notes(classes: Sequence[str], counts: Sequence[int]) -> Iterator[str]:
+def _evaluation_notes(classes: Sequence[str], labels: Labels) -> Iterator[str]:
     """Note the classes that an evaluation on these images cannot speak of."""
+    counts = np.bincount(labels, minlength=len(classes))
     if missing := [name for name, count in zip(classes, counts, strict=True) if count == 0]:
         yield f"no image of {_some(missing)}: nothing will be measured for {'it' if len(missing) == 1 else 'them'}"
 

@@ -51,7 +51,8 @@ def index_of(path: str) -> tuple[tuple[int, int], ShardIndex]:
     """
     with opened(path) as (file, info):
         mark = stamp(info)
-        cached = _cache_path(path, mark)
+        named = f"{_FORMAT}\0{os.path.realpath(path)}\0{mark[0]}\0{mark[1]}".encode("utf-8", "surrogatepass")
+        cached = cache_dir() / "shards" / f"{content_key(named).hex()}.json"
         index = _load(cached)
         if index is None:
             index = _build(file, info.st_size)
@@ -202,11 +203,6 @@ def _plain(value: Any) -> str | None:
     if isinstance(value, str):
         return value
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _cache_path(path: str, mark: tuple[int, int]) -> Path:
-    named = f"{_FORMAT}\0{os.path.realpath(path)}\0{mark[0]}\0{mark[1]}".encode("utf-8", "surrogatepass")
-    return cache_dir() / "shards" / f"{content_key(named).hex()}.json"
 
 
 def _load(cached: Path) -> ShardIndex | None:

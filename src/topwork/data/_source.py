@@ -208,7 +208,8 @@ def refusal(path: str, real_root: str) -> str:
             if stat.S_ISDIR(info.st_mode):
                 return "a linked folder is not followed"
     except (OSError, ValueError) as error:
-        return _broken(error)
+        loops = isinstance(error, OSError) and error.errno == errno.ELOOP
+        return "a link that leads back to itself" if loops else why(error)
     if not stat.S_ISREG(info.st_mode):
         return "not a regular file"
     return "" if readable(path) else "cannot be read: permission denied"
@@ -217,9 +218,3 @@ def refusal(path: str, real_root: str) -> str:
 def within(real_path: str, real_root: str) -> bool:
     """Ask whether a resolved path lies inside a resolved folder."""
     return real_path.startswith(os.path.join(real_root, ""))
-
-
-def _broken(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno == errno.ELOOP:
-        return "a link that leads back to itself"
-    return why(error)

@@ -1,18 +1,165 @@
-"""Sets aside a test split: the same one on every machine, whatever order the files were listed in."""
+"""Which rows must stay together, and how they are dealt into folds or a test split, the same ones on every machine."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from topwork.data._dataset import AnyDataset, Dataset
-from topwork.data._folds import Rows, blocks, row_ranks
+from topwork.data._dataset import AnyDataset, Dataset, name_bytes
+from topwork.data._source import content_key
 from topwork.errors import DataError
 
+Rows = npt.NDArray[np.intp]
 _TOO_FEW_HINT = "add images, raise the share, or give train/ and test/ yourself"
+
+Clusters = Sequence[Sequence[int]] | Sequence[npt.NDArray[np.integer]]
+
+
+def blocks(dataset: Dataset, seed: int) -> list[Rows]:
+    """Rows that must stay together, those of one group, in an order that depends on the seed and the names alone."""
+    ranks = row_ranks(dataset, seed)
+    return sorted(_members(_leaders(dataset, ())), key=lambda rows: min(ranks[row] for row in rows.tolist()))
+
+
+def grouped(dataset: AnyDataset, clusters: Clusters) -> AnyDataset:
+    """Copy whose groups hold the clusters too, so that splits and folds of any part of it keep them whole.
+
+    Rows that are linked through others go together too: a group with an image whose near duplicate is in another group
+    makes one group of both. What a group is called does not depend on the order of the rows.
+
+    Args:
+        dataset: N rows, perhaps in groups.
+        clusters: Rows' positions, such as near duplicates.
+
+    Raises:
+        DataError: A position that is not a row's.
+    """
+    if not len(clusters):
+        return dataset
+    own = dataset.groups or ("",) * len(dataset)
+    groups = list(own)
+    for rows in _members(_leaders(dataset, clusters)):
+        if len(rows) > 1:
+            named = {own[row] for row in rows.tolist()} - {""}
+            name = min(named) if named else f"like {min(dataset.paths[row] for row in rows.tolist())}"
+            for row in rows.tolist():
+                groups[row] = name
+    return replace(dataset, groups=tuple(groups))
+
+
+def _members(leader: Rows) -> list[Rows]:
+    """The rows of each block."""
+    order = np.argsort(leader, kind="stable")
+    starts = np.flatnonzero(np.diff(leader[order], prepend=-1))
+    return np.split(order, starts[1:]) if len(order) else []
+
+
+def row_ranks(dataset: Dataset, seed: int) -> list[tuple[bytes, str]]:
+    """Give each row its place in the order: a hash of the seed and the group, or the path where it is in none."""
+    if not dataset.groups:
+        return [(_rank(seed, path), path) for path in dataset.paths]
+    group_ranks = {group: _rank(seed, f"group:{group}") for group in set(dataset.groups)}
+    return [
+        (group_ranks[group] if group else _rank(seed, path), path)
+        for path, group in zip(dataset.paths, dataset.groups, strict=True)
+    ]
+
+
+def _rank(seed: int, name: str) -> bytes:
+    return content_key(b"%d:%b" % (seed, name_bytes(name)))
+
+
+def _leaders(dataset: Dataset, clusters: Clusters) -> npt.NDArray[np.intp]:
+    """Union-find: the block of each row, by the position of one of its rows."""
+    parent = list(range(len(dataset)))
+
+    def find(row: int) -> int:
+        while parent[row] != row:
+            parent[row] = parent[parent[row]]
+            row = parent[row]
+        return row
+
+    first: dict[str, int] = {}
+    for row, group in enumerate(dataset.groups):
+        if group:
+            parent[find(row)] = find(first.setdefault(group, row))
+    for cluster in clusters:
+        rows = _checked(cluster, len(dataset))
+        for row in rows[1:]:
+            parent[find(row)] = find(rows[0])
+    return np.array([find(row) for row in range(len(dataset))], dtype=np.intp)
+
+
+def _checked(cluster: Sequence[int] | npt.NDArray[np.integer], count: int) -> list[int]:
+    rows = np.asarray(cluster)
+    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+        raise DataError(f"a cluster holds rows' positions, not {rows.dtype} {rows.shape}")
+    if rows.size and not 0 <= int(rows.min()) <= int(rows.max()) < count:
+        raise DataError(f"a cluster names row {rows.max() if rows.min() >= 0 else rows.min()}, there are {count}")
+    return [int(row) for row in rows]
+
+
+def k_folds(dataset: Dataset, k: int = 5, *, seed: int = 0) -> npt.NDArray[np.int64]:
+    """Give every row the fold, 0 to ``k - 1``, in which it is held out.
+
+    Stratified: where nothing has to stay together, the folds' images of a class differ by one at most. Groups stay
+    whole (:func:`grouped` makes some of near duplicates); the largest are dealt first, each to the fold that has the
+    least of its classes, as scikit-learn's ``StratifiedGroupKFold`` does, and what is left evens the folds out. Which
+    row goes where is a pure function of the seed, the paths, the groups and the classes.
+
+    Args:
+        dataset: N rows; their splits do not matter.
+        k: How many folds, at least 2.
+        seed: Another seed, other folds.
+
+    Returns:
+        Shape ``(N,)``, int64.
+
+    Raises:
+        DataError: ``k`` is below 2, or there is not one block of rows for each fold.
+    """
+    if k < 2:
+        raise DataError(f"k must be at least 2, not {k}")
+    dealt = sorted(blocks(dataset, seed), key=len, reverse=True)  # stable: equal ones keep their order
+    if len(dealt) < k:
+        raise DataError(
+            f"{len(dealt)} images or groups of images that stay together cannot fill {k} folds", hint="lower k"
+        )
+    totals: list[int] = np.maximum(np.bincount(dataset.strata()), 1).tolist()
+    labels: list[int] = dataset.strata().tolist()
+    counts = [[0] * len(totals) for _ in range(k)]
+    sizes = [0] * k
+    folds = np.zeros(len(dataset), dtype=np.int64)
+    for rows in dealt:
+        given = [labels[row] for row in rows.tolist()]
+        load = [
+            (sum(count[label] / totals[label] for label in given), sizes[fold]) for fold, count in enumerate(counts)
+        ]
+        fold = min(range(k), key=load.__getitem__)
+        folds[rows] = fold
+        sizes[fold] += len(given)
+        for label in given:
+            counts[fold][label] += 1
+    return folds
+
+
+def k_folds_or_fewer(dataset: Dataset, k: int = 5, *, seed: int = 0) -> npt.NDArray[np.int64] | None:
+    """Deal the rows into ``k`` folds, or into as many as there are blocks of rows to fill them; see :func:`k_folds`.
+
+    Args:
+        dataset: N rows; their splits do not matter.
+        k: How many folds at most, at least 2.
+        seed: Another seed, other folds.
+
+    Returns:
+        Shape ``(N,)``, int64; None where there is only one block, so that nothing can be held out.
+    """
+    most = min(k, len(blocks(dataset, seed)))
+    return k_folds(dataset, most, seed=seed) if most > 1 else None
 
 
 def split(dataset: AnyDataset, *, test: float = 0.2, seed: int = 0) -> AnyDataset:

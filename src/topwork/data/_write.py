@@ -78,12 +78,9 @@ def _not_written(final: Path, error: OSError) -> DataError:
 def _content(dataset: ImageDataset, manifest: Path) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")  # RFC 4180; a lone "\r" in a name is then quoted
-    with_splits, with_groups = _has_splits(dataset), any(dataset.groups)
-    writer.writerow([*REQUIRED, *(["split"] if with_splits else []), *(["group"] if with_groups else [])])
-    for row in _rows(dataset, manifest):
-        writer.writerow(
-            [row.path, row.label, *([row.split] if with_splits else []), *([row.group] if with_groups else [])]
-        )
+    columns = [*REQUIRED, *(["split"] if _has_splits(dataset) else []), *(["group"] if any(dataset.groups) else [])]
+    writer.writerow(columns)
+    writer.writerows([getattr(row, column) for column in columns] for row in _rows(dataset, manifest))
     try:
         return text.getvalue().encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:

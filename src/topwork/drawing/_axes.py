@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from topwork._arrays import AnyArray
 
 Place = tuple[float, float]
 
@@ -54,11 +54,7 @@ def named_axis(names: Sequence[str]) -> Axis:
 
 
 def accuracy_axis(values: Sequence[float]) -> Axis:
-    """Accuracies from 0 to 1, only as much of the range as holds the values, between round numbers.
-
-    Args:
-        values: One at least.
-    """
+    """Accuracies from 0 to 1, only as much of the range as holds the values (one at least), between round numbers."""
     low, high = min(values), max(values)
     step = next((each for each in _STEPS if (high - low) / each <= _MOST_MARKS - 1), _STEPS[-1])
     first, last = math.floor(low / step + 1e-9), max(math.ceil(high / step - 1e-9), 1)
@@ -68,11 +64,7 @@ def accuracy_axis(values: Sequence[float]) -> Axis:
 
 
 def logarithmic_axis(values: Sequence[float]) -> Axis:
-    """Positive numbers, with some room at both ends so that none of them lies upon another axis.
-
-    Args:
-        values: One at least.
-    """
+    """Positive numbers, one at least, with some room at both ends so that none of them lies upon another axis."""
     first, last = math.log10(min(values)), math.log10(max(values))
     spare = max(0.08 * (last - first), 0.15)
     low, high = 10 ** (first - spare), 10 ** (last + spare)
@@ -94,8 +86,6 @@ class Axes:
     """Two axes laid out in a drawing, whose units are pixels or those of an SVG, counted from its upper left corner.
 
     Attributes:
-        width: Of the whole drawing.
-        height: Of the whole drawing.
         left: Where the axis across begins.
         right: Where it ends.
         top: Where the axis upwards ends.
@@ -141,16 +131,8 @@ class Axes:
         return place if self.digits is None else round(place, self.digits)
 
 
-def spread(points: npt.NDArray[Any], side: float = 1.0) -> npt.NDArray[Any]:
-    """Points of the plane brought into a square, each direction stretched by itself, with a little room around them.
-
-    Args:
-        points: (N, 2).
-        side: Of the square.
-
-    Returns:
-        (N, 2), from 3 to 97 % of ``side``.
-    """
+def spread(points: AnyArray, side: float = 1.0) -> AnyArray:
+    """Points (N, 2) brought into a square, each direction stretched by itself, at 3 to 97 % of its side."""
     low, high = points.min(axis=0), points.max(axis=0)
     margin = 0.03 * side
     return np.asarray(margin + (side - 2 * margin) * (points - low) / np.where(high > low, high - low, 1))

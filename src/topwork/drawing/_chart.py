@@ -5,18 +5,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import AnyArray, IntegerArray, UInt8Array
 from topwork.drawing._axes import Axes, Place, named_axis, share_axis, spread
-from topwork.drawing._colours import Pixels, class_colours
+from topwork.drawing._colours import class_colours
 from topwork.drawing._words import line_height, words
 
 _SCALE = 2
 _TEXT = 15  # pixels
-_LEFT, _LEGEND, _TOP, _BOTTOM = 64, 240, 66, 62  # pixels around the axes
+_WIDTH, _HEIGHT = 760, 420  # of a line chart, in pixels
+_LEFT, _LEGEND, _TOP, _BOTTOM = 64, 240, 66, 62  # pixels around its axes
+_SIDE, _RADIUS = 320, 3  # of a scatter's and its legend's square, and of its points, in pixels
 _INK, _GRID, _PAPER = (30, 30, 30), (222, 222, 222), (255, 255, 255)
 
 
@@ -25,9 +26,7 @@ class Curve:
     """One line of a chart.
 
     Attributes:
-        name: For the legend.
         values: Heights, one for each place of the axis.
-        dashed: Whether the line is broken.
     """
 
     name: str
@@ -35,16 +34,7 @@ class Curve:
     dashed: bool = False
 
 
-def line_chart(
-    places: Sequence[str],
-    curves: Sequence[Curve],
-    *,
-    title: str,
-    across: str,
-    up: str,
-    width: int = 760,
-    height: int = 420,
-) -> Pixels:
+def line_chart(places: Sequence[str], curves: Sequence[Curve], *, title: str, across: str, up: str) -> UInt8Array:
     """Curves of shares from 0 to 1 over named places at equal distances.
 
     Args:
@@ -53,14 +43,12 @@ def line_chart(
         title: Above.
         across: What the places are.
         up: What the heights are.
-        width: Pixels.
-        height: Pixels.
 
     Returns:
-        uint8 (height, width, 3).
+        uint8 (420, 760, 3).
     """
-    ends = {"left": _LEFT, "right": width - _LEGEND, "top": _TOP, "bottom": height - _BOTTOM}
-    axes = Axes(width, height, **ends, x=named_axis(places), y=share_axis(5))
+    ends = {"left": _LEFT, "right": _WIDTH - _LEGEND, "top": _TOP, "bottom": _HEIGHT - _BOTTOM}
+    axes = Axes(_WIDTH, _HEIGHT, **ends, x=named_axis(places), y=share_axis(5))
     board = _Board(axes)
     for place, text in axes.up:
         board.line([(axes.left, place), (axes.right, place)], _INK if place == axes.bottom else _GRID, 1)
@@ -83,48 +71,44 @@ def line_chart(
     return board.done()
 
 
-def scatter(
-    points: npt.NDArray[Any], labels: npt.NDArray[np.integer], classes: int, *, side: int = 320, radius: int = 3
-) -> Pixels:
+def scatter(points: AnyArray, labels: IntegerArray, classes: int) -> UInt8Array:
     """Points of the plane, coloured by class, in a frame. Such a map's scale means nothing, so there are no numbers.
 
     Args:
         points: (N, 2).
         labels: (N,), which class.
         classes: How many there are.
-        side: Pixels.
-        radius: Of a point, in pixels.
 
     Returns:
-        uint8 (side, side, 3).
+        uint8 (320, 320, 3).
     """
     from PIL import Image, ImageDraw
 
-    places = spread(points)
-    canvas = Image.new("RGB", (side * _SCALE, side * _SCALE), _PAPER)
+    places, side = spread(points), _SIDE * _SCALE
+    canvas = Image.new("RGB", (side, side), _PAPER)
     pen = ImageDraw.Draw(canvas)
     colours = class_colours(classes).tolist()
     for row in np.random.default_rng(0).permutation(len(points)):  # so that no class lies on top of all others
-        x, y = (places[row] * (side * _SCALE - 1)).tolist()
-        pen.circle((x, side * _SCALE - 1 - y), radius * _SCALE, fill=tuple(colours[labels[row]]))
-    pen.rectangle((0, 0, side * _SCALE - 1, side * _SCALE - 1), outline=_GRID, width=_SCALE)
-    return np.asarray(canvas.resize((side, side), Image.Resampling.LANCZOS))
+        x, y = (places[row] * (side - 1)).tolist()
+        pen.circle((x, side - 1 - y), _RADIUS * _SCALE, fill=tuple(colours[labels[row]]))
+    pen.rectangle((0, 0, side - 1, side - 1), outline=_GRID, width=_SCALE)
+    return np.asarray(canvas.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS))
 
 
-def legend(names: Sequence[str], *, side: int = 320) -> Pixels:
-    """The colours that ``scatter`` gives to classes, as many as there is room for: uint8 (side, side, 3)."""
+def legend(names: Sequence[str]) -> UInt8Array:
+    """The colours that ``scatter`` gives to classes, as many as there is room for: uint8 (320, 320, 3)."""
     from PIL import Image, ImageDraw
 
-    canvas = Image.new("RGB", (side, side), _PAPER)
+    canvas = Image.new("RGB", (_SIDE, _SIDE), _PAPER)
     pen = ImageDraw.Draw(canvas)
-    room = side // line_height(_TEXT) - 1
+    room = _SIDE // line_height(_TEXT) - 1
     for number, (name, colour) in enumerate(zip(names[:room], class_colours(len(names)).tolist(), strict=False)):
         middle = (number + 0.5) * line_height(_TEXT)
         pen.circle((8, middle), 6, fill=tuple(colour))
-        text, face = words(name, _TEXT, side - 24)
+        text, face = words(name, _TEXT, _SIDE - 24)
         pen.text((22, middle), text, fill=_INK, font=face, anchor="lm")
     if len(names) > room:
-        text, face = words(f"and {len(names) - room} more", _TEXT, side)
+        text, face = words(f"and {len(names) - room} more", _TEXT, _SIDE)
         pen.text((22, (room + 0.5) * line_height(_TEXT)), text, fill=_INK, font=face, anchor="lm")
     return np.asarray(canvas)
 
@@ -161,7 +145,7 @@ class _Board:
         """Words at a place; ``anchor`` as Pillow has it."""
         self._words.append((text, at, anchor))
 
-    def done(self) -> Pixels:
+    def done(self) -> UInt8Array:
         """The chart, reduced, and the words upon it at their own size."""
         from PIL import Image, ImageDraw
 

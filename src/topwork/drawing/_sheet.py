@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from topwork.drawing._colours import Pixels
+from topwork._arrays import UInt8Array
 from topwork.drawing._words import line_height, words
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ class Cell:
         caption: What stands beneath, a line each; a line that is too long ends in three dots.
     """
 
-    pixels: Pixels | None
+    pixels: UInt8Array | None
     caption: str = ""
 
 
-def sheet(rows: Sequence[Sequence[Cell]], *, title: str = "", side: int = 224) -> Pixels:
+def sheet(rows: Sequence[Sequence[Cell]], *, title: str = "", side: int = 224) -> UInt8Array:
     """Lay out cells in rows.
 
     Args:

@@ -9,13 +9,10 @@ from pathlib import Path
 from typing import Literal, Protocol, get_args
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import Float32Array, UInt8Array
 from topwork._system import uses_bf16
 from topwork.errors import BackboneError
-
-Float32Array = npt.NDArray[np.float32]
-UInt8Array = npt.NDArray[np.uint8]
 
 EngineName = Literal["openvino", "torch-cpu", "torch-cuda"]
 Precision = Literal["bf16", "f32"]
@@ -27,8 +24,6 @@ class Engine(Protocol):
     """Takes batches of uint8 images and gives float32 features; may be called from several threads at once.
 
     Attributes:
-        name: The engine's name.
-        precision: What it computes in.
         batch_size: Images a call that suit it best; any number is taken.
         callers: Threads that should call it at once.
     """
@@ -44,7 +39,6 @@ class Engine(Protocol):
         Raises:
             BackboneError: The images are of another type or shape.
         """
-        ...
 
 
 @dataclass(frozen=True)
@@ -52,8 +46,6 @@ class EngineChoice:
     """Which engine runs, and in which precision.
 
     Attributes:
-        name: The engine's name.
-        precision: What it computes in.
         deviation: How far its features lie from the float32 reference's on real images (``decide``); None where it
             is the reference.
     """
@@ -119,12 +111,7 @@ def precisions(engine: EngineName) -> tuple[Precision, ...]:
 
 
 def batches(images: UInt8Array, size: int, count: int) -> Iterator[UInt8Array]:
-    """The images, ``count`` at a time.
-
-    Args:
-        images: uint8 (N, size, size, 3), N at least 1.
-        size: Side of the backbone's square in pixels.
-        count: Images in a batch; the last may have fewer.
+    """The images, uint8 (N, size, size, 3), N at least 1: ``count`` at a time, and fewer in the last batch.
 
     Raises:
         BackboneError: The images are not what an engine takes.

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from topwork._arrays import UInt8Array
 from topwork.backbones import Backbone
-from topwork.engines._engine import BATCH, Engine, EngineChoice, UInt8Array
+from topwork.engines._engine import BATCH, Engine, EngineChoice
 from topwork.engines._openvino import OpenVINOEngine, openvino_prefix
 from topwork.engines._torch import TorchEngine, torch_prefix
 from topwork.errors import BackboneError
@@ -38,12 +39,7 @@ def open_engine(
 
 
 class Engines:
-    """A caller's engines for one network: one for single images and one for more, each opened when it is needed first.
-
-    Args:
-        backbone: The network that is run.
-        outputs: Names of the outputs that are wanted.
-    """
+    """A caller's engines for one network, one for single images and one for more, each opened when needed first."""
 
     def __init__(self, backbone: Backbone, outputs: tuple[str, ...]) -> None:
         self._backbone = backbone

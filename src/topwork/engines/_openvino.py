@@ -1,7 +1,8 @@
 """OpenVINO as an engine: a converted network, compiled for one precision and one number of images a call.
 
-Compiling takes a third of a second for a small network and seconds for a large one. So the last one stays ready in the
-process, and the one for single images, where somebody waits for one answer, is kept on disk for the next process.
+A network is converted from torch once and kept on disk, so that later runs import no torch. Compiling takes a third of
+a second for a small network and seconds for a large one. So the last one stays ready in the process, and the one for
+single images, where somebody waits for one answer, is kept on disk for the next process.
 """
 
 from __future__ import annotations
@@ -13,34 +14,118 @@ import io
 import json
 import queue
 import threading
+import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from topwork._system import available_cores, write_whole
+from topwork._arrays import Float32Array, UInt8Array
+from topwork._system import available_cores, cache_dir, cached, write_whole
 from topwork.backbones import Backbone
-from topwork.engines import _convert
-from topwork.engines._engine import BATCH, EngineName, Float32Array, Precision, UInt8Array, batches
+from topwork.engines._engine import BATCH, EngineName, Precision, batches
 from topwork.errors import BackboneError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _DIGEST = hashlib.sha256().digest_size
-_FORMAT = 1  # raise when the settings or the network that is compiled change
+_CONVERTED_FORMAT = 1  # raise when the converted network's inputs or outputs change
+_COMPILED_FORMAT = 1  # raise when the settings or the network that is compiled change
+_NETWORK = "openvino/network.xml"  # in a folder of its own, published whole; parity records lie beside that
 _lock = threading.Lock()  # two threads that ask for the same network must not both compile it
+
+
+def network_folder(backbone: Backbone) -> Path:
+    """Where the converted network and its parity record lie; named by all that shapes them."""
+    values = backbone.preprocessing
+    facts = [_CONVERTED_FORMAT, backbone.name, backbone.weights.sha256, values.size, values.mean, values.std]
+    key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+    return cache_dir() / "networks" / f"{backbone.name}-{values.size}-{key}"
+
+
+def network_file(backbone: Backbone) -> Path:
+    """The converted network's file; converts it first where it is not there yet.
+
+    Raises:
+        BackboneError: The weights are not to be had, OpenVINO cannot read the network, or the cache cannot be written.
+    """
+
+    def make() -> Callable[[Path], object]:
+        import openvino
+
+        network = _converted(backbone)
+        return lambda file: openvino.save_model(network, file, compress_to_fp16=False)
+
+    return cached(network_folder(backbone), _NETWORK, make)
+
+
+def _converted(backbone: Backbone) -> Any:
+    """The network with one named output a stage and pooling, and its embedding."""
+    from topwork.backbones.layers import PooledStages
+
+    pooled = [f"{stage.name}/{pool}" for stage in backbone.stages for pool in ("mean", "max")]
+    outputs = (*pooled, *backbone.outputs("last"))
+    network = converted(PooledStages(backbone, outputs), backbone)
+    for output, name in zip(network.outputs, outputs, strict=True):
+        output.set_names({name})
+    return network
+
+
+def converted(module: nn.Module, backbone: Backbone) -> Any:
+    """Trace a network and read the trace.
+
+    OpenVINO's frontend is called itself: ``openvino.convert_model`` does the same in twice the time, and sends
+    usage statistics to a third party.
+
+    Args:
+        module: Normalised images (N, 3, size, size) to a tensor or several; the backbone's network or a part of it.
+        backbone: Of whose preprocessing the ``openvino.Model`` takes images: uint8 (1, size, size, 3).
+
+    Raises:
+        BackboneError: OpenVINO cannot read the network.
+    """
+    import torch
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    size = backbone.preprocessing.size
+    example = torch.zeros(1, 3, size, size)
+    frontend = FrontEndManager().load_by_framework("pytorch")
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the tracer's notes on shapes that are constant here
+            traced = torch.jit.trace(module.eval(), example, check_trace=False)  # type: ignore[no-untyped-call]
+            decoder = TorchScriptPythonDecoder(traced, example_input=(example,))
+            network = frontend.convert(frontend.load(decoder))
+    except RuntimeError as error:
+        reason = str(error).strip().split("\n", maxsplit=1)[0]
+        complaint = f"{backbone.name} cannot be converted for OpenVINO: {reason}"
+        raise BackboneError(complaint, hint="--engine torch-cpu runs it in torch") from error
+    return _taking_pixels(network, backbone)
+
+
+def _taking_pixels(network: Any, backbone: Backbone) -> Any:
+    """Put the normalisation in front, so that the network takes the pixels as the decoder leaves them."""
+    import openvino
+    from openvino.preprocess import PrePostProcessor
+
+    values = backbone.preprocessing
+    network.reshape([1, 3, values.size, values.size])
+    steps = PrePostProcessor(network)
+    steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+    steps.input().model().set_layout(openvino.Layout("NCHW"))
+    mean, std = ([each * 255 for each in numbers] for numbers in (values.mean, values.std))
+    steps.input().preprocess().convert_element_type(openvino.Type.f32).mean(mean).scale(std)
+    return steps.build()
 
 
 class OpenVINOEngine:
     """Runs the converted network with a static shape: one stream a core, each its own batch, so that no core waits.
 
-    Args:
-        backbone: The network that is run.
-        outputs: Names of the outputs that are wanted.
-        precision: What it computes in.
-        batch_size: Images a call; 1 gets the lowest latency.
+    One image a call gets the lowest latency.
 
     Raises:
         BackboneError: The weights are not to be had, or OpenVINO cannot run the network.
@@ -56,7 +141,7 @@ class OpenVINOEngine:
         # All outputs are compiled always: with fewer the compiler fuses layers differently, and in bfloat16 the
         # features that a head is trained on would not be those that it reads when it predicts.
         with _lock:
-            network = _compiled(_Key(backbone), precision, batch_size, available_cores())
+            network = _compiled(_Key(network_folder(backbone), backbone), precision, batch_size, available_cores())
         self._wanted = [network.output(name) for name in outputs]
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(self.callers):
@@ -84,15 +169,9 @@ def _full_batches(images: UInt8Array, size: int, count: int) -> Iterator[tuple[U
 
 
 def openvino_prefix(prefix: nn.Module, backbone: Backbone, precision: Precision) -> Callable[[UInt8Array], Tensor]:
-    """The first stages of a network in OpenVINO, for this process alone: nothing is kept on disk.
+    """The first stages of a network in OpenVINO, for this process alone: nothing is kept on disk. See ``open_prefix``.
 
-    Args:
-        prefix: Normalised images to one stage's raw output.
-        backbone: The network that they are of.
-        precision: What they compute in; all cores work on one batch.
-
-    Returns:
-        A function from uint8 (n, size, size, 3) to float32 (n, ...).
+    All cores work on one batch.
 
     Raises:
         BackboneError: OpenVINO cannot run them.
@@ -100,7 +179,7 @@ def openvino_prefix(prefix: nn.Module, backbone: Backbone, precision: Precision)
     import torch
 
     settings = _settings(precision, available_cores(), streams=1)
-    network = _made(_core(), _convert.converted(prefix, backbone), backbone, BATCH, settings)
+    network = _made(_core(), converted(prefix, backbone), backbone, BATCH, settings)
     request = network.create_infer_request()
 
     def run(images: UInt8Array) -> Tensor:
@@ -113,31 +192,25 @@ def openvino_prefix(prefix: nn.Module, backbone: Backbone, precision: Precision)
     return run
 
 
+@dataclass(frozen=True)
 class _Key:
     """A backbone, equal to those with the same converted network: how an image is cropped does not matter to it."""
 
-    def __init__(self, backbone: Backbone) -> None:
-        self.backbone = backbone
-        self.folder = _convert.network_folder(backbone)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self.folder == other.folder
-
-    def __hash__(self) -> int:
-        return hash(self.folder)
+    folder: Path
+    backbone: Backbone = field(compare=False)
 
 
 @functools.lru_cache(maxsize=1)
 def _compiled(key: _Key, precision: str, batch_size: int, cores: int) -> Any:
     """The network as an ``openvino.CompiledModel`` of a static shape, with all its outputs under their names."""
     core, settings = _core(), _settings(precision, cores, streams=1 if batch_size == 1 else cores)
-    network_file = _convert.network_file(key.backbone)
+    converted_file = network_file(key.backbone)
     kept = _kept_file(core, key.folder, settings) if batch_size == 1 else None
     content = _kept(kept) if kept is not None else None
     if content is not None:
         with contextlib.suppress(RuntimeError):  # of another OpenVINO: compile as if there were none
             return core.import_model(content, "CPU", settings)
-    network = _read(core, network_file)
+    network = _read(core, converted_file)
     found = _made(core, network, key.backbone, batch_size, settings)
     if kept is not None:
         with contextlib.suppress(OSError):  # no room: the next process compiles again
@@ -180,7 +253,7 @@ def _kept_file(core: Any, folder: Path, settings: dict[str, Any]) -> Path:
     import openvino
 
     processor = [core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
-    facts = [_FORMAT, openvino.__version__, processor, settings]
+    facts = [_COMPILED_FORMAT, openvino.__version__, processor, settings]
     return folder / f"single-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]}.blob"
 
 

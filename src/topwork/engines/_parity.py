@@ -8,11 +8,12 @@ import warnings
 
 import numpy as np
 
+from topwork._arrays import Float32Array, UInt8Array
 from topwork._system import PRECISION_VARIABLE, write_whole, writing_cache
 from topwork.backbones import Backbone
-from topwork.engines._convert import network_folder
-from topwork.engines._engine import EngineChoice, EngineName, Float32Array, UInt8Array, has_cuda, precisions
+from topwork.engines._engine import EngineChoice, EngineName, has_cuda, precisions
 from topwork.engines._open import open_engine
+from topwork.engines._openvino import network_folder
 from topwork.errors import BackboneError
 
 # Relative distance that each output may have from the reference's. bfloat16 keeps 8 bits: it moves Lite0's embedding

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topwork._arrays import Float32Array, UInt8Array
 from topwork.backbones import Backbone
-from topwork.engines._engine import BATCH, EngineChoice, EngineName, Float32Array, Precision, UInt8Array, batches
+from topwork.engines._engine import BATCH, EngineChoice, EngineName, Precision, batches
 from topwork.errors import BackboneError
 
 if TYPE_CHECKING:
@@ -19,12 +20,7 @@ _CUDA_BATCH = 128
 
 
 class TorchEngine:
-    """Runs the network in torch.
-
-    Args:
-        backbone: The network that is run.
-        outputs: Names of the outputs that are wanted.
-        choice: ``torch-cpu`` or ``torch-cuda``, and its precision.
+    """Runs the network in torch: the engine is ``torch-cpu`` or ``torch-cuda``.
 
     Raises:
         BackboneError: There is no GPU, or the weights are missing or do not fit.
@@ -91,16 +87,7 @@ class _Device:
 
 
 def torch_prefix(prefix: nn.Module, backbone: Backbone, choice: EngineChoice) -> Callable[[UInt8Array], Tensor]:
-    """The first stages of a network in torch.
-
-    Args:
-        prefix: Normalised images to one stage's raw output.
-        backbone: The network that they are of.
-        choice: ``torch-cpu`` or ``torch-cuda``, and its precision.
-
-    Returns:
-        A function from uint8 (n, size, size, 3) to float32 (n, ...), on the CPU.
-    """
+    """The first stages of a network in torch; see ``open_prefix``."""
     device = _Device(backbone, choice)
     prefix.to(device.place)
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import Float32Array, IntegerArray, UInt8Array
 from topwork.data import ImageDataset
 from topwork.drawing import Cell, heat, overlay, sheet, stretched
 from topwork.errors import ExplainError
-from topwork.explain._classifier import Float32Array, TorchClassifier, UInt8Array, require_uint8, watched
+from topwork.explain._classifier import TorchClassifier, require_uint8, watched
 from topwork.features import Progress, extract
 
 _FILTERS = 96  # shown; a ViT has up to 1,024
@@ -24,9 +24,8 @@ class StageMaps:
     """The channels of one stage that vary most over an image.
 
     Attributes:
-        stage: Its name.
-        channels: int (K,), which; the strongest first.
-        strengths: float32 (K,), each one's standard deviation over the image.
+        channels: (K,), which; the strongest first.
+        strengths: (K,), each one's standard deviation over the image.
         maps: float32 (K, h, w).
     """
 
@@ -50,17 +49,12 @@ class FeatureMaps:
 
     @property
     def headline(self) -> str:
-        """What was found, in a line."""
         return f"the {len(self.stages[0].channels)} strongest channels of each of {len(self.stages)} stages"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready fields; of the maps their sizes."""
         names = ("stage", "channels", "strengths")
-        return {
-            "stages": [
-                {**{name: getattr(each, name) for name in names}, "cells": each.maps.shape[1:]} for each in self.stages
-            ]
-        }
+        fields = [({name: getattr(each, name) for name in names}, each.maps.shape[1:]) for each in self.stages]
+        return {"stages": [{**told, "cells": cells} for told, cells in fields]}
 
     def picture(self) -> UInt8Array:
         """A row a stage, the image in front of the first: uint8 (H, W, 3)."""
@@ -78,7 +72,6 @@ class Filters:
     """The filters of a network's first layer.
 
     Attributes:
-        layer: Its name.
         weights: float32 (N, k, k, 3), the longest first.
     """
 
@@ -87,12 +80,10 @@ class Filters:
 
     @property
     def headline(self) -> str:
-        """What was found, in a line."""
         count, side = self.weights.shape[:2]
         return f"{count} filters of {side} x {side} pixels in the first layer, {self.layer}"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready fields, without the numbers."""
         return {"layer": self.layer, "filters": len(self.weights), "side": self.weights.shape[1]}
 
     def picture(self) -> UInt8Array:
@@ -109,10 +100,9 @@ class Exciting:
     """The images that excite some channels of a stage most.
 
     Attributes:
-        stage: The stage.
-        channels: int (K,), which.
-        paths: For each channel, the images' names, the most exciting one first.
-        labels: Their classes.
+        channels: (K,), which.
+        paths: (K, M), the images' names, the most exciting one first.
+        labels: (K, M), their classes.
         values: float32 (K, M), the largest number in the channel's map of each.
         images: uint8 (K, M, size, size, 3).
         maps: float32 (K, M, h, w), the channel's map of each.
@@ -128,28 +118,21 @@ class Exciting:
 
     @property
     def headline(self) -> str:
-        """What was found, in a line."""
         return f"the images that excite {len(self.channels)} channels of {self.stage} most"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready fields, without pixels."""
         rows = zip(self.channels, self.paths, self.values.tolist(), strict=True)
-        return {
-            "stage": self.stage,
-            "channels": [{"channel": channel, "images": paths, "values": values} for channel, paths, values in rows],
-        }
+        channels = [{"channel": channel, "images": paths, "values": values} for channel, paths, values in rows]
+        return {"stage": self.stage, "channels": channels}
 
     def picture(self) -> UInt8Array:
         """A row a channel; what excites it glows: uint8 (H, W, 3)."""
         rows = []
         for channel, images, maps, labels in zip(self.channels, self.images, self.maps, self.labels, strict=True):
-            shown = zip(images, stretched(maps), labels, strict=True)
-            rows.append(
-                [
-                    Cell(overlay(image, _enlarged(glow, image.shape[0])), f"channel {channel}: {label}")
-                    for image, glow, label in shown
-                ]
-            )
+            row = []
+            for image, glow, label in zip(images, stretched(maps), labels, strict=True):
+                row.append(Cell(overlay(image, _enlarged(glow, image.shape[0])), f"channel {channel}: {label}"))
+            rows.append(row)
         return sheet(rows, title=f"What excites channels of {self.stage} most", side=160)
 
 
@@ -168,7 +151,8 @@ def feature_maps(classifier: TorchClassifier, image: UInt8Array, *, channels: in
         raise ExplainError(f"there must be a channel at least, not {channels}")
     require_uint8(image)
     found = []
-    for stage, (maps,) in _stage_maps(classifier, image[None], [each.name for each in classifier.backbone.stages]):
+    stages = [each.name for each in classifier.backbone.stages]
+    for stage, (maps,) in _stage_maps(classifier, image[None], stages).items():
         strengths = maps.std(axis=(1, 2))
         chosen = np.argsort(-strengths, kind="stable")[:channels]
         found.append(StageMaps(stage, tuple(chosen.tolist()), tuple(strengths[chosen].tolist()), maps[chosen]))
@@ -230,35 +214,29 @@ def exciting(
     if any(not 0 <= channel < known[stage] for channel in chosen) or not chosen:
         raise ExplainError(f"the channels of {stage} have numbers from 0 to {known[stage] - 1}, not {list(chosen)}")
     rows = np.argsort(-table.values[:, list(chosen)], axis=0, kind="stable")[:count].T
-    images = np.stack([classifier.squares([dataset.source(int(row)) for row in each]) for each in rows])
-    maps = [
-        found[:, channel]
-        for each, channel in zip(images, chosen, strict=True)
-        for _, found in _stage_maps(classifier, each, [stage])
-    ]
+    images = [classifier.squares([dataset.source(int(row)) for row in each]) for each in rows]
+    maps = [_stage_maps(classifier, each, [stage])[stage] for each in images]
     return Exciting(
         stage,
         chosen,
         tuple(tuple(dataset.paths[row] for row in each) for each in rows),
         tuple(tuple(dataset.classes[dataset.labels[row]] for row in each) for each in rows),
-        np.stack([table.values[each, channel] for each, channel in zip(rows, chosen, strict=True)]),
-        images,
-        np.stack(maps),
+        table.values[rows, np.array(chosen)[:, None]],
+        np.stack(images),
+        np.stack([each[:, channel] for each, channel in zip(maps, chosen, strict=True)]),
     )
 
 
-def _stage_maps(
-    classifier: TorchClassifier, images: UInt8Array, stages: Sequence[str]
-) -> list[tuple[str, Float32Array]]:
-    """Some stages and their maps (N, channels, h, w) for images uint8 (N, size, size, 3)."""
+def _stage_maps(classifier: TorchClassifier, images: UInt8Array, stages: Sequence[str]) -> dict[str, Float32Array]:
+    """The maps (N, channels, h, w) of some stages for images (N, size, size, 3)."""
     import torch
 
     with torch.no_grad(), watched(classifier, stages) as maps:
         classifier.module.pooled(classifier.tensor(images))
-    return [(stage, maps[stage].float().cpu().numpy().copy()) for stage in stages]
+    return {stage: maps[stage].float().cpu().numpy().copy() for stage in stages}
 
 
-def _telling(values: Float32Array, labels: npt.NDArray[np.integer], count: int) -> tuple[int, ...]:
+def _telling(values: Float32Array, labels: IntegerArray, count: int) -> tuple[int, ...]:
     """Channels whose variance is most of all between the classes."""
     between = np.zeros(values.shape[1])
     whole = values.mean(axis=0, dtype=np.float64)

@@ -8,20 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import Float32Array, IntegerArray, UInt8Array
 from topwork._system import freed_memory_kept
 from topwork.drawing import Cell, sheet
 from topwork.errors import ExplainError
-from topwork.explain._classifier import (
-    BATCH,
-    Float32Array,
-    Label,
-    TorchClassifier,
-    UInt8Array,
-    require_labels,
-    require_uint8,
-)
+from topwork.explain._classifier import BATCH, Label, TorchClassifier, require_labels, require_uint8
 from topwork.features import Progress
 
 if TYPE_CHECKING:
@@ -68,7 +60,7 @@ class AttackOptions:
 def attack(
     classifier: TorchClassifier,
     images: UInt8Array,
-    labels: npt.NDArray[np.integer],
+    labels: IntegerArray,
     size: float,
     options: AttackOptions | None = None,
     *,
@@ -200,14 +192,11 @@ class Fooled:
     Attributes:
         image: uint8 (size, size, 3), as the network saw it.
         changed: uint8, the same with the change; a file of it holds all of that.
-        norm: How the change is measured.
         size: Of the change, with pixels on the scale 0 to 1; 0 where it did not succeed.
         success: Whether the answer became the wanted one, or any other where none was wanted.
         target: The class that was wanted; empty where any other would do.
         answer: The class that the image was taken for.
-        answer_probability: Of it.
         new_answer: The class that the changed image is taken for.
-        new_probability: Of that one.
     """
 
     image: UInt8Array
@@ -223,7 +212,6 @@ class Fooled:
 
     @property
     def headline(self) -> str:
-        """What was found, in a line."""
         if not self.success:
             return f"stays {self.answer}: no change was found that makes it {self.target or 'anything else'}"
         return f"{self.answer} becomes {self.new_answer} ({self.new_probability:.1%}) by a change of {self._size}"
@@ -235,7 +223,6 @@ class Fooled:
         return f"at most {round(self.size * 255)} of 255"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready fields, without the images."""
         names = ("norm", "size", "success", "target", "answer", "answer_probability", "new_answer", "new_probability")
         return {name: getattr(self, name) for name in names}
 

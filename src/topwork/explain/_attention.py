@@ -6,8 +6,9 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from topwork._arrays import UInt8Array
 from topwork.errors import ExplainError
-from topwork.explain._classifier import Label, TorchClassifier, UInt8Array, hooked
+from topwork.explain._classifier import Label, TorchClassifier
 from topwork.explain._evidence import Evidence, asked, collected
 from topwork.features import Progress
 
@@ -106,6 +107,8 @@ def _attentions(classifier: TorchClassifier) -> list[Any]:
 @contextlib.contextmanager
 def _watched(blocks: list[Any]) -> Iterator[list[torch.Tensor]]:
     """The blocks' attention (n, heads, tokens, tokens) as it is computed; fused kernels would not show it."""
+    from topwork.backbones.layers import hooked
+
     seen: list[torch.Tensor] = []
 
     def keep(module: nn.Module, inputs: Any, output: torch.Tensor) -> None:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topwork._arrays import UInt8Array
 from topwork._system import optional
 from topwork.backbones import EMBEDDING
 from topwork.errors import ExplainError
-from topwork.explain._classifier import BATCH, Label, TorchClassifier, UInt8Array, grid, hooked, watched
+from topwork.explain._classifier import BATCH, Label, TorchClassifier, grid, watched
 from topwork.explain._evidence import Evidence, asked, chosen, collected
 from topwork.features import Progress
 
@@ -183,7 +184,7 @@ def _weighed(classifier: TorchClassifier, pixels: torch.Tensor, place: int | Non
     """One stage's channels, each times its mean gradient by way of the embedding alone, per area; and the logits."""
     import torch
 
-    from topwork.backbones.layers import map_reader
+    from topwork.backbones.layers import hooked, map_reader
 
     leaves: list[torch.Tensor] = []
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import Float32Array, IntegerArray, UInt8Array
 from topwork.backbones import EMBEDDING, Backbone, classifier, imagenet_indices, imagenet_labels, imagenet_near
 from topwork.data import Source, decode, quoted
 from topwork.engines import has_cuda
@@ -18,14 +17,9 @@ from topwork.heads import Head, LinearHead
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
     from topwork.model import Classifier
 
-    Hook = Callable[[nn.Module, Any, torch.Tensor], torch.Tensor | None]
-
-UInt8Array = npt.NDArray[np.uint8]
-Float32Array = npt.NDArray[np.float32]
 Label = str | int
 """A class, by its name or its place among the classes; of ImageNet's classes any word for it will do."""
 
@@ -42,7 +36,6 @@ class TorchClassifier:
         module: The whole as one torch module: images (N, 3, size, size) on the scale 0 to 1 to logits (N, C). Nothing
             in it asks for a gradient; ask for that of the pixels.
         averages: Of the outputs on whose average the head counts, that average: float32 (width,) each.
-        device: Where it is.
 
     Example:
         >>> TorchClassifier.of_backbone(load("lite0")).classes[340]  # doctest: +SKIP
@@ -66,7 +59,7 @@ class TorchClassifier:
         self.outputs = outputs
         self.classes = tuple(classes)
         self.device = torch.device(device or ("cuda" if has_cuda() else "cpu"))
-        self.averages = _averages(backbone, outputs, head)
+        self.averages = averages_of(backbone, outputs, head)
         self._imagenet = False
         module = PixelsToLogits(backbone, outputs, head).eval()
         # Channels last is a third faster on a CPU.
@@ -103,16 +96,6 @@ class TorchClassifier:
     def without_head(cls, backbone: Backbone, *, device: str | None = None) -> TorchClassifier:
         """Any network, for what asks of no class: filters, feature maps, channels; all else raises an ExplainError."""
         return cls(backbone, (EMBEDDING,), None, (), device=device)
-
-    def with_head(self, head: Head) -> TorchClassifier:
-        """The same network, shared, under another head that reads the same and answers with the same classes."""
-        from topwork.explain._modules import torch_head
-
-        other = copy.copy(self)
-        other.module = copy.copy(self.module)
-        other.module._modules = {**self.module._modules, "head": torch_head(head).to(self.device)}
-        other.averages = _averages(self.backbone, self.outputs, head)
-        return other
 
     @property
     def network(self) -> Any:
@@ -189,7 +172,7 @@ class TorchClassifier:
         return np.concatenate(rows)
 
 
-def _averages(backbone: Backbone, outputs: tuple[str, ...], head: Head | None) -> dict[str, Float32Array]:
+def averages_of(backbone: Backbone, outputs: tuple[str, ...], head: Head | None) -> dict[str, Float32Array]:
     """A head's mean, where it has one, cut into what it says of each output."""
     mean = getattr(head, "mean", None)
     if mean is None:
@@ -207,7 +190,7 @@ def require_uint8(images: UInt8Array) -> None:
         raise ExplainError(f"images must be uint8, not {images.dtype}", hint=_SQUARES)
 
 
-def require_labels(classifier: TorchClassifier, images: UInt8Array, labels: npt.NDArray[np.integer]) -> None:
+def require_labels(classifier: TorchClassifier, images: UInt8Array, labels: IntegerArray) -> None:
     """Refuse, by an ExplainError, labels that are not the place of a class for each image."""
     if len(labels) != len(images):
         raise ExplainError(f"{len(images)} images and {len(labels)} labels")
@@ -216,30 +199,16 @@ def require_labels(classifier: TorchClassifier, images: UInt8Array, labels: npt.
 
 
 @contextlib.contextmanager
-def hooked(hooks: Iterable[tuple[nn.Module, Hook]]) -> Iterator[None]:
-    """Forward hooks for as long as the context lasts, also where it ends with an error."""
-    with contextlib.ExitStack() as stack:
-        for module, hook in hooks:
-            stack.callback(module.register_forward_hook(hook).remove)
-        yield
-
-
-@contextlib.contextmanager
 def watched(classifier: TorchClassifier, stages: Iterable[str]) -> Iterator[dict[str, torch.Tensor]]:
     """The maps (n, channels, h, w) of some stages, each put into the dictionary when the network comes by it."""
-    from topwork.backbones.layers import map_reader
+    from topwork.backbones import layers
 
     maps: dict[str, torch.Tensor] = {}
 
-    def keep(stage: str) -> Hook:
-        as_map = map_reader(classifier.network, stage)
+    def see(stage: str, output: torch.Tensor) -> None:
+        maps[stage] = grid(output.detach()).clone()  # a later layer may overwrite it
 
-        def hook(module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
-            maps[stage] = grid(as_map(output.detach())).clone()  # a later layer may overwrite it
-
-        return hook
-
-    with hooked([(classifier.network.get_submodule(stage), keep(stage)) for stage in stages]):
+    with layers.watched(classifier.network, stages, see):
         yield maps
 
 

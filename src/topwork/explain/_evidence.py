@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topwork._arrays import Float32Array, UInt8Array
 from topwork._system import freed_memory_kept
 from topwork.drawing import Cell, overlay, sheet, signed, stretched
 from topwork.errors import ExplainError
-from topwork.explain._classifier import BATCH, Float32Array, Label, TorchClassifier, UInt8Array, require_uint8
+from topwork.explain._classifier import BATCH, Label, TorchClassifier, require_uint8
 from topwork.features import Progress
 
 if TYPE_CHECKING:
@@ -29,15 +30,12 @@ class Evidence:
     """A map over one image: what speaks for a class, and where.
 
     Attributes:
-        method: What made it.
         image: uint8 (size, size, 3), as the network saw it.
         map: float32 (size, size); the larger, the more speaks for the class there. Below 0 something speaks against
             it, where the method tells that.
         place: The class, by its place: two may have one name.
-        label: Its name.
         probability: What the classifier gives it.
         answer: The class that it names.
-        answer_probability: Of that one.
         grain: Pixels a side that its picture averages over, where single ones cannot be read.
         of_class: Whether it is a map of that class; else it is the same whatever the class, and has no zero.
     """
@@ -61,13 +59,11 @@ class Evidence:
 
     @property
     def headline(self) -> str:
-        """What was found, in a line."""
         if not self.of_class:
             return f"{self.method}, whatever the class; the answer is {self.answer} ({self.answer_probability:.1%})"
         return f"{self.method} for {self.label} ({self.probability:.1%}); the answer is {self.answer}"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready fields; of the map its peak alone."""
         names = ("method", "of_class", "place", "label", "probability", "answer", "answer_probability", "peak")
         return {name: getattr(self, name) for name in names}
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topwork._arrays import UInt8Array
 from topwork.drawing import Cell, sheet
 from topwork.errors import ExplainError
-from topwork.explain._classifier import Label, TorchClassifier, UInt8Array
+from topwork.explain._classifier import Label, TorchClassifier
 from topwork.explain._robust import jpeg
 from topwork.features import Progress
 
@@ -51,7 +52,6 @@ class IdealImage:
     """What a classifier would most like to see as a class, and what it takes for that without any terms.
 
     Attributes:
-        label: The class.
         ideal: With waves as parameters, total variation, contrast, shifts, turns and scales.
         plain: Pixels alone, each free.
     """
@@ -62,12 +62,10 @@ class IdealImage:
 
     @property
     def headline(self) -> str:
-        """What was found, in a line."""
         told = f"{self.ideal.probability:.1%}; {self.ideal.after:.1%} after a shift and a JPEG"
         return f"ideal image of {self.label} ({told})"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready fields, without the images."""
         return {
             "label": self.label,
             "probability": self.ideal.probability,
@@ -189,11 +187,7 @@ class Waves:
 
     Source: Olah et al. 2017, "Feature Visualization". Gradient ascent on pixels finds high frequencies, which networks
     answer to and people do not see; on waves so scaled it finds shapes first, in colours that vary independently.
-
-    Args:
-        size: Side of the image in pixels.
-        generator: Draws the start: faint noise.
-        device: Where the coefficients are.
+    The generator draws the start: faint noise.
     """
 
     def __init__(self, size: int, generator: torch.Generator, device: torch.device) -> None:

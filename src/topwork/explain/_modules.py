@@ -5,8 +5,8 @@ They derive from ``nn.Module``, so importing this file imports torch; the rest o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,69 +57,60 @@ def torch_head(head: Head) -> nn.Module:
     Raises:
         ExplainError: The head is of none of the kinds that a model may have.
     """
-    if type(head) not in _MODULES:
+    if type(head) not in _RULES:
         raise ExplainError(f"a head of the kind {head.kind!r} has no gradient")
-    return _MODULES[type(head)](head).requires_grad_(False)
+    return _HeadModule(head).requires_grad_(False)
 
 
 class _HeadModule(nn.Module):
-    """A head's fields under their own names: arrays as buffers, which follow the module to its device."""
-
-    if TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any: ...
+    """A head's fields under their own names, arrays as buffers, which follow the module to its device; and its rule."""
 
     def __init__(self, head: Head) -> None:
         super().__init__()
+        self.rule = _RULES[type(head)]
         for name, value in vars(head).items():
             if isinstance(value, np.ndarray):
                 self.register_buffer(name, torch.tensor(value))
             else:
-                setattr(self, name, torch_head(value) if type(value) in _MODULES else value)
+                setattr(self, name, torch_head(value) if type(value) in _RULES else value)
 
-
-class _Linear(_HeadModule):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        standard = (features - self.mean) / self.scale
-        logits: torch.Tensor = (standard @ self.weight + self.bias) / self.temperature
+        logits: torch.Tensor = self.rule(self, features)
         return logits
 
 
-class _Text(_HeadModule):
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        images = functional.normalize(features @ self.projection + self.offset, dim=1, eps=_TINY)
-        logits: torch.Tensor = self.scale / self.temperature * (images @ self.texts.T)
-        return logits
+def _linear(head: Any, features: torch.Tensor) -> Any:
+    standard = (features - head.mean) / head.scale
+    return (standard @ head.weight + head.bias) / head.temperature
 
 
-class _Blend(_HeadModule):
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        mixed = self.share * self.words(features) + (1 - self.share) * self.probe(features)
-        logits: torch.Tensor = mixed / self.temperature
-        return logits
+def _text(head: Any, features: torch.Tensor) -> Any:
+    images = functional.normalize(features @ head.projection + head.offset, dim=1, eps=_TINY)
+    return head.scale / head.temperature * (images @ head.texts.T)
 
 
-class _Mapped(_HeadModule):
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        answers = torch.softmax((features @ self.weight + self.bias) / self.softness, dim=1)
-        logits: torch.Tensor = torch.log((answers @ self.shares).clamp_min(_TINY)) / self.temperature
-        return logits
+def _blend(head: Any, features: torch.Tensor) -> Any:
+    return (head.share * head.words(features) + (1 - head.share) * head.probe(features)) / head.temperature
 
 
-class _KNN(_HeadModule):
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """A class rises with the likeness to those of the k nearest that have it; without any it stays where it is."""
-        rows = functional.normalize((features - self.mean) / self.scale, dim=1, eps=_TINY)
-        cosines, nearest = (rows @ self.bank.T).topk(self.k, dim=1)
-        weights = torch.exp((cosines - cosines[:, :1].detach()) / KNN_TEMPERATURE)
-        votes = features.new_zeros((len(features), self.n_classes))
-        return torch.log(votes.scatter_add(1, self.labels[nearest], weights).clamp_min(_TINY))
+def _mapped(head: Any, features: torch.Tensor) -> Any:
+    answers = torch.softmax((features @ head.weight + head.bias) / head.softness, dim=1)
+    return torch.log((answers @ head.shares).clamp_min(_TINY)) / head.temperature
 
 
-_MODULES: dict[type, type[_HeadModule]] = {
-    LinearHead: _Linear,
-    KNNHead: _KNN,
-    MappedHead: _Mapped,
-    TextHead: _Text,
-    BlendHead: _Blend,
+def _knn(head: Any, features: torch.Tensor) -> Any:
+    """A class rises with the likeness to those of the k nearest that have it; without any it stays where it is."""
+    rows = functional.normalize((features - head.mean) / head.scale, dim=1, eps=_TINY)
+    cosines, nearest = (rows @ head.bank.T).topk(head.k, dim=1)
+    weights = torch.exp((cosines - cosines[:, :1].detach()) / KNN_TEMPERATURE)
+    votes = features.new_zeros((len(features), head.n_classes))
+    return torch.log(votes.scatter_add(1, head.labels[nearest], weights).clamp_min(_TINY))
+
+
+_RULES: dict[type, Callable[[Any, torch.Tensor], Any]] = {
+    LinearHead: _linear,
+    KNNHead: _knn,
+    MappedHead: _mapped,
+    TextHead: _text,
+    BlendHead: _blend,
 }

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from topwork._system import write_whole
+from topwork._arrays import UInt8Array
+from topwork._system import fault_of_place, write_whole
 from topwork.data import printable
 from topwork.errors import ExplainError
 
@@ -31,15 +30,12 @@ class Result(Protocol):
     @property
     def headline(self) -> str:
         """What was found, in a line."""
-        ...
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready fields."""
-        ...
+        """JSON-ready fields; of what is large (images, maps) nothing or the size."""
 
-    def picture(self) -> npt.NDArray[np.uint8]:
+    def picture(self) -> UInt8Array:
         """A sheet, uint8 (H, W, 3)."""
-        ...
 
 
 class _Told(BaseModel):
@@ -61,9 +57,6 @@ class Explanation:
     Attributes:
         what: What was asked for, as ``topwork explain --what`` names it.
         source: The image that it is of; empty where it is of none.
-        headline: What was found, in a line.
-        numbers: What ``to_dict`` gave; a file may hold any.
-        path: The picture.
     """
 
     what: str
@@ -112,18 +105,18 @@ def _read(path: Path) -> Explanation | None:
     from PIL import Image
 
     try:
-        if path.is_symlink() or path.stat().st_size > _MOST_BYTES or not _is_ours(path):
+        if path.is_symlink() or path.stat().st_size > _MOST_BYTES:
             return None
         with Image.open(path, formats=("PNG",)) as picture:  # the chunks alone: no pixel is decoded
+            if picture.info.get("Software") != _MARK:
+                return None
             told = _Told.model_validate_json(picture.info.get(_KEY, ""))
     except (OSError, ValueError, TypeError, SyntaxError, Image.DecompressionBombError, ValidationError):
         return None
     return Explanation(told.what, told.source, told.headline, told.numbers, path)
 
 
-def write_picture(
-    pixels: npt.NDArray[np.uint8], path: str | os.PathLike[str], *, texts: Mapping[str, str] | None = None
-) -> Path:
+def write_picture(pixels: UInt8Array, path: str | os.PathLike[str], *, texts: Mapping[str, str] | None = None) -> Path:
     """Write a PNG, whole or not at all.
 
     Args:
@@ -150,7 +143,9 @@ def write_picture(
     Image.fromarray(pixels).save(file, "PNG", pnginfo=told)
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        _require_free(final)
+        # A slip of the hand must not cost a photograph.
+        if fault := fault_of_place(final, _is_ours, "picture of topwork's"):
+            raise ExplainError(f"{printable(str(final))}: {fault}", hint="choose another folder with -o")
         write_whole(final, file.getvalue())
     except OSError as error:
         raise ExplainError(
@@ -160,17 +155,6 @@ def write_picture(
     return final
 
 
-def _require_free(final: Path) -> None:
-    """Refuse to write over anything but an earlier picture: a slip of the hand must not cost a photograph."""
-    if os.path.lexists(final) and (final.is_symlink() or not final.is_file() or not _is_ours(final)):
-        raise ExplainError(
-            f"{printable(str(final))}: is there, is no picture of topwork's, and is left as it is",
-            hint="choose another folder with -o",
-        )
-
-
-def _is_ours(path: Path) -> bool:
-    """Whether a file is a picture that ``write_picture`` wrote."""
-    with path.open("rb") as file:
-        head = file.read(200)  # the text chunk stands right behind the header
-    return head.startswith(b"\x89PNG") and b"tEXtSoftware\0" + _MARK.encode() in head
+def _is_ours(head: bytes) -> bool:
+    """Whether a file that begins so is a picture that ``write_picture`` wrote."""
+    return head.startswith(b"\x89PNG") and b"tEXtSoftware\0" + _MARK.encode() in head[:200]  # right behind the header

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import BoolArray, Float32Array, IntegerArray, IntpArray, UInt8Array
 from topwork._system import freed_memory_kept
 from topwork.data import ImageDataset
 from topwork.drawing import Cell, Curve, line_chart, sheet
 from topwork.errors import ExplainError, ImageError
 from topwork.explain._attacks import Attack, AttackOptions, Norm, attack
-from topwork.explain._classifier import Float32Array, TorchClassifier, UInt8Array, require_labels, require_uint8
+from topwork.explain._classifier import TorchClassifier, require_labels, require_uint8
 from topwork.features import Progress
 
 SIZES: dict[Norm, tuple[float, ...]] = {
@@ -90,8 +90,6 @@ class RobustAccuracy:
     """Accuracy against the size of an attack's change, beside that of plain noise of equal size.
 
     Attributes:
-        norm: How a change is measured.
-        images: How many there were.
         sizes: (K,), with pixels on the scale 0 to 1.
         accuracy: For each attack, (K,) shares of the images that are still named right.
     """
@@ -103,13 +101,11 @@ class RobustAccuracy:
 
     @property
     def headline(self) -> str:
-        """What was found, in a line."""
         worst = {name: f"{values[-1]:.0%}" for name, values in self.accuracy.items()}
         told = ", ".join(f"{value} with {_NAMES[name]}" for name, value in worst.items())
         return f"of {self.images} images {next(iter(self.accuracy.values()))[0]:.0%} right; at {self._size(-1)} {told}"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready fields."""
         return dataclasses.asdict(self)
 
     def picture(self) -> UInt8Array:
@@ -135,10 +131,8 @@ class CorruptionAccuracy:
     """Accuracy on images that are bad as pictures are.
 
     Attributes:
-        images: How many there were.
         clean: Share that is named right as they are.
         accuracy: For each corruption, the shares at strength 1 to 5.
-        example: uint8 (size, size, 3), one of the images.
         seed: Of the noise.
     """
 
@@ -155,12 +149,10 @@ class CorruptionAccuracy:
 
     @property
     def headline(self) -> str:
-        """What was found, in a line."""
         worst = min(self.accuracy, key=lambda name: self.accuracy[name][-1])
         return f"{self.clean:.1%} as they are, {self.mean:.1%} on average when corrupted; worst by {worst}"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready fields."""
         return {"images": self.images, "clean": self.clean, "mean": self.mean, "accuracy": self.accuracy}
 
     def picture(self) -> UInt8Array:
@@ -177,7 +169,7 @@ class CorruptionAccuracy:
 
 def labelled_squares(
     classifier: TorchClassifier, dataset: ImageDataset, most: int, *, seed: int = 0
-) -> tuple[UInt8Array, npt.NDArray[np.intp]]:
+) -> tuple[UInt8Array, IntpArray]:
     """Images of a data set as the network sees them, and what they show; those that cannot be read are passed over.
 
     Args:
@@ -210,7 +202,7 @@ def labelled_squares(
 def robust_accuracy(
     classifier: TorchClassifier,
     images: UInt8Array,
-    labels: npt.NDArray[np.integer],
+    labels: IntegerArray,
     *,
     sizes: Sequence[float] | None = None,
     options: AttackOptions | None = None,
@@ -256,7 +248,7 @@ def robust_accuracy(
 def corruption_accuracy(
     classifier: TorchClassifier,
     images: UInt8Array,
-    labels: npt.NDArray[np.integer],
+    labels: IntegerArray,
     *,
     seed: int = 0,
     progress: Progress | None = None,
@@ -289,14 +281,12 @@ def corruption_accuracy(
     return CorruptionAccuracy(len(images), clean, found, images[0], seed)
 
 
-def _require_some(classifier: TorchClassifier, images: UInt8Array, labels: npt.NDArray[np.integer]) -> None:
+def _require_some(classifier: TorchClassifier, images: UInt8Array, labels: IntegerArray) -> None:
     require_labels(classifier, images, labels)
     if not len(images):
         raise ExplainError("0 images and 0 labels: there must be one at least")
 
 
-def _right(
-    classifier: TorchClassifier, images: UInt8Array | Float32Array, labels: npt.NDArray[np.integer]
-) -> npt.NDArray[np.bool_]:
+def _right(classifier: TorchClassifier, images: UInt8Array | Float32Array, labels: IntegerArray) -> BoolArray:
     """(N,), which images are named right."""
     return np.asarray(classifier.probabilities(images).argmax(axis=1) == labels)

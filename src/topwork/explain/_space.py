@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import Float32Array, Float64Array, IntegerArray, IntpArray, UInt8Array
 from topwork._system import optional
 from topwork.backbones import EMBEDDING, Backbone
 from topwork.data import ImageDataset
@@ -17,7 +17,6 @@ from topwork.errors import ExplainError
 from topwork.features import FeatureTable, Progress, extract
 
 Projection = Literal["pca", "tsne", "umap"]
-Float32Array = npt.NDArray[np.float32]
 
 _MOST = 2_000  # images on a map; more lie on top of each other
 _NEIGHBOURS = 5
@@ -30,31 +29,26 @@ class FeatureSpace:
     """A map of a data set at each of some depths.
 
     Attributes:
-        projection: What brought the features into the plane.
         outputs: Depths, as ``Backbone.outputs`` names them, nearest the pixels first.
         points: float32 (depths, N, 2).
         agreement: For each depth, how often an image's five nearest neighbours have its class, in all dimensions.
         labels: (N,), the images' classes.
-        classes: Their names.
-        paths: The images' names.
     """
 
     projection: Projection
     outputs: tuple[str, ...]
     points: Float32Array
     agreement: tuple[float, ...]
-    labels: npt.NDArray[np.integer]
+    labels: IntegerArray
     classes: tuple[str, ...]
     paths: tuple[str, ...]
 
     @property
     def headline(self) -> str:
-        """What was found, in a line."""
         told = ", ".join(f"{share:.0%} at {name}" for name, share in zip(self.outputs, self.agreement, strict=True))
         return f"{_NAMES[self.projection]} of {len(self.labels)} images; neighbours of the same class: {told}"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready fields: every image's place at every depth."""
         return {
             "projection": self.projection,
             "classes": self.classes,
@@ -66,7 +60,7 @@ class FeatureSpace:
             ],
         }
 
-    def picture(self) -> npt.NDArray[np.uint8]:
+    def picture(self) -> UInt8Array:
         """A map for each depth, and the classes' colours: uint8 (H, W, 3)."""
         cells = [
             Cell(
@@ -156,14 +150,13 @@ def space_of(
 def _require(projection: str) -> None:
     """Refuse, before anything is computed, a projection that there is not."""
     if projection not in get_args(Projection):
-        raise ExplainError(
-            f"no projection is called {projection!r}", hint=f"there are {', '.join(get_args(Projection))}"
-        )
+        known = ", ".join(get_args(Projection))
+        raise ExplainError(f"no projection is called {projection!r}", hint=f"there are {known}")
     if projection == "umap":
         optional("umap", extra="umap", what="a UMAP projection")
 
 
-def _drawn(count: int, seed: int) -> npt.NDArray[np.intp]:
+def _drawn(count: int, seed: int) -> IntpArray:
     """Rows in their order, of very many some."""
     return np.sort(np.random.default_rng(seed).permutation(count)[:_MOST])
 
@@ -200,7 +193,7 @@ def _projected(values: Float32Array, projection: Projection, seed: int) -> Float
     return np.asarray(small, np.float32)
 
 
-def _principal(values: Float32Array, count: int) -> npt.NDArray[np.float64]:
+def _principal(values: Float32Array, count: int) -> Float64Array:
     """The first principal components (N, count); of each the number farthest from 0 is above it."""
     centred = (values - values.mean(axis=0)).astype(np.float64)
     tall = len(centred) > centred.shape[1]
@@ -211,7 +204,7 @@ def _principal(values: Float32Array, count: int) -> npt.NDArray[np.float64]:
     return np.asarray(found * np.where(farthest < 0, -1, 1))
 
 
-def _agreement(values: Float32Array, labels: npt.NDArray[np.integer]) -> float:
+def _agreement(values: Float32Array, labels: IntegerArray) -> float:
     """By cosine, as the nearest-neighbour head: in so many dimensions a tight class lies near to all others."""
     rows = values / np.linalg.norm(values, axis=1, keepdims=True).clip(1e-6)
     cosines = rows @ rows.T

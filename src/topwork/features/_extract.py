@@ -124,15 +124,8 @@ def extract_few(
     """
     names = tuple(outputs)
     width = _width(backbone, names)
-    found = run(
-        sources,
-        backbone,
-        names,
-        lambda choice: MemoryStore(width),
-        engine=engine,
-        choice=choice,
-        open_network=open_network,
-    )
+    how: Any = {"engine": engine, "choice": choice, "open_network": open_network}
+    found = run(sources, backbone, names, lambda choice: MemoryStore(width), **how)
     good = np.isfinite(found.values).all(axis=1)
     if good.all():
         return found
@@ -172,12 +165,8 @@ def run(
         unknown = rows.unknown(_counted(itertools.chain(ahead, items), len(sources), progress), store)
         _compute(unknown, rows, store, lambda: opener(choice, len(sources)))
     refused = tuple(rows.refused)
-    return Extraction(store.gather(rows.keys), _digests(rows.keys), np.array(rows.kept, np.intp), refused, choice)
-
-
-def _digests(keys: Sequence[bytes]) -> npt.NDArray[np.uint64]:
-    """The first half of each key, the same number on every machine."""
-    return np.frombuffer(b"".join(keys), "<u8")[::2].astype(np.uint64)
+    digests = np.frombuffer(b"".join(rows.keys), "<u8")[::2].astype(np.uint64)  # half a key, on any machine the same
+    return Extraction(store.gather(rows.keys), digests, np.array(rows.kept, np.intp), refused, choice)
 
 
 def _first_pixels(items: Iterator[Item]) -> list[Item]:
@@ -201,19 +190,12 @@ def _counted(items: Iterable[Item], total: int, progress: Progress | None) -> It
 
 @dataclass(eq=False)
 class _Rows:
-    """What became of each item.
+    """What became of each item."""
 
-    Attributes:
-        keys: Of those that could be used, in their order.
-        kept: Their places.
-        refused: Place and reason of every other one.
-        on_their_way: Keys whose features are being computed.
-    """
-
-    keys: list[bytes] = field(default_factory=list)
-    kept: list[int] = field(default_factory=list)
-    refused: list[tuple[int, str]] = field(default_factory=list)
-    on_their_way: set[bytes] = field(default_factory=set)
+    keys: list[bytes] = field(default_factory=list)  # of those that could be used, in their order
+    kept: list[int] = field(default_factory=list)  # their places
+    refused: list[tuple[int, str]] = field(default_factory=list)  # place and reason of every other one
+    on_their_way: set[bytes] = field(default_factory=set)  # keys whose features are being computed
 
     def unknown(self, items: Iterable[Item], store: FeatureStore) -> Iterator[_Pixels]:
         """Note every item; give key and pixels of those whose features are neither there nor on their way."""

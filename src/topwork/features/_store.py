@@ -174,7 +174,9 @@ class DiskStore(FeatureStore):
 
     def _publish(self, draft: _Draft) -> None:
         """Show the draft to other runs, with the small segments in it where there are too many."""
-        merged = self._small() if len(self._files) > _MOST_SEGMENTS else set[int]()
+        sizes = [os.fstat(file.fileno()).st_size for file in self._files[:-1]]  # the last one is the draft
+        small = {segment for segment, size in enumerate(sizes) if size < _SMALL_SEGMENT}
+        merged = small if len(self._files) > _MOST_SEGMENTS else set[int]()
         try:
             moved = [(key, place) for key, place in self._places.items() if place[0] in merged]
             draft.rows.seek(0, os.SEEK_END)
@@ -187,10 +189,6 @@ class DiskStore(FeatureStore):
             return
         for segment in merged:
             _delete(self._names[segment])
-
-    def _small(self) -> set[int]:
-        sizes = [os.fstat(file.fileno()).st_size for file in self._files[:-1]]  # the last one is the draft
-        return {segment for segment, size in enumerate(sizes) if size < _SMALL_SEGMENT}
 
 
 @contextlib.contextmanager

@@ -64,7 +64,8 @@ class FeatureTable:
     def select(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> FeatureTable:
         """Some rows by position or mask, as ``ImageDataset.select``; neighbouring ones stay memory-mapped."""
         rows = np.arange(len(self))[rows]
-        chosen = slice(rows[0], rows[-1] + 1) if _is_run(rows) else rows
+        neighbours = len(rows) > 0 and bool((np.diff(rows) == 1).all())
+        chosen = slice(rows[0], rows[-1] + 1) if neighbours else rows
         digests = None if self.digests is None else self.digests[rows]
         return replace(self, dataset=self.dataset.select(rows), values=self.values[chosen], digests=digests)
 
@@ -86,10 +87,6 @@ class FeatureTable:
             raise BackboneError(f"{missing[0]} was not extracted; there are {', '.join(self.outputs)}")
         chosen = [np.arange(starts[name], starts[name] + self.backbone.width(name)) for name in outputs]
         return np.take(self.values, np.concatenate(chosen), axis=1)
-
-
-def _is_run(rows: npt.NDArray[np.intp]) -> bool:
-    return len(rows) > 0 and bool((np.diff(rows) == 1).all())
 
 
 def scattered_rows(values: Float32Array, rows: npt.NDArray[np.integer[Any]], first: int = 0) -> Float32Array:

@@ -1,8 +1,6 @@
 """Fitting: the one pass from a data set to a measured model, whatever the task. In: data, a task. Out: a ``Model``."""
 
-from topwork.fitting._advise import advise
-from topwork.fitting._fit import fit
-from topwork.fitting._prepare import held_out_again
-from topwork.fitting._sample import sample_folder
+from topwork.fitting._fit import advise, fit
+from topwork.fitting._prepare import held_out_again, sample_folder
 
 __all__ = ["advise", "fit", "held_out_again", "sample_folder"]

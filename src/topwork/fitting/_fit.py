@@ -1,4 +1,4 @@
-"""The one pass: read, vet, split, extract, train, evaluate, and write down everything that is needed to repeat it."""
+"""The one pass: read, vet, split, extract, train, evaluate, and write down all that is needed to repeat it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from topwork._text import first_of
+from topwork.advising import Advice
 from topwork.backbones import DEFAULT, Backbone
 from topwork.checking import ABOUT_FILES, Checkup
 from topwork.data import ImageDataset, LeftOut, printable
+from topwork.errors import DataError
 from topwork.fitting._prepare import contents, loaded, prepared
 from topwork.model import DataRecord, EngineRecord, Model, ModelRecord, TaskRecord, TrialRecord, versions
 from topwork.tasks import DEFAULT as DEFAULT_TASK
@@ -79,6 +82,46 @@ def fit(
     return model
 
 
+def advise(
+    data: str | os.PathLike[str] | ImageDataset,
+    *,
+    task: str | Task = DEFAULT_TASK,
+    backbone: str | Backbone | Sequence[str | Backbone] = DEFAULT,
+    options: Any = None,
+    test: float = 0.2,
+    allow: Collection[str] = (),
+    announce: Announce | None = None,
+) -> Advice:
+    """How much of a pretrained network to keep, measured on the training split alone.
+
+    ``fit`` with the same arguments holds the same images out, and finds in the cache what this has computed.
+
+    Args:
+        data: What ``fit`` takes.
+        task: What is to be learnt.
+        backbone: One, or several to choose from.
+        options: The budget, and what all rungs share: ``AdviceOptions``.
+        test: Share to hold out where the data is not split; those images take no part in the advice.
+        allow: Names of findings that would stop it, to go on in spite of.
+        announce: Called with each step's name; may give a progress callback for it.
+
+    Raises:
+        DataError: The data cannot be used to train a model, or would make its figures untrue.
+        BackboneError: The backbone is unknown or its weights are not available.
+
+    Example:
+        >>> advice = topwork.advise("photos/")  # doctest: +SKIP
+        >>> advice.chosen.name, advice.chosen.accuracy  # doctest: +SKIP
+    """
+    run, room = Run(announce), find_task(task)
+    strategy = next((each for each in room.strategies if each.advise is not None), None)
+    if strategy is None or strategy.advise is None:
+        raise DataError(f"the task {room.name} compares no strategies", hint="fit it with one that you name")
+    chosen = strategy.checked(options)
+    dataset = prepared(data, room, test=test, seed=chosen.seed, allow=allow, announce=announce).dataset
+    return strategy.advise(dataset, loaded(backbone), chosen, run)
+
+
 def _record(block: TaskRecord, fitted: Fitted, facts: Mapping[str, Any]) -> ModelRecord[Any]:
     """All that is to be known of a model: the task's block, what the strategy gave, what was asked of which data."""
     kind: Any = ModelRecord[type(block)]  # type: ignore[misc]
@@ -129,16 +172,12 @@ def _found(checkup: Checkup) -> list[str]:
 
 def _left_out(items: Sequence[LeftOut]) -> list[str]:
     """A note on each of the first files that could not be used, and one on how many more there are."""
-    notes = [f"left out: {printable(item.path)}: {item.reason}" for item in items[:_NAMED]]
-    return [*notes, f"left out: {len(items) - _NAMED} more"] if len(items) > _NAMED else notes
+    notes = [f"left out: {printable(item.path)}: {item.reason}" for item in items]
+    return first_of(notes, _NAMED, "left out: {} more")
 
 
 def as_json(options: Any) -> Any:
-    """Options as plain JSON, so that a model tells what was asked for; without what is of one run alone.
-
-    Args:
-        options: Data classes and configurations become dictionaries, at any depth; paths become texts.
-    """
+    """Options as plain JSON, so that a model tells what was asked for; without what is of one run alone."""
     if isinstance(options, BaseModel):
         return options.model_dump(mode="json")
     if dataclasses.is_dataclass(options):

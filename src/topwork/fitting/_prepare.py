@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib.util
 import os
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,19 +16,14 @@ from topwork.backbones import Backbone
 from topwork.backbones import load as load_backbone
 from topwork.checking import Checkup, require_blocking, vet
 from topwork.data import ImageDataset, grouped
-from topwork.errors import DataError
+from topwork.errors import DataError, MissingExtraError
 from topwork.model import Model
 from topwork.tasks import Announce, Task
 from topwork.tasks import task as find_task
 
 
 class Prepared(NamedTuple):
-    """A data set that may be learnt from.
-
-    Attributes:
-        checkup: What the data doctor found.
-        dataset: With splits; copies of one picture are of one group.
-    """
+    """A data set with splits, where copies of one picture are of one group, and what the data doctor found in it."""
 
     checkup: Checkup
     dataset: ImageDataset
@@ -49,7 +46,7 @@ def prepared(
     given = task.read(data)
     progress = announce("images") if announce else None
     checkup = vet(given, checks=task.quick_checks, progress=progress)
-    _require_sound(checkup, allow)
+    _require_sound(checkup, allow, task.blocking)
     return Prepared(checkup, _with_splits(grouped(given, checkup.clusters), task, test, seed))
 
 
@@ -59,13 +56,13 @@ def loaded(backbone: str | Backbone | Sequence[str | Backbone]) -> list[Backbone
     return [load_backbone(each) if isinstance(each, str) else each for each in named]
 
 
-def _require_sound(checkup: Checkup, allow: Collection[str]) -> None:
+def _require_sound(checkup: Checkup, allow: Collection[str], known: Sequence[str]) -> None:
     """Refuse data on which a model's figures would be a lie.
 
     Raises:
         DataError: There is such a finding that is not allowed, or an allowed name that is none.
     """
-    blocking = checkup.blocking(require_blocking(allow))
+    blocking = checkup.blocking(require_blocking(allow, known=known))
     if blocking:
         names = " ".join(f"--allow {found.name}" for found in blocking)
         raise DataError(
@@ -110,14 +107,24 @@ def held_out_again(model: Model, dataset: ImageDataset) -> ImageDataset | None:
 
 
 def contents(checkup: Checkup, split: ImageDataset) -> str:
-    """SHA-256 over the files of some images, in the order of their names.
-
-    Args:
-        checkup: Of the whole data set.
-        split: Images of it.
-    """
+    """SHA-256 over the files of some images of a data set that was vetted, in the order of their names."""
     keys = dict(zip(checkup.dataset.paths, checkup.keys.astype("<u8"), strict=True))
     digest = hashlib.sha256()
     for path in sorted(split.paths):
         digest.update(keys[path].tobytes())
     return digest.hexdigest()
+
+
+def sample_folder() -> Path:
+    """Folder of class folders that the package ``conformal-clip-data`` (MIT, arXiv 2501.12596) holds.
+
+    Raises:
+        MissingExtraError: The package is not installed.
+    """
+    if importlib.util.find_spec("conformal_clip_data") is None:
+        raise MissingExtraError(
+            "the sample data set is not installed", hint="pip install 'topwork[sample]' brings it (46 MB)"
+        )
+    import conformal_clip_data
+
+    return Path(conformal_clip_data.textile_simulated_root())

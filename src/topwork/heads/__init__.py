@@ -15,6 +15,7 @@ from ._linear import FOLDS, LinearFit, LinearHead, fit_linear
 from ._mapped import MappedHead, fit_mapped, map_classes, network_probabilities
 from ._novelty import Novelty, fit_novelty
 from ._path import PathPoint
+from ._rows import shuffled_by_class
 from ._temperature import fit_temperature, row_losses
 from ._tensors import read_tensors, write_tensors
 from ._text import BlendHead, TextHead, blended
@@ -43,5 +44,6 @@ __all__ = [
     "network_probabilities",
     "read_tensors",
     "row_losses",
+    "shuffled_by_class",
     "write_tensors",
 ]

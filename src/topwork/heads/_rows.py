@@ -81,13 +81,18 @@ def stratified_folds(labels: Integers, folds: int, seed: int) -> Integers:
     """
     counts = np.bincount(labels)
     folds = min(folds, int(counts.max()))
-    shuffled = np.random.default_rng(seed).permutation(len(labels))
-    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    by_class = shuffled_by_class(labels, seed)
     dealt = by_class[counts[labels[by_class]] > 1]
     fold_of = np.full(len(labels), ALWAYS_TRAINS, np.intp)
     # Dealing on through the classes, without starting again at each, keeps the folds equally large.
     fold_of[dealt] = np.arange(len(dealt)) % folds
     return fold_of
+
+
+def shuffled_by_class(labels: Integers, seed: int) -> npt.NDArray[np.intp]:
+    """Rows (N,) class by class, drawn by the seed within each: dealt out in turn, every class is spread evenly."""
+    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    return shuffled[np.argsort(labels[shuffled], kind="stable")]
 
 
 def one_thread() -> AbstractContextManager[Any]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from topwork.drawing import Axes, Axis, accuracy_axis, logarithmic_axis, named_axis, share_axis
 from topwork.metrics import Estimate, ReliabilityBin
@@ -24,37 +23,20 @@ SQUARE = _axes(300.0, 300.0, share_axis(5), share_axis(5))
 """Accuracy over confidence: the axes of a reliability chart."""
 
 
-class Point(NamedTuple):
-    """One bin of a reliability chart: centre and radius, whose areas are in proportion to images."""
+def reliability_points(bins: Sequence[ReliabilityBin], most: int) -> list[dict[str, float]]:
+    """Lay out a reliability curve on ``SQUARE``: centres and radii, whose areas are in proportion to images.
 
-    x: float
-    y: float
-    radius: float
-
-
-def reliability_points(bins: Sequence[ReliabilityBin], most: int) -> tuple[Point, ...]:
-    """Lay out a reliability curve on ``SQUARE``, bins with few images still to be seen.
-
-    Args:
-        bins: Of the curve.
-        most: Images of the largest point.
+    Bins with few images can still be seen; ``most`` are the images of the largest point.
     """
-    return tuple(
-        Point(*SQUARE.at(each.confidence, each.accuracy), round(max(2.5, _LARGEST * math.sqrt(each.images / most)), 1))
-        for each in bins
-    )
+    points = []
+    for each in bins:
+        x, y = SQUARE.at(each.confidence, each.accuracy)
+        points.append({"x": x, "y": y, "radius": round(max(2.5, _LARGEST * math.sqrt(each.images / most)), 1)})
+    return points
 
 
-@dataclass(frozen=True)
-class Spot:
-    """An accuracy over something positive, such as seconds or images.
-
-    Attributes:
-        over: The something.
-        accuracy: 0 to 1; its interval is drawn where that has a width.
-        kind: CSS class of its mark.
-        text: Upon it.
-    """
+class Spot(NamedTuple):
+    """An accuracy over something positive, such as seconds; the CSS class of its mark, and the text upon it."""
 
     over: float
     accuracy: Estimate
@@ -73,15 +55,8 @@ class Mark(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True)
-class Plot:
-    """Accuracy over a logarithmic axis.
-
-    Attributes:
-        axes: What the accuracies cost or are made of across, accuracy upwards.
-        marks: The spots, in order.
-        level: Where an accuracy that is aimed at lies; None where there is none.
-    """
+class Plot(NamedTuple):
+    """Accuracy over a logarithmic axis; ``level`` is where an accuracy that is aimed at lies."""
 
     axes: Axes
     marks: tuple[Mark, ...]
@@ -89,12 +64,7 @@ class Plot:
 
 
 def accuracy_plot(spots: Sequence[Spot], aim: float | None = None) -> Plot:
-    """Lay out accuracies over what they cost or are made of.
-
-    Args:
-        spots: One at least.
-        aim: An accuracy to be marked across the whole.
-    """
+    """Lay out accuracies, one at least, over what they cost or are made of; ``aim`` is marked across the whole."""
     ends = [end for spot in spots for end in (spot.accuracy.low, spot.accuracy.high)]
     up = accuracy_axis(ends if aim is None else [*ends, aim])
     axes = _axes(320.0, 200.0, logarithmic_axis([spot.over for spot in spots]), up)
@@ -105,31 +75,8 @@ def accuracy_plot(spots: Sequence[Spot], aim: float | None = None) -> Plot:
     return Plot(axes, tuple(marks), None if aim is None else axes.y_at(aim))
 
 
-@dataclass(frozen=True)
-class CurveChart:
-    """One curve of accuracy over equal steps.
-
-    Attributes:
-        name: What it is of.
-        axes: The steps across, accuracy upwards.
-        points: The curve's places.
-        values: Its accuracies.
-    """
-
-    name: str
-    axes: Axes
-    points: tuple[tuple[float, float], ...]
-    values: tuple[float, ...]
-
-
-def curve_chart(name: str, values: Sequence[float], across: Sequence[str]) -> CurveChart:
-    """Lay out one curve, small enough to stand beside others of its kind.
-
-    Args:
-        name: What it is of.
-        values: Accuracies, two at least.
-        across: What stands below each of them.
-    """
+def curve_chart(name: str, accuracies: Sequence[float], across: Sequence[str]) -> dict[str, Any]:
+    """Lay out a curve of two accuracies at least over equal steps, small enough to stand beside others of its kind."""
     axes = _axes(180.0, 110.0, named_axis(across), share_axis(2), _SMALL_MARGIN)
-    points = tuple(axes.at(step, value) for (step, _), value in zip(axes.x.marks, values, strict=True))
-    return CurveChart(name, axes, points, tuple(values))
+    points = [axes.at(step, each) for (step, _), each in zip(axes.x.marks, accuracies, strict=True)]
+    return {"name": name, "axes": axes, "points": points, "accuracies": accuracies}

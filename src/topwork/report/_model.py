@@ -50,8 +50,13 @@ class PageContext:
     def metrics(self) -> Any:
         """The figures, of the record where they are not known image by image; None where nothing measured the model."""
         if self.evaluated is not None:
-            return self.evaluated.evaluation
+            return getattr(self.evaluated, "evaluation", self.evaluated)
         return self.model.metrics
+
+    @property
+    def measured(self) -> Any:
+        """The data set that measured it, row by row; None where it is not known."""
+        return getattr(self.evaluated, "dataset", None)
 
     @property
     def again(self) -> bool:
@@ -61,7 +66,7 @@ class PageContext:
     @cached_property
     def album(self) -> Album | None:
         """Makes pictures of the images that measured it; None where they are not known one by one."""
-        return Album(self.evaluated.dataset, room=_ROOM) if self.evaluated is not None else None
+        return Album(self.measured, room=_ROOM) if self.measured is not None else None
 
     @cached_property
     def sheets(self) -> Sheets:
@@ -83,11 +88,13 @@ class Section:
         values: Gives what the template shows as ``it``; None where there is nothing to show, and so no section.
         package: Where its template lies, and ``texts/LANGUAGE.toml`` with its texts: this kit, or another package. Of
             a text that both have, the other package's holds on the whole page.
+        of_images: Whether it is there only with a data set's images, which may be nowhere else.
     """
 
     name: str
     values: Callable[[PageContext], Any]
     package: str = KIT
+    of_images: bool = False
 
     @property
     def template(self) -> str:
@@ -136,7 +143,7 @@ def model_page(
         >>> page = model_page(model, "model", SECTIONS, model.evaluate("photos"))  # doctest: +SKIP
     """
     packages = tuple(dict.fromkeys(section.package for section in sections if section.package != KIT))
-    t, found = Texts(language, packages), evaluated or model.held_out
+    t, found = Texts(language, packages), model.held_out if evaluated is None else evaluated
     page = PageContext(model, brief(name), found, t, checkup, tuple(explained), evidence)
     shown = [(section, section.values(page)) for section in sections]
     return render(

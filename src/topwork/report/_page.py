@@ -9,7 +9,7 @@ import functools
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +28,13 @@ MARK = '<meta name="generator" content="topwork'
 _ISOLATE, _END = "\u2068", "\u2069"
 _RIGHT_TO_LEFT = ("R", "AL", "AN")
 _BRIEF = 300  # characters; a path may have 4,096
-_OF_IMAGES = ("findings", "worst", "unsure", "space")  # sections that there are only with a data set's images
 
 
 def render(template: str, *, packages: Sequence[str] = (), **values: Any) -> str:
-    """Fill a template.
+    """Fill a template of the kit's, which may include others of these packages, each named ``PACKAGE:FILE``.
 
-    Every string is made printable and escaped on its way into the page; only what a template says itself is HTML.
-
-    Args:
-        template: Its file name below the kit's ``templates/``.
-        packages: Others whose templates it includes, each named ``PACKAGE:FILE``.
-        values: What it names; one that is missing is an error.
-
-    Returns:
-        A whole page, which UTF-8 can hold.
+    Every string is made printable and escaped on its way into the page, so that UTF-8 can hold it; only what a template
+    says itself is HTML. A value that is missing is an error.
     """
     return _templates(tuple(packages)).get_template(template).render(version=__version__, **values)
 
@@ -129,13 +121,13 @@ def write_page(html: str, path: str | os.PathLike[str]) -> Path:
     return final
 
 
-def require_free(path: str | os.PathLike[str], *, with_images: bool = True) -> None:
+def require_free(path: str | os.PathLike[str], *, without: Collection[str] = ()) -> None:
     """Refuse, before any work is done, a place where ``write_page`` would not write.
 
     Args:
         path: Where the page is to go.
-        with_images: Whether it will show a data set's images. A page that does not must not replace one that does: its
-            pictures may be nowhere else.
+        without: Sections of a data set's images (``Section.of_images``) that it will not have. It must not replace a
+            page that has one: the pictures may be nowhere else.
 
     Raises:
         ReportError: The folder is not there or cannot be written, or something else than an earlier page is there, or
@@ -144,7 +136,7 @@ def require_free(path: str | os.PathLike[str], *, with_images: bool = True) -> N
     final = Path(path)
     try:
         fault = fault_of_place(final, lambda head: MARK.encode() in head, "page of topwork's")
-        lost = not fault and not with_images and _shows_images(final)
+        lost = not fault and _has_section(final, without)
     except OSError as error:
         raise _not_written(final, error) from error
     if fault:
@@ -156,10 +148,10 @@ def require_free(path: str | os.PathLike[str], *, with_images: bool = True) -> N
         )
 
 
-def _shows_images(page: Path) -> bool:
-    """Whether a page, perhaps not there, has a section that there is only with a data set's images."""
-    html = page.read_bytes() if page.exists() else b""
-    return any(f'<h2 id="{name}">'.encode() in html for name in _OF_IMAGES)
+def _has_section(page: Path, names: Collection[str]) -> bool:
+    """Whether a page, perhaps not there, has a section of one of these names."""
+    html = page.read_bytes() if names and page.exists() else b""
+    return any(f'<h2 id="{name}">'.encode() in html for name in names)
 
 
 def _not_written(final: Path, error: OSError) -> ReportError:

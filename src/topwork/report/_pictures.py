@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from topwork._system import available_cores
-from topwork.data import ImageDataset, Source, decode
+from topwork._system import Executor, available_cores
+from topwork.data import Dataset, ImageDataset, Source, decode
 from topwork.drawing import overlay
 from topwork.errors import ExplainError, ImageError
 
@@ -36,15 +35,7 @@ _NO_ROOM = "left out to keep this page small"  # the catalogue knows it by these
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One image of a data set as a page shows it.
-
-    Attributes:
-        name: As the data set names it.
-        label: Its class.
-        split: Its split; empty where there are none.
-        uri: The picture as a ``data:`` URI; empty where there is none.
-        reason: Why there is none.
-    """
+    """One image of a data set as a page shows it: a ``data:`` URI, or the reason why there is none."""
 
     name: str
     label: str
@@ -56,13 +47,10 @@ class Picture:
 class Album:
     """Makes the pictures of one page, each image decoded once, until there is no room left.
 
-    Args:
-        dataset: Its images are shown.
-        unusable: Rows that are known to be unusable and not decoded again, with the reasons.
-        room: Characters that all ``data:`` URIs may take together.
+    ``unusable`` rows, each with its reason, are not decoded again; ``room`` counts characters of all ``data:`` URIs.
     """
 
-    def __init__(self, dataset: ImageDataset, unusable: Mapping[int, str] | None = None, *, room: int = ROOM) -> None:
+    def __init__(self, dataset: Dataset, unusable: Mapping[int, str] | None = None, *, room: int = ROOM) -> None:
         self._dataset = dataset
         self._reasons = dict(unusable or {})
         self._uris: dict[int, str] = {}
@@ -72,9 +60,9 @@ class Album:
         """The images of several rows, a few at a time on all cores."""
         found: list[Picture] = []
         cores = available_cores()
-        with ThreadPoolExecutor(cores, "topwork-pictures") as pool:
+        with Executor("pictures", cores) as pool:
             for some in (rows[start : start + cores] for start in range(0, len(rows), cores)):
-                list(pool.map(self._decode, filter(self._is_missing, set(some))))
+                list(pool.map_ordered(self._decode, filter(self._is_missing, set(some)), in_flight=cores))
                 found += map(self.picture, some)
         return tuple(found)
 
@@ -88,7 +76,7 @@ class Album:
             self._room = 0  # a smaller one that still fits would make the choice look arbitrary
         self._room -= len(uri)
         dataset = self._dataset
-        label = dataset.classes[int(dataset.labels[row])]
+        label = dataset.classes[int(dataset.labels[row])] if isinstance(dataset, ImageDataset) else ""
         return Picture(dataset.paths[row], label, str(dataset.splits[row]), uri, reason or "")
 
     def _is_missing(self, row: int) -> bool:
@@ -103,11 +91,7 @@ class Album:
 
 
 class Sheets:
-    """Reads the sheets of one page from their files, until there is no room left.
-
-    Args:
-        room: Characters that all ``data:`` URIs may take together.
-    """
+    """Reads the sheets of one page from their files, until there is no ``room`` (in characters) left."""
 
     def __init__(self, room: int) -> None:
         self._room = room
@@ -134,11 +118,7 @@ class MapPicture:
 
 
 class MapAlbum:
-    """Makes maps of where in an image a model saw a class, by Grad-CAM.
-
-    Args:
-        model: It is opened in torch, which takes some seconds.
-    """
+    """Makes maps of where in an image a model saw a class, by Grad-CAM; it is opened in torch, which takes seconds."""
 
     def __init__(self, model: Any) -> None:
         from topwork.explain import TorchClassifier
@@ -146,11 +126,9 @@ class MapAlbum:
         self._network = TorchClassifier.of_model(model)
 
     def pictures(self, source: Source, classes: Sequence[int]) -> tuple[MapPicture, ...]:
-        """One image's maps for some classes; none of a class that has no evidence, nor of an image that cannot be read.
+        """One image's maps for some classes, by their places in the model's list.
 
-        Args:
-            source: The image.
-            classes: Their places in the model's list.
+        There is none of a class that has no evidence, nor of an image that cannot be read.
         """
         from topwork.explain import grad_cam
 
@@ -170,11 +148,7 @@ class MapAlbum:
 
 
 def thumbnail(source: Source, side: int = SIDE) -> str:
-    """A small picture of one image as a ``data:`` URI.
-
-    Args:
-        source: What ``decode`` takes.
-        side: Pixels of the longer side.
+    """A small picture of one image, ``side`` pixels at its longer side, as a ``data:`` URI.
 
     Raises:
         ImageError: It cannot be decoded.
@@ -205,6 +179,6 @@ def _enlarged(pixels: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]
     return pixels.repeat(times, axis=0).repeat(times, axis=1) if times > 1 else pixels
 
 
-def rows_of(dataset: ImageDataset, names: set[str]) -> dict[str, int]:
+def rows_of(dataset: Dataset, names: set[str]) -> dict[str, int]:
     """Each name's row, for those of ``names`` that the data set holds."""
     return {name: row for row, name in enumerate(dataset.paths) if name in names}

@@ -13,18 +13,36 @@ from typing import Any, TypeVar, overload
 from topwork.errors import ModelError
 from topwork.model import Model
 from topwork.model import load as load_model
-from topwork.tasks._task import Announce, Fitted, RecordOf, Run, Strategy, Task
+from topwork.tasks._task import Announce, Fitted, RecordOf, Run, Strategy, Task, Words
 
-__all__ = ["DEFAULT", "Announce", "Fitted", "RecordOf", "Run", "Strategy", "Task", "load", "register", "task"]
+__all__ = [
+    "DEFAULT",
+    "Announce",
+    "Fitted",
+    "RecordOf",
+    "Run",
+    "Strategy",
+    "Task",
+    "Words",
+    "load",
+    "names",
+    "register",
+    "task",
+]
 
 DEFAULT = "classification"
 
 Kind = TypeVar("Kind", bound=Model)
 
-_ROOMS = {"classification": "topwork.tasks.classification"}
+_ROOMS = {DEFAULT: "topwork.tasks.classification"}
 """Task -> the package whose ``TASK`` it is; imported on first use."""
 
 _REGISTERED: dict[str, Task] = {}
+
+
+def names() -> list[str]:
+    """The names of all tasks."""
+    return sorted({*_ROOMS, *_REGISTERED})
 
 
 def task(name: str | Task) -> Task:
@@ -40,7 +58,7 @@ def task(name: str | Task) -> Task:
     if name not in _ROOMS:
         raise ModelError(
             f"this topwork has no task called {name[:40]!r}",
-            hint=f"its tasks are {', '.join(sorted({*_ROOMS, *_REGISTERED}))}; a newer topwork may have more",
+            hint=f"its tasks are {', '.join(names())}; a newer topwork may have more",
         )
     found: Task = importlib.import_module(_ROOMS[name]).TASK
     return found

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from topwork.checking import BLOCKING
 from topwork.errors import DataError
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from topwork.backbones import Backbone
     from topwork.checking import Check
     from topwork.data import ImageDataset
-    from topwork.features import FeatureTable, Progress
+    from topwork.features import FeatureTable, Progress, Source
     from topwork.model import Model, ModelRecord, TaskRecord
     from topwork.report import Section
 
@@ -78,6 +79,9 @@ class Strategy:
         fit: Data set, backbones, options and run to what it gives.
         unused: Fields of the options, nested ones included, that it does not read.
         advise: The same without a model: what the data say of all strategies; None where it compares nothing.
+        dataless: A model of backbones and options with ``labels``, without any data; None where it needs some.
+        distributed: Whether several processes of ``torchrun`` may run it together.
+        broken_off: How the note begins that it leaves where Ctrl-C broke it off: its checkpoints are kept then.
     """
 
     name: str
@@ -86,6 +90,9 @@ class Strategy:
     fit: Callable[[ImageDataset, Sequence[Backbone], Any, Run], Any]
     unused: tuple[str, ...] = ()
     advise: Callable[[ImageDataset, Sequence[Backbone], Any, Run], Advice] | None = None
+    dataless: Callable[[Sequence[Backbone], Any], Model] | None = None
+    distributed: bool = False
+    broken_off: str = ""
 
     def checked(self, options: Any) -> Any:
         """These options, or the defaults.
@@ -99,34 +106,64 @@ class Strategy:
 
 
 @dataclass(frozen=True)
+class Words:
+    """What the command line says of a task's results, in lines.
+
+    Attributes:
+        fitted: Of a model that was just made: how good it is, how it was chosen.
+        predicted: Of a prediction, which has a ``source``, an ``error`` and ``to_dict()``: one line, tabs between.
+        evaluated: Of what a model's ``evaluate`` gave.
+        fields: The same, JSON-ready.
+        caveats: Why its figures are better than the model, where that is known.
+        advised: Of advice, where a strategy gives any.
+        compared: Of two models' names and a ``model.Compared``; None where the answers are not classes.
+    """
+
+    fitted: Callable[[Any], Sequence[str]]
+    predicted: Callable[[Any], str]
+    evaluated: Callable[[Any], Sequence[str]]
+    fields: Callable[[Any], Mapping[str, Any]]
+    caveats: Callable[[Any], Sequence[str]] = lambda found: ()
+    advised: Callable[[Advice], Sequence[str]] = lambda advice: ()
+    compared: Callable[[Sequence[str], Any], Sequence[str]] | None = None
+
+
+@dataclass(frozen=True)
 class Task:
     """A kind of answer, and all that is special to it.
 
     Attributes:
         name: For ``fit(task=…)``, and in every model's record.
-        inputs: What a row is.
         read: A path to a data set with its targets, checked; takes ``classes`` to hold to a model's.
         split: Data set, share and seed to the same rows, some of them held out; keeps the strata that the task has.
         checks: The data doctor's questions, in the order of asking.
         quick_checks: Those among them that need no network: what ``fit`` asks first.
         strategies: The ways to a model; the first is the default.
-        ranked_by: The score by which strategies are compared, lower is better.
         model: The class of its models: what they predict, and the type of its block in their record.
         model_of: What a strategy gave, the record, the split to measure on (empty: none) and the seed, to a model.
         sections: Of a model's page, in order.
+        words: What the command line says.
+        blocking: Names of its checks' findings that may block: what ``fit(allow=…)`` takes.
+        untrained: What a backbone answers without a model, sources to predictions; None where it has no such answer.
     """
 
     name: str
-    inputs: Literal["image", "text"]
     read: Callable[..., Any]
     split: Callable[[Any, float, int], Any]
     checks: tuple[Check, ...]
     quick_checks: tuple[Check, ...]
     strategies: tuple[Strategy, ...]
-    ranked_by: str
     model: type[Model]
     model_of: Callable[[Any, RecordOf, str, int], Model]
     sections: tuple[Section, ...]
+    words: Words
+    blocking: tuple[str, ...] = BLOCKING
+    untrained: Callable[[Backbone], Callable[[Sequence[Source]], Iterator[Any]]] | None = None
+
+    def read_for(self, model: Model, data: Any) -> Any:
+        """What ``read`` gives, held to the classes of a model that has any."""
+        classes = getattr(model, "classes", None)
+        return self.read(data) if classes is None else self.read(data, classes=classes)
 
     def strategy(self, name: str) -> Strategy:
         """The strategy of that name.

@@ -10,11 +10,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from topwork.errors import CheckpointError, TrainError
 from topwork.train._checkpoint import locked, remove_checkpoints, require_own
 from topwork.train._config import TrainConfig, parse_config
-from topwork.train._errors import CheckpointError, TrainError
 from topwork.train._ranks import Ranks, current_ranks, first_alone, joined, started_by_torchrun
-from topwork.train._samples import Batch, ClassSamples, Samples, TensorSamples, sample_seed
+from topwork.train._samples import Batch, ClassSamples, Samples, sample_seed
 from topwork.train._state import EpochRecord, Progress, Score, TrainResult
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ __all__ = [
     "Ranks",
     "Samples",
     "Score",
-    "TensorSamples",
     "TrainConfig",
     "TrainError",
     "TrainResult",

@@ -8,17 +8,16 @@ Torch is loaded where tensors are: every ``topwork fit`` asks whose a folder is,
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from topwork._system import take
-from topwork.train._errors import CheckpointError, TrainError
+from topwork._system import sha256_of, take
+from topwork.errors import CheckpointError, TrainError
 
 if TYPE_CHECKING:
     from topwork.train._parts import Tensors
@@ -44,14 +43,12 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         file = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise TrainError(
-            f"{folder}: no checkpoint can be written there: {error.strerror}", hint="choose another folder with -o"
-        ) from error
+        reason = f"{folder}: no checkpoint can be written there: {error.strerror}"
+        raise TrainError(reason, hint="choose another folder with -o") from error
     try:
         if not take(file):
-            raise TrainError(
-                f"{folder}: another run is writing there", hint="wait for it, or choose another folder with -o"
-            )
+            hint = "wait for it, or choose another folder with -o"
+            raise TrainError(f"{folder}: another run is writing there", hint=hint)
         yield
     finally:
         os.close(file)
@@ -59,17 +56,11 @@ def locked(folder: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Saved:
-    """What a checkpoint holds.
-
-    Attributes:
-        tensors: By name.
-        text: The rest.
-        notes: What was wrong with newer ones.
-    """
+    """What a checkpoint holds: tensors and a text; and what was wrong with newer ones."""
 
     tensors: Tensors
     text: str
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...]
 
 
 def write_checkpoint(folder: Path, tensors: Tensors, text: str) -> None:
@@ -120,9 +111,8 @@ def read_checkpoint(folder: Path) -> Saved | None:
         except CheckpointError as error:
             notes.append(f"{error.message}; an earlier one was used")
     if notes:
-        raise CheckpointError(
-            f"{folder}: every checkpoint is damaged", hint="train again without --resume; is the disk sound?"
-        )
+        hint = "train again without --resume; is the disk sound?"
+        raise CheckpointError(f"{folder}: every checkpoint is damaged", hint=hint)
     return None
 
 
@@ -171,7 +161,7 @@ def _read(path: Path) -> tuple[Tensors, str]:
     from safetensors.torch import load_file
 
     try:
-        if _digest(path) != path.stem.rpartition("-")[2]:
+        if sha256_of(path) != path.stem.rpartition("-")[2]:
             raise CheckpointError(f"{path}: its checksum is not that of its bytes")
         tensors = load_file(path)
         text = bytes(tensors.pop(_TEXT).numpy()).decode()
@@ -183,15 +173,9 @@ def _read(path: Path) -> tuple[Tensors, str]:
 def _settled(draft: Path) -> str:
     """The digest of a file whose bytes have reached the disk."""
     with draft.open("rb+") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(file.fileno())
     draft.chmod(_MODE)
-    return digest
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(draft)
 
 
 def _sync(folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from topwork._options import SEED, Option, budget_option
-from topwork.train._errors import TrainError
+from topwork.errors import TrainError
 
 
 class TrainConfig(BaseModel):

@@ -14,16 +14,26 @@ import torch
 from torch import nn
 
 from topwork._system import freed_memory_kept
+from topwork.errors import TrainError
 from topwork.train._checkpoint import clear_drafts, locked
 from topwork.train._config import TrainConfig
-from topwork.train._errors import TrainError
 from topwork.train._loss import Loss, default_loss
 from topwork.train._parts import Layers, copied, put, put_for_now, set_training, training_of
 from topwork.train._ranks import Ranks, current_ranks
 from topwork.train._run import Run, identity, resume, save
 from topwork.train._samples import Samples, batch_count, epoch_batches, reading, require_some
-from topwork.train._schedule import Pace, StepTime, affordable_steps, multiplier_at
-from topwork.train._state import EpochRecord, Progress, Reason, Score, State, TrainResult
+from topwork.train._state import (
+    EpochRecord,
+    Pace,
+    Progress,
+    Reason,
+    Score,
+    State,
+    StepTime,
+    TrainResult,
+    affordable_steps,
+    multiplier_at,
+)
 from topwork.train._step import Step, device_of, measure, own_randomness
 
 Tell = Callable[[Progress], None]
@@ -49,21 +59,7 @@ class Clock:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What stays the same in a training.
-
-    Attributes:
-        model: All of it.
-        data: The training split.
-        validation: The validation split.
-        config: All settings.
-        loss: What is made smaller and measured.
-        layers: What is trained.
-        ranks: Who takes part.
-        step: Changes the weights once.
-        clock: Of this process; a resumed training has a new one.
-        save: Writes a checkpoint, where there is a folder for it.
-        tell: Shows progress.
-    """
+    """What stays the same in a training."""
 
     model: nn.Module
     data: Samples
@@ -73,19 +69,15 @@ class Job:
     layers: Layers
     ranks: Ranks
     step: Step
-    clock: Clock
-    save: Callable[[], None]
+    clock: Clock  # of this process; a resumed training has a new one
+    save: Callable[[], None]  # does nothing where there is no folder for checkpoints
     tell: Tell
+    per_epoch: int  # steps
 
     @property
     def device(self) -> torch.device:
         """Where the model lies and computes."""
         return device_of(self.model)
-
-    @property
-    def per_epoch(self) -> int:
-        """Number of steps in an epoch."""
-        return batch_count(len(self.data.labels), self.config.batch_size)
 
     @property
     def planned(self) -> int:
@@ -123,7 +115,8 @@ def _prepared(
             model.to(memory_format=torch.channels_last)
         parts = stack.enter_context(training_of(model, layers, config.dropout))
         ranks.copy_first(list(parts.state.values()))
-        steps = config.epochs * batch_count(len(data.labels), config.batch_size)
+        per_epoch = batch_count(len(data.labels), config.batch_size)
+        steps = config.epochs * per_epoch
         step = Step(model, parts, loss, config, ranks, steps)
         mean = None if config.ema_decay is None else copied(parts.state)
         run = Run(parts, step.optimizer, State(pace=Pace(total=steps)), mean, copied(parts.state))
@@ -137,7 +130,7 @@ def _prepared(
             clock.saved_at = time.monotonic()
 
         told: Tell = tell if tell is not None and ranks.first else lambda _: None
-        yield Job(model, data, validation, config, loss, layers, ranks, step, clock, write, told), run
+        yield Job(model, data, validation, config, loss, layers, ranks, step, clock, write, told, per_epoch), run
 
 
 @contextlib.contextmanager

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from topwork._arrays import Int64Array
+from topwork.errors import TrainError
 from topwork.train._config import TrainConfig
-from topwork.train._errors import TrainError
-from topwork.train._samples import ClassSamples, Rows, Samples
+from topwork.train._samples import ClassSamples, Samples
 
 
 class Loss(Protocol):
@@ -83,14 +84,13 @@ def default_loss(samples: Samples, config: TrainConfig, split: str, device: torc
         raise TrainError(f"the {split} split has no classes", hint="pass a loss that knows its targets")
     labels, n_classes = np.asarray(samples.labels), samples.n_classes
     if labels.min() < 0 or labels.max() >= n_classes:
-        raise TrainError(
-            f"the {split} split has labels from {labels.min()} to {labels.max()}, with {n_classes} classes"
-        )
+        found = f"labels from {labels.min()} to {labels.max()}"
+        raise TrainError(f"the {split} split has {found}, with {n_classes} classes")
     weights = class_weights(labels, n_classes, config)
     return CrossEntropy(n_classes, config.label_smoothing, None if weights is None else weights.to(device))
 
 
-def class_weights(labels: Rows, n_classes: int, config: TrainConfig) -> torch.Tensor | None:
+def class_weights(labels: Int64Array, n_classes: int, config: TrainConfig) -> torch.Tensor | None:
     """(C,) float32 weights whose mean over the images is 1, or None; a class without images weighs nothing."""
     if config.class_weights == "none":
         return None
@@ -103,17 +103,11 @@ def class_weights(labels: Rows, n_classes: int, config: TrainConfig) -> torch.Te
 
 @dataclass(frozen=True)
 class Targets:
-    """Targets of a batch of which each sample may be a mixture of two.
+    """Targets of a batch of which each sample may be a mixture of two."""
 
-    Attributes:
-        first: (n, ...), as in the batch.
-        second: (n, ...), those of the partners.
-        share: Of the first; 1 where nothing was mixed.
-    """
-
-    first: torch.Tensor
-    second: torch.Tensor
-    share: float
+    first: torch.Tensor  # (n, ...), as in the batch
+    second: torch.Tensor  # (n, ...), those of the partners
+    share: float  # of the first; 1 where nothing was mixed
 
 
 def mixed(
@@ -121,11 +115,7 @@ def mixed(
 ) -> tuple[torch.Tensor, Targets]:
     """Mix each sample with another one of the batch, as the configuration says; a coin decides where both ways are on.
 
-    Args:
-        inputs: (n, C, H, W) of any dtype; integers become float32 with the same range when they are mixed.
-        targets: (n, ...).
-        config: Its ``mixup`` and ``cutmix``.
-        generator: What chance is drawn from.
+    Inputs (n, C, H, W) may be of any dtype; integers become float32 with the same range when they are mixed.
     """
     if not (config.mixup or config.cutmix) or len(inputs) == 0:
         return inputs, Targets(targets, targets, 1.0)
@@ -133,10 +123,7 @@ def mixed(
     alpha = config.cutmix if cut else config.mixup
     share = float(generator.beta(alpha, alpha))
     partners = torch.from_numpy(generator.permutation(len(inputs))).to(inputs.device)
-    if cut:
-        inputs, share = _patched(inputs, partners, share, generator)
-    else:
-        inputs = _blended(inputs, partners, share)
+    inputs, share = _patched(inputs, partners, share, generator) if cut else (_blended(inputs, partners, share), share)
     return inputs, Targets(targets, targets[partners.to(targets.device)], share)
 
 

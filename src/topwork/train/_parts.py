@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from topwork.errors import TrainError
 from topwork.train._config import TrainConfig
-from topwork.train._errors import TrainError
 
 Layers = Sequence[tuple[str, nn.Module]]
 Tensors = dict[str, torch.Tensor]
@@ -20,32 +20,21 @@ Tensors = dict[str, torch.Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """A model's tensors, sorted by whether a training changes them. All share memory with the model.
+    """A model's tensors, sorted by whether a training changes them. All share memory with the model."""
 
-    Attributes:
-        parameters: What is trained, by name; the model's order.
-        distances: Of each of them: how many layers lie between it and the output.
-        state: All that changes: the parameters and the buffers (BatchNorm's statistics) of the layers.
-        buffers: Those of the state that are no parameters.
-        frozen: All other parameters and buffers.
-        plain: Names of the parameters without weight decay: norms, biases and whatever has one dimension.
-    """
-
-    parameters: dict[str, nn.Parameter]
-    distances: dict[str, int]
-    state: Tensors
-    buffers: tuple[torch.Tensor, ...]
-    frozen: Tensors
-    plain: frozenset[str]
+    parameters: dict[str, nn.Parameter]  # what is trained; in the model's order
+    distances: dict[str, int]  # of each of them: how many layers lie between it and the output
+    state: Tensors  # all that changes: the parameters and the buffers (BatchNorm's statistics) of the layers
+    buffers: tuple[torch.Tensor, ...]  # those of the state that are no parameters
+    frozen: Tensors  # all other parameters and buffers
+    plain: frozenset[str]  # parameters without weight decay: norms, biases and whatever has one dimension
 
 
 def parts_of(model: nn.Module, layers: Layers) -> Parts:
-    """Sort a model's tensors.
+    """Sort a model's tensors by its layers: name and module of what is trained, nearest the input first.
 
-    Args:
-        model: The whole model.
-        layers: Name and module of what is trained, nearest the input first. Modules need not be the model's own, their
-            parameters must: ``nn.ModuleList`` and ``nn.ParameterList`` gather what forms one layer.
+    Modules need not be the model's own, their parameters must: ``nn.ModuleList`` and ``nn.ParameterList`` gather what
+    forms one layer.
 
     Raises:
         TrainError: Nothing to train, a parameter that the model does not hold, or one in two layers.
@@ -87,23 +76,14 @@ def _is_plain(model: nn.Module, name: str, parameter: nn.Parameter) -> bool:
 def parameter_groups(parts: Parts, config: TrainConfig) -> list[dict[str, Any]]:
     """Groups for an optimizer: one for each layer, with and without weight decay; ``scale`` is its share of the rate.
 
-    Source:
-        Layer-wise decay as in Bao et al. 2021 (arXiv:2106.08254).
+    Layer-wise decay is as in Bao et al. 2021 (arXiv:2106.08254).
     """
     groups: dict[tuple[int, bool], dict[str, Any]] = {}
     for name, parameter in parts.parameters.items():
         distance, plain = parts.distances[name], name in parts.plain
-        scale = config.layer_decay**distance
-        group = groups.setdefault(
-            (distance, plain),
-            {
-                "params": [],
-                "lr": config.learning_rate * scale,
-                "scale": scale,
-                "weight_decay": 0.0 if plain else config.weight_decay,
-            },
-        )
-        group["params"].append(parameter)
+        scale, decay = config.layer_decay**distance, 0.0 if plain else config.weight_decay
+        new = {"params": [], "lr": config.learning_rate * scale, "scale": scale, "weight_decay": decay}
+        groups.setdefault((distance, plain), new)["params"].append(parameter)
     return list(groups.values())
 
 
@@ -111,10 +91,7 @@ def parameter_groups(parts: Parts, config: TrainConfig) -> list[dict[str, Any]]:
 def training_of(model: nn.Module, layers: Layers, dropout: float) -> Iterator[Parts]:
     """Let the layers train and hold the rest; afterwards all is in evaluation mode and trainable as before.
 
-    Args:
-        model: The whole model.
-        layers: As for ``parts_of``.
-        dropout: Share of the last layer's inputs that is dropped while it trains.
+    ``dropout`` is the share of the last layer's inputs that is dropped while it trains.
     """
     parts = parts_of(model, layers)
     before = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
@@ -177,12 +154,6 @@ def updated_mean(mean: Tensors, state: Tensors, decay: float, step: int) -> None
     """Take one step's weights into their exponential moving average, in place.
 
     The first steps weigh more (decay at most (1 + step) / (10 + step)), so that the start is forgotten in time.
-
-    Args:
-        mean: The average so far.
-        state: The weights now.
-        decay: Of the average, a step.
-        step: Steps done.
     """
     kept = min(decay, (1 + step) / (10 + step))
     for name, value in mean.items():

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from topwork.train._errors import TrainError
-from topwork.train._samples import Rows
+from topwork._arrays import Int64Array
+from topwork.errors import TrainError
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +32,6 @@ class Ranks:
 
     Attributes:
         rank: From 0; rank 0 also writes and tells.
-        world: Number of processes.
     """
 
     rank: int = 0
@@ -43,7 +42,7 @@ class Ranks:
         """Whether this is the process that writes and tells."""
         return self.rank == 0
 
-    def shard(self, rows: Rows) -> Rows:
+    def shard(self, rows: Int64Array) -> Int64Array:
         """Our part of a global batch, which may be empty."""
         return np.array_split(rows, self.world)[self.rank]
 

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
+from topwork.errors import CheckpointError
 from topwork.train._checkpoint import Saved, read_checkpoint, write_checkpoint
 from topwork.train._config import TrainConfig
-from topwork.train._errors import CheckpointError
 from topwork.train._loss import Loss
 from topwork.train._parts import Parts, Tensors, copied, put, updated_mean
 from topwork.train._samples import Samples, tensors_digest
@@ -25,23 +25,14 @@ _ANEW = "give the same data and settings, or begin anew without --resume"
 
 @dataclass(eq=False)
 class Run:
-    """All that changes in a training.
-
-    Attributes:
-        parts: The model's tensors.
-        optimizer: Over the trained ones.
-        state: The numbers.
-        mean: The weights' moving average, or None.
-        best: Copy of the best weights so far.
-        notes: What the user should be told.
-    """
+    """All that changes in a training."""
 
     parts: Parts
-    optimizer: torch.optim.Optimizer
+    optimizer: torch.optim.Optimizer  # over the trained ones
     state: State
-    mean: Tensors | None
-    best: Tensors
-    notes: tuple[str, ...] = ()
+    mean: Tensors | None  # the weights' moving average
+    best: Tensors  # copies
+    notes: tuple[str, ...] = ()  # what the user should be told
 
     @property
     def weights(self) -> Tensors:

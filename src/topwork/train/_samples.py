@@ -10,33 +10,26 @@ import contextlib
 import hashlib
 import math
 from collections.abc import Generator, Iterator, Sequence, Sized
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 
-from topwork.train._errors import TrainError
+from topwork._arrays import AnyArray, Int64Array
+from topwork.errors import TrainError
 
 if TYPE_CHECKING:
     import torch
 
-Rows = npt.NDArray[np.int64]
 Batch: TypeAlias = "tuple[torch.Tensor, torch.Tensor]"
 
 # What a number is for: the same place must not give related numbers for two purposes.
 _ORDER, _STEP, _MIX, _SAMPLE = range(4)
 
 
-def epoch_batches(seed: int, epoch: int, samples: int, batch_size: int) -> list[Rows]:
+def epoch_batches(seed: int, epoch: int, samples: int, batch_size: int) -> list[Int64Array]:
     """Rows of each batch of an epoch, every sample once.
 
     Sizes differ by one at most: a last batch of one or two images would shake the weights and BatchNorm's statistics.
-
-    Args:
-        seed: Of the training.
-        epoch: From 0.
-        samples: N.
-        batch_size: Largest batch.
     """
     order = _generator(seed, _ORDER, epoch).permutation(samples).astype(np.int64)
     return np.array_split(order, batch_count(samples, batch_size))
@@ -47,7 +40,7 @@ def batch_count(samples: int, batch_size: int) -> int:
     return math.ceil(samples / batch_size)
 
 
-def in_order(samples: int, batch_size: int) -> list[Rows]:
+def in_order(samples: int, batch_size: int) -> list[Int64Array]:
     """Rows of each batch of a validation: as they stand."""
     return np.array_split(np.arange(samples, dtype=np.int64), batch_count(samples, batch_size))
 
@@ -68,7 +61,7 @@ def mix_generator(seed: int, epoch: int, batch: int, rank: int) -> np.random.Gen
 
 
 def _number(seed: int, *place: int) -> int:
-    state: npt.NDArray[Any] = np.random.SeedSequence(seed, spawn_key=place).generate_state(1, np.uint64)
+    state: AnyArray = np.random.SeedSequence(seed, spawn_key=place).generate_state(1, np.uint64)
     return int(state[0] >> np.uint64(1))
 
 
@@ -91,7 +84,7 @@ class Samples(Protocol):
     def fingerprint(self) -> str:
         """Names the samples and how they are prepared; a checkpoint is refused where it is another."""
 
-    def batches(self, epoch: int, rows: Sequence[Rows]) -> Iterator[Batch]:
+    def batches(self, epoch: int, rows: Sequence[Int64Array]) -> Iterator[Batch]:
         """One pair (inputs, targets) for each entry of ``rows``, in order.
 
         All rows are given at once, so that the next ones can be read ahead; the iterator may be closed before its end.
@@ -111,7 +104,7 @@ class ClassSamples(Samples, Protocol):
     """Samples of which each has one class: what the default loss needs."""
 
     @property
-    def labels(self) -> Rows:
+    def labels(self) -> Int64Array:
         """(N,) classes of all samples, from 0."""
 
     @property
@@ -120,7 +113,7 @@ class ClassSamples(Samples, Protocol):
 
 
 @contextlib.contextmanager
-def reading(samples: Samples, epoch: int, rows: Sequence[Rows]) -> Iterator[Iterator[Batch]]:
+def reading(samples: Samples, epoch: int, rows: Sequence[Int64Array]) -> Iterator[Iterator[Batch]]:
     """``samples.batches``, closed in the end wherever that is: its workers and files with it."""
     batches = samples.batches(epoch, rows)
     try:
@@ -130,38 +123,8 @@ def reading(samples: Samples, epoch: int, rows: Sequence[Rows]) -> Iterator[Iter
             batches.close()
 
 
-class TensorSamples:
-    """Samples that lie in memory.
-
-    Args:
-        inputs: (N, ...).
-        labels: (N,) int64, 0 to n_classes - 1.
-        n_classes: C.
-    """
-
-    def __init__(self, inputs: torch.Tensor, labels: torch.Tensor, n_classes: int) -> None:
-        if labels.shape != inputs.shape[:1]:
-            raise TrainError(f"{len(inputs)} inputs have labels of shape {tuple(labels.shape)}")
-        self._inputs, self._labels = inputs, labels.long()
-        self.n_classes = n_classes
-        self.labels: Rows = self._labels.cpu().numpy()
-        self.fingerprint = tensors_digest({"inputs": inputs, "labels": self._labels})
-
-    def batches(self, epoch: int, rows: Sequence[Rows]) -> Iterator[Batch]:
-        """Pairs of inputs and classes, one for each entry of ``rows``, the same in every epoch."""
-        import torch
-
-        for batch in rows:
-            chosen = torch.from_numpy(batch)
-            yield self._inputs[chosen], self._labels[chosen]
-
-
 def require_some(samples: Samples, split: str) -> None:
-    """Refuse an empty split.
-
-    Raises:
-        TrainError: There are no samples.
-    """
+    """Refuse, by a TrainError, an empty split."""
     if len(samples.labels) == 0:
         raise TrainError(f"the {split} split is empty", hint="split the data so that both have images")
 

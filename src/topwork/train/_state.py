@@ -1,13 +1,24 @@
-"""The numbers of a training: where it stands, what each epoch gave, how it ended."""
+"""The numbers of a training: where it stands, what each epoch gave, how it ended; the learning rate's course, by how
+much is done, and how many steps a budget of seconds allows.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from topwork.train._schedule import Pace, Plateau
+from topwork.train._config import TrainConfig
+
+# The values of torch's OneCycleLR (Smith and Topin 2017, arXiv:1708.07120) and ReduceLROnPlateau.
+_START = 1 / 25  # of the peak, where a warm-up begins
+_END = _START / 1e4
+_REDUCTION = 0.3
+_PLATEAU_EPOCHS = 2
+_LEAST_GAIN = 1e-4  # of the loss, relative
+_NEWEST = 0.2  # weight of the newest measurement in the mean step time
 
 Reason = Literal["epochs", "patience", "budget", "not finite", "interrupted"]
 
@@ -22,7 +33,6 @@ class Score(_Frozen):
     Attributes:
         loss: Mean over the samples; by default cross-entropy in nats, without smoothing or weights.
         accuracy: Mean of how right the model is; by default the share of samples whose class has the highest logit.
-        samples: Number of them.
     """
 
     loss: float
@@ -41,7 +51,6 @@ class EpochRecord(_Frozen):
         epoch: From 1.
         step: Steps of the optimizer so far.
         loss: Mean training loss over the epoch's samples, with smoothing, weights and mixing.
-        validation_loss: See ``Score``.
         accuracy: On the validation split.
         learning_rate: Of the layer nearest the output, at the last step.
         seconds: The epoch took, validation included.
@@ -58,46 +67,63 @@ class EpochRecord(_Frozen):
     samples_per_second: float
 
 
-class State(BaseModel):
-    """Where a training stands. With the tensors this is all that a checkpoint needs: no generator runs along.
+class Pace(_Frozen):
+    """How the share that is done grows with the steps: from a known point straight to 1 at the last step.
 
-    Attributes:
-        epoch: From 0; epochs done.
-        batch: Steps done in this epoch.
-        step: Steps done.
-        samples: Seen in this epoch.
-        loss_sum: Over them.
-        learning_rate: Of the layer nearest the output, at the last step.
-        epoch_seconds: Spent in this epoch's steps.
-        seconds: Spent in all, over all resumptions.
-        epoch_end_seconds: That the latest validation and checkpoint took.
-        pace: How the schedule goes on.
-        plateau: For ``schedule="plateau"``.
-        start: The model before the first step.
-        best: The best so far, perhaps the start.
-        best_epoch: Its epoch; 0 is the start.
-        history: An entry an epoch.
-        stopped: Why it is over; None while it goes on.
+    When a budget changes the number of steps, the curve goes on from where it is, faster or slower, without a jump.
     """
+
+    step: int = 0  # at the known point
+    share: float = 0.0  # of the training done there
+    total: int
+
+    def share_at(self, step: int) -> float:
+        """Share of the training done at a step."""
+        left = self.total - self.step
+        return 1.0 if left <= 0 else self.share + (1 - self.share) * ((step - self.step) / left)
+
+    def refitted(self, step: int, total: int) -> Pace:
+        """The same curve from ``step`` on, ending at another last step."""
+        return self if total == self.total else Pace(step=step, share=self.share_at(step), total=total)
+
+
+class Plateau(_Frozen):
+    """What ``schedule="plateau"`` remembers: the rate falls when the validation loss has not for two epochs."""
+
+    factor: float = 1.0  # on the learning rate
+    lowest: float | None = None  # loss seen
+    waited: int = 0  # epochs since then
+
+    def after(self, loss: float) -> Plateau:
+        """What to remember after an epoch with this validation loss."""
+        if self.lowest is None or loss < self.lowest * (1 - _LEAST_GAIN):
+            return Plateau(factor=self.factor, lowest=loss)
+        if self.waited < _PLATEAU_EPOCHS:
+            return self.model_copy(update={"waited": self.waited + 1})
+        return Plateau(factor=self.factor * _REDUCTION, lowest=self.lowest)
+
+
+class State(BaseModel):
+    """Where a training stands. With the tensors this is all that a checkpoint needs: no generator runs along."""
 
     model_config = ConfigDict(extra="forbid")
 
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    samples: int = 0
-    loss_sum: float = 0.0
-    learning_rate: float = 0.0
-    epoch_seconds: float = 0.0
-    seconds: float = 0.0
-    epoch_end_seconds: float = 0.0
+    epoch: int = 0  # done
+    batch: int = 0  # steps done in this epoch
+    step: int = 0  # done
+    samples: int = 0  # seen in this epoch
+    loss_sum: float = 0.0  # over them
+    learning_rate: float = 0.0  # of the layer nearest the output, at the last step
+    epoch_seconds: float = 0.0  # spent in this epoch's steps
+    seconds: float = 0.0  # spent in all, over all resumptions
+    epoch_end_seconds: float = 0.0  # that the latest validation and checkpoint took
     pace: Pace
     plateau: Plateau = Plateau()
-    start: Score | None = None
-    best: Score | None = None
-    best_epoch: int = 0
+    start: Score | None = None  # the model before the first step
+    best: Score | None = None  # perhaps the start
+    best_epoch: int = 0  # 0 is the start
     history: list[EpochRecord] = []
-    stopped: Reason | None = None
+    stopped: Reason | None = None  # None while it goes on
 
 
 @dataclass(frozen=True)
@@ -107,7 +133,6 @@ class Progress:
     Attributes:
         epoch: From 1.
         epochs: As many as the configuration allows.
-        step: Steps done.
         steps: Of the whole training, as planned now.
         loss: Mean over this epoch so far.
         samples_per_second: In this epoch so far.
@@ -131,12 +156,8 @@ class TrainResult:
 
     Attributes:
         start: The model before the first step.
-        best: The weights that were kept.
         best_epoch: From 1; 0 where no epoch beat the start.
-        history: An entry an epoch.
-        steps: Steps done.
         seconds: Spent, over all resumptions.
-        stopped: Why it ended.
         notes: What the user should be told.
     """
 
@@ -153,3 +174,51 @@ class TrainResult:
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended it."""
         return self.stopped == "interrupted"
+
+
+def multiplier_at(share: float, config: TrainConfig) -> float:
+    """Factor on the peak rate when a share of the training, from 0 to 1, is done."""
+    if share < config.warmup:
+        risen = share / config.warmup
+        return _START + (1 - _START) * (1 - _half_cosine(risen) if config.schedule == "one-cycle" else risen)
+    if config.schedule in ("constant", "plateau"):
+        return 1.0
+    end = _END if config.schedule == "one-cycle" else 0.0
+    return end + (1 - end) * _half_cosine((share - config.warmup) / (1 - config.warmup))
+
+
+def _half_cosine(share: float) -> float:
+    """Half a wave, from 1 at share 0 down to 0 at share 1."""
+    return (1 + math.cos(math.pi * min(share, 1.0))) / 2
+
+
+def affordable_steps(seconds: float, step: float, epoch_end: float, to_epoch_end: int, per_epoch: int) -> int:
+    """Steps that fit, each epoch's end included; a last epoch may be cut short, and has its end too.
+
+    Args:
+        seconds: Left.
+        step: Seconds a step takes.
+        epoch_end: Seconds that validation and checkpoint take.
+        to_epoch_end: Steps left in this epoch.
+        per_epoch: Steps of a whole one.
+    """
+    this_epoch, done = to_epoch_end * step + epoch_end, 0
+    if seconds >= this_epoch:
+        epochs, seconds = divmod(seconds - this_epoch, per_epoch * step + epoch_end)
+        done = to_epoch_end + int(epochs) * per_epoch
+    return done + max(0, int((seconds - epoch_end) / step))  # the latter of an epoch that cannot be finished
+
+
+class StepTime:
+    """Running mean of a step's seconds; the first measurement is left out, as it holds what is done only once."""
+
+    def __init__(self) -> None:
+        self._measured = 0
+        self.seconds: float | None = None
+
+    def saw(self, seconds: float) -> None:
+        """Take one measurement into the mean."""
+        self._measured += 1
+        if self._measured > 1:
+            seconds = max(seconds, 1e-9)
+            self.seconds = seconds if self.seconds is None else self.seconds + _NEWEST * (seconds - self.seconds)

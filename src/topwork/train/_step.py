@@ -16,6 +16,8 @@ from topwork.train._ranks import Ranks
 from topwork.train._samples import Batch, Samples, in_order, mix_generator, reading, step_seed
 from topwork.train._state import Score
 
+Forward = Callable[[torch.Tensor], torch.Tensor]
+
 _REPAID = 500  # steps: compiling takes a minute or so
 
 
@@ -49,13 +51,11 @@ def autocast(config: TrainConfig, device: torch.device) -> contextlib.AbstractCo
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
-def compiled(
-    model: nn.Module, config: TrainConfig, device: torch.device, steps: int
-) -> Callable[[torch.Tensor], torch.Tensor]:
+def compiled(model: nn.Module, config: TrainConfig, device: torch.device, steps: int) -> Forward:
     """The model to call: compiled where that pays, with the same tensors; else the model itself."""
     if config.compile == "off" or device.type != "cuda" or steps < _REPAID:
         return model
-    faster: Callable[[torch.Tensor], torch.Tensor] = torch.compile(model)
+    faster: Forward = torch.compile(model)
     return faster
 
 
@@ -91,16 +91,7 @@ def build_optimizer(parts: Parts, config: TrainConfig) -> torch.optim.Optimizer:
 
 
 class Step:
-    """Forward, backward, and the optimizer's step.
-
-    Args:
-        model: In training mode where it trains.
-        parts: Of the model.
-        loss: What is made smaller.
-        config: Of the training.
-        ranks: Each computes its part of every batch.
-        steps: Of the whole training.
-    """
+    """Forward, backward, and the optimizer's step; each rank computes its part of every batch."""
 
     def __init__(
         self, model: nn.Module, parts: Parts, loss: Loss, config: TrainConfig, ranks: Ranks, steps: int
@@ -112,14 +103,7 @@ class Step:
         self._forward = compiled(model, config, self._device, steps)
 
     def __call__(self, batch: Batch, rate: float, epoch: int, index: int, size: int) -> torch.Tensor:
-        """Change the parameters once.
-
-        Args:
-            batch: This rank's part: inputs and targets, n of each.
-            rate: Learning rate of the layer nearest the output.
-            epoch: From 0.
-            index: Of the batch in the epoch.
-            size: Images of the global batch.
+        """Change the parameters once, by this rank's part of batch ``index`` (from 0, as epochs) of ``size`` images.
 
         Returns:
             Sum of the losses over the global batch, a scalar on the model's device that nothing has waited for yet.
@@ -159,10 +143,9 @@ class Step:
 
 def _pieces(inputs: torch.Tensor, targets: Targets, count: int) -> Iterator[tuple[torch.Tensor, Targets]]:
     """A batch in parts that are computed one after the other."""
-    parts = zip(
-        inputs.tensor_split(count), targets.first.tensor_split(count), targets.second.tensor_split(count), strict=True
-    )
-    for piece, first, second in parts:
+    for piece, first, second in zip(
+        *(each.tensor_split(count) for each in (inputs, targets.first, targets.second)), strict=True
+    ):
         if len(piece):
             yield piece, Targets(first, second, targets.share)
 

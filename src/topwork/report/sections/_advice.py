@@ -4,91 +4,67 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from topwork.advising import Advice, Forecast, Rung
 from topwork.metrics import Estimate, Evaluation
 from topwork.model import ClassifierRecord, TrialRecord
-from topwork.report._charts import Plot, Spot, accuracy_plot
+from topwork.report._charts import Spot, accuracy_plot
 from topwork.report._model import PageContext
 from topwork.report._page import brief, isolated, percent
 from topwork.report._texts import Texts
-from topwork.report.sections._explained import Computed
+from topwork.report.sections._explained import computed
 
 _SOONEST = 0.05  # seconds; what took less is drawn there
 _LONG = 500  # characters of a reason
 _MANY = 1e12  # images or seconds, beyond any real ones
 
 
-@dataclass(frozen=True)
-class Step:
-    """A rung: its place from 1, how it was measured in words (empty where it was not), and whether it was chosen."""
-
-    number: int
-    rung: Rung
-    measured: str
-    chosen: bool
-
-
-@dataclass(frozen=True)
-class Ladder:
-    """The ladder: its rungs, the plot of those that were measured, the choice in words, and what would change it."""
-
-    steps: tuple[Step, ...]
-    plot: Plot | None
-    sentences: tuple[str, ...]
-    changes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Curve:
-    """The learning curve: its numbers with an interval where there is one, the plot, and what it says."""
-
-    rows: tuple[tuple[int, float, Estimate | None], ...]
-    plot: Plot
-    sentences: tuple[str, ...]
-
-
-def ladder(page: PageContext) -> Ladder | None:
+def ladder(page: PageContext) -> dict[str, Any] | None:
     """The rungs with what they gained and cost, the choice, and what would change it."""
     advice = _advice(page.record)
     if advice is None:
         return None
-    steps = tuple(_step(page, advice, place) for place in range(len(advice.rungs)))
     spots = [
-        Spot(max(step.rung.seconds, _SOONEST), accuracy, "chosen" if step.chosen else "other", str(step.number))
-        for step in steps
-        if (accuracy := step.rung.accuracy) is not None
+        Spot(max(rung.seconds, _SOONEST), rung.accuracy, "chosen" if rung is advice.chosen else "other", str(number))
+        for number, rung in enumerate(advice.rungs, start=1)
+        if rung.accuracy is not None
     ]
-    plot = accuracy_plot(spots) if spots else None
-    return Ladder(steps, plot, tuple(_choice(page, advice)), tuple(_changes(page, advice)))
+    return {
+        "steps": [_step(page, advice, place) for place in range(len(advice.rungs))],
+        "plot": accuracy_plot(spots) if spots else None,
+        "sentences": list(_choice(page, advice)),
+        "changes": list(_changes(page, advice)),
+    }
 
 
-def _step(page: PageContext, advice: Advice, place: int) -> Step:
+def _step(page: PageContext, advice: Advice, place: int) -> dict[str, Any]:
     rung = advice.rungs[place]
     measured = page.t(f"judged_{rung.measured.replace(' ', '_')}") if rung.measured else ""
-    return Step(place + 1, rung, measured, place == advice.choice)
+    return {"number": place + 1, "rung": rung, "measured": measured, "chosen": place == advice.choice}
 
 
-def forecast(page: PageContext) -> Computed | None:
+def forecast(page: PageContext) -> dict[str, Any] | None:
     """What more images would bring on the same rung; no curve is drawn of trained networks, nor without data."""
     advice = _advice(page.record)
     told = advice.forecast if advice is not None else None
     if told is not None and told.points:
-        return Computed((_curve(page, told),), ())
+        return computed([_curve(page, told)])
     if not page.record.data.fingerprint or (advice is not None and advice.chosen.strategy != "probe"):
         return None
-    return Computed((), ("topwork advise DATA", f"topwork fit DATA -o {shlex.quote(page.name)}"))
+    return computed([], "topwork advise DATA", f"topwork fit DATA -o {shlex.quote(page.name)}")
 
 
-def _curve(page: PageContext, told: Forecast) -> Curve:
+def _curve(page: PageContext, told: Forecast) -> dict[str, Any]:
+    """The learning curve: its numbers with an interval where there is one, the plot, and what it says."""
     spots = [Spot(point.images, Estimate(*(point.accuracy,) * 3), "measured") for point in told.points]
     spots += [Spot(each.images, each.accuracy, "ahead") for each in told.ahead]
     rows = [(point.images, point.accuracy, None) for point in told.points]
     ahead = [(each.images, each.accuracy.value, each.accuracy) for each in told.ahead]
-    return Curve((*rows, *ahead), accuracy_plot(spots, told.target), tuple(_ahead(page, told)))
+    plot = accuracy_plot(spots, told.target)
+    return {"rows": [*rows, *ahead], "plot": plot, "sentences": list(_ahead(page, told))}
 
 
 def _advice(record: ClassifierRecord) -> Advice | None:

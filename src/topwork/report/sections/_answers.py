@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,55 +34,8 @@ class Answered:
     maps: tuple[MapPicture, ...] = ()
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One kind of answer: counts, and pictures where there are any.
-
-    Attributes:
-        key: Its place, unique on the page.
-        right: Whether it is no mistake.
-        true: What the images show.
-        said: What the model says.
-        count: How many.
-        total: Images of the true class.
-        pictures: Some of them, the surest first.
-    """
-
-    key: str
-    right: bool
-    true: str
-    said: str
-    count: int
-    total: int
-    pictures: tuple[Answered, ...]
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """The confusion matrix, or where it would be too large its largest cells.
-
-    Attributes:
-        classes: Their names.
-        rows: Of the matrix; none where it would be too large. Of each cell the count, its share of the row, and the
-            key where it is linked.
-        frequent: Kinds of mistakes, the most frequent.
-        rare: The others.
-        right: Right answers, class by class; none where there is no matrix.
-        most: Pictures of each, at most; 0 where there are none.
-        more: Kinds of mistakes that are left out.
-    """
-
-    classes: tuple[str, ...]
-    rows: tuple[tuple[tuple[int, float, str], ...], ...]
-    frequent: tuple[Cell, ...]
-    rare: tuple[Cell, ...]
-    right: tuple[Cell, ...]
-    most: int
-    more: int
-
-
-def confusion(page: PageContext) -> Confusion | None:
-    """The matrix, where it fits on a page, and the pictures behind its numbers."""
+def confusion(page: PageContext) -> dict[str, Any] | None:
+    """The matrix, where it fits on a page, or its largest cells; and the pictures behind the numbers."""
     found = page.metrics
     if found is None:
         return None
@@ -92,18 +46,18 @@ def confusion(page: PageContext) -> Confusion | None:
     most = _most_in_cell([int(found.confusion[cell]) for cell in wrong + hits]) if page.evaluated else 0
     album = Album(page.evaluated.dataset, room=_ROOM) if page.evaluated else None
     cells = [_cell(page, found, album, cell, most) for cell in wrong + hits]
-    cells = [cell for cell in cells if cell.pictures or not matrix]
-    linked = {cell.key for cell in cells if cell.pictures}
-    folded = [cell for cell in cells if not cell.right]
-    return Confusion(
-        classes=found.classes,
-        rows=tuple(_row(found, place, linked) for place in range(len(found.classes))) if matrix else (),
-        frequent=tuple(folded[:OPEN_KINDS]),
-        rare=tuple(folded[OPEN_KINDS:]),
-        right=tuple(cell for cell in cells if cell.right),
-        most=most,
-        more=len(mistakes) - len(wrong) if page.evaluated or not matrix else 0,
-    )
+    cells = [cell for cell in cells if cell["pictures"] or not matrix]
+    linked = {cell["key"] for cell in cells if cell["pictures"]}
+    folded = [cell for cell in cells if not cell["right"]]
+    return {
+        "classes": found.classes,
+        "rows": [_row(found, place, linked) for place in range(len(found.classes))] if matrix else [],
+        "frequent": folded[:OPEN_KINDS],
+        "rare": folded[OPEN_KINDS:],
+        "right": [cell for cell in cells if cell["right"]],
+        "most": most,  # pictures of a cell
+        "more": len(mistakes) - len(wrong) if page.evaluated or not matrix else 0,  # kinds that are left out
+    }
 
 
 def kinds_of_mistakes(found: Evaluation) -> list[tuple[int, int]]:
@@ -120,18 +74,22 @@ def _most_in_cell(counts: Sequence[int]) -> int:
     return max(fitting, default=1)
 
 
-def _row(found: Evaluation, true: int, linked: set[str]) -> tuple[tuple[int, float, str], ...]:
+def _row(found: Evaluation, true: int, linked: set[str]) -> list[tuple[int, float, str]]:
+    """Of each cell the count, its share of the row, and its key where it is linked."""
     counts = found.confusion[true]
     total = max(int(counts.sum()), 1)
     keys = [_key(true, said) for said in range(len(counts))]
-    return tuple((int(n), int(n) / total, key if key in linked else "") for n, key in zip(counts, keys, strict=True))
+    return [(int(n), int(n) / total, key if key in linked else "") for n, key in zip(counts, keys, strict=True)]
 
 
 def _key(true: int, said: int) -> str:
     return f"cell-{true}-{said}"
 
 
-def _cell(page: PageContext, found: Evaluation, album: Album | None, place: tuple[int, int], most: int) -> Cell:
+def _cell(
+    page: PageContext, found: Evaluation, album: Album | None, place: tuple[int, int], most: int
+) -> dict[str, Any]:
+    """One kind of answer: counts, and some pictures where there are any, the surest first."""
     true, said = place
     pictures: tuple[Answered, ...] = ()
     if page.evaluated is not None:
@@ -139,8 +97,15 @@ def _cell(page: PageContext, found: Evaluation, album: Album | None, place: tupl
         rows = np.flatnonzero((labels == true) & (answers.argmax(axis=1) == said))
         surest = rows[np.argsort(-answers[rows, said], kind="stable")]
         pictures = _answered(page, surest[:most], album)
-    classes, count, total = found.classes, int(found.confusion[true, said]), int(found.confusion[true].sum())
-    return Cell(_key(true, said), true == said, classes[true], classes[said], count, total, pictures)
+    return {
+        "key": _key(true, said),
+        "right": true == said,
+        "true": found.classes[true],
+        "said": found.classes[said],
+        "count": int(found.confusion[true, said]),
+        "total": int(found.confusion[true].sum()),
+        "pictures": pictures,
+    }
 
 
 def worst(page: PageContext) -> tuple[Answered, ...] | None:

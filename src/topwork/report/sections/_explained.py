@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from topwork.errors import ExplainError
 from topwork.explain import Explanation, space_of
-from topwork.report._charts import CurveChart, curve_chart
-from topwork.report._explained import Seen, numbers_of, space_map
+from topwork.report._charts import curve_chart
+from topwork.report._explained import seen, space_map
 from topwork.report._model import PageContext
 from topwork.report._page import brief, isolated, percent
 
@@ -22,14 +22,6 @@ _WITH_A_SECTION = ("corruptions", "robustness", "ideal")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Numbers = TypeVar("Numbers", bound=BaseModel)
-
-
-@dataclass(frozen=True)
-class Computed:
-    """What was computed before, and the lines of a command for what was not; none where nothing is missing."""
-
-    shown: tuple[Any, ...]
-    command: tuple[str, ...]
 
 
 class _Corruptions(BaseModel):
@@ -64,20 +56,9 @@ class _Ideal(BaseModel):
     probability_after_shift_and_jpeg: Share
 
 
-@dataclass(frozen=True)
-class Curves:
-    """Accuracy over how bad images are: what was found, a curve for each way to be bad, what their lower axes are.
-
-    Attributes:
-        uri: The sheet that shows the images; empty where it is not to be had.
-        headline: What the sheet shows.
-    """
-
-    sentence: str
-    charts: tuple[CurveChart, ...]
-    across: str
-    uri: str
-    headline: str
+def computed(shown: Sequence[Any], *command: str) -> dict[str, Any]:
+    """What was computed before; where that is nothing, the lines of a command that computes it."""
+    return {"shown": shown, "command": () if shown else command}
 
 
 def space(page: PageContext) -> dict[str, Any] | None:
@@ -86,24 +67,24 @@ def space(page: PageContext) -> dict[str, Any] | None:
     if found is None or found.features is None:
         return None
     try:
-        seen = space_of(found.features, seed=page.record.seed)
+        places = space_of(found.features, seed=page.record.seed)
     except ExplainError:  # too few images for a map
         return None
     dataset, said = found.dataset, found.probabilities.argmax(axis=1)
     wrong = (said != dataset.labels).nonzero()[0]
     mistakes = {dataset.paths[row]: dataset.classes[said[row]] for row in wrong}
-    return {"map": space_map(seen, dataset, mistakes=mistakes, most=MOST_POINTS), "images": len(dataset)}
+    return {"map": space_map(places, dataset, mistakes=mistakes, most=MOST_POINTS), "images": len(dataset)}
 
 
-def robustness(page: PageContext) -> Computed:
+def robustness(page: PageContext) -> dict[str, Any]:
     """Accuracy on corrupted and on attacked images."""
     shown = [_corrupted(page, each) for each in _kept(page, "corruptions")]
     shown += [_attacked(page, each) for each in _kept(page, "robustness")]
-    found = tuple(each for each in shown if each is not None)
-    return Computed(found, () if found else _command(page, "corruptions", "--data DATA "))
+    found = [each for each in shown if each is not None]
+    return computed(found, *_command(page, "corruptions", "--data DATA "))
 
 
-def _corrupted(page: PageContext, found: Explanation) -> Curves | None:
+def _corrupted(page: PageContext, found: Explanation) -> dict[str, Any] | None:
     numbers = _parsed(_Corruptions, found.numbers)
     if numbers is None:
         return None
@@ -114,10 +95,11 @@ def _corrupted(page: PageContext, found: Explanation) -> Curves | None:
     ]
     shares = {"clean": percent(numbers.clean), "mean": percent(numbers.mean)}
     sentence = t("robustness_corrupted", images=f"{numbers.images:,}", **shares)
-    return Curves(sentence, tuple(charts), t("robustness_strength"), page.sheets.sheet(found.path), found.headline)
+    uri = page.sheets.sheet(found.path)
+    return _curves(found, sentence, charts, t("robustness_strength"), uri)
 
 
-def _attacked(page: PageContext, found: Explanation) -> Curves | None:
+def _attacked(page: PageContext, found: Explanation) -> dict[str, Any] | None:
     numbers = _parsed(_Attacks, found.numbers)
     if numbers is None:
         return None
@@ -125,10 +107,15 @@ def _attacked(page: PageContext, found: Explanation) -> Curves | None:
     sizes = [f"{size * 255:g}" if whole else f"{size:g}" for size in numbers.sizes]
     charts = [curve_chart(t.of(f"attack_{name}", name), values, sizes) for name, values in numbers.accuracy.items()]
     across = t("robustness_linf" if whole else "robustness_l2")
-    return Curves(t("robustness_attacked", images=f"{numbers.images:,}"), tuple(charts), across, "", found.headline)
+    return _curves(found, t("robustness_attacked", images=f"{numbers.images:,}"), charts, across)
 
 
-def ideal(page: PageContext) -> Computed:
+def _curves(found: Explanation, sentence: str, charts: Sequence[Any], across: str, uri: str = "") -> dict[str, Any]:
+    """Accuracy over how bad images are: what was found, a curve for each way to be bad, what their lower axes are."""
+    return {"sentence": sentence, "charts": charts, "across": across, "uri": uri, "headline": found.headline}
+
+
+def ideal(page: PageContext) -> dict[str, Any]:
     """What the model would like best to see as each of its classes."""
     found = []
     for each in _kept(page, "ideal"):
@@ -136,18 +123,14 @@ def ideal(page: PageContext) -> Computed:
         if numbers is not None:
             shares = {"share": percent(numbers.probability), "after": percent(numbers.probability_after_shift_and_jpeg)}
             sentence = page.t("ideal_found", label=isolated(numbers.label, 80), **shares)
-            found.append(Seen(sentence, "", numbers_of(each.numbers), page.sheets.sheet(each.path)))
-    return Computed(tuple(found), () if found else _command(page, "ideal", ""))
+            found.append(seen(sentence, "", each.numbers, page.sheets.sheet(each.path)))
+    return computed(found, *_command(page, "ideal", ""))
 
 
-def explained(page: PageContext) -> tuple[Seen, ...] | None:
+def explained(page: PageContext) -> list[dict[str, Any]] | None:
     """Everything else that was kept: evidence, features, attacks, channels."""
     others = [each for each in page.explained if each.what not in _WITH_A_SECTION][:MOST_RESULTS]
-    seen = [
-        Seen(brief(each.headline), each.source, numbers_of(each.numbers), page.sheets.sheet(each.path))
-        for each in others
-    ]
-    return tuple(seen) or None
+    return [seen(brief(x.headline), x.source, x.numbers, page.sheets.sheet(x.path)) for x in others] or None
 
 
 def _kept(page: PageContext, what: str) -> list[Explanation]:

@@ -1,14 +1,12 @@
-"""How good a model is, and how far it may be trusted: the answer in words, metrics, calibration, promises, shift."""
+"""How good a model is, and how far it may be trusted: the answer in words, metrics, calibration, thresholds, shift."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from topwork.drawing import Axes
-from topwork.metrics import ClassReport, Estimate, ReliabilityBin, SelectiveReport, Shift
-from topwork.report._charts import SQUARE, Point, reliability_points
+from topwork.metrics import ClassReport, Estimate, SelectiveReport, Shift
+from topwork.report._charts import SQUARE, reliability_points
 from topwork.report._model import PageContext
 from topwork.report._page import isolated, percent
 from topwork.report.sections._answers import kinds_of_mistakes
@@ -16,36 +14,6 @@ from topwork.report.sections._answers import kinds_of_mistakes
 MOST_CLASSES = 200  # rows of the table
 _NO_SHARES = ("roc_auc", "average_precision", "log_loss", "brier")
 _FIGURES = ("accuracy", "top5", "balanced_accuracy", "macro_f1", *_NO_SHARES, "ece")
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Confidence against accuracy.
-
-    Attributes:
-        axes: Of the chart.
-        points: As the model answers.
-        points_before: Without temperature scaling.
-        bins: What the points show.
-        ece: As the model answers.
-        before: Without temperature scaling; None where that is not known.
-    """
-
-    axes: Axes
-    points: tuple[Point, ...]
-    points_before: tuple[Point, ...]
-    bins: tuple[ReliabilityBin, ...]
-    ece: float
-    before: float | None
-
-
-@dataclass(frozen=True)
-class Promises:
-    """What the model promises, from how many images and which, and how that was kept."""
-
-    count: int
-    source: str
-    kept: tuple[SelectiveReport, ...]
 
 
 def answer(page: PageContext) -> dict[str, Any]:
@@ -92,7 +60,7 @@ def _how_sure(page: PageContext) -> list[str]:
     told = page.evaluated.shift if page.evaluated else None
     if told is not None and told.alarm:
         return [page.t("answer_shift", unfamiliar=told.unfamiliar, images=told.images)]
-    sure = [(each.level, each.answered, each.accuracy) for each in _kept(page) if each.answered and each.accuracy]
+    sure = [(each.level, each.answered, each.accuracy) for each in _selective(page) if each.answered and each.accuracy]
     if not sure:
         return [page.t("answer_unsure")] if page.metrics is not None else []
     level, answered, accuracy = sure[-1]
@@ -123,30 +91,36 @@ def per_class(page: PageContext) -> dict[str, Any] | None:
     }
 
 
-def calibration(page: PageContext) -> Calibration | None:
-    """The reliability curve, before and after temperature scaling."""
+def calibration(page: PageContext) -> dict[str, Any] | None:
+    """The reliability curve, before and after temperature scaling where that is known."""
     found = page.metrics
     if found is None or not found.reliability:
         return None
     bins, before = found.reliability, found.before_scaling
     bins_before = before.reliability if before else ()
     most = max(each.images for each in (*bins, *bins_before))
-    points, points_before = (reliability_points(each, most) for each in (bins, bins_before))
-    return Calibration(SQUARE, points, points_before, bins, found.ece.value, before.ece if before else None)
+    return {
+        "axes": SQUARE,
+        "points": reliability_points(bins, most),
+        "points_before": reliability_points(bins_before, most),
+        "bins": bins,
+        "ece": found.ece.value,
+        "before": before.ece if before else None,
+    }
 
 
-def promises(page: PageContext) -> Promises | None:
-    """Prediction sets and abstention."""
-    caution, kept = page.record.task.selective, _kept(page)
-    return Promises(caution.images, caution.source, kept) if caution is not None and kept else None
+def selective(page: PageContext) -> dict[str, Any] | None:
+    """Prediction sets and abstention: where their thresholds are from, and what they gave, level by level."""
+    thresholds, reports = page.record.task.selective, _selective(page)
+    return {"thresholds": thresholds, "reports": reports} if thresholds is not None and reports else None
 
 
-def _kept(page: PageContext) -> tuple[SelectiveReport, ...]:
+def _selective(page: PageContext) -> tuple[SelectiveReport, ...]:
     if page.evaluated is not None:
         found: tuple[SelectiveReport, ...] = page.evaluated.selective
         return found
-    caution = page.record.task.selective
-    return tuple(map(SelectiveReport.from_dict, caution.measured)) if caution is not None else ()
+    thresholds = page.record.task.selective
+    return tuple(map(SelectiveReport.from_dict, thresholds.measured)) if thresholds is not None else ()
 
 
 def shift(page: PageContext) -> Shift | None:

@@ -6,7 +6,7 @@ import shlex
 from typing import Any
 
 from topwork.data import printable
-from topwork.report._checkup import ShownFinding, shown_findings
+from topwork.report._checkup import shown_findings
 from topwork.report._model import PageContext
 from topwork.report._pictures import Album
 
@@ -21,11 +21,11 @@ def data(page: PageContext) -> dict[str, Any]:
     record = page.record
     found = page.checkup.findings if page.checkup is not None else ()
     shown = {f"{each.name}: {each.what}" for each in found}  # in a section of their own
-    training, measured = record.data.training, page.metrics.n if page.metrics else 0
+    training, measured = record.data.training, getattr(page.metrics, "n", record.data.held_out)
     figures = [("data_training", training), ("data_measured", measured), ("data_left_out", record.data.left_out)]
     noticed = [("data_notes", [note for note in record.data.notes if note not in shown])]
-    if page.again and page.evaluated is not None:
-        dataset = page.evaluated.dataset
+    dataset = page.measured
+    if page.again and dataset is not None:
         unread = [f"left out: {printable(item.path)}: {item.reason}" for item in dataset.left_out]
         figures.append(("data_unread", len(unread)))
         noticed.append(("data_measured_notes", [*dataset.notes, *unread]))
@@ -36,7 +36,7 @@ def data(page: PageContext) -> dict[str, Any]:
     }
 
 
-def findings(page: PageContext) -> tuple[ShownFinding, ...] | None:
+def findings(page: PageContext) -> list[dict[str, Any]] | None:
     """What the data doctor found, but for notes that are about no image."""
     checkup = page.checkup
     if checkup is None:
@@ -48,11 +48,11 @@ def findings(page: PageContext) -> tuple[ShownFinding, ...] | None:
 
 def use(page: PageContext) -> dict[str, Any]:
     """Lines to copy."""
-    name, caution = shlex.quote(page.name), page.record.task.selective
+    name, selective = shlex.quote(page.name), page.record.task.selective
     lines = [f"topwork predict {name} photo.jpg"]
-    if caution is not None:
+    if selective is not None:
         lines.append(f"{lines[0]} --coverage 0.95")
-        reached = caution.levels[: len(caution.answers)]
+        reached = selective.levels[: len(selective.answers)]
         lines += [f"{lines[0]} --abstain {min(_SURE, reached[-1]):g}"] if reached else []
     lines.append(f"topwork evaluate {name} more-photos/")
     load = f"model = topwork.load({page.name!r})"

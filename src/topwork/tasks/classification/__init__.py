@@ -11,6 +11,8 @@ from topwork.tasks.classification._from_words import from_words
 from topwork.tasks.classification._model_of import model_of
 from topwork.tasks.classification._page import SECTIONS
 from topwork.tasks.classification._strategies import STRATEGIES
+from topwork.tasks.classification._words import WORDS
+from topwork.tasks.classification.strategies import OwnClasses
 
 __all__ = ["TASK", "from_words"]
 
@@ -21,14 +23,14 @@ def _split(dataset: ImageDataset, share: float, seed: int) -> ImageDataset:
 
 TASK = Task(
     name="classification",
-    inputs="image",
     read=read,
     split=_split,
     checks=FULL_CHECKS,
     quick_checks=QUICK_CHECKS,
     strategies=STRATEGIES,
-    ranked_by="log_loss",
     model=Classifier,
     model_of=model_of,
     sections=SECTIONS,
+    words=WORDS,
+    untrained=lambda backbone: OwnClasses(backbone).top,
 )

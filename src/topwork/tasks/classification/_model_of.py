@@ -15,13 +15,7 @@ from topwork.tasks.classification.strategies import Fitted
 
 
 def model_of(fitted: Fitted, record_of: RecordOf, split: str, seed: int) -> Classifier:
-    """A classifier with what its held-out images say of it.
-
-    Args:
-        fitted: A head, and the features of all images.
-        record_of: Puts the block into the model's record.
-        split: What measures the model; nothing where empty.
-        seed: Of the folds and the bootstrap.
+    """A classifier with what its held-out images say of it; ``Task.model_of`` tells the arguments.
 
     Raises:
         DataError: None of the images that are to measure the model can be read.

@@ -9,9 +9,12 @@ from topwork.advising import Advice, BudgetClock
 from topwork.backbones import Backbone
 from topwork.data import ImageDataset
 from topwork.errors import DataError
+from topwork.model import Classifier
 from topwork.tasks._task import Run, Strategy
+from topwork.tasks.classification._from_words import from_words
 from topwork.tasks.classification.ladder import AdviceOptions, Climbed, climb
 from topwork.tasks.classification.strategies import (
+    INTERRUPTED,
     AsIsOptions,
     FinetuneOptions,
     Fitted,
@@ -57,6 +60,10 @@ def _zero_shot(dataset: ImageDataset, backbones: Sequence[Backbone], options: Ze
     return fit_zero_shot(dataset, _only("zero-shot", backbones), options, announce=run.announce)
 
 
+def _from_words(backbones: Sequence[Backbone], options: ZeroShotOptions) -> Classifier:
+    return from_words(options.labels or (), _only("zero-shot", backbones), options)
+
+
 def _only(name: str, backbones: Sequence[Backbone]) -> Backbone:
     if len(backbones) != 1:
         raise DataError(
@@ -76,10 +83,19 @@ STRATEGIES = (
     ),
     Strategy("probe", "Train a new head on frozen features.", ProbeOptions, _probe),
     Strategy(
-        "finetune", "Train a head and the last stages of the network, or all of them.", FinetuneOptions, _finetune
+        "finetune",
+        "Train a head and the last stages of the network, or all of them.",
+        FinetuneOptions,
+        _finetune,
+        distributed=True,
+        broken_off=INTERRUPTED,
     ),
     Strategy("as-is", "Train nothing: the network's own classes answer.", AsIsOptions, _as_is),
     Strategy(
-        "zero-shot", "Train nothing: an image-text model compares images with words.", ZeroShotOptions, _zero_shot
+        "zero-shot",
+        "Train nothing: an image-text model compares images with words.",
+        ZeroShotOptions,
+        _zero_shot,
+        dataless=_from_words,
     ),
 )

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from tests.model.samples import photos
+from tests.train.samples import TensorSamples
 from topwork.backbones import Backbone, load
 from topwork.backbones.layers import Prefix, tail_of
 from topwork.engines import EngineChoice
@@ -19,7 +20,7 @@ from topwork.tasks.classification.strategies._augment import Augmentation
 from topwork.tasks.classification.strategies._pictures import ImageSamples, Squares
 from topwork.tasks.classification.strategies._prefix import KeptPrefix, MapSamples, kept_prefix, share_saved
 from topwork.tasks.classification.strategies._tunable import Tunable, trained_layers, tunable
-from topwork.train import TensorSamples, TrainConfig, train
+from topwork.train import TrainConfig, train
 
 TORCH = EngineChoice("torch-cpu", "f32")
 COUNT = 12

@@ -34,7 +34,15 @@ def compared_with_source(found: Description, features: TrainingFeatures) -> Desc
     images = features.train.dataset.select(np.sort(features.order[:_LOOKED_AT]))
     square = features.backbone.preprocessing
     pixels = [square(decode(source, min_side=square.min_side)) for source in images.sources()]
-    return _with_own_answers(replace(found, distance=domain_shift(features.backbone, np.stack(pixels))), features)
+    found = replace(found, distance=domain_shift(features.backbone, np.stack(pixels)))
+    try:
+        layer = classifier(features.backbone)
+    except BackboneError:
+        return found
+    sample = features.sample(features.size, SAMPLE)
+    answers = network_probabilities(sample.columns((EMBEDDING,)), layer.weight, layer.bias).astype(np.float64)
+    each = float(_entropy(answers).mean() / np.log(answers.shape[1]))
+    return replace(found, entropy=each, spread=float(np.exp(_entropy(answers.mean(axis=0)))))
 
 
 def _separation(features: TrainingFeatures) -> tuple[tuple[str, float], ...]:
@@ -46,17 +54,6 @@ def _separation(features: TrainingFeatures) -> tuple[tuple[str, float], ...]:
         if answers is not None:
             told.append((name, answers.accuracy))
     return tuple(told)
-
-
-def _with_own_answers(found: Description, features: TrainingFeatures) -> Description:
-    try:
-        layer = classifier(features.backbone)
-    except BackboneError:
-        return found
-    sample = features.sample(features.size, SAMPLE)
-    answers = network_probabilities(sample.columns((EMBEDDING,)), layer.weight, layer.bias).astype(np.float64)
-    each = float(_entropy(answers).mean() / np.log(answers.shape[1]))
-    return replace(found, entropy=each, spread=float(np.exp(_entropy(answers.mean(axis=0)))))
 
 
 def _entropy(probabilities: Any) -> Any:

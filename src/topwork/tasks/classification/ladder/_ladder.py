@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -83,15 +84,19 @@ class Ladder:
 
     def climb(self) -> None:
         """All rungs, or as many as pay."""
+        cheap: tuple[tuple[str, RungStrategy, Callable[[], None]], ...] = (
+            (KNN, "knn", self.knn),
+            (AS_IS, "as-is", self.as_is),
+            (ZERO_SHOT, "zero-shot", self.zero_shot),
+            (BEST_PROBE, "probe", self.feature_specs),
+        )
         self.probe()
-        if self.in_time(KNN, "knn"):
-            self.knn()
-        if self.in_time(AS_IS, "as-is"):
-            self.as_is()
-        if self.in_time(ZERO_SHOT, "zero-shot"):
-            self.zero_shot()
-        if self.in_time(BEST_PROBE, "probe"):
-            self.feature_specs()
+        for name, strategy, measure in cheap:
+            if self.clock.left > 0:
+                measure()
+            else:
+                self.cut_short = True
+                self.skip(name, strategy, "the time was up")
         unfreeze = self.features.options.finetune.unfreeze
         rest: tuple[Unfreeze, ...] = ("auto", "all") if unfreeze == "auto" else (unfreeze,)
         for again, stages in enumerate(rest):
@@ -301,11 +306,3 @@ class Ladder:
         """A rung of fine-tuning that was not climbed: no other one is."""
         self.stopped = f"{name}: {why}"
         self.skip(name, "finetune", why)
-
-    def in_time(self, name: str, strategy: RungStrategy) -> bool:
-        """Whether there is any time left; a rung that there is none for is skipped."""
-        if self.clock.left > 0:
-            return True
-        self.cut_short = True
-        self.skip(name, strategy, "the time was up")
-        return False

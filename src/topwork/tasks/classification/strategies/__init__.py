@@ -4,6 +4,9 @@ from topwork.tasks.classification.strategies._as_is import (
     AsIs,
     AsIsOptions,
     MappedBy,
+    OwnAnswer,
+    OwnClasses,
+    RankedClass,
     as_is_of,
     fit_as_is,
     read_class_map,
@@ -16,7 +19,6 @@ from topwork.tasks.classification.strategies._finetune import (
     finetune,
 )
 from topwork.tasks.classification.strategies._fitted import Fitted
-from topwork.tasks.classification.strategies._own_classes import OwnAnswer, OwnClasses, RankedClass
 from topwork.tasks.classification.strategies._probe import (
     CROP_MODE_ERRORS,
     Probe,

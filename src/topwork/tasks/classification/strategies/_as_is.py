@@ -1,14 +1,16 @@
-"""As it is: the pretrained classifier's own classes answer. Nothing is trained."""
+"""As it is: the pretrained classifier's own classes answer, for the user's or by themselves. Nothing is trained."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from topwork._options import CACHE, SEED, Option, file_option
 from topwork.advising import OutOfFold, training_rows
@@ -22,9 +24,10 @@ from topwork.backbones import (
     imagenet_near,
 )
 from topwork.data import ImageDataset, printable, quoted
+from topwork.engines import EngineName, Engines
 from topwork.errors import DataError
-from topwork.features import FeatureTable, extract
-from topwork.heads import MappedHead, fit_mapped, map_classes
+from topwork.features import FeatureTable, Source, extract, extract_few
+from topwork.heads import MappedHead, fit_mapped, map_classes, network_probabilities
 from topwork.model import MappingRecord
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.strategies._fitted import Fitted
@@ -65,17 +68,14 @@ class AsIsOptions:
 class AsIs(Fitted):
     """The user's classes, met by the network's; the table holds the network's own pooled features.
 
-    Attributes:
-        way: How they met.
-        covers: For each class, how many classes of the network speak for it: those it means, or of a learnt map those
-            that speak for it more than for any other.
-        reason: Why the names did not do, where that is so; empty otherwise.
+    A class covers so many of the network's: those it means, or of a learnt map those that speak for it more than for
+    any other.
     """
 
     head: MappedHead
     way: MappedBy
     covers: tuple[int, ...]
-    reason: str = ""
+    reason: str = ""  # why the names did not do
 
     strategy: ClassVar[str] = "as-is"
 
@@ -165,6 +165,7 @@ GivenMap = Mapping[str, Sequence[str | int]]
 """User class -> names (``dog``, ``golden retriever``, ``n02099601``) or indices (207) of the network's classes."""
 
 _NAMED = 5  # classes that a message names
+_CHUNK = 512  # images at a time, so that a long list needs no more memory than a short one
 _FORM = 'write {"class": ["name of an ImageNet class", 207], ...}'
 _HINT = "give a map, or labelled images to learn one from"
 
@@ -266,3 +267,83 @@ def _parted(classes: Sequence[str], claims: Sequence[frozenset[int]]) -> Groups:
 def _examples(claim: frozenset[int]) -> str:
     names = [imagenet_labels()[index].name for index in sorted(claim)]
     return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+
+
+@dataclass(frozen=True)
+class RankedClass:
+    """One class of ImageNet-1k that an image may show.
+
+    Attributes:
+        label: ImageNet's name for it, such as ``n02123045``; two classes are called crane.
+        name: The usual word.
+        probability: 0 to 1.
+    """
+
+    label: str
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class OwnAnswer:
+    """What a network says of one image.
+
+    Attributes:
+        source: The file's name, or ``#3`` for the fourth array.
+        top: The most probable classes, the first one first; empty where the image could not be used.
+        error: Why it could not; empty where it could.
+    """
+
+    source: str
+    top: tuple[RankedClass, ...]
+    error: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready fields."""
+        if self.error:
+            return {"source": self.source, "error": self.error}
+        return {"source": self.source, "top": [asdict(candidate) for candidate in self.top]}
+
+
+class OwnClasses:
+    """A pretrained network's own classifier, ready for images.
+
+    Args:
+        backbone: With an ImageNet-1k classifier.
+        engine: What runs the network; the best that is here when None.
+
+    Raises:
+        BackboneError: The network has no such classifier.
+
+    Example:
+        >>> OwnClasses(load("lite0")).top(["cat.jpg"])  # doctest: +SKIP
+    """
+
+    def __init__(self, backbone: Backbone, engine: EngineName | None = None) -> None:
+        self.backbone = backbone
+        self.engine: EngineName | None = engine
+        self._classifier = classifier(backbone)
+        self._engines = Engines(backbone, (EMBEDDING,))
+
+    def top(self, sources: Sequence[Source], count: int = 5) -> Iterator[OwnAnswer]:
+        """The most probable classes of each image, in the order of the images.
+
+        Args:
+            sources: Files, encoded images as bytes, or pixels as uint8 (height, width, 3).
+            count: How many of the 1,000.
+        """
+        for start in range(0, len(sources), _CHUNK):
+            chunk = sources[start : start + _CHUNK]
+            found = extract_few(chunk, self.backbone, (EMBEDDING,), engine=self.engine, open_network=self._engines)
+            probabilities = network_probabilities(found.values, self._classifier.weight, self._classifier.bias)
+            rows, errors = dict(zip(found.kept.tolist(), probabilities, strict=True)), dict(found.refused)
+            for index, source in enumerate(chunk):
+                name = os.fspath(source) if isinstance(source, str | os.PathLike) else f"#{start + index}"
+                top = _ranked(rows[index], count) if index in rows else ()
+                yield OwnAnswer(name, top, errors.get(index, ""))
+
+
+def _ranked(probabilities: npt.NDArray[np.float32], count: int) -> tuple[RankedClass, ...]:
+    labels = imagenet_labels()
+    order = np.argsort(-probabilities, kind="stable")[:count]
+    return tuple(RankedClass(labels[k].synset, labels[k].name, float(probabilities[k])) for k in order)

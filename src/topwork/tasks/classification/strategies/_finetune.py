@@ -143,13 +143,8 @@ def finetune(
     """Train the top stages of the probe's backbone with a head, and keep that if it beats the probe.
 
     Both are fitted on the same images and compared on the same others, of the training split or of ``val``; the split
-    ``test`` is not looked at. It trains where the probe's engine runs: on the GPU, or on the CPU.
-
-    Args:
-        dataset: With splits, as the probe was given it.
-        probe: What to start from; its crop mode is kept.
-        options: What to train, and how.
-        announce: Called with what begins; may give a progress callback for it.
+    ``test`` is not looked at. It trains where the probe's engine runs: on the GPU, or on the CPU. The data
+    set has splits, as the probe was given it; the probe's crop mode is kept.
 
     Raises:
         DataError: Too few images to set some aside for validation, no room for them, or the probe's head is kNN.
@@ -171,11 +166,14 @@ def finetune(
     with squares(last.dataset, backbone.preprocessing, say("images in the square")) as images:
         augmentation, tried = _augmentation(images, last, halves, options)
         result = _trained(model, images, augmentation, last, halves, count, options, say)
-    notes = (*result.notes, *_broken_off(result))
+    notes = result.notes
+    if result.interrupted:
+        notes += (f"{INTERRUPTED} {len(result.history)} epochs; the best so far is used, and --resume goes on",)
     tuned = _Score(result.best.accuracy, result.best.loss)
     if result.best_epoch > 0:
         table = _served(model, dataset, backbone, options, say)
-        rows = _rows_of(table, last.select(halves.check))
+        places = {path: row for row, path in enumerate(table.dataset.paths)}
+        rows = np.array([places[last.dataset.paths[row]] for row in halves.check.tolist()], np.intp)
         check = table.select(rows)
         head = _calibrated(model, check)
         tuned = _score(head, check)  # as it will be served: perhaps in bfloat16, which the training was not
@@ -192,12 +190,6 @@ def finetune(
 
 def _fit(table: FeatureTable, options: FinetuneOptions) -> LinearHead:
     return fit_head(table, class_weight=options.probe.class_weight, seed=options.seed).head
-
-
-def _broken_off(result: TrainResult) -> tuple[str, ...]:
-    if not result.interrupted:
-        return ()
-    return (f"{INTERRUPTED} {len(result.history)} epochs; the best so far is used, and --resume goes on",)
 
 
 def _served(
@@ -346,11 +338,6 @@ def _kept_weights(model: Tunable, backbone: Backbone) -> Weights:
     use(file)  # until the model is saved, which may be hours later
     make_room(file.parent, "*.safetensors", delete_file)
     return Weights("file", digest, str(file.resolve()))
-
-
-def _rows_of(table: FeatureTable, some: FeatureTable) -> npt.NDArray[np.intp]:
-    places = {path: row for row, path in enumerate(table.dataset.paths)}
-    return np.array([places[path] for path in some.dataset.paths], np.intp)
 
 
 def _calibrated(model: Tunable, check: FeatureTable) -> LinearHead:

@@ -60,11 +60,7 @@ def squares(dataset: ImageDataset, preprocessing: Preprocessing, progress: Progr
 class ImageSamples:
     """Labelled images as ``topwork.train`` takes them, augmented in a thread of their own while the network trains.
 
-    Args:
-        images: M of them.
-        rows: (N,), which of them these samples are.
-        labels: (N,), from 0 to ``n_classes`` - 1.
-        augmentation: None shows them as they are.
+    ``rows`` (N,) says which of the images these samples are. Without an augmentation they are shown as they are.
     """
 
     def __init__(
@@ -120,20 +116,16 @@ def scratch(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Iterator[np.memmap[
     """
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="topwork-", ignore_cleanup_errors=True))
+        file, size = Path(folder) / "array", math.prod(shape) * np.dtype(dtype).itemsize
         try:
-            array = _mapped(Path(folder) / "array", shape, np.dtype(dtype))
+            with file.open("wb") as made:
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(made.fileno(), 0, size)
+            array = np.memmap(file, dtype, "r+" if file.stat().st_size else "w+", shape=shape)
         except OSError as error:
-            size = math.prod(shape) * np.dtype(dtype).itemsize
             raise DataError(
                 f"{folder}: no room for {size / 2**20:.0f} MB: {error.strerror}",
                 hint="set TMPDIR to a folder on a larger disk, or train at a smaller --size",
             ) from error
         stack.callback(array._mmap.close)  # type: ignore[attr-defined]  # before the folder goes: Windows wants it so
         yield array
-
-
-def _mapped(file: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.memmap[Any, Any]:
-    with file.open("wb") as made:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(made.fileno(), 0, math.prod(shape) * dtype.itemsize)
-    return np.memmap(file, dtype, "r+" if file.stat().st_size else "w+", shape=shape)

@@ -57,11 +57,8 @@ class KeptPrefix:
 class MapSamples:
     """Labelled maps as ``topwork.train`` takes them; each is made when it is wanted first.
 
-    Args:
-        images: What the maps are of.
-        engine: Makes them.
-        maps: (views, N, ...), room for them: bfloat16 as int16, which NumPy knows.
-        facts: What else they depend on.
+    ``maps`` is the room for them, (views, N, ...): bfloat16 as int16, which NumPy knows. ``facts`` name what they
+    depend on beside the images.
     """
 
     def __init__(

@@ -244,13 +244,8 @@ def fit_best_probe(
 ) -> Probe:
     """Fit a probe on every backbone and keep the one with the lowest out-of-fold log loss.
 
-    Only the best probe so far is held, so memory does not grow with their number. Its trials tell of all backbones.
-
-    Args:
-        dataset: With a split ``train``.
-        backbones: One or more; one is not compared with anything.
-        options: For each of them.
-        announce: As for ``fit_probe``; what it is told names the backbone where there are several.
+    Only the best probe so far is held, so memory does not grow with their number. Its trials tell of all backbones, and
+    what is announced names the backbone where there are several.
 
     Raises:
         DataError: A backbone comes twice, or there is no cross-validation to compare several by: the head is kNN, or

@@ -37,14 +37,11 @@ def prompts(
     descriptions: Descriptions | None = None,
     templates: Sequence[str] = TEMPLATES,
 ) -> tuple[tuple[str, ...], ...]:
-    """The texts that speak for each class, in the classes' order.
+    """The texts that speak for each class, in the classes' order; ``_`` in a name means a blank.
 
-    Args:
-        classes: Their names; ``_`` in them means a blank.
-        labels: Words to use instead of the names, one a class, in any order: each says its class's name among other
-            words (``a red apple`` for ``apple``).
-        descriptions: Words to use instead of either, for some classes or all.
-        templates: Each with ``{}`` where the words go, without an article.
+    Labels take the place of names, one a class, in any order: each says its class's name among other words (``a red
+    apple`` for ``apple``). Descriptions take the place of either, for some classes or all. Templates have ``{}`` where
+    the words go, without an article.
 
     Raises:
         DataError: A label or description is empty, is there twice, or is of no class; or a template has no ``{}``.

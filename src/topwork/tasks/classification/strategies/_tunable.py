@@ -71,14 +71,10 @@ def settle(model: Tunable, layers: Layers, samples: Samples, batch_size: int, fi
 
     In training a batch norm sees the statistics of its batch, not those of ImageNet. On images unlike ImageNet's these
     differ so much that a head which was fitted on the one is lost on the other, and its first steps spoil the network:
-    the textile sample's loss began at 14 instead of below 1.
+    the textile sample's loss began at 14 instead of below 1. Where no batch norm will train, nothing is done.
 
-    Args:
-        model: Changed in place; nothing is done where no batch norm trains.
-        layers: What will be trained.
-        samples: The training images (or their maps) as they are, without augmentation.
-        batch_size: Of those.
-        fit: A head on embeddings (N, D) of the samples, in their order.
+    The samples are the training images, or their maps, without augmentation; ``fit`` gives a head on their embeddings
+    (N, D), in their order.
     """
     norms = [norm for _, layer in layers for norm in layer.modules() if isinstance(norm, _BatchNorm)]
     if not norms:

@@ -71,16 +71,11 @@ class ZeroShot(Fitted):
     Trials are words alone, the probe alone and the best blend, where a blend was asked for. Where words alone answer,
     the scores are of the head as it is, since nothing but one temperature was fitted on the training images; in a blend
     they are out of fold.
-
-    Attributes:
-        prompts: What was said of each class, in the classes' order.
-        source: Where the text tower came from: place, commit, hash.
-        reason: Why no blend was tried though one was asked for; empty otherwise.
     """
 
-    prompts: tuple[tuple[str, ...], ...]
-    source: tuple[str, str, str]
-    reason: str = ""
+    prompts: tuple[tuple[str, ...], ...]  # what was said of each class, in the classes' order
+    source: tuple[str, str, str]  # of the text tower: place, commit, hash
+    reason: str = ""  # why no blend was tried though the options want one
 
     strategy: ClassVar[str] = "zero-shot"
 

@@ -1,0 +1,247 @@
+"""A classifier's results in the words of the command line: ``WORDS``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from topwork._text import first_of, table
+from topwork.data import printable
+from topwork.report.sections import kinds_of_mistakes
+from topwork.tasks._task import Words
+from topwork.tasks.classification._advised import advised, percent
+
+if TYPE_CHECKING:
+    from topwork.data import LeftOut
+    from topwork.metrics import Comparison, Estimate, Evaluation, SelectiveReport
+    from topwork.model import Classifier, ClassifierRecord, Compared, Evaluated, Prediction, TrialRecord, WordsRecord
+    from topwork.tasks.classification.strategies import OwnAnswer
+
+_CLASSES = 30  # named on the terminal; --json has them all
+_LEFT_OUT = 5
+_CHANCE = 0.05  # McNemar's p-value from which a difference may be chance
+_SEEN = "This is the data that the model was made from: it has seen most of it, and is not as good as these figures."
+
+
+def fitted(model: Classifier) -> list[str]:
+    """How good a model is, and how it was chosen."""
+    return [*_choices(model.record), *_quality(model)]
+
+
+def _choices(record: ClassifierRecord) -> list[str]:
+    lines = [
+        f"{record.data.training} training images in {len(record.task.classes)} classes"
+        + (f"; {_files(record.data.left_out)} left out" if record.data.left_out else "")
+    ]
+    questions = (
+        ("rung", "Of the ladder's rungs"),
+        ("backbone", "By cross-validation the backbone is"),
+        ("crop_mode", "By cross-validation the image is taken by"),
+        ("stages", "By cross-validation the head reads"),
+        ("blend", "By cross-validation what answers is"),
+        ("orient", "A probe learns best from training images that are turned:"),
+        ("strategy", "On validation images the better one of"),
+    )
+    for question, words in questions:
+        trials = [trial for trial in record.trials if trial.question == question]
+        if trials:
+            lines.append(f"{words} " + ", ".join(map(_trial, trials)))
+    if record.task.mapping is not None:
+        lines.append(_met(record))
+    if record.task.words is not None:
+        lines.append(_said(record.task.words))
+    return lines
+
+
+_WAYS = {"given": "by the given map", "names": "by their names", "learnt": "by a map learnt from the training images"}
+
+
+def _met(record: ClassifierRecord) -> str:
+    """How the network's classes met the user's: ``… by their names: cat 13, dog 118``."""
+    assert record.task.mapping is not None
+    pairs = [f"{printable(name)} {n}" for name, n in zip(record.task.classes, record.task.mapping.covers, strict=True)]
+    shown = ", ".join(pairs[:_CLASSES]) + (", …" if len(pairs) > _CLASSES else "")
+    return f"The network's own classes answer, met {_WAYS[record.task.mapping.way]}: {shown}"
+
+
+def _said(words: WordsRecord) -> str:
+    """What stands for a class: ``Texts of the first class, as X was asked: cat; a photo of a cat.; …``."""
+    shown = "; ".join(printable(prompt) for prompt in words.prompts[0][:3])
+    return f"Texts of the first class, as {printable(words.source)} was asked: {shown}" + (
+        "; …" if len(words.prompts[0]) > 3 else ""
+    )
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
+
+
+def _trial(trial: TrialRecord) -> str:
+    score = "not measured" if trial.accuracy is None else f"{trial.accuracy:.1%} of {trial.images}"
+    return f"{trial.answer} ({score}{', chosen' if trial.chosen else ''})"
+
+
+def _quality(model: Classifier) -> list[str]:
+    metrics, record = model.metrics, model.record
+    if metrics is None:
+        score = record.cross_validation.get("accuracy")
+        return ["No images were held out" + (f"; accuracy by cross-validation {score:.1%}" if score else "")]
+    return [
+        f"Accuracy on {metrics.n} held-out images ({record.data.held_out_split}): {percent(metrics.accuracy)}",
+        f"Macro-F1 {percent(metrics.macro_f1)}, log loss {metrics.log_loss.value:.3f}, "
+        f"calibration error {metrics.ece.value:.1%}",
+        *_sure(record),
+    ]
+
+
+def _sure(record: ClassifierRecord) -> list[str]:
+    """How many held-out images are answered at the highest accuracy that can be promised and was measured."""
+    kept = [each for each in (record.task.selective.measured if record.task.selective else ()) if each["answered"]]
+    if not kept:
+        return []
+    best = kept[-1]
+    return [
+        f"Sure enough for {best['level']:.0%} accuracy (predict --abstain {best['level']:g}): "
+        f"{best['answered']['value']:.1%} of them"
+    ]
+
+
+def predicted(prediction: Prediction | OwnAnswer) -> str:
+    """One line: file, class, probability, with tabs between, and a mark where the image is unlike the training images.
+
+    Of a network without a model, and of a prediction set, the next classes too; ``?`` where the model abstains.
+    """
+    mark = ["unlike"] if getattr(prediction, "unfamiliar", False) else []
+    if hasattr(prediction, "top"):
+        said = [(each.name, each.probability) for each in prediction.top]
+    elif prediction.labels is not None:
+        said = [(name, prediction.probabilities[name]) for name in prediction.labels]
+    else:
+        said = [(prediction.label if prediction.answered is not False else "?", prediction.probability)]
+    return "\t".join(
+        [printable(prediction.source), *(f"{printable(name)}\t{share:.4f}" for name, share in said), *mark]
+    )
+
+
+def fields(found: Evaluated) -> dict[str, Any]:
+    """An evaluation, JSON-ready."""
+    return {
+        "split": found.split,
+        "seen_in_training": found.seen_in_training,
+        "trained": found.trained,
+        "caveats": caveats(found),
+        **found.evaluation.to_dict(),
+        "selective": [each.to_dict() for each in found.selective],
+        "shift": found.shift.to_dict() if found.shift else None,
+        "left_out": [{"path": item.path, "reason": item.reason} for item in found.left_out],
+    }
+
+
+def caveats(found: Evaluated) -> list[str]:
+    """Why the figures are better than the model, where they are known to be."""
+    if found.trained:
+        return [
+            f"{found.trained} of {found.evaluation.n} images were used to make this model: these figures flatter it"
+        ]
+    return [_SEEN] if found.seen_in_training else []
+
+
+def evaluated(found: Evaluated) -> list[str]:
+    """Metrics, a row for each class, and what could not be read."""
+    evaluation = found.evaluation
+    rows = [
+        (printable(report.name), str(report.support), percent(report.precision), percent(report.recall))
+        for report in evaluation.per_class
+    ]
+    where = f" on {evaluation.n} images" + (f" ({found.split})" if found.split else "")
+    lines = [
+        *caveats(found),
+        *(f"{name.ljust(18)}{text}{where if name == 'Accuracy' else ''}" for name, text in _figures(evaluation)),
+        "In brackets: 95 % intervals.",
+        "",
+        table(("class", "images", "precision", "recall"), rows[:_CLASSES]),
+    ]
+    if len(rows) > _CLASSES:
+        lines.append(f"… and {len(rows) - _CLASSES} more classes; --json has them all")
+    return [*lines, *_mistakes(evaluation), *_selective(found.selective), *_unread(found.left_out)]
+
+
+def _figures(found: Evaluation) -> list[tuple[str, str]]:
+    """Name and value of every figure that there is."""
+    before = found.before_scaling
+    figures = [
+        ("Accuracy", percent(found.accuracy)),
+        ("Top-5", percent(found.top5) if found.top5 else ""),
+        ("Balanced accuracy", percent(found.balanced_accuracy) if found.balanced_accuracy else ""),
+        ("Macro-F1", percent(found.macro_f1)),
+        ("ROC-AUC", _number(found.roc_auc)),
+        ("Average precision", _number(found.average_precision)),
+        ("Log loss", _number(found.log_loss)),
+        ("Brier score", _number(found.brier)),
+        ("ECE", percent(found.ece) + (f", {before.ece:.1%} before temperature scaling" if before else "")),
+    ]
+    return [(name, text) for name, text in figures if text]
+
+
+def _number(estimate: Estimate | None) -> str:
+    """``0.0412 (0.0310 to 0.0544)``."""
+    return "" if estimate is None else f"{estimate.value:.4f} ({estimate.low:.4f} to {estimate.high:.4f})"
+
+
+def _selective(kept: Sequence[SelectiveReport]) -> list[str]:
+    """What was promised, and what came of it."""
+    if not kept:
+        return []
+    head = ("promised", "sets that hold the class", "classes in a set", "answered", "right answers")
+    rows = [
+        (
+            f"{each.level:.0%}",
+            percent(each.coverage),
+            f"{each.size:.2f}",
+            f"{each.answered.value:.1%}" if each.answered else "–",
+            percent(each.accuracy),
+        )
+        for each in kept
+    ]
+    how = "Sets: predict --coverage; answers: predict --abstain."
+    return ["", table(head, rows), f"{how} Promises hold on average, on images like those of the training."]
+
+
+def _mistakes(evaluation: Evaluation) -> list[str]:
+    """The classes that are taken for each other most often."""
+    worst = kinds_of_mistakes(evaluation)[:3]
+    if not worst:
+        return ["", "No image was taken for another class."]
+    counts, names = evaluation.confusion, [printable(name) for name in evaluation.classes]
+    return ["", *(f"{counts[true, said]} × {names[true]} taken for {names[said]}" for true, said in worst)]
+
+
+def _unread(left_out: Sequence[LeftOut]) -> list[str]:
+    lines = [f"left out: {printable(item.path)}: {item.reason}" for item in left_out]
+    return first_of(lines, _LEFT_OUT, "left out: … and {} more; --json has them all")
+
+
+def compared(names: Sequence[str], both: Compared) -> list[str]:
+    """Two models side by side, and whether the difference may be chance."""
+    found: Comparison = both.comparison
+    figures = [dict(_figures(each.evaluation)) for each in (both.first, both.second)]
+    rows = [(name, *(each.get(name, "–") for each in figures)) for name in figures[0]]
+    better = f"{names[found.accuracy.value > 0]} is better" if found.p_value < _CHANCE else "No difference is proven"
+    return [
+        table((f"{found.n} images", *names), rows),
+        "",
+        f"Right by both {found.both}, by the first alone {found.only_first}, "
+        f"by the second alone {found.only_second}, by neither {found.neither}",
+        f"Second less first: accuracy {_difference(found.accuracy, 100, ' points')}, "
+        f"log loss {_difference(found.log_loss, 1, '')}",
+        f"{better}: chance alone parts two equal models so far in {found.p_value:.1%} of cases (McNemar's test)",
+        *_unread(both.first.left_out),
+    ]
+
+
+def _difference(estimate: Estimate, times: float, unit: str) -> str:
+    value, low, high = (times * each for each in (estimate.value, estimate.low, estimate.high))
+    return f"{value:+.2f}{unit} ({low:+.2f} to {high:+.2f})"
+
+
+WORDS = Words(fitted, predicted, evaluated, fields, caveats, advised, compared)
