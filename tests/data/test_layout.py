@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from topwork.data import read
-from topwork.data._layout import is_own_output, split_of, splits_of
+from topwork.data._layout import classes_of, is_own_output, split_of, splits_of
 from topwork.errors import DataError
 from topwork.explain._pictures import write_picture
 
@@ -112,3 +112,40 @@ def test_a_users_folder_is_not_taken_for_topworks(make: Make) -> None:
     folder = make("cat/*2", "dog/model.json", "dog/*1", "empty/")
     assert not any(is_own_output(str(folder / name)) for name in ("cat", "dog", "empty", "gone"))
     assert read(folder).classes == ("cat", "dog", "empty")
+
+
+@pytest.mark.parametrize("prefix", ["", "images/"])
+def test_pets_as_they_are_downloaded(make: Make, jpeg: bytes, prefix: str) -> None:
+    folder = make(f"{prefix}readme.txt", "annotations/list.txt") if prefix else make("readme.txt")
+    for name in ("Abyssinian_1", "Abyssinian_102", "american_bulldog_7", "american_bulldog_8"):
+        (folder / f"{prefix}{name}.jpg").write_bytes(jpeg)
+    dataset = read(folder)
+    assert dataset.classes == ("Abyssinian", "american_bulldog")
+    assert dataset.counts().tolist() == [2, 2]
+    assert any("without the number" in note for note in dataset.notes)
+    assert read(folder, classes=("american_bulldog", "Abyssinian")).labels.tolist() == [1, 1, 0, 0]
+
+
+def test_birds_as_they_are_downloaded(make: Make) -> None:
+    beside = ("attributes/a.txt", "parts/p.txt", "classes.txt")
+    dataset = read(make("images/001.Albatross/*2", "images/002.Auklet/*2", *beside))
+    assert dataset.classes == ("001.Albatross", "002.Auklet")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["IMG_1.jpg", "IMG_2.jpg", "DSC_1.jpg", "DSC_2.jpg"],  # cameras
+        ["cat.1.jpg", "cat.2.jpg"],  # one class
+        ["cat_1.jpg", "dog_1.jpg", "cow_1.jpg"],  # as many classes as images
+        ["cat_1.jpg", "cat_2.jpg", "dog_1.jpg", "dog.jpg"],
+        ["1.jpg", "2.jpg", "0001_2.jpg", "0001_3.jpg"],
+        [],
+    ],
+)
+def test_other_names_tell_no_classes(names: list[str]) -> None:
+    assert classes_of(names) == {}
+
+
+def test_kaggles_cats_and_dogs_are_told_by_their_names() -> None:
+    assert set(classes_of(["cat.0.jpg", "cat.1.jpg", "dog.0.jpg", "dog.10.jpg"]).values()) == {"cat", "dog"}

@@ -6,30 +6,39 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from topwork.data._layout import is_own_output, splits_of
+from topwork.data._layout import classes_of, is_own_output, splits_of, without_companions
 from topwork.data._listing import Listing, is_system
 from topwork.data._names import printable, quoted
-from topwork.data._source import readable, refusal, why
+from topwork.data._source import LINKS, readable, refusal, why
 from topwork.data.formats import IMAGE_SUFFIXES
 from topwork.errors import DataError
 
-_LAYOUT_HINT = "put each class's images in a folder named after it: DATA/cat/1.jpg, DATA/dog/1.jpg"
+_LAYOUT_HINT = (
+    "put each class's images in a folder named after it: DATA/cat/1.jpg, DATA/dog/1.jpg; "
+    "or name each image and its class in a CSV with the columns path,label"
+)
+
+_LINKS_HINT = "there are links; --follow-links (in Python follow_links=True) follows them to where they lead"
 
 
-def list_folder(root: Path, *, saved_classes: Collection[str] | None = None) -> Listing:
+def list_folder(root: Path, *, saved_classes: Collection[str] | None = None, follow_links: bool = False) -> Listing:
     """List a data folder.
 
     ``train/`` is a split, not a class, when it holds folders; then the folders beside it that mean ``val`` or ``test``
     are splits too, under any of their usual names. With ``saved_classes`` (evaluation), ``val/`` or ``test/`` may
-    stand alone. A folder that holds nothing but the folder of the classes is entered.
+    stand alone. A folder that holds nothing but the folder of the classes is entered. Without class folders, files
+    that are called ``Abyssinian_12.jpg`` have their class in the name. Links to files in the data folder are read;
+    ``follow_links`` follows all, to folders and out of the data folder too, and each real folder once a class.
 
     Raises:
         DataError: No class folders, a split given twice, ``val/`` and ``test/`` with nothing to train on, or folders of
             which it cannot be told whether they are classes or splits.
     """
-    walk = _Walk(root)
+    walk = _Walk(root, follow_links)
     prefix = walk.entered("", saved_classes or ())
     folders, files = walk.scan(prefix)
+    if labels := {} if folders else classes_of(files):
+        return walk.take_named(prefix, labels)
     for name in files:
         walk.listing.leave_out(prefix + name, "not in a class folder")
     splits = _split_folders(walk, prefix, folders, saved_classes)
@@ -40,7 +49,8 @@ def list_folder(root: Path, *, saved_classes: Collection[str] | None = None) -> 
     for name in folders if splits else ():
         _take_split(walk, prefix, name, splits)
     if not any(walk.listing.found.values()):
-        raise DataError(f"no class folders in {printable(str(root))}", hint=_LAYOUT_HINT)
+        hint = _LINKS_HINT if any(item.reason in LINKS for item in walk.listing.left_out) else _LAYOUT_HINT
+        raise DataError(f"no class folders in {printable(str(root))}", hint=hint)
     return walk.listing
 
 
@@ -112,17 +122,32 @@ def _take_split(walk: _Walk, prefix: str, name: str, splits: dict[str, str]) -> 
 class _Walk:
     """One walk over a data folder, filling one listing."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, follow_links: bool) -> None:
         self.root = root
         self.listing = Listing(root)
-        self._real_root = os.path.realpath(root)
+        self._follow = follow_links
+        self._real_root = "" if follow_links else os.path.realpath(root)  # all lies in ""
+        self._reached: set[str] = set()  # real folders of one class, so that no link is gone round in
 
     def take_classes(self, prefix: str, split: str, folders: list[str]) -> None:
         """Take each folder as a class, with the images anywhere below it."""
         for name in folders:
+            self._reached = {os.path.realpath(self.root / prefix / name)}
             self.listing.add_class(name, split)
             for path in self._images(prefix + name):
                 self.listing.add(path, name, split)
+
+    def take_named(self, prefix: str, labels: dict[str, str]) -> Listing:
+        """Take images whose class stands in their name."""
+        for name, label in labels.items():
+            self.listing.add(prefix + name, label, "")
+        self.listing.notes.append("there are no class folders: the classes are the files' names without the number")
+        return self.listing
+
+    def _image_names(self, folder: str) -> list[str]:
+        with os.scandir(self.root / folder) as entries:
+            names = [entry.name for entry in entries if not is_system(entry.name)]
+        return [name for name in names if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES]
 
     def _images(self, folder: str) -> list[str]:
         found: list[str] = []
@@ -135,13 +160,16 @@ class _Walk:
         return sorted(found)
 
     def entered(self, prefix: str, classes: Collection[str]) -> str:
-        """Go down while there is one folder alone, no class of a saved model, that holds two or more and no image."""
+        """Go down while there is one folder alone, no class of a saved model, that holds classes rather than images."""
         folders, images = self.inside(prefix)
         folders = [name for name in folders if not is_own_output(os.path.join(self.root, prefix, name))]
+        folders = without_companions(folders)
         if len(folders) != 1 or images or folders[0] in classes or splits_of(folders):
             return prefix
         inner = f"{prefix}{folders[0]}/"
         below, images = self.inside(inner)
+        if images and not below and classes_of(self._image_names(inner)):
+            return inner
         if images or not below:
             return prefix
         return inner if len(below) > 1 else self.entered(inner, classes)
@@ -155,7 +183,7 @@ class _Walk:
                 for entry in entries:
                     if is_system(entry.name):
                         continue
-                    if entry.is_dir(follow_symlinks=False):
+                    if entry.is_dir(follow_symlinks=self._follow):
                         folders.append(entry.name)
                     elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:
                         images = True
@@ -185,8 +213,10 @@ class _Walk:
     def _place(self, entry: os.DirEntry[str], folder: str, folders: list[str], files: list[str]) -> None:
         if is_system(entry.name):
             self.listing.ignored += 1
-        elif entry.is_dir(follow_symlinks=False):
-            if is_own_output(entry.path):
+        elif entry.is_dir(follow_symlinks=self._follow):
+            if entry.is_symlink() and self._reached and self._is_known(os.path.realpath(entry.path)):
+                self.listing.leave_out(_below(folder, entry.name), "a link to a folder that is read already")
+            elif is_own_output(entry.path):
                 self.listing.leave_out(_below(folder, entry.name), "made by topwork: not a class")
             else:
                 folders.append(entry.name)
@@ -194,6 +224,11 @@ class _Walk:
             self.listing.leave_out(_below(folder, entry.name), reason)
         else:
             files.append(entry.name)
+
+    def _is_known(self, real: str) -> bool:
+        known = any(real == folder or folder.startswith(os.path.join(real, "")) for folder in self._reached)
+        self._reached.add(real)
+        return known
 
     def _reason(self, entry: os.DirEntry[str]) -> str:
         if not entry.is_file(follow_symlinks=False):  # a link, FIFO, socket or device

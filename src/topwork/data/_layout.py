@@ -22,6 +22,12 @@ SPLIT_WORDS = {
 """The usual words for a split -> the split. What is called ``eval`` is held out either way."""
 
 _FILLERS = frozenset({"", "set", "data", "dataset", "image", "images", "img", "imgs", "split"})
+_NUMBERED = re.compile(r"(.*[^\W\d_])[\s_.\-]+\d+\.\w+")
+_CAMERAS = frozenset(
+    {"dsc", "dscf", "dscn", "frame", "image", "img", "p", "photo", "picture", "pxl", "scan", "screenshot"}
+)
+_IMAGES = frozenset({"images", "image", "imgs", "img", "jpegimages"})
+_COMPANIONS = frozenset({"annotations", "attributes", "devkit", "labels", "lists", "masks", "parts", "segmentations"})
 _CHECKPOINT = re.compile(r"checkpoint-\d{6,}-[0-9a-f]{64}\.safetensors")
 _HEAD = 200  # bytes of a PNG in which the mark stands, right behind the header
 _MARK = b"tEXtSoftware\0topwork"
@@ -54,6 +60,25 @@ def _split_and_rest(name: str) -> tuple[str, tuple[str, ...]]:
     found = [SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS]
     rest = tuple(word for word in words if word not in SPLIT_WORDS and word not in _FILLERS)
     return (found[0], rest) if len(found) == 1 else ("", rest)
+
+
+def classes_of(names: Iterable[str]) -> dict[str, str]:
+    """Name of each file -> its class, where they are classes with numbers, as ``Abyssinian_12.jpg`` and ``cat.3.jpg``.
+
+    Empty where a name has no number at its end, where there is one class, and where a camera wrote the names.
+    """
+    found = {name: _NUMBERED.fullmatch(name) for name in names}
+    labels = {name: match[1] for name, match in found.items() if match}
+    counts = Counter(labels.values())
+    told = len(labels) == len(found) and len(counts) > 1 and 2 * len(counts) <= len(found)
+    return labels if told and not any(label.casefold() in _CAMERAS for label in counts) else {}
+
+
+def without_companions(folders: list[str]) -> list[str]:
+    """The folder of the images alone, where all beside it hold what was written about them, as in CUB and the pets."""
+    images = [name for name in folders if name.casefold() in _IMAGES]
+    rest = [name for name in folders if name not in images and name.casefold() not in _COMPANIONS]
+    return images if len(images) == 1 and not rest else folders
 
 
 def is_own_output(folder: str) -> bool:

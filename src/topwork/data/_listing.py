@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from topwork.data._dataset import ImageDataset, LeftOut, as_splits
 from topwork.data._names import decoded, nearest, printable, quoted
-from topwork.data._source import ImageStore
+from topwork.data._source import LINKS, ImageStore
 from topwork.errors import DataError
 
 Labels = npt.NDArray[np.int32]
@@ -107,6 +107,7 @@ def assembled(listing: Listing, classes: Sequence[str] | None = None) -> ImageDa
         ignored=listing.ignored,
         notes=(
             *listing.notes,
+            *_link_notes(listing),
             *(_evaluation_notes(names, labels) if classes is not None else _training_notes(listing, names, labels)),
         ),
         groups=tuple(listing.groups) if any(listing.groups) else (),
@@ -268,6 +269,11 @@ def _training_notes(listing: Listing, classes: Sequence[str], labels: Labels) ->
         if len(names) > 1:
             how = "are the same number" if isinstance(essence, float) else "differ only by case or Unicode form"
             yield f"class names {_spelt(names)} {how}: one class, or {'two' if len(names) == 2 else len(names)}?"
+
+
+def _link_notes(listing: Listing) -> Iterator[str]:
+    if count := sum(item.reason in LINKS for item in listing.left_out):
+        yield f"links are not followed ({count:,}); --follow-links (in Python follow_links=True) follows them"
 
 
 def _essence(name: str) -> str | float:

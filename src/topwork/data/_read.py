@@ -29,7 +29,11 @@ _UNDERSTOOD = (
 
 
 def read(
-    data: object, *, classes: Sequence[str] | None = None, columns: Mapping[str, str] | None = None
+    data: object,
+    *,
+    classes: Sequence[str] | None = None,
+    columns: Mapping[str, str] | None = None,
+    follow_links: bool = False,
 ) -> ImageDataset:
     """Read a labelled data set; lists what there is and opens no image.
 
@@ -48,6 +52,7 @@ def read(
             all names in the data must be among them, and one class is enough.
         columns: What a manifest or a data frame calls ``path``, ``label``, ``split`` and ``group``, as far as it is
             neither that nor another usual name.
+        follow_links: Whether a folder's links are followed to where they lead; only those to files in it otherwise.
 
     Raises:
         DataError: Nothing there or nothing that is understood, no class folders, fewer than two classes to train
@@ -59,7 +64,7 @@ def read(
     if isinstance(data, ImageDataset):
         return data if classes is None else data.relabelled(classes)
     if isinstance(data, str | os.PathLike):
-        return assembled(_list(Path(data), classes, columns), classes)
+        return assembled(_list(Path(data), classes, columns, follow_links), classes)
     if is_huggingface(data):
         return assembled(list_object(data), classes)
     if hasattr(data, "iloc") and hasattr(data, "columns"):
@@ -69,7 +74,7 @@ def read(
     raise DataError(f"no data set: a {type(data).__name__}", hint=f"topwork reads {_UNDERSTOOD}")
 
 
-def _list(path: Path, classes: Sequence[str] | None, columns: Mapping[str, str] | None) -> Listing:
+def _list(path: Path, classes: Sequence[str] | None, columns: Mapping[str, str] | None, follow_links: bool) -> Listing:
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError) as error:
@@ -77,7 +82,7 @@ def _list(path: Path, classes: Sequence[str] | None, columns: Mapping[str, str] 
         reason = "no such folder or manifest" if missing else why(error)
         raise DataError(f"{printable(str(path))}: {reason}", hint="check the path") from error
     if stat.S_ISDIR(mode):
-        return _list_directory(path, classes)
+        return _list_directory(path, classes, follow_links)
     if is_compressed(path.name):
         raise DataError(f"{printable(str(path))} is compressed", hint=COMPRESSED_HINT)
     suffix = path.suffix.lower()
@@ -89,7 +94,9 @@ def _list(path: Path, classes: Sequence[str] | None, columns: Mapping[str, str] 
     return list_tar(path) if suffix == ".tar" else list_manifest(path, columns)
 
 
-def _list_directory(path: Path, classes: Sequence[str] | None) -> Listing:
+def _list_directory(path: Path, classes: Sequence[str] | None, follow_links: bool) -> Listing:
     if is_saved(path):
         return list_saved(path)
-    return list_shards(path) if has_shards(path) else list_folder(path, saved_classes=classes)
+    if has_shards(path):
+        return list_shards(path)
+    return list_folder(path, saved_classes=classes, follow_links=follow_links)
