@@ -210,13 +210,7 @@ class TransferClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc
         random_state: int = 0,
     ) -> None:
         super().__init__(
-            backbone,
-            weights=weights,
-            stages=stages,
-            pooling=pooling,
-            crop_mode=crop_mode,
-            size=size,
-            engine=engine,
+            backbone, weights=weights, stages=stages, pooling=pooling, crop_mode=crop_mode, size=size, engine=engine
         )
         self.class_weight = class_weight
         self.random_state = random_state

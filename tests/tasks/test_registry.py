@@ -13,7 +13,7 @@ import pytest
 import topwork.tasks
 from topwork.errors import DataError
 from topwork.model import Model
-from topwork.tasks import DEFAULT, task
+from topwork.tasks import DEFAULT, Words, task
 
 TASKS = Path(topwork.tasks.__file__).parent
 ROOMS = sorted(path.name for path in TASKS.iterdir() if (path / "__init__.py").is_file())
@@ -36,6 +36,7 @@ def test_each_room_is_registered_under_its_name() -> None:
         assert task(name).name == name
         assert task(task(name)) is task(name)
     assert DEFAULT in ROOMS
+    assert topwork.tasks.names() == ROOMS
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -52,6 +53,7 @@ def test_a_task_is_whole(room: str) -> None:
     assert "name" in found.model.block.model_fields
     assert found.sections
     assert set(found.quick_checks) <= set(found.checks)
+    assert isinstance(found.words, Words)
     names = [strategy.name for strategy in found.strategies]
     assert len(set(names)) == len(names)
     for strategy in found.strategies:

@@ -288,6 +288,9 @@ def test_the_command_line_fits_and_uses_it(
     assert run("evaluate", folder, shades).out.startswith("off by 0.0")
     assert set(run("evaluate", folder, shades, "--json").json) == {"model", "data", "error"}
     page = ("-o", tmp_path / "page.html")
+    pictures = ("-o", tmp_path / "pictures")
+    assert run("explain", folder, bright, "--what", "features", *pictures).code == 0
+    assert run("explain", folder, "--what", "filters", *pictures).code == 0
     done = run("report", folder, "--data", shades, "--check", *page)
     assert done.code == 0, done
     html = (tmp_path / "page.html").read_text("utf-8")
@@ -322,6 +325,7 @@ def test_what_the_command_line_cannot_do_with_it_is_said_plainly(
     for given in (
         ("predict", folder, picture, "--coverage", "0.9"),
         ("explain", folder, picture),
+        ("explain", folder, "--what", "space", "--data", shades),
         ("evaluate", folder, folder, shades),
     ):
         error, _ = run(*given).failed()

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
 from topwork.train import TrainConfig
-from topwork.train._state import Pace, Plateau, StepTime, affordable_steps, multiplier_at
+from topwork.train._state import Clock, Pace, Plateau, affordable_steps, multiplier_at
 
 
 def rates(build, steps):
@@ -101,10 +101,10 @@ def test_it_is_what_counting_by_hand_gives(seconds, step, epoch_end, to_epoch_en
 
 
 def test_the_first_measurement_is_left_out():
-    times = StepTime()
-    times.saw(60.0)
-    assert times.seconds is None
-    times.saw(1.0)
-    assert times.seconds == 1.0
-    times.saw(2.0)
-    assert times.seconds == pytest.approx(1.2)
+    times = Clock()
+    times.saw_step(60.0)
+    assert times.step_seconds is None
+    times.saw_step(1.0)
+    assert times.step_seconds == 1.0
+    times.saw_step(2.0)
+    assert times.step_seconds == pytest.approx(1.2)

@@ -22,16 +22,7 @@ Pooling = Literal["mean", "max", "mean+max"]
 _SEEDS = 2**63  # what torch takes
 
 # What a row of the catalogue tells of a backbone, beside its weights.
-_FACTS = (
-    "name",
-    "stages",
-    "embedding",
-    "preprocessing",
-    "pretrained_on",
-    "licence",
-    "fixed_size",
-    "mean_embedding",
-)
+_FACTS = ("name", "stages", "embedding", "preprocessing", "pretrained_on", "licence", "fixed_size", "mean_embedding")
 
 
 @dataclass(frozen=True)
@@ -178,7 +169,12 @@ def load(
         ('bn1/mean', 'blocks.0/mean', ..., 'blocks.6/mean', 'embedding')
     """
     row = _catalogue.row(name)
-    facts = {field: getattr(row, field) for field in _FACTS} if row else _facts_of_timm(name, size)
+    if row:
+        facts = {field: getattr(row, field) for field in _FACTS}
+    else:
+        from topwork.backbones import _network
+
+        facts = _network.describe(name, size)
     if str(weights) != "pretrained":
         chosen = _chosen_weights(weights, facts["name"], allow_pickle=allow_pickle)
         facts["pretrained_on"] = "unknown"
@@ -188,12 +184,6 @@ def load(
         chosen = _weights.from_hub(facts["name"], offline=offline)
     backbone = Backbone(weights=chosen, **facts)
     return backbone if size is None else backbone.replace(size=size)
-
-
-def _facts_of_timm(name: str, size: int | None) -> dict[str, Any]:
-    from topwork.backbones import _network
-
-    return _network.describe(name, size)
 
 
 def _chosen_weights(weights: str | Path, name: str, *, allow_pickle: bool) -> Weights:

@@ -120,28 +120,21 @@ class CatalogueRow:
     sha256: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be true of any network.
-
-        Raises:
-            BackboneError: A value is missing, out of its range, or contradicts another.
-        """
+        """Refuse, by a BackboneError, what cannot be true of any network."""
         texts = (self.alias, self.name, self.family.name, self.family.paper, self.pretrained_on, self.licence)
-        sizes = (self.parameters, self.gmacs, self.embedding)
+        sizes, methods = (self.parameters, self.gmacs, self.embedding), get_args(Method)
         in_stages = [number for stage in self.stages for number in (stage.channels, stage.stride)]
-        hashed = re.fullmatch(r"[0-9a-f]{64}", self.sha256) is not None
+        numbers = all(0 < number < math.inf for number in (*sizes, *in_stages))
+        packaged = bool(self.package) == bool(self.weights) == bool(self.sha256)
+        hashed = not self.sha256 or re.fullmatch(r"[0-9a-f]{64}", self.sha256) is not None
         checks = {
             "a name, a paper, a licence, data or advice is missing": all((*texts, self.advice)),
-            f"method must be one of {', '.join(get_args(Method))}, not {self.method!r}": self.method
-            in get_args(Method),
-            "parameters, gmacs, widths and strides must be above 0": all(
-                0 < n < math.inf for n in (*sizes, *in_stages)
-            ),
+            f"method must be one of {', '.join(methods)}, not {self.method!r}": self.method in methods,
+            "parameters, gmacs, widths and strides must be above 0": numbers,
             f"top1 must be a percentage, not {self.top1}": self.top1 is None or 0 < self.top1 <= 100,
             "stages are missing": bool(self.stages),
-            "a package needs a weights file and its sha256, and nothing else has them": bool(self.package)
-            == bool(self.weights)
-            == bool(self.sha256),
-            f"sha256 must be 64 hexadecimal digits, not {self.sha256!r}": hashed or not self.sha256,
+            "a package needs a weights file and its sha256, and nothing else has them": packaged,
+            f"sha256 must be 64 hexadecimal digits, not {self.sha256!r}": hashed,
         }
         for complaint, fine in checks.items():
             if not fine:

@@ -165,11 +165,7 @@ def classifier(backbone: Backbone) -> Classifier:
 
 
 def linear_classifier(name: str, network: Any) -> Classifier:
-    """The last layer of one of timm's networks.
-
-    Raises:
-        BackboneError: It is not one linear layer with 1,000 outputs.
-    """
+    """The last layer of one of timm's networks; a BackboneError where it is not a linear one with 1,000 outputs."""
     from torch import nn
 
     from topwork.backbones._network import linear_arrays

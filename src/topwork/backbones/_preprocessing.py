@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -40,19 +40,14 @@ class Preprocessing:
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
 
     def __post_init__(self) -> None:
-        """Refuse values that could only fail later.
-
-        Raises:
-            BackboneError: A value is out of its range.
-        """
+        """Refuse, by a BackboneError, values that could only fail later."""
+        sized = isinstance(self.size, int) and 16 <= self.size <= 4096
+        interpolated = self.interpolation in get_args(Interpolation)
         checks = {
-            f"size must be a whole number between 16 and 4096 pixels, not {self.size!r}": isinstance(self.size, int)
-            and 16 <= self.size <= 4096,
-            f"crop_mode must be crop, squash or pad, not {self.crop_mode!r}": self.crop_mode
-            in ("crop", "squash", "pad"),
+            f"size must be a whole number between 16 and 4096 pixels, not {self.size!r}": sized,
+            f"crop_mode must be crop, squash or pad, not {self.crop_mode!r}": self.crop_mode in get_args(CropMode),
             f"crop must be above 0 and at most 1, not {self.crop!r}": 0 < self.crop <= 1,
-            f"interpolation must be area, bilinear or bicubic, not {self.interpolation!r}": self.interpolation
-            in ("area", "bilinear", "bicubic"),
+            f"interpolation must be area, bilinear or bicubic, not {self.interpolation!r}": interpolated,
             "mean and std must each have three numbers": len(self.mean) == len(self.std) == 3,
             f"mean must be between 0 and 1, not {self.mean}": all(0 <= value <= 1 for value in self.mean),
             f"std must be positive, not {self.std}": all(0 < value < np.inf for value in self.std),
@@ -103,9 +98,7 @@ class Preprocessing:
 
         enlarges = box[2] - box[0] < size[0] or box[3] - box[1] < size[1]
         name = "bilinear" if self.interpolation == "area" and enlarges else self.interpolation
-        resampling = {"area": Image.Resampling.BOX, "bilinear": Image.Resampling.BILINEAR}.get(
-            name, Image.Resampling.BICUBIC
-        )
+        resampling = Image.Resampling["BOX" if name == "area" else name.upper()]
         return np.asarray(Image.fromarray(image).resize(size, resampling, box=box))
 
     def replace(self, **changes: Any) -> Preprocessing:

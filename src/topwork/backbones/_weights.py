@@ -69,17 +69,14 @@ def from_path(path: Path, name: str, *, allow_pickle: bool = False) -> Weights:
     if allow_pickle and file.suffix in _PICKLES:
         file = _unpickled(file)
     if file.suffix != ".safetensors":
+        hint = "convert it where you trust it: safetensors.torch.save_file(state_dict, 'weights.safetensors')"
+        if file.suffix in _PICKLES:
+            hint = "--allow-pickle reads the weights in it and nothing else; better ask for it as .safetensors"
         raise BackboneError(
             f"{path}: weights are read from .safetensors files only; a {path.suffix or 'nameless'} file may run code",
-            hint=_unsafe_hint(file),
+            hint=hint,
         )
     return Weights("file", file_sha256(file), str(file.resolve()))
-
-
-def _unsafe_hint(file: Path) -> str:
-    if file.suffix in _PICKLES:
-        return "--allow-pickle reads the weights in it and nothing else; better ask for it as .safetensors"
-    return "convert it where you trust it: safetensors.torch.save_file(state_dict, 'weights.safetensors')"
 
 
 def _in_folder(folder: Path, name: str) -> Path:
@@ -124,11 +121,7 @@ def from_hub(name: str, *, offline: bool = False) -> Weights:
 
 
 def hub_repository(name: str) -> str:
-    """The hub's repository of a network, from the catalogue or from timm, which is imported then.
-
-    Raises:
-        BackboneError: timm names none.
-    """
+    """Where the hub keeps a network, by the catalogue or by timm, imported then; a BackboneError where none knows."""
     entry = _catalogue.row(name)
     if entry is not None and entry.name == name and not entry.package:
         return entry.hub
@@ -224,7 +217,9 @@ def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
     import torch
 
     try:
-        _require_its_own_size(_unpacked_size(path), path)
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                _require_its_own_size(sum(entry.file_size for entry in archive.infolist()), path)
         return _state(torch.load(path, map_location="cpu", weights_only=True), path)
     except (OSError, MemoryError) as error:
         raise BackboneError(f"{path}: cannot be read: {error}") from error
@@ -233,13 +228,6 @@ def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
             f"{path}: not a checkpoint of weights alone; what else it holds could run code, so it was not read",
             hint="ask for it as .safetensors, or for its state_dict alone: torch.save(network.state_dict(), FILE)",
         ) from error
-
-
-def _unpacked_size(path: Path) -> int:
-    if not zipfile.is_zipfile(path):
-        return 0
-    with zipfile.ZipFile(path) as archive:
-        return sum(entry.file_size for entry in archive.infolist())
 
 
 def _require_its_own_size(size: int, path: Path) -> None:

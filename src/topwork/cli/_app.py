@@ -128,6 +128,9 @@ def predict(
     ] = None,
 ) -> None:
     """Classify images: one line, or with --json one object, for each."""
+    from topwork.model import Classifier, Model
+    from topwork.tasks import DEFAULT, load, task
+
     if backbone is not None and model is not None:  # no model: every argument is an image
         images = [model, *(images or [])]
     if backbone is None and model is None:
@@ -136,21 +139,15 @@ def predict(
         raise typer.BadParameter("name images, or pass --stdin: one of the two")
     if (coverage, abstain) != (None, None) and (backbone is not None or None not in (coverage, abstain)):
         raise typer.BadParameter("a model takes --coverage or --abstain, one of the two; --backbone takes neither")
-    from topwork.model import Classifier, Model
-    from topwork.tasks import DEFAULT, load, task
-
-    kind = Model if (coverage, abstain) == (None, None) else Classifier
-    loaded: Any = load(model or "", kind) if backbone is None else None
+    asked = {} if (coverage, abstain) == (None, None) else {"coverage": coverage, "accuracy": abstain}
+    loaded: Any = load(model or "", Classifier if asked else Model) if backbone is None else None
     room = task(DEFAULT if loaded is None else loaded.record.task.name)
     if loaded is None:
         predict_each = _untrained(room, backbone or "")
-    elif kind is Classifier:
-        predict_each = functools.partial(loaded.predict_each, coverage=coverage, accuracy=abstain)
     else:
-        predict_each = loaded.predict_each
+        predict_each = functools.partial(loaded.predict_each, **asked)
     batches = _lines_as_they_come() if stdin else iter([images or []])
-    failed = _answer(console, batches, predict_each, room.words, getattr(loaded, "shift", None))
-    require_none_failed(failed)
+    require_none_failed(_answer(console, batches, predict_each, room.words, getattr(loaded, "shift", None)))
 
 
 def _answer(
@@ -161,10 +158,11 @@ def _answer(
     typicalities: list[float | None] = []
     for names in batches:
         for prediction in predict_each(names):
-            typicalities.append(getattr(prediction, "typicality", None))
-            if shift is not None and len(typicalities) == _JUDGED:
-                console.notes(_text.unlike(shift(typicalities)))
-                typicalities.clear()
+            if shift is not None:
+                typicalities.append(getattr(prediction, "typicality", None))
+                if len(typicalities) == _JUDGED:
+                    console.notes(_text.unlike(shift(typicalities)))
+                    typicalities.clear()
             if prediction.error:
                 failed += 1
                 if not console.as_json:

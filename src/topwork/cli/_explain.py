@@ -22,7 +22,7 @@ from topwork.errors import ExplainError, ImageError
 if TYPE_CHECKING:
     from topwork.data import ImageDataset
     from topwork.explain import Result, TorchClassifier
-    from topwork.model import Classifier
+    from topwork.model import Model
 
     Step = Progress | None
 
@@ -154,7 +154,7 @@ def explain(
 ) -> None:
     """Draw why a network answers as it does: picture files, and what they show in words."""
     from topwork import report
-    from topwork.model import EXPLAINED, Classifier
+    from topwork.model import EXPLAINED, Classifier, Model
     from topwork.tasks import DEFAULT, load, task
 
     require_heard(context, "--what", what, _READERS)
@@ -171,7 +171,8 @@ def explain(
     shelf = _Shelf(Path(model or "") / EXPLAINED if keep else out, what, page=page is not None)
     with console.progress():
         shelf.try_place("make it so" if keep else "name a folder that can be written to with -o")
-        own = None if model is None else load(model, Classifier)
+        classless = _KINDS[what].headless and data is None  # pictures of data tell the images' classes
+        own = None if model is None else load(model, Model if classless else Classifier)
         room = task(DEFAULT if own is None else own.record.task.name)
         dataset = None if data is None else room.read(data)
         classifier = _classifier(own, backbone or "", what)
@@ -217,13 +218,15 @@ def _require_what_it_needs(asked: WhatName, images: list[str] | None, data: Path
         raise typer.BadParameter(f"--what {asked} needs --class")
 
 
-def _classifier(model: Classifier | None, backbone: str, what: WhatName) -> TorchClassifier:
+def _classifier(model: Model | None, backbone: str, what: WhatName) -> TorchClassifier:
     from topwork.backbones import load
     from topwork.explain import TorchClassifier
+    from topwork.model import Classifier
 
-    if model is not None:
+    if isinstance(model, Classifier):
         return TorchClassifier.of_model(model)
-    return (TorchClassifier.without_head if _KINDS[what].headless else TorchClassifier.of_backbone)(load(backbone))
+    network = load(backbone) if model is None else model.backbone
+    return (TorchClassifier.without_head if _KINDS[what].headless else TorchClassifier.of_backbone)(network)
 
 
 def _step(console: Console, what: WhatName) -> Step:
@@ -284,7 +287,7 @@ def _each_class(console: Console, shelf: _Shelf, classifier: TorchClassifier, op
             shelf.keep(found, f"{shelf.what}-{label}")
 
 
-def _rows(console: Console, model: Classifier | None, dataset: ImageDataset, what: WhatName) -> ImageDataset:
+def _rows(console: Console, model: Model | None, dataset: ImageDataset, what: WhatName) -> ImageDataset:
     """The images of the data that are drawn from: accuracy is measured on those that did not train the model."""
     if _KINDS[what].of == "data":
         return dataset.split("train") if (dataset.splits == "train").any() else dataset

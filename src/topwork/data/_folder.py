@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from topwork.data._layout import classes_of, is_own_output, splits_of, without_companions
-from topwork.data._listing import Listing, is_system
+from topwork.data._listing import Listing, is_system, look_into
 from topwork.data._names import printable, quoted
 from topwork.data._source import LINKS, readable, refusal, why
 from topwork.data.formats import IMAGE_SUFFIXES
@@ -144,11 +144,6 @@ class _Walk:
         self.listing.notes.append("there are no class folders: the classes are the files' names without the number")
         return self.listing
 
-    def _image_names(self, folder: str) -> list[str]:
-        with os.scandir(self.root / folder) as entries:
-            names = [entry.name for entry in entries if not is_system(entry.name)]
-        return [name for name in names if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES]
-
     def _images(self, folder: str) -> list[str]:
         found: list[str] = []
         pending = [folder]
@@ -168,30 +163,16 @@ class _Walk:
             return prefix
         inner = f"{prefix}{folders[0]}/"
         below, images = self.inside(inner)
-        if images and not below and classes_of(self._image_names(inner)):
+        if images and not below and classes_of(images):
             return inner
         if images or not below:
             return prefix
         return inner if len(below) > 1 else self.entered(inner, classes)
 
-    def inside(self, folder: str) -> tuple[list[str], bool]:
-        """The folders in a folder, sorted, and whether there is an image; leaves no trace in the listing."""
-        folders: list[str] = []
-        images = False
-        try:
-            with os.scandir(self.root / folder) as entries:
-                for entry in entries:
-                    if is_system(entry.name):
-                        continue
-                    if entry.is_dir(follow_symlinks=self._follow):
-                        folders.append(entry.name)
-                    elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:
-                        images = True
-                    if images and folders:  # enough is known
-                        break
-        except OSError:
-            return [], False
-        return sorted(folders), images
+    def inside(self, folder: str) -> tuple[list[str], list[str]]:
+        """The folders and images in a folder, sorted; leaves no trace in the listing."""
+        folders, files = look_into(self.root / folder, follow_links=self._follow)
+        return sorted(folders), [name for name in files if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES]
 
     def scan(self, folder: str) -> tuple[list[str], list[str]]:
         """List one folder: its sub-folders and usable images, each sorted; the rest goes on the listing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -76,6 +77,17 @@ class Listing:
 def is_system(name: str) -> bool:
     """Tell hidden files and those that operating systems strew about."""
     return name.startswith(".") or name.casefold() in _SYSTEM_NAMES
+
+
+def look_into(folder: Path, *, follow_links: bool = False) -> tuple[set[str], list[str]]:
+    """Names of the folders, and of all else, in a folder, without hidden ones; none where it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            kinds = {e.name: e.is_dir(follow_symlinks=follow_links) for e in entries if not is_system(e.name)}
+    except OSError:  # the reader that is chosen will tell
+        return set(), []
+    folders = {name for name, is_folder in kinds.items() if is_folder}
+    return folders, [name for name in kinds if name not in folders]
 
 
 def label_fault(label: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.data._layout import SPLIT_WORDS, split_of
-from topwork.data._listing import Listing, is_system
+from topwork.data._listing import Listing, is_system, look_into
 from topwork.data._names import printable, quoted
 from topwork.data._shard_index import ShardIndex, index_of
 from topwork.data._source import Slice, refusal, why
@@ -47,28 +47,13 @@ def has_shards(folder: Path) -> bool:
     It is one where tar files lie in it and no folder does, or where all its folders are called ``train``, ``val``
     or ``test`` and one holds tar files and no folder.
     """
-    tars, folders = _census(folder)
-    if tars or not folders:
-        return bool(tars) and not folders
+    folders, files = look_into(folder)
+    has_tars = any(map(_is_shard, files))
+    if has_tars or not folders:
+        return has_tars and not folders
     if not all(map(split_of, folders)):
         return False
-    return any(tars and not inner for tars, inner in (_census(folder / name) for name in folders))
-
-
-def _census(folder: Path) -> tuple[int, list[str]]:
-    """Count the tar files of a folder, and name its folders."""
-    tars, folders = 0, []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if is_system(entry.name):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.name)
-                tars += _is_shard(entry.name)
-    except OSError:  # the reader that is chosen will tell
-        return 0, []
-    return tars, folders
+    return any(any(map(_is_shard, inner)) and not nested for nested, inner in (look_into(folder / n) for n in folders))
 
 
 def _is_shard(name: str) -> bool:

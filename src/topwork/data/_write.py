@@ -78,7 +78,10 @@ def _not_written(final: Path, error: OSError) -> DataError:
 def _content(dataset: ImageDataset, manifest: Path) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")  # RFC 4180; a lone "\r" in a name is then quoted
-    columns = [*REQUIRED, *(["split"] if _has_splits(dataset) else []), *(["group"] if any(dataset.groups) else [])]
+    without = dataset.splits == ""
+    if without.any() and not without.all():
+        raise DataError("some rows are in a split and others are not", hint="split the data set, or select one split")
+    columns = [*REQUIRED, *([] if without.any() else ["split"]), *(["group"] if any(dataset.groups) else [])]
     writer.writerow(columns)
     writer.writerows([getattr(row, column) for column in columns] for row in _rows(dataset, manifest))
     try:
@@ -86,13 +89,6 @@ def _content(dataset: ImageDataset, manifest: Path) -> bytes:
     except UnicodeEncodeError as error:
         name = printable(error.object[max(error.start - 20, 0) : error.end])
         raise DataError(f"a name cannot be written as UTF-8: '…{name}'", hint="rename it") from error
-
-
-def _has_splits(dataset: ImageDataset) -> bool:
-    without = dataset.splits == ""
-    if without.any() and not without.all():
-        raise DataError("some rows are in a split and others are not", hint="split the data set, or select one split")
-    return not without.any()
 
 
 def _rows(dataset: ImageDataset, manifest: Path) -> Iterator[Row]:

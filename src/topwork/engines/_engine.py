@@ -55,11 +55,7 @@ class EngineChoice:
     deviation: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse an engine or a precision that does not exist.
-
-        Raises:
-            BackboneError: There is no such engine or precision.
-        """
+        """Refuse, by a BackboneError, an engine or a precision that does not exist."""
         _require(self.name, "engine", get_args(EngineName))
         _require(self.precision, "precision", get_args(Precision))
 
@@ -111,11 +107,7 @@ def precisions(engine: EngineName) -> tuple[Precision, ...]:
 
 
 def batches(images: UInt8Array, size: int, count: int) -> Iterator[UInt8Array]:
-    """The images, uint8 (N, size, size, 3), N at least 1: ``count`` at a time, and fewer in the last batch.
-
-    Raises:
-        BackboneError: The images are not what an engine takes.
-    """
+    """The images, uint8 (N, size, size, 3), N at least 1, ``count`` at a time; a BackboneError for any others."""
     if images.dtype != np.uint8 or images.shape[1:] != (size, size, 3) or len(images) == 0:
         raise BackboneError(
             f"an engine takes images as uint8 (N, {size}, {size}, 3), not {images.dtype} {images.shape}",

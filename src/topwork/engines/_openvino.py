@@ -169,13 +169,7 @@ def _full_batches(images: UInt8Array, size: int, count: int) -> Iterator[tuple[U
 
 
 def openvino_prefix(prefix: nn.Module, backbone: Backbone, precision: Precision) -> Callable[[UInt8Array], Tensor]:
-    """The first stages of a network in OpenVINO, for this process alone: nothing is kept on disk. See ``open_prefix``.
-
-    All cores work on one batch.
-
-    Raises:
-        BackboneError: OpenVINO cannot run them.
-    """
+    """The first stages of a network, see ``open_prefix``, for this process alone; all cores work on one batch."""
     import torch
 
     settings = _settings(precision, available_cores(), streams=1)

@@ -20,11 +20,7 @@ _CUDA_BATCH = 128
 
 
 class TorchEngine:
-    """Runs the network in torch: the engine is ``torch-cpu`` or ``torch-cuda``.
-
-    Raises:
-        BackboneError: There is no GPU, or the weights are missing or do not fit.
-    """
+    """Runs the network in torch; a BackboneError where there is no GPU, or the weights are missing or do not fit."""
 
     def __init__(self, backbone: Backbone, outputs: tuple[str, ...], choice: EngineChoice) -> None:
         import torch

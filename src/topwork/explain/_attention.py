@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from topwork._arrays import UInt8Array
 from topwork.errors import ExplainError
-from topwork.explain._classifier import Label, TorchClassifier
-from topwork.explain._evidence import Evidence, asked, collected
+from topwork.explain._classifier import Label, TorchClassifier, grid
+from topwork.explain._evidence import Evidence, asked, collected, enlarged
 from topwork.features import Progress
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def attention_rollout(
         flow = _identity(seen[0])
         for attention in seen:
             flow = (attention.mean(1) + _identity(attention)) / 2 @ flow
-        return _on_image(classifier, flow, pixels), logits
+        return _on_image(classifier, flow), logits
 
     return collected("Attention rollout", classifier, images, None, maps, progress, batch=_BATCH, of_class=False)
 
@@ -87,7 +87,7 @@ def weighted_attention(
         for attention, slope in zip(seen, slopes, strict=True):
             if slope is not None:
                 flow = flow + (attention.detach() * slope).clamp_min(0).mean(1) @ flow
-        return _on_image(classifier, flow - start, pixels), logits
+        return _on_image(classifier, flow - start), logits
 
     return collected("Weighted attention", classifier, images, label, maps, progress, batch=_BATCH)
 
@@ -131,13 +131,8 @@ def _identity(attention: torch.Tensor) -> torch.Tensor:
     return torch.eye(attention.shape[-1], device=attention.device).expand(len(attention), -1, -1)
 
 
-def _on_image(classifier: TorchClassifier, flow: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
+def _on_image(classifier: TorchClassifier, flow: torch.Tensor) -> torch.Tensor:
     """What reached the tokens that are pooled (the class token, or all), from every patch: (n, size, size)."""
-    from torch.nn import functional
-
     prefix = int(classifier.network.num_prefix_tokens)
     pooled = flow[:, 0] if classifier.network.global_pool == "token" else flow[:, prefix:].mean(1)
-    patches = pooled[:, prefix:]
-    side = round(patches.shape[1] ** 0.5)
-    grid = patches.reshape(len(patches), 1, side, side)
-    return functional.interpolate(grid, size=pixels.shape[2:], mode="bilinear")[:, 0].detach()
+    return enlarged(grid(pooled[:, None, prefix:])[:, 0], classifier.size).detach()

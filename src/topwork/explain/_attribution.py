@@ -12,7 +12,7 @@ from topwork._system import optional
 from topwork.backbones import EMBEDDING
 from topwork.errors import ExplainError
 from topwork.explain._classifier import BATCH, Label, TorchClassifier, grid, watched
-from topwork.explain._evidence import Evidence, asked, chosen, collected
+from topwork.explain._evidence import Evidence, asked, chosen, collected, enlarged
 from topwork.features import Progress
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def _of_stages(classifier: TorchClassifier, pixels: torch.Tensor, place: int | N
             if output.endswith("/max"):
                 highest = stage == read[:, :, None, None]
                 cells = cells * highest / highest.sum(dim=(2, 3), keepdim=True) * cells[0, 0].numel()
-            total += _enlarged(cells.sum(dim=1), classifier.size)
+            total += enlarged(cells.sum(dim=1), classifier.size)
     return _softened(total), logits.detach()
 
 
@@ -174,7 +174,7 @@ def _of_embedding(classifier: TorchClassifier, pixels: torch.Tensor, place: int 
     for stage in reversed(classifier.backbone.stages):
         maps, logits = _weighed(classifier, pixels, place, stage.name)
         none_yet = ~found.flatten(1).any(dim=1)
-        found[none_yet] = _enlarged(maps, classifier.size)[none_yet]
+        found[none_yet] = enlarged(maps, classifier.size)[none_yet]
         if found.flatten(1).any(dim=1).all():
             break
     return found, logits
@@ -207,12 +207,6 @@ def _weighed(classifier: TorchClassifier, pixels: torch.Tensor, place: int | Non
     if is_mean and stage == last.name and EMBEDDING in classifier.averages:  # what the channels are on average
         maps = maps - torch.from_numpy(classifier.averages[EMBEDDING])[:, None, None].to(maps)
     return (weights * maps).sum(dim=1), logits.detach()
-
-
-def _enlarged(maps: torch.Tensor, size: int) -> torch.Tensor:
-    from torch.nn import functional
-
-    return functional.interpolate(maps[:, None], size=(size, size), mode="bilinear")[:, 0]
 
 
 def _softened(maps: torch.Tensor) -> torch.Tensor:

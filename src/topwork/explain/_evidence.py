@@ -120,6 +120,13 @@ def asked(logits: torch.Tensor, place: int | None) -> torch.Tensor:
     return logits.gather(1, chosen(logits, place)[:, None]).sum()
 
 
+def enlarged(maps: torch.Tensor, size: int) -> torch.Tensor:
+    """Maps (n, h, w) over the whole square: (n, size, size)."""
+    from torch.nn import functional
+
+    return functional.interpolate(maps[:, None], size=(size, size), mode="bilinear")[:, 0]
+
+
 def evidence_sheet(found: Sequence[Evidence]) -> UInt8Array:
     """Several maps, a row each: uint8 (H, W, 3).
 

@@ -84,12 +84,7 @@ class IdealImage:
 
 
 def ideal_image(
-    classifier: TorchClassifier,
-    label: Label,
-    *,
-    steps: int = _STEPS,
-    seed: int = 0,
-    progress: Progress | None = None,
+    classifier: TorchClassifier, label: Label, *, steps: int = _STEPS, seed: int = 0, progress: Progress | None = None
 ) -> IdealImage:
     """Paint what a classifier would most like to see as a class.
 

@@ -52,11 +52,7 @@ class PixelsToLogits(nn.Module):
 
 
 def torch_head(head: Head) -> nn.Module:
-    """A module from features (N, D) to logits (N, C) whose softmax is what the head answers.
-
-    Raises:
-        ExplainError: The head is of none of the kinds that a model may have.
-    """
+    """A module from features (N, D) to logits (N, C) whose softmax is what a model's head answers."""
     if type(head) not in _RULES:
         raise ExplainError(f"a head of the kind {head.kind!r} has no gradient")
     return _HeadModule(head).requires_grad_(False)

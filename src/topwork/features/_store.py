@@ -16,7 +16,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,31 +33,7 @@ _MOST_SEGMENTS = 64  # each is a file held open, and a process may hold 1,024 (2
 _SMALL_SEGMENT = 64 * 2**20  # larger ones are not copied: a cache within its limit holds few of them
 
 
-class FeatureStore(Protocol):
-    """Features by image content."""
-
-    def __contains__(self, key: object) -> bool:
-        """Whether that content's features are here."""
-        ...
-
-    def add(self, keys: Sequence[bytes], rows: Float32Array) -> None:
-        """Take the features (N, D) of N contents.
-
-        Raises:
-            TopworkError: The disk is full or may not be written.
-        """
-        ...
-
-    def gather(self, keys: Sequence[bytes]) -> Float32Array:
-        """Features (N, D) of N contents, in that order; read-only, perhaps memory-mapped.
-
-        Raises:
-            TopworkError: The disk is full.
-        """
-        ...
-
-
-class MemoryStore(FeatureStore):
+class MemoryStore:
     """Features of a few images, in memory."""
 
     def __init__(self, width: int) -> None:
@@ -68,14 +44,16 @@ class MemoryStore(FeatureStore):
         return key in self._rows
 
     def add(self, keys: Sequence[bytes], rows: Float32Array) -> None:
+        """Take the features (N, D) of N contents."""
         self._rows.update(zip(keys, rows, strict=True))
 
     def gather(self, keys: Sequence[bytes]) -> Float32Array:
+        """Features (N, D) of N contents, in that order."""
         rows = [self._rows[key] for key in keys]
         return np.stack(rows) if rows else np.empty((0, self._width), np.float32)
 
 
-class DiskStore(FeatureStore):
+class DiskStore:
     """Features on disk under one recipe; use as a context manager, so that what was computed is kept even on Ctrl-C."""
 
     def __init__(self, folder: Path, width: int) -> None:
@@ -121,6 +99,7 @@ class DiskStore(FeatureStore):
         return key in self._places
 
     def add(self, keys: Sequence[bytes], rows: Float32Array) -> None:
+        """Take the features (N, D) of N contents; a disk that is full or may not be written is a ``TopworkError``."""
         with _told(self._folder):
             if self._draft is None:
                 self._draft = _Draft(self._folder)
@@ -131,6 +110,7 @@ class DiskStore(FeatureStore):
             self._draft.rows.write(np.ascontiguousarray(rows, np.float32))
 
     def gather(self, keys: Sequence[bytes]) -> Float32Array:
+        """Features (N, D) of N contents, in that order; read-only, memory-mapped; a full disk is a ``TopworkError``."""
         with _told(self._folder):
             return self._gathered(keys)
 
@@ -189,6 +169,10 @@ class DiskStore(FeatureStore):
             return
         for segment in merged:
             _delete(self._names[segment])
+
+
+FeatureStore = MemoryStore | DiskStore
+"""Features by image content: the keys that are ``in`` it."""
 
 
 @contextlib.contextmanager

@@ -134,7 +134,7 @@ class Task:
 
     Attributes:
         name: For ``fit(task=…)``, and in every model's record.
-        read: A path to a data set with its targets, checked; takes ``classes`` to hold to a model's.
+        read: A path to a data set with its targets, checked; takes a model's ``classes`` where its models have any.
         split: Data set, share and seed to the same rows, some of them held out; keeps the strata that the task has.
         checks: The data doctor's questions, in the order of asking.
         quick_checks: Those among them that need no network: what ``fit`` asks first.

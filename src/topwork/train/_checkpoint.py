@@ -99,11 +99,7 @@ def write_checkpoint(folder: Path, tensors: Tensors, text: str) -> None:
 
 
 def read_checkpoint(folder: Path) -> Saved | None:
-    """The newest checkpoint that is sound; None where there is none at all.
-
-    Raises:
-        CheckpointError: There are some, and all are damaged.
-    """
+    """The newest checkpoint that is sound; None where there is none at all, a CheckpointError where all are damaged."""
     notes: list[str] = []
     for _, path in _generations(folder):
         try:

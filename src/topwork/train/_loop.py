@@ -23,13 +23,13 @@ from topwork.train._ranks import Ranks, current_ranks
 from topwork.train._run import Run, identity, resume, save
 from topwork.train._samples import Samples, batch_count, epoch_batches, reading, require_some
 from topwork.train._state import (
+    Clock,
     EpochRecord,
     Pace,
     Progress,
     Reason,
     Score,
     State,
-    StepTime,
     TrainResult,
     affordable_steps,
     multiplier_at,
@@ -38,23 +38,6 @@ from topwork.train._step import Step, device_of, measure, own_randomness
 
 Tell = Callable[[Progress], None]
 _GPU_LOOK = 10  # steps between looks at the loss: to look is to wait for the device
-
-
-class Clock:
-    """Seconds since the latest lap, how long a step takes, and when the last checkpoint was."""
-
-    def __init__(self) -> None:
-        self.step_time = StepTime()
-        self.saved_at = self._lap = time.monotonic()
-
-    def lap(self) -> float:
-        """Seconds since the latest call."""
-        before, self._lap = self._lap, time.monotonic()
-        return self._lap - before
-
-    def save_is_due(self, minutes: float) -> bool:
-        """Whether the last checkpoint is older than that."""
-        return time.monotonic() - self.saved_at >= 60 * minutes
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,7 +209,8 @@ def _run_steps(job: Job, run: Run) -> None:
             batch = next(batches, None)
             if batch is None:
                 raise TrainError(f"the data gave {state.batch} of {job.per_epoch} batches in epoch {state.epoch + 1}")
-            state.learning_rate = _rate(job, run)
+            course = multiplier_at(state.pace.share_at(state.step), config)
+            state.learning_rate = config.learning_rate * state.plateau.factor * course
             losses += job.step(batch, state.learning_rate, state.epoch, state.batch, len(rows))
             state.batch, state.step, state.samples = state.batch + 1, state.step + 1, state.samples + len(rows)
             run.average(config.ema_decay)
@@ -238,13 +222,6 @@ def _run_steps(job: Job, run: Run) -> None:
                     return
 
 
-def _rate(job: Job, run: Run) -> float:
-    """Learning rate of the next step, of the layer nearest the output."""
-    state = run.state
-    course = multiplier_at(state.pace.share_at(state.step), job.config)
-    return job.config.learning_rate * state.plateau.factor * course
-
-
 def _look(job: Job, run: Run, loss_sum: float, steps: int) -> None:
     """See how it goes: is the loss a number, what does the clock say, is a checkpoint due?"""
     state, seconds = run.state, job.clock.lap()
@@ -254,10 +231,10 @@ def _look(job: Job, run: Run, loss_sum: float, steps: int) -> None:
         _stop_unfinite(run, f"the training loss was {loss_sum}")
         return
     state.loss_sum = loss_sum
-    job.clock.step_time.saw(seconds / steps)
+    job.clock.saw_step(seconds / steps)
     _fit_to_budget(job, run)
     job.tell(_progress(job, run))
-    if job.clock.save_is_due(job.config.checkpoint_minutes):
+    if time.monotonic() - job.clock.saved_at >= 60 * job.config.checkpoint_minutes:
         job.save()
         state.seconds += job.clock.lap()
 
@@ -269,7 +246,7 @@ def _stop_unfinite(run: Run, what: str) -> None:
 
 def _fit_to_budget(job: Job, run: Run) -> None:
     """Move the last step to where the time ends; the schedule goes on from where it is, so it is shortened, not cut."""
-    state, budget, step = run.state, job.config.budget_seconds, job.clock.step_time.seconds
+    state, budget, step = run.state, job.config.budget_seconds, job.clock.step_seconds
     if budget is None:
         return
     left = budget - state.seconds
@@ -333,7 +310,7 @@ def _record(run: Run, score: Score) -> EpochRecord:
 
 
 def _progress(job: Job, run: Run, record: EpochRecord | None = None) -> Progress:
-    state, step_time = run.state, job.clock.step_time.seconds
+    state, step_time = run.state, job.clock.step_seconds
     steps_left = max(0, state.pace.total - state.step)
     epochs_left = math.ceil(steps_left / job.per_epoch)
     return Progress(

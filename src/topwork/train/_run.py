@@ -82,11 +82,7 @@ def identity(
 
 
 def save(run: Run, folder: Path, identity: dict[str, Any]) -> None:
-    """Write a checkpoint.
-
-    Raises:
-        CheckpointError: It cannot be written; the former one is as it was.
-    """
+    """Write a checkpoint, as ``write_checkpoint`` does."""
     text = json.dumps({"identity": identity, "state": run.state.model_dump()}, allow_nan=False)
     write_checkpoint(folder, _named(run), text)
 

@@ -5,6 +5,7 @@ much is done, and how many steps a budget of seconds allows.
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import Literal
 
@@ -209,16 +210,26 @@ def affordable_steps(seconds: float, step: float, epoch_end: float, to_epoch_end
     return done + max(0, int((seconds - epoch_end) / step))  # the latter of an epoch that cannot be finished
 
 
-class StepTime:
-    """Running mean of a step's seconds; the first measurement is left out, as it holds what is done only once."""
+class Clock:
+    """Seconds since the latest lap, when the last checkpoint was, and how long a step takes.
+
+    The last is a running mean without the first measurement, which holds what is done only once; None before there is
+    another.
+    """
 
     def __init__(self) -> None:
-        self._measured = 0
-        self.seconds: float | None = None
+        self.saved_at = self._lap = time.monotonic()
+        self.step_seconds: float | None = None
+        self._first = True
 
-    def saw(self, seconds: float) -> None:
+    def lap(self) -> float:
+        """Seconds since the latest call."""
+        before, self._lap = self._lap, time.monotonic()
+        return self._lap - before
+
+    def saw_step(self, seconds: float) -> None:
         """Take one measurement into the mean."""
-        self._measured += 1
-        if self._measured > 1:
-            seconds = max(seconds, 1e-9)
-            self.seconds = seconds if self.seconds is None else self.seconds + _NEWEST * (seconds - self.seconds)
+        if not self._first:
+            seconds, before = max(seconds, 1e-9), self.step_seconds
+            self.step_seconds = seconds if before is None else before + _NEWEST * (seconds - before)
+        self._first = False

@@ -96,10 +96,11 @@ def _quality(model: Classifier) -> list[str]:
 
 def _sure(record: ClassifierRecord) -> list[str]:
     """How many held-out images are answered at the highest accuracy that can be promised and was measured."""
-    kept = [each for each in (record.task.selective.measured if record.task.selective else ()) if each["answered"]]
-    if not kept:
+    measured = record.task.selective.measured if record.task.selective else ()
+    reached = [each for each in measured if each["answered"]]
+    if not reached:
         return []
-    best = kept[-1]
+    best = reached[-1]
     return [
         f"Sure enough for {best['level']:.0%} accuracy (predict --abstain {best['level']:g}): "
         f"{best['answered']['value']:.1%} of them"
@@ -188,9 +189,9 @@ def _number(estimate: Estimate | None) -> str:
     return "" if estimate is None else f"{estimate.value:.4f} ({estimate.low:.4f} to {estimate.high:.4f})"
 
 
-def _selective(kept: Sequence[SelectiveReport]) -> list[str]:
+def _selective(reports: Sequence[SelectiveReport]) -> list[str]:
     """What was promised, and what came of it."""
-    if not kept:
+    if not reports:
         return []
     head = ("promised", "sets that hold the class", "classes in a set", "answered", "right answers")
     rows = [
@@ -201,7 +202,7 @@ def _selective(kept: Sequence[SelectiveReport]) -> list[str]:
             f"{each.answered.value:.1%}" if each.answered else "–",
             percent(each.accuracy),
         )
-        for each in kept
+        for each in reports
     ]
     how = "Sets: predict --coverage; answers: predict --abstain."
     return ["", table(head, rows), f"{how} Promises hold on average, on images like those of the training."]

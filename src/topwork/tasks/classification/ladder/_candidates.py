@@ -38,6 +38,7 @@ _LARGER = (1.15, 1.4)  # sides of the network's input that are tried, in its own
 _STEP = 32  # pixels; what the strides of the usual networks multiply to
 _DEPTHS = (1 / 3, 1 / 2, 1.0)  # shares of the stages, counted from the last
 _POOLINGS: tuple[Pooling, ...] = ("mean", "max", "mean+max")
+_FINALISTS = 2  # backbones
 _HALVING = 4  # each round has so many times the images, and as many times fewer specs
 
 
@@ -96,9 +97,6 @@ def halved(features: TrainingFeatures, specs: Sequence[FeatureSpec], clock: Budg
         images = following
 
 
-_FINALISTS = 2
-
-
 def chosen_features(
     dataset: ImageDataset, backbones: Sequence[Backbone], options: AdviceOptions, clock: BudgetClock, say: Announce
 ) -> tuple[TrainingFeatures, tuple[Shortlisted, ...]]:
@@ -116,7 +114,11 @@ def chosen_features(
     if len(backbones) == 1:
         return TrainingFeatures(dataset, backbones[0], options, say), ()
     found = [scored(sampled(dataset.split("train"), each, options, SAMPLE, say), options.seed) for each in backbones]
-    order = np.argsort(-_mean_ranks(found), kind="stable")[:_FINALISTS]
+    scores = np.array([[x.logme, x.h_score, x.knn or 0.0, x.probe or 0.0] for x in found])
+    ranks = (
+        (scores[:, None] > scores[None]).sum(axis=1).mean(axis=1)
+    )  # mean over the scores of how many others it beats
+    order = np.argsort(-ranks, kind="stable")[:_FINALISTS]
     best: tuple[float, TrainingFeatures] | None = None
     finalists = set()
     for place in order.tolist():
@@ -142,10 +144,3 @@ def scored(sample: FeatureTable, seed: int) -> Shortlisted:
         None if neighbours is None else neighbours.accuracy,
         fit_head(sample, class_weight="none", seed=seed).cv_accuracy,
     )
-
-
-def _mean_ranks(found: Sequence[Shortlisted]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """(B,) mean over the scores of how many others each backbone beats."""
-    scores = np.array([[x.logme, x.h_score, x.knn or 0.0, x.probe or 0.0] for x in found])
-    ranks: np.ndarray[tuple[int], np.dtype[np.float64]] = (scores[:, None] > scores[None]).sum(axis=1).mean(axis=1)
-    return ranks

@@ -88,7 +88,7 @@ def _described(advice: Advice, features: TrainingFeatures, clock: BudgetClock) -
 def _advice(ladder: Ladder, shortlist: tuple[Shortlisted, ...]) -> Advice:
     features, leader = ladder.features, ladder.leader
     chosen = ladder.tuned_rung or leader.rung
-    rungs = tuple(_believed(rung, ladder) for rung in sorted(ladder.rungs, key=lambda rung: ORDER.index(rung.name)))
+    rungs = tuple(_corrected(rung, ladder) for rung in sorted(ladder.rungs, key=lambda rung: ORDER.index(rung.name)))
     place = next(i for i, rung in enumerate(rungs) if rung.name == chosen)
     second = _runner_up(rungs, place)
     trained = (leader.trained or ladder.contenders[0].trained) if ladder.tuned is None else ladder.contenders[0].trained
@@ -115,7 +115,7 @@ def _advice(ladder: Ladder, shortlist: tuple[Shortlisted, ...]) -> Advice:
     return replace(advice, changes=changes(advice))
 
 
-def _believed(rung: Rung, ladder: Ladder) -> Rung:
+def _corrected(rung: Rung, ladder: Ladder) -> Rung:
     """The chosen way's rung with its corrected accuracy."""
     if rung.name != ladder.leader.rung or rung.accuracy is None:
         return rung

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -129,6 +129,25 @@ FitHead = Callable[[FeatureTable], LinearHead]
 _IMAGES = 400  # of the training images; more would not change the answer, and take time
 
 
+class Score(NamedTuple):
+    """Accuracy and log loss on validation images."""
+
+    accuracy: float
+    log_loss: float
+
+    def beats(self, other: Score) -> bool:
+        """Whether more are right, or as many at a lower loss."""
+        return (self.accuracy, -self.log_loss) > (other.accuracy, -other.log_loss)
+
+
+def score(head: LinearHead, table: FeatureTable) -> Score:
+    """How well a head does on the images of a table."""
+    labels = table.dataset.labels.astype(np.int64)
+    logits = head.logits(table.values)
+    losses = row_losses(logits / head.temperature, labels)
+    return Score(float((logits.argmax(axis=1) == labels).mean()), float(losses.mean()))
+
+
 def orient_trials(
     pixels: UInt8Array,
     table: FeatureTable,
@@ -149,7 +168,6 @@ def orient_trials(
     rows = learn[np.unique(np.linspace(0, len(learn) - 1, _IMAGES).astype(int))]
     engine = open_engine(table.backbone, (EMBEDDING,), table.choice, images=len(rows))
     plain, held = table.select(rows), table.select(check)
-    labels = held.dataset.labels.astype(np.int64)
     upright, values, tried = pixels[rows], [plain.values], []
     mirrored = np.ascontiguousarray(upright[:, :, ::-1])
     for orient, images in (("none", None), ("mirror", mirrored), ("any", turned(upright, seed))):
@@ -159,10 +177,7 @@ def orient_trials(
                 values.append(np.concatenate([*pool.map_ordered(engine, shares, in_flight=len(shares))]))
         copies = table.select(np.tile(rows, len(values)))
         head = fit(replace(copies, values=np.concatenate(values)))
-        logits = head.logits(held.values)
-        loss = float(row_losses(logits / head.temperature, labels).mean())
-        right = float((logits.argmax(axis=1) == labels).mean())
-        tried.append(Trial("orient", orient, len(check), right, loss, chosen=False))
+        tried.append(Trial("orient", orient, len(check), *score(head, held), chosen=False))
     best = min(range(len(tried)), key=lambda place: tried[place].log_loss or 0.0)
     return tuple(replace(trial, chosen=place == best) for place, trial in enumerate(tried))
 

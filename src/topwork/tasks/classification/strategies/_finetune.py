@@ -25,9 +25,17 @@ from topwork.backbones import EMBEDDING, Backbone, Weights
 from topwork.data import ImageDataset, split
 from topwork.errors import DataError
 from topwork.features import FeatureTable, extract
-from topwork.heads import LinearHead, fit_temperature, row_losses
+from topwork.heads import LinearHead, fit_temperature
 from topwork.tasks._task import Announce
-from topwork.tasks.classification.strategies._augment import WAYS, Augmentation, Level, Orient, orient_trials
+from topwork.tasks.classification.strategies._augment import (
+    WAYS,
+    Augmentation,
+    Level,
+    Orient,
+    Score,
+    orient_trials,
+    score,
+)
 from topwork.tasks.classification.strategies._fitted import Fitted
 from topwork.tasks.classification.strategies._pictures import ImageSamples, Squares, squares
 from topwork.tasks.classification.strategies._probe import Probe, ProbeOptions, TellingProgress
@@ -126,16 +134,6 @@ class _Halves(NamedTuple):
     check: npt.NDArray[np.intp]
 
 
-class _Score(NamedTuple):
-    """Accuracy and log loss on the validation rows."""
-
-    accuracy: float
-    log_loss: float
-
-    def beats(self, other: _Score) -> bool:
-        return (self.accuracy, -self.log_loss) > (other.accuracy, -other.log_loss)
-
-
 @freed_memory_kept()
 def finetune(
     dataset: ImageDataset, probe: Probe, options: FinetuneOptions, *, announce: Announce | None = None
@@ -143,8 +141,8 @@ def finetune(
     """Train the top stages of the probe's backbone with a head, and keep that if it beats the probe.
 
     Both are fitted on the same images and compared on the same others, of the training split or of ``val``; the split
-    ``test`` is not looked at. It trains where the probe's engine runs: on the GPU, or on the CPU. The data
-    set has splits, as the probe was given it; the probe's crop mode is kept.
+    ``test`` is not looked at. It trains where the probe's engine runs: on the GPU, or on the CPU. The data set has
+    splits, as the probe was given it; the probe's crop mode is kept.
 
     Raises:
         DataError: Too few images to set some aside for validation, no room for them, or the probe's head is kNN.
@@ -161,7 +159,7 @@ def finetune(
     halves = _halves(probe.table.dataset, options)
     last = _embedding(probe, options)
     start = _fit(last.select(halves.learn), options)
-    reference = _score(_fit(probe.table.select(halves.learn), options), probe.table.select(halves.check))
+    reference = score(_fit(probe.table.select(halves.learn), options), probe.table.select(halves.check))
     model = tunable(backbone, start)
     with squares(last.dataset, backbone.preprocessing, say("images in the square")) as images:
         augmentation, tried = _augmentation(images, last, halves, options)
@@ -169,14 +167,14 @@ def finetune(
     notes = result.notes
     if result.interrupted:
         notes += (f"{INTERRUPTED} {len(result.history)} epochs; the best so far is used, and --resume goes on",)
-    tuned = _Score(result.best.accuracy, result.best.loss)
+    tuned = Score(result.best.accuracy, result.best.loss)
     if result.best_epoch > 0:
         table = _served(model, dataset, backbone, options, say)
         places = {path: row for row, path in enumerate(table.dataset.paths)}
         rows = np.array([places[last.dataset.paths[row]] for row in halves.check.tolist()], np.intp)
         check = table.select(rows)
         head = _calibrated(model, check)
-        tuned = _score(head, check)  # as it will be served: perhaps in bfloat16, which the training was not
+        tuned = score(head, check)  # as it will be served: perhaps in bfloat16, which the training was not
     better = result.best_epoch > 0 and tuned.beats(reference)
     trials = (*_trials(len(halves.check), reference, tuned, count, backbone, better=better), *tried, *probe.trials)
     if better:
@@ -220,13 +218,6 @@ def _embedding(probe: Probe, options: FinetuneOptions) -> FeatureTable:
     if found.dataset.paths != table.dataset.paths:
         raise DataError("an image vanished or changed while it was read", hint="run it again")
     return found
-
-
-def _score(head: LinearHead, table: FeatureTable) -> _Score:
-    labels = table.dataset.labels.astype(np.int64)
-    logits = head.logits(table.values)
-    losses = row_losses(logits / head.temperature, labels)
-    return _Score(float((logits.argmax(axis=1) == labels).mean()), float(losses.mean()))
 
 
 def _augmentation(
@@ -316,7 +307,7 @@ def _config(model: Tunable, last: FeatureTable, options: FinetuneOptions) -> Tra
 
 
 def _trials(
-    images: int, reference: _Score, tuned: _Score, count: int, backbone: Backbone, *, better: bool
+    images: int, reference: Score, tuned: Score, count: int, backbone: Backbone, *, better: bool
 ) -> tuple[Trial, ...]:
     name = f"finetune {count} of {len(backbone.stages)} stages"
     return (

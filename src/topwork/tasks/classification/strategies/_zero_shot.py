@@ -68,9 +68,9 @@ class ZeroShotOptions:
 class ZeroShot(Fitted):
     """Classes that words tell; the table holds the network's own pooled features.
 
-    Trials are words alone, the probe alone and the best blend, where a blend was asked for. Where words alone answer,
-    the scores are of the head as it is, since nothing but one temperature was fitted on the training images; in a blend
-    they are out of fold.
+    Trials are words alone, the probe alone and the best blend, where the options want a blend. Where words alone
+    answer, the scores are of the head as it is, since nothing but one temperature was fitted on the training images; in
+    a blend they are out of fold.
     """
 
     prompts: tuple[tuple[str, ...], ...]  # what was said of each class, in the classes' order
