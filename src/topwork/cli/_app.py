@@ -19,7 +19,7 @@ from topwork.cli._console import Console, fail, require_none_failed
 from topwork.cli._evaluate import evaluate
 from topwork.cli._explain import explain
 from topwork.cli._fit import Data, advise, advise_options, demo, fit, fit_options
-from topwork.cli._options import CacheOption
+from topwork.cli._options import CacheOption, Columns, FollowLinks, reading
 from topwork.cli._report import report as report_command
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ def check(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the folds.", min=0)] = 0,
     cache: CacheOption = True,
+    columns: Columns = None,
+    follow_links: FollowLinks = False,
     **given: Any,
 ) -> None:
     """Look for what would spoil a model trained on DATA, or make its figures untrue."""
@@ -80,7 +82,7 @@ def check(
     if page is not None:
         report.require_free(page)
     room = task(given["task"])
-    dataset = room.read(data)
+    dataset = room.read(data, **reading(columns, follow_links))
     if write is not None:
         if not isinstance(dataset, ImageDataset):
             raise typer.BadParameter(f"--write writes a class for each image, which data of the task {room.name} lack")

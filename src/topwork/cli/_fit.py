@@ -10,7 +10,7 @@ import typer
 
 from topwork.cli import _text
 from topwork.cli._console import Console
-from topwork.cli._options import CommandLine, strategies
+from topwork.cli._options import Columns, CommandLine, FollowLinks, reading, strategies
 from topwork.cli._report import write_report
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ def fit(
     test: HeldOut = 0.2,
     allow: Allowed = None,
     self_contained: SelfContained = False,
+    columns: Columns = None,
+    follow_links: FollowLinks = False,
     **given: Any,
 ) -> None:
     """Train a classifier on DATA and measure it on images it has not seen."""
@@ -80,6 +82,7 @@ def fit(
     options = fit_options(given["task"]).options(console, context, given, checkpoint=beside)
     training = getattr(options, "checkpoint", None)
     room, names = task(given["task"]), [name.strip() for name in backbone.split(",")]
+    how = reading(columns, follow_links)
     strategy = room.strategy(given.get("strategy", room.strategies[0].name))
     _require_one_process(room, strategy)
     if data is None:
@@ -97,7 +100,8 @@ def fit(
                 assert strategy.dataless is not None
                 made = strategy.dataless(networks, options)
             else:
-                made = fitting.fit(data, allow=allow or (), announce=voice.step, vetted=checkups.append, **shared)
+                given_data = room.read(data, **how) if how else data
+                made = fitting.fit(given_data, allow=allow or (), announce=voice.step, vetted=checkups.append, **shared)
             if not first:
                 return
             made.save(out, self_contained=self_contained)
@@ -116,6 +120,8 @@ def advise(
     backbone: Backbones = "lite0",
     test: HeldOut = 0.2,
     allow: Allowed = None,
+    columns: Columns = None,
+    follow_links: FollowLinks = False,
     **given: Any,
 ) -> None:
     """Measure how much of a pretrained network to keep for DATA: the ladder, the choice, and why."""
@@ -125,9 +131,16 @@ def advise(
     options = advise_options(given["task"]).options(console, context, given)
     room = task(given["task"])
     names = [name.strip() for name in backbone.split(",")]
+    how = reading(columns, follow_links)
     with console.progress():
         found = fitting.advise(
-            data, task=room, backbone=names, options=options, test=test, allow=allow or (), announce=console.step
+            room.read(data, **how) if how else data,
+            task=room,
+            backbone=names,
+            options=options,
+            test=test,
+            allow=allow or (),
+            announce=console.step,
         )
     console.result({"data": str(data), **found.to_dict()}, "\n".join(room.words.advised(found)))
 

@@ -24,10 +24,37 @@ if TYPE_CHECKING:
 CacheOption = Annotated[bool, typer.Option(help=CACHE.help)]
 SeedOption = Annotated[int, typer.Option(help=SEED.help, min=0)]
 
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN=NAME,…",
+        help="What a manifest calls its columns, such as path=filename,label=class; the usual names are found alone.",
+        show_default=False,
+    ),
+]
+FollowLinks = Annotated[
+    bool, typer.Option("--follow-links", help="Follow links to folders, and links that lead out of DATA.")
+]
+
 _BOUNDS = {"ge": "{:g} or more", "gt": "more than {:g}", "le": "at most {:g}", "lt": "less than {:g}"}
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", tuple: "words with commas"}
 _LITERAL: Any = Literal  # mypy would have its words at once
 _HEAD, _WIDTH = 44, 100  # columns of the list of settings: up to the values, and in all
+
+
+def reading(columns: str | None, follow_links: bool) -> dict[str, Any]:
+    """How data are read, as far as the user says so.
+
+    Raises:
+        typer.BadParameter: The columns are no pairs.
+    """
+    how: dict[str, Any] = {"follow_links": True} if follow_links else {}
+    if columns is not None:
+        pairs = [pair.partition("=") for pair in columns.split(",")]
+        if not all(name.strip() and equals and value.strip() for name, equals, value in pairs):
+            raise typer.BadParameter(f"--columns takes pairs such as path=filename,label=class, not {columns!r}")
+        how["columns"] = {name.strip(): value.strip() for name, _, value in pairs}
+    return how
 
 
 def strategies(name: str | None = None) -> tuple[Strategy, ...]:

@@ -160,10 +160,10 @@ class Task:
     blocking: tuple[str, ...] = BLOCKING
     untrained: Callable[[Backbone], Callable[[Sequence[Source]], Iterator[Any]]] | None = None
 
-    def read_for(self, model: Model, data: Any) -> Any:
+    def read_for(self, model: Model, data: Any, **how: Any) -> Any:
         """What ``read`` gives, held to the classes of a model that has any."""
         classes = getattr(model, "classes", None)
-        return self.read(data) if classes is None else self.read(data, classes=classes)
+        return self.read(data, **how) if classes is None else self.read(data, classes=classes, **how)
 
     def strategy(self, name: str) -> Strategy:
         """The strategy of that name.
