@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import functools
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from topwork.cli import _text
+from topwork.cli import _given, _text
 from topwork.cli._commands import command, new_app
 from topwork.cli._console import Console, fail, require_none_failed
 from topwork.cli._evaluate import evaluate
@@ -108,11 +109,19 @@ command(app, "report")(report_command)
 def predict(
     console: Console,
     model: Annotated[str | None, typer.Argument(help="Model folder; left out with --backbone.")] = None,
-    images: Annotated[list[str] | None, typer.Argument(help="Image files.")] = None,
+    images: Annotated[
+        list[str] | None,
+        typer.Argument(help="Image files, folders, patterns such as '*.jpg', manifests; - for names from stdin."),
+    ] = None,
     backbone: Annotated[
         str | None, typer.Option(help="No model, but this network's own classes: the 5 most probable of ImageNet's.")
     ] = None,
-    stdin: Annotated[bool, typer.Option("--stdin", help="Read file names from stdin, one a line.")] = False,
+    stdin: Annotated[bool, typer.Option("--stdin", help="Read file names from stdin, one a line, as - does.")] = False,
+    csv: Annotated[Path | None, typer.Option("--csv", help="CSV file to write, a row for each image.")] = None,
+    parquet: Annotated[Path | None, typer.Option("--parquet", help="Parquet file to write.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every class's probability in these files.")] = False,
+    columns: Columns = None,
+    allow_url: Annotated[bool, typer.Option("--allow-url", help="Fetch images that are http(s) addresses.")] = False,
     coverage: Annotated[
         float | None,
         typer.Option(
@@ -148,32 +157,44 @@ def predict(
         predict_each = _untrained(room, backbone or "")
     else:
         predict_each = functools.partial(loaded.predict_each, **asked)
-    batches = _lines_as_they_come() if stdin else iter([images or []])
-    require_none_failed(_answer(console, batches, predict_each, room.words, getattr(loaded, "shift", None)))
+    names = _given.batches(images or ["-"], reading(columns, False).get("columns"), allow_url)
+    classes = getattr(loaded, "classes", ()) if everything else ()
+    with _given.table(csv, parquet) as write:
+        answers = _answer(console, names, predict_each, room.words, getattr(loaded, "shift", None))
+        failed = 0
+        for prediction in answers:
+            failed += bool(prediction.error)
+            write(room.words.row(prediction, classes))
+    require_none_failed(failed)
 
 
 def _answer(
     console: Console, batches: Iterator[list[str]], predict_each: Predict, words: Words, shift: Judge | None
-) -> int:
-    """Print what is said of each image as it comes; gives the number of those that could not be used."""
-    failed = 0
+) -> Iterator[Any]:
+    """Print what is said of each image as it comes, and pass it on."""
     typicalities: list[float | None] = []
-    for names in batches:
-        for prediction in predict_each(names):
-            if shift is not None:
-                typicalities.append(getattr(prediction, "typicality", None))
-                if len(typicalities) == _JUDGED:
-                    console.notes(_text.unlike(shift(typicalities)))
-                    typicalities.clear()
-            if prediction.error:
-                failed += 1
-                if not console.as_json:
+    with _given.Fetched() as fetched:
+        for names in batches:
+            for name, found in zip(names, predict_each(list(map(fetched.file, names))), strict=True):
+                prediction = found if found.source == name else _of_address(found, name, fetched.faults.get(name))
+                if shift is not None:
+                    typicalities.append(getattr(prediction, "typicality", None))
+                    if len(typicalities) == _JUDGED:
+                        console.notes(_text.unlike(shift(typicalities)))
+                        typicalities.clear()
+                if prediction.error and not console.as_json:
                     console.failure(_text.refused(prediction))
-                    continue
-            console.result(prediction.to_dict(), words.predicted(prediction))
-        sys.stdout.flush()
+                else:
+                    console.result(prediction.to_dict(), words.predicted(prediction))
+                yield prediction
+            sys.stdout.flush()
     console.notes(_text.unlike(shift(typicalities)) if shift is not None else ())
-    return failed
+
+
+def _of_address(found: Any, name: str, fault: str | None) -> Any:
+    """A prediction of an image that was fetched, under its address."""
+    error = fault or found.error.replace(f"{found.source}: ", "")
+    return dataclasses.replace(found, source=name, error=error)
 
 
 def _untrained(room: Task, backbone: str) -> Predict:
@@ -183,19 +204,6 @@ def _untrained(room: Task, backbone: str) -> Predict:
     if room.untrained is None:
         raise typer.BadParameter(f"--backbone: a network has no answers of its own to the task {room.name}")
     return room.untrained(load(backbone))
-
-
-def _lines_as_they_come() -> Iterator[list[str]]:
-    """File names from stdin in batches of what is there: whole files fast, a typing person without delay."""
-    rest = b""
-    while block := sys.stdin.buffer.read1(65536):  # type: ignore[union-attr]
-        *lines, rest = (rest + block).split(b"\n")
-        yield _names(lines)
-    yield _names([rest])
-
-
-def _names(lines: Iterable[bytes]) -> list[str]:
-    return [os.fsdecode(line.rstrip(b"\r")) for line in lines if line.strip()]
 
 
 command(app, "explain")(explain)

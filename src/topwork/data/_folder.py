@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from topwork.data._layout import classes_of, is_own_output, splits_of, without_companions
@@ -52,6 +52,15 @@ def list_folder(root: Path, *, saved_classes: Collection[str] | None = None, fol
         hint = _LINKS_HINT if any(item.reason in LINKS for item in walk.listing.left_out) else _LAYOUT_HINT
         raise DataError(f"no class folders in {printable(str(root))}", hint=hint)
     return walk.listing
+
+
+def image_files(root: str) -> Iterator[str]:
+    """The images anywhere below a folder, in the order of their names, without hidden ones and linked folders."""
+    for here, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if not is_system(name))
+        for name in sorted(files):
+            if not is_system(name) and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:
+                yield os.path.join(here, name)
 
 
 def _split_folders(

@@ -11,7 +11,7 @@ import csv
 import json
 import math
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -54,6 +54,26 @@ def list_manifest(manifest: Path, columns: Mapping[str, str] | None = None) -> L
     rows_of, hint = MANIFESTS[manifest.suffix.lower()]
     try:
         return _gathered(manifest, rows_of, Columns(columns, hint))
+    except OSError as error:
+        raise DataError(f"{printable(str(manifest))}: {why(error)}") from error
+
+
+def is_manifest(name: str) -> bool:
+    """Tell by its suffix whether a file names images."""
+    return os.path.splitext(name)[1].lower() in MANIFESTS
+
+
+def manifest_paths(manifest: Path, columns: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The images that a manifest names, without their labels; a relative path starts at the manifest's folder.
+
+    Raises:
+        DataError: It cannot be read, or has no column of paths.
+        MissingExtraError: The package that reads this kind is not installed.
+    """
+    rows_of, hint = MANIFESTS[manifest.suffix.lower()]
+    try:
+        for _, row in rows_of(manifest, Columns(columns, hint, ("path",))):
+            yield os.path.join(manifest.parent, row.path)
     except OSError as error:
         raise DataError(f"{printable(str(manifest))}: {why(error)}") from error
 
@@ -194,7 +214,7 @@ def _parquet_rows(manifest: Path, columns: Columns) -> Placed:
                 where = f"{printable(manifest.name)}, row {number}"
                 cells = {column: row[names[place]] for column, place in places.items()}
                 for column in REQUIRED:
-                    if cells[column] is None:
+                    if column in cells and cells[column] is None:
                         raise DataError(f"{where}: the {column} is missing")
                 yield where, Row(**{column: _parquet_text(value) for column, value in cells.items()})
     except (OSError, arrow.ArrowException) as error:

@@ -46,7 +46,7 @@ class Row(NamedTuple):
     """One row of a manifest; ``split`` and ``group`` are empty where the manifest has no such column."""
 
     path: str
-    label: str
+    label: str = ""
     split: str = ""
     group: str = ""
 
@@ -57,14 +57,16 @@ class Columns:
     Args:
         asked: Column -> what it is called here; the others are found by their usual names.
         hint: What to say where one is missing.
+        required: Those that must be there.
 
     Raises:
         DataError: ``asked`` names a column that topwork does not read.
     """
 
-    def __init__(self, asked: Mapping[str, str] | None, hint: str) -> None:
+    def __init__(self, asked: Mapping[str, str] | None, hint: str, required: Sequence[str] = REQUIRED) -> None:
         self._asked = dict(asked or {})
         self._hint = hint
+        self._required = required
         self.unused: dict[str, None] = {}
         if strange := sorted(self._asked.keys() - COLUMNS.keys()):
             raise DataError(f"no column {quoted(strange)} is read; these are: {', '.join(COLUMNS)}")
@@ -83,7 +85,7 @@ class Columns:
             if name is not None:
                 found[column] = names.index(name)
         rest = [name for place, name in enumerate(names) if place not in found.values()]
-        missing = [column for column in REQUIRED if column not in found]
+        missing = [column for column in self._required if column not in found]
         for name in rest:
             if near := difflib.get_close_matches(name, [each for each in COLUMNS if each not in found], 1, 0.75):
                 raise DataError(

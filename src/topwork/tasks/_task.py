@@ -117,6 +117,7 @@ class Words:
         caveats: Why its figures are better than the model, where that is known.
         advised: Of advice, where a strategy gives any.
         compared: Of two models' names and a ``model.Compared``; None where the answers are not classes.
+        row: Of a prediction and the classes whose probabilities are wanted: a row of a table, the columns of all.
     """
 
     fitted: Callable[[Any], Sequence[str]]
@@ -126,6 +127,7 @@ class Words:
     caveats: Callable[[Any], Sequence[str]] = lambda found: ()
     advised: Callable[[Advice], Sequence[str]] = lambda advice: ()
     compared: Callable[[Sequence[str], Any], Sequence[str]] | None = None
+    row: Callable[[Any, Sequence[str]], Mapping[str, Any]] = lambda prediction, classes: prediction.to_dict()
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,27 @@ def predicted(prediction: Prediction | OwnAnswer) -> str:
     )
 
 
+def row(prediction: Prediction | OwnAnswer, classes: Sequence[str]) -> dict[str, Any]:
+    """A row of a table: file, class, probability, whether it is unlike the training images, and why it has no class.
+
+    ``classes`` are those whose probabilities are columns too. What is not known is None, an empty cell.
+    """
+    found: Any = prediction
+    if hasattr(found, "top"):
+        label, probability = (found.top[0].name, found.top[0].probability) if found.top else ("", None)
+    else:
+        label, probability = found.label if found.answered is not False else "?", found.probability
+    typicality = getattr(found, "typicality", None)
+    return {
+        "file": found.source,
+        "class": label,
+        "probability": None if found.error else probability,
+        "unlike": None if typicality is None else found.unfamiliar,
+        "error": found.error,
+        **{name: found.probabilities.get(name) for name in classes},
+    }
+
+
 def fields(found: Evaluated) -> dict[str, Any]:
     """An evaluation, JSON-ready."""
     return {
@@ -245,4 +266,4 @@ def _difference(estimate: Estimate, times: float, unit: str) -> str:
     return f"{value:+.2f}{unit} ({low:+.2f} to {high:+.2f})"
 
 
-WORDS = Words(fitted, predicted, evaluated, fields, caveats, advised, compared)
+WORDS = Words(fitted, predicted, evaluated, fields, caveats, advised, compared, row)
