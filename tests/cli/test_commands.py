@@ -19,7 +19,7 @@ from topwork.tasks import load
 
 from .conftest import TOPWORK, Run
 
-COMMANDS = ("check", "advise", "fit", "evaluate", "report", "predict", "models", "doctor", "demo")
+COMMANDS = ("check", "advise", "fit", "evaluate", "embed", "report", "predict", "models", "doctor", "demo", "embed")
 QUICK = ("--strategy", "probe", "--stages", "last", "--crop-mode", "crop")
 
 

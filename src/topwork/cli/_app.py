@@ -17,6 +17,7 @@ import typer
 from topwork.cli import _given, _text
 from topwork.cli._commands import command, new_app
 from topwork.cli._console import Console, fail, require_none_failed
+from topwork.cli._embed import embed
 from topwork.cli._evaluate import evaluate
 from topwork.cli._explain import explain
 from topwork.cli._fit import Data, advise, advise_options, demo, fit, fit_options
@@ -102,6 +103,7 @@ def check(
 command(app, "advise", lambda task: advise_options(task).parameters())(advise)
 command(app, "fit", lambda task: fit_options(task).parameters())(fit)
 command(app, "evaluate")(evaluate)
+command(app, "embed")(embed)
 command(app, "report")(report_command)
 
 
