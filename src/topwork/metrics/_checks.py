@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import AnyArray, Int64Array
 from topwork.errors import DataError
-
-Doubles = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 
 _SUM_TOLERANCE = 1e-3  # float16 probabilities over a thousand classes still pass
 
 
-def check_labels(labels: npt.NDArray[Any], n_classes: int, name: str = "labels") -> Integers:
+def check_labels(labels: AnyArray, n_classes: int, name: str = "labels") -> Int64Array:
     """Class indices (N,) as int64.
 
     Raises:
@@ -31,7 +26,7 @@ def check_labels(labels: npt.NDArray[Any], n_classes: int, name: str = "labels")
     return labels.astype(np.int64)
 
 
-def check_pair(predictions: npt.NDArray[Any], labels: npt.NDArray[Any], n_classes: int) -> tuple[Integers, Integers]:
+def check_pair(predictions: AnyArray, labels: AnyArray, n_classes: int) -> tuple[Int64Array, Int64Array]:
     """Predicted and true class indices, both (N,).
 
     Raises:
@@ -42,7 +37,7 @@ def check_pair(predictions: npt.NDArray[Any], labels: npt.NDArray[Any], n_classe
     return check_labels(predictions, n_classes, "predictions"), check_labels(labels, n_classes)
 
 
-def check_probabilities(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Integers]:
+def check_probabilities(probabilities: AnyArray, labels: AnyArray) -> tuple[AnyArray, Int64Array]:
     """Probabilities (N, C) and labels (N,), as they are once they fit.
 
     Raises:
@@ -59,7 +54,7 @@ def check_probabilities(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any
     return probabilities, checked
 
 
-def _check_rows(probabilities: npt.NDArray[Any]) -> None:
+def _check_rows(probabilities: AnyArray) -> None:
     broken = int(np.sum(~np.isfinite(probabilities).all(axis=1)))
     if broken:
         raise DataError(f"{broken} of {len(probabilities)} rows of probabilities hold NaN or Inf")

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import AnyArray, Float64Array
 from topwork.errors import DataError
 
-from ._checks import Doubles, check_probabilities
-from ._intervals import RESAMPLES, percentiles, resample, wilson_interval
+from ._checks import check_probabilities
+from ._intervals import percentiles, resample, wilson_interval
 from ._probabilities import losses
-from ._values import Estimate, as_json
+from ._values import Estimate, Saved
 
 
-def exceeds_zero(differences: npt.NDArray[Any], standard_errors: float = 1.0) -> bool:
+def exceeds_zero(differences: AnyArray, standard_errors: float = 1.0) -> bool:
     """Whether paired differences lie above zero by more than so many standard errors of their mean.
 
     The standard error is s / sqrt(N), where s is the standard deviation with N - 1 degrees of freedom: the variance
@@ -38,7 +37,7 @@ def exceeds_zero(differences: npt.NDArray[Any], standard_errors: float = 1.0) ->
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Saved):
     """A first and a second model on the same images.
 
     Attributes:
@@ -63,14 +62,10 @@ class Comparison:
     log_loss: Estimate
     p_value: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """The comparison as JSON holds it."""
-        return as_json(self)
+    _what = "comparison"
 
 
-def compare(
-    first: npt.NDArray[Any], second: npt.NDArray[Any], labels: npt.NDArray[Any], *, seed: int = 0
-) -> Comparison:
+def compare(first: AnyArray, second: AnyArray, labels: AnyArray, *, seed: int = 0) -> Comparison:
     """Compare two classifiers image by image, which tells far smaller differences than two separate intervals do.
 
     Sources: McNemar 1947, "Note on the sampling error of the difference between correlated proportions", in its exact
@@ -127,10 +122,10 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return min(1.0, 2 * math.fsum(math.exp(each - apart * math.log(2)) for each in logs))
 
 
-def _differences(differences: Doubles, seed: int) -> list[Estimate]:
+def _differences(differences: Float64Array, seed: int) -> list[Estimate]:
     """Means of rows (2, N) with paired bootstrap intervals."""
     size = differences.shape[1]
-    means = [differences @ counts.astype(np.float64) / size for counts in resample(size, RESAMPLES, seed)]
+    means = [differences @ counts.astype(np.float64) / size for counts in resample(size, seed)]
     found = []
     for value, drawn in zip(differences.mean(axis=1).tolist(), np.concatenate(means, axis=1), strict=True):
         low, high = percentiles(drawn)

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from ._checks import Doubles, Integers, check_probabilities
+from topwork._arrays import AnyArray, BoolArray, Float64Array, Int64Array, IntpArray
+
+from ._checks import check_probabilities
 from ._intervals import LEVEL_Z, wilson_interval
 from ._values import Estimate
 
@@ -32,44 +33,29 @@ class _Ranked(NamedTuple):
         group: (N,) index of the image's first fellow of the same score.
     """
 
-    order: npt.NDArray[np.intp]
-    positive: npt.NDArray[np.bool_]
-    above: Doubles
-    hits: Doubles
-    group: npt.NDArray[np.intp]
+    order: IntpArray
+    positive: BoolArray
+    above: Float64Array
+    hits: Float64Array
+    group: IntpArray
 
 
 class _Figure(NamedTuple):
     """A figure of one class and what each image adds to it when it weighs more."""
 
     value: float
-    influence: Doubles
+    influence: Float64Array
 
 
-def top_k_accuracy(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any], k: int = TOP) -> float:
-    """Share of images whose true class is among the k most probable; ties go to the lower class index.
-
-    Args:
-        probabilities: (N, C), rows summing to one.
-        labels: (N,) class indices.
-        k: At least 1.
-
-    Raises:
-        DataError: What `log_loss` refuses.
-    """
-    probabilities, labels = check_probabilities(probabilities, labels)
-    return float((ranks(probabilities, labels) < k).mean())
-
-
-def ranks(probabilities: npt.NDArray[Any], labels: Integers) -> Integers:
-    """Place (N,) of the true class among the classes, 0 for the most probable one."""
+def ranks(probabilities: AnyArray, labels: Int64Array) -> Int64Array:
+    """Place (N,) of the true class among the classes, 0 for the most probable one; ties go to the lower index."""
     own = probabilities[np.arange(len(labels)), labels][:, None]
     earlier = np.arange(probabilities.shape[1]) < labels[:, None]
-    found: Integers = ((probabilities > own) | ((probabilities == own) & earlier)).sum(axis=1).astype(np.int64)
+    found: Int64Array = ((probabilities > own) | ((probabilities == own) & earlier)).sum(axis=1).astype(np.int64)
     return found
 
 
-def roc_auc(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Estimate | None:
+def roc_auc(probabilities: AnyArray, labels: AnyArray) -> Estimate | None:
     """Area under the ROC curve, each class against the others, mean over the classes that have images.
 
     Equals scikit-learn's `roc_auc_score(multi_class="ovr", average="macro")`. The arguments and errors are those of
@@ -81,7 +67,7 @@ def roc_auc(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Estima
     return _macro(*check_probabilities(probabilities, labels), _area)
 
 
-def average_precision(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Estimate | None:
+def average_precision(probabilities: AnyArray, labels: AnyArray) -> Estimate | None:
     """Mean over the classes that have images of the average precision of each against the others.
 
     Equals the mean of scikit-learn's `average_precision_score`. The arguments and errors are those of `log_loss`.
@@ -92,7 +78,7 @@ def average_precision(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any])
     return _macro(*check_probabilities(probabilities, labels), _precision)
 
 
-def _macro(probabilities: npt.NDArray[Any], labels: Integers, figure: Any) -> Estimate | None:
+def _macro(probabilities: AnyArray, labels: Int64Array, figure: Any) -> Estimate | None:
     supports = [int(count) for count in np.bincount(labels) if count]
     if len(supports) < 2:
         return None
@@ -104,7 +90,7 @@ def _macro(probabilities: npt.NDArray[Any], labels: Integers, figure: Any) -> Es
     return _interval(float(np.mean(values)), float(np.sqrt(np.square(influence).sum())), supports)
 
 
-def _widened(images: npt.NDArray[np.bool_]) -> float:
+def _widened(images: BoolArray) -> float:
     """What makes a spread around its own mean unbiased: of very few images it is too small."""
     count = int(images.sum())
     return float(np.sqrt(count / max(1, count - 1)))
@@ -123,7 +109,7 @@ def _interval(value: float, error: float, supports: list[int]) -> Estimate:
     return Estimate(value, min(value, low), max(value, high))
 
 
-def _each_class(probabilities: npt.NDArray[Any], labels: Integers) -> Iterator[_Ranked]:
+def _each_class(probabilities: AnyArray, labels: Int64Array) -> Iterator[_Ranked]:
     for label in np.unique(labels):
         scores = probabilities[:, label]
         order = np.argsort(-scores, kind="stable")
@@ -162,13 +148,13 @@ def _precision(ranked: _Ranked) -> _Figure:
     return _Figure(value, _in_rows(ranked.order, influence))
 
 
-def _from_here(values: Doubles) -> Doubles:
+def _from_here(values: Float64Array) -> Float64Array:
     """Sums over each place and all that follow."""
-    sums: Doubles = np.cumsum(values[::-1])[::-1]
+    sums: Float64Array = np.cumsum(values[::-1])[::-1]
     return sums
 
 
-def _in_rows(order: npt.NDArray[np.intp], values: Doubles) -> Doubles:
+def _in_rows(order: IntpArray, values: Float64Array) -> Float64Array:
     out = np.empty(len(order))
     out[order] = values
     return out

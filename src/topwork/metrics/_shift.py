@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ._values import as_json
+from topwork._arrays import AnyArray, Float64Array
+
+from ._values import Saved
 
 FALSE_ALARMS = 0.05
 """How often an image, or a batch of images, that is like the training images is called unlike them."""
@@ -18,7 +19,7 @@ _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class Shift:
+class Shift(Saved):
     """How a batch of images compares with the training images.
 
     Attributes:
@@ -31,6 +32,8 @@ class Shift:
     unfamiliar: int
     p_value: float
 
+    _what = "shift"
+
     @property
     def alarm(self) -> bool:
         """Whether to warn: a batch like the training images does so in 5 % of cases at most."""
@@ -38,10 +41,10 @@ class Shift:
 
     def to_dict(self) -> dict[str, Any]:
         """The shift as JSON holds it, with the alarm."""
-        return as_json(self) | {"alarm": self.alarm}
+        return super().to_dict() | {"alarm": self.alarm}
 
 
-def typicality(distances: npt.NDArray[Any], reference: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+def typicality(distances: AnyArray, reference: AnyArray) -> Float64Array:
     """The conformal p-value (N,) of each distance: small where few images are as far out.
 
     Of M reference images, (how many are at least as far out + 1) / (M + 1): of images like those it is below any share
@@ -53,11 +56,11 @@ def typicality(distances: npt.NDArray[Any], reference: npt.NDArray[Any]) -> npt.
     """
     ordered = np.sort(reference)
     farther = len(ordered) - np.searchsorted(ordered, distances, side="left")
-    found: npt.NDArray[np.float64] = (farther + 1) / (len(ordered) + 1)
+    found: Float64Array = (farther + 1) / (len(ordered) + 1)
     return found
 
 
-def shift(typicalities: npt.NDArray[Any], references: int) -> Shift:
+def shift(typicalities: AnyArray, references: int) -> Shift:
     """Whether a batch as a whole is unlike the training images.
 
     The number of new images beyond a quantile of M reference images follows a beta-binomial law, whatever the

@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from topwork.errors import DataError
 
 
-def as_json(value: Any) -> dict[str, Any]:
-    """The fields of a data class as JSON holds them: in order, data classes as objects and tuples as lists."""
-    return {field.name: _as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+class Saved:
+    """Base of frozen data classes that go to JSON and come back."""
 
+    _what: ClassVar[str]
 
-def _as_json(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return as_json(value)
-    return [_as_json(each) for each in value] if isinstance(value, tuple) else value
+    @classmethod
+    @functools.cache
+    def _adapter(cls) -> TypeAdapter[Any]:
+        return TypeAdapter(cls)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it; `from_dict` gives an equal value back."""
+        fields: dict[str, Any] = self._adapter().dump_python(self, mode="json")
+        return fields
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The value that `to_dict` gave.
+
+        Raises:
+            DataError: A field is missing or does not fit the others.
+        """
+        try:
+            found: Self = cls._adapter().validate_python(data)
+        except ValidationError as wrong:
+            first = wrong.errors(include_url=False)[0]
+            place, told = first["loc"], first["msg"].removeprefix("Value error, ")
+            if first["type"] == "missing":
+                told = f"field {place[-1]!r} is missing"
+            elif place:
+                told = f"{'.'.join(map(str, place))}: {told}"
+            raise DataError(f"not a saved {cls._what}: {told}") from wrong
+        return found
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Saved):
     """A figure and its 95 % interval.
 
     Raises:
@@ -33,23 +60,11 @@ class Estimate:
     low: float
     high: float
 
+    _what = "estimate"
+
     def __post_init__(self) -> None:
         if not (np.isfinite([self.value, self.low, self.high]).all() and self.low <= self.value <= self.high):
             raise ValueError(f"expected finite low <= value <= high, got {self.low}, {self.value}, {self.high}")
-
-    def to_dict(self) -> dict[str, float]:
-        """The estimate as JSON holds it."""
-        return {"value": self.value, "low": self.low, "high": self.high}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Estimate:
-        """The estimate that `to_dict` gave."""
-        return cls(float(data["value"]), float(data["low"]), float(data["high"]))
-
-
-def estimate_or_none(data: Mapping[str, Any] | None) -> Estimate | None:
-    """The estimate that `Estimate.to_dict` gave; None where JSON holds null."""
-    return None if data is None else Estimate.from_dict(data)
 
 
 @dataclass(frozen=True)
@@ -69,17 +84,6 @@ class ClassReport:
     precision: Estimate | None
     recall: Estimate | None
     f1: float | None
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> ClassReport:
-        """The report that `as_json` gave."""
-        return cls(
-            name=str(data["name"]),
-            support=int(data["support"]),
-            precision=estimate_or_none(data["precision"]),
-            recall=estimate_or_none(data["recall"]),
-            f1=None if data["f1"] is None else float(data["f1"]),
-        )
 
 
 class ReliabilityBin(NamedTuple):
@@ -111,17 +115,3 @@ class Uncalibrated:
     ece: float
     brier: float
     reliability: tuple[ReliabilityBin, ...]
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Uncalibrated:
-        """The figures that `as_json` gave."""
-        return cls(
-            float(data["log_loss"]), float(data["ece"]), float(data["brier"]), reliability_bins(data["reliability"])
-        )
-
-
-def reliability_bins(rows: Sequence[Sequence[float]]) -> tuple[ReliabilityBin, ...]:
-    """The bins that `as_json` gave as rows (images, confidence, accuracy)."""
-    return tuple(
-        ReliabilityBin(int(images), float(confidence), float(accuracy)) for images, confidence, accuracy in rows
-    )
