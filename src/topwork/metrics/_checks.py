@@ -27,11 +27,7 @@ def check_labels(labels: AnyArray, n_classes: int, name: str = "labels") -> Int6
 
 
 def check_pair(predictions: AnyArray, labels: AnyArray, n_classes: int) -> tuple[Int64Array, Int64Array]:
-    """Predicted and true class indices, both (N,).
-
-    Raises:
-        DataError: Either is unusable, or their lengths differ.
-    """
+    """Predicted and true class indices (N,), by `check_labels`; DataError where their shapes differ."""
     if predictions.shape != labels.shape:
         raise DataError(f"predictions {predictions.shape} and labels {labels.shape} must have the same shape")
     return check_labels(predictions, n_classes, "predictions"), check_labels(labels, n_classes)
@@ -50,11 +46,6 @@ def check_probabilities(probabilities: AnyArray, labels: AnyArray) -> tuple[AnyA
     if len(probabilities) != len(labels):
         raise DataError(f"{len(probabilities)} rows of probabilities but {len(labels)} labels")
     checked = check_labels(labels, probabilities.shape[1])
-    _check_rows(probabilities)
-    return probabilities, checked
-
-
-def _check_rows(probabilities: AnyArray) -> None:
     broken = int(np.sum(~np.isfinite(probabilities).all(axis=1)))
     if broken:
         raise DataError(f"{broken} of {len(probabilities)} rows of probabilities hold NaN or Inf")
@@ -65,3 +56,4 @@ def _check_rows(probabilities: AnyArray) -> None:
             f"{wrong} of {len(probabilities)} rows of probabilities do not sum to 1 or are negative",
             hint="Pass probabilities, not logits.",
         )
+    return probabilities, checked

@@ -42,10 +42,7 @@ def macro_f1(predictions: AnyArray, labels: AnyArray, n_classes: int) -> float:
 
 
 def balanced_accuracy(predictions: AnyArray, labels: AnyArray, n_classes: int) -> float:
-    """Mean recall over the classes that occur in the labels.
-
-    The arguments and errors are those of `confusion_matrix`.
-    """
+    """Mean recall over the classes that occur in the labels. The arguments and errors are those of `macro_f1`."""
     confusion = confusion_matrix(predictions, labels, n_classes)
     return float(mean_recall(np.diagonal(confusion)[None], confusion.sum(axis=1)[None])[0])
 

@@ -15,7 +15,7 @@ from topwork.errors import DataError
 from ._checks import check_probabilities
 from ._classification import balanced_accuracy, confusion_matrix, macro_f1
 from ._intervals import bootstrap_intervals, share_of
-from ._probabilities import brier, ece, log_loss, reliability_curve, uncalibrated
+from ._probabilities import brier, ece, log_loss, reliability_curve
 from ._ranking import TOP, average_precision, ranks, roc_auc
 from ._values import ClassReport, Estimate, ReliabilityBin, Saved, Uncalibrated
 
@@ -132,8 +132,13 @@ def evaluate(
         average_precision=average_precision(probabilities, labels),
         brier=_around(brier(probabilities, labels), intervals.brier),
         reliability=reliability_curve(probabilities, labels),
-        before_scaling=None if before_scaling is None else uncalibrated(before_scaling, labels),
+        before_scaling=None if before_scaling is None else _uncalibrated(before_scaling, labels),
     )
+
+
+def _uncalibrated(probabilities: AnyArray, labels: AnyArray) -> Uncalibrated:
+    given = probabilities, labels
+    return Uncalibrated(log_loss(*given), ece(*given), brier(*given), reliability_curve(*given))
 
 
 def _around(value: float, interval: tuple[float, float]) -> Estimate:

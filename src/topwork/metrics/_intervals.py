@@ -66,17 +66,9 @@ def bootstrap_intervals(probabilities: AnyArray, labels: AnyArray, *, seed: int 
 
     Of flawless answers resamples do not differ; macro-F1 and balanced accuracy then have Wilson's bounds by class.
 
-    Source: Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13. The ECE of finite data is
-    biased upwards, and that of a resample once more, so its interval lies high where the true error is near
-    zero.
-
-    Args:
-        probabilities: (N, C), rows summing to one.
-        labels: (N,) class indices.
-        seed: Of the resampling.
-
-    Raises:
-        DataError: What `log_loss` refuses.
+    Source: Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13. The ECE of finite data is biased
+    upwards, and that of a resample once more, so its interval lies high where the true error is near zero. The
+    arguments and errors are those of `log_loss`; the seed is that of the resampling.
     """
     probabilities, labels = check_probabilities(probabilities, labels)
     sums = _Sums.of(probabilities, labels)
@@ -90,8 +82,7 @@ def bootstrap_intervals(probabilities: AnyArray, labels: AnyArray, *, seed: int 
 def _opened(interval: tuple[float, float], right: BoolArray, labels: Int64Array) -> tuple[float, float]:
     """An interval of resamples; where these do not differ, what Wilson's leave open class by class.
 
-    So it is where every answer is right, or every one of a class right and every one of another wrong: no resample
-    can show what these images did not.
+    So it is where all answers of each class are right or all wrong: no resample can show what these images did not.
     """
     value, high = interval
     if high - value > _SAME:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from topwork._arrays import AnyArray, Float64Array, Int64Array
 
 from ._checks import check_probabilities
-from ._values import ReliabilityBin, Uncalibrated
+from ._values import ReliabilityBin
 
 BINS = 15
 _SMALLEST = float(np.finfo(np.float32).tiny)  # keeps the loss of a flat-out miss finite: 87 nats
@@ -44,21 +44,14 @@ def softmax(
 
 
 class Reliability(NamedTuple):
-    """What each image adds to the calibration error.
+    """What each image adds to the calibration error."""
 
-    Attributes:
-        bins: (N,) bin of the image's confidence, 0..BINS-1; bin b holds (b/15, (b+1)/15], as in the paper.
-        confidence: (N,) probability of the predicted class.
-        gaps: (N,) 1 if right else 0, minus the confidence.
-    """
-
-    bins: Int64Array
-    confidence: Float64Array
-    gaps: Float64Array
+    bins: Int64Array  # (N,) 0..BINS-1; bin b holds the confidences in (b/15, (b+1)/15], as in the paper
+    confidence: Float64Array  # (N,) probability of the predicted class
+    gaps: Float64Array  # (N,) 1 if right else 0, minus the confidence
 
     @classmethod
     def of(cls, probabilities: AnyArray, labels: Int64Array) -> Reliability:
-        """The bins and gaps of images by their probabilities (N, C) and labels (N,)."""
         confidence = probabilities.max(axis=1).astype(np.float64)
         right = probabilities.argmax(axis=1) == labels
         bins = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
@@ -135,14 +128,4 @@ def reliability_curve(probabilities: AnyArray, labels: AnyArray) -> tuple[Reliab
             accuracy=float((sums[place] + gaps[place]) / counts[place]),
         )
         for place in np.flatnonzero(counts).tolist()
-    )
-
-
-def uncalibrated(probabilities: AnyArray, labels: AnyArray) -> Uncalibrated:
-    """The calibration figures of probabilities before temperature scaling, by the arguments of `log_loss`."""
-    return Uncalibrated(
-        log_loss(probabilities, labels),
-        ece(probabilities, labels),
-        brier(probabilities, labels),
-        reliability_curve(probabilities, labels),
     )

@@ -8,8 +8,8 @@ than they say (92 % on draws), and a class's only image adds no spread of its ow
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,28 +23,17 @@ TOP = 5
 
 
 class _Ranked(NamedTuple):
-    """One class against the others, images by falling score; images of one score share their counts.
+    """One class against the others, N images by falling score; images of one score share their counts."""
 
-    Attributes:
-        order: (N,) rows.
-        positive: (N,) whether the image is of the class.
-        above: (N,) images with this score or a higher one.
-        hits: (N,) of them, those of the class.
-        group: (N,) index of the image's first fellow of the same score.
-    """
-
-    order: IntpArray
-    positive: BoolArray
-    above: Float64Array
-    hits: Float64Array
-    group: IntpArray
+    order: IntpArray  # rows
+    positive: BoolArray  # whether the image is of the class
+    above: Float64Array  # images with this score or a higher one
+    hits: Float64Array  # of them, those of the class
+    group: IntpArray  # index of the image's first fellow of the same score
 
 
-class _Figure(NamedTuple):
-    """A figure of one class and what each image adds to it when it weighs more."""
-
-    value: float
-    influence: Float64Array
+_Figure = tuple[float, Float64Array]
+"""A figure of one class and what each image (N,), as ranked, adds to it when it weighs more."""
 
 
 def ranks(probabilities: AnyArray, labels: Int64Array) -> Int64Array:
@@ -58,11 +47,8 @@ def ranks(probabilities: AnyArray, labels: Int64Array) -> Int64Array:
 def roc_auc(probabilities: AnyArray, labels: AnyArray) -> Estimate | None:
     """Area under the ROC curve, each class against the others, mean over the classes that have images.
 
-    Equals scikit-learn's `roc_auc_score(multi_class="ovr", average="macro")`. The arguments and errors are those of
-    `log_loss`.
-
-    Returns:
-        The area with its 95 % interval; None where all images are of one class.
+    Equals scikit-learn's `roc_auc_score(multi_class="ovr", average="macro")`. With its 95 % interval; None where all
+    images are of one class. The arguments and errors are those of `log_loss`.
     """
     return _macro(*check_probabilities(probabilities, labels), _area)
 
@@ -70,23 +56,23 @@ def roc_auc(probabilities: AnyArray, labels: AnyArray) -> Estimate | None:
 def average_precision(probabilities: AnyArray, labels: AnyArray) -> Estimate | None:
     """Mean over the classes that have images of the average precision of each against the others.
 
-    Equals the mean of scikit-learn's `average_precision_score`. The arguments and errors are those of `log_loss`.
-
-    Returns:
-        The figure with its 95 % interval; None where all images are of one class.
+    Equals the mean of scikit-learn's `average_precision_score`. With its 95 % interval; None where all images are of
+    one class. The arguments and errors are those of `log_loss`.
     """
     return _macro(*check_probabilities(probabilities, labels), _precision)
 
 
-def _macro(probabilities: AnyArray, labels: Int64Array, figure: Any) -> Estimate | None:
+def _macro(probabilities: AnyArray, labels: Int64Array, figure: Callable[[_Ranked], _Figure]) -> Estimate | None:
     supports = [int(count) for count in np.bincount(labels) if count]
     if len(supports) < 2:
         return None
     values, influence = [], np.zeros(len(labels))
     for label, ranked in zip(np.unique(labels), _each_class(probabilities, labels), strict=True):
-        found, own = figure(ranked), labels == label
-        values.append(found.value)
-        influence += np.where(own, _widened(own), _widened(~own)) * found.influence / len(supports)
+        (value, by_rank), own = figure(ranked), labels == label
+        values.append(value)
+        in_rows = np.empty(len(labels))
+        in_rows[ranked.order] = by_rank
+        influence += np.where(own, _widened(own), _widened(~own)) * in_rows / len(supports)
     return _interval(float(np.mean(values)), float(np.sqrt(np.square(influence).sum())), supports)
 
 
@@ -131,8 +117,7 @@ def _area(ranked: _Ranked) -> _Figure:
     below = 1 - 0.5 * (others_before + others) / sizes[1]
     above = 0.5 * (hits_before + ranked.hits) / sizes[0]
     value = float(below[positive].mean())
-    influence = np.where(positive, (below - value) / sizes[0], (above - value) / sizes[1])
-    return _Figure(value, _in_rows(ranked.order, influence))
+    return value, np.where(positive, (below - value) / sizes[0], (above - value) / sizes[1])
 
 
 def _precision(ranked: _Ranked) -> _Figure:
@@ -144,17 +129,10 @@ def _precision(ranked: _Ranked) -> _Figure:
     # An image counts in the precision at its own place and at every lower one.
     as_hit = _from_here(positive / above)[ranked.group]
     as_image = _from_here(positive * precision / above)[ranked.group]
-    influence = (positive * (precision + as_hit) - as_image - positive * value) / size
-    return _Figure(value, _in_rows(ranked.order, influence))
+    return value, (positive * (precision + as_hit) - as_image - positive * value) / size
 
 
 def _from_here(values: Float64Array) -> Float64Array:
     """Sums over each place and all that follow."""
     sums: Float64Array = np.cumsum(values[::-1])[::-1]
     return sums
-
-
-def _in_rows(order: IntpArray, values: Float64Array) -> Float64Array:
-    out = np.empty(len(order))
-    out[order] = values
-    return out

@@ -167,14 +167,10 @@ def abstention_thresholds(
 
 
 def mann_whitney_p_value(confidence: AnyArray, right: BoolArray) -> float:
-    """How often chance alone lets right answers stand so far above wrong ones; 1 where there is only one kind.
+    """How often chance alone lets answers (n,) that are right stand so far above the others; 1 where all are alike.
 
     Mann & Whitney 1947, "On a test of whether one of two random variables is stochastically larger than the other",
     one-sided, by its normal approximation with ties and a correction for continuity.
-
-    Args:
-        confidence: (n,) of answers.
-        right: (n,) whether each is.
     """
     rights, wrongs = int(right.sum()), int((~right).sum())
     _, place, counts = np.unique(confidence, return_inverse=True, return_counts=True)
