@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ._rows import Doubles, Floats, one_thread, row_chunks
+from topwork._arrays import AnyArray, Float32Array, Float64Array
+
+from ._rows import one_thread, row_chunks
 
 ROTATE_UP_TO = 2048  # images; beyond that an eigendecomposition (N^3) costs more than it saves
 _SCALE_FLOOR = 0.1  # of the median scale
@@ -36,16 +36,16 @@ class Design:
         mix: (N, d - 1): feature weights = standardised.T @ mix @ row weights; None where not rotated.
     """
 
-    rows: Floats
-    moments: Doubles
-    basis: Floats | None
-    basis_moments: Doubles
-    mean: Floats
-    scale: Floats
-    standardised: Floats
-    mix: Doubles | None
+    rows: Float32Array
+    moments: Float64Array
+    basis: Float32Array | None
+    basis_moments: Float64Array
+    mean: Float32Array
+    scale: Float32Array
+    standardised: Float32Array
+    mix: Float64Array | None
 
-    def restore(self, weights: Floats) -> Floats:
+    def restore(self, weights: Float32Array) -> Float32Array:
         """Weights (C, d) on rows to weights (D, C) on standardised features; the bias is left out."""
         if self.mix is None:
             return np.ascontiguousarray(weights[:, :-1].T)
@@ -53,7 +53,7 @@ class Design:
         return self.standardised.T @ dual
 
 
-def build_design(features: npt.NDArray[Any], column_weights: npt.NDArray[Any] | None = None) -> Design:
+def build_design(features: AnyArray, column_weights: AnyArray | None = None) -> Design:
     """Standardise the features (N, D), multiply by the columns' weights (D,), and rotate where that pays.
 
     The statistics come from all training rows, held-out folds included. They use no label, and a fold would
@@ -69,7 +69,7 @@ def build_design(features: npt.NDArray[Any], column_weights: npt.NDArray[Any] | 
     return _leading(rows, mean, scale)
 
 
-def column_statistics(features: npt.NDArray[Any]) -> tuple[Floats, Floats]:
+def column_statistics(features: AnyArray) -> tuple[Float32Array, Float32Array]:
     """Mean (D,) and standard deviation (D,) over the rows (N, D), summed in float64.
 
     A constant column (one that varies by less than float32 can tell from its mean) has scale 1. No other
@@ -94,7 +94,7 @@ def column_statistics(features: npt.NDArray[Any]) -> tuple[Floats, Floats]:
     return mean.astype(np.float32), scale.astype(np.float32)
 
 
-def equal_blocks(widths: Sequence[int]) -> Floats:
+def equal_blocks(widths: Sequence[int]) -> Float32Array:
     """Column weights (D,) that give every block of columns the same summed variance, so that the same prior allows each
     as much say: a network's first stages have few channels, its last ones many.
 
@@ -105,7 +105,7 @@ def equal_blocks(widths: Sequence[int]) -> Floats:
     return np.repeat(np.sqrt(columns.sum() / (len(columns) * columns)), columns.astype(np.intp)).astype(np.float32)
 
 
-def _standardise(features: npt.NDArray[Any], mean: Floats, scale: Floats) -> Floats:
+def _standardise(features: AnyArray, mean: Float32Array, scale: Float32Array) -> Float32Array:
     """The one copy that is made of the features: (N, D + 1) float32, the last column 1."""
     rows = np.empty((len(features), features.shape[1] + 1), np.float32)
     for part in row_chunks(*features.shape):
@@ -114,7 +114,7 @@ def _standardise(features: npt.NDArray[Any], mean: Floats, scale: Floats) -> Flo
     return rows
 
 
-def _rotated(standardised: Floats, mean: Floats, scale: Floats) -> Design:
+def _rotated(standardised: Float32Array, mean: Float32Array, scale: Float32Array) -> Design:
     """Rows in the eigenbasis of their Gram matrix, in float64: weak strengths reach its small eigenvalues."""
     gram = np.zeros((len(standardised), len(standardised)))
     for part in row_chunks(standardised.shape[1], len(standardised)):
@@ -129,7 +129,7 @@ def _rotated(standardised: Floats, mean: Floats, scale: Floats) -> Design:
     return Design(rows, every, None, np.empty(0), mean, scale, standardised, vectors / np.sqrt(moments))
 
 
-def _leading(rows: Floats, mean: Floats, scale: Floats) -> Design:
+def _leading(rows: Float32Array, mean: Float32Array, scale: Float32Array) -> Design:
     """Rows as they are, and the leading part of their spectrum by subspace iteration (Halko et al. 2011)."""
     standardised = rows[:, :-1]
     width = standardised.shape[1]
@@ -147,12 +147,12 @@ def _leading(rows: Floats, mean: Floats, scale: Floats) -> Design:
     return Design(rows, moments, full, np.maximum(basis_moments, 0), mean, scale, standardised, None)
 
 
-def _orthonormal(columns: Floats) -> Floats:
+def _orthonormal(columns: Float32Array) -> Float32Array:
     with one_thread():
         return np.linalg.qr(columns)[0].astype(np.float32)
 
 
-def _eigh(matrix: Doubles) -> tuple[Doubles, Doubles]:
+def _eigh(matrix: Float64Array) -> tuple[Float64Array, Float64Array]:
     with one_thread():
         moments, vectors = np.linalg.eigh(matrix)
     return moments, vectors

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import AnyArray, Float32Array, Int64Array, IntpArray
 from topwork.errors import DataError, ModelError
 
 from ._design import column_statistics
-from ._rows import CHUNK_ELEMENTS, Floats, Integers, check_query, check_training, row_chunks
+from ._rows import CHUNK_ELEMENTS, check_query, check_training, row_chunks
 from ._tensors import Stored
 
 _CHOICES = (1, 3, 5, 10, 20)
@@ -41,10 +41,10 @@ class KNNHead(Stored):
         ModelError: Shapes that do not fit each other, NaN or Inf, labels or k out of range.
     """
 
-    mean: Floats
-    scale: Floats
-    bank: Floats
-    labels: npt.NDArray[np.int64]
+    mean: Float32Array
+    scale: Float32Array
+    bank: Float32Array
+    labels: Int64Array
     n_classes: int
     k: int
 
@@ -67,7 +67,7 @@ class KNNHead(Stored):
         """Number of features it reads, D."""
         return len(self.mean)
 
-    def probabilities(self, features: npt.NDArray[Any]) -> Floats:
+    def probabilities(self, features: AnyArray) -> Float32Array:
         """Features (N, D) to probabilities (N, C): shares of the neighbours' votes.
 
         Raises:
@@ -91,8 +91,8 @@ class KNNHead(Stored):
 
 
 def fit_knn(
-    features: npt.NDArray[Any],
-    labels: npt.NDArray[Any],
+    features: AnyArray,
+    labels: AnyArray,
     n_classes: int,
     *,
     k: int | None = None,
@@ -125,7 +125,7 @@ def fit_knn(
     return KNNHead(mean, scale, bank, labels.astype(np.int64), n_classes, k)
 
 
-def unit_rows(features: npt.NDArray[Any], mean: Floats, scale: Floats) -> Floats:
+def unit_rows(features: AnyArray, mean: Float32Array, scale: Float32Array) -> Float32Array:
     """Rows (N, D), standardised and of length one; a row equal to the mean stays zero."""
     rows = ((features - mean) / scale).astype(np.float32)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -133,14 +133,14 @@ def unit_rows(features: npt.NDArray[Any], mean: Floats, scale: Floats) -> Floats
     return rows
 
 
-def _nearest(cosines: Floats, k: int) -> Integers:
+def _nearest(cosines: Float32Array, k: int) -> IntpArray:
     """Indices (N, k) of the largest cosines, the largest first."""
     found = np.argpartition(cosines, -k, axis=1)[:, -k:]
     order = np.argsort(-np.take_along_axis(cosines, found, axis=1), axis=1, kind="stable")
     return np.take_along_axis(found, order, axis=1)
 
 
-def _vote(cosines: Floats, labels: npt.NDArray[Any], n_classes: int) -> Floats:
+def _vote(cosines: Float32Array, labels: AnyArray, n_classes: int) -> Float32Array:
     """Neighbours' cosines and labels (N, k), nearest first, to shares (N, C)."""
     weights = np.exp((cosines - cosines[:, :1]) / TEMPERATURE)
     shares = np.zeros((len(cosines), n_classes), np.float32)
@@ -149,7 +149,7 @@ def _vote(cosines: Floats, labels: npt.NDArray[Any], n_classes: int) -> Floats:
     return shares
 
 
-def _choose_k(bank: Floats, labels: Integers, n_classes: int, seed: int) -> int:
+def _choose_k(bank: Float32Array, labels: IntpArray, n_classes: int, seed: int) -> int:
     """The k with the most images named right by the others."""
     choices = [k for k in _CHOICES if k < len(bank)]
     asked = np.random.default_rng(seed).permutation(len(bank))[:_MAX_QUERIES]
@@ -161,8 +161,8 @@ def _choose_k(bank: Floats, labels: Integers, n_classes: int, seed: int) -> int:
 
 
 def _hits(
-    bank: Floats, labels: Integers, n_classes: int, asked: Integers, choices: Sequence[int]
-) -> npt.NDArray[np.int64]:
+    bank: Float32Array, labels: IntpArray, n_classes: int, asked: IntpArray, choices: Sequence[int]
+) -> Int64Array:
     """For each k, how many of the asked rows the other rows name right."""
     cosines = bank[asked] @ bank.T
     cosines[np.arange(len(asked)), asked] = -np.inf

@@ -5,27 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import AnyArray, BoolArray, Float32Array, Float64Array, IntpArray
 from topwork.errors import DataError, ModelError
 from topwork.metrics import macro_f1
 
 from ._design import Design, build_design
 from ._path import Path, PathPoint, run_path
-from ._rows import (
-    ALWAYS_TRAINS,
-    Doubles,
-    Floats,
-    Integers,
-    check_query,
-    check_training,
-    row_chunks,
-    stratified_folds,
-    threads_for,
-)
+from ._rows import ALWAYS_TRAINS, check_query, check_training, row_chunks, stratified_folds, threads_for
 from ._solver import Problem, minimise
 from ._temperature import TemperatureScaled, fit_temperature
 
@@ -54,10 +44,10 @@ class LinearHead(TemperatureScaled):
             temperature that is not positive.
     """
 
-    mean: Floats
-    scale: Floats
-    weight: Floats
-    bias: Floats
+    mean: Float32Array
+    scale: Float32Array
+    weight: Float32Array
+    bias: Float32Array
     temperature: float
 
     kind: ClassVar[str] = "linear"
@@ -80,13 +70,13 @@ class LinearHead(TemperatureScaled):
         return int(self.weight.shape[1])
 
     @cached_property
-    def _folded(self) -> tuple[Floats, Floats]:
+    def _folded(self) -> tuple[Float32Array, Float32Array]:
         """Weight (D, C) and bias (C,) that act on raw features; summed in float64, the means may be large."""
         weight = self.weight.astype(np.float64) / self.scale[:, None]
         bias = self.bias - self.mean.astype(np.float64) @ weight
         return weight.astype(np.float32), bias.astype(np.float32)
 
-    def logits(self, features: npt.NDArray[Any]) -> Floats:
+    def logits(self, features: AnyArray) -> Float32Array:
         check_query(features, len(self.mean))
         weight, bias = self._folded
         out = np.empty((len(features), self.n_classes), np.float32)
@@ -115,8 +105,8 @@ class LinearFit:
     head: LinearHead
     strength: float
     path: tuple[PathPoint, ...]
-    oof_logits: Floats
-    held_out: npt.NDArray[np.bool_]
+    oof_logits: Float32Array
+    held_out: BoolArray
     cv_accuracy: float | None
     cv_log_loss: float | None
     class_weight: ClassWeight
@@ -133,16 +123,16 @@ class LinearFit:
 
 
 def fit_linear(
-    features: npt.NDArray[Any],
-    labels: npt.NDArray[Any],
+    features: AnyArray,
+    labels: AnyArray,
     n_classes: int,
     *,
     seed: int = 0,
     strengths: Sequence[float] | None = None,
     folds: int = FOLDS,
-    fold_of: npt.NDArray[Any] | None = None,
+    fold_of: AnyArray | None = None,
     class_weight: ClassWeight | Literal["auto"] = "auto",
-    column_weights: npt.NDArray[Any] | None = None,
+    column_weights: AnyArray | None = None,
 ) -> LinearFit:
     """Fit multinomial logistic regression with L2 on standardised features, every choice measured.
 
@@ -189,10 +179,10 @@ def fit_linear(
 
 def _fit_with_folds(
     design: Design,
-    targets: Integers,
-    seen: Integers,
+    targets: IntpArray,
+    seen: IntpArray,
     n_classes: int,
-    fold_of: Integers,
+    fold_of: IntpArray,
     tried: Sequence[float],
     class_weight: str,
 ) -> LinearFit:
@@ -215,13 +205,13 @@ def _fit_with_folds(
     )
 
 
-def _checked_folds(fold_of: npt.NDArray[Any], rows: int) -> Integers:
+def _checked_folds(fold_of: AnyArray, rows: int) -> IntpArray:
     if fold_of.shape != (rows,) or fold_of.dtype.kind not in "iu" or fold_of.min() < ALWAYS_TRAINS or fold_of.max() < 1:
         raise DataError(f"fold_of must be ({rows},) whole numbers with two folds at least, got {fold_of.shape}")
     return fold_of.astype(np.int64)
 
 
-def _checked_weights(column_weights: npt.NDArray[Any] | None, width: int) -> npt.NDArray[Any] | None:
+def _checked_weights(column_weights: AnyArray | None, width: int) -> AnyArray | None:
     if column_weights is not None and (column_weights.shape != (width,) or not (column_weights > 0).all()):
         raise DataError(f"column_weights must be ({width},) and positive, got {column_weights.shape}")
     return column_weights
@@ -241,17 +231,17 @@ def _check_choices(strengths: Sequence[float] | None, folds: int, class_weight: 
     return tried
 
 
-def row_weights(labels: Integers, class_weight: str) -> Floats:
+def row_weights(labels: IntpArray, class_weight: str) -> Float32Array:
     """(N,) weight of each image; their mean is 1."""
     if class_weight == "none":
         return np.ones(len(labels), np.float32)
     counts = np.bincount(labels)
-    weights: Doubles = len(labels) / (len(counts) * counts[labels])
+    weights: Float64Array = len(labels) / (len(counts) * counts[labels])
     return weights.astype(np.float32)
 
 
 def _choose_weighting(
-    design: Design, labels: Integers, fold_of: Integers, strengths: Sequence[float], class_weight: str
+    design: Design, labels: IntpArray, fold_of: IntpArray, strengths: Sequence[float], class_weight: str
 ) -> tuple[ClassWeight, Path]:
     """The weighting asked for or found better, and its path."""
 
@@ -270,17 +260,19 @@ def _choose_weighting(
     return ("balanced", balanced) if scores[1] > scores[0] else ("none", plain)
 
 
-def _fit_all(design: Design, labels: Integers, class_weight: str, strength: float, start: Floats) -> Floats:
+def _fit_all(
+    design: Design, labels: IntpArray, class_weight: str, strength: float, start: Float32Array
+) -> Float32Array:
     """Weights (C, d) fitted on all rows, to a tight tolerance."""
     problem = Problem(design, labels, row_weights(labels, class_weight)[None])
-    solved: Floats = minimise(problem, strength, start[None], tolerance=_FINAL_TOLERANCE).weights[0]
+    solved: Float32Array = minimise(problem, strength, start[None], tolerance=_FINAL_TOLERANCE).weights[0]
     return solved
 
 
 def _fit_without_folds(
     design: Design,
-    labels: Integers,
-    seen: Integers,
+    labels: IntpArray,
+    seen: IntpArray,
     n_classes: int,
     strengths: Sequence[float],
     class_weight: str,
@@ -302,14 +294,14 @@ def _fit_without_folds(
     )
 
 
-def _spread(logits: Floats, seen: Integers, n_classes: int) -> Floats:
+def _spread(logits: Float32Array, seen: IntpArray, n_classes: int) -> Float32Array:
     """Logits (N, classes seen) to (N, C), `ABSENT_LOGIT` for the classes without images."""
     out = np.full((len(logits), n_classes), ABSENT_LOGIT, np.float32)
     out[:, seen] = logits
     return out
 
 
-def _head(design: Design, solved: Floats, seen: Integers, n_classes: int, temperature: float) -> LinearHead:
+def _head(design: Design, solved: Float32Array, seen: IntpArray, n_classes: int, temperature: float) -> LinearHead:
     weight = np.zeros((len(design.mean), n_classes), np.float32)
     weight[:, seen] = design.restore(solved)
     bias = np.full(n_classes, ABSENT_LOGIT, np.float32)

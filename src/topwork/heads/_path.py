@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from topwork._arrays import Float32Array, Float64Array, IntpArray
 from topwork.metrics import exceeds_zero
 
 from ._design import Design
-from ._rows import ALWAYS_TRAINS, Doubles, Floats, Integers
+from ._rows import ALWAYS_TRAINS
 from ._solver import Problem, minimise
 from ._temperature import fit_temperature, row_losses
 
@@ -46,9 +47,9 @@ class Candidate:
     """
 
     index: int
-    losses: Doubles
-    logits: Floats
-    weights: Floats
+    losses: Float64Array
+    logits: Float32Array
+    weights: Float32Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +62,9 @@ class Path:
 
 def run_path(
     design: Design,
-    labels: Integers,
-    fold_of: Integers,
-    row_weights: Floats,
+    labels: IntpArray,
+    fold_of: IntpArray,
+    row_weights: Float32Array,
     strengths: Sequence[float],
 ) -> Path:
     """Cross-validate strengths from strong to weak, each started at the solution of the one before.
@@ -95,7 +96,7 @@ def run_path(
     return Path(tuple(points), candidates[0])
 
 
-def _start(labels: Integers, row_weights: Floats, n_folds: int, width: int) -> Floats:
+def _start(labels: IntpArray, row_weights: Float32Array, n_folds: int, width: int) -> Float32Array:
     """Weights (K, C, d) that predict the class shares for any image: the solution at infinite strength."""
     share = np.bincount(labels, row_weights)
     weights = np.zeros((n_folds, len(share), width), np.float32)
@@ -105,8 +106,13 @@ def _start(labels: Integers, row_weights: Floats, n_folds: int, width: int) -> F
 
 
 def _solve_folds(
-    design: Design, labels: Integers, fold_of: Integers, row_weights: Floats, strength: float, weights: Floats
-) -> Floats:
+    design: Design,
+    labels: IntpArray,
+    fold_of: IntpArray,
+    row_weights: Float32Array,
+    strength: float,
+    weights: Float32Array,
+) -> Float32Array:
     """Fit each fold from its weights (K, C, d), in place, and return the out-of-fold logits (N, C)."""
     out = np.empty((len(labels), weights.shape[1]), np.float32)
     for folds in _stacks(weights.shape, len(labels)):

@@ -7,13 +7,9 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import AnyArray, IntpArray
 from topwork.errors import DataError
-
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.intp]
 
 ALWAYS_TRAINS = -1
 CHUNK_ELEMENTS = 4_000_000  # 16 MB of float32: small beside any feature table, large enough for a fast GEMM
@@ -27,7 +23,7 @@ def row_chunks(n_rows: int, n_columns: int) -> Iterator[slice]:
         yield slice(start, min(start + step, n_rows))
 
 
-def check_training(features: npt.NDArray[Any], labels: npt.NDArray[Any], n_classes: int) -> Integers:
+def check_training(features: AnyArray, labels: AnyArray, n_classes: int) -> IntpArray:
     """Labels as an integer array, once features (N, D) and labels (N,) are known to be usable.
 
     Raises:
@@ -57,13 +53,13 @@ def check_training(features: npt.NDArray[Any], labels: npt.NDArray[Any], n_class
     return labels.astype(np.intp)
 
 
-def check_query(features: npt.NDArray[Any], width: int) -> None:
+def check_query(features: AnyArray, width: int) -> None:
     """Raise DataError unless features have shape (N, width)."""
     if features.ndim != 2 or features.shape[1] != width:
         raise DataError(f"this head reads features of shape (N, {width}), got {features.shape}")
 
 
-def stratified_folds(labels: Integers, folds: int, seed: int) -> Integers:
+def stratified_folds(labels: IntpArray, folds: int, seed: int) -> IntpArray:
     """Give each row the fold that holds it out.
 
     A class of two or more images is spread over the folds, so it is in every fold's training split. A class of
@@ -89,7 +85,7 @@ def stratified_folds(labels: Integers, folds: int, seed: int) -> Integers:
     return fold_of
 
 
-def shuffled_by_class(labels: Integers, seed: int) -> npt.NDArray[np.intp]:
+def shuffled_by_class(labels: IntpArray, seed: int) -> IntpArray:
     """Rows (N,) class by class, drawn by the seed within each: dealt out in turn, every class is spread evenly."""
     shuffled = np.random.default_rng(seed).permutation(len(labels))
     return shuffled[np.argsort(labels[shuffled], kind="stable")]

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from topwork._arrays import BoolArray, Float32Array, Float64Array, IntpArray
 from topwork.metrics import softmax
 
 from ._design import Design
-from ._rows import Doubles, Floats, Integers
 
 _MEMORY = 8
 _SLOPE_LEFT = 0.3  # a step is good once the slope along it has shrunk to this part of what it was
@@ -33,34 +33,34 @@ class Problem:
     """What is fixed while strengths vary: rows, labels, and (K, N) row weights."""
 
     design: Design
-    labels: Integers
-    row_weights: Floats
+    labels: IntpArray
+    row_weights: Float32Array
 
     @property
-    def rows(self) -> Floats:
+    def rows(self) -> Float32Array:
         """(N, d) coordinates of the images, the last one constant."""
         return self.design.rows
 
-    def forward(self, weights: Floats) -> Floats:
+    def forward(self, weights: Float32Array) -> Float32Array:
         """Weights (K, C, d) to logits (K, C, N)."""
         flat = weights.reshape(-1, weights.shape[2]) @ self.rows.T
         return flat.reshape(*weights.shape[:2], -1)
 
-    def objective(self, probabilities: Floats, weights: Floats, strength: float) -> Doubles:
+    def objective(self, probabilities: Float32Array, weights: Float32Array, strength: float) -> Float64Array:
         """(K,) weighted log loss plus penalty."""
         own = probabilities[:, self.labels, np.arange(len(self.labels))]
         losses = -np.log(np.maximum(own, np.finfo(np.float32).tiny)) * self.row_weights
         squares = np.array([np.vdot(a, a) for a in weights[..., :-1]])
-        total: Doubles = losses.sum(axis=1, dtype=np.float64) + 0.5 * strength * squares
+        total: Float64Array = losses.sum(axis=1, dtype=np.float64) + 0.5 * strength * squares
         return total
 
-    def gradient(self, probabilities: Floats, weights: Floats, strength: float) -> Floats:
+    def gradient(self, probabilities: Float32Array, weights: Float32Array, strength: float) -> Float32Array:
         """Of the objective, (K, C, d). Uses up the probabilities (K, C, N)."""
         residuals = probabilities
         residuals[:, self.labels, np.arange(len(self.labels))] -= 1
         residuals *= self.row_weights[:, None]
         flat = residuals.reshape(-1, residuals.shape[2]) @ self.rows
-        out: Floats = flat.reshape(weights.shape)
+        out: Float32Array = flat.reshape(weights.shape)
         out[..., :-1] += np.float32(strength) * weights[..., :-1]
         return out
 
@@ -69,13 +69,13 @@ class Problem:
 class Solution:
     """Weights (K, C, d), their logits (K, C, N) on every row, and the number of iterations."""
 
-    weights: Floats
-    logits: Floats
+    weights: Float32Array
+    logits: Float32Array
     iterations: int
 
 
 def minimise(
-    problem: Problem, strength: float, start: Floats, *, tolerance: float, max_iterations: int = 200
+    problem: Problem, strength: float, start: Float32Array, *, tolerance: float, max_iterations: int = 200
 ) -> Solution:
     """Minimise sum_n v_n * log loss_n + strength / 2 * |W|^2 for each of K sets of row weights v.
 
@@ -115,7 +115,7 @@ def minimise(
     return Solution(weights, logits, iterations)
 
 
-def _dots(left: Floats, right: Floats) -> Floats:
+def _dots(left: Float32Array, right: Float32Array) -> Float32Array:
     """(K,) inner products, one for each problem."""
     return np.array([np.vdot(a, b) for a, b in zip(left, right, strict=True)], np.float32)
 
@@ -128,12 +128,12 @@ class _Metric:
     average.
     """
 
-    diagonal: Floats  # (K, C, d)
-    basis: Floats | None  # (d, q)
-    along: Floats | None  # (K, C, q), what the basis directions get in addition
+    diagonal: Float32Array  # (K, C, d)
+    basis: Float32Array | None  # (d, q)
+    along: Float32Array | None  # (K, C, q), what the basis directions get in addition
 
     @classmethod
-    def at(cls, problem: Problem, probabilities: Floats, strength: float) -> _Metric:
+    def at(cls, problem: Problem, probabilities: Float32Array, strength: float) -> _Metric:
         design = problem.design
         spread = probabilities * (1 - probabilities) * problem.row_weights[:, None]
         curvature = spread.mean(axis=2, dtype=np.float64)
@@ -147,8 +147,8 @@ class _Metric:
         along = 1 / (curvature * design.basis_moments + strength) - diagonal[..., :1]
         return cls(diagonal.astype(np.float32), design.basis, along.astype(np.float32))
 
-    def apply(self, gradient: Floats) -> Floats:
-        out: Floats = gradient * self.diagonal
+    def apply(self, gradient: Float32Array) -> Float32Array:
+        out: Float32Array = gradient * self.diagonal
         if self.basis is not None and self.along is not None:
             flat = gradient.reshape(-1, gradient.shape[2])
             inside = (flat @ self.basis) * self.along.reshape(len(flat), -1)
@@ -160,16 +160,16 @@ class _Memory:
     """The last steps and what they did to the gradient, for each problem on its own."""
 
     def __init__(self) -> None:
-        self._pairs: list[tuple[Floats, Floats, Floats]] = []
+        self._pairs: list[tuple[Float32Array, Float32Array, Float32Array]] = []
 
-    def push(self, step: Floats, change: Floats) -> None:
+    def push(self, step: Float32Array, change: Float32Array) -> None:
         """Remember one step (K, C, d) and its change of gradient."""
         inner = _dots(step, change)
         # A problem that stood still has inner = 0; weight 0 leaves it out of the recursion.
         inverse = np.divide(1, inner, out=np.zeros_like(inner), where=inner > 1e-30)
         self._pairs = [*self._pairs[-_MEMORY + 1 :], (step, change, inverse)]
 
-    def precondition(self, gradient: Floats, metric: _Metric) -> Floats:
+    def precondition(self, gradient: Float32Array, metric: _Metric) -> Float32Array:
         """The two-loop recursion: inverse Hessian times gradient."""
         out, kept = gradient.copy(), []
         for step, change, inverse in reversed(self._pairs):
@@ -187,20 +187,20 @@ class _Line:
     """The objective along a direction, as a function of one step length for each problem."""
 
     problem: Problem
-    logits: Floats
-    moved: Floats
-    own: Doubles  # (K,) what the true classes' logits and the penalty add to the slope at step 0
-    bend: Doubles  # (K,) what the penalty adds to the slope for each unit of step
+    logits: Float32Array
+    moved: Float32Array
+    own: Float64Array  # (K,) what the true classes' logits and the penalty add to the slope at step 0
+    bend: Float64Array  # (K,) what the penalty adds to the slope for each unit of step
 
     @classmethod
     def along(
         cls,
         problem: Problem,
         strength: float,
-        weights: Floats,
-        direction: Floats,
-        logits: Floats,
-        moved: Floats,
+        weights: Float32Array,
+        direction: Float32Array,
+        logits: Float32Array,
+        moved: Float32Array,
     ) -> _Line:
         true = moved[:, problem.labels, np.arange(len(problem.labels))]
         pull = (true * problem.row_weights).sum(axis=1, dtype=np.float64)
@@ -209,7 +209,7 @@ class _Line:
         bend = strength * np.array([np.vdot(a, a) for a in free])
         return cls(problem, logits, moved, own - pull, bend)
 
-    def slope(self, step: Doubles) -> tuple[Doubles, Floats]:
+    def slope(self, step: Float64Array) -> tuple[Float64Array, Float32Array]:
         """The slope (K,) at these steps, and the probabilities (K, C, N) there."""
         probabilities = self.logits + step[:, None, None].astype(np.float32) * self.moved
         softmax(probabilities, out=probabilities)
@@ -218,9 +218,7 @@ class _Line:
         return fall + self.own + step * self.bend, probabilities
 
 
-def _search(
-    line: _Line, first_slope: Floats, active: np.ndarray[tuple[int], np.dtype[np.bool_]]
-) -> tuple[Floats, Floats]:
+def _search(line: _Line, first_slope: Float32Array, active: BoolArray) -> tuple[Float32Array, Float32Array]:
     """Steps (K,) at which the slope is nearly gone, and the probabilities there; 0 where not active.
 
     The objective is convex, so its slope rises along the line and a bracketed secant search cannot fail.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import AnyArray, Float32Array, Float64Array, IntpArray
 from topwork.metrics import softmax
 
-from ._rows import Doubles, Floats, Integers
 from ._tensors import Stored
 
 _SHARPEST, _BLUNTEST = 200.0, 0.02  # bounds on 1 / temperature; strong L2 calls for much sharpening
@@ -29,7 +28,7 @@ class TemperatureScaled(Stored, ABC):
     temperature: float
 
     @abstractmethod
-    def logits(self, features: npt.NDArray[Any]) -> Floats:
+    def logits(self, features: AnyArray) -> Float32Array:
         """Features (N, D) to logits (N, C) in an array of their own, before the temperature.
 
         Memory-mapped features stay on disk.
@@ -38,7 +37,7 @@ class TemperatureScaled(Stored, ABC):
             DataError: The features are not (N, D) with this head's D.
         """
 
-    def probabilities(self, features: npt.NDArray[Any]) -> Floats:
+    def probabilities(self, features: AnyArray) -> Float32Array:
         """Features (N, D) to probabilities (N, C): the softmax of logits / temperature.
 
         Raises:
@@ -57,16 +56,16 @@ class TemperatureScaled(Stored, ABC):
         return dataclasses.replace(self, temperature=1.0)
 
 
-def row_losses(logits: Floats, labels: Integers) -> Doubles:
+def row_losses(logits: Float32Array, labels: IntpArray) -> Float64Array:
     """Log loss (N,) in nats of logits (N, C)."""
     top = logits.max(axis=1, keepdims=True)
     total = np.log(np.exp(logits - top).sum(axis=1, dtype=np.float64))
     own = logits[np.arange(len(labels)), labels] - top[:, 0]
-    losses: Doubles = total - own
+    losses: Float64Array = total - own
     return losses
 
 
-def fit_temperature(logits: Floats, labels: Integers) -> float:
+def fit_temperature(logits: Float32Array, labels: IntpArray) -> float:
     """The temperature T that minimises the log loss of softmax(logits / T).
 
     Source: Guo et al. 2017, "On Calibration of Modern Neural Networks". The loss is convex in 1/T, so a bracketed
@@ -90,7 +89,7 @@ def fit_temperature(logits: Floats, labels: Integers) -> float:
     return float(1.0 / _root(rows, float(wanted.mean())))
 
 
-def _root(rows: npt.NDArray[np.float64], wanted: float) -> float:
+def _root(rows: Float64Array, wanted: float) -> float:
     """Where the mean expected logit equals the wanted one, searched over 1/T."""
     low, high, inverse = _BLUNTEST, _SHARPEST, 1.0
     for _ in range(60):
@@ -105,7 +104,7 @@ def _root(rows: npt.NDArray[np.float64], wanted: float) -> float:
     return inverse
 
 
-def _derivatives(rows: npt.NDArray[np.float64], wanted: float, inverse: float) -> tuple[float, float]:
+def _derivatives(rows: Float64Array, wanted: float, inverse: float) -> tuple[float, float]:
     """First and second derivative of the mean log loss with respect to 1/T."""
     weights = rows * inverse
     softmax(weights, out=weights)
