@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,34 +16,23 @@ _SCALE_FLOOR = 0.1  # of the median scale
 _LEADING = 128  # directions of the spectrum that are measured where the rows are not rotated
 
 
-@dataclass(frozen=True, eq=False)
-class Design:
+class Design(NamedTuple):
     """The rows to fit on, their second moments, and the way back to feature weights.
 
     With fewer images than features the rows are rotated exactly into the space they span: L2-regularised
     solutions rotate with them, and N x N is much less than N x D. Their coordinates are uncorrelated there,
     so the second moments are a plain vector. With many images the rows stay as they are and only the leading
     directions of their spectrum are measured.
-
-    Attributes:
-        rows: (N, d) float32; the last coordinate is the constant 1.
-        moments: (d,) sum of squares of each coordinate; not rotated: its average outside the basis.
-        basis: (d, q) orthonormal leading directions, or None where the rows are rotated.
-        basis_moments: (q,) sum of squares along each.
-        mean: (D,) float32 of the features.
-        scale: (D,) float32 of the features.
-        standardised: (N, D) float32.
-        mix: (N, d - 1): feature weights = standardised.T @ mix @ row weights; None where not rotated.
     """
 
-    rows: Float32Array
-    moments: Float64Array
-    basis: Float32Array | None
-    basis_moments: Float64Array
-    mean: Float32Array
-    scale: Float32Array
-    standardised: Float32Array
-    mix: Float64Array | None
+    rows: Float32Array  # (N, d); the last coordinate is the constant 1
+    moments: Float64Array  # (d,) sum of squares of each coordinate; not rotated: its average outside the basis
+    basis: Float32Array | None  # (d, q) orthonormal leading directions; None where the rows are rotated
+    basis_moments: Float64Array  # (q,) sum of squares along each
+    mean: Float32Array  # (D,) of the features
+    scale: Float32Array  # (D,) of the features
+    standardised: Float32Array  # (N, D)
+    mix: Float64Array | None  # (N, d - 1): feature weights = standardised.T @ mix @ row weights; None where not rotated
 
     def restore(self, weights: Float32Array) -> Float32Array:
         """Weights (C, d) on rows to weights (D, C) on standardised features; the bias is left out."""

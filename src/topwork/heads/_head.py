@@ -20,34 +20,27 @@ class Head(Protocol):
     @property
     def kind(self) -> str:
         """The name under which `head_from_tensors` finds this class again."""
-        ...
 
     @property
     def n_classes(self) -> int:
         """Number of classes, those without a training image included."""
-        ...
 
     @property
     def n_features(self) -> int:
         """Number of features it reads."""
-        ...
 
     @property
     def calibration(self) -> dict[str, float]:
-        """The numbers that make the probabilities honest, such as the temperature; empty where there are none."""
-        ...
+        """The calibration's numbers, such as the temperature; empty where there are none."""
 
     def uncalibrated(self) -> Head | None:
         """The same head without its calibration; None where it has none."""
-        ...
 
     def probabilities(self, features: AnyArray) -> Float32Array:
         """Features (N, D) to probabilities (N, C), each row summing to one."""
-        ...
 
     def to_tensors(self) -> dict[str, AnyArray]:
         """Everything needed to build the head again, fit for safetensors."""
-        ...
 
 
 _KINDS: dict[str, Callable[[Mapping[str, AnyArray]], Head]] = {

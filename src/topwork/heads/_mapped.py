@@ -39,7 +39,7 @@ class MappedHead(TemperatureScaled):
         shares: (K, C) float32 >= 0, how much class k of the network speaks for class c of the user. Network classes
             that speak for none are left out, so that the others' probabilities sum to one without them.
         softness: > 0; above one, the network's second thoughts count for more.
-        temperature: > 0; makes the probabilities honest where images have shown how sure to be.
+        temperature: > 0; as fitted where there were images for it.
 
     Raises:
         ModelError: Shapes that do not fit each other, fewer than two classes, NaN or Inf, shares that sum to nothing
@@ -70,13 +70,7 @@ class MappedHead(TemperatureScaled):
         self._require_positive("softness", "temperature")
 
     @property
-    def n_features(self) -> int:
-        """Number of features it reads, D."""
-        return len(self.weight)
-
-    @property
     def n_classes(self) -> int:
-        """Number of the user's classes, C."""
         return int(self.shares.shape[1])
 
     def logits(self, features: AnyArray) -> Float32Array:
@@ -185,7 +179,7 @@ def _without_oneself(
 
 
 def _temperature(probabilities: Float64Array, labels: IntpArray) -> float:
-    """The temperature at which these probabilities (n, C) are honest.
+    """The temperature that calibrates these probabilities (n, C).
 
     Softened ones differ by little; they are spread out first, as the search has bounds.
     """

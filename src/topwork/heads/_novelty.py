@@ -55,11 +55,6 @@ class Novelty(Stored):
         self._require_shapes(reference=self.reference.shape)
         self._require_positive("scale", "variances", "rest")
 
-    @property
-    def n_features(self) -> int:
-        """Number of features it reads, D."""
-        return len(self.mean)
-
     def distances(self, features: AnyArray) -> Float32Array:
         """Squared distance (N,) of features (N, D), as a mean over the D directions: about 1 for a training image.
 
@@ -78,11 +73,7 @@ class Novelty(Stored):
 
 
 def fit_novelty(
-    features: AnyArray,
-    fold_of: AnyArray,
-    *,
-    column_weights: AnyArray | None = None,
-    seed: int = 0,
+    features: AnyArray, fold_of: AnyArray, *, column_weights: AnyArray | None = None, seed: int = 0
 ) -> Novelty:
     """Learn what the training images' features look like.
 
@@ -129,14 +120,8 @@ def _fitted(values: Float32Array, weights: AnyArray, seed: int) -> Novelty:
     total = float(np.square(rows, dtype=np.float64).sum()) / free
     floor = max(_LEAST * total / rows.shape[1], float(np.finfo(np.float32).eps))  # rounding alone is no novelty
     rest = max((total - float(variances.sum())) / max(rows.shape[1] - count, 1), floor)
-    return Novelty(
-        mean=mean,
-        scale=scale,
-        basis=basis,
-        variances=np.maximum(variances, rest).astype(np.float32),
-        rest=rest,
-        reference=np.zeros(1, np.float32),
-    )
+    variances = np.maximum(variances, rest).astype(np.float32)
+    return Novelty(mean, scale, basis, variances, rest, reference=np.zeros(1, np.float32))
 
 
 def _directions(rows: Float32Array, count: int, seed: int) -> tuple[Float32Array, Float64Array]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,25 +36,16 @@ class PathPoint:
     log_loss: float
 
 
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """One strength of the path with all that may still be needed of it.
+class Candidate(NamedTuple):
+    """One strength of the path with all that may still be needed of it."""
 
-    Attributes:
-        index: Its place among the path's points.
-        losses: (N_held,) log loss of each held-out row.
-        logits: (N, C) out-of-fold logits.
-        weights: (C, d) mean over the folds.
-    """
-
-    index: int
-    losses: Float64Array
-    logits: Float32Array
-    weights: Float32Array
+    place: int  # its place among the path's points
+    losses: Float64Array  # of each held-out row
+    logits: Float32Array  # (N, C) out-of-fold
+    weights: Float32Array  # (C, d) mean over the folds
 
 
-@dataclass(frozen=True, eq=False)
-class Path:
+class Path(NamedTuple):
     """The points that were tried, and the one that was chosen."""
 
     points: tuple[PathPoint, ...]
@@ -61,23 +53,13 @@ class Path:
 
 
 def run_path(
-    design: Design,
-    labels: IntpArray,
-    fold_of: IntpArray,
-    row_weights: Float32Array,
-    strengths: Sequence[float],
+    design: Design, labels: IntpArray, fold_of: IntpArray, row_weights: Float32Array, strengths: Sequence[float]
 ) -> Path:
     """Cross-validate strengths from strong to weak, each started at the solution of the one before.
 
     The path ends early once the loss has clearly turned up: weaker strengths are the slowest to fit, and the
     loss has one minimum in all but freak cases.
-
-    Args:
-        design: N rows.
-        labels: (N,), every class 0..C-1 present.
-        fold_of: (N,), at least one row held out.
-        row_weights: (N,) class weights.
-        strengths: Strictly falling.
+    The labels (N,) are 0..C-1, each present; at least one row is held out; the strengths fall.
     """
     held = fold_of != ALWAYS_TRAINS
     weights = _start(labels, row_weights, int(fold_of.max()) + 1, design.rows.shape[1])
@@ -118,12 +100,11 @@ def _solve_folds(
     for folds in _stacks(weights.shape, len(labels)):
         inside = np.arange(len(weights))[folds, None] != fold_of
         problem = Problem(design, labels, inside * row_weights)
-        solution = minimise(problem, strength, weights[folds], tolerance=PATH_TOLERANCE)
-        weights[folds] = solution.weights
+        weights[folds], logits = minimise(problem, strength, weights[folds], tolerance=PATH_TOLERANCE)
         for place, fold in enumerate(range(len(weights))[folds]):
             # A row that always trains has no out-of-fold logits; the first fold's stand in for them.
             rows = (fold_of == fold) | ((fold_of == ALWAYS_TRAINS) & (fold == 0))
-            out[rows] = solution.logits[place][:, rows].T
+            out[rows] = logits[place][:, rows].T
     return out
 
 
@@ -142,9 +123,13 @@ def _still_possible(candidates: list[Candidate]) -> list[Candidate]:
     (Breiman et al. 1984) compares with the spread of the loss itself, which on a few hundred images is so
     wide that it picks strengths that plainly underfit; the paired error only calls a tie what is one.
     """
-    best = min(candidates, key=lambda candidate: float(candidate.losses.mean()))
+    best = _best(candidates)
     first = next(place for place, candidate in enumerate(candidates) if not _worse(candidate, best, errors=1))
     return candidates[first:]
+
+
+def _best(candidates: list[Candidate]) -> Candidate:
+    return min(candidates, key=lambda candidate: float(candidate.losses.mean()))
 
 
 def _worse(candidate: Candidate, best: Candidate, *, errors: float) -> bool:
@@ -154,6 +139,6 @@ def _worse(candidate: Candidate, best: Candidate, *, errors: float) -> bool:
 
 def _turned_up(points: list[PathPoint], candidates: list[Candidate], last: Candidate) -> bool:
     """Worse than the best by two standard errors, or twice in a row by one."""
-    best = min(candidates, key=lambda candidate: float(candidate.losses.mean()))
-    behind = last.index - best.index
+    best = _best(candidates)
+    behind = last.place - best.place
     return behind > 0 and (_worse(last, best, errors=2) or (behind > 1 and _worse(last, best, errors=1)))

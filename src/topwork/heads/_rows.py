@@ -24,12 +24,7 @@ def row_chunks(n_rows: int, n_columns: int) -> Iterator[slice]:
 
 
 def check_training(features: AnyArray, labels: AnyArray, n_classes: int) -> IntpArray:
-    """Labels as an integer array, once features (N, D) and labels (N,) are known to be usable.
-
-    Raises:
-        DataError: A wrong shape or type, NaN or Inf in features, a label out of range, or fewer than two
-            classes with images.
-    """
+    """The labels (N,), once they and the features (N, D) are known to be usable; DataError where they are not."""
     if features.ndim != 2 or 0 in features.shape or features.dtype.kind != "f":
         raise DataError(f"features must be floats of shape (N, D), got {features.dtype} {features.shape}")
     if labels.shape != features.shape[:1] or labels.dtype.kind not in "iu":
@@ -66,14 +61,6 @@ def stratified_folds(labels: IntpArray, folds: int, seed: int) -> IntpArray:
     a single image cannot be learned and tested at once: it trains in every fold and is never held out
     (`ALWAYS_TRAINS`). Where no class has as many images as there are folds, there are fewer folds. Fold sizes
     differ by one at most.
-
-    Args:
-        labels: (N,) class indices.
-        folds: The number of folds wanted, at least 2.
-        seed: Which images go together.
-
-    Returns:
-        (N,) fold indices; all `ALWAYS_TRAINS` where every class has a single image.
     """
     counts = np.bincount(labels)
     folds = min(folds, int(counts.max()))

@@ -13,7 +13,7 @@ K problems, C classes, d coordinates (the last is the constant 1), N rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,25 +25,20 @@ from ._design import Design
 _MEMORY = 8
 _SLOPE_LEFT = 0.3  # a step is good once the slope along it has shrunk to this part of what it was
 _MAX_TRIALS = 8
+_MAX_ITERATIONS = 200
 _FLOOR = 1e-7  # nats a row: where float32 slopes end and rounding begins
 
 
-@dataclass(frozen=True, eq=False)
-class Problem:
+class Problem(NamedTuple):
     """What is fixed while strengths vary: rows, labels, and (K, N) row weights."""
 
     design: Design
     labels: IntpArray
     row_weights: Float32Array
 
-    @property
-    def rows(self) -> Float32Array:
-        """(N, d) coordinates of the images, the last one constant."""
-        return self.design.rows
-
     def forward(self, weights: Float32Array) -> Float32Array:
         """Weights (K, C, d) to logits (K, C, N)."""
-        flat = weights.reshape(-1, weights.shape[2]) @ self.rows.T
+        flat = weights.reshape(-1, weights.shape[2]) @ self.design.rows.T
         return flat.reshape(*weights.shape[:2], -1)
 
     def objective(self, probabilities: Float32Array, weights: Float32Array, strength: float) -> Float64Array:
@@ -59,34 +54,22 @@ class Problem:
         residuals = probabilities
         residuals[:, self.labels, np.arange(len(self.labels))] -= 1
         residuals *= self.row_weights[:, None]
-        flat = residuals.reshape(-1, residuals.shape[2]) @ self.rows
+        flat = residuals.reshape(-1, residuals.shape[2]) @ self.design.rows
         out: Float32Array = flat.reshape(weights.shape)
         out[..., :-1] += np.float32(strength) * weights[..., :-1]
         return out
 
 
-@dataclass(frozen=True, eq=False)
-class Solution:
-    """Weights (K, C, d), their logits (K, C, N) on every row, and the number of iterations."""
-
-    weights: Float32Array
-    logits: Float32Array
-    iterations: int
-
-
 def minimise(
-    problem: Problem, strength: float, start: Float32Array, *, tolerance: float, max_iterations: int = 200
-) -> Solution:
+    problem: Problem, strength: float, start: Float32Array, *, tolerance: float
+) -> tuple[Float32Array, Float32Array]:
     """Minimise sum_n v_n * log loss_n + strength / 2 * |W|^2 for each of K sets of row weights v.
 
-    Args:
-        problem: Rows, labels and row weights.
-        strength: L2 strength, > 0; the bias is free.
-        start: (K, C, d) first weights.
-        tolerance: Stop when every problem is, by its own quadratic model, within this share of its objective
-            from its minimum. A share, not nats: at weak strengths on separable rows the whole objective is
-            tiny.
-        max_iterations: Stop then in any case.
+    From a start (K, C, d). It stops when every problem is, by its own quadratic model, within the tolerance, a share of its objective, from its
+    minimum. A share, not nats: at weak strengths on separable rows the whole objective is tiny.
+
+    Returns:
+        Weights (K, C, d) and their logits (K, C, N) on every row.
     """
     weights, logits = start.copy(), problem.forward(start)
     probabilities = softmax(logits)
@@ -94,8 +77,7 @@ def minimise(
     objective = problem.objective(probabilities, weights, strength)
     gradient = problem.gradient(probabilities, weights, strength)
     memory = _Memory()
-    iterations = 0
-    for iterations in range(1, max_iterations + 1):  # noqa: B007
+    for _ in range(_MAX_ITERATIONS):
         direction = -memory.precondition(gradient, metric)
         slope = _dots(gradient, direction)
         active = -slope > 2 * np.maximum(tolerance * objective, _FLOOR * len(problem.labels))
@@ -112,7 +94,7 @@ def minimise(
         following = problem.gradient(probabilities, weights, strength)
         memory.push(direction, following - gradient)
         gradient = following
-    return Solution(weights, logits, iterations)
+    return weights, logits
 
 
 def _dots(left: Float32Array, right: Float32Array) -> Float32Array:
@@ -120,12 +102,10 @@ def _dots(left: Float32Array, right: Float32Array) -> Float32Array:
     return np.array([np.vdot(a, b) for a, b in zip(left, right, strict=True)], np.float32)
 
 
-@dataclass(frozen=True, eq=False)
-class _Metric:
+class _Metric(NamedTuple):
     """An approximate inverse Hessian: class curvature times second moments, plus the strength, inverted.
 
-    Along the leading directions of the design's spectrum the moments are exact, elsewhere they are an
-    average.
+    Along the leading directions of the design's spectrum the moments are exact, elsewhere they are an average.
     """
 
     diagonal: Float32Array  # (K, C, d)
@@ -182,8 +162,7 @@ class _Memory:
         return out
 
 
-@dataclass(frozen=True, eq=False)
-class _Line:
+class _Line(NamedTuple):
     """The objective along a direction, as a function of one step length for each problem."""
 
     problem: Problem

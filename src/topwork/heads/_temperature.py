@@ -1,4 +1,4 @@
-"""Temperature scaling: one number that makes logits honest, and the heads that have one."""
+"""Temperature scaling: one number that calibrates logits, and the heads that have one."""
 
 from __future__ import annotations
 
@@ -17,38 +17,25 @@ _SHARPEST, _BLUNTEST = 200.0, 0.02  # bounds on 1 / temperature; strong L2 calls
 
 
 class TemperatureScaled(Stored, ABC):
-    """Base of heads whose probabilities are the softmax of logits / temperature.
-
-    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks".
-
-    Attributes:
-        temperature: > 0.
-    """
+    """Base of heads whose probabilities are the softmax of logits / temperature, as `fit_temperature` finds it."""
 
     temperature: float
 
     @abstractmethod
     def logits(self, features: AnyArray) -> Float32Array:
-        """Features (N, D) to logits (N, C) in an array of their own, before the temperature.
+        """Features (N, D) to logits (N, C) in an array of their own, before the temperature; DataError for another D.
 
         Memory-mapped features stay on disk.
-
-        Raises:
-            DataError: The features are not (N, D) with this head's D.
         """
 
     def probabilities(self, features: AnyArray) -> Float32Array:
-        """Features (N, D) to probabilities (N, C): the softmax of logits / temperature.
-
-        Raises:
-            DataError: The features are not (N, D) with this head's D.
-        """
+        """Features (N, D) to probabilities (N, C): the softmax of logits / temperature; DataError for another D."""
         logits = self.logits(features)
         return softmax(logits, self.temperature, out=logits)
 
     @property
     def calibration(self) -> dict[str, float]:
-        """The numbers that make the probabilities honest: the temperature."""
+        """The temperature."""
         return {"temperature": self.temperature}
 
     def uncalibrated(self) -> Self:
@@ -93,7 +80,12 @@ def _root(rows: Float64Array, wanted: float) -> float:
     """Where the mean expected logit equals the wanted one, searched over 1/T."""
     low, high, inverse = _BLUNTEST, _SHARPEST, 1.0
     for _ in range(60):
-        slope, curvature = _derivatives(rows, wanted, inverse)
+        # The first and second derivative of the mean log loss.
+        weights = rows * inverse
+        softmax(weights, out=weights)
+        mean = (weights * rows).sum(axis=1)
+        slope = float(mean.mean() - wanted)
+        curvature = float(((weights * rows**2).sum(axis=1) - mean**2).mean())
         low, high = (inverse, high) if slope < 0 else (low, inverse)
         following = inverse - slope / curvature if curvature > 0 else high
         if not low < following < high:
@@ -102,12 +94,3 @@ def _root(rows: Float64Array, wanted: float) -> float:
             break
         inverse = following
     return inverse
-
-
-def _derivatives(rows: Float64Array, wanted: float, inverse: float) -> tuple[float, float]:
-    """First and second derivative of the mean log loss with respect to 1/T."""
-    weights = rows * inverse
-    softmax(weights, out=weights)
-    mean = (weights * rows).sum(axis=1)
-    spread = (weights * rows**2).sum(axis=1) - mean**2
-    return float(mean.mean() - wanted), float(spread.mean())

@@ -27,6 +27,11 @@ class Stored:
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
+    @property
+    def n_features(self) -> int:
+        """Number of features it reads: the first field has a row for each."""
+        return len(getattr(self, dataclasses.fields(self)[0].name))
+
     @classmethod
     def _types(cls) -> dict[str, Any]:
         """The type of each field, in order."""

@@ -31,7 +31,7 @@ class TextHead(TemperatureScaled):
         offset: (E,) float32, added after the projection.
         texts: (C, E) float32, each class's embedding, of length one.
         scale: > 0; what the model learnt to multiply cosines by.
-        temperature: > 0; one, or what labelled images have shown to be honest.
+        temperature: > 0; one, or as fitted on labelled images.
 
     Raises:
         ModelError: Shapes that do not fit each other, fewer than two classes, NaN or Inf, a text that is not of length
@@ -59,13 +59,7 @@ class TextHead(TemperatureScaled):
         self._require_positive("scale", "temperature")
 
     @property
-    def n_features(self) -> int:
-        """Number of features it reads, D."""
-        return len(self.projection)
-
-    @property
     def n_classes(self) -> int:
-        """Number of classes, C; none of them needs an image."""
         return len(self.texts)
 
     def logits(self, features: AnyArray) -> Float32Array:
@@ -112,12 +106,10 @@ class BlendHead(TemperatureScaled):
 
     @property
     def n_features(self) -> int:
-        """Number of features it reads."""
         return self.words.n_features
 
     @property
     def n_classes(self) -> int:
-        """Number of classes."""
         return self.words.n_classes
 
     def logits(self, features: AnyArray) -> Float32Array:

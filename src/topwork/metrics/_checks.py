@@ -26,13 +26,6 @@ def check_labels(labels: AnyArray, n_classes: int, name: str = "labels") -> Int6
     return labels.astype(np.int64)
 
 
-def check_pair(predictions: AnyArray, labels: AnyArray, n_classes: int) -> tuple[Int64Array, Int64Array]:
-    """Predicted and true class indices (N,), by `check_labels`; DataError where their shapes differ."""
-    if predictions.shape != labels.shape:
-        raise DataError(f"predictions {predictions.shape} and labels {labels.shape} must have the same shape")
-    return check_labels(predictions, n_classes, "predictions"), check_labels(labels, n_classes)
-
-
 def check_probabilities(probabilities: AnyArray, labels: AnyArray) -> tuple[AnyArray, Int64Array]:
     """Probabilities (N, C) and labels (N,), as they are once they fit.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from topwork._arrays import AnyArray, Float64Array, Int64Array
+from topwork.errors import DataError
 
-from ._checks import check_pair
+from ._checks import check_labels
 
 
 def confusion_matrix(predictions: AnyArray, labels: AnyArray, n_classes: int) -> Int64Array:
@@ -24,7 +25,9 @@ def confusion_matrix(predictions: AnyArray, labels: AnyArray, n_classes: int) ->
         >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist()
         [[1, 1], [0, 1]]
     """
-    predictions, labels = check_pair(predictions, labels, n_classes)
+    if predictions.shape != labels.shape:
+        raise DataError(f"predictions {predictions.shape} and labels {labels.shape} must have the same shape")
+    predictions, labels = check_labels(predictions, n_classes, "predictions"), check_labels(labels, n_classes)
     counts = np.bincount(labels * n_classes + predictions, minlength=n_classes * n_classes)
     return counts.reshape(n_classes, n_classes).astype(np.int64)
 
