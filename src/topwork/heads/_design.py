@@ -125,7 +125,9 @@ def _leading(rows: Float32Array, mean: Float32Array, scale: Float32Array) -> Des
     rank = min(_LEADING, width)
     basis = np.random.default_rng(0).standard_normal((width, rank)).astype(np.float32)
     for _ in range(3):
-        basis = _orthonormal(standardised.T @ (standardised @ basis))
+        spanned = standardised.T @ (standardised @ basis)
+        with one_thread():
+            basis = np.linalg.qr(spanned)[0].astype(np.float32)
     image = (standardised @ basis).astype(np.float64)
     basis_moments, turn = _eigh(image.T @ image)
     rest = np.einsum("ij,ij->", standardised, standardised, dtype=np.float64) - basis_moments.sum()
@@ -134,11 +136,6 @@ def _leading(rows: Float32Array, mean: Float32Array, scale: Float32Array) -> Des
     full = np.zeros((width + 1, rank), np.float32)
     full[:-1] = basis @ turn
     return Design(rows, moments, full, np.maximum(basis_moments, 0), mean, scale, standardised, None)
-
-
-def _orthonormal(columns: Float32Array) -> Float32Array:
-    with one_thread():
-        return np.linalg.qr(columns)[0].astype(np.float32)
 
 
 def _eigh(matrix: Float64Array) -> tuple[Float64Array, Float64Array]:

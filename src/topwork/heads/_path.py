@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -58,8 +58,8 @@ def run_path(
     """Cross-validate strengths from strong to weak, each started at the solution of the one before.
 
     The path ends early once the loss has clearly turned up: weaker strengths are the slowest to fit, and the
-    loss has one minimum in all but freak cases.
-    The labels (N,) are 0..C-1, each present; at least one row is held out; the strengths fall.
+    loss has one minimum in all but freak cases. The labels (N,) are 0..C-1,
+    each present; at least one row is held out; the strengths fall.
     """
     held = fold_of != ALWAYS_TRAINS
     weights = _start(labels, row_weights, int(fold_of.max()) + 1, design.rows.shape[1])
@@ -73,7 +73,7 @@ def run_path(
         points.append(PathPoint(float(strength), float(hits.mean()), float(losses.mean())))
         found = Candidate(len(points) - 1, losses, logits, weights.mean(axis=0))
         candidates = _still_possible([*candidates, found])
-        if _turned_up(points, candidates, found):
+        if _turned_up(candidates, found):
             break
     return Path(tuple(points), candidates[0])
 
@@ -97,23 +97,17 @@ def _solve_folds(
 ) -> Float32Array:
     """Fit each fold from its weights (K, C, d), in place, and return the out-of-fold logits (N, C)."""
     out = np.empty((len(labels), weights.shape[1]), np.float32)
-    for folds in _stacks(weights.shape, len(labels)):
-        inside = np.arange(len(weights))[folds, None] != fold_of
-        problem = Problem(design, labels, inside * row_weights)
+    n_folds, n_classes, width = weights.shape
+    size = max(1, _STACK_ELEMENTS // (n_classes * max(width, len(labels))))
+    for first in range(0, n_folds, size):
+        folds = np.arange(first, min(first + size, n_folds))
+        problem = Problem(design, labels, (folds[:, None] != fold_of) * row_weights)
         weights[folds], logits = minimise(problem, strength, weights[folds], tolerance=PATH_TOLERANCE)
-        for place, fold in enumerate(range(len(weights))[folds]):
+        for place, fold in enumerate(folds):
             # A row that always trains has no out-of-fold logits; the first fold's stand in for them.
             rows = (fold_of == fold) | ((fold_of == ALWAYS_TRAINS) & (fold == 0))
             out[rows] = logits[place][:, rows].T
     return out
-
-
-def _stacks(shape: tuple[int, ...], n_rows: int) -> Iterator[slice]:
-    """Groups of folds whose stacked arrays stay within bounds."""
-    n_folds, n_classes, width = shape
-    size = max(1, _STACK_ELEMENTS // (n_classes * max(width, n_rows)))
-    for first in range(0, n_folds, size):
-        yield slice(first, min(first + size, n_folds))
 
 
 def _still_possible(candidates: list[Candidate]) -> list[Candidate]:
@@ -137,7 +131,7 @@ def _worse(candidate: Candidate, best: Candidate, *, errors: float) -> bool:
     return bool(difference.mean() > _SAME_LOSS) and exceeds_zero(difference, errors)
 
 
-def _turned_up(points: list[PathPoint], candidates: list[Candidate], last: Candidate) -> bool:
+def _turned_up(candidates: list[Candidate], last: Candidate) -> bool:
     """Worse than the best by two standard errors, or twice in a row by one."""
     best = _best(candidates)
     behind = last.place - best.place

@@ -65,8 +65,8 @@ def minimise(
 ) -> tuple[Float32Array, Float32Array]:
     """Minimise sum_n v_n * log loss_n + strength / 2 * |W|^2 for each of K sets of row weights v.
 
-    From a start (K, C, d). It stops when every problem is, by its own quadratic model, within the tolerance, a share of its objective, from its
-    minimum. A share, not nats: at weak strengths on separable rows the whole objective is tiny.
+    From a start (K, C, d). It stops when every problem is, by its own quadratic model, within the tolerance, a share of
+    its objective, from its minimum. A share, not nats: at weak strengths on separable rows the objective is tiny.
 
     Returns:
         Weights (K, C, d) and their logits (K, C, N) on every row.

@@ -11,11 +11,7 @@ _SUM_TOLERANCE = 1e-3  # float16 probabilities over a thousand classes still pas
 
 
 def check_labels(labels: AnyArray, n_classes: int, name: str = "labels") -> Int64Array:
-    """Class indices (N,) as int64.
-
-    Raises:
-        DataError: Empty, not integers of shape (N,), or outside 0..n_classes-1.
-    """
+    """Class indices (N,) as int64; DataError where they are none, of another kind, or outside 0..n_classes-1."""
     if labels.ndim != 1 or (labels.size and labels.dtype.kind not in "iu"):
         raise DataError(f"{name} must be integers of shape (N,), got {labels.dtype} {labels.shape}")
     if not labels.size:

@@ -8,7 +8,7 @@ than they say (92 % on draws), and a class's only image adds no spread of its ow
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -67,8 +67,10 @@ def _macro(probabilities: AnyArray, labels: Int64Array, figure: Callable[[_Ranke
     if len(supports) < 2:
         return None
     values, influence = [], np.zeros(len(labels))
-    for label, ranked in zip(np.unique(labels), _each_class(probabilities, labels), strict=True):
-        (value, by_rank), own = figure(ranked), labels == label
+    for label in np.unique(labels):
+        own = labels == label
+        ranked = _ranked(probabilities[:, label], own)
+        value, by_rank = figure(ranked)
         values.append(value)
         in_rows = np.empty(len(labels))
         in_rows[ranked.order] = by_rank
@@ -95,16 +97,14 @@ def _interval(value: float, error: float, supports: list[int]) -> Estimate:
     return Estimate(value, min(value, low), max(value, high))
 
 
-def _each_class(probabilities: AnyArray, labels: Int64Array) -> Iterator[_Ranked]:
-    for label in np.unique(labels):
-        scores = probabilities[:, label]
-        order = np.argsort(-scores, kind="stable")
-        ordered, positive = scores[order], labels[order] == label
-        first = np.append(True, ordered[1:] != ordered[:-1])
-        starts = np.flatnonzero(first)
-        group = np.cumsum(first) - 1
-        last = np.append(starts[1:], len(scores))[group] - 1
-        yield _Ranked(order, positive, last + 1.0, np.cumsum(positive)[last].astype(np.float64), starts[group])
+def _ranked(scores: AnyArray, positive: BoolArray) -> _Ranked:
+    order = np.argsort(-scores, kind="stable")
+    ordered, positive = scores[order], positive[order]
+    first = np.append(True, ordered[1:] != ordered[:-1])
+    starts = np.flatnonzero(first)
+    group = np.cumsum(first) - 1
+    last = np.append(starts[1:], len(scores))[group] - 1
+    return _Ranked(order, positive, last + 1.0, np.cumsum(positive)[last].astype(np.float64), starts[group])
 
 
 def _area(ranked: _Ranked) -> _Figure:

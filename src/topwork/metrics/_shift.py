@@ -82,10 +82,10 @@ def _tail(count: int, images: int, a: float, b: float) -> float:
     """P(K >= count) of the beta-binomial law with a, b > 0."""
     if count == 0:
         return 1.0
+
+    def log_ways(k: int) -> float:
+        choose = math.lgamma(images + 1) - math.lgamma(k + 1) - math.lgamma(images - k + 1)
+        return choose + math.lgamma(k + a) + math.lgamma(images - k + b) - math.lgamma(images + a + b)
+
     log_beta = math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
-    return min(1.0, math.fsum(math.exp(_log_term(k, images, a, b) - log_beta) for k in range(count, images + 1)))
-
-
-def _log_term(k: int, n: int, a: float, b: float) -> float:
-    choose = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-    return choose + math.lgamma(k + a) + math.lgamma(n - k + b) - math.lgamma(n + a + b)
+    return min(1.0, math.fsum(math.exp(log_ways(k) - log_beta) for k in range(count, images + 1)))
