@@ -84,11 +84,9 @@ def column_statistics(features: AnyArray) -> tuple[Float32Array, Float32Array]:
 
 
 def equal_blocks(widths: Sequence[int]) -> Float32Array:
-    """Column weights (D,) that give every block of columns the same summed variance, so that the same prior allows each
-    as much say: a network's first stages have few channels, its last ones many.
-
-    Args:
-        widths: Columns in each block, in order; D together.
+    """Column weights (D,) that give every block of columns the same summed variance, the widths being those of the
+    blocks in order, so that the same prior allows each as much say: a network's first stages have few channels, its
+    last ones many.
     """
     columns = np.asarray(widths, np.float64)
     return np.repeat(np.sqrt(columns.sum() / (len(columns) * columns)), columns.astype(np.intp)).astype(np.float32)

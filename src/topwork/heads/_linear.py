@@ -160,10 +160,9 @@ def fit_linear(
         design = build_design(features, column_weights)
         if held.any():
             weighting, path = _choose_weighting(design, targets, fold_of, strengths, class_weight)
-            points, point = path.points, path.points[path.chosen.place]
-            strength, accuracy, loss = point.strength, point.accuracy, point.log_loss
-            solved = _fit_all(design, targets, weighting, strength, path.chosen.weights)
-            logits = path.chosen.logits
+            points, chosen = path
+            strength, accuracy, loss = points[chosen.place]
+            solved, logits = _fit_all(design, targets, weighting, strength, chosen.weights), chosen.logits
         else:  # one image a class: nothing can be measured, so the middle strength
             weighting = "balanced" if class_weight == "balanced" else "none"
             points, strength, accuracy, loss = (), strengths[len(strengths) // 2], None, None

@@ -56,11 +56,7 @@ class Novelty(Stored):
         self._require_positive("scale", "variances", "rest")
 
     def distances(self, features: AnyArray) -> Float32Array:
-        """Squared distance (N,) of features (N, D), as a mean over the D directions: about 1 for a training image.
-
-        Raises:
-            DataError: The features are not (N, D) with this D.
-        """
+        """Mean squared distance (N,) over the D features (N, D): about 1 in training; DataError for another D."""
         check_query(features, self.n_features)
         out = np.empty(len(features), np.float32)
         for part in row_chunks(*features.shape):

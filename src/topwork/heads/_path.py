@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -21,8 +20,7 @@ _SAME_LOSS = 1e-4  # nats: losses closer than this are a tie whatever their stan
 _STACK_ELEMENTS = 8_000_000  # 32 MB for each array of stacked folds; a solve holds about twenty
 
 
-@dataclass(frozen=True)
-class PathPoint:
+class PathPoint(NamedTuple):
     """How one L2 strength did on held-out rows.
 
     Attributes:

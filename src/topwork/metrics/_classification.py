@@ -7,7 +7,7 @@ import numpy as np
 from topwork._arrays import AnyArray, Float64Array, Int64Array
 from topwork.errors import DataError
 
-from ._checks import check_labels
+from ._values import check_labels
 
 
 def confusion_matrix(predictions: AnyArray, labels: AnyArray, n_classes: int) -> Int64Array:

@@ -12,12 +12,11 @@ from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationInf
 from topwork._arrays import AnyArray, Int64Array
 from topwork.errors import DataError
 
-from ._checks import check_probabilities
 from ._classification import balanced_accuracy, confusion_matrix, macro_f1
-from ._intervals import bootstrap_intervals, share_of
+from ._intervals import around, bootstrap_intervals, share_of
 from ._probabilities import brier, ece, log_loss, reliability_curve
 from ._ranking import TOP, average_precision, ranks, roc_auc
-from ._values import ClassReport, Estimate, ReliabilityBin, Saved, Uncalibrated
+from ._values import ClassReport, Estimate, ReliabilityBin, Saved, Uncalibrated, check_probabilities
 
 _CELLS = TypeAdapter(list[tuple[int, int, int]])
 
@@ -121,16 +120,16 @@ def evaluate(
         n=len(labels),
         classes=tuple(classes),
         accuracy=share_of(int(np.trace(confusion)), len(labels)),
-        macro_f1=_around(macro_f1(predictions, labels, len(classes)), intervals.macro_f1),
-        log_loss=_around(log_loss(probabilities, labels), intervals.log_loss),
-        ece=_around(ece(probabilities, labels), intervals.ece),
+        macro_f1=around(macro_f1(predictions, labels, len(classes)), intervals.macro_f1),
+        log_loss=around(log_loss(probabilities, labels), intervals.log_loss),
+        ece=around(ece(probabilities, labels), intervals.ece),
         per_class=per_class(confusion, classes),
         confusion=confusion,
         top5=share_of(int((ranks(probabilities, labels) < TOP).sum()), len(labels)) if len(classes) > TOP else None,
-        balanced_accuracy=_around(balanced_accuracy(predictions, labels, len(classes)), intervals.balanced_accuracy),
+        balanced_accuracy=around(balanced_accuracy(predictions, labels, len(classes)), intervals.balanced_accuracy),
         roc_auc=roc_auc(probabilities, labels),
         average_precision=average_precision(probabilities, labels),
-        brier=_around(brier(probabilities, labels), intervals.brier),
+        brier=around(brier(probabilities, labels), intervals.brier),
         reliability=reliability_curve(probabilities, labels),
         before_scaling=None if before_scaling is None else _uncalibrated(before_scaling, labels),
     )
@@ -141,24 +140,17 @@ def _uncalibrated(probabilities: AnyArray, labels: AnyArray) -> Uncalibrated:
     return Uncalibrated(log_loss(*given), ece(*given), brier(*given), reliability_curve(*given))
 
 
-def _around(value: float, interval: tuple[float, float]) -> Estimate:
-    """The interval, widened where need be to hold the value: resampling biases ECE upwards."""
-    return Estimate(value, min(value, interval[0]), max(value, interval[1]))
-
-
 def per_class(confusion: Int64Array, classes: Sequence[str]) -> tuple[ClassReport, ...]:
     """Precision, recall, F1 and support of each class, from a confusion matrix (C, C) and the C names."""
-    found: list[ClassReport] = []
-    for name, row, column in zip(classes, confusion, confusion.T, strict=True):
-        place = len(found)
-        right, support, predicted = int(row[place]), int(row.sum()), int(column.sum())
-        found.append(
-            ClassReport(
-                name=name,
-                support=support,
-                precision=share_of(right, predicted) if predicted else None,
-                recall=share_of(right, support) if support else None,
-                f1=2 * right / (support + predicted) if support else None,
-            )
+    rights, supports, predictions = np.diagonal(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    counts = zip(classes, rights.tolist(), supports.tolist(), predictions.tolist(), strict=True)
+    return tuple(
+        ClassReport(
+            name=name,
+            support=support,
+            precision=share_of(right, predicted) if predicted else None,
+            recall=share_of(right, support) if support else None,
+            f1=2 * right / (support + predicted) if support else None,
         )
-    return tuple(found)
+        for name, right, support, predicted in counts
+    )

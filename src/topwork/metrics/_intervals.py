@@ -9,10 +9,9 @@ import numpy as np
 
 from topwork._arrays import AnyArray, BoolArray, Float32Array, Float64Array, Int64Array
 
-from ._checks import check_probabilities
 from ._classification import mean_f1, mean_recall
 from ._probabilities import BINS, Reliability, distances, losses
-from ._values import Estimate
+from ._values import Estimate, check_probabilities
 
 LEVEL = 0.95
 RESAMPLES = 1000
@@ -154,3 +153,8 @@ class _Sums(NamedTuple):
 def percentiles(values: Float64Array) -> tuple[float, float]:
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
+
+
+def around(value: float, interval: tuple[float, float]) -> Estimate:
+    """The interval, widened where need be to hold the value: resampling biases ECE upwards, for one."""
+    return Estimate(value, min(value, interval[0]), max(value, interval[1]))

@@ -10,10 +10,9 @@ import numpy as np
 from topwork._arrays import AnyArray, Float64Array
 from topwork.errors import DataError
 
-from ._checks import check_probabilities
-from ._intervals import percentiles, resample, wilson_interval
+from ._intervals import around, percentiles, resample, wilson_interval
 from ._probabilities import losses
-from ._values import Estimate, Saved
+from ._values import Estimate, Saved, check_probabilities
 
 
 def exceeds_zero(differences: AnyArray, standard_errors: float = 1.0) -> bool:
@@ -23,14 +22,12 @@ def exceeds_zero(differences: AnyArray, standard_errors: float = 1.0) -> bool:
     around the mean of the same N differences would be too small by (N - 1) / N otherwise. So this is Student's paired
     one-sided t statistic (Student 1908, "The probable error of a mean") beside a fixed bound, as the one-standard-error
     rule has it (Breiman et al. 1984, "Classification and Regression Trees"). The error of paired differences is much
-    smaller than that of either way's own figure, so it calls a tie what is one.
+    smaller than that of either way's own figure, so it calls a tie what is one. Fewer than two differences tell nothing
+    of their spread, and never do.
 
     Args:
         differences: (N,) one for each image, such as one way's loss less the other's.
         standard_errors: The bound, at least 0.
-
-    Returns:
-        False where there are fewer than two differences, which tell nothing of their spread.
     """
     size = differences.size
     return size > 1 and bool(differences.mean() > standard_errors * differences.std(ddof=1) / np.sqrt(size))
@@ -126,8 +123,5 @@ def _differences(differences: Float64Array, seed: int) -> list[Estimate]:
     """Means of rows (2, N) with paired bootstrap intervals."""
     size = differences.shape[1]
     means = [differences @ counts.astype(np.float64) / size for counts in resample(size, seed)]
-    found = []
-    for value, drawn in zip(differences.mean(axis=1).tolist(), np.concatenate(means, axis=1), strict=True):
-        low, high = percentiles(drawn)
-        found.append(Estimate(value, min(low, value), max(high, value)))
-    return found
+    drawn = np.concatenate(means, axis=1)
+    return [around(float(row.mean()), percentiles(each)) for row, each in zip(differences, drawn, strict=True)]

@@ -9,8 +9,7 @@ import numpy.typing as npt
 
 from topwork._arrays import AnyArray, Float64Array, Int64Array
 
-from ._checks import check_probabilities
-from ._values import ReliabilityBin
+from ._values import ReliabilityBin, check_probabilities
 
 BINS = 15
 _SMALLEST = float(np.finfo(np.float32).tiny)  # keeps the loss of a flat-out miss finite: 87 nats

@@ -15,9 +15,8 @@ import numpy as np
 
 from topwork._arrays import AnyArray, BoolArray, Float64Array, Int64Array, IntpArray
 
-from ._checks import check_probabilities
-from ._intervals import LEVEL_Z, wilson_interval
-from ._values import Estimate
+from ._intervals import LEVEL_Z, around, wilson_interval
+from ._values import Estimate, check_probabilities
 
 TOP = 5
 
@@ -94,7 +93,7 @@ def _interval(value: float, error: float, supports: list[int]) -> Estimate:
         return Estimate(value, min(value, low), value) if value > 0 else Estimate(value, value, 1 - low)
     centre, half = np.log(value / (1 - value)), LEVEL_Z * error / (value * (1 - value))
     low, high = (1 / (1 + np.exp(-np.array([centre - half, centre + half])))).tolist()
-    return Estimate(value, min(value, low), max(value, high))
+    return around(value, (low, high))
 
 
 def _ranked(scores: AnyArray, positive: BoolArray) -> _Ranked:

@@ -17,9 +17,8 @@ import numpy as np
 from topwork._arrays import AnyArray, BoolArray
 from topwork.errors import DataError
 
-from ._checks import check_probabilities
 from ._intervals import share_of
-from ._values import Estimate, Saved
+from ._values import Estimate, Saved, check_probabilities
 
 LEVELS = (*(step / 100 for step in range(50, 100)), 0.995, 0.999)
 """Coverages and selective accuracies for which there are thresholds."""
@@ -135,18 +134,11 @@ def abstention_thresholds(
 
     This one needs fewer images and is no guarantee: it holds on average where confidence orders the answers, right ones
     above wrong ones. Where it does not, the best of many prefixes is luck. So beyond what all answers together keep
-    there is no threshold unless Mann and Whitney's test tells the right ones from the wrong ones at 5 %.
-
-    Args:
-        probabilities: (n, C) of calibration images.
-        labels: (n,) class indices.
-        levels: Accuracies, rising, between 0 and 1.
+    there is no threshold unless Mann and Whitney's test tells the right ones from the wrong ones at 5 %. The
+    arguments and errors are those of `conformal_thresholds`; the levels must rise.
 
     Returns:
         A rising threshold for each level, up to the highest one that can be reached.
-
-    Raises:
-        DataError: What `log_loss` refuses.
     """
     probabilities, labels = check_probabilities(probabilities, labels)
     confidence = probabilities.max(axis=1).astype(np.float64)

@@ -45,14 +45,11 @@ class Shift(Saved):
 
 
 def typicality(distances: AnyArray, reference: AnyArray) -> Float64Array:
-    """The conformal p-value (N,) of each distance: small where few images are as far out.
+    """The conformal p-value (N,) of each distance (N,): small where few images are as far out.
 
-    Of M reference images, (how many are at least as far out + 1) / (M + 1): of images like those it is below any share
-    only that often. Source: Vovk, Gammerman & Shafer 2005, "Algorithmic Learning in a Random World".
-
-    Args:
-        distances: (N,) of new images.
-        reference: (M,) of images that the distance was not fitted on.
+    Of M reference images, that the distance was not fitted on, (how many are at least as far out + 1) / (M + 1): of
+    images like those it is below any share only that often. Source: Vovk, Gammerman & Shafer 2005, "Algorithmic
+    Learning in a Random World".
     """
     ordered = np.sort(reference)
     farther = len(ordered) - np.searchsorted(ordered, distances, side="left")
@@ -61,16 +58,12 @@ def typicality(distances: AnyArray, reference: AnyArray) -> Float64Array:
 
 
 def shift(typicalities: AnyArray, references: int) -> Shift:
-    """Whether a batch as a whole is unlike the training images.
+    """Whether a batch, by what `typicality` gave with M references, is as a whole unlike the training images.
 
     The number of new images beyond a quantile of M reference images follows a beta-binomial law, whatever the
     distances' own law is, where all of them are measured alike; so few reference images are no excuse, though the
     quantile itself is uncertain. A model's references are measured by fits on other folds, its new images by the fit on
     all, which lie a little closer to it: the test is then conservative, not exact.
-
-    Args:
-        typicalities: (N,) what `typicality` gave.
-        references: M.
     """
     unfamiliar = int((typicalities <= FALSE_ALARMS + _ROUNDING).sum())
     rank = math.floor(FALSE_ALARMS * (references + 1) + _ROUNDING)  # as many of M + 1 images may lie beyond
