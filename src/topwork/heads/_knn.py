@@ -73,8 +73,7 @@ class KNNHead(Stored):
 
     @property
     def calibration(self) -> dict[str, float]:
-        """Empty: shares of votes are not calibrated."""
-        return {}
+        return {}  # shares of votes are not calibrated
 
     def uncalibrated(self) -> None:
         """None, since there is no calibration to leave out."""

@@ -35,7 +35,6 @@ class TemperatureScaled(Stored, ABC):
 
     @property
     def calibration(self) -> dict[str, float]:
-        """The temperature."""
         return {"temperature": self.temperature}
 
     def uncalibrated(self) -> Self:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationInfo
+from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError, ValidationInfo
 
 from topwork._arrays import AnyArray, Int64Array
 from topwork.errors import DataError
@@ -27,9 +27,13 @@ def _cells(confusion: Int64Array) -> list[tuple[int, int, int]]:
 
 
 def _from_cells(cells: Any, others: ValidationInfo) -> Int64Array:
+    try:
+        checked = _CELLS.validate_python(cells)
+    except ValidationError as wrong:
+        raise ValueError("expected whole numbers (true class, predicted class, images)") from wrong
     size = len(others.data.get("classes", ()))
     confusion = np.zeros((size, size), np.int64)
-    for true, said, images in _CELLS.validate_python(cells):
+    for true, said, images in checked:
         if not (0 <= true < size and 0 <= said < size):
             raise ValueError(f"confusion names class {max(true, said)} of {size}")
         confusion[true, said] = images
@@ -107,8 +111,7 @@ def evaluate(
         seed: Of the bootstrap.
 
     Raises:
-        DataError: Empty, misshapen, NaN, rows that do not sum to one, labels out of range, or another number
-            of class names than of columns.
+        DataError: What `log_loss` refuses, or another number of class names than of columns.
     """
     if probabilities.ndim == 2 and probabilities.shape[1] != len(classes):
         raise DataError(f"{probabilities.shape[1]} columns of probabilities but {len(classes)} class names")

@@ -45,7 +45,7 @@ class Saved:
             place, told = first["loc"], first["msg"].removeprefix("Value error, ")
             if first["type"] == "missing":
                 told = f"field {place[-1]!r} is missing"
-            elif place:
+            elif place and first["type"] != "value_error":
                 told = f"{'.'.join(map(str, place))}: {told}"
             raise DataError(f"not a saved {cls._what}: {told}") from wrong
         return found
