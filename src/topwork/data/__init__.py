@@ -12,7 +12,7 @@ from topwork.data._arrays import from_arrays
 from topwork.data._dataset import Dataset, ImageDataset, LeftOut
 from topwork.data._decode import decode
 from topwork.data._folder import image_files
-from topwork.data._given import as_source, several
+from topwork.data._given import Held, as_source, several
 from topwork.data._manifest import is_manifest, manifest_paths
 from topwork.data._names import printable, quoted
 from topwork.data._read import read
@@ -23,6 +23,7 @@ from topwork.data._write import require_free, write_manifest
 __all__ = [
     "MAX_FILE_BYTES",
     "Dataset",
+    "Held",
     "ImageDataset",
     "LeftOut",
     "Slice",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,23 @@ def several(images: object) -> Iterator[object]:
     if not isinstance(images, Iterable):
         raise ImageError(f"a {_kind(images)} is no list of images", hint=f"give a list, each of it {_HELD}")
     return iter(images)
+
+
+class Held(Sequence[Source]):
+    """Images as people hold them, each made a source when it is asked for; what is none raises then, alone."""
+
+    def __init__(self, images: Iterable[object]) -> None:
+        self.images = list(images)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @overload
+    def __getitem__(self, index: int) -> Source: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Source]: ...
+    def __getitem__(self, index: int | slice) -> Source | Sequence[Source]:
+        return Held(self.images[index]) if isinstance(index, slice) else as_source(self.images[index])
 
 
 def as_source(image: object) -> Source:
