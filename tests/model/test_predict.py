@@ -79,7 +79,7 @@ def test_fault_59_bad_images_leave_the_others_unchanged(
 ) -> None:
     (tmp_path / "cut.jpg").write_bytes(sources[0].read_bytes()[:2000])
     bad: list[Any] = [tmp_path / "cut.jpg", b"", b"text", tmp_path, tmp_path / "none.jpg"]
-    bad += [np.zeros((4, 4, 7), np.uint8), np.full((4, 4, 3), np.nan), np.zeros((0, 4, 3), np.uint8)]
+    bad += [np.zeros((5, 5, 7), np.uint8), np.full((4, 4, 3), np.nan), np.zeros((0, 4, 3), np.uint8)]
     mixed = [item for pair in zip(bad, sources, strict=False) for item in pair]
     found = fitted.predict(mixed)
     assert found[1::2] == fitted.predict(sources[: len(bad)])
