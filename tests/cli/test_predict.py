@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import http.server
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.model.samples import textiles
+from tests.model.samples import easy_folder, textiles
 from topwork.tasks import load
 
 from .conftest import Run
@@ -115,3 +116,27 @@ def test_a_table_that_cannot_be_written_is_a_plain_error(run: Run, model: Path, 
     assert done.code == 1
     assert "t.csv" in done.err
     assert "fault" not in done.err
+
+
+def test_a_cache_that_cannot_be_written_stops_no_prediction(
+    run: Run, model: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = run("predict", model, images).out
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("TOPWORK_CACHE", str(tmp_path / "file"))
+    done = run("predict", model, images)
+    assert (done.code, done.out) == (0, expected)
+    assert done.err.count("cannot be written") == 1
+    assert "note: the cache" in done.err
+    fit = run("fit", easy_folder(tmp_path / "data"), "-o", tmp_path / "m", "--strategy", "probe", "--no-cache")
+    assert fit.code == 0
+    assert os.listdir(tmp_path / "m")
+
+
+def test_nothing_is_kept_without_a_cache(
+    run: Run, model: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOPWORK_CACHE", str(tmp_path / "cache"))
+    assert run("predict", model, images, "--no-cache").code == 0
+    assert os.environ["TOPWORK_CACHE"] == str(tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
