@@ -119,16 +119,16 @@ def test_a_table_that_cannot_be_written_is_a_plain_error(run: Run, model: Path, 
 
 
 def test_a_cache_that_cannot_be_written_stops_no_prediction(
-    run: Run, model: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spawn: Run, model: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = run("predict", model, images).out
+    expected = spawn("predict", model, images).out
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("TOPWORK_CACHE", str(tmp_path / "file"))
-    done = run("predict", model, images)
+    done = spawn("predict", model, images)
     assert (done.code, done.out) == (0, expected)
     assert done.err.count("cannot be written") == 1
     assert "note: the cache" in done.err
-    fit = run("fit", easy_folder(tmp_path / "data"), "-o", tmp_path / "m", "--strategy", "probe", "--no-cache")
+    fit = spawn("fit", easy_folder(tmp_path / "data"), "-o", tmp_path / "m", "--strategy", "probe", "--no-cache")
     assert fit.code == 0
     assert os.listdir(tmp_path / "m")
 

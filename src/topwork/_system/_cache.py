@@ -83,6 +83,9 @@ def cached(entry: Path, file: str, make: Callable[[], Callable[[Path], object]])
         entry: Folder of one thing among those of its kind; it is deleted as a whole.
         file: Where the file is in it. The file's own folder appears as a whole.
         make: Makes what belongs in the file, and gives what writes it to a place.
+
+    Raises:
+        BackboneError: Nothing can be written at all.
     """
     found, kind = entry / file, entry.parent
     if not use(found):
@@ -95,7 +98,7 @@ def cached(entry: Path, file: str, make: Callable[[], Callable[[Path], object]])
                 write(draft / found.name)
         except BackboneError as error:
             warnings.warn(f"{error.message}; what is made is used for this run alone", stacklevel=2)
-            with written_whole(own.parent, replace=False) as draft:
+            with writing_cache(), written_whole(own.parent, replace=False) as draft:
                 write(draft / own.name)
             return own
         use(found)
