@@ -89,10 +89,7 @@ def test_fault_32_a_conversion_that_breaks_off_leaves_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(openvino, "save_model", full)
-        with (
-            pytest.warns(UserWarning, match="No space left"),
-            pytest.raises(BackboneError, match="No space left on dev"),
-        ):
+        with pytest.warns(UserWarning, match="No space left"), pytest.raises(BackboneError, match="No space left"):
             network_file(small)
     assert [path for path in empty_cache.rglob("*") if path.is_file()] == []
     assert network_file(small).exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import hashlib
 import os
 import shutil
 import sys
@@ -89,7 +90,7 @@ def cached(entry: Path, file: str, make: Callable[[], Callable[[Path], object]])
     """
     found, kind = entry / file, entry.parent
     if not use(found):
-        own = _own_folder() / kind.name / entry.name / file
+        own = _own_folder() / hashlib.sha256(os.fsencode(kind)).hexdigest()[:16] / entry.name / file
         if own.exists():
             return own
         write = make()
