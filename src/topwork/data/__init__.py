@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from topwork.data._arrays import from_arrays
 from topwork.data._dataset import Dataset, ImageDataset, LeftOut
-from topwork.data._decode import decode
+from topwork.data._decode import assumed_white, decode
 from topwork.data._folder import image_files
 from topwork.data._given import Held, as_source, several
 from topwork.data._manifest import is_manifest, manifest_paths
@@ -30,6 +30,7 @@ __all__ = [
     "Source",
     "as_source",
     "content_key",
+    "assumed_white",
     "decode",
     "from_arrays",
     "grouped",

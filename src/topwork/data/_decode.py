@@ -186,6 +186,23 @@ def decode_other(data: bytes, kind: str) -> npt.NDArray[np.uint8]:
     return upright(pixels, orientation(exif)) if isinstance(exif, bytes) else pixels
 
 
+def assumed_white(data: bytes, kind: str) -> int:
+    """What was taken for white in a grey image of 16 bits that does not say so and uses 8 or 12; 0 for any other image.
+
+    Args:
+        data: A file that can be decoded.
+        kind: Its format.
+    """
+    if kind != "TIFF" and (kind != "PNG" or data[24:26] != b"\x10\0"):  # 16 bits, grey
+        return 0
+    with _pillow_quiet():
+        image = _plugin(kind)(io.BytesIO(data))
+        if not image.mode.startswith("I;16") or (kind == "TIFF" and _MAX_SAMPLE in image.tag_v2):  # type: ignore[attr-defined]
+            return 0
+        largest = int(np.asarray(image).max(initial=0))
+    return next((white for white in (255, 4095) if largest <= white), 0)
+
+
 def pixels_of(image: Image) -> npt.NDArray[np.uint8]:
     """A picture that Pillow has opened, as :func:`decode` gives its file: upright RGB, on white; shape (H, W, 3).
 
