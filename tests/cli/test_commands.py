@@ -316,14 +316,14 @@ def test_fault_9_names_that_would_break_the_line_are_escaped(spawn: Run, model: 
 
 
 def test_fault_8_class_names_that_would_steer_a_terminal_are_escaped(run: Run, tmp_path: Path) -> None:
-    name = "\x1b[31m[red]<b>\n"
+    name = "\x1b[31m[red]\n<b>"
     data = easy_folder(tmp_path / "data", first=name)
     done = run("fit", data, "-o", tmp_path / "m", *QUICK)
     assert done.code == 0
     texts = [done, run("predict", tmp_path / "m", photos()[15]), run("evaluate", tmp_path / "m", data)]
     texts += [run("evaluate", tmp_path / "m", easy_folder(tmp_path / "other", first="\x1b[2Jx"))]
     assert all("\x1b" not in text.out + text.err for text in texts)
-    assert "\\x1b[31m[red]<b>\\n" in texts[1].out
+    assert "\\x1b[31m[red]\\n<b>" in texts[1].out
     assert len(texts[1].out.splitlines()) == 1
     assert texts[3].failed()[0].startswith("class '\\x1b[2Jx' is not one that the model knows")
     assert run("predict", tmp_path / "m", photos()[15], "--json").json["label"] == name

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import json
+import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -256,3 +259,21 @@ def test_what_is_no_image_is_told_for_itself_alone(fitted: Classifier, textile: 
         fitted.predict(Image.new("RGB", (8, 8)))
     with pytest.raises(ImageError, match="image 0 of 2 cannot be used: a NoneType"):
         fitted.predict_proba([None, good])
+
+
+def _predicted(model: Classifier, path: Path) -> dict[str, Any]:
+    return model.predict([path])[0].to_dict()
+
+
+def test_a_model_can_be_copied_and_pickled(fitted: Classifier, textile: Path) -> None:
+    path = sorted(textile.rglob("*.jpg"))[5]
+    expected = _predicted(fitted, path)
+    assert _predicted(pickle.loads(pickle.dumps(fitted)), path) == expected
+    assert _predicted(copy.deepcopy(fitted), path) == expected
+
+
+@pytest.mark.slow
+def test_a_model_can_be_sent_to_a_spawned_process(fitted: Classifier, textile: Path) -> None:
+    path = sorted(textile.rglob("*.jpg"))[5]
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(_predicted, (fitted, path)) == _predicted(fitted, path)

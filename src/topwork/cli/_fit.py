@@ -87,7 +87,7 @@ def fit(
     _require_one_process(room, strategy)
     if data is None:
         _require_dataless(room, strategy, options, names)  # told before anything is fetched
-    model.require_free(out)
+    model.require_free(out, room.model.block.files)
     if training:
         require_own(training)
     networks = [load(name, weights=weights, size=size, allow_pickle=allow_pickle) for name in names]

@@ -21,16 +21,16 @@ from topwork.data._split import grouped, k_folds, k_folds_or_fewer, split
 from topwork.data._write import require_free, write_manifest
 
 __all__ = [
-    "MAX_FILE_BYTES",
     "Dataset",
     "Held",
     "ImageDataset",
     "LeftOut",
+    "MAX_FILE_BYTES",
     "Slice",
     "Source",
     "as_source",
-    "content_key",
     "assumed_white",
+    "content_key",
     "decode",
     "from_arrays",
     "grouped",
