@@ -18,8 +18,8 @@ from topwork.cli._commands import command, new_app
 from topwork.cli._console import Console, fail, require_none_failed
 from topwork.cli._evaluate import evaluate
 from topwork.cli._explain import explain
-from topwork.cli._fit import Data, advise, advise_options, demo, fit, fit_options
-from topwork.cli._options import CacheOption
+from topwork.cli._fit import Data, Pickle, Weights, advise, advise_options, demo, fit, fit_options
+from topwork.cli._options import CacheOption, require_network
 from topwork.cli._report import report as report_command
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ def check(
     console: Console,
     data: Data,
     backbone: Annotated[str | None, typer.Option(help="Whose features judge the images; lite0 if not given.")] = None,
+    weights: Weights = "pretrained",
+    allow_pickle: Pickle = False,
     write: Annotated[
         Path | None, typer.Option("--write", help="CSV manifest to write: the rows that can do no harm.")
     ] = None,
@@ -73,7 +75,7 @@ def check(
 ) -> None:
     """Look for what would spoil a model trained on DATA, or make its figures untrue."""
     from topwork import checking, report
-    from topwork.backbones import load
+    from topwork.backbones import DEFAULT, load
     from topwork.data import ImageDataset, require_free, write_manifest
     from topwork.tasks import task
 
@@ -85,7 +87,8 @@ def check(
         if not isinstance(dataset, ImageDataset):
             raise typer.BadParameter(f"--write writes a class for each image, which data of the task {room.name} lack")
         require_free(dataset, write)
-    network = load(backbone) if backbone else None
+    own = backbone is not None or weights != "pretrained"
+    network = load(backbone or DEFAULT, weights=weights, allow_pickle=allow_pickle) if own else None
     with console.progress():
         step = console.step("images")
         found = checking.check(dataset, network, checks=room.checks, cache=cache, seed=seed, progress=step)
@@ -110,6 +113,8 @@ def predict(
     backbone: Annotated[
         str | None, typer.Option(help="No model, but this network's own classes: the 5 most probable of ImageNet's.")
     ] = None,
+    weights: Weights = "pretrained",
+    allow_pickle: Pickle = False,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read file names from stdin, one a line.")] = False,
     coverage: Annotated[
         float | None,
@@ -133,8 +138,7 @@ def predict(
 
     if backbone is not None and model is not None:  # no model: every argument is an image
         images = [model, *(images or [])]
-    if backbone is None and model is None:
-        raise typer.BadParameter("name a model folder, or a network with --backbone")
+    require_network(model, backbone, weights=weights, allow_pickle=allow_pickle)
     if stdin == bool(images):
         raise typer.BadParameter("name images, or pass --stdin: one of the two")
     if (coverage, abstain) != (None, None) and (backbone is not None or None not in (coverage, abstain)):
@@ -143,7 +147,7 @@ def predict(
     loaded: Any = load(model or "", Classifier if asked else Model) if backbone is None else None
     room = task(DEFAULT if loaded is None else loaded.record.task.name)
     if loaded is None:
-        predict_each = _untrained(room, backbone or "")
+        predict_each = _untrained(room, backbone or "", weights, allow_pickle)
     else:
         predict_each = functools.partial(loaded.predict_each, **asked)
     batches = _lines_as_they_come() if stdin else iter([images or []])
@@ -174,13 +178,13 @@ def _answer(
     return failed
 
 
-def _untrained(room: Task, backbone: str) -> Predict:
+def _untrained(room: Task, backbone: str, weights: str, allow_pickle: bool) -> Predict:
     """What a network answers without a model."""
     from topwork.backbones import load
 
     if room.untrained is None:
         raise typer.BadParameter(f"--backbone: a network has no answers of its own to the task {room.name}")
-    return room.untrained(load(backbone))
+    return room.untrained(load(backbone, weights=weights, allow_pickle=allow_pickle))
 
 
 def _lines_as_they_come() -> Iterator[list[str]]:
