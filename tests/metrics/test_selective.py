@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from topwork.errors import DataError
-from topwork.metrics import LEVELS, abstention_thresholds, conformal_thresholds, prediction_sets, threshold_at
+from topwork.metrics import (
+    LEVELS,
+    Estimate,
+    SelectiveReport,
+    abstention_thresholds,
+    conformal_thresholds,
+    prediction_sets,
+    threshold_at,
+)
 from topwork.metrics._selective import mann_whitney_p_value
 
 from .test_metrics import simulate
@@ -197,3 +205,22 @@ def test_bad_input_is_named(thresholds):
         thresholds(np.array([[np.nan, 1.0]]), np.array([0]))
     with pytest.raises(DataError, match="no labels"):
         thresholds(np.empty((0, 2)), np.empty(0, int))
+
+
+@pytest.mark.parametrize(
+    ("answered", "accuracy", "refuted"),
+    [
+        (1.0, (0.85, 0.7, 0.93), True),
+        (1.0, (0.94, 0.9, 0.97), True),  # all are answered, so that this is the accuracy itself
+        (1.0, (0.95, 0.9, 0.97), False),
+        (0.9, (0.94, 0.9, 0.97), False),  # chance may have done it
+        (0.9, (0.85, 0.7, 0.949), True),
+        (0.0, None, False),
+        (None, None, False),
+    ],
+)
+def test_images_refute_an_accuracy(answered, accuracy, refuted):
+    share = None if answered is None else Estimate(answered, 0.0, 1.0)
+    found = SelectiveReport(0.95, Estimate(1.0, 0.9, 1.0), 1.0, share, accuracy and Estimate(*accuracy))
+    assert found.refuted is refuted
+    assert SelectiveReport.from_dict(found.to_dict()) == found

@@ -20,8 +20,8 @@ from topwork.cli._console import Console, fail, require_none_failed
 from topwork.cli._embed import embed
 from topwork.cli._evaluate import evaluate
 from topwork.cli._explain import explain
-from topwork.cli._fit import Data, advise, advise_options, demo, fit, fit_options
-from topwork.cli._options import CacheOption, Columns, FollowLinks, reading
+from topwork.cli._fit import Data, Pickle, Weights, advise, advise_options, demo, fit, fit_options
+from topwork.cli._options import CacheOption, Columns, FollowLinks, reading, require_network
 from topwork.cli._report import report as report_command
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def check(
     console: Console,
     data: Data,
     backbone: Annotated[str | None, typer.Option(help="Whose features judge the images; lite0 if not given.")] = None,
+    weights: Weights = "pretrained",
+    allow_pickle: Pickle = False,
     write: Annotated[
         Path | None, typer.Option("--write", help="CSV manifest to write: the rows that can do no harm.")
     ] = None,
@@ -77,7 +79,7 @@ def check(
 ) -> None:
     """Look for what would spoil a model trained on DATA, or make its figures untrue."""
     from topwork import checking, report
-    from topwork.backbones import load
+    from topwork.backbones import DEFAULT, load
     from topwork.data import ImageDataset, require_free, write_manifest
     from topwork.tasks import task
 
@@ -89,7 +91,8 @@ def check(
         if not isinstance(dataset, ImageDataset):
             raise typer.BadParameter(f"--write writes a class for each image, which data of the task {room.name} lack")
         require_free(dataset, write)
-    network = load(backbone) if backbone else None
+    own = backbone is not None or weights != "pretrained"
+    network = load(backbone or DEFAULT, weights=weights, allow_pickle=allow_pickle) if own else None
     with console.progress():
         step = console.step("images")
         found = checking.check(dataset, network, checks=room.checks, cache=cache, seed=seed, progress=step)
@@ -118,6 +121,8 @@ def predict(
     backbone: Annotated[
         str | None, typer.Option(help="No model, but this network's own classes: the 5 most probable of ImageNet's.")
     ] = None,
+    weights: Weights = "pretrained",
+    allow_pickle: Pickle = False,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read file names from stdin, one a line, as - does.")] = False,
     csv: Annotated[Path | None, typer.Option("--csv", help="CSV file to write, a row for each image.")] = None,
     parquet: Annotated[Path | None, typer.Option("--parquet", help="Parquet file to write.")] = None,
@@ -146,8 +151,7 @@ def predict(
 
     if backbone is not None and model is not None:  # no model: every argument is an image
         images = [model, *(images or [])]
-    if backbone is None and model is None:
-        raise typer.BadParameter("name a model folder, or a network with --backbone")
+    require_network(model, backbone, weights=weights, allow_pickle=allow_pickle)
     if stdin == bool(images):
         raise typer.BadParameter("name images, or pass --stdin: one of the two")
     if (coverage, abstain) != (None, None) and (backbone is not None or None not in (coverage, abstain)):
@@ -156,7 +160,7 @@ def predict(
     loaded: Any = load(model or "", Classifier if asked else Model) if backbone is None else None
     room = task(DEFAULT if loaded is None else loaded.record.task.name)
     if loaded is None:
-        predict_each = _untrained(room, backbone or "")
+        predict_each = _untrained(room, backbone or "", weights, allow_pickle)
     else:
         predict_each = functools.partial(loaded.predict_each, **asked)
     names = _given.batches(images or ["-"], reading(columns, False).get("columns"), allow_url)
@@ -199,13 +203,13 @@ def _of_address(found: Any, name: str, fault: str | None) -> Any:
     return dataclasses.replace(found, source=name, error=error)
 
 
-def _untrained(room: Task, backbone: str) -> Predict:
+def _untrained(room: Task, backbone: str, weights: str, allow_pickle: bool) -> Predict:
     """What a network answers without a model."""
     from topwork.backbones import load
 
     if room.untrained is None:
         raise typer.BadParameter(f"--backbone: a network has no answers of its own to the task {room.name}")
-    return room.untrained(load(backbone))
+    return room.untrained(load(backbone, weights=weights, allow_pickle=allow_pickle))
 
 
 command(app, "explain")(explain)

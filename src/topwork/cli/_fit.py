@@ -118,6 +118,8 @@ def advise(
     context: typer.Context,
     data: Data,
     backbone: Backbones = "lite0",
+    weights: Weights = "pretrained",
+    allow_pickle: Pickle = False,
     test: HeldOut = 0.2,
     allow: Allowed = None,
     columns: Columns = None,
@@ -126,17 +128,18 @@ def advise(
 ) -> None:
     """Measure how much of a pretrained network to keep for DATA: the ladder, the choice, and why."""
     from topwork import fitting
+    from topwork.backbones import load
     from topwork.tasks import task
 
     options = advise_options(given["task"]).options(console, context, given)
     room = task(given["task"])
-    names = [name.strip() for name in backbone.split(",")]
     how = reading(columns, follow_links)
+    networks = [load(name.strip(), weights=weights, allow_pickle=allow_pickle) for name in backbone.split(",")]
     with console.progress():
         found = fitting.advise(
             room.read(data, **how) if how else data,
             task=room,
-            backbone=names,
+            backbone=networks,
             options=options,
             test=test,
             allow=allow or (),

@@ -104,7 +104,7 @@ def _measure(backbone: Backbone, engine: EngineName, images: UInt8Array) -> Engi
             return EngineChoice(engine, precision, round(distance, 6))
     raise BackboneError(
         f"{engine} does not give the features of {backbone.name} that torch gives (they differ by {distance:.1%})",
-        hint="--engine torch-cpu runs the reference itself",
+        hint="`topwork fit --engine torch-cpu` runs the reference itself",
     )
 
 

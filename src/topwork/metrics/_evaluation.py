@@ -92,6 +92,11 @@ class Evaluation(Saved):
         if tuple(report.name for report in self.per_class) != self.classes:
             raise ValueError("per_class must have one report for each class, in the order of classes")
 
+    @property
+    def measured(self) -> int:
+        """Number of classes with images: the macro averages are over these alone."""
+        return sum(report.support > 0 for report in self.per_class)
+
 
 def evaluate(
     probabilities: AnyArray,

@@ -49,6 +49,13 @@ class SelectiveReport(Saved):
 
     _what = "report of a level"
 
+    @property
+    def refuted(self) -> bool:
+        """Whether these images refute the accuracy: its interval lies below it, or all are answered and it is lower."""
+        if self.answered is None or self.accuracy is None:
+            return False
+        return self.accuracy.high < self.level or (self.answered.value == 1 and self.accuracy.value < self.level)
+
 
 def selective_reports(
     probabilities: AnyArray,
