@@ -14,9 +14,9 @@ import topwork
 from .conftest import Run
 
 SOURCE = Path(topwork.__file__).parent
-COMMANDS = ("check", "advise", "fit", "evaluate", "predict", "explain", "models", "doctor", "report", "demo")
+COMMANDS = ("check", "advise", "fit", "evaluate", "embed", "predict", "explain", "models", "doctor", "report", "demo")
 OPTION = re.compile(r"(?<![\w/-])--[a-z][a-z-]*[a-z]")
-NAMED = re.compile(rf"(?:topwork |^|: |\()({'|'.join(COMMANDS)}) (?:[A-Z.a-z]+ )*$")
+NAMED = re.compile(rf"(?:topwork |^|: |with |\()({'|'.join(COMMANDS)}) (?:[A-Z.a-z]+ )*$")
 """A command that a text names right before an option."""
 
 NETWORKS = ("fit", "advise", "check", "predict", "explain")
@@ -28,11 +28,19 @@ WHERE: dict[str, tuple[str, ...]] = {
     "backbones/_weights.py": NETWORKS,
     "checking/_pictures.py": ("fit",),  # what the network's user may set, told by the doctor
     "cli/_app.py:_untrained": ("predict",),
+    "cli/_embed.py": ("embed",),
+    "cli/_given.py": ("predict",),
+    "cli/_options.py:reading": ("check", "advise", "fit", "evaluate", "embed"),
+    "data/_folder.py": ("check", "advise", "fit", "evaluate", "embed"),
+    "data/_listing.py": ("check", "advise", "fit", "evaluate", "embed"),
+    "data/_manifest.py": ("check", "advise", "fit", "evaluate", "embed", "predict"),
+    "data/_manifest_rows.py": ("check", "advise", "fit", "evaluate", "embed", "predict"),
     "cli/_app.py:check": ("check",),
     "cli/_app.py:predict": ("predict",),
     "cli/_commands.py": COMMANDS,
     "cli/_explain.py": ("explain",),
     "cli/_fit.py": ("fit",),
+    "cli/_options.py:": ("check", "advise", "fit", "evaluate", "embed"),
     "cli/_options.py:_list_settings": LADDER,
     "cli/_options.py:_set": LADDER,
     "cli/_options.py:_unknown": ("fit",),
@@ -56,7 +64,11 @@ WHERE: dict[str, tuple[str, ...]] = {
 }
 """The commands whose user may read a text: by the file, by the file and function, or by the folder."""
 
-NO_HINTS = {"cli/_app.py:_main": "--version", "model/_migrations.py": "--upgrade"}
+NO_HINTS = {
+    "cli/_app.py:_main": "--version",
+    "data/_listing.py:_read_names": "--notest",
+    "model/_migrations.py": "--upgrade",
+}
 """What is an option of the whole program, or of another."""
 
 

@@ -21,7 +21,7 @@ from topwork.cli._embed import embed
 from topwork.cli._evaluate import evaluate
 from topwork.cli._explain import explain
 from topwork.cli._fit import Data, Pickle, Weights, advise, advise_options, demo, fit, fit_options
-from topwork.cli._options import CacheOption, Columns, FollowLinks, reading, require_network
+from topwork.cli._options import CacheOption, Columns, FollowLinks, no_model, reading, require_network
 from topwork.cli._report import report as report_command
 
 if TYPE_CHECKING:
@@ -153,7 +153,8 @@ def predict(
         images = [model, *(images or [])]
     require_network(model, backbone, weights=weights, allow_pickle=allow_pickle)
     if stdin == bool(images):
-        raise typer.BadParameter("name images, or pass --stdin: one of the two")
+        missing = "" if stdin else no_model(model, backbone)
+        raise typer.BadParameter(f"{missing}name images, or pass --stdin: one of the two")
     if (coverage, abstain) != (None, None) and (backbone is not None or None not in (coverage, abstain)):
         raise typer.BadParameter("a model takes --coverage or --abstain, one of the two; --backbone takes neither")
     asked = {} if (coverage, abstain) == (None, None) else {"coverage": coverage, "accuracy": abstain}

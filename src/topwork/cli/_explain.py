@@ -16,7 +16,7 @@ import typer
 from topwork.cli._console import Console, Progress, fail, one_line, require_none_failed
 from topwork.cli._evaluate import unseen
 from topwork.cli._fit import Pickle, Weights
-from topwork.cli._options import CacheOption, SeedOption, require_heard, require_network
+from topwork.cli._options import CacheOption, SeedOption, no_model, require_heard, require_network
 from topwork.cli._text import printable
 from topwork.errors import ExplainError, ImageError
 
@@ -168,7 +168,7 @@ def explain(
     require_network(model, backbone, weights=weights, allow_pickle=allow_pickle)
     if keep and (backbone is not None or out != _OUT):
         raise typer.BadParameter("--keep is for a model, whose folder it writes to; it takes neither --backbone nor -o")
-    _require_what_it_needs(what, images, data, bool(label) or backbone is None)
+    _require_what_it_needs(what, images, data, bool(label) or backbone is None, no_model(model, backbone))
     if page is not None:
         report.require_free(page)
     options = ExplainOptions(method, label, stage, tuple(channel or ()), norm, projection, most, seed, cache)
@@ -210,11 +210,13 @@ def _draw(
     return 0
 
 
-def _require_what_it_needs(asked: WhatName, images: list[str] | None, data: Path | None, classes: bool) -> None:
+def _require_what_it_needs(
+    asked: WhatName, images: list[str] | None, data: Path | None, classes: bool, missing: str
+) -> None:
     """Refuse a command line that lacks what a picture is made of, or names what it is not made of."""
     of_image, of_data = _KINDS[asked].of == "image", "data" in _KINDS[asked].hears
     if of_image and not images:
-        raise typer.BadParameter(f"--what {asked} needs an image")
+        raise typer.BadParameter(f"{missing}--what {asked} needs an image")
     if images and not of_image:
         raise typer.BadParameter(f"--what {asked} is of no image" + ("; name --data" if of_data else ""))
     if of_data and data is None:

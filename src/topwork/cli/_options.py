@@ -10,6 +10,7 @@ import json
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -17,6 +18,7 @@ import typer
 
 from topwork._options import CACHE, SEED, Option
 from topwork.cli._console import Console
+from topwork.cli._text import printable
 
 if TYPE_CHECKING:
     from topwork.tasks import Strategy
@@ -362,6 +364,13 @@ def require_network(model: str | None, backbone: str | None, *, weights: str, al
         raise typer.BadParameter(f"{given} is for --backbone; a model has its own weights")
     if backbone is None and model is None:
         raise typer.BadParameter("name a model folder, or a network with --backbone")
+
+
+def no_model(model: str | None, backbone: str | None) -> str:
+    """That the model is missing, where nothing follows its name and that is no folder: it may be an image's."""
+    if backbone is not None or model is None or Path(model).is_dir():
+        return ""
+    return f"there is no model folder {printable(model)}; name one first, then the images; "
 
 
 def parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
