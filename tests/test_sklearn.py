@@ -185,7 +185,7 @@ def test_a_fitted_estimator_can_be_pickled(paths: list[str], labels: npt.NDArray
 def test_the_engine_that_fitting_opened_serves_every_later_call(
     paths: list[str], labels: npt.NDArray[np.str_], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    classifier = TransferClassifier().fit(paths, labels)
+    classifier = TransferClassifier(cache=False).fit(paths, labels)
     expected = classifier.predict_proba(paths)
     again = pickle.loads(pickle.dumps(classifier))
     monkeypatch.setattr("topwork.engines._open.open_engine", lambda *_, **__: pytest.fail("another engine"))
@@ -307,3 +307,19 @@ def test_the_room_is_importable_without_torch() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
     assert topwork.sklearn.__doc__
+
+
+def test_a_grid_search_extracts_once(
+    paths: list[str], labels: npt.NDArray[np.str_], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOPWORK_CACHE", str(tmp_path))
+    search = GridSearchCV(
+        make_pipeline(FeatureExtractor(), LogisticRegression(max_iter=50)),
+        {"logisticregression__C": [0.1, 1, 10]},
+        cv=3,
+    )
+    search.fit(paths, labels)
+    stored = sum(len(file.read_bytes()) // 16 for file in tmp_path.rglob("*.keys"))
+    assert stored == len(set(paths))
+    FeatureExtractor(cache=False, size=96).fit_transform(paths[:4])
+    assert sum(len(file.read_bytes()) // 16 for file in tmp_path.rglob("*.keys")) == stored

@@ -74,6 +74,7 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
         crop_mode: CropMode = "crop",
         size: int | None = None,
         engine: EngineName | None = None,
+        cache: bool = True,
     ) -> None:
         self.backbone = backbone
         self.weights = weights
@@ -82,6 +83,7 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
         self.crop_mode = crop_mode
         self.size = size
         self.engine = engine
+        self.cache = cache
 
     def _find_network(self) -> None:
         """The backbone that the parameters name, and what is taken from it."""
@@ -106,6 +108,7 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
             engine=self.engine,
             choice=nearest_choice(choice) if choice else None,
             open_network=self._engines,
+            cache=self.cache,
         )
         if found.refused:
             place, reason = found.refused[0]
@@ -141,6 +144,7 @@ class FeatureExtractor(TransformerMixin, _ImageEstimator):  # type: ignore[misc]
         crop_mode: How an image fits into the network's square: ``crop``, ``squash`` or ``pad``.
         size: Side of that square in pixels; the network's own when None.
         engine: What runs the network; the best that is here when None.
+        cache: Whether features are kept on disk, so that a grid search over what follows extracts them once.
 
     Attributes:
         n_features_out_: Number of features.
@@ -206,11 +210,19 @@ class TransferClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc
         crop_mode: CropMode = "crop",
         size: int | None = None,
         engine: EngineName | None = None,
+        cache: bool = True,
         class_weight: Literal["auto", "none", "balanced"] = "auto",
         random_state: int = 0,
     ) -> None:
         super().__init__(
-            backbone, weights=weights, stages=stages, pooling=pooling, crop_mode=crop_mode, size=size, engine=engine
+            backbone,
+            weights=weights,
+            stages=stages,
+            pooling=pooling,
+            crop_mode=crop_mode,
+            size=size,
+            engine=engine,
+            cache=cache,
         )
         self.class_weight = class_weight
         self.random_state = random_state

@@ -142,6 +142,15 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     assert "lite0" in caught.value.hint
 
 
+@pytest.mark.parametrize("name", ["resnet5", "vgg", "convnext_tny", "efficientnet", "dinov2"])
+def test_no_name_is_suggested_twice(name: str) -> None:
+    """Neither as the catalogue's and timm's, nor in two spellings."""
+    with pytest.raises(BackboneError) as caught:
+        load(name)
+    names = caught.value.hint.removeprefix("did you mean ").removesuffix("?").split(", ")
+    assert 1 <= len({each.replace("_", "-") for each in names}) == len(names) <= 3
+
+
 def test_a_name_like_no_other_is_answered_with_the_command_that_lists_them() -> None:
     with pytest.raises(BackboneError) as caught:
         load("§§§")

@@ -325,3 +325,18 @@ def test_fits_part_of_the_check_finds_copies_without_a_network(
     assert found.features is None
     assert done[-1] == (27, 27)
     assert {finding.name for finding in found.findings} == {"exact-duplicates", "near-duplicates"}
+
+
+def test_what_was_taken_for_white_is_told_where_no_file_says_it(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for name, white, options in (("a", 4095, {}), ("b", 65_535, {}), ("c", 4095, {"tiffinfo": {281: 4095}})):
+        (tmp_path / name).mkdir()
+        for place in range(3):
+            samples = np.random.default_rng(place).integers(0, white, (64, 64)).astype(np.uint16)
+            samples[0, 0] = white
+            Image.fromarray(samples).save(tmp_path / name / f"{place}.tif", **options)
+    found = {each.name: each for each in vet(read(tmp_path)).findings}
+    assert found["assumed-white"].count == 3
+    assert found["assumed-white"].severity == "warning"  # so that `fit` says it
+    assert {case.paths[0] for case in found["assumed-white"].cases} == {f"a/{place}.tif" for place in range(3)}

@@ -19,7 +19,7 @@ from topwork.tasks import load
 
 from .conftest import TOPWORK, Run
 
-COMMANDS = ("check", "advise", "fit", "evaluate", "report", "predict", "models", "doctor", "demo")
+COMMANDS = ("check", "advise", "fit", "evaluate", "embed", "report", "predict", "models", "doctor", "demo", "embed")
 QUICK = ("--strategy", "probe", "--stages", "last", "--crop-mode", "crop")
 
 
@@ -165,7 +165,9 @@ def test_evaluate_says_when_the_model_was_trained_on_all_of_the_data(
     run("fit", data, "-o", tmp_path / "m", "--test", "0", *QUICK)
     done = run("evaluate", tmp_path / "m", data)
     assert done.code == 0
-    assert done.out.startswith("16 of 16 images were used to train this model, so these figures are better than they would be on new images\n")
+    assert done.out.startswith(
+        "16 of 16 images were used to train this model, so these figures are better than they would be on new images\n"
+    )
     assert run("evaluate", tmp_path / "m", data, "--json").json["seen_in_training"] is True
 
 
@@ -181,11 +183,15 @@ def test_evaluate_says_how_many_of_the_images_trained_the_model(
             tmp_path / path.parent.name / f"{place}.jpg"
         )
     done = run("evaluate", model, tmp_path)
-    assert done.out.startswith("6 of 6 images were used to train this model, so these figures are better than they would be on new images\n")
+    assert done.out.startswith(
+        "6 of 6 images were used to train this model, so these figures are better than they would be on new images\n"
+    )
     copied([held_out.full_path(0), held_out.full_path(1)], tmp_path / "local")
     fields = run("evaluate", model, tmp_path, "--json").json
     assert (fields["trained"], fields["n"], fields["seen_in_training"]) == (6, 8, True)
-    assert fields["caveats"] == ["6 of 8 images were used to train this model, so these figures are better than they would be on new images"]
+    assert fields["caveats"] == [
+        "6 of 8 images were used to train this model, so these figures are better than they would be on new images"
+    ]
     two = run("evaluate", model, model, tmp_path)
     assert two.err.count("6 of 8 images were used to make this model") == 2
 
@@ -316,14 +322,14 @@ def test_fault_9_names_that_would_break_the_line_are_escaped(spawn: Run, model: 
 
 
 def test_fault_8_class_names_that_would_steer_a_terminal_are_escaped(run: Run, tmp_path: Path) -> None:
-    name = "\x1b[31m[red]<b>\n"
+    name = "\x1b[31m[red]\n<b>"
     data = easy_folder(tmp_path / "data", first=name)
     done = run("fit", data, "-o", tmp_path / "m", *QUICK)
     assert done.code == 0
     texts = [done, run("predict", tmp_path / "m", photos()[15]), run("evaluate", tmp_path / "m", data)]
     texts += [run("evaluate", tmp_path / "m", easy_folder(tmp_path / "other", first="\x1b[2Jx"))]
     assert all("\x1b" not in text.out + text.err for text in texts)
-    assert "\\x1b[31m[red]<b>\\n" in texts[1].out
+    assert "\\x1b[31m[red]\\n<b>" in texts[1].out
     assert len(texts[1].out.splitlines()) == 1
     assert texts[3].failed()[0].startswith("class '\\x1b[2Jx' is not one that the model knows")
     assert run("predict", tmp_path / "m", photos()[15], "--json").json["label"] == name

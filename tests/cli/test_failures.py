@@ -72,6 +72,30 @@ def test_predict_says_what_it_wants(spawn: Run) -> None:
     assert "give either image files or --stdin" in done.err
 
 
+@pytest.mark.parametrize("command", ["predict", "explain"])
+def test_a_model_that_is_missing_is_told_where_images_are_too(run: Run, photos: list[Path], command: str) -> None:
+    """Whoever forgets the model has named an image in its place."""
+    done = run(command, photos[0])
+    assert (done.code, done.out) == (2, "")
+    assert f"there is no model folder {photos[0]}; name one first, then the images; " in " ".join(done.err.split())
+
+
+def test_where_the_model_is_there_only_the_images_are_missing(run: Run, tmp_path: Path) -> None:
+    for command in ("predict", "explain"):
+        done = run(command, tmp_path)
+        assert done.code == 2
+        assert "there is no model folder" not in done.err
+
+
+@pytest.mark.parametrize("command", ["fit", "advise"])
+def test_a_setting_that_is_not_there_is_2(run: Run, textile: Path, tmp_path: Path, command: str) -> None:
+    out = ("-o", tmp_path / "out") if command == "fit" else ()
+    done = run(command, textile, *out, "--set", "foo=1")
+    assert (done.code, done.out) == (2, "")
+    assert "there is no setting 'foo'; see --set help" in done.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_failure_of_the_real_program(spawn: Run) -> None:
     assert spawn("predict", "none", "a.jpg", "--json").failed()[0] == "none: there is no such model folder"
 

@@ -105,7 +105,7 @@ def write_rows() -> Callable[[str, Path, Sequence[dict[str, Any]]], Path]:
             import pyarrow.parquet
 
             columns = {name: [row[name] for row in rows] for name in rows[0]}
-            if not all(str(path).isascii() for path in columns["path"]):
+            if not all(str(path).isascii() for path in columns.get("path", ())):
                 columns["path"] = [os.fsencode(path) for path in columns["path"]]
             pyarrow.parquet.write_table(pyarrow.table(columns), manifest)
         return manifest

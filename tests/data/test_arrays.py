@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from topwork.data import decode, from_arrays, split
+from topwork.data import decode, from_arrays, read, split
 from topwork.errors import DataError, ImageError
 
 
@@ -82,8 +83,9 @@ def test_it_is_split_like_any_other(images: np.ndarray) -> None:
         ({"images": np.zeros((2, 0, 4, 3), np.uint8)}, "not uint8"),
         ({"images": np.zeros((4, 4), np.uint8)}, "not uint8"),
         ({"images": np.zeros((3, 4, 4), np.uint8)}, r"3 images, but \[2\] labels"),
-        ({"labels": [0.0, 1.0]}, "not float64"),
-        ({"labels": [True, False]}, "not bool"),
+        ({"labels": [0.5, 1.0]}, "not float64"),
+        ({"labels": np.array(["a", None], object)}, "the label of row 1 is missing"),
+        ({"labels": np.array(["a", 1], object)}, "not object"),
         ({"labels": [[0, 1]]}, r"not int64 \(1, 2\)"),
         ({"labels": ["a", " "]}, "the label is empty"),
         ({"labels": ["cat", "dgo"], "classes": ["cat", "dog"]}, "'dgo' is not a class; nearest: 'dog'"),
@@ -106,3 +108,38 @@ def test_what_does_not_fit_is_refused(changes: dict[str, Any], message: str) -> 
 def test_pixels_of_another_shape_are_not_decoded(pixels: np.ndarray) -> None:
     with pytest.raises(ImageError, match="an image array must be uint8"):
         decode(pixels)
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (np.array(["box", "disc", "box", "disc"], object), ("box", "disc")),
+        (np.array([[0], [1], [0], [1]]), ("0", "1")),
+        (np.array([True, False, True, False]), ("False", "True")),
+        ([1.0, 0.0, 1.0, 0.0], ("0", "1")),
+    ],
+)
+def test_labels_of_every_usual_kind_are_taken(labels: Any, classes: tuple[str, ...]) -> None:
+    assert from_arrays(np.zeros((4, 4, 4, 3), np.uint8), labels).classes == classes
+
+
+def test_columns_of_a_data_frame_are_labels() -> None:
+    pandas = pytest.importorskip("pandas")
+    images = np.zeros((4, 4, 4), np.uint8)
+    for series in (
+        pandas.Series(list("abab")),
+        pandas.Series(list("abab"), dtype="category"),
+        pandas.Series([0, 1, 0, 1]),
+    ):
+        assert len(from_arrays(images, series).classes) == 2
+
+
+def test_a_pair_of_images_and_labels_is_a_data_set(photos: list[Path]) -> None:
+    pixels = decode(photos[0])
+    dataset = read(([str(photos[0]), photos[0].read_bytes(), pixels, Image.fromarray(pixels)], ["a", "a", "b", "b"]))
+    assert dataset.classes == ("a", "b")
+    for source in dataset.sources():
+        np.testing.assert_array_equal(decode(source), pixels)
+    assert read((np.zeros((2, 4, 4), np.uint8), ["a", "b"])).classes == ("a", "b")
+    with pytest.raises(ImageError, match="a NoneType is no image"):
+        read(([None, None], ["a", "b"])).source(0)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
 import threading
 import time
 import tracemalloc
@@ -14,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile, ImageOps, features
 
 from topwork.data import _source, decode, read_bytes
 from topwork.data.formats import MAX_PIXELS
@@ -171,8 +173,7 @@ def test_fault_22_the_content_counts_and_not_the_name(tmp_path: Path, files: dic
         (b"II*\0\x10\0\0\0CR\x02\0", "camera raw"),
         (b"IIRO\x08\0\0\0", "camera raw"),
         (b"FUJIFILMCCD-RAW 0201", "camera raw"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
-        (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\0", "camera raw"),
         (b"8BPS\0\1", "Photoshop"),
     ],
 )
@@ -552,3 +553,75 @@ def test_fault_13_a_file_swapped_for_a_fifo_before_it_is_opened_does_not_hang(
     monkeypatch.setattr("topwork.data._source.os.stat", lambda _: before)
     with pytest.raises(ImageError, match="not a regular file"):
         read_bytes(str(tmp_path / "pipe.jpg"))
+
+
+def deep_png(samples: npt.NDArray[np.uint16]) -> bytes:
+    """A PNG of 16 bits a sample, which Pillow does not write: grey (H, W), colour (H, W, 3) or with alpha (H, W, 4)."""
+    height, width, *channels = samples.shape
+    kind = {(): 0, (3,): 2, (4,): 6}[tuple(channels)]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
+    chunks = {b"IHDR": struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0), b"IDAT": zlib.compress(rows)}
+    body = b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in {**chunks, b"IEND": b""}.items()
+    )
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+@pytest.mark.parametrize(("top", "kind"), [(255, "PNG"), (4095, "PNG"), (4095, "TIFF"), (65_535, "TIFF")])
+def test_16_bits_that_use_fewer_look_as_with_8(encode: Encode, photos: list[Path], top: int, kind: str) -> None:
+    with Image.open(photos[0]) as photo:
+        grey = np.asarray(photo.convert("L")).copy()
+    grey[0, 0] = 255  # something white in it
+    deep = np.round(grey / 255.0 * top).astype(np.uint16)
+    found = decode(encode(Image.fromarray(deep), kind))
+    assert np.abs(found[:, :, 0].astype(int) - grey).max() <= 1
+
+
+def test_a_tiff_says_what_its_white_is(encode: Encode) -> None:
+    deep = np.array([[0, 500, 1000]], np.uint16)
+    assert decode(encode(Image.fromarray(deep), "TIFF", tiffinfo={281: 1000}))[0, :, 0].tolist() == [0, 128, 255]
+    inverted = encode(Image.fromarray(np.array([[0, 30_000, 65_535]], np.uint16)), "TIFF", tiffinfo={262: 0})
+    assert decode(inverted)[0, :, 0].tolist() == [255, 255 - (30_000 >> 8), 0]
+
+
+def test_colours_of_12_bits_in_16_are_not_black(photos: list[Path]) -> None:
+    with Image.open(photos[0]) as photo:
+        colours = np.asarray(photo.convert("RGB")).copy()
+    colours[0, 0] = 255
+    full = decode(deep_png(colours.astype(np.uint16) * 257))
+    np.testing.assert_array_equal(full, colours)
+    found = decode(deep_png(colours.astype(np.uint16) * 16))
+    assert np.abs(found.astype(int) - colours).max() <= 17  # four bits are left of them
+    with pytest.raises(ImageError, match="lower 8") as caught:
+        decode(deep_png(colours.astype(np.uint16)))
+    assert "8 bits" in caught.value.hint
+
+
+def test_alpha_of_16_bits_does_not_hide_what_the_colours_use() -> None:
+    samples = np.zeros((1, 2, 4), np.uint16)
+    samples[0, 0] = (4080, 0, 0, 65_535)
+    assert decode(deep_png(samples))[0].tolist() == [[255, 0, 0], [255, 255, 255]]
+
+
+def test_heic_is_read_where_its_package_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = Path(__file__).parent / "files"
+    found, expected = decode(files / "cloth.heic"), decode(files / "cloth.png")
+    assert found.shape == expected.shape
+    assert np.abs(found.astype(int) - expected).mean() < 3  # it was written with quality 80
+    monkeypatch.setitem(sys.modules, "pi_heif.as_plugin", None)
+    with pytest.raises(ImageError, match=r"pip install 'topwork\[heic\]'"):
+        decode(files / "cloth.heic")
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="an older Pillow")
+def test_avif_is_read_where_pillow_reads_it(
+    small: Image.Image, encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = encode(small, "AVIF", quality=90)
+    assert np.abs(decode(data).astype(int) - np.asarray(small)).mean() < 4
+    with pytest.raises(ImageError, match="damaged AVIF"):
+        decode(data[: len(data) // 2])
+    monkeypatch.setattr("PIL.AvifImagePlugin.SUPPORTED", False)
+    with pytest.raises(ImageError, match="pip install -U 'pillow"):
+        decode(data)

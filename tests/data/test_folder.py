@@ -185,6 +185,45 @@ def test_fault_10_a_linked_folder_inside_is_not_followed(make: Make) -> None:
     assert reasons(read(folder)) == {"cat/dogs": "a linked folder is not followed"}
 
 
+def test_links_are_followed_when_asked(make: Make, tmp_path: Path) -> None:
+    pool = make("cats/*3", "dogs/*2", "dogs/deep/*1", root="pool")
+    folder = make("cat/", root="subset")
+    (folder / "cat" / "a.jpg").symlink_to(pool / "cats" / "0.jpg")
+    (folder / "cat" / "b.jpg").symlink_to(pool / "cats" / "2.jpg")
+    (folder / "dog").symlink_to(pool / "dogs")
+    with pytest.raises(DataError, match="only one class, 'cat'"):
+        read(folder)
+    dataset = read(folder, follow_links=True)
+    assert dataset.paths == ("cat/a.jpg", "cat/b.jpg", "dog/0.jpg", "dog/1.jpg", "dog/deep/0.jpg")
+    assert dataset.classes == ("cat", "dog")
+    assert all(dataset.full_path(row).is_file() for row in range(len(dataset)))
+
+
+def test_links_that_lead_round_end(make: Make) -> None:
+    folder = make("cat/*1", "dog/*2")
+    (folder / "cat" / "up").symlink_to(folder)
+    (folder / "cat" / "self").symlink_to(folder / "cat")
+    (folder / "cat" / "dogs").symlink_to(folder / "dog")
+    (folder / "dog" / "cats").symlink_to(folder / "cat")
+    dataset = read(folder, follow_links=True)
+    assert dataset.counts().tolist() == [3, 3]  # one real folder is read once a class
+    assert set(reasons(dataset).values()) == {"a link to a folder that is read already"}
+
+
+def test_links_are_named_where_they_are_the_cause(make: Make) -> None:
+    pool = make("cats/*2", "dogs/*2", root="pool")
+    folder = make("linked/", root="subset")
+    (folder / "linked").rmdir()
+    for name in ("cats", "dogs"):
+        (folder / name).symlink_to(pool / name)
+    with pytest.raises(DataError, match="no class folders") as caught:
+        read(folder)
+    assert "--follow-links" in caught.value.hint
+    assert read(folder, follow_links=True).classes == ("cats", "dogs")
+    (pool / "birds").symlink_to(folder)
+    assert any("links are not followed (1)" in note for note in read(pool).notes)
+
+
 @contextmanager
 def powerless() -> Iterator[None]:
     """Run as a user without root's rights, since root may read everything."""

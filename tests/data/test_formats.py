@@ -21,7 +21,8 @@ def reel(pieces: list[Image.Image]) -> list[Image.Image]:
 
 @pytest.mark.parametrize("kind", list(FORMATS))
 def test_formats_are_told_by_their_first_bytes(pieces: list[Image.Image], kind: str) -> None:
-    assert format_of(encoded(pieces[0], kind)) == kind
+    heic = Path(__file__).parent / "files" / "cloth.heic"  # Pillow does not write it
+    assert format_of(heic.read_bytes() if kind == "HEIC" else encoded(pieces[0], kind)) == kind
 
 
 def test_no_format_is_guessed() -> None:

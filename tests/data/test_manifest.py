@@ -41,7 +41,9 @@ def test_columns_stand_in_any_order_and_parts_and_groups_are_read(make: Make) ->
     ("text", "message"),
     [
         ("path,lable\n", "unknown column 'lable'; nearest: 'label'"),
-        ("path;label\n", "unknown column 'path;label'"),
+        ("path;label\n", "no training rows"),
+        ("path;label;splt\n", "unknown column 'splt'; nearest: 'split'"),
+        ("path,class,category\n", "which is the label: 'class', 'category'"),
         ("path\n", "no column 'label'"),
         ("", "no column 'path', 'label'"),
         ("path,label,path\n", "a column comes twice"),
@@ -150,3 +152,105 @@ def test_fault_17_one_group_in_two_parts_is_refused(make: Make) -> None:
 def test_rows_without_a_group_share_none(make: Make) -> None:
     text = "path,label,split,group\nx/0.jpg,a,train,\nx/1.jpg,b,train,p\nx/2.jpg,a,test,\n"
     assert len(read(write(make("x/*3"), text))) == 3
+
+
+ROWS = [("im/a/0.jpg", "a"), ("im/a/1.jpg", "a"), ("im/b/0.jpg", "b"), ("im/b/1.jpg", "b")]
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "note"),
+    [
+        ("path;label", "{path};{label}", ""),
+        ("path\tlabel", "{path}\t{label}", ""),
+        ("filename,class", "{path},{label}", ""),
+        ("Image_Path,Species", "{path},{label}", ""),
+        ("path,label,age", "{path},{label},3", "columns that are not used: 'age'"),
+        (",path,label", "0,{path},{label}", ""),
+        ("Unnamed: 0,path,label", "0,{path},{label}", ""),
+        ("path,label,class", "{path},{label},x", "columns that are not used: 'class'"),
+    ],
+)
+def test_manifests_are_read_as_people_write_them(make: Make, header: str, row: str, note: str) -> None:
+    folder = make("im/a/*2", "im/b/*2")
+    lines = [header, *(row.format(path=path, label=label) for path, label in ROWS)]
+    (folder / "d.csv").write_text("\n".join(lines))
+    dataset = read(folder / "d.csv")
+    assert dataset.classes == ("a", "b")
+    assert dataset.paths == tuple(path for path, _ in ROWS)
+    assert [each for each in dataset.notes if "columns" in each] == ([note] if note else [])
+
+
+def test_a_tsv_and_paths_of_windows_are_read(make: Make) -> None:
+    folder = make("im/a/*2", "im/b/*2")
+    (folder / "d.tsv").write_text("path\tlabel\n" + "".join(f"{p.replace('/', chr(92))}\t{k}\n" for p, k in ROWS))
+    assert read(folder / "d.tsv").paths == tuple(path for path, _ in ROWS)
+
+
+def test_columns_are_called_what_the_user_says(make: Make) -> None:
+    folder = make("im/a/*2", "im/b/*2")
+    (folder / "d.csv").write_text("was,class,wo\n" + "".join(f"{k},x,{p}\n" for p, k in ROWS))
+    dataset = read(folder / "d.csv", columns={"path": "wo", "label": "was"})
+    assert dataset.classes == ("a", "b")
+    with pytest.raises(DataError, match="no column 'wer' for the label; there are 'was', 'class', 'wo'"):
+        read(folder / "d.csv", columns={"label": "wer"})
+    with pytest.raises(DataError, match="no column 'weight' is read"):
+        read(folder / "d.csv", columns={"weight": "was"})
+    with pytest.raises(DataError, match="no column 'path'") as caught:
+        read(folder / "d.csv")
+    assert "--columns" in caught.value.hint
+
+
+def test_a_second_label_for_an_image_says_what_to_do(make: Make) -> None:
+    folder = make("im/a/*2")
+    (folder / "d.csv").write_text("path,label\nim/a/0.jpg,red\nim/a/0.jpg,round\n")
+    with pytest.raises(DataError, match="'red', now as 'round'") as caught:
+        read(folder / "d.csv")
+    assert "keep one" in caught.value.hint
+
+
+def test_a_data_frame_is_a_manifest(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    pandas = pytest.importorskip("pandas")
+    folder = make("im/a/*2", "im/b/*2")
+    frame = pandas.DataFrame({"file": [str(folder / path) for path, _ in ROWS], "class": [k for _, k in ROWS], "n": 1})
+    dataset = read(frame)
+    assert dataset.classes == ("a", "b")
+    assert [dataset.full_path(row).is_file() for row in range(4)] == [True] * 4
+    monkeypatch.chdir(folder)
+    relative = pandas.DataFrame(ROWS, columns=["path", "label"]).astype({"label": "category"})
+    assert read(relative).classes == ("a", "b")
+    assert read(relative.assign(label=[1, 1, 2, 2])).classes == ("1", "2")
+    with pytest.raises(DataError, match="data frame, row 1: 'label' is null"):
+        read(relative.assign(label=["a", None, "b", "b"]))
+    with pytest.raises(DataError, match="no column 'label'"):
+        read(relative[["path"]])
+
+
+def table(folder: Path, labels: list[str]) -> Path:
+    lines = ["path;label", *(f"im/{row % 40}.jpg;{label}" for row, label in enumerate(labels))]
+    (folder / "d.csv").write_text("\n".join(lines))
+    return folder / "d.csv"
+
+
+@pytest.mark.parametrize("labels", [["disc,red", "box,red", "disc,blue"] * 4, ["a|b", "a", "b"] * 4])
+def test_several_labels_in_a_cell_are_refused(make: Make, labels: list[str]) -> None:
+    with pytest.raises(DataError, match="name several classes for an image") as caught:
+        read(table(make("im/*40"), labels))
+    assert "not read yet" in caught.value.hint
+
+
+def test_names_with_a_comma_are_names(make: Make) -> None:
+    labels = ["tench, Tinca tinca", "goldfish, Carassius auratus", "great white shark"] * 4
+    assert len(read(table(make("im/*40"), labels)).classes) == 3
+
+
+@pytest.mark.parametrize(
+    "labels", [[f"{20 + row / 3:.1f}" for row in range(40)], [str(100 + 7 * row) for row in range(40)]]
+)
+def test_quantities_are_refused_as_regression(make: Make, labels: list[str]) -> None:
+    with pytest.raises(DataError, match=r"look like a quantity .* regression"):
+        read(table(make("im/*40"), labels))
+
+
+@pytest.mark.parametrize("labels", [[str(row % 20) for row in range(40)], [str(row % 3 * 50) for row in range(40)]])
+def test_numbers_that_count_classes_are_classes(make: Make, labels: list[str]) -> None:
+    assert len(read(table(make("im/*40"), labels)).classes) == len(set(labels))

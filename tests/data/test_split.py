@@ -44,12 +44,13 @@ def test_fault_18_stratification_holds(counts: list[int], test: float, seed: int
     try:
         held_out = split(dataset, test=test, seed=seed).split("test").counts()
     except DataError:
-        assert round(sum(counts) * test) == 0 or max(counts) == 1
+        assert max(counts) == 1
         return
     total = np.array(counts)
     assert (held_out <= total - 1).all()  # a training image stays, so a class of one stays whole
     assert (np.abs(held_out - np.minimum(total * test, total - 1)) < 1 + 1e-6).all()
-    least = np.minimum(np.floor(np.round(total * test, 9)), total - 1).sum()
+    assert (held_out >= np.minimum(total - 1, 1)).all()  # every class of two is measured
+    least = np.clip(np.floor(np.round(total * test, 9)), np.minimum(total - 1, 1), total - 1).sum()
     most = np.minimum(np.ceil(np.round(total * test, 9)), total - 1).sum()
     assert held_out.sum() == np.clip(round(np.round(sum(counts) * test, 9)), least, most)
 
@@ -58,6 +59,13 @@ def test_fault_18_ten_thousand_to_one() -> None:
     parted = split(made([10_000, 1]))
     assert parted.split("test").counts().tolist() == [2000, 0]
     assert parted.split("train").counts().tolist() == [8000, 1]
+
+
+def test_every_class_of_two_images_is_measured() -> None:
+    assert split(made([160, 2])).split("test").counts().tolist() == [32, 1]
+    assert split(made([3] * 120)).split("test").counts().tolist() == [1] * 120
+    groups = [f"lot {row // 8}" for row in range(160)] + ["rare 0", "rare 1"]
+    assert split(made([160, 2], groups)).split("test").counts()[1] == 1
 
 
 def test_the_split_does_not_depend_on_the_order_of_the_files() -> None:

@@ -65,11 +65,13 @@ NAME = st.text(st.characters(exclude_characters="\0/", exclude_categories=["Cs"]
 ODD = st.sampled_from(
     ["two\nlines", "a\r", '"q"', "=1+1", "a,b", " lead", "\udce9", "file:x", "é", "\ufeffbom", "a\r\nb"]
 )
+# What is read has no class names of other encodings, with white space around them or of several (test_listing.py).
+LABEL = (NAME | ODD).filter(lambda name: name == name.strip() and "\udce9" not in name and "," not in name)
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    names=st.lists(st.tuples(NAME | ODD, NAME | ODD, st.sampled_from(["p", "", "q\n,", "é"])), min_size=1, max_size=6),
+    names=st.lists(st.tuples(LABEL, NAME | ODD, st.sampled_from(["p", "", "q\n,", "é"])), min_size=1, max_size=6),
     seed=st.integers(0, 99),
 )
 def test_any_name_comes_back_or_is_refused(names: list[tuple[str, str, str]], seed: int) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -414,6 +415,7 @@ def test_fault_32_a_cache_that_cannot_be_written_is_a_named_error(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("TOPWORK_CACHE", str(tmp_path / "file" / "cache"))
+    warnings.simplefilter("ignore", UserWarning)  # the network, where it is converted, is made for this run alone
     for choice in (TORCH, F32, None):
         with pytest.raises(TopworkError, match="cannot be written: Not a directory") as caught:
             extract(dataset, backbone, choice=choice, engine="openvino")

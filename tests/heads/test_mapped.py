@@ -115,7 +115,7 @@ def test_classes_that_the_network_knows_under_other_numbers_are_learnt() -> None
     found = mapped.probabilities(features[60:].astype(np.float32))
     assert (found.argmax(axis=1) == labels[60:]).all()
     assert mapped.shares[[3, 4, 9]].argmax(axis=1).tolist() == [0, 0, 1]
-    assert found.max(axis=1).mean() > 0.95  # honest: it is right every time
+    assert found.max(axis=1).mean() > 0.95  # calibrated: it is right every time
 
 
 def test_one_image_a_class_is_enough_to_answer(network: Arrays) -> None:

@@ -3,10 +3,10 @@ import pytest
 
 from topwork.errors import DataError
 from topwork.metrics import (
-    accuracy,
     bootstrap_intervals,
     confusion_matrix,
     ece,
+    evaluate,
     log_loss,
     macro_f1,
     per_class,
@@ -31,17 +31,17 @@ def test_equal_to_scikit_learn(n_classes, dtype):
 
     probabilities, labels = simulate(300, n_classes, dtype=dtype)
     predictions, every = probabilities.argmax(axis=1), np.arange(n_classes)
-    assert accuracy(predictions, labels, n_classes) == metrics.accuracy_score(labels, predictions)
+    found = evaluate(probabilities, labels, [str(each) for each in every])
+    assert found.accuracy.value == metrics.accuracy_score(labels, predictions)
     confusion = confusion_matrix(predictions, labels, n_classes)
     np.testing.assert_array_equal(confusion, metrics.confusion_matrix(labels, predictions, labels=every))
     precision, recall, f1, support = metrics.precision_recall_fscore_support(
         labels, predictions, labels=every, zero_division=np.nan
     )
-    ours = per_class(confusion)
-    np.testing.assert_allclose(ours.precision, precision)
-    np.testing.assert_allclose(ours.recall, recall)
-    np.testing.assert_allclose(ours.f1, f1)
-    np.testing.assert_array_equal(ours.support, support)
+    for place, ours in enumerate(per_class(confusion, found.classes)):
+        assert (ours.support, ours.f1) == (support[place], pytest.approx(f1[place]))
+        assert ours.recall.value == pytest.approx(recall[place])
+        assert ours.precision.value == pytest.approx(precision[place])
     present = np.unique(labels)
     expected = metrics.f1_score(labels, predictions, average="macro", labels=present)
     assert macro_f1(predictions, labels, n_classes) == pytest.approx(expected)
@@ -98,7 +98,8 @@ def test_wilson_refuses_what_is_no_share(right, total):
 def test_bootstrap_follows_a_plain_loop(monkeypatch):
     monkeypatch.setattr("topwork.metrics._intervals._CHUNK_ELEMENTS", 6000)  # several chunks
     probabilities, labels = simulate(120, 4)
-    ours = bootstrap_intervals(probabilities, labels, seed=1, resamples=4000)
+    monkeypatch.setattr("topwork.metrics._intervals.RESAMPLES", 4000)
+    ours = bootstrap_intervals(probabilities, labels, seed=1)
     rng, values = np.random.default_rng(2), []
     for _ in range(1500):
         drawn = rng.integers(0, 120, 120)
@@ -114,12 +115,13 @@ def test_bootstrap_is_a_function_of_its_seed():
     assert bootstrap_intervals(probabilities, labels, seed=1) != bootstrap_intervals(probabilities, labels, seed=2)
 
 
-def test_bootstrap_intervals_cover():
+def test_bootstrap_intervals_cover(monkeypatch):
+    monkeypatch.setattr("topwork.metrics._intervals.RESAMPLES", 300)
     big, big_labels = simulate(100_000, 3, seed=99)
     truth = macro_f1(big.argmax(axis=1), big_labels, 3), log_loss(big, big_labels)
     covered = np.zeros(2)
     for seed in range(200):
-        found = bootstrap_intervals(*simulate(150, 3, seed=seed), seed=seed, resamples=300)
+        found = bootstrap_intervals(*simulate(150, 3, seed=seed), seed=seed)
         for place, (low, high) in enumerate((found.macro_f1, found.log_loss)):
             covered[place] += low <= truth[place] <= high
     # 95 % of 200, give or take three standard errors.
@@ -149,7 +151,7 @@ def test_bad_input_is_named(probabilities, labels, message):
 
 def test_predictions_and_labels_must_fit():
     with pytest.raises(DataError, match="same shape"):
-        accuracy(np.array([0]), np.array([0, 1]), 2)
+        confusion_matrix(np.array([0]), np.array([0, 1]), 2)
     with pytest.raises(DataError, match="predictions are outside"):
         macro_f1(np.array([0, 2]), np.array([0, 1]), 2)
     with pytest.raises(DataError, match="no predictions"):

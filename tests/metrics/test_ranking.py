@@ -12,8 +12,8 @@ from topwork.metrics import (
     evaluate,
     reliability_curve,
     roc_auc,
-    top_k_accuracy,
 )
+from topwork.metrics._ranking import ranks
 
 from .test_metrics import simulate
 
@@ -68,13 +68,13 @@ def test_top_k_equals_scikit_learn(k):
 
     probabilities, labels = simulate(300, 8)
     expected = top_k_accuracy_score(labels, probabilities, k=k, labels=np.arange(8))
-    assert top_k_accuracy(probabilities, labels, k) == pytest.approx(expected)
+    assert np.mean(ranks(probabilities, labels) < k) == pytest.approx(expected)
 
 
 def test_ties_go_to_the_lower_class_as_the_prediction_does():
     even = np.full((3, 4), 0.25)
-    assert top_k_accuracy(even, np.array([0, 1, 2]), 1) == pytest.approx(1 / 3)
-    assert top_k_accuracy(even, np.array([0, 1, 2]), 2) == pytest.approx(2 / 3)
+    assert np.mean(ranks(even, np.array([0, 1, 2])) < 1) == pytest.approx(1 / 3)
+    assert np.mean(ranks(even, np.array([0, 1, 2])) < 2) == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize("figure", [roc_auc, average_precision])
@@ -160,7 +160,7 @@ def test_a_thousand_classes_take_seconds():
     assert 0.5 < found.roc_auc.low < found.roc_auc.value < found.roc_auc.high
 
 
-@pytest.mark.parametrize("metric", [roc_auc, average_precision, brier, reliability_curve, top_k_accuracy])
+@pytest.mark.parametrize("metric", [roc_auc, average_precision, brier, reliability_curve])
 def test_nan_is_named(metric):
     with pytest.raises(DataError, match="hold NaN"):
         metric(np.array([[np.nan, 1.0]]), np.array([0]))

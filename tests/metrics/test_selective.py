@@ -1,10 +1,18 @@
-"""Promises, checked on draws and on scikit-learn's digits with scikit-learn's classifier."""
+"""Coverage and selective accuracy, checked on draws and on scikit-learn's digits with scikit-learn's classifier."""
 
 import numpy as np
 import pytest
 
 from topwork.errors import DataError
-from topwork.metrics import LEVELS, abstention_thresholds, conformal_thresholds, prediction_sets, threshold_at
+from topwork.metrics import (
+    LEVELS,
+    Estimate,
+    SelectiveReport,
+    abstention_thresholds,
+    conformal_thresholds,
+    prediction_sets,
+    threshold_at,
+)
 from topwork.metrics._selective import mann_whitney_p_value
 
 from .test_metrics import simulate
@@ -17,7 +25,7 @@ def coverage(probabilities, labels, threshold):
 
 @pytest.fixture(scope="module")
 def digits():
-    """Probabilities of a plain classifier, learnt from a third; the rest is to promise by and to check with."""
+    """Probabilities of a plain classifier, learnt from a third; the rest is to calibrate by and to check with."""
     from sklearn.datasets import load_digits
     from sklearn.linear_model import LogisticRegression
 
@@ -52,7 +60,7 @@ def test_coverage_is_exact_on_draws():
         probabilities, labels = simulate(250, 6, seed=seed)
         (threshold,) = conformal_thresholds(probabilities[:50], labels[:50], [0.9])
         found.append(coverage(probabilities[50:], labels[50:], threshold)[0])
-    # With 50 images the promise is kept by ceil(51 * 0.9) / 51 = 0.902 at least, and no set is ever empty.
+    # With 50 images the coverage is ceil(51 * 0.9) / 51 = 0.902 at least, and no set is ever empty.
     assert 0.895 < np.mean(found) < 0.915
 
 
@@ -72,7 +80,7 @@ def test_no_set_is_empty_and_too_few_images_give_every_class():
 
 
 @pytest.mark.parametrize("level", [0.95, 0.98])
-def test_answers_are_as_good_as_promised_on_digits(digits, level):
+def test_selective_accuracy_holds_on_average_over_splits_of_digits(digits, level):
     probabilities, labels = digits
     right, confidence = probabilities.argmax(axis=1) == labels, probabilities.max(axis=1)
     rng, accuracy, answered = np.random.default_rng(0), [], []
@@ -83,7 +91,7 @@ def test_answers_are_as_good_as_promised_on_digits(digits, level):
         said = confidence[rest] >= threshold
         accuracy.append(right[rest][said].mean())
         answered.append(said.mean())
-    assert right.mean() < level - 0.02  # the promise is worth something
+    assert right.mean() < level - 0.02  # the level is worth something
     assert level - 0.004 < np.mean(accuracy) < level + 0.012
     assert np.mean(answered) > 0.5
 
@@ -117,8 +125,8 @@ def test_the_order_of_answers_is_tested_as_scipy_does():
     assert mann_whitney_p_value(np.full(9, 0.7), np.arange(9) < 5) == 1
 
 
-def promises_of(confident, n, level, draws=300):
-    """Share of models that promise, and mean accuracy of their answers and share answered on many new images."""
+def selective_accuracy_of(confident, n, level, draws=300):
+    """Share of models that have a threshold, mean accuracy of their answers and share answered on many new images."""
     came = []
     for seed in range(draws):
         rng = np.random.default_rng(seed)
@@ -133,15 +141,15 @@ def promises_of(confident, n, level, draws=300):
 @pytest.mark.parametrize(
     ("share", "level", "n", "most"), [(0.85, 0.9, 300, 0.1), (0.9, 0.95, 300, 0.06), (0.9, 0.95, 100, 0.1)]
 )
-def test_confidence_that_orders_nothing_seldom_promises_more_than_all_answers_keep(share, level, n, most):
-    """The luckiest of many prefixes would promise in 20 to 40 of 100 draws, and answer no better than all do."""
+def test_confidence_that_orders_nothing_seldom_has_a_threshold_beyond_what_all_answers_keep(share, level, n, most):
+    """The luckiest of many prefixes would give one in 20 to 40 of 100 draws, and answer no better than all do."""
 
     def flat(rng, count):
         return rng.uniform(0.5, 1, count), rng.random(count) < share
 
-    made, accuracy, _ = promises_of(flat, n, level)
+    made, accuracy, _ = selective_accuracy_of(flat, n, level)
     assert made < most
-    assert accuracy == pytest.approx(share, abs=0.01)  # the few that promise break it: this is no guarantee
+    assert accuracy == pytest.approx(share, abs=0.01)  # the few that have one miss it: this is no guarantee
 
 
 @pytest.mark.parametrize(
@@ -153,12 +161,12 @@ def test_confidence_that_orders_nothing_seldom_promises_more_than_all_answers_ke
         (0.96, 0.99, 300, 0.98, 0.88),
     ],
 )
-def test_confidence_that_orders_the_answers_keeps_what_it_promises(share, level, n, least, answered):
+def test_confidence_that_orders_the_answers_keeps_the_level(share, level, n, least, answered):
     def informative(rng, count):
         chance = rng.beta(1.2 * share, 1.2 * (1 - share), count)
         return 0.5 + chance / 2, rng.random(count) < chance
 
-    made, accuracy, said = promises_of(informative, n, level)
+    made, accuracy, said = selective_accuracy_of(informative, n, level)
     assert made >= least
     assert level - 0.003 < accuracy < level + 0.02
     assert said > answered
@@ -172,7 +180,7 @@ def test_thresholds_rise_with_what_is_asked(digits):
     assert list(sets) == sorted(sets, reverse=True)
 
 
-def test_a_level_between_two_is_promised_by_the_higher():
+def test_a_level_between_two_has_the_threshold_of_the_higher():
     levels, thresholds = (0.9, 0.95, 0.99), (0.4, 0.3)
     assert threshold_at(0.9, levels, thresholds, "coverage") == 0.4
     assert (
@@ -197,3 +205,22 @@ def test_bad_input_is_named(thresholds):
         thresholds(np.array([[np.nan, 1.0]]), np.array([0]))
     with pytest.raises(DataError, match="no labels"):
         thresholds(np.empty((0, 2)), np.empty(0, int))
+
+
+@pytest.mark.parametrize(
+    ("answered", "accuracy", "refuted"),
+    [
+        (1.0, (0.85, 0.7, 0.93), True),
+        (1.0, (0.94, 0.9, 0.97), True),  # all are answered, so that this is the accuracy itself
+        (1.0, (0.95, 0.9, 0.97), False),
+        (0.9, (0.94, 0.9, 0.97), False),  # chance may have done it
+        (0.9, (0.85, 0.7, 0.949), True),
+        (0.0, None, False),
+        (None, None, False),
+    ],
+)
+def test_images_refute_an_accuracy(answered, accuracy, refuted):
+    share = None if answered is None else Estimate(answered, 0.0, 1.0)
+    found = SelectiveReport(0.95, Estimate(1.0, 0.9, 1.0), 1.0, share, accuracy and Estimate(*accuracy))
+    assert found.refuted is refuted
+    assert SelectiveReport.from_dict(found.to_dict()) == found

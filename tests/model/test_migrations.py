@@ -41,6 +41,17 @@ def test_the_head_answers_what_it_answered(folder: Path) -> None:
     np.testing.assert_allclose(model.head.probabilities(features), np.array(expected["head"], np.float32), rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "advice", [{}, {"rungs": [{}], "reading": {}}, {"rungs": 3, "reading": {}}, {"rungs": []}, "no"]
+)
+def test_a_model_with_maimed_advice_is_used_without_it(tmp_path: Path, advice: Any) -> None:
+    """No format said what advice is, and no prediction needs it."""
+    folder = Path(shutil.copytree(FORMATS / "1-advice", tmp_path / "model"))
+    fields = json.loads((folder / "model.json").read_text("utf-8"))
+    (folder / "model.json").write_text(json.dumps(fields | {"advice": advice}), "utf-8")
+    assert load(folder).record.advice is None
+
+
 def test_pictures_are_told_as_they_were(folder: Path) -> None:
     expected = json.loads((folder / "expected.json").read_text())["images"]
     found = load(folder).predict([IMAGES[name] for name, _, _ in expected])

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import json
+import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -78,8 +81,8 @@ def test_fault_59_bad_images_leave_the_others_unchanged(
     fitted: Classifier, sources: list[Path], tmp_path: Path
 ) -> None:
     (tmp_path / "cut.jpg").write_bytes(sources[0].read_bytes()[:2000])
-    bad: list[Source] = [tmp_path / "cut.jpg", b"", b"text", tmp_path, tmp_path / "none.jpg"]
-    bad += [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)]
+    bad: list[Any] = [tmp_path / "cut.jpg", b"", b"text", tmp_path, tmp_path / "none.jpg"]
+    bad += [np.zeros((5, 5, 7), np.uint8), np.full((4, 4, 3), np.nan), np.zeros((0, 4, 3), np.uint8)]
     mixed = [item for pair in zip(bad, sources, strict=False) for item in pair]
     found = fitted.predict(mixed)
     assert found[1::2] == fitted.predict(sources[: len(bad)])
@@ -222,3 +225,55 @@ def test_prediction_on_a_cpu_imports_no_torch(saved: Path, sources: list[Path], 
     given = [sys.executable, "-c", code, str(saved), str(sources[0])]
     done = subprocess.run(given, capture_output=True, text=True, check=True, env={**os.environ})
     assert done.stdout.split() == [fitted.predict(sources[:1])[0].label, "[]"]
+
+
+def test_images_come_as_people_hold_them(fitted: Classifier, textile: Path) -> None:
+    import pandas
+    import torch
+    from PIL import Image
+
+    paths = sorted(textile.rglob("*.jpg"))[::30]
+    pixels = [decode(path) for path in paths]
+    expected = fitted.predict_proba(pixels)
+    kinds: list[Any] = [
+        [Image.open(path) for path in paths],
+        [io.BytesIO(path.read_bytes()) for path in paths],
+        [torch.tensor(image.transpose(2, 0, 1).copy()) / 255 for image in pixels],
+        (image.astype(np.float64) for image in pixels),
+    ]
+    for held in kinds:
+        np.testing.assert_allclose(fitted.predict_proba(held), expected, atol=1e-6)
+    by_path = fitted.predict(paths)
+    for names in (textile.rglob("*.jpg"), pandas.Series(map(str, paths))):
+        found = {each.source: each.label for each in fitted.predict(names)}
+        assert {str(path): found[str(path)] for path in paths} == {each.source: each.label for each in by_path}
+
+
+def test_what_is_no_image_is_told_for_itself_alone(fitted: Classifier, textile: Path) -> None:
+    good = sorted(textile.rglob("*.jpg"))[0]
+    found = fitted.predict([None, good, np.full((4, 4), np.nan), {"path": good}, io.BytesIO()])
+    assert [bool(each.error) for each in found] == [True, False, True, True, True]
+    assert "a NoneType is no image" in found[0].error
+    assert found[0].source == "#0"
+    with pytest.raises(ImageError, match="as a list"):
+        fitted.predict(Image.new("RGB", (8, 8)))
+    with pytest.raises(ImageError, match="image 0 of 2 cannot be used: a NoneType"):
+        fitted.predict_proba([None, good])
+
+
+def _predicted(model: Classifier, path: Path) -> dict[str, Any]:
+    return model.predict([path])[0].to_dict()
+
+
+def test_a_model_can_be_copied_and_pickled(fitted: Classifier, textile: Path) -> None:
+    path = sorted(textile.rglob("*.jpg"))[5]
+    expected = _predicted(fitted, path)
+    assert _predicted(pickle.loads(pickle.dumps(fitted)), path) == expected
+    assert _predicted(copy.deepcopy(fitted), path) == expected
+
+
+@pytest.mark.slow
+def test_a_model_can_be_sent_to_a_spawned_process(fitted: Classifier, textile: Path) -> None:
+    path = sorted(textile.rglob("*.jpg"))[5]
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(_predicted, (fitted, path)) == _predicted(fitted, path)

@@ -117,7 +117,10 @@ def test_the_forecast_says_what_is_expected_and_draws_the_bounds() -> None:
 
 @pytest.mark.parametrize(
     ("needed", "said"),
-    [((None, None), "87.5 % is not expected with this strategy"), ((300, None), "about 300, if this strategy can reach it at all")],
+    [
+        ((None, None), "87.5 % is not expected with this strategy"),
+        ((300, None), "about 300, if this strategy can reach it at all"),
+    ],
 )
 def test_a_forecast_may_never_get_there(needed: tuple[int | None, int | None], said: str) -> None:
     told = dataclasses.replace(ADVICE, forecast=dataclasses.replace(FORECAST, needed=needed))

@@ -210,7 +210,9 @@ def test_the_answer_is_three_sentences_with_the_figures() -> None:
     page = parsed(model_page(model(found, NAMES), "m", SECTIONS, found))
     first, second, third = (node.text for node in section(page, "answer").all("p"))
     accuracy = found.evaluation.accuracy
-    assert first.startswith(f"About {100 * accuracy.value:.0f} of 100 new images of this kind will be classified correctly")
+    assert first.startswith(
+        f"About {100 * accuracy.value:.0f} of 100 new images of this kind will be classified correctly"
+    )
     assert f"{100 * accuracy.low:.0f} to {100 * accuracy.high:.0f}" in first
     wrong = found.evaluation.confusion.copy()
     np.fill_diagonal(wrong, 0)
@@ -223,7 +225,10 @@ def test_the_answer_is_three_sentences_with_the_figures() -> None:
     assert "it answers 40.0 % of the images" in third
     assert "Let a person look at the rest" in third
     none = dataclasses.replace(found, selective=())
-    assert "No higher accuracy can be promised" in section(parsed(model_page(model(found, NAMES), "m", SECTIONS, none)), "answer").text
+    assert (
+        "No higher accuracy can be promised"
+        in section(parsed(model_page(model(found, NAMES), "m", SECTIONS, none)), "answer").text
+    )
 
 
 def test_a_shift_and_seen_images_warn() -> None:

@@ -1,4 +1,6 @@
+import copy
 import itertools
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -6,8 +8,10 @@ from torch import nn
 from torch.nn import functional
 
 from tests.train.samples import BUSY, PLAIN, TensorSamples, Wrapped, digest, digits, layers_of, network, part, timeless
-from topwork.train import TrainConfig, TrainError, measure, train
+from topwork.train import EpochRecord, TrainConfig, TrainError, measure, train
+from topwork.train._loop import _above_start
 from topwork.train._samples import epoch_batches
+from topwork.train._state import Pace, Score, State
 
 TRAINING, VALIDATION = part(0, 120), part(120, 200)
 
@@ -134,6 +138,7 @@ def test_a_loss_that_is_no_number_stops_it_and_the_best_stays(value):  # FAULTS 
     model, result = run(PLAIN.model_copy(update={"epochs": 5}), data=data)
     assert result.stopped == "not finite"
     assert "step 16 (epoch 3)" in result.notes[0]
+    assert result.notes[0].endswith("; try a lower learning rate: --set learning_rate=0.001")
     assert len(result.history) == 2
     assert measure(model, VALIDATION, PLAIN) == result.best
     assert all(torch.isfinite(value).all() for value in model.state_dict().values())
@@ -148,6 +153,81 @@ def test_a_validation_loss_that_is_no_number_stops_it_too():
     _, result = run(PLAIN.model_copy(update={"epochs": 5}), validation=spoilt)
     assert result.stopped == "not finite"
     assert "validation loss" in result.notes[0]
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A network from which too high a rate leads away."""
+    return run(PLAIN.model_copy(update={"epochs": 15}))[0]
+
+
+STEEP = PLAIN.model_copy(update={"epochs": 8, "learning_rate": 1.0, "schedule": "constant"})
+
+
+def test_a_training_that_diverges_stops_and_names_a_lower_rate(trained):
+    before = digest(trained)
+    model, result = run(STEEP, copy.deepcopy(trained))
+    assert result.stopped == "diverged"
+    assert 2 <= len(result.history) < 8
+    assert all(epoch.validation_loss > 2 * result.start.loss for epoch in result.history[-2:])
+    assert (result.best_epoch, digest(model)) == (0, before)
+    losses = f"from {result.start.loss:.2f} to {result.history[-1].validation_loss:.2f}"
+    assert result.notes == (
+        f"the validation loss rose {losses} after epoch {len(result.history)}: stopped, the best weights kept; "
+        "try a lower learning rate: --set learning_rate=0.1",
+    )
+
+
+def test_a_falling_rate_may_mend_the_first_half(trained):
+    _, result = run(STEEP.model_copy(update={"schedule": "one-cycle", "learning_rate": 0.3}), copy.deepcopy(trained))
+    assert len(result.history) >= 4
+
+
+def test_a_training_that_gained_nothing_far_above_the_start_names_a_lower_rate_too(trained):
+    config = STEEP.model_copy(update={"epochs": 2, "schedule": "one-cycle"})
+    _, result = run(config, copy.deepcopy(trained))
+    assert (result.stopped, result.best_epoch) == ("epochs", 0)
+    assert result.notes[0].endswith(" after epoch 2: try a lower learning rate: --set learning_rate=0.1")
+
+
+def test_a_training_that_does_not_diverge_is_the_same_to_the_byte(trained, monkeypatch):
+    config = STEEP.model_copy(update={"learning_rate": 3e-3})
+    model, result = run(config, copy.deepcopy(trained))
+    assert (result.stopped, result.notes) == ("epochs", ())
+    monkeypatch.setattr("topwork.train._loop._above_start", lambda *given: False)
+    unwatched, same = run(config, copy.deepcopy(trained))
+    assert digest(model) == digest(unwatched)
+    assert timeless(result) == timeless(same)
+
+
+@pytest.mark.parametrize(
+    ("start", "losses", "accuracies", "expected"),
+    [
+        ((0.4, 0.9), (0.81, 0.9), (0.8, 0.8), True),
+        ((0.4, 0.9), (0.81, 0.9), (0.9, 0.9), True),
+        ((0.4, 0.9), (0.81, 0.9), (0.8, 0.91), False),  # it names more right
+        ((0.4, 0.9), (0.79, 0.9), (0.8, 0.8), False),  # one epoch alone
+        ((0.4, 0.9), (0.9,), (0.8,), False),
+        ((0.0, 1.0), (0.15, 0.15), (1.0, 1.0), False),  # many times nothing
+        ((0.0, 1.0), (0.21, 0.21), (1.0, 1.0), True),
+    ],
+)
+def test_what_is_far_above_the_start(start, losses, accuracies, expected):
+    epochs = [
+        EpochRecord(
+            epoch=1,
+            step=1,
+            loss=0,
+            validation_loss=loss,
+            accuracy=right,
+            learning_rate=1,
+            seconds=1,
+            samples_per_second=1,
+        )
+        for loss, right in zip(losses, accuracies, strict=True)
+    ]
+    state = State(pace=Pace(total=9), start=Score(loss=start[0], accuracy=start[1], samples=9), history=epochs)
+    assert _above_start(SimpleNamespace(state=state), 2.0) is expected
 
 
 @pytest.mark.parametrize("place", [0, 7, 12])

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
+import hashlib
 import os
 import shutil
 import sys
+import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -73,22 +78,41 @@ def use(file: Path) -> bool:
 def cached(entry: Path, file: str, make: Callable[[], Callable[[Path], object]]) -> Path:
     """A file of the cache, counted as used; where it is not there yet, it is made, and room for it.
 
+    Where the cache cannot be written, which a warning tells, it is made for this process alone.
+
     Args:
         entry: Folder of one thing among those of its kind; it is deleted as a whole.
         file: Where the file is in it. The file's own folder appears as a whole.
         make: Makes what belongs in the file, and gives what writes it to a place.
 
     Raises:
-        BackboneError: The cache cannot be written.
+        BackboneError: Nothing can be written at all.
     """
     found, kind = entry / file, entry.parent
     if not use(found):
+        own = _own_folder() / hashlib.sha256(os.fsencode(kind)).hexdigest()[:16] / entry.name / file
+        if own.exists():
+            return own
         write = make()
-        with writing_cache(), written_whole(found.parent, replace=False) as draft:
-            write(draft / found.name)
+        try:
+            with writing_cache(), written_whole(found.parent, replace=False) as draft:
+                write(draft / found.name)
+        except BackboneError as error:
+            warnings.warn(f"{error.message}; what is made is used for this run alone", stacklevel=2)
+            with writing_cache(), written_whole(own.parent, replace=False) as draft:
+                write(draft / own.name)
+            return own
         use(found)
         make_room(kind, f"*/{file}", lambda mark: delete_folder(kind / mark.relative_to(kind).parts[0]))
     return found
+
+
+@functools.cache
+def _own_folder() -> Path:
+    """A folder that is gone when this process ends."""
+    folder = tempfile.mkdtemp(prefix="topwork-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def make_room(folder: Path, marks: str, delete: Callable[[Path], int], *, last: Path | None = None) -> None:

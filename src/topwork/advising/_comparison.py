@@ -21,7 +21,7 @@ class Trial:
     """One way that was tried, with its cross-validated score on the training split.
 
     Attributes:
-        question: What was to be decided: ``backbone``, ``fit`` or ``stages``.
+        question: What was to be decided: ``backbone``, ``crop_mode`` or ``stages``.
         answer: The way that was tried.
         images: How many it was tried on.
         accuracy: Out-of-fold, 0 to 1; None where the images were too few to hold any out.

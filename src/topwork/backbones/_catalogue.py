@@ -312,7 +312,8 @@ def _require_known(what: str, value: str | None, known: list[str]) -> None:
 
 def unknown(name: str, known: list[str]) -> BackboneError:
     """The error for a name that nobody knows, with the nearest right ones."""
-    names = [*(entry.alias for entry in catalogue()), *known]
+    every = [*(entry.alias for entry in catalogue()), *known]
+    names = list({_plain(each): each for each in reversed(every)}.values())  # one spelling of each, an alias first
     nearest = difflib.get_close_matches(_plain(name), names, n=3, cutoff=0.5) or difflib.get_close_matches(
         name.lower(), names, n=3, cutoff=0.5
     )

@@ -16,6 +16,7 @@ from topwork._system import sha256_of
 from topwork.errors import BackboneError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_OPTION = "it with --weights FILE.safetensors, or the folder it is in"
 _YES = ("1", "ON", "YES", "TRUE")  # as the client takes them; it looks only once, when it is imported
 
 
@@ -28,7 +29,9 @@ class HubFile:
     sha256: str
 
 
-def fetch(repository: str, file: str, *, revision: str = "", sha256: str = "", offline: bool = False) -> HubFile:
+def fetch(
+    repository: str, file: str, *, revision: str = "", sha256: str = "", offline: bool = False, option: str = _OPTION
+) -> HubFile:
     """A file of the hub's, verified.
 
     Args:
@@ -37,6 +40,7 @@ def fetch(repository: str, file: str, *, revision: str = "", sha256: str = "", o
         revision: The commit; when empty the default branch's, or the one that the cache holds as that.
         sha256: The hash that the file must have; when empty the one that the hub told when it was fetched.
         offline: Whether to use no network; ``HF_HUB_OFFLINE=1`` says so too.
+        option: How the command line takes a file that was fetched by hand.
 
     Raises:
         BackboneError: It is not to be had, or not what it must be; then it is deleted from the cache.
@@ -48,9 +52,9 @@ def fetch(repository: str, file: str, *, revision: str = "", sha256: str = "", o
         if offline or constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "") in _YES:
             raise BackboneError(
                 f"{repository}/{file} is not on this machine, and offline nothing is fetched",
-                hint=_by_hand(repository, file, revision),
+                hint=_by_hand(repository, file, revision, option),
             )
-        path = _downloaded(repository, file, revision)
+        path = _downloaded(repository, file, revision, option)
     actual, promised = file_sha256(path), _promised(path)
     if sha256 and actual == promised != sha256:  # what the hub has: it is the caller who wants another file
         raise BackboneError(
@@ -88,7 +92,7 @@ def _cached(repository: str, file: str, revision: str) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
-def _downloaded(repository: str, file: str, revision: str) -> Path:
+def _downloaded(repository: str, file: str, revision: str, option: str) -> Path:
     """Fetch a file; the client resumes where a connection broke, and publishes it whole or not at all.
 
     Without a network the client would try for half a minute, so the hub is asked once before. An answer, be it a bad
@@ -104,7 +108,7 @@ def _downloaded(repository: str, file: str, revision: str) -> Path:
     except Exception as error:  # the client's, httpx's and xet's own errors have no base in common
         raise BackboneError(
             f"{repository}/{file} cannot be fetched from the hub: {_reason(error)}",
-            hint=_by_hand(repository, file, revision),
+            hint=_by_hand(repository, file, revision, option),
         ) from error
 
 
@@ -123,14 +127,14 @@ def _reason(error: Exception) -> str:
     return told or str(error).strip().split("\n", maxsplit=1)[0] or type(error).__name__
 
 
-def _by_hand(repository: str, file: str, revision: str) -> str:
+def _by_hand(repository: str, file: str, revision: str, option: str) -> str:
     """What to fetch and where to put it; a commit's file has a place of its own in the client's cache."""
     from huggingface_hub import constants, hf_hub_url
     from huggingface_hub.file_download import repo_folder_name
 
     url = hf_hub_url(repository, file, revision=revision or None)
     if not revision:
-        return f"fetch {url} elsewhere and pass it with --weights FILE.safetensors, or the folder it is in"
+        return f"fetch {url} elsewhere and pass {option}"
     folder = repo_folder_name(repo_id=repository, repo_type="model")
     return f"fetch {url} elsewhere and put it at {Path(constants.HF_HUB_CACHE, folder, 'snapshots', revision, file)}"
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 VOCABULARY, VOCABULARY_SETTINGS = "tokenizer.json", "tokenizer_config.json"
+_OPTION = f"with --text the folder that holds it and {WEIGHTS}"
 
 # open_clip's repository is the image tower's own, except of these.
 _ELSEWHERE = {"vit_base_patch16_siglip_224.v2_webli": "timm/ViT-B-16-SigLIP2"}
@@ -131,7 +132,8 @@ def _place(backbone: Backbone, source: str | Path | None, offline: bool) -> _Pla
             f"{repository}: no such folder, and no repository of the hub", hint="owner/name, or a folder"
         )
     same = backbone.weights.source == "hub" and backbone.weights.location == repository
-    config = _hub.fetch(repository, CONFIG, revision=backbone.weights.revision if same else "", offline=offline)
+    revision = backbone.weights.revision if same else ""
+    config = _hub.fetch(repository, CONFIG, revision=revision, offline=offline, option=_OPTION)
     weights = _hub.fetch(repository, WEIGHTS, revision=config.revision, offline=offline)
     if _settings(config.path)["text_cfg"].get("hf_tokenizer_name"):
         for name in (VOCABULARY, VOCABULARY_SETTINGS):
@@ -155,7 +157,7 @@ def _repository(backbone: Backbone) -> str:
         known = ", ".join(entry.alias for entry in _catalogue.select(method="image-text"))
         raise BackboneError(
             f"no text tower is known that was trained together with {backbone.name}",
-            hint=f"these have one: {known}; for others name a folder or a repository that holds {CONFIG}",
+            hint=f"these have one: {known}; for others name a folder or a repository that holds {CONFIG} with --text",
         )
     return _ELSEWHERE.get(row.name, row.hub)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+import numpy as np
+
 from topwork.checking._examined import Examined
 from topwork.checking._finding import Case, Finding, Severity, number, ranked
 from topwork.data import LeftOut, printable
@@ -74,10 +76,27 @@ def check_files(examined: Examined) -> Iterator[Finding]:
     if dataset.ignored:
         what = f"{number(dataset.ignored, 'hidden or system file')} passed over, such as .DS_Store and Thumbs.db."
         yield Finding("hidden-files", "note", dataset.ignored, what, "nothing to do")
+    yield from _assumed_white(examined)
     told = ("no training image", "only one training", "imbalanced")  # what other findings say in more detail
     if notes := [note for note in dataset.notes if not note.startswith(told)]:
         what = f"{'; '.join(notes)}."
         yield Finding("reader-notes", "note", len(notes), what, "read them; they are not faults by themselves")
+
+
+def _assumed_white(examined: Examined) -> Iterator[Finding]:
+    """Images of 16 bits that use fewer: what is white in them is an assumption, and may differ from one to the next."""
+    white = examined.survey.facts["white"]
+    rows = np.flatnonzero(white).tolist()
+    if rows:
+        cases = ranked(Case((examined.dataset.paths[row],), f"white is taken to be {white[row]:,}") for row in rows)
+        yield Finding(
+            "assumed-white",
+            "warning",
+            len(rows),
+            f"{number(len(rows), 'image')} of 16 bits use 12 or fewer, and no file says what is white.",
+            "save them with 8 bits, or scaled to all 16, so that equal brightness has equal numbers in all of them",
+            cases,
+        )
 
 
 def _kind(reason: str) -> tuple[str, Severity, str, str]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from topwork._system import Executor
 from topwork.checking._perceptual_hash import image_hash
-from topwork.data import Dataset, content_key, decode, read_source, try_source
+from topwork.data import Dataset, assumed_white, content_key, decode, read_source, try_source
 from topwork.data.formats import FORMATS, compression, format_of, frames, true_size
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ _COLUMNS: dict[str, npt.DTypeLike] = {
     "colour": np.float32,
     "sharpness": np.float32,
     "hash": np.uint64,
+    "white": np.int32,
 }
 UNIFORM = 4.0  # standard deviation of brightness, of 255, below which a picture is blank (lowest seen: 11)
 SIDE = 32  # of the thumbnail that brightness, uniformity and the hash are taken from, in pixels
@@ -151,6 +152,7 @@ class Look:
         spread: Standard deviation of the thumbnail's brightness.
         colour: Mean difference between the largest and the smallest channel of the thumbnail.
         sharpness: Of its edges, see ``_sharpness``; NaN where the image is too small to say.
+        white: What was taken for white in an image of 16 bits that does not say so, see ``assumed_white``; else 0.
         thumbnail: uint8 (32, 32), the whole image squashed, brightness alone.
     """
 
@@ -166,6 +168,7 @@ class Look:
     colour: float
     sharpness: float
     hash: int
+    white: int
     thumbnail: UInt8Array
 
 
@@ -198,6 +201,7 @@ def look(found: bytes | UInt8Array) -> Look:
         colour=float(np.ptp(small, axis=2).mean()),
         sharpness=_sharpness(image) if min(height, width) >= SHARP_SIDE else float("nan"),
         hash=image_hash(grey),
+        white=assumed_white(data, kind),
         thumbnail=np.round(grey).astype(np.uint8),
     )
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import functools
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from topwork.cli import _text
+from topwork.cli import _given, _text
 from topwork.cli._commands import command, new_app
 from topwork.cli._console import Console, fail, require_none_failed
+from topwork.cli._embed import embed
 from topwork.cli._evaluate import evaluate
 from topwork.cli._explain import explain
-from topwork.cli._fit import Data, advise, advise_options, demo, fit, fit_options
-from topwork.cli._options import CacheOption
+from topwork.cli._fit import Data, Pickle, Weights, advise, advise_options, demo, fit, fit_options
+from topwork.cli._options import CacheOption, Columns, FollowLinks, no_model, reading, require_network
 from topwork.cli._report import report as report_command
 
 if TYPE_CHECKING:
@@ -63,6 +65,8 @@ def check(
     backbone: Annotated[
         str | None, typer.Option(help="Backbone whose features are used to compare images; lite0 if not given.")
     ] = None,
+    weights: Weights = "pretrained",
+    allow_pickle: Pickle = False,
     write: Annotated[
         Path | None,
         typer.Option(
@@ -75,25 +79,28 @@ def check(
     ] = None,
     seed: Annotated[int, typer.Option(help="Random seed for the cross-validation folds.", min=0)] = 0,
     cache: CacheOption = True,
+    columns: Columns = None,
+    follow_links: FollowLinks = False,
     **given: Any,
 ) -> None:
     """Check DATA for problems that would harm a model or make its measured accuracy misleading."""
     from topwork import checking, report
-    from topwork.backbones import load
+    from topwork.backbones import DEFAULT, load
     from topwork.data import ImageDataset, require_free, write_manifest
     from topwork.tasks import task
 
     if page is not None:
         report.require_free(page)
     room = task(given["task"])
-    dataset = room.read(data)
+    dataset = room.read(data, **reading(columns, follow_links))
     if write is not None:
         if not isinstance(dataset, ImageDataset):
             raise typer.BadParameter(
                 f"--write needs a class for each image, and data of the task {room.name} have none"
             )
         require_free(dataset, write)
-    network = load(backbone) if backbone else None
+    own = backbone is not None or weights != "pretrained"
+    network = load(backbone or DEFAULT, weights=weights, allow_pickle=allow_pickle) if own else None
     with console.progress():
         step = console.step("images")
         found = checking.check(dataset, network, checks=room.checks, cache=cache, seed=seed, progress=step)
@@ -107,6 +114,7 @@ def check(
 command(app, "advise", lambda task: advise_options(task).parameters())(advise)
 command(app, "fit", lambda task: fit_options(task).parameters())(fit)
 command(app, "evaluate")(evaluate)
+command(app, "embed")(embed)
 command(app, "report")(report_command)
 
 
@@ -114,14 +122,28 @@ command(app, "report")(report_command)
 def predict(
     console: Console,
     model: Annotated[str | None, typer.Argument(help="Model folder; leave it out when --backbone is given.")] = None,
-    images: Annotated[list[str] | None, typer.Argument(help="Image files.")] = None,
+    images: Annotated[
+        list[str] | None,
+        typer.Argument(help="Image files, folders, patterns such as '*.jpg', or manifests; - reads names from stdin."),
+    ] = None,
     backbone: Annotated[
         str | None,
         typer.Option(
             help="Use this pretrained network instead of a model, and show its 5 most probable ImageNet classes."
         ),
     ] = None,
-    stdin: Annotated[bool, typer.Option("--stdin", help="Read file names from standard input, one per line.")] = False,
+    weights: Weights = "pretrained",
+    allow_pickle: Pickle = False,
+    stdin: Annotated[
+        bool, typer.Option("--stdin", help="Read file names from standard input, one per line, as - does.")
+    ] = False,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write a CSV file with a row for each image.")] = None,
+    parquet: Annotated[Path | None, typer.Option("--parquet", help="Write the same as a Parquet file.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Include the probability of every class in these files.")
+    ] = False,
+    columns: Columns = None,
+    allow_url: Annotated[bool, typer.Option("--allow-url", help="Download images given as http(s) addresses.")] = False,
     coverage: Annotated[
         float | None,
         typer.Option(
@@ -147,48 +169,60 @@ def predict(
 
     if backbone is not None and model is not None:  # no model: every argument is an image
         images = [model, *(images or [])]
-    if backbone is None and model is None:
-        raise typer.BadParameter("give a model folder, or a network with --backbone")
+    require_network(model, backbone, weights=weights, allow_pickle=allow_pickle)
     if stdin == bool(images):
-        raise typer.BadParameter("give either image files or --stdin")
+        missing = "" if stdin else no_model(model, backbone)
+        raise typer.BadParameter(f"{missing}give either image files or --stdin")
     if (coverage, abstain) != (None, None) and (backbone is not None or None not in (coverage, abstain)):
         raise typer.BadParameter("--coverage and --abstain need a model, and only one of them can be used at a time")
     asked = {} if (coverage, abstain) == (None, None) else {"coverage": coverage, "accuracy": abstain}
     loaded: Any = load(model or "", Classifier if asked else Model) if backbone is None else None
     room = task(DEFAULT if loaded is None else loaded.record.task.name)
     if loaded is None:
-        predict_each = _untrained(room, backbone or "")
+        predict_each = _untrained(room, backbone or "", weights, allow_pickle)
     else:
         predict_each = functools.partial(loaded.predict_each, **asked)
-    batches = _lines_as_they_come() if stdin else iter([images or []])
-    require_none_failed(_answer(console, batches, predict_each, room.words, getattr(loaded, "shift", None)))
+    names = _given.batches(images or ["-"], reading(columns, False).get("columns"), allow_url)
+    classes = getattr(loaded, "classes", ()) if everything else ()
+    with _given.table(csv, parquet) as write:
+        answers = _answer(console, names, predict_each, room.words, getattr(loaded, "shift", None))
+        failed = 0
+        for prediction in answers:
+            failed += bool(prediction.error)
+            write(room.words.row(prediction, classes))
+    require_none_failed(failed)
 
 
 def _answer(
     console: Console, batches: Iterator[list[str]], predict_each: Predict, words: Words, shift: Judge | None
-) -> int:
-    """Print what is said of each image as it comes; gives the number of those that could not be used."""
-    failed = 0
+) -> Iterator[Any]:
+    """Print what is said of each image as it comes, and pass it on."""
     typicalities: list[float | None] = []
-    for names in batches:
-        for prediction in predict_each(names):
-            if shift is not None:
-                typicalities.append(getattr(prediction, "typicality", None))
-                if len(typicalities) == _JUDGED:
-                    console.notes(_text.unlike(shift(typicalities)))
-                    typicalities.clear()
-            if prediction.error:
-                failed += 1
-                if not console.as_json:
+    with _given.Fetched() as fetched:
+        for names in batches:
+            for name, found in zip(names, predict_each(list(map(fetched.file, names))), strict=True):
+                prediction = found if found.source == name else _of_address(found, name, fetched.faults.get(name))
+                if shift is not None:
+                    typicalities.append(getattr(prediction, "typicality", None))
+                    if len(typicalities) == _JUDGED:
+                        console.notes(_text.unlike(shift(typicalities)))
+                        typicalities.clear()
+                if prediction.error and not console.as_json:
                     console.failure(_text.refused(prediction))
-                    continue
-            console.result(prediction.to_dict(), words.predicted(prediction))
-        sys.stdout.flush()
+                else:
+                    console.result(prediction.to_dict(), words.predicted(prediction))
+                yield prediction
+            sys.stdout.flush()
     console.notes(_text.unlike(shift(typicalities)) if shift is not None else ())
-    return failed
 
 
-def _untrained(room: Task, backbone: str) -> Predict:
+def _of_address(found: Any, name: str, fault: str | None) -> Any:
+    """A prediction of an image that was fetched, under its address."""
+    error = fault or found.error.replace(f"{found.source}: ", "")
+    return dataclasses.replace(found, source=name, error=error)
+
+
+def _untrained(room: Task, backbone: str, weights: str, allow_pickle: bool) -> Predict:
     """What a network answers without a model."""
     from topwork.backbones import load
 
@@ -196,20 +230,7 @@ def _untrained(room: Task, backbone: str) -> Predict:
         raise typer.BadParameter(
             f"--backbone cannot be used for the task {room.name}: a pretrained network makes no predictions for it"
         )
-    return room.untrained(load(backbone))
-
-
-def _lines_as_they_come() -> Iterator[list[str]]:
-    """File names from stdin in batches of what is there: whole files fast, a typing person without delay."""
-    rest = b""
-    while block := sys.stdin.buffer.read1(65536):  # type: ignore[union-attr]
-        *lines, rest = (rest + block).split(b"\n")
-        yield _names(lines)
-    yield _names([rest])
-
-
-def _names(lines: Iterable[bytes]) -> list[str]:
-    return [os.fsdecode(line.rstrip(b"\r")) for line in lines if line.strip()]
+    return room.untrained(load(backbone, weights=weights, allow_pickle=allow_pickle))
 
 
 command(app, "explain")(explain)

@@ -7,6 +7,7 @@ import functools
 import inspect
 import os
 import sys
+import tempfile
 import typing
 import warnings
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ _COMMON: dict[str, Any] = {
     "debug": typer.Option("--debug", help="Show the traceback of an error."),
     "offline": typer.Option("--offline", help="Do not use the internet, so no weights are downloaded from the hub."),
 }
+_NO_CACHE: Any = typer.Option("--no-cache", help="Keep nothing on disk: what is in the cache is not used either.")
 
 
 def new_app(**more: Any) -> typer.Typer:
@@ -73,20 +75,40 @@ def _program(function: Callable[..., None], more: list[inspect.Parameter]) -> Ca
     """What typer is to run for a command."""
 
     @functools.wraps(function)
-    def run(*, as_json: bool, quiet: bool, debug: bool, offline: bool, **arguments: Any) -> None:
+    def run(
+        *, as_json: bool, quiet: bool, debug: bool, offline: bool, no_cache: bool = False, **arguments: Any
+    ) -> None:
         console = Console(as_json=as_json, quiet=quiet)
         hub = _hub_settings(offline=offline, silent=as_json or quiet)
-        with hub, _failing_plainly(console, debug=debug):
+        own_cache = _cache_of_one_run() if no_cache else contextlib.nullcontext()
+        with hub, own_cache, _failing_plainly(console, debug=debug):
             function(console, **arguments)
 
     hints = typing.get_type_hints(function, include_extras=True)
     own = [each.replace(annotation=hints[each.name]) for each in inspect.signature(function).parameters.values()]
     named = [each for each in own[1:] if each.kind is not inspect.Parameter.VAR_KEYWORD]
-    common = [parameter(name, Annotated[bool, option], False) for name, option in _COMMON.items()]
+    has_own = any(each.name == "cache" for each in (*named, *more))
+    all_have = _COMMON if has_own else {**_COMMON, "no_cache": _NO_CACHE}
+    common = [parameter(name, Annotated[bool, option], False) for name, option in all_have.items()]
     parameters = [*named, *more, *common]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     return run
+
+
+@contextlib.contextmanager
+def _cache_of_one_run() -> Iterator[None]:
+    """A cache that is empty, and gone when the command ends."""
+    before = os.environ.get("TOPWORK_CACHE")
+    with tempfile.TemporaryDirectory(prefix="topwork-", ignore_cleanup_errors=True) as folder:
+        os.environ["TOPWORK_CACHE"] = folder
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["TOPWORK_CACHE"]
+            else:
+                os.environ["TOPWORK_CACHE"] = before
 
 
 @contextlib.contextmanager

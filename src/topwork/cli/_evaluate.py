@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from topwork.cli._console import Console
-from topwork.cli._options import CacheOption
+from topwork.cli._options import CacheOption, Columns, FollowLinks, reading
 from topwork.cli._text import printable, unlike
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def evaluate(
     ],
     seed: Annotated[int, typer.Option(help="Random seed for the bootstrap intervals.", min=0)] = 0,
     cache: CacheOption = True,
+    columns: Columns = None,
+    follow_links: FollowLinks = False,
 ) -> None:
     """Measure MODEL on labelled images, with 95 % intervals. Two models are compared on the same images."""
     from topwork.tasks import load, task
@@ -36,11 +38,12 @@ def evaluate(
     if len(paths) not in (2, 3):
         raise typer.BadParameter("give one or two model folders, and then the labelled images")
     first, *other, data = paths
+    read = reading(columns, follow_links)
     if other:
-        return _compare(console, (first, *other), data, {"seed": seed, "cache": cache})
+        return _compare(console, (first, *other), data, read, {"seed": seed, "cache": cache})
     model = load(first)
     room = task(model.record.task.name)
-    dataset = unseen(console, model, room.read_for(model, data))
+    dataset = unseen(console, model, room.read_for(model, data, **read))
     with console.progress():
         found = model.evaluate(dataset, seed=seed, cache=cache, progress=console.step("features"))
     console.notes([*dataset.notes, *unlike(getattr(found, "shift", None))])
@@ -62,7 +65,9 @@ def unseen(console: Console, model: Model, dataset: ImageDataset, other: Model |
     return found
 
 
-def _compare(console: Console, folders: tuple[Path, ...], data: Path, how: dict[str, Any]) -> None:
+def _compare(
+    console: Console, folders: tuple[Path, ...], data: Path, read: dict[str, Any], how: dict[str, Any]
+) -> None:
     from topwork.model import Classifier, compare
     from topwork.tasks import load, task
 
@@ -71,7 +76,7 @@ def _compare(console: Console, folders: tuple[Path, ...], data: Path, how: dict[
     words: Words = room.words
     if words.compared is None:
         raise typer.BadParameter(f"models of the task {room.name} cannot be compared")
-    dataset = unseen(console, first, room.read_for(first, data), second)
+    dataset = unseen(console, first, room.read_for(first, data, **read), second)
     with console.progress():
         found = compare(first, second, dataset, **how, progress=console.step("features"))
     names = [printable(str(folder)) for folder in folders]

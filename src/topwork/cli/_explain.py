@@ -15,11 +15,13 @@ import typer
 
 from topwork.cli._console import Console, Progress, fail, one_line, require_none_failed
 from topwork.cli._evaluate import unseen
-from topwork.cli._options import CacheOption, SeedOption, require_heard
+from topwork.cli._fit import Pickle, Weights
+from topwork.cli._options import CacheOption, SeedOption, no_model, require_heard, require_network
 from topwork.cli._text import printable
 from topwork.errors import ExplainError, ImageError
 
 if TYPE_CHECKING:
+    from topwork.backbones import Backbone
     from topwork.data import ImageDataset
     from topwork.explain import Result, TorchClassifier
     from topwork.model import Model
@@ -141,6 +143,8 @@ def explain(
     backbone: Annotated[
         str | None, typer.Option(help="Use this pretrained network and its ImageNet classes instead of a model.")
     ] = None,
+    weights: Weights = "pretrained",
+    allow_pickle: Pickle = False,
     method: Annotated[MethodName, _option("method")] = ExplainOptions.method,
     label: Annotated[str | None, _option("label", "--class")] = ExplainOptions.label,
     data: Annotated[Path | None, typer.Option(help="Labelled images, in the same form as for fit.")] = None,
@@ -162,17 +166,17 @@ def explain(
 ) -> None:
     """Explain the predictions of a network with images and a short description of each."""
     from topwork import report
+    from topwork.backbones import load as load_backbone
     from topwork.model import EXPLAINED, Classifier, Model
     from topwork.tasks import DEFAULT, load, task
 
     require_heard(context, "--what", what, _READERS)
     if backbone is not None and model is not None:  # no model: every argument is an image
         images, model = [model, *(images or [])], None
-    if backbone is None and model is None:
-        raise typer.BadParameter("give a model folder, or a network with --backbone")
+    require_network(model, backbone, weights=weights, allow_pickle=allow_pickle)
     if keep and (backbone is not None or out != _OUT):
         raise typer.BadParameter("--keep saves to the folder of a model, so it cannot be used with --backbone or -o")
-    _require_what_it_needs(what, images, data, bool(label) or backbone is None)
+    _require_what_it_needs(what, images, data, bool(label) or backbone is None, no_model(model, backbone))
     if page is not None:
         report.require_free(page)
     options = ExplainOptions(method, label, stage, tuple(channel or ()), norm, projection, most, seed, cache)
@@ -183,7 +187,8 @@ def explain(
         own = None if model is None else load(model, Model if classless else Classifier)
         room = task(DEFAULT if own is None else own.record.task.name)
         dataset = None if data is None else room.read(data)
-        classifier = _classifier(own, backbone or "", what)
+        network = None if backbone is None else load_backbone(backbone, weights=weights, allow_pickle=allow_pickle)
+        classifier = _classifier(own, network, what)
         given = None if dataset is None else _rows(console, own, dataset, what)
         failed = _draw(console, shelf, classifier, images or [], given, options)
     if page is not None:
@@ -215,11 +220,13 @@ def _draw(
     return 0
 
 
-def _require_what_it_needs(asked: WhatName, images: list[str] | None, data: Path | None, classes: bool) -> None:
+def _require_what_it_needs(
+    asked: WhatName, images: list[str] | None, data: Path | None, classes: bool, missing: str
+) -> None:
     """Refuse a command line that lacks what a picture is made of, or names what it is not made of."""
     of_image, of_data = _KINDS[asked].of == "image", "data" in _KINDS[asked].hears
     if of_image and not images:
-        raise typer.BadParameter(f"--what {asked} needs an image")
+        raise typer.BadParameter(f"{missing}--what {asked} needs an image")
     if images and not of_image:
         raise typer.BadParameter(f"--what {asked} takes no image files" + ("; give --data instead" if of_data else ""))
     if of_data and data is None:
@@ -228,14 +235,14 @@ def _require_what_it_needs(asked: WhatName, images: list[str] | None, data: Path
         raise typer.BadParameter(f"--what {asked} needs --class")
 
 
-def _classifier(model: Model | None, backbone: str, what: WhatName) -> TorchClassifier:
-    from topwork.backbones import load
+def _classifier(model: Model | None, backbone: Backbone | None, what: WhatName) -> TorchClassifier:
     from topwork.explain import TorchClassifier
     from topwork.model import Classifier
 
     if isinstance(model, Classifier):
         return TorchClassifier.of_model(model)
-    network = load(backbone) if model is None else model.backbone
+    network = backbone if model is None else model.backbone
+    assert network is not None
     return (TorchClassifier.without_head if _KINDS[what].headless else TorchClassifier.of_backbone)(network)
 
 

@@ -10,7 +10,7 @@ import typer
 
 from topwork.cli import _text
 from topwork.cli._console import Console
-from topwork.cli._options import CommandLine, strategies
+from topwork.cli._options import Columns, CommandLine, FollowLinks, reading, strategies
 from topwork.cli._report import write_report
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ def fit(
     test: HeldOut = 0.2,
     allow: Allowed = None,
     self_contained: SelfContained = False,
+    columns: Columns = None,
+    follow_links: FollowLinks = False,
     **given: Any,
 ) -> None:
     """Train a classifier on DATA and measure it on held-out images."""
@@ -100,11 +102,12 @@ def fit(
     options = fit_options(given["task"]).options(console, context, given, checkpoint=beside)
     training = getattr(options, "checkpoint", None)
     room, names = task(given["task"]), [name.strip() for name in backbone.split(",")]
+    how = reading(columns, follow_links)
     strategy = room.strategy(given.get("strategy", room.strategies[0].name))
     _require_one_process(room, strategy)
     if data is None:
         _require_dataless(room, strategy, options, names)  # told before anything is fetched
-    model.require_free(out)
+    model.require_free(out, room.model.block.files)
     if training:
         require_own(training)
     networks = [load(name, weights=weights, size=size, allow_pickle=allow_pickle) for name in names]
@@ -117,7 +120,8 @@ def fit(
                 assert strategy.dataless is not None
                 made = strategy.dataless(networks, options)
             else:
-                made = fitting.fit(data, allow=allow or (), announce=voice.step, vetted=checkups.append, **shared)
+                given_data = room.read(data, **how) if how else data
+                made = fitting.fit(given_data, allow=allow or (), announce=voice.step, vetted=checkups.append, **shared)
             if not first:
                 return
             made.save(out, self_contained=self_contained)
@@ -134,20 +138,32 @@ def advise(
     context: typer.Context,
     data: Data,
     backbone: Backbones = "lite0",
+    weights: Weights = "pretrained",
+    allow_pickle: Pickle = False,
     test: HeldOut = 0.2,
     allow: Allowed = None,
+    columns: Columns = None,
+    follow_links: FollowLinks = False,
     **given: Any,
 ) -> None:
     """Measure which strategy suits DATA, from using the network as it is to fine-tuning all of it, and say why."""
     from topwork import fitting
+    from topwork.backbones import load
     from topwork.tasks import task
 
     options = advise_options(given["task"]).options(console, context, given)
     room = task(given["task"])
-    names = [name.strip() for name in backbone.split(",")]
+    how = reading(columns, follow_links)
+    networks = [load(name.strip(), weights=weights, allow_pickle=allow_pickle) for name in backbone.split(",")]
     with console.progress():
         found = fitting.advise(
-            data, task=room, backbone=names, options=options, test=test, allow=allow or (), announce=console.step
+            room.read(data, **how) if how else data,
+            task=room,
+            backbone=networks,
+            options=options,
+            test=test,
+            allow=allow or (),
+            announce=console.step,
         )
     console.result({"data": str(data), **found.to_dict()}, "\n".join(room.words.advised(found)))
 

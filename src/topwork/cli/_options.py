@@ -10,6 +10,7 @@ import json
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -17,6 +18,7 @@ import typer
 
 from topwork._options import CACHE, SEED, Option
 from topwork.cli._console import Console
+from topwork.cli._text import printable
 
 if TYPE_CHECKING:
     from topwork.tasks import Strategy
@@ -24,10 +26,37 @@ if TYPE_CHECKING:
 CacheOption = Annotated[bool, typer.Option(help=CACHE.help)]
 SeedOption = Annotated[int, typer.Option(help=SEED.help, min=0)]
 
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN=NAME,…",
+        help="What a manifest calls its columns, such as path=filename,label=class; the usual names are found alone.",
+        show_default=False,
+    ),
+]
+FollowLinks = Annotated[
+    bool, typer.Option("--follow-links", help="Follow links to folders, and links that lead out of DATA.")
+]
+
 _BOUNDS = {"ge": "{:g} or more", "gt": "more than {:g}", "le": "at most {:g}", "lt": "less than {:g}"}
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", tuple: "words separated by commas"}
 _LITERAL: Any = Literal  # mypy would have its words at once
 _HEAD, _WIDTH = 44, 100  # columns of the list of settings: up to the values, and in all
+
+
+def reading(columns: str | None, follow_links: bool) -> dict[str, Any]:
+    """How data are read, as far as the user says so.
+
+    Raises:
+        typer.BadParameter: The columns are no pairs.
+    """
+    how: dict[str, Any] = {"follow_links": True} if follow_links else {}
+    if columns is not None:
+        pairs = [pair.partition("=") for pair in columns.split(",")]
+        if not all(name.strip() and equals and value.strip() for name, equals, value in pairs):
+            raise typer.BadParameter(f"--columns takes pairs such as path=filename,label=class, not {columns!r}")
+        how["columns"] = {name.strip(): value.strip() for name, _, value in pairs}
+    return how
 
 
 def strategies(name: str | None = None) -> tuple[Strategy, ...]:
@@ -326,6 +355,22 @@ def require_heard(context: typer.Context, option: str, chosen: str, readers: Map
             raise typer.BadParameter(
                 f"{each.opts[0]} is for {option} {', '.join(heard)}, not for {chosen}", ctx=context
             )
+
+
+def require_network(model: str | None, backbone: str | None, *, weights: str, allow_pickle: bool) -> None:
+    """Refuse a command line without a model or ``--backbone``, or with weights for a model (``typer.BadParameter``)."""
+    if backbone is None and (weights != "pretrained" or allow_pickle):
+        given = "--weights" if weights != "pretrained" else "--allow-pickle"
+        raise typer.BadParameter(f"{given} is for --backbone; a model has its own weights")
+    if backbone is None and model is None:
+        raise typer.BadParameter("name a model folder, or a network with --backbone")
+
+
+def no_model(model: str | None, backbone: str | None) -> str:
+    """That the model is missing, where nothing follows its name and that is no folder: it may be an image's."""
+    if backbone is not None or model is None or Path(model).is_dir():
+        return ""
+    return f"there is no model folder {printable(model)}; name one first, then the images; "
 
 
 def parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:

@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.data._dataset import ImageDataset
-from topwork.data._listing import SPLIT_NAMES, Listing, assembled, label_fault
+from topwork.data._given import as_source
+from topwork.data._layout import SPLIT_WORDS, split_of
+from topwork.data._listing import Listing, assembled, label_fault
 from topwork.data._names import nearest, printable, quoted
-from topwork.data._source import Pixels
+from topwork.data._source import Pixels, Source
 from topwork.errors import DataError, ImageError
 
 _SHAPE_HINT = (
@@ -37,8 +39,19 @@ class ArrayStore:
         return np.repeat(image[:, :, None], 3, axis=2) if image.ndim == 2 else image
 
 
+@dataclass(frozen=True, eq=False)
+class ItemStore:
+    """Images as people hold them, one by one; see :func:`~topwork.data.as_source`."""
+
+    images: Sequence[object]
+
+    def source(self, key: int) -> Source:
+        """Give one row's image."""
+        return as_source(self.images[key])
+
+
 def from_arrays(
-    images: npt.ArrayLike,
+    images: npt.ArrayLike | Sequence[object],
     labels: npt.ArrayLike,
     *,
     classes: Sequence[str] | None = None,
@@ -50,9 +63,10 @@ def from_arrays(
     A row is known by its position, from ``"0"`` on, so a split depends on the order of the rows here.
 
     Args:
-        images: Shape ``(N, H, W, 3)``, RGB, or ``(N, H, W)``, grey; uint8. It is not to be changed afterwards.
-        labels: Shape ``(N,)``: class names, or whole numbers, which are positions in ``classes`` where those are
-            given and class names by their digits where not.
+        images: Shape ``(N, H, W, 3)``, RGB, or ``(N, H, W)``, grey; uint8. It is not to be changed afterwards. Or a
+            list of N images as :func:`~topwork.data.as_source` takes them.
+        labels: Shape ``(N,)`` or ``(N, 1)``: class names, truths, or whole numbers, which are positions in ``classes``
+            where those are given and class names by their digits where not.
         classes: C class names in order. One class with images is then enough, so that a saved model can be
             evaluated on it; to train on, two are needed all the same.
         splits: N names, ``"train"``, ``"val"`` or ``"test"``; none where None.
@@ -66,9 +80,11 @@ def from_arrays(
         >>> from_arrays(images, [0, 1, 1, 0], classes=["cat", "dog"]).counts().tolist()
         [2, 2]
     """
-    pixels = _checked_images(images)
-    names, order = _label_names(np.asarray(labels), classes)
-    listing = Listing(Path("<arrays>"), order=order, store=ArrayStore(pixels))
+    held: Any = images
+    pixels = held if isinstance(held, list | tuple) else _checked_images(held)
+    names, order = _label_names(_as_labels(labels), classes)
+    store = ItemStore(pixels) if isinstance(pixels, list | tuple) else ArrayStore(pixels)
+    listing = Listing(Path("<arrays>"), order=order, store=store, told=classes is None)
     lengths = {len(names), *(len(column) for column in (splits, groups) if column is not None)}
     if lengths != {len(pixels)}:
         raise DataError(f"{len(pixels)} images, but {sorted(lengths)} labels, splits or groups")
@@ -91,6 +107,29 @@ def _checked_images(images: npt.ArrayLike) -> Pixels:
     view = pixels.view()
     view.flags.writeable = False
     return view
+
+
+def _as_labels(labels: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Labels of any usual kind (a column of a data frame, Keras's (N, 1), truths) as whole numbers or text, shape (N,).
+
+    Raises:
+        DataError: One is missing, or is neither.
+    """
+    array = np.asarray(labels)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    values: list[Any] = array.tolist() if array.ndim == 1 else []
+    if array.dtype.kind == "O" and values:
+        gone = [row for row, value in enumerate(values) if value is None or value != value]
+        if gone:
+            raise DataError(f"the label of row {gone[0]} is missing", hint="leave out the rows without a label")
+        if all(isinstance(value, str) for value in values):
+            return np.array(values, np.str_)
+        if all(isinstance(value, int | np.integer) for value in values):
+            array = np.array(values)
+    if array.dtype.kind == "f" and all(map(float.is_integer, values)):
+        return array.astype(np.int64)
+    return array.astype(np.str_) if array.dtype.kind == "b" else array
 
 
 def _label_names(labels: npt.NDArray[Any], classes: Sequence[str] | None) -> tuple[list[str], tuple[str, ...]]:
@@ -116,6 +155,6 @@ def _label_names(labels: npt.NDArray[Any], classes: Sequence[str] | None) -> tup
 
 
 def _split_name(name: str) -> str:
-    if name.casefold() not in SPLIT_NAMES:
-        raise DataError(f"split '{printable(name)}'; nearest: {nearest(name, SPLIT_NAMES)}")
-    return SPLIT_NAMES[name.casefold()]
+    if not split_of(name):
+        raise DataError(f"split '{printable(name)}'; nearest: {nearest(name.casefold(), SPLIT_WORDS)}")
+    return split_of(name)

@@ -32,8 +32,20 @@ MAX_SCANS = 100
 _APP1 = 0xE1
 _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 
-_PLUGINS = {"BMP": "Bmp", "GIF": "Gif", "JPEG": "Jpeg", "PNG": "Png", "PPM": "Ppm", "TIFF": "Tiff", "WEBP": "WebP"}
+_PACKAGES = {"AVIF": "-U 'pillow>=11.3'", "HEIC": "'topwork[heic]'"}
+_PLUGINS = {
+    "AVIF": "Avif",
+    "BMP": "Bmp",
+    "GIF": "Gif",
+    "HEIC": "Heif",
+    "JPEG": "Jpeg",
+    "PNG": "Png",
+    "PPM": "Ppm",
+    "TIFF": "Tiff",
+    "WEBP": "WebP",
+}
 _SUBFILE_TYPE, _TILE_WIDTH, _TILE_LENGTH, _DNG_VERSION = 254, 322, 323, 50706
+_BITS, _PHOTOMETRIC, _MAX_SAMPLE, _WHITE_IS_ZERO = 258, 262, 281, 0
 
 _ORIENTATION = 0x0112
 _NUMBERS = {3: "H", 4: "I"}  # SHORT, as the standard says; some cameras write LONG
@@ -54,7 +66,8 @@ def decode(source: Source, *, min_side: int | None = None) -> npt.NDArray[np.uin
     """Decode one image, whole, to upright RGB. Safe to call from many threads; the decoders release the GIL.
 
     The format is told by the first bytes, not by the name: JPEG, PNG, WebP, GIF and TIFF (the first picture),
-    BMP, PPM. EXIF orientation is undone. Transparency is laid on white. 16-bit samples are scaled to 8.
+    BMP, PPM. EXIF orientation is undone. Transparency is laid on white. 16-bit samples are scaled to 8
+    by what the file declares, or else by the bits that they use: 8, 12 or 16.
     Colour profiles are not applied, so a damaged one does no harm, and neither does damaged EXIF.
 
     Args:
@@ -162,7 +175,7 @@ def decode_other(data: bytes, kind: str) -> npt.NDArray[np.uint8]:
             image = _plugin(kind)(io.BytesIO(data))
             _check(image, kind)
             image.load()
-        pixels = _to_rgb(image, kind)
+        pixels = _to_rgb(image, kind, deep=kind == "PNG" and data[24:25] == b"\x10")
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # Pillow's decoders raise nearly every built-in exception on damaged data
@@ -173,13 +186,52 @@ def decode_other(data: bytes, kind: str) -> npt.NDArray[np.uint8]:
     return upright(pixels, orientation(exif)) if isinstance(exif, bytes) else pixels
 
 
+def assumed_white(data: bytes, kind: str) -> int:
+    """What was taken for white in a grey image of 16 bits that does not say so and uses 8 or 12; 0 for any other image.
+
+    Args:
+        data: A file that can be decoded.
+        kind: Its format.
+    """
+    if kind != "TIFF" and (kind != "PNG" or data[24:26] != b"\x10\0"):  # 16 bits, grey
+        return 0
+    with _pillow_quiet():
+        image = _plugin(kind)(io.BytesIO(data))
+        if not image.mode.startswith("I;16") or (kind == "TIFF" and _MAX_SAMPLE in image.tag_v2):  # type: ignore[attr-defined]
+            return 0
+        largest = int(np.asarray(image).max(initial=0))
+    return next((white for white in (255, 4095) if largest <= white), 0)
+
+
+def pixels_of(image: Image) -> npt.NDArray[np.uint8]:
+    """A picture that Pillow has opened, as :func:`decode` gives its file: upright RGB, on white; shape (H, W, 3).
+
+    Raises:
+        ImageError: It is damaged, too large, or its samples have no defined range.
+    """
+    check_size(*image.size)
+    try:
+        image.load()
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ImageError(f"damaged image: {error}") from error
+    pixels = _to_rgb(image, image.format or "", deep=False)
+    exif = image.info.get("exif") if image.format != "TIFF" else None
+    return upright(pixels, orientation(exif)) if isinstance(exif, bytes) else pixels
+
+
 def _plugin(kind: str) -> Callable[[io.BytesIO], ImageFile]:
     """Give the class that reads one format.
 
     ``Image.open`` would do the same after importing every plugin, and would warn of large pictures by itself.
     """
-    module = importlib.import_module(f"PIL.{_PLUGINS[kind]}ImagePlugin")
-    plugin: Callable[[io.BytesIO], ImageFile] = getattr(module, f"{_PLUGINS[kind]}ImageFile")
+    name, package = _PLUGINS[kind], _PACKAGES.get(kind)
+    try:
+        module = importlib.import_module("pi_heif.as_plugin" if kind == "HEIC" else f"PIL.{name}ImagePlugin")
+    except ImportError as error:
+        raise ImageError(f"{kind} needs a package that is not installed: pip install {package}") from error
+    if not getattr(module, "SUPPORTED", True):  # AVIF's module is there where its library is not
+        raise ImageError(f"{kind} needs a package that is not installed: pip install {package}")
+    plugin: Callable[[io.BytesIO], ImageFile] = getattr(module, f"{name}ImageFile")
     return plugin
 
 
@@ -194,24 +246,76 @@ def _check(image: ImageFile, kind: str) -> None:
     check_size(tags.get(_TILE_WIDTH, 1), tags.get(_TILE_LENGTH, 1))  # a tile is allocated whole
 
 
-def _to_rgb(image: Image, kind: str) -> npt.NDArray[np.uint8]:
+def _to_rgb(image: Image, kind: str, *, deep: bool) -> npt.NDArray[np.uint8]:
     """Give RGB of 8 bits; every mode has one defined result.
 
-    Transparency is laid on white. 16 bits a sample are scaled by dropping the lower 8 (Pillow's own
-    ``convert`` clips). Integers of 32 bits and floats have no defined range, so they are refused.
+    Transparency is laid on white. 16 bits a sample are scaled to 8 by the bits that are used (Pillow's own ``convert``
+    clips). Integers of 32 bits and floats have no defined range, so they are refused.
     """
     if image.mode.startswith("I;16") or (image.mode == "I" and kind in ("PNG", "PPM")):
-        grey = (np.asarray(image) >> 8).astype(np.uint8)
-        return np.repeat(grey[:, :, None], 3, axis=2)
+        return np.repeat(_grey_of_16(image, kind)[:, :, None], 3, axis=2)
     if image.mode in ("I", "F"):
         samples = "float" if image.mode == "F" else "32-bit or signed"
         raise ImageError(f"{samples} samples have no defined range", hint="save it with 8 or 16 bits a sample")
+    if kind == "TIFF":
+        deep = max(image.tag_v2.get(_BITS, (8,))) == 16  # type: ignore[attr-defined]
+    colours = image.convert("RGB") if deep else None  # Pillow has kept the upper byte of each sample
     if image.has_transparency_data:
         import PIL.Image
 
         layer = image.convert("RGBA")
         image = PIL.Image.alpha_composite(PIL.Image.new("RGBA", layer.size, "white"), layer)
-    return np.array(image.convert("RGB"))
+    pixels = np.array(image.convert("RGB"))
+    return pixels if colours is None else _brightened(pixels, int(np.asarray(colours).max()))
+
+
+def _grey_of_16(image: Image, kind: str) -> npt.NDArray[np.uint8]:
+    """Samples of 16 bits as 8, shape (H, W): by the greatest that the file declares, or else by the bits they use.
+
+    Sensors of 12 bits, and masks and exports of 8, are often kept in 16; the upper byte alone would be black.
+    """
+    samples = np.asarray(image)
+    tags = image.tag_v2 if kind == "TIFF" else {}  # type: ignore[attr-defined]
+    # Pillow has gone by a PPM's own white.
+    grey = eight_bits(samples, 65535 if kind == "PPM" else int(np.max(tags.get(_MAX_SAMPLE, 0))))
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # Pillow inverts these of up to 8 bits alone
+        grey = 255 - grey
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):
+        grey[samples == clear] = 255
+    return grey
+
+
+def eight_bits(samples: npt.NDArray[Any], white: int = 0) -> npt.NDArray[np.uint8]:
+    """Samples of 16 bits without sign as 8.
+
+    Args:
+        samples: Of any shape.
+        white: The greatest value that there can be; where it is not known or wrong, it goes by the bits in use.
+    """
+    largest = int(samples.max(initial=0))
+    top = next(top for top in (white, 255, 4095, 65535) if largest <= top)
+    if top == 65535:
+        return (samples >> 8).astype(np.uint8)
+    return ((samples.astype(np.int32) * 255 + top // 2) // top).astype(np.uint8)
+
+
+def _brightened(pixels: Pixels, largest: int) -> Pixels:
+    """Colours of which 12 bits of 16 are used, on their own scale, as far as Pillow kept them.
+
+    Args:
+        pixels: Shape (H, W, 3), the upper bytes.
+        largest: Among them before transparency was laid on white.
+
+    Raises:
+        ImageError: There is nothing in the upper bytes.
+    """
+    if largest == 0:
+        raise ImageError(
+            "its samples have 16 bits and use the lower 8 at most, which cannot be read in colour",
+            hint="save it with 8 bits a sample",
+        )
+    return pixels if largest > 15 else np.minimum(pixels.astype(np.int32) * 17, 255).astype(np.uint8)
 
 
 def _may_warn(data: bytes, kind: str) -> bool:

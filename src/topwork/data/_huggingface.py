@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork._system import optional
-from topwork.data._listing import SPLIT_NAMES, Listing, label_fault
+from topwork.data._layout import split_of
+from topwork.data._listing import Listing, label_fault
 from topwork.data._names import printable, quoted
 from topwork.data._source import MAX_FILE_BYTES, Source, refusal, within
 from topwork.errors import DataError, ImageError
@@ -158,14 +159,14 @@ def _splits(data: Any, listing: Listing) -> Iterator[tuple[str, str, Any]]:
     if not isinstance(data, Mapping):
         yield "", "", data
         return
-    splits = [SPLIT_NAMES[name.casefold()] for name in data if name.casefold() in SPLIT_NAMES]
+    splits = [split for name in data if (split := split_of(name))]
     if len(set(splits)) < len(splits):
         raise DataError(f"{printable(str(listing.root))} gives one split twice: {quoted(data)}")
-    for name, split in data.items():
-        if name.casefold() in SPLIT_NAMES:
-            yield name, SPLIT_NAMES[name.casefold()], split
+    for name, rows in data.items():
+        if split := split_of(name):
+            yield name, split, rows
         else:
-            listing.leave_out(name, f"a split of {len(split):,} rows that is not 'train', 'validation' or 'test'")
+            listing.leave_out(name, f"a split of {len(rows):,} rows that is not 'train', 'validation' or 'test'")
 
 
 def _columns(features: Mapping[str, Any], where: str) -> _Columns:

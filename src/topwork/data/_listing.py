@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,16 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.data._dataset import ImageDataset, LeftOut, as_splits
-from topwork.data._names import nearest, printable, quoted
-from topwork.data._source import ImageStore
+from topwork.data._names import decoded, nearest, printable, quoted
+from topwork.data._source import LINKS, ImageStore
 from topwork.errors import DataError
 
 Labels = npt.NDArray[np.int32]
 
-SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-"""What a folder, a split or a ``split`` cell may be called -> the split it is."""
-
 _SYSTEM_NAMES = frozenset({"__macosx", "desktop.ini", "ehthumbs.db", "thumbs.db"})
+
+_QUANTITIES = 10
+"""So many different numbers as labels may be a quantity; fewer are classes."""
 
 IMBALANCE = 10
 """The largest class may hold this many times the smallest one's images before a note says so."""
@@ -33,7 +35,8 @@ class Listing:
 
     ``found`` holds the class names seen in each split, those of empty class folders too. ``order`` is the
     classes' order where the data declare one; they are sorted otherwise. ``store`` knows the image of the first
-    row as 0, of the second as 1, and so on; without one, the images are files below ``root``.
+    row as 0, of the second as 1, and so on; without one, the images are files below ``root``. ``told`` says that the
+    labels are cells of a table, where folders' names are classes whatever they look like.
     """
 
     root: Path
@@ -46,6 +49,8 @@ class Listing:
     ignored: int = 0
     order: tuple[str, ...] = ()
     store: ImageStore | None = None
+    notes: list[str] = field(default_factory=list)
+    told: bool = False
 
     @property
     def training_split(self) -> str:
@@ -74,11 +79,11 @@ def is_system(name: str) -> bool:
     return name.startswith(".") or name.casefold() in _SYSTEM_NAMES
 
 
-def look_into(folder: Path) -> tuple[set[str], list[str]]:
+def look_into(folder: Path, *, follow_links: bool = False) -> tuple[set[str], list[str]]:
     """Names of the folders, and of all else, in a folder, without hidden ones; none where it cannot be read."""
     try:
         with os.scandir(folder) as entries:
-            kinds = {e.name: e.is_dir(follow_symlinks=False) for e in entries if not is_system(e.name)}
+            kinds = {e.name: e.is_dir(follow_symlinks=follow_links) for e in entries if not is_system(e.name)}
     except OSError:  # the reader that is chosen will tell
         return set(), []
     folders = {name for name, is_folder in kinds.items() if is_folder}
@@ -98,6 +103,9 @@ def assembled(listing: Listing, classes: Sequence[str] | None = None) -> ImageDa
     Raises:
         DataError: As :func:`~topwork.data.read` says.
     """
+    _read_names(listing, classes or ())
+    if classes is None and listing.told:
+        _require_one_class_each(listing)
     names = _training_classes(listing) if classes is None else _saved_classes(listing, classes)
     index = {name: label for label, name in enumerate(names)}
     labels = np.array([index[name] for name in listing.labels], dtype=np.int32)
@@ -109,8 +117,10 @@ def assembled(listing: Listing, classes: Sequence[str] | None = None) -> ImageDa
         splits=as_splits(listing.splits),
         left_out=tuple(sorted(listing.left_out, key=lambda item: item.path)),
         ignored=listing.ignored,
-        notes=tuple(
-            _evaluation_notes(names, labels) if classes is not None else _training_notes(listing, names, labels)
+        notes=(
+            *listing.notes,
+            *_link_notes(listing),
+            *(_evaluation_notes(names, labels) if classes is not None else _training_notes(listing, names, labels)),
         ),
         groups=tuple(listing.groups) if any(listing.groups) else (),
         store=listing.store,
@@ -119,6 +129,68 @@ def assembled(listing: Listing, classes: Sequence[str] | None = None) -> ImageDa
     _check_images(dataset, listing, saved=classes is not None)
     _check_groups(dataset)
     return dataset
+
+
+def _read_names(listing: Listing, known: Sequence[str]) -> None:
+    """Class names as text: in their own encoding where that can be told, and without white space around them."""
+    names = set().union(listing.order, *listing.found.values()).difference(known)
+    try:
+        texts, encoding = decoded(names)
+    except UnicodeError as error:
+        raise DataError(
+            f"a class name in {printable(str(listing.root))} is not UTF-8: {error}",
+            hint="convert it to UTF-8: folders with convmv -r -f ENCODING -t UTF-8 --notest DATA, "
+            "a manifest with iconv -f ENCODING -t UTF-8 FILE",
+        ) from error
+    if texts:
+        listing.notes.append(f"class names are read as {encoding}: {_some(sorted(texts.values()))}")
+    told = {name: texts.get(name, name).strip() or name for name in names}
+    told = {name: text for name, text in told.items() if name != text}
+    if trimmed := sorted(text for name, text in told.items() if name not in texts or texts[name] != text):
+        listing.notes.append(f"white space around class names is left out: {_some(trimmed)}")
+    if told:
+        listing.labels = [told.get(name, name) for name in listing.labels]
+        listing.order = tuple(dict.fromkeys(told.get(name, name) for name in listing.order))
+        listing.found = {split: {told.get(name, name) for name in found} for split, found in listing.found.items()}
+
+
+def _require_one_class_each(listing: Listing) -> None:
+    """Refuse labels that are several each, or quantities: both would train, and answer another question.
+
+    Raises:
+        DataError: They are; says which.
+    """
+    names, root = sorted(set(listing.labels)), printable(str(listing.root))
+    for separator in ",;|":
+        parts = {name: {part.strip() for part in name.split(separator)} for name in names}
+        several = [name for name in names if len(parts[name]) > 1]
+        uses = Counter(part for found in parts.values() for part in found)
+        often = 2 * len(several) >= len(names) and any(uses[part] > 1 for name in several for part in parts[name])
+        if often or any(parts[name] <= parts.keys() for name in several):
+            raise DataError(
+                f"{root}: labels such as {quoted(several[:2])} name several classes for an image",
+                hint="several labels an image are not read yet: keep one for each, or write each combination as one "
+                f"name without '{separator}'",
+            )
+    values = [number for number in map(_number, names) if number is not None]
+    if len(values) < max(len(names), _QUANTITIES):
+        return
+    whole = all(map(float.is_integer, values))
+    gaps = not whole or max(values) - min(values) + 1 > 2 * len(values)
+    if gaps and len(listing.labels) < 10 * len(values):
+        raise DataError(
+            f"{root}: the labels look like a quantity ({len(values)} numbers from {min(values):g} to {max(values):g}), "
+            "and to predict one is regression, which topwork does not do yet",
+            hint="for classes, write ranges such as 'under 30' and '30 to 60' as labels",
+        )
+
+
+def _number(name: str) -> float | None:
+    try:
+        value = float(name)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _training_classes(listing: Listing) -> tuple[str, ...]:
@@ -202,12 +274,27 @@ def _training_notes(listing: Listing, classes: Sequence[str], labels: Labels) ->
             f"imbalanced: '{printable(common)}' has {most:,} training images, '{printable(rare)}' has {fewest:,} "
             f"({most / fewest:,.0f}:1)"
         )
-    alike: dict[str, list[str]] = {}
+    alike: dict[str | float, list[str]] = {}
     for name in classes:
-        alike.setdefault(unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()), []).append(name)
-    for names in alike.values():
+        alike.setdefault(_essence(name), []).append(name)
+    for essence, names in alike.items():
         if len(names) > 1:
-            yield f"class names {_spelt(names)} differ only by case or Unicode form: one class, or two?"
+            how = "are the same number" if isinstance(essence, float) else "differ only by case or Unicode form"
+            yield f"class names {_spelt(names)} {how}: one class, or {'two' if len(names) == 2 else len(names)}?"
+
+
+def _link_notes(listing: Listing) -> Iterator[str]:
+    if count := sum(item.reason in LINKS for item in listing.left_out):
+        yield f"links are not followed ({count:,}); --follow-links (in Python follow_links=True) follows them"
+
+
+def _essence(name: str) -> str | float:
+    """What names that a person may take for one have in common: letters of whatever case and width, or the number."""
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _evaluation_notes(classes: Sequence[str], labels: Labels) -> Iterator[str]:

@@ -1,34 +1,31 @@
-"""Lists the images that a manifest names (CSV, JSONL or Parquet): ``path,label[,split][,group]``.
+"""Lists the images that a manifest names (CSV, JSONL, Parquet or a data frame): ``path,label[,split][,group]``.
 
-Each kind of file gives its rows, with their places in words, to what checks them and gathers them in a listing.
+Each kind gives its rows to :class:`ManifestRows`, which checks them and gathers them in a listing.
 """
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
 import json
-import ntpath
+import math
 import os
-import posixpath
-import re
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
-from urllib.parse import unquote
+from typing import Any, TextIO
 
 from topwork._system import optional
-from topwork.data._listing import SPLIT_NAMES, Listing, label_fault
-from topwork.data._names import nearest, printable, quoted
-from topwork.data._source import refusal, why, within
+from topwork.data._listing import Listing
+from topwork.data._manifest_rows import REQUIRED, Columns, ManifestRows, Row
+from topwork.data._names import printable, quoted
+from topwork.data._source import why
 from topwork.errors import DataError
 
-COLUMNS = ("path", "label", "split", "group")
-REQUIRED = COLUMNS[:2]
-
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-
-_CSV_HINT = f"the first line names the columns: {','.join(REQUIRED)} and, if wanted, {','.join(COLUMNS[2:])}"
+_CSV_HINT = (
+    "the first line names the columns: path,label and, if wanted, split,group; "
+    "other names are told by --columns path=NAME,label=NAME"
+)
 _JSONL_HINT = 'one object a line: {"path": "cat/1.jpg", "label": "cat"} and, if wanted, "split" and "group"'
 _PARQUET_HINT = (
     "the columns are path,label and, if wanted, split,group; a file that holds the images themselves: "
@@ -36,193 +33,131 @@ _PARQUET_HINT = (
 )
 _MAX_LINE = 2**20  # characters of JSON: keeps a file without line ends out of memory
 _BATCH = 4096  # rows of Parquet
+_DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 
 
-class Row(NamedTuple):
-    """One row of a manifest; ``split`` and ``group`` are empty where the manifest has no such column."""
-
-    path: str
-    label: str
-    split: str = ""
-    group: str = ""
-
-
-def _check_columns(columns: Sequence[str], where: str, hint: str) -> None:
-    """Refuse a name, of a manifest's columns or of one row's fields, that is not known, comes twice or is missing."""
-    for column in columns:
-        if column not in COLUMNS:
-            raise DataError(
-                f"{where}: unknown column '{printable(column)}'; nearest: {nearest(column, COLUMNS)}", hint=hint
-            )
-    if len(set(columns)) != len(columns):
-        raise DataError(f"{where}: a column comes twice: {quoted(columns)}", hint=hint)
-    missing = [column for column in REQUIRED if column not in columns]
-    if missing:
-        raise DataError(f"{where}: no column {quoted(missing)}", hint=hint)
-
-
-class _Rows:
-    """Checks the rows of a manifest of any kind and gathers them in ``listing``."""
-
-    def __init__(self, manifest: Path) -> None:
-        self.listing = Listing(manifest.parent)
-        self._real_root = os.path.realpath(manifest.parent)
-        self._roots = (os.path.abspath(manifest.parent), self._real_root)
-        self._real_folders: dict[str, str] = {}
-        self._seen: dict[str, Row] = {}
-        self._has_splits: bool | None = None
-
-    def add(self, row: Row, where: str) -> None:
-        """Take one row; ``where`` names its place in messages."""
-        path = inner_path(_local_path(row.path, self._roots, where), where)
-        row = Row(path, row.label, self._split_name(row.split, where), row.group)
-        if fault := label_fault(row.label):
-            raise DataError(f"{where}: {fault}")
-        self.listing.add_class(row.label, row.split)
-        if self._is_repeat(row, where):
-            self.listing.leave_out(row.path, "listed more than once; used once")
-        elif reason := self._refusal(row.path):
-            self.listing.leave_out(row.path, reason)
-        else:
-            self.listing.add(row.path, row.label, row.split, row.group)
-
-    def _split_name(self, split: str, where: str) -> str:
-        name = split.strip().casefold()
-        if name and name not in SPLIT_NAMES:
-            raise DataError(f"{where}: split '{printable(split)}'; nearest: {nearest(name, SPLIT_NAMES)}")
-        if self._has_splits is None:
-            self._has_splits = bool(name)
-        if self._has_splits != bool(name):
-            raise DataError(f"{where}: some rows name a split and others do not", hint="fill the column or drop it")
-        return SPLIT_NAMES.get(name, "")
-
-    def _is_repeat(self, row: Row, where: str) -> bool:
-        first = self._seen.setdefault(row.path, row)
-        if first is row:
-            return False
-        if first != row:
-            before, now = _described(first), _described(row)
-            raise DataError(f"{where}: '{printable(row.path)}' came before as {before}, now as {now}")
-        return True
-
-    def _refusal(self, path: str) -> str:
-        """Why a file must not be read; the folder's own links are resolved once a folder, not once a file."""
-        folder, name = posixpath.split(path)
-        if folder not in self._real_folders:
-            self._real_folders[folder] = os.path.realpath(os.path.join(self._real_root, folder))
-        real = os.path.join(self._real_folders[folder], name)
-        if not within(real, self._real_root):
-            return "a link that leaves the data folder"
-        return refusal(real, self._real_root)
-
-
-def _described(row: Row) -> str:
-    return "/".join(f"'{printable(value)}'" for value in row[1:] if value)
-
-
-def inner_path(path: str, where: str) -> str:
-    """Normalise a path; refuse one that leaves the folder on any system that the manifest may travel to.
-
-    Raises:
-        DataError: Empty, absolute, leaving the folder, or holding a NUL.
-    """
-    shown = printable(path)
-    if not path or "\0" in path:
-        raise DataError(f"{where}: the path is empty" if not path else f"{where}: the path '{shown}' holds a NUL")
-    if posixpath.isabs(path) or ntpath.isabs(path) or ntpath.splitdrive(path)[0]:
-        raise DataError(f"{where}: the path '{shown}' is absolute", hint="paths are relative to the manifest's folder")
-    normal = posixpath.normpath(path)
-    # Windows takes "\\" for a separator too, so a path has to stay inside by both readings.
-    if normal.split("/")[0] == ".." or ntpath.normpath(path).split("\\")[0] == "..":
-        raise DataError(f"{where}: the path '{shown}' leaves the manifest's folder", hint="keep the images beside it")
-    return normal
-
-
-def _local_path(path: str, roots: Sequence[str], where: str) -> str:
-    """Make a ``file:`` URL (RFC 8089) a path relative to the manifest's folder; other text stays as it is.
-
-    A URL that leads elsewhere is refused as ``../`` is: a manifest comes from others, and one that could name any
-    file of this machine would carry that file into a report or a model.
-    """
-    if path[:5].casefold() != "file:":
-        if scheme := _SCHEME.match(path):
-            hint = "download the images; paths are relative to the manifest's folder, or file: URLs"
-            raise DataError(f"{where}: '{printable(path)}' is a URL of '{scheme[1]}:', only 'file:' is read", hint=hint)
-        return path
-    local = _url_path(path, where)
-    if not os.path.isabs(local):
-        return local
-    for root in roots:
-        if within(local, root):
-            return local[len(os.path.join(root, "")) :].replace(os.sep, "/")
-    raise DataError(
-        f"{where}: the path '{printable(path)}' leaves the manifest's folder",
-        hint="put the manifest into a folder that holds all its images",
-    )
-
-
-def _url_path(url: str, where: str) -> str:
-    rest = url[5:]
-    if rest.startswith("//"):
-        host, slash, rest = rest[2:].partition("/")
-        rest = slash + rest
-        if host.casefold() not in ("", "localhost"):
-            raise DataError(f"{where}: '{printable(url)}' is on another machine, '{printable(host)}'")
-    if "?" in rest or "#" in rest:
-        raise DataError(f"{where}: '{printable(url)}' holds '?' or '#'", hint="in a file: URL they are %3F and %23")
-    path = unquote(rest, errors="surrogateescape")
-    return path.lstrip("/") if os.name == "nt" else path
-
-
-def list_manifest(manifest: Path) -> Listing:
+def list_manifest(manifest: Path, columns: Mapping[str, str] | None = None) -> Listing:
     """List what a manifest, of the kind that its suffix says, names; no path may leave the manifest's folder.
 
     A file that is missing, unreadable or not regular is left out and listed. What it is called does not matter: who
     names a file in a manifest means it.
 
+    Args:
+        manifest: Of the kind that its suffix says, one of ``MANIFESTS``.
+        columns: Column -> what it is called here; the others are found by their usual names.
+
     Raises:
-        DataError: It cannot be read, a wrong header or column, a row that is short, blank or of another split than it
+        DataError: It cannot be read, a missing column, a row that is short, blank or of another split than it
             says elsewhere, a path that is absolute or leaves the folder. Names the line.
         MissingExtraError: The package that reads this kind is not installed.
     """
-    gathered = _Rows(manifest)
+    rows_of, hint = MANIFESTS[manifest.suffix.lower()]
     try:
-        with contextlib.closing(MANIFESTS[manifest.suffix.lower()](manifest)) as rows:
-            for where, row in rows:
-                gathered.add(row, where)
+        return _gathered(manifest, rows_of, Columns(columns, hint))
     except OSError as error:
         raise DataError(f"{printable(str(manifest))}: {why(error)}") from error
-    return gathered.listing
+
+
+def is_manifest(name: str) -> bool:
+    """Tell by its suffix whether a file names images."""
+    return os.path.splitext(name)[1].lower() in MANIFESTS
+
+
+def manifest_paths(manifest: Path, columns: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The images that a manifest names, without their labels; a relative path starts at the manifest's folder.
+
+    Raises:
+        DataError: It cannot be read, or has no column of paths.
+        MissingExtraError: The package that reads this kind is not installed.
+    """
+    rows_of, hint = MANIFESTS[manifest.suffix.lower()]
+    try:
+        for _, row in rows_of(manifest, Columns(columns, hint, ("path",))):
+            yield os.path.join(manifest.parent, row.path)
+    except OSError as error:
+        raise DataError(f"{printable(str(manifest))}: {why(error)}") from error
+
+
+def list_frame(frame: Any, columns: Mapping[str, str] | None = None) -> Listing:
+    """List what a data frame names; paths are absolute, or relative to the working folder.
+
+    Raises:
+        DataError: As :func:`list_manifest` says.
+    """
+    found = Columns(columns, "a data frame has the columns path,label and, if wanted, split,group")
+    places = found.find([str(name) for name in frame.columns], "the data frame")
+    cells = {column: frame.iloc[:, place].tolist() for column, place in places.items()}
+    paths = [os.path.abspath(os.fspath(path)) if isinstance(path, str | os.PathLike) else "" for path in cells["path"]]
+    root = os.path.commonpath([os.path.dirname(path) for path in paths if path]) if any(paths) else os.getcwd()
+    cells["path"] = [os.path.relpath(path, root).replace(os.sep, "/") if path else "" for path in paths]
+
+    def rows(_: Path, __: Columns) -> Placed:
+        for number, values in enumerate(zip(*cells.values(), strict=True)):
+            place, named = f"the data frame, row {number}", dict(zip(cells, map(_plain, values), strict=True))
+            yield place, Row(**{name: _json_text(name, value, place) for name, value in named.items()})
+
+    return _gathered(Path(root) / "data frame", rows, found)
+
+
+def _plain(value: Any) -> Any:
+    """A cell of a data frame as JSON would have it: NaN is nothing, whole numbers are integers, truths are text."""
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float):
+        return None if math.isnan(value) else int(value) if value.is_integer() else value
+    return value
 
 
 Placed = Generator[tuple[str, Row]]
+"""Where each row stands, for messages, and the row."""
+
+
+def _gathered(manifest: Path, rows_of: Callable[[Path, Columns], Placed], columns: Columns) -> Listing:
+    gathered = ManifestRows(manifest)
+    with contextlib.closing(rows_of(manifest, columns)) as rows:
+        for where, row in rows:
+            gathered.add(row, where)
+    if columns.unused:
+        gathered.listing.notes.append(f"columns that are not used: {quoted(columns.unused)}")
+    return gathered.listing
 
 
 def _opened(manifest: Path, newline: str) -> TextIO:
-    # surrogateescape: a file name that is not UTF-8 comes through as os.fsdecode would give it.
+    """Its text: UTF-16 where its first bytes say so, as a spreadsheet's "Unicode text" is, and else UTF-8.
+
+    A name that is not UTF-8 comes through as ``os.fsdecode`` would give it.
+    """
+    with open(manifest, "rb") as file:
+        utf16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    if utf16:
+        return open(manifest, encoding="utf-16", errors="replace", newline=newline)
     return open(manifest, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
 
 
-def _csv_rows(manifest: Path) -> Placed:
-    """Rows and their lines, after a header; a blank line is none."""
+def _csv_rows(manifest: Path, columns: Columns) -> Placed:
+    """Rows and their lines, after a header that tells the delimiter (comma, semicolon or tab); a blank line is none."""
     try:
         with _opened(manifest, newline="") as file:
-            reader = csv.reader(file, strict=True)
+            first = file.readline()
+            file.seek(0)
+            delimiter = max(_DELIMITERS, key=first.count)
+            reader = csv.reader(file, strict=True, delimiter=delimiter)
             header = [name.strip() for name in next(reader, [])]
-            _check_columns(header, printable(str(manifest)), _CSV_HINT)
+            places = columns.find(header, printable(str(manifest)))
             for cells in filter(None, reader):
                 where = f"{printable(manifest.name)}, line {reader.line_num}"
                 if len(cells) != len(header):
                     raise DataError(
                         f"{where}: {len(cells)} fields, expected {len(header)}",
-                        hint="put a field that holds a comma in double quotes",
+                        hint=f"put a field that holds {_DELIMITERS[delimiter]} in double quotes",
                     )
-                yield where, Row(**dict(zip(header, cells, strict=True)))
+                yield where, Row(**{column: cells[place] for column, place in places.items()})
     except csv.Error as error:
         raise DataError(f"{printable(str(manifest))}: not a CSV file: {error}") from error
 
 
-def _jsonl_rows(manifest: Path) -> Placed:
+def _jsonl_rows(manifest: Path, columns: Columns) -> Placed:
     """Rows and their lines, each an object.
 
     A label or a group may be a whole number, which is read as its digits; ``null`` is a split or a group that is not
@@ -234,18 +169,18 @@ def _jsonl_rows(manifest: Path) -> Placed:
             if len(line) == _MAX_LINE:
                 raise DataError(f"{where}: longer than {_MAX_LINE:,} characters")
             if not line.isspace():
-                yield where, _json_row(line, where)
+                yield where, _json_row(line, columns, where)
 
 
-def _json_row(line: str, where: str) -> Row:
+def _json_row(line: str, columns: Columns, where: str) -> Row:
     try:
         pairs = json.loads(line, object_pairs_hook=list)
     except (ValueError, RecursionError) as error:  # ValueError: not JSON, or a number of thousands of digits
         raise DataError(f"{where}: not JSON: {printable(str(error))}", hint=_JSONL_HINT) from error
     if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs) or not pairs:
         raise DataError(f"{where}: not an object", hint=_JSONL_HINT)
-    _check_columns([name for name, _ in pairs], where, _JSONL_HINT)
-    return Row(**{name: _json_text(name, value, where) for name, value in pairs})
+    places = columns.find([name for name, _ in pairs], where)
+    return Row(**{column: _json_text(column, pairs[place][1], where) for column, place in places.items()})
 
 
 def _json_text(name: str, value: Any, where: str) -> str:
@@ -258,7 +193,7 @@ def _json_text(name: str, value: Any, where: str) -> str:
     raise DataError(f"{where}: '{name}' is {printable(json.dumps(value))[:40]}, expected text", hint=_JSONL_HINT)
 
 
-def _parquet_rows(manifest: Path) -> Placed:
+def _parquet_rows(manifest: Path, columns: Columns) -> Placed:
     """Rows and their numbers.
 
     Columns are text; ``path`` may be binary, for names that are not UTF-8, and ``label`` and ``group`` whole numbers,
@@ -269,25 +204,29 @@ def _parquet_rows(manifest: Path) -> Placed:
     name = printable(str(manifest))
     try:
         with parquet.ParquetFile(manifest) as file:
-            _check_columns(file.schema_arrow.names, name, _PARQUET_HINT)
-            for field in file.schema_arrow:
-                _check_type(arrow.types, field, name)
-            rows = (row for batch in file.iter_batches(batch_size=_BATCH) for row in batch.to_pylist())
-            for number, row in enumerate(rows, start=1):
+            names = file.schema_arrow.names
+            places = columns.find(names, name)
+            for column, place in places.items():
+                _check_type(arrow.types, file.schema_arrow.field(place), column, name)
+            wanted = [names[place] for place in places.values()]
+            batches = file.iter_batches(batch_size=_BATCH, columns=wanted)
+            for number, row in enumerate((row for batch in batches for row in batch.to_pylist()), start=1):
                 where = f"{printable(manifest.name)}, row {number}"
+                cells = {column: row[names[place]] for column, place in places.items()}
                 for column in REQUIRED:
-                    if row[column] is None:
+                    if column in cells and cells[column] is None:
                         raise DataError(f"{where}: the {column} is missing")
-                yield where, Row(**{column: _parquet_text(value) for column, value in row.items()})
+                yield where, Row(**{column: _parquet_text(value) for column, value in cells.items()})
     except (OSError, arrow.ArrowException) as error:
         raise DataError(f"{name}: not a Parquet file that can be read: {printable(str(error))}") from error
 
 
-def _check_type(types: Any, field: Any, name: str) -> None:
+def _check_type(types: Any, field: Any, column: str, name: str) -> None:
     kind = field.type.value_type if types.is_dictionary(field.type) else field.type
     text = types.is_string(kind) or types.is_large_string(kind)
-    number = types.is_integer(kind) and field.name in ("label", "group")
-    raw = (types.is_binary(kind) or types.is_large_binary(kind)) and field.name == "path"
+    number = types.is_integer(kind) and column in ("label", "group")
+    raw = (types.is_binary(kind) or types.is_large_binary(kind)) and column == "path"
+    raw = raw and field.name not in ("image", "img")  # these hold the image itself
     if not (text or number or raw or types.is_null(kind)):
         raise DataError(f"{name}: column '{field.name}' is of type {field.type}, expected text", hint=_PARQUET_HINT)
 
@@ -298,5 +237,10 @@ def _parquet_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-MANIFESTS: dict[str, Callable[[Path], Placed]] = {".csv": _csv_rows, ".jsonl": _jsonl_rows, ".parquet": _parquet_rows}
-"""Suffix -> what gives its rows."""
+MANIFESTS: dict[str, tuple[Callable[[Path, Columns], Placed], str]] = {
+    ".csv": (_csv_rows, _CSV_HINT),
+    ".tsv": (_csv_rows, _CSV_HINT),
+    ".jsonl": (_jsonl_rows, _JSONL_HINT),
+    ".parquet": (_parquet_rows, _PARQUET_HINT),
+}
+"""Suffix -> what gives its rows, and how it should look."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 
 
 def printable(name: str) -> str:
@@ -37,3 +37,43 @@ def nearest(name: str, known: Iterable[str], *, count: int = 3) -> str:
     choices = list(known)
     close = difflib.get_close_matches(name, choices, n=count, cutoff=0.4)
     return quoted(close or sorted(choices)[:10])
+
+
+_ENCODINGS: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
+    ("euc_kr", "CP949", lambda letter: "가" <= letter <= "힣"),
+    ("cp1252", "Latin-1", lambda letter: letter.isalpha() and letter < "ƀ"),
+    ("cp949", "CP949", lambda letter: "가" <= letter <= "힣"),  # the rarer syllables, whose bytes Latin-1 has too
+)
+"""Encoding, its name for people, and what every letter outside ASCII has to be for text to be taken as being in it."""
+
+
+def decoded(names: Collection[str]) -> tuple[dict[str, str], str]:
+    r"""Read names whose bytes are not UTF-8 in the one encoding that makes letters of them all.
+
+    Args:
+        names: As ``os.fsdecode`` carries them.
+
+    Returns:
+        Those that are not UTF-8 -> their text, and the encoding's name; empty where all are UTF-8.
+
+    Raises:
+        UnicodeError: It cannot be told which encoding they are in.
+
+    >>> decoded(["dog", "caf\udce9"])
+    ({'caf\udce9': 'café'}, 'Latin-1')
+    """
+    strange = {name: name.encode("utf-8", "surrogateescape") for name in names if not _is_utf8(name)}
+    for encoding, title, fits in _ENCODINGS if strange else ():
+        try:
+            texts = {name: raw.decode(encoding) for name, raw in strange.items()}
+        except UnicodeDecodeError:
+            continue
+        if all(fits(letter) for text in texts.values() for letter in text if not letter.isascii()):
+            return texts, title
+    if strange:
+        raise UnicodeError(f"{quoted(list(strange)[:3])} is in no encoding that can be told")
+    return {}, ""
+
+
+def _is_utf8(name: str) -> bool:
+    return name.isascii() or not any(0xD800 <= ord(letter) <= 0xDFFF for letter in name)

@@ -4,43 +4,55 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from topwork.data._arrays import from_arrays
 from topwork.data._dataset import ImageDataset
 from topwork.data._folder import list_folder
 from topwork.data._huggingface import is_huggingface, is_saved, list_object, list_saved
 from topwork.data._listing import Listing, assembled
-from topwork.data._manifest import MANIFESTS, list_manifest
+from topwork.data._manifest import MANIFESTS, list_frame, list_manifest
 from topwork.data._names import printable
 from topwork.data._shards import COMPRESSED_HINT, has_shards, is_compressed, list_shards, list_tar
 from topwork.data._source import why
 from topwork.errors import DataError
 
-FILES: dict[str, Callable[[Path], Listing]] = {**dict.fromkeys(MANIFESTS, list_manifest), ".tar": list_tar}
-"""Suffix -> reader."""
+SUFFIXES = (*MANIFESTS, ".tar")
+"""Of the files that are read."""
 
 _UNDERSTOOD = (
-    "a folder of class folders (alone, or under train/, val/ and test/), a manifest with the columns path,label "
-    "(.csv, .jsonl, .parquet), WebDataset shards (a .tar or a folder of them), a Hugging Face data set (saved with "
-    "save_to_disk, or the object), and arrays through from_arrays(images, labels)"
+    "a folder of class folders (alone, or under train/, val/ and test/), a manifest with the columns path,label (.csv, "
+    ".tsv, .jsonl, .parquet, or a data frame), WebDataset shards (a .tar or a folder of them), a Hugging Face data set "
+    "(saved with save_to_disk, or the object), and images in memory with their labels, as from_arrays(images, labels)"
 )
 
 
-def read(data: object, *, classes: Sequence[str] | None = None) -> ImageDataset:
+def read(
+    data: object,
+    *,
+    classes: Sequence[str] | None = None,
+    columns: Mapping[str, str] | None = None,
+    follow_links: bool = False,
+) -> ImageDataset:
     """Read a labelled data set; lists what there is and opens no image.
 
     ``data`` is the path of a folder of class folders, of the same under ``train/`` (with ``val/`` and ``test/`` if
-    wanted), of a manifest ``path,label[,split][,group]`` (CSV, JSONL or Parquet), of a WebDataset shard or a folder
-    of shards, or of a folder that a Hugging Face data set was saved to; or such a data set itself. For arrays see
-    :func:`from_arrays`. A data set that was read already is given back: whoever takes a path takes that too. Classes
-    come from the training split, in the order that the data declare and sorted where they declare none; a class without
-    images keeps its place. What is found and not used is in ``left_out``, or counted in ``ignored``.
+    wanted), of a manifest ``path,label[,split][,group]`` (CSV, TSV, JSONL or Parquet), of a WebDataset shard or a
+    folder of shards, or of a folder that a Hugging Face data set was saved to; or such a data set itself, a data frame
+    with a manifest's columns, or a pair ``(images, labels)`` (see :func:`from_arrays`). A data set that was read
+    already is given back: whoever takes a path takes that too. Classes come from the training split, in the order that
+    the data declare and sorted where they declare none; a class without images keeps its place. What is found and not
+    used is in ``left_out``, or counted in ``ignored``.
 
     Args:
-        data: The path, the Hugging Face ``Dataset`` or ``DatasetDict``, or an ``ImageDataset``.
+        data: The path, the Hugging Face ``Dataset`` or ``DatasetDict``, the data frame, the pair, or an
+            ``ImageDataset``.
         classes: The class names of a saved model, in its order; for evaluation. Then these are the classes,
             all names in the data must be among them, and one class is enough.
+        columns: What a manifest or a data frame calls ``path``, ``label``, ``split`` and ``group``, as far as it is
+            neither that nor another usual name.
+        follow_links: Whether a folder's links are followed to where they lead; only those to files in it otherwise.
 
     Raises:
         DataError: Nothing there or nothing that is understood, no class folders, fewer than two classes to train
@@ -52,13 +64,17 @@ def read(data: object, *, classes: Sequence[str] | None = None) -> ImageDataset:
     if isinstance(data, ImageDataset):
         return data if classes is None else data.relabelled(classes)
     if isinstance(data, str | os.PathLike):
-        return assembled(_list(Path(data), classes), classes)
+        return assembled(_list(Path(data), classes, columns, follow_links), classes)
     if is_huggingface(data):
         return assembled(list_object(data), classes)
+    if hasattr(data, "iloc") and hasattr(data, "columns"):
+        return assembled(list_frame(data, columns), classes)
+    if isinstance(data, tuple) and len(data) == 2:
+        return from_arrays(*data, classes=classes)
     raise DataError(f"no data set: a {type(data).__name__}", hint=f"topwork reads {_UNDERSTOOD}")
 
 
-def _list(path: Path, classes: Sequence[str] | None) -> Listing:
+def _list(path: Path, classes: Sequence[str] | None, columns: Mapping[str, str] | None, follow_links: bool) -> Listing:
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError) as error:
@@ -66,19 +82,21 @@ def _list(path: Path, classes: Sequence[str] | None) -> Listing:
         reason = "no such folder or manifest" if missing else why(error)
         raise DataError(f"{printable(str(path))}: {reason}", hint="check the path") from error
     if stat.S_ISDIR(mode):
-        return _list_directory(path, classes)
+        return _list_directory(path, classes, follow_links)
     if is_compressed(path.name):
         raise DataError(f"{printable(str(path))} is compressed", hint=COMPRESSED_HINT)
-    reader = FILES.get(path.suffix.lower())
-    if reader is None or not stat.S_ISREG(mode):
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES or not stat.S_ISREG(mode):
         raise DataError(
-            f"{printable(str(path))} is neither a folder nor a file of a kind that is read ({', '.join(FILES)})",
+            f"{printable(str(path))} is neither a folder nor a file of a kind that is read ({', '.join(SUFFIXES)})",
             hint=f"topwork reads {_UNDERSTOOD}",
         )
-    return reader(path)
+    return list_tar(path) if suffix == ".tar" else list_manifest(path, columns)
 
 
-def _list_directory(path: Path, classes: Sequence[str] | None) -> Listing:
+def _list_directory(path: Path, classes: Sequence[str] | None, follow_links: bool) -> Listing:
     if is_saved(path):
         return list_saved(path)
-    return list_shards(path) if has_shards(path) else list_folder(path, saved_classes=classes)
+    if has_shards(path):
+        return list_shards(path)
+    return list_folder(path, saved_classes=classes, follow_links=follow_links)

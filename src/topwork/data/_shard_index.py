@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from topwork._system import cache_dir, write_whole
 from topwork.data._listing import is_system, label_fault
-from topwork.data._manifest import inner_path
+from topwork.data._manifest_rows import inner_path
 from topwork.data._names import printable
 from topwork.data._source import MAX_FILE_BYTES, content_key, opened, stamp
 from topwork.data._tar import Member, TarError, members

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from topwork.data._listing import SPLIT_NAMES, Listing, is_system, look_into
+from topwork.data._layout import SPLIT_WORDS, split_of
+from topwork.data._listing import Listing, is_system, look_into
 from topwork.data._names import printable, quoted
 from topwork.data._shard_index import ShardIndex, index_of
 from topwork.data._source import Slice, refusal, why
@@ -50,7 +51,7 @@ def has_shards(folder: Path) -> bool:
     has_tars = any(map(_is_shard, files))
     if has_tars or not folders:
         return has_tars and not folders
-    if not all(name.casefold() in SPLIT_NAMES for name in folders):
+    if not all(map(split_of, folders)):
         return False
     return any(any(map(_is_shard, inner)) and not nested for nested, inner in (look_into(folder / n) for n in folders))
 
@@ -85,9 +86,9 @@ def list_shards(root: Path) -> Listing:
     shards = _Shards(root)
     for name in shards.scan(""):
         if (root / name).is_dir() and not (root / name).is_symlink():
-            if name.casefold() in SPLIT_NAMES:
+            if split := split_of(name):
                 for inner in shards.scan(name):
-                    shards.take(f"{name}/{inner}", SPLIT_NAMES[name.casefold()])
+                    shards.take(f"{name}/{inner}", split)
             else:
                 shards.listing.leave_out(name, "a folder beside shards that is not 'train', 'val' or 'test'")
         else:
@@ -96,7 +97,7 @@ def list_shards(root: Path) -> Listing:
 
 
 def _split_of(name: str) -> str:
-    words = {SPLIT_NAMES[word] for word in re.split(r"[-_.]", name.casefold()) if word in SPLIT_NAMES}
+    words = {SPLIT_WORDS[word] for word in re.split(r"[-_.]", name.casefold()) if word in SPLIT_WORDS}
     return words.pop() if len(words) == 1 else ""
 
 

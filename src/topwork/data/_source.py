@@ -193,6 +193,10 @@ def readable(path: str) -> bool:
     return os.access(path, os.R_OK, effective_ids=_EFFECTIVE)
 
 
+LINKS = ("a link that leaves the data folder", "a linked folder is not followed")
+"""Why links are left out that may be followed when the user says so."""
+
+
 def refusal(path: str, real_root: str) -> str:
     """Say why a file must not be read, without opening it; empty where it may be.
 
@@ -203,10 +207,10 @@ def refusal(path: str, real_root: str) -> str:
         if stat.S_ISLNK(info.st_mode):
             path = os.path.realpath(path, strict=True)
             if not within(path, real_root):
-                return "a link that leaves the data folder"
+                return LINKS[0]
             info = os.stat(path)
             if stat.S_ISDIR(info.st_mode):
-                return "a linked folder is not followed"
+                return LINKS[1]
     except (OSError, ValueError) as error:
         loops = isinstance(error, OSError) and error.errno == errno.ELOOP
         return "a link that leads back to itself" if loops else why(error)

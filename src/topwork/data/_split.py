@@ -166,11 +166,11 @@ def split(dataset: AnyDataset, *, test: float = 0.2, seed: int = 0) -> AnyDatase
     """Give every row the split ``"train"`` or ``"test"``; the rows and their order stay.
 
     Stratified: each class gives its share of test images, rounded up or down so that the total is as near as can be to
-    ``test`` of all, and keeps at least one training image. Which rows go is a pure function of the seed, the
-    paths and the classes: rows stand in the order of a hash of seed and path. Where there are groups (:func:`grouped`
-    makes some of near duplicates), those go as a whole, in the order of a hash of seed and group, each only if it
-    brings the classes nearer to their shares; these are then met as well as the groups allow, and the total is never
-    more than ``test``.
+    ``test`` of all, but at least one where it has two, so that it is measured; it keeps at least one training image.
+    Which rows go is a pure function of the seed, the paths and the classes: rows stand in the order of a hash of seed
+    and path. Where there are groups (:func:`grouped` makes some of near duplicates), those go as a whole, in the order
+    of a hash of seed and group, each only if it brings the classes nearer to their shares; these are then met as well
+    as the groups allow, and the total is never more than the shares together.
 
     Args:
         dataset: Without splits, or all of one split.
@@ -204,10 +204,13 @@ def _choose_rows(dataset: Dataset, test: float, seed: int) -> npt.NDArray[np.boo
 
 
 def _shares(counts: npt.NDArray[np.int64], test: float) -> npt.NDArray[np.int64]:
-    """How many test images each class (C,) gives: its share rounded down, then up where the remainder is largest."""
+    """How many test images each class (C,) gives: its share rounded down, then up where the remainder is largest.
+
+    A class of two images or more gives one at least: what nobody measured would stand behind the figures unseen.
+    """
     wanted = np.round(counts * test, 9)  # 0.29 * 100 is not 29 in binary
     most = np.maximum(counts - 1, 0)  # one image stays for training
-    shares = np.minimum(np.floor(wanted).astype(np.int64), most)
+    shares = np.clip(np.floor(wanted).astype(np.int64), np.minimum(most, 1), most)
     open_classes = np.flatnonzero((shares < most) & (wanted > shares))
     by_remainder = open_classes[np.argsort(-(wanted - shares)[open_classes], kind="stable")]
     missing = round(float(np.round(counts.sum() * test, 9))) - int(shares.sum())
@@ -237,7 +240,7 @@ class _Deal:
         self._labels: list[int] = dataset.strata().tolist()
         self._remaining: list[int] = counts.tolist()
         self._missing: list[int] = _shares(counts, test).tolist()
-        self._total = round(float(np.round(len(dataset) * test, 9)))
+        self._total = max(round(float(np.round(len(dataset) * test, 9))), sum(self._missing))
 
     def _given(self, rows: Rows) -> Counter[int]:
         return Counter(self._labels[row] for row in rows.tolist())

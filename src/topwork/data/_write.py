@@ -12,7 +12,7 @@ from pathlib import Path
 from topwork._system import fault_of_place, write_whole
 from topwork.data._dataset import ImageDataset
 from topwork.data._listing import label_fault
-from topwork.data._manifest import REQUIRED, Row, inner_path
+from topwork.data._manifest_rows import REQUIRED, Row, inner_path
 from topwork.data._names import printable
 from topwork.errors import DataError
 

@@ -15,7 +15,7 @@ from topwork.errors import ImageError
 MAX_PIXELS = 89_478_485
 """A picture of more pixels is refused: 256 MiB of RGB, and the count at which Pillow starts to warn."""
 
-READABLE = "JPEG, PNG, WebP, GIF, BMP, TIFF and PPM"
+READABLE = "JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, AVIF and (with an extra) HEIC"
 
 _SUFFIXES = {
     "JPEG": (".jfif", ".jpe", ".jpeg", ".jpg"),
@@ -25,6 +25,8 @@ _SUFFIXES = {
     "TIFF": (".tif", ".tiff"),
     "WEBP": (".webp",),
     "PPM": (".pbm", ".pgm", ".pnm", ".ppm"),
+    "AVIF": (".avif",),
+    "HEIC": (".heic", ".heif", ".hif"),
 }
 FORMATS = tuple(_SUFFIXES)
 """What ``sniff`` may say."""
@@ -65,7 +67,11 @@ _BRANDS = {
     b"avis": "AVIF",
     b"heic": "HEIC",
     b"heix": "HEIC",
-    b"mif1": "HEIF",
+    b"heim": "HEIC",
+    b"heis": "HEIC",
+    b"hevc": "HEIC",
+    b"mif1": "HEIC",
+    b"msf1": "HEIC",
     b"crx ": "camera raw",
 }
 
@@ -89,6 +95,8 @@ def sniff(data: bytes) -> str:
             return name
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
+    if data[4:8] == b"ftyp" and (brand := _BRANDS.get(data[8:12])) in FORMATS:
+        return brand
     if data[:1] == b"P" and data[1:2] in b"123456" and data[2:3].isspace():
         return "PPM"
     raise _unknown(data)

@@ -47,6 +47,10 @@ class Engines:
         self._open: dict[bool, Engine] = {}  # by whether they are for a single image
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[type[Engines], tuple[Backbone, tuple[str, ...]]]:
+        """A copy, in this process or another, opens its own."""
+        return Engines, (self._backbone, self._outputs)
+
     def __call__(self, choice: EngineChoice, images: int) -> Engine:
         """The engine for so many images; every call makes the same choice."""
         with self._lock:

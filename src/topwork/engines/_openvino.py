@@ -103,7 +103,7 @@ def converted(module: nn.Module, backbone: Backbone) -> Any:
     except RuntimeError as error:
         reason = str(error).strip().split("\n", maxsplit=1)[0]
         complaint = f"{backbone.name} cannot be converted for OpenVINO: {reason}"
-        raise BackboneError(complaint, hint="--engine torch-cpu runs it in torch") from error
+        raise BackboneError(complaint, hint="`topwork fit --engine torch-cpu` runs it in torch") from error
     return _taking_pixels(network, backbone)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import warnings
@@ -88,7 +89,8 @@ def decide(backbone: Backbone, engine: EngineName, images: UInt8Array) -> Engine
     if engine == "torch-cpu":
         return EngineChoice(engine, "f32")
     choice = _measure(backbone, engine, images[:PARITY_IMAGES])
-    _record(backbone, choice)
+    with contextlib.suppress(BackboneError):  # where the cache cannot be written it is measured anew each time
+        _record(backbone, choice)
     return choice
 
 
@@ -102,7 +104,7 @@ def _measure(backbone: Backbone, engine: EngineName, images: UInt8Array) -> Engi
             return EngineChoice(engine, precision, round(distance, 6))
     raise BackboneError(
         f"{engine} does not give the features of {backbone.name} that torch gives (they differ by {distance:.1%})",
-        hint="--engine torch-cpu runs the reference itself",
+        hint="`topwork fit --engine torch-cpu` runs the reference itself",
     )
 
 

@@ -31,7 +31,9 @@ class TorchEngine:
         self.precision: Precision = choice.precision
         cuda = choice.name == "torch-cuda"
         if cuda and not torch.cuda.is_available():
-            raise BackboneError("torch finds no CUDA GPU here", hint="--engine openvino runs on the processor")
+            raise BackboneError(
+                "torch finds no CUDA GPU here", hint="`topwork fit --engine openvino` runs on the processor"
+            )
         self.batch_size = _CUDA_BATCH if cuda else BATCH
         self.callers = 2 if cuda else 1  # one batch is copied while the other is computed
         self._size = backbone.preprocessing.size

@@ -90,14 +90,7 @@ def extract(
     """
     names = tuple(outputs) if outputs is not None else backbone.outputs("last")
     with contextlib.ExitStack() as stack:
-
-        def open_store(choice: EngineChoice) -> FeatureStore:
-            if cache:
-                folder = recipe_folder(_recipe(backbone, names, choice))
-            else:
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="topwork-")))
-            return stack.enter_context(DiskStore(folder, _width(backbone, names)))
-
+        open_store = _disk_store(stack, backbone, names, cache)
         found = run(dataset.sources(), backbone, names, open_store, engine=engine, choice=choice, progress=progress)
     left_out = [LeftOut(dataset.paths[index], reason) for index, reason in found.refused]
     return FeatureTable(dataset.without(left_out), backbone, found.choice, names, found.values, found.digests)
@@ -111,8 +104,9 @@ def extract_few(
     engine: EngineName | None = None,
     choice: EngineChoice | None = None,
     open_network: OpenNetwork | None = None,
+    cache: bool = False,
 ) -> Extraction:
-    """Features of files, encoded bytes or pixels, kept in memory alone; what gives NaN or infinity is refused.
+    """Features of files, encoded bytes or pixels, held in memory; what gives NaN or infinity is refused.
 
     Args:
         sources: What to look at; the results' memory grows with their number.
@@ -121,16 +115,34 @@ def extract_few(
         engine: What runs the network; the best that is here when None.
         choice: Engine and precision, where a model demands those that trained it.
         open_network: Gives an engine for (choice, images); for a caller that keeps engines from call to call.
+        cache: Whether features are looked up and kept on disk under the image's content.
     """
     names = tuple(outputs)
     width = _width(backbone, names)
     how: Any = {"engine": engine, "choice": choice, "open_network": open_network}
-    found = run(sources, backbone, names, lambda choice: MemoryStore(width), **how)
+    with contextlib.ExitStack() as stack:
+        on_disk = _disk_store(stack, backbone, names, cache)
+        found = run(sources, backbone, names, on_disk if cache else lambda choice: MemoryStore(width), **how)
     good = np.isfinite(found.values).all(axis=1)
     if good.all():
         return found
     refused = [*found.refused, *((int(place), NOT_FINITE) for place in found.kept[~good])]
     return Extraction(found.values[good], found.digests[good], found.kept[good], tuple(sorted(refused)), found.choice)
+
+
+def _disk_store(
+    stack: contextlib.ExitStack, backbone: Backbone, names: tuple[str, ...], cache: bool
+) -> Callable[[EngineChoice], FeatureStore]:
+    """Opens a store on the disk, closed with the stack: the cache's, or one that is gone with it."""
+
+    def open_store(choice: EngineChoice) -> FeatureStore:
+        if cache:
+            folder = recipe_folder(_recipe(backbone, names, choice))
+        else:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="topwork-")))
+        return stack.enter_context(DiskStore(folder, _width(backbone, names)))
+
+    return open_store
 
 
 def run(

@@ -3,49 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from ._rows import Doubles, Floats, one_thread, row_chunks
+from topwork._arrays import AnyArray, Float32Array, Float64Array
+
+from ._rows import one_thread, row_chunks
 
 ROTATE_UP_TO = 2048  # images; beyond that an eigendecomposition (N^3) costs more than it saves
 _SCALE_FLOOR = 0.1  # of the median scale
 _LEADING = 128  # directions of the spectrum that are measured where the rows are not rotated
 
 
-@dataclass(frozen=True, eq=False)
-class Design:
+class Design(NamedTuple):
     """The rows to fit on, their second moments, and the way back to feature weights.
 
     With fewer images than features the rows are rotated exactly into the space they span: L2-regularised
     solutions rotate with them, and N x N is much less than N x D. Their coordinates are uncorrelated there,
     so the second moments are a plain vector. With many images the rows stay as they are and only the leading
     directions of their spectrum are measured.
-
-    Attributes:
-        rows: (N, d) float32; the last coordinate is the constant 1.
-        moments: (d,) sum of squares of each coordinate; not rotated: its average outside the basis.
-        basis: (d, q) orthonormal leading directions, or None where the rows are rotated.
-        basis_moments: (q,) sum of squares along each.
-        mean: (D,) float32 of the features.
-        scale: (D,) float32 of the features.
-        standardised: (N, D) float32.
-        mix: (N, d - 1): feature weights = standardised.T @ mix @ row weights; None where not rotated.
     """
 
-    rows: Floats
-    moments: Doubles
-    basis: Floats | None
-    basis_moments: Doubles
-    mean: Floats
-    scale: Floats
-    standardised: Floats
-    mix: Doubles | None
+    rows: Float32Array  # (N, d); the last coordinate is the constant 1
+    moments: Float64Array  # (d,) sum of squares of each coordinate; not rotated: its average outside the basis
+    basis: Float32Array | None  # (d, q) orthonormal leading directions; None where the rows are rotated
+    basis_moments: Float64Array  # (q,) sum of squares along each
+    mean: Float32Array  # (D,) of the features
+    scale: Float32Array  # (D,) of the features
+    standardised: Float32Array  # (N, D)
+    mix: Float64Array | None  # (N, d - 1): feature weights = standardised.T @ mix @ row weights; None where not rotated
 
-    def restore(self, weights: Floats) -> Floats:
+    def restore(self, weights: Float32Array) -> Float32Array:
         """Weights (C, d) on rows to weights (D, C) on standardised features; the bias is left out."""
         if self.mix is None:
             return np.ascontiguousarray(weights[:, :-1].T)
@@ -53,7 +42,7 @@ class Design:
         return self.standardised.T @ dual
 
 
-def build_design(features: npt.NDArray[Any], column_weights: npt.NDArray[Any] | None = None) -> Design:
+def build_design(features: AnyArray, column_weights: AnyArray | None = None) -> Design:
     """Standardise the features (N, D), multiply by the columns' weights (D,), and rotate where that pays.
 
     The statistics come from all training rows, held-out folds included. They use no label, and a fold would
@@ -69,7 +58,7 @@ def build_design(features: npt.NDArray[Any], column_weights: npt.NDArray[Any] | 
     return _leading(rows, mean, scale)
 
 
-def column_statistics(features: npt.NDArray[Any]) -> tuple[Floats, Floats]:
+def column_statistics(features: AnyArray) -> tuple[Float32Array, Float32Array]:
     """Mean (D,) and standard deviation (D,) over the rows (N, D), summed in float64.
 
     A constant column (one that varies by less than float32 can tell from its mean) has scale 1. No other
@@ -94,18 +83,16 @@ def column_statistics(features: npt.NDArray[Any]) -> tuple[Floats, Floats]:
     return mean.astype(np.float32), scale.astype(np.float32)
 
 
-def equal_blocks(widths: Sequence[int]) -> Floats:
-    """Column weights (D,) that give every block of columns the same summed variance, so that the same prior allows each
-    as much say: a network's first stages have few channels, its last ones many.
-
-    Args:
-        widths: Columns in each block, in order; D together.
+def equal_blocks(widths: Sequence[int]) -> Float32Array:
+    """Column weights (D,) that give every block of columns the same summed variance, the widths being those of the
+    blocks in order, so that the same prior allows each as much say: a network's first stages have few channels, its
+    last ones many.
     """
     columns = np.asarray(widths, np.float64)
     return np.repeat(np.sqrt(columns.sum() / (len(columns) * columns)), columns.astype(np.intp)).astype(np.float32)
 
 
-def _standardise(features: npt.NDArray[Any], mean: Floats, scale: Floats) -> Floats:
+def _standardise(features: AnyArray, mean: Float32Array, scale: Float32Array) -> Float32Array:
     """The one copy that is made of the features: (N, D + 1) float32, the last column 1."""
     rows = np.empty((len(features), features.shape[1] + 1), np.float32)
     for part in row_chunks(*features.shape):
@@ -114,7 +101,7 @@ def _standardise(features: npt.NDArray[Any], mean: Floats, scale: Floats) -> Flo
     return rows
 
 
-def _rotated(standardised: Floats, mean: Floats, scale: Floats) -> Design:
+def _rotated(standardised: Float32Array, mean: Float32Array, scale: Float32Array) -> Design:
     """Rows in the eigenbasis of their Gram matrix, in float64: weak strengths reach its small eigenvalues."""
     gram = np.zeros((len(standardised), len(standardised)))
     for part in row_chunks(standardised.shape[1], len(standardised)):
@@ -129,14 +116,16 @@ def _rotated(standardised: Floats, mean: Floats, scale: Floats) -> Design:
     return Design(rows, every, None, np.empty(0), mean, scale, standardised, vectors / np.sqrt(moments))
 
 
-def _leading(rows: Floats, mean: Floats, scale: Floats) -> Design:
+def _leading(rows: Float32Array, mean: Float32Array, scale: Float32Array) -> Design:
     """Rows as they are, and the leading part of their spectrum by subspace iteration (Halko et al. 2011)."""
     standardised = rows[:, :-1]
     width = standardised.shape[1]
     rank = min(_LEADING, width)
     basis = np.random.default_rng(0).standard_normal((width, rank)).astype(np.float32)
     for _ in range(3):
-        basis = _orthonormal(standardised.T @ (standardised @ basis))
+        spanned = standardised.T @ (standardised @ basis)
+        with one_thread():
+            basis = np.linalg.qr(spanned)[0].astype(np.float32)
     image = (standardised @ basis).astype(np.float64)
     basis_moments, turn = _eigh(image.T @ image)
     rest = np.einsum("ij,ij->", standardised, standardised, dtype=np.float64) - basis_moments.sum()
@@ -147,12 +136,7 @@ def _leading(rows: Floats, mean: Floats, scale: Floats) -> Design:
     return Design(rows, moments, full, np.maximum(basis_moments, 0), mean, scale, standardised, None)
 
 
-def _orthonormal(columns: Floats) -> Floats:
-    with one_thread():
-        return np.linalg.qr(columns)[0].astype(np.float32)
-
-
-def _eigh(matrix: Doubles) -> tuple[Doubles, Doubles]:
+def _eigh(matrix: Float64Array) -> tuple[Float64Array, Float64Array]:
     with one_thread():
         moments, vectors = np.linalg.eigh(matrix)
     return moments, vectors

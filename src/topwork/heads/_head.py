@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from topwork._arrays import AnyArray, Float32Array
 from topwork.errors import ModelError
 
 from ._knn import KNNHead
@@ -22,42 +20,35 @@ class Head(Protocol):
     @property
     def kind(self) -> str:
         """The name under which `head_from_tensors` finds this class again."""
-        ...
 
     @property
     def n_classes(self) -> int:
         """Number of classes, those without a training image included."""
-        ...
 
     @property
     def n_features(self) -> int:
         """Number of features it reads."""
-        ...
 
     @property
     def calibration(self) -> dict[str, float]:
-        """The numbers that make the probabilities honest, such as the temperature; empty where there are none."""
-        ...
+        """The calibration's numbers, such as the temperature; empty where there are none."""
 
     def uncalibrated(self) -> Head | None:
         """The same head without its calibration; None where it has none."""
-        ...
 
-    def probabilities(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    def probabilities(self, features: AnyArray) -> Float32Array:
         """Features (N, D) to probabilities (N, C), each row summing to one."""
-        ...
 
-    def to_tensors(self) -> dict[str, npt.NDArray[Any]]:
+    def to_tensors(self) -> dict[str, AnyArray]:
         """Everything needed to build the head again, fit for safetensors."""
-        ...
 
 
-_KINDS: dict[str, Callable[[Mapping[str, npt.NDArray[Any]]], Head]] = {
+_KINDS: dict[str, Callable[[Mapping[str, AnyArray]], Head]] = {
     kind.kind: kind.from_tensors for kind in (LinearHead, KNNHead, TextHead, BlendHead, MappedHead)
 }
 
 
-def head_from_tensors(kind: str, tensors: Mapping[str, npt.NDArray[Any]]) -> Head:
+def head_from_tensors(kind: str, tensors: Mapping[str, AnyArray]) -> Head:
     """Build the head of this kind from its tensors.
 
     Args:

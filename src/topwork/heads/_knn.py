@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import AnyArray, Float32Array, Int64Array, IntpArray
 from topwork.errors import DataError, ModelError
 
 from ._design import column_statistics
-from ._rows import CHUNK_ELEMENTS, Floats, Integers, check_query, check_training, row_chunks
+from ._rows import check_query, check_training, row_chunks
 from ._tensors import Stored
 
 _CHOICES = (1, 3, 5, 10, 20)
@@ -41,10 +40,10 @@ class KNNHead(Stored):
         ModelError: Shapes that do not fit each other, NaN or Inf, labels or k out of range.
     """
 
-    mean: Floats
-    scale: Floats
-    bank: Floats
-    labels: npt.NDArray[np.int64]
+    mean: Float32Array
+    scale: Float32Array
+    bank: Float32Array
+    labels: Int64Array
     n_classes: int
     k: int
 
@@ -62,17 +61,8 @@ class KNNHead(Stored):
         if not 1 <= self.k <= size:
             raise ModelError(f"k: expected 1..{size}, got {self.k}")
 
-    @property
-    def n_features(self) -> int:
-        """Number of features it reads, D."""
-        return len(self.mean)
-
-    def probabilities(self, features: npt.NDArray[Any]) -> Floats:
-        """Features (N, D) to probabilities (N, C): shares of the neighbours' votes.
-
-        Raises:
-            DataError: The features are not (N, D) with this head's D.
-        """
+    def probabilities(self, features: AnyArray) -> Float32Array:
+        """Features (N, D) to probabilities (N, C): shares of the neighbours' votes; DataError for another D."""
         check_query(features, len(self.mean))
         out = np.empty((len(features), self.n_classes), np.float32)
         for part in row_chunks(len(features), max(self.bank.shape)):
@@ -83,21 +73,13 @@ class KNNHead(Stored):
 
     @property
     def calibration(self) -> dict[str, float]:
-        """Empty: shares of votes have no number that makes them honest."""
-        return {}
+        return {}  # shares of votes are not calibrated
 
     def uncalibrated(self) -> None:
         """None, since there is no calibration to leave out."""
 
 
-def fit_knn(
-    features: npt.NDArray[Any],
-    labels: npt.NDArray[Any],
-    n_classes: int,
-    *,
-    k: int | None = None,
-    seed: int = 0,
-) -> KNNHead:
+def fit_knn(features: AnyArray, labels: AnyArray, n_classes: int, *, k: int | None = None, seed: int = 0) -> KNNHead:
     """Store the rows, and choose k by leave-one-out accuracy over 1, 3, 5, 10 and 20.
 
     Ties go to the larger k, whose probabilities are the smoother. Beyond 4,096 images a seeded sample of so
@@ -125,7 +107,7 @@ def fit_knn(
     return KNNHead(mean, scale, bank, labels.astype(np.int64), n_classes, k)
 
 
-def unit_rows(features: npt.NDArray[Any], mean: Floats, scale: Floats) -> Floats:
+def unit_rows(features: AnyArray, mean: Float32Array, scale: Float32Array) -> Float32Array:
     """Rows (N, D), standardised and of length one; a row equal to the mean stays zero."""
     rows = ((features - mean) / scale).astype(np.float32)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -133,14 +115,14 @@ def unit_rows(features: npt.NDArray[Any], mean: Floats, scale: Floats) -> Floats
     return rows
 
 
-def _nearest(cosines: Floats, k: int) -> Integers:
+def _nearest(cosines: Float32Array, k: int) -> IntpArray:
     """Indices (N, k) of the largest cosines, the largest first."""
     found = np.argpartition(cosines, -k, axis=1)[:, -k:]
     order = np.argsort(-np.take_along_axis(cosines, found, axis=1), axis=1, kind="stable")
     return np.take_along_axis(found, order, axis=1)
 
 
-def _vote(cosines: Floats, labels: npt.NDArray[Any], n_classes: int) -> Floats:
+def _vote(cosines: Float32Array, labels: AnyArray, n_classes: int) -> Float32Array:
     """Neighbours' cosines and labels (N, k), nearest first, to shares (N, C)."""
     weights = np.exp((cosines - cosines[:, :1]) / TEMPERATURE)
     shares = np.zeros((len(cosines), n_classes), np.float32)
@@ -149,24 +131,17 @@ def _vote(cosines: Floats, labels: npt.NDArray[Any], n_classes: int) -> Floats:
     return shares
 
 
-def _choose_k(bank: Floats, labels: Integers, n_classes: int, seed: int) -> int:
+def _choose_k(bank: Float32Array, labels: IntpArray, n_classes: int, seed: int) -> int:
     """The k with the most images named right by the others."""
     choices = [k for k in _CHOICES if k < len(bank)]
-    asked = np.random.default_rng(seed).permutation(len(bank))[:_MAX_QUERIES]
+    every = np.random.default_rng(seed).permutation(len(bank))[:_MAX_QUERIES]
     right = np.zeros(len(choices), np.int64)
-    step = max(1, CHUNK_ELEMENTS // len(bank))
-    for first in range(0, len(asked), step):
-        right += _hits(bank, labels, n_classes, asked[first : first + step], choices)
+    for part in row_chunks(len(every), len(bank)):
+        asked = every[part]
+        cosines = bank[asked] @ bank.T
+        cosines[np.arange(len(asked)), asked] = -np.inf
+        nearest = _nearest(cosines, choices[-1])
+        near = np.take_along_axis(cosines, nearest, axis=1)
+        votes = (_vote(near[:, :k], labels[nearest[:, :k]], n_classes) for k in choices)
+        right += [np.sum(vote.argmax(axis=1) == labels[asked]) for vote in votes]
     return choices[len(choices) - 1 - int(np.argmax(right[::-1]))]
-
-
-def _hits(
-    bank: Floats, labels: Integers, n_classes: int, asked: Integers, choices: Sequence[int]
-) -> npt.NDArray[np.int64]:
-    """For each k, how many of the asked rows the other rows name right."""
-    cosines = bank[asked] @ bank.T
-    cosines[np.arange(len(asked)), asked] = -np.inf
-    nearest = _nearest(cosines, choices[-1])
-    near = np.take_along_axis(cosines, nearest, axis=1)
-    votes = (_vote(near[:, :k], labels[nearest[:, :k]], n_classes) for k in choices)
-    return np.array([np.sum(vote.argmax(axis=1) == labels[asked]) for vote in votes], np.int64)

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import AnyArray, BoolArray, Float32Array, Float64Array, IntpArray
 from topwork.errors import DataError, ModelError
 from topwork.metrics import macro_f1
 
 from ._design import Design, build_design
 from ._path import Path, PathPoint, run_path
-from ._rows import (
-    ALWAYS_TRAINS,
-    Doubles,
-    Floats,
-    Integers,
-    check_query,
-    check_training,
-    row_chunks,
-    stratified_folds,
-    threads_for,
-)
+from ._rows import ALWAYS_TRAINS, check_query, check_training, row_chunks, stratified_folds, threads_for
 from ._solver import Problem, minimise
 from ._temperature import TemperatureScaled, fit_temperature
 
@@ -34,6 +23,7 @@ ClassWeight = Literal["none", "balanced"]
 ABSENT_LOGIT = -1e4  # of a class without images: its probability underflows to zero at any temperature allowed
 FOLDS = 5
 _FINAL_TOLERANCE = 1e-6  # of the objective
+# Of the L2 strengths to D features: D / strength is the prior variance of a logit, so one range fits any width.
 _RELATIVE_STRENGTHS = 10.0 ** np.arange(2.0, -5.5, -0.5)
 _IMBALANCE = 2.0
 
@@ -54,10 +44,10 @@ class LinearHead(TemperatureScaled):
             temperature that is not positive.
     """
 
-    mean: Floats
-    scale: Floats
-    weight: Floats
-    bias: Floats
+    mean: Float32Array
+    scale: Float32Array
+    weight: Float32Array
+    bias: Float32Array
     temperature: float
 
     kind: ClassVar[str] = "linear"
@@ -70,23 +60,17 @@ class LinearHead(TemperatureScaled):
         self._require_positive("scale", "temperature")
 
     @property
-    def n_features(self) -> int:
-        """Number of features it reads, D."""
-        return len(self.mean)
-
-    @property
     def n_classes(self) -> int:
-        """Number of classes, those without a training image included."""
         return int(self.weight.shape[1])
 
     @cached_property
-    def _folded(self) -> tuple[Floats, Floats]:
+    def _folded(self) -> tuple[Float32Array, Float32Array]:
         """Weight (D, C) and bias (C,) that act on raw features; summed in float64, the means may be large."""
         weight = self.weight.astype(np.float64) / self.scale[:, None]
         bias = self.bias - self.mean.astype(np.float64) @ weight
         return weight.astype(np.float32), bias.astype(np.float32)
 
-    def logits(self, features: npt.NDArray[Any]) -> Floats:
+    def logits(self, features: AnyArray) -> Float32Array:
         check_query(features, len(self.mean))
         weight, bias = self._folded
         out = np.empty((len(features), self.n_classes), np.float32)
@@ -115,34 +99,23 @@ class LinearFit:
     head: LinearHead
     strength: float
     path: tuple[PathPoint, ...]
-    oof_logits: Floats
-    held_out: npt.NDArray[np.bool_]
+    oof_logits: Float32Array
+    held_out: BoolArray
     cv_accuracy: float | None
     cv_log_loss: float | None
     class_weight: ClassWeight
     folds: int
 
-    def __post_init__(self) -> None:
-        if self.oof_logits.shape != (len(self.held_out), self.head.n_classes):
-            raise ValueError(
-                f"oof_logits {self.oof_logits.shape} does not fit {len(self.held_out)} rows "
-                f"of {self.head.n_classes} classes"
-            )
-        if self.strength <= 0:
-            raise ValueError(f"strength must be positive, got {self.strength}")
-
 
 def fit_linear(
-    features: npt.NDArray[Any],
-    labels: npt.NDArray[Any],
+    features: AnyArray,
+    labels: AnyArray,
     n_classes: int,
     *,
     seed: int = 0,
-    strengths: Sequence[float] | None = None,
-    folds: int = FOLDS,
-    fold_of: npt.NDArray[Any] | None = None,
+    fold_of: AnyArray | None = None,
     class_weight: ClassWeight | Literal["auto"] = "auto",
-    column_weights: npt.NDArray[Any] | None = None,
+    column_weights: AnyArray | None = None,
 ) -> LinearFit:
     """Fit multinomial logistic regression with L2 on standardised features, every choice measured.
 
@@ -161,11 +134,8 @@ def fit_linear(
             its index and gets a probability of zero.
         n_classes: C.
         seed: Which images share a fold.
-        strengths: L2 strengths to try. By default D times 10^2 .. 10^-5 in half decades: D / strength is the
-            prior variance of a logit, so the same range fits any feature width.
-        folds: Folds of the cross-validation, at least 2; fewer are used where the classes are smaller.
-        fold_of: (N,) the fold, from 0, that holds each row out, where rows must not be parted freely (groups); dealt
-            from the seed when None.
+        fold_of: (N,) the fold, from 0, that holds each row out, where rows must not be parted freely (groups). When
+            None there are five, dealt from the seed; fewer where the classes are smaller.
         class_weight: "none"; "balanced" weighs each image by N / (classes x images of its class); "auto" is
             "none" unless the largest class has more than twice the images of the smallest, and then the one
             with the higher out-of-fold macro-F1. Ties go to "none", whose probabilities hold for the data's
@@ -174,84 +144,63 @@ def fit_linear(
             larger one is shrunk less: `equal_blocks` gives narrow groups of columns as much say as wide ones.
 
     Raises:
-        DataError: Features or labels that cannot be fitted, strengths not positive, folds < 2.
+        DataError: Features, labels, folds or weights that cannot be used.
     """
     labels = check_training(features, labels, n_classes)
-    tried = _check_choices(strengths, folds, class_weight, features.shape[1])
-    seen, targets = np.unique(labels, return_inverse=True)
-    fold_of = stratified_folds(targets, folds, seed) if fold_of is None else _checked_folds(fold_of, len(labels))
-    with threads_for(len(labels) * min(features.shape) * len(seen) * folds):
-        design = build_design(features, _checked_weights(column_weights, features.shape[1]))
-        if (fold_of == ALWAYS_TRAINS).all():
-            return _fit_without_folds(design, targets, seen, n_classes, tried, class_weight)
-        return _fit_with_folds(design, targets, seen, n_classes, fold_of, tried, class_weight)
-
-
-def _fit_with_folds(
-    design: Design,
-    targets: Integers,
-    seen: Integers,
-    n_classes: int,
-    fold_of: Integers,
-    tried: Sequence[float],
-    class_weight: str,
-) -> LinearFit:
-    """Choose weighting, strength and temperature on held-out rows, then fit on all."""
-    held = fold_of != ALWAYS_TRAINS
-    chosen, path = _choose_weighting(design, targets, fold_of, tried, class_weight)
-    point = path.points[path.chosen.index]
-    solved = _fit_all(design, targets, chosen, point.strength, path.chosen.weights)
-    temperature = fit_temperature(path.chosen.logits[held], targets[held])
-    return LinearFit(
-        head=_head(design, solved, seen, n_classes, temperature),
-        strength=point.strength,
-        path=path.points,
-        oof_logits=_spread(path.chosen.logits, seen, n_classes),
-        held_out=held,
-        cv_accuracy=point.accuracy,
-        cv_log_loss=point.log_loss,
-        class_weight=chosen,
-        folds=int(fold_of.max()) + 1,
-    )
-
-
-def _checked_folds(fold_of: npt.NDArray[Any], rows: int) -> Integers:
-    if fold_of.shape != (rows,) or fold_of.dtype.kind not in "iu" or fold_of.min() < ALWAYS_TRAINS or fold_of.max() < 1:
-        raise DataError(f"fold_of must be ({rows},) whole numbers with two folds at least, got {fold_of.shape}")
-    return fold_of.astype(np.int64)
-
-
-def _checked_weights(column_weights: npt.NDArray[Any] | None, width: int) -> npt.NDArray[Any] | None:
-    if column_weights is not None and (column_weights.shape != (width,) or not (column_weights > 0).all()):
-        raise DataError(f"column_weights must be ({width},) and positive, got {column_weights.shape}")
-    return column_weights
-
-
-def _check_choices(strengths: Sequence[float] | None, folds: int, class_weight: str, width: int) -> Sequence[float]:
-    """The strengths to try, strictly falling."""
-    if folds < 2:
-        raise DataError(f"cross-validation needs at least 2 folds, got {folds}")
+    width = features.shape[1]
     if class_weight not in ("none", "balanced", "auto"):
         raise DataError(f"class_weight must be none, balanced or auto, got {class_weight!r}")
-    if strengths is None:
-        return [float(width * relative) for relative in _RELATIVE_STRENGTHS]
-    tried = sorted({float(strength) for strength in strengths}, reverse=True)
-    if not tried or not np.isfinite(tried).all() or tried[-1] <= 0:
-        raise DataError(f"strengths must be positive numbers, got {list(strengths)}")
-    return tried
+    if column_weights is not None and (column_weights.shape != (width,) or not (column_weights > 0).all()):
+        raise DataError(f"column_weights must be ({width},) and positive, got {column_weights.shape}")
+    seen, targets = np.unique(labels, return_inverse=True)
+    fold_of = stratified_folds(targets, FOLDS, seed) if fold_of is None else _checked_folds(fold_of, len(labels))
+    held = fold_of != ALWAYS_TRAINS
+    strengths = (width * _RELATIVE_STRENGTHS).tolist()
+    with threads_for(len(labels) * min(features.shape) * len(seen) * FOLDS):
+        design = build_design(features, column_weights)
+        if held.any():
+            weighting, path = _choose_weighting(design, targets, fold_of, strengths, class_weight)
+            points, chosen = path
+            strength, accuracy, loss = points[chosen.place]
+            solved, logits = _fit_all(design, targets, weighting, strength, chosen.weights), chosen.logits
+        else:  # one image a class: nothing can be measured, so the middle strength
+            weighting = "balanced" if class_weight == "balanced" else "none"
+            points, strength, accuracy, loss = (), strengths[len(strengths) // 2], None, None
+            start = np.zeros((len(seen), design.rows.shape[1]), np.float32)
+            solved = _fit_all(design, targets, weighting, strength, start)
+            logits = (solved @ design.rows.T).T
+        oof_logits = np.full((len(labels), n_classes), ABSENT_LOGIT, np.float32)
+        oof_logits[:, seen] = logits
+        return LinearFit(
+            head=_head(design, solved, seen, n_classes, fit_temperature(logits[held], targets[held])),
+            strength=strength,
+            path=points,
+            oof_logits=oof_logits,
+            held_out=held,
+            cv_accuracy=accuracy,
+            cv_log_loss=loss,
+            class_weight=weighting,
+            folds=int(fold_of.max()) + 1,
+        )
 
 
-def row_weights(labels: Integers, class_weight: str) -> Floats:
+def _checked_folds(fold_of: AnyArray, rows: int) -> IntpArray:
+    if fold_of.shape != (rows,) or fold_of.dtype.kind not in "iu" or fold_of.min() < ALWAYS_TRAINS or fold_of.max() < 1:
+        raise DataError(f"fold_of must be ({rows},) whole numbers with two folds at least, got {fold_of.shape}")
+    return fold_of.astype(np.intp)
+
+
+def row_weights(labels: IntpArray, class_weight: str) -> Float32Array:
     """(N,) weight of each image; their mean is 1."""
     if class_weight == "none":
         return np.ones(len(labels), np.float32)
     counts = np.bincount(labels)
-    weights: Doubles = len(labels) / (len(counts) * counts[labels])
+    weights: Float64Array = len(labels) / (len(counts) * counts[labels])
     return weights.astype(np.float32)
 
 
 def _choose_weighting(
-    design: Design, labels: Integers, fold_of: Integers, strengths: Sequence[float], class_weight: str
+    design: Design, labels: IntpArray, fold_of: IntpArray, strengths: list[float], class_weight: str
 ) -> tuple[ClassWeight, Path]:
     """The weighting asked for or found better, and its path."""
 
@@ -270,46 +219,16 @@ def _choose_weighting(
     return ("balanced", balanced) if scores[1] > scores[0] else ("none", plain)
 
 
-def _fit_all(design: Design, labels: Integers, class_weight: str, strength: float, start: Floats) -> Floats:
+def _fit_all(
+    design: Design, labels: IntpArray, class_weight: str, strength: float, start: Float32Array
+) -> Float32Array:
     """Weights (C, d) fitted on all rows, to a tight tolerance."""
     problem = Problem(design, labels, row_weights(labels, class_weight)[None])
-    solved: Floats = minimise(problem, strength, start[None], tolerance=_FINAL_TOLERANCE).weights[0]
+    solved: Float32Array = minimise(problem, strength, start[None], tolerance=_FINAL_TOLERANCE)[0][0]
     return solved
 
 
-def _fit_without_folds(
-    design: Design,
-    labels: Integers,
-    seen: Integers,
-    n_classes: int,
-    strengths: Sequence[float],
-    class_weight: str,
-) -> LinearFit:
-    """One image a class: nothing can be measured, so the middle strength, and the temperature left at 1."""
-    strength = strengths[len(strengths) // 2]
-    start = np.zeros((len(seen), design.rows.shape[1]), np.float32)
-    solved = _fit_all(design, labels, "none", strength, start)
-    return LinearFit(
-        head=_head(design, solved, seen, n_classes, 1.0),
-        strength=strength,
-        path=(),
-        oof_logits=_spread((solved @ design.rows.T).T, seen, n_classes),
-        held_out=np.zeros(len(labels), np.bool_),
-        cv_accuracy=None,
-        cv_log_loss=None,
-        class_weight="balanced" if class_weight == "balanced" else "none",
-        folds=0,
-    )
-
-
-def _spread(logits: Floats, seen: Integers, n_classes: int) -> Floats:
-    """Logits (N, classes seen) to (N, C), `ABSENT_LOGIT` for the classes without images."""
-    out = np.full((len(logits), n_classes), ABSENT_LOGIT, np.float32)
-    out[:, seen] = logits
-    return out
-
-
-def _head(design: Design, solved: Floats, seen: Integers, n_classes: int, temperature: float) -> LinearHead:
+def _head(design: Design, solved: Float32Array, seen: IntpArray, n_classes: int, temperature: float) -> LinearHead:
     weight = np.zeros((len(design.mean), n_classes), np.float32)
     weight[:, seen] = design.restore(solved)
     bias = np.full(n_classes, ABSENT_LOGIT, np.float32)

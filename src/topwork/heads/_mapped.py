@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import AnyArray, Float32Array, Float64Array, IntpArray
 from topwork.errors import DataError, ModelError
 from topwork.metrics import softmax
 
-from ._rows import Doubles, Floats, Integers, check_query, check_training, row_chunks
+from ._rows import check_query, check_training, row_chunks
 from ._temperature import TemperatureScaled, fit_temperature
 
 _ROUNDING = 1e-3  # a row of float32 shares may sum to so much more than one
@@ -39,16 +39,16 @@ class MappedHead(TemperatureScaled):
         shares: (K, C) float32 >= 0, how much class k of the network speaks for class c of the user. Network classes
             that speak for none are left out, so that the others' probabilities sum to one without them.
         softness: > 0; above one, the network's second thoughts count for more.
-        temperature: > 0; makes the probabilities honest where images have shown how sure to be.
+        temperature: > 0; as fitted where there were images for it.
 
     Raises:
         ModelError: Shapes that do not fit each other, fewer than two classes, NaN or Inf, shares that sum to nothing
             or to more than one, a softness or temperature that is not positive.
     """
 
-    weight: Floats
-    bias: Floats
-    shares: Floats
+    weight: Float32Array
+    bias: Float32Array
+    shares: Float32Array
     softness: float = 1.0
     temperature: float = 1.0
 
@@ -70,16 +70,10 @@ class MappedHead(TemperatureScaled):
         self._require_positive("softness", "temperature")
 
     @property
-    def n_features(self) -> int:
-        """Number of features it reads, D."""
-        return len(self.weight)
-
-    @property
     def n_classes(self) -> int:
-        """Number of the user's classes, C."""
         return int(self.shares.shape[1])
 
-    def logits(self, features: npt.NDArray[Any]) -> Floats:
+    def logits(self, features: AnyArray) -> Float32Array:
         check_query(features, self.n_features)
         out = np.empty((len(features), self.n_classes), np.float32)
         for part in row_chunks(len(features), max(self.weight.shape)):
@@ -88,7 +82,7 @@ class MappedHead(TemperatureScaled):
         return out
 
 
-def map_classes(weight: Floats, bias: Floats, groups: Sequence[Collection[int]]) -> MappedHead:
+def map_classes(weight: Float32Array, bias: Float32Array, groups: Sequence[Collection[int]]) -> MappedHead:
     """The head that gives each of the user's classes its own classes of the network.
 
     A class of the network counts 1 / (size of its group): the network was trained on equally many images of each of its
@@ -108,23 +102,25 @@ def map_classes(weight: Floats, bias: Floats, groups: Sequence[Collection[int]])
     return MappedHead(np.ascontiguousarray(weight[:, kept]), bias[kept], shares[kept])
 
 
-def network_probabilities(features: npt.NDArray[Any], weight: Floats, bias: Floats, softness: float = 1.0) -> Floats:
+def network_probabilities(
+    features: AnyArray, weight: Float32Array, bias: Float32Array, softness: float = 1.0
+) -> Float32Array:
     """What the network's own classes say: softmax of (features (N, D) @ weight (D, K) + bias (K,)) / softness."""
     logits = features.astype(np.float32, copy=False) @ weight + bias
     return softmax(logits, softness, out=logits)
 
 
-def _logarithms(answers: Floats) -> Floats:
+def _logarithms(answers: Float32Array) -> Float32Array:
     """Logarithms that stay finite where a probability has underflown to zero."""
     return np.log(np.maximum(answers, np.finfo(np.float32).tiny))
 
 
 def fit_mapped(
-    features: npt.NDArray[Any],
-    labels: npt.NDArray[Any],
+    features: AnyArray,
+    labels: AnyArray,
     n_classes: int,
-    weight: Floats,
-    bias: Floats,
+    weight: Float32Array,
+    bias: Float32Array,
     *,
     softness: float = SOFTNESS,
 ) -> MappedHead:
@@ -165,7 +161,9 @@ def fit_mapped(
     return MappedHead(weight, bias, shares, softness, _temperature(held_out[known], labels[known]))
 
 
-def _without_oneself(answers: Floats, labels: Integers, joint: Doubles, counts: Integers, imagined: Doubles) -> Doubles:
+def _without_oneself(
+    answers: Float32Array, labels: IntpArray, joint: Float64Array, counts: IntpArray, imagined: Float64Array
+) -> Float64Array:
     """What images (n, K) of the joint distribution (K, C) get when they take no part in it: (n, C).
 
     An image's class keeps its weight: the others of that class count for a little more instead.
@@ -175,13 +173,13 @@ def _without_oneself(answers: Floats, labels: Integers, joint: Doubles, counts: 
     others = (theirs - extra - answers) * (size / np.maximum(size - 1, 1)) + extra
     others = np.maximum(others, 0)  # a difference of equal numbers may round to less
     scaled = answers / (joint.sum(axis=1) - theirs + others)
-    found: Doubles = scaled @ joint
+    found: Float64Array = scaled @ joint
     found[np.arange(len(labels)), labels] = (scaled * others).sum(axis=1)
     return found
 
 
-def _temperature(probabilities: Doubles, labels: Integers) -> float:
-    """The temperature at which these probabilities (n, C) are honest.
+def _temperature(probabilities: Float64Array, labels: IntpArray) -> float:
+    """The temperature that calibrates these probabilities (n, C).
 
     Softened ones differ by little; they are spread out first, as the search has bounds.
     """

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import AnyArray, Float32Array, Float64Array
 from topwork.errors import DataError, ModelError
 
 from ._design import column_statistics
-from ._rows import Doubles, Floats, check_query, row_chunks, threads_for
+from ._rows import check_query, row_chunks, threads_for
 from ._tensors import Stored
 
 _COMPONENTS = 32
@@ -39,12 +38,12 @@ class Novelty(Stored):
         ModelError: Shapes that do not fit each other, NaN or Inf, a scale or variance that is not positive.
     """
 
-    mean: Floats
-    scale: Floats
-    basis: Floats
-    variances: Floats
+    mean: Float32Array
+    scale: Float32Array
+    basis: Float32Array
+    variances: Float32Array
     rest: float
-    reference: Floats
+    reference: Float32Array
 
     def __post_init__(self) -> None:
         if self.basis.ndim != 2 or 0 in self.basis.shape or self.reference.ndim != 1 or not len(self.reference):
@@ -56,17 +55,8 @@ class Novelty(Stored):
         self._require_shapes(reference=self.reference.shape)
         self._require_positive("scale", "variances", "rest")
 
-    @property
-    def n_features(self) -> int:
-        """Number of features it reads, D."""
-        return len(self.mean)
-
-    def distances(self, features: npt.NDArray[Any]) -> Floats:
-        """Squared distance (N,) of features (N, D), as a mean over the D directions: about 1 for a training image.
-
-        Raises:
-            DataError: The features are not (N, D) with this D.
-        """
+    def distances(self, features: AnyArray) -> Float32Array:
+        """Mean squared distance (N,) over the D features (N, D): about 1 in training; DataError for another D."""
         check_query(features, self.n_features)
         out = np.empty(len(features), np.float32)
         for part in row_chunks(*features.shape):
@@ -79,11 +69,7 @@ class Novelty(Stored):
 
 
 def fit_novelty(
-    features: npt.NDArray[Any],
-    fold_of: npt.NDArray[Any],
-    *,
-    column_weights: npt.NDArray[Any] | None = None,
-    seed: int = 0,
+    features: AnyArray, fold_of: AnyArray, *, column_weights: AnyArray | None = None, seed: int = 0
 ) -> Novelty:
     """Learn what the training images' features look like.
 
@@ -113,7 +99,7 @@ def fit_novelty(
     return replace(final, reference=measured[fold_of >= 0])
 
 
-def _fitted(values: Floats, weights: npt.NDArray[Any], seed: int) -> Novelty:
+def _fitted(values: Float32Array, weights: AnyArray, seed: int) -> Novelty:
     """The distance from these rows, without references.
 
     The scale is theirs too: that of all rows would know of a channel which only the row to be measured wakes.
@@ -130,17 +116,11 @@ def _fitted(values: Floats, weights: npt.NDArray[Any], seed: int) -> Novelty:
     total = float(np.square(rows, dtype=np.float64).sum()) / free
     floor = max(_LEAST * total / rows.shape[1], float(np.finfo(np.float32).eps))  # rounding alone is no novelty
     rest = max((total - float(variances.sum())) / max(rows.shape[1] - count, 1), floor)
-    return Novelty(
-        mean=mean,
-        scale=scale,
-        basis=basis,
-        variances=np.maximum(variances, rest).astype(np.float32),
-        rest=rest,
-        reference=np.zeros(1, np.float32),
-    )
+    variances = np.maximum(variances, rest).astype(np.float32)
+    return Novelty(mean, scale, basis, variances, rest, reference=np.zeros(1, np.float32))
 
 
-def _directions(rows: Floats, count: int, seed: int) -> tuple[Floats, Doubles]:
+def _directions(rows: Float32Array, count: int, seed: int) -> tuple[Float32Array, Float64Array]:
     """The first right singular vectors (D, k) of rows (N, D), and their singular values (k,)."""
     width = min(count + _OVERSAMPLING, *rows.shape)
     start = np.random.default_rng(seed).standard_normal((rows.shape[1], width)).astype(np.float32)

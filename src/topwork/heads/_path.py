@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from topwork._arrays import Float32Array, Float64Array, IntpArray
 from topwork.metrics import exceeds_zero
 
 from ._design import Design
-from ._rows import ALWAYS_TRAINS, Doubles, Floats, Integers
+from ._rows import ALWAYS_TRAINS
 from ._solver import Problem, minimise
 from ._temperature import fit_temperature, row_losses
 
@@ -19,8 +20,7 @@ _SAME_LOSS = 1e-4  # nats: losses closer than this are a tie whatever their stan
 _STACK_ELEMENTS = 8_000_000  # 32 MB for each array of stacked folds; a solve holds about twenty
 
 
-@dataclass(frozen=True)
-class PathPoint:
+class PathPoint(NamedTuple):
     """How one L2 strength did on held-out rows.
 
     Attributes:
@@ -34,25 +34,16 @@ class PathPoint:
     log_loss: float
 
 
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """One strength of the path with all that may still be needed of it.
+class Candidate(NamedTuple):
+    """One strength of the path with all that may still be needed of it."""
 
-    Attributes:
-        index: Its place among the path's points.
-        losses: (N_held,) log loss of each held-out row.
-        logits: (N, C) out-of-fold logits.
-        weights: (C, d) mean over the folds.
-    """
-
-    index: int
-    losses: Doubles
-    logits: Floats
-    weights: Floats
+    place: int  # its place among the path's points
+    losses: Float64Array  # of each held-out row
+    logits: Float32Array  # (N, C) out-of-fold
+    weights: Float32Array  # (C, d) mean over the folds
 
 
-@dataclass(frozen=True, eq=False)
-class Path:
+class Path(NamedTuple):
     """The points that were tried, and the one that was chosen."""
 
     points: tuple[PathPoint, ...]
@@ -60,23 +51,13 @@ class Path:
 
 
 def run_path(
-    design: Design,
-    labels: Integers,
-    fold_of: Integers,
-    row_weights: Floats,
-    strengths: Sequence[float],
+    design: Design, labels: IntpArray, fold_of: IntpArray, row_weights: Float32Array, strengths: Sequence[float]
 ) -> Path:
     """Cross-validate strengths from strong to weak, each started at the solution of the one before.
 
     The path ends early once the loss has clearly turned up: weaker strengths are the slowest to fit, and the
-    loss has one minimum in all but freak cases.
-
-    Args:
-        design: N rows.
-        labels: (N,), every class 0..C-1 present.
-        fold_of: (N,), at least one row held out.
-        row_weights: (N,) class weights.
-        strengths: Strictly falling.
+    loss has one minimum in all but freak cases. The labels (N,) are 0..C-1,
+    each present; at least one row is held out; the strengths fall.
     """
     held = fold_of != ALWAYS_TRAINS
     weights = _start(labels, row_weights, int(fold_of.max()) + 1, design.rows.shape[1])
@@ -90,12 +71,12 @@ def run_path(
         points.append(PathPoint(float(strength), float(hits.mean()), float(losses.mean())))
         found = Candidate(len(points) - 1, losses, logits, weights.mean(axis=0))
         candidates = _still_possible([*candidates, found])
-        if _turned_up(points, candidates, found):
+        if _turned_up(candidates, found):
             break
     return Path(tuple(points), candidates[0])
 
 
-def _start(labels: Integers, row_weights: Floats, n_folds: int, width: int) -> Floats:
+def _start(labels: IntpArray, row_weights: Float32Array, n_folds: int, width: int) -> Float32Array:
     """Weights (K, C, d) that predict the class shares for any image: the solution at infinite strength."""
     share = np.bincount(labels, row_weights)
     weights = np.zeros((n_folds, len(share), width), np.float32)
@@ -105,28 +86,26 @@ def _start(labels: Integers, row_weights: Floats, n_folds: int, width: int) -> F
 
 
 def _solve_folds(
-    design: Design, labels: Integers, fold_of: Integers, row_weights: Floats, strength: float, weights: Floats
-) -> Floats:
+    design: Design,
+    labels: IntpArray,
+    fold_of: IntpArray,
+    row_weights: Float32Array,
+    strength: float,
+    weights: Float32Array,
+) -> Float32Array:
     """Fit each fold from its weights (K, C, d), in place, and return the out-of-fold logits (N, C)."""
     out = np.empty((len(labels), weights.shape[1]), np.float32)
-    for folds in _stacks(weights.shape, len(labels)):
-        inside = np.arange(len(weights))[folds, None] != fold_of
-        problem = Problem(design, labels, inside * row_weights)
-        solution = minimise(problem, strength, weights[folds], tolerance=PATH_TOLERANCE)
-        weights[folds] = solution.weights
-        for place, fold in enumerate(range(len(weights))[folds]):
+    n_folds, n_classes, width = weights.shape
+    size = max(1, _STACK_ELEMENTS // (n_classes * max(width, len(labels))))
+    for first in range(0, n_folds, size):
+        folds = np.arange(first, min(first + size, n_folds))
+        problem = Problem(design, labels, (folds[:, None] != fold_of) * row_weights)
+        weights[folds], logits = minimise(problem, strength, weights[folds], tolerance=PATH_TOLERANCE)
+        for place, fold in enumerate(folds):
             # A row that always trains has no out-of-fold logits; the first fold's stand in for them.
             rows = (fold_of == fold) | ((fold_of == ALWAYS_TRAINS) & (fold == 0))
-            out[rows] = solution.logits[place][:, rows].T
+            out[rows] = logits[place][:, rows].T
     return out
-
-
-def _stacks(shape: tuple[int, ...], n_rows: int) -> Iterator[slice]:
-    """Groups of folds whose stacked arrays stay within bounds."""
-    n_folds, n_classes, width = shape
-    size = max(1, _STACK_ELEMENTS // (n_classes * max(width, n_rows)))
-    for first in range(0, n_folds, size):
-        yield slice(first, min(first + size, n_folds))
 
 
 def _still_possible(candidates: list[Candidate]) -> list[Candidate]:
@@ -136,9 +115,13 @@ def _still_possible(candidates: list[Candidate]) -> list[Candidate]:
     (Breiman et al. 1984) compares with the spread of the loss itself, which on a few hundred images is so
     wide that it picks strengths that plainly underfit; the paired error only calls a tie what is one.
     """
-    best = min(candidates, key=lambda candidate: float(candidate.losses.mean()))
+    best = _best(candidates)
     first = next(place for place, candidate in enumerate(candidates) if not _worse(candidate, best, errors=1))
     return candidates[first:]
+
+
+def _best(candidates: list[Candidate]) -> Candidate:
+    return min(candidates, key=lambda candidate: float(candidate.losses.mean()))
 
 
 def _worse(candidate: Candidate, best: Candidate, *, errors: float) -> bool:
@@ -146,8 +129,8 @@ def _worse(candidate: Candidate, best: Candidate, *, errors: float) -> bool:
     return bool(difference.mean() > _SAME_LOSS) and exceeds_zero(difference, errors)
 
 
-def _turned_up(points: list[PathPoint], candidates: list[Candidate], last: Candidate) -> bool:
+def _turned_up(candidates: list[Candidate], last: Candidate) -> bool:
     """Worse than the best by two standard errors, or twice in a row by one."""
-    best = min(candidates, key=lambda candidate: float(candidate.losses.mean()))
-    behind = last.index - best.index
+    best = _best(candidates)
+    behind = last.place - best.place
     return behind > 0 and (_worse(last, best, errors=2) or (behind > 1 and _worse(last, best, errors=1)))

@@ -7,13 +7,9 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import AnyArray, IntpArray
 from topwork.errors import DataError
-
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.intp]
 
 ALWAYS_TRAINS = -1
 CHUNK_ELEMENTS = 4_000_000  # 16 MB of float32: small beside any feature table, large enough for a fast GEMM
@@ -27,13 +23,8 @@ def row_chunks(n_rows: int, n_columns: int) -> Iterator[slice]:
         yield slice(start, min(start + step, n_rows))
 
 
-def check_training(features: npt.NDArray[Any], labels: npt.NDArray[Any], n_classes: int) -> Integers:
-    """Labels as an integer array, once features (N, D) and labels (N,) are known to be usable.
-
-    Raises:
-        DataError: A wrong shape or type, NaN or Inf in features, a label out of range, or fewer than two
-            classes with images.
-    """
+def check_training(features: AnyArray, labels: AnyArray, n_classes: int) -> IntpArray:
+    """The labels (N,), once they and the features (N, D) are known to be usable; DataError where they are not."""
     if features.ndim != 2 or 0 in features.shape or features.dtype.kind != "f":
         raise DataError(f"features must be floats of shape (N, D), got {features.dtype} {features.shape}")
     if labels.shape != features.shape[:1] or labels.dtype.kind not in "iu":
@@ -57,27 +48,19 @@ def check_training(features: npt.NDArray[Any], labels: npt.NDArray[Any], n_class
     return labels.astype(np.intp)
 
 
-def check_query(features: npt.NDArray[Any], width: int) -> None:
+def check_query(features: AnyArray, width: int) -> None:
     """Raise DataError unless features have shape (N, width)."""
     if features.ndim != 2 or features.shape[1] != width:
         raise DataError(f"this head reads features of shape (N, {width}), got {features.shape}")
 
 
-def stratified_folds(labels: Integers, folds: int, seed: int) -> Integers:
+def stratified_folds(labels: IntpArray, folds: int, seed: int) -> IntpArray:
     """Give each row the fold that holds it out.
 
     A class of two or more images is spread over the folds, so it is in every fold's training split. A class of
     a single image cannot be learned and tested at once: it trains in every fold and is never held out
     (`ALWAYS_TRAINS`). Where no class has as many images as there are folds, there are fewer folds. Fold sizes
     differ by one at most.
-
-    Args:
-        labels: (N,) class indices.
-        folds: The number of folds wanted, at least 2.
-        seed: Which images go together.
-
-    Returns:
-        (N,) fold indices; all `ALWAYS_TRAINS` where every class has a single image.
     """
     counts = np.bincount(labels)
     folds = min(folds, int(counts.max()))
@@ -89,7 +72,7 @@ def stratified_folds(labels: Integers, folds: int, seed: int) -> Integers:
     return fold_of
 
 
-def shuffled_by_class(labels: Integers, seed: int) -> npt.NDArray[np.intp]:
+def shuffled_by_class(labels: IntpArray, seed: int) -> IntpArray:
     """Rows (N,) class by class, drawn by the seed within each: dealt out in turn, every class is spread evenly."""
     shuffled = np.random.default_rng(seed).permutation(len(labels))
     return shuffled[np.argsort(labels[shuffled], kind="stable")]

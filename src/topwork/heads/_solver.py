@@ -13,80 +13,63 @@ K problems, C classes, d coordinates (the last is the constant 1), N rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from topwork._arrays import BoolArray, Float32Array, Float64Array, IntpArray
 from topwork.metrics import softmax
 
 from ._design import Design
-from ._rows import Doubles, Floats, Integers
 
 _MEMORY = 8
 _SLOPE_LEFT = 0.3  # a step is good once the slope along it has shrunk to this part of what it was
 _MAX_TRIALS = 8
+_MAX_ITERATIONS = 200
 _FLOOR = 1e-7  # nats a row: where float32 slopes end and rounding begins
 
 
-@dataclass(frozen=True, eq=False)
-class Problem:
+class Problem(NamedTuple):
     """What is fixed while strengths vary: rows, labels, and (K, N) row weights."""
 
     design: Design
-    labels: Integers
-    row_weights: Floats
+    labels: IntpArray
+    row_weights: Float32Array
 
-    @property
-    def rows(self) -> Floats:
-        """(N, d) coordinates of the images, the last one constant."""
-        return self.design.rows
-
-    def forward(self, weights: Floats) -> Floats:
+    def forward(self, weights: Float32Array) -> Float32Array:
         """Weights (K, C, d) to logits (K, C, N)."""
-        flat = weights.reshape(-1, weights.shape[2]) @ self.rows.T
+        flat = weights.reshape(-1, weights.shape[2]) @ self.design.rows.T
         return flat.reshape(*weights.shape[:2], -1)
 
-    def objective(self, probabilities: Floats, weights: Floats, strength: float) -> Doubles:
+    def objective(self, probabilities: Float32Array, weights: Float32Array, strength: float) -> Float64Array:
         """(K,) weighted log loss plus penalty."""
         own = probabilities[:, self.labels, np.arange(len(self.labels))]
         losses = -np.log(np.maximum(own, np.finfo(np.float32).tiny)) * self.row_weights
         squares = np.array([np.vdot(a, a) for a in weights[..., :-1]])
-        total: Doubles = losses.sum(axis=1, dtype=np.float64) + 0.5 * strength * squares
+        total: Float64Array = losses.sum(axis=1, dtype=np.float64) + 0.5 * strength * squares
         return total
 
-    def gradient(self, probabilities: Floats, weights: Floats, strength: float) -> Floats:
+    def gradient(self, probabilities: Float32Array, weights: Float32Array, strength: float) -> Float32Array:
         """Of the objective, (K, C, d). Uses up the probabilities (K, C, N)."""
         residuals = probabilities
         residuals[:, self.labels, np.arange(len(self.labels))] -= 1
         residuals *= self.row_weights[:, None]
-        flat = residuals.reshape(-1, residuals.shape[2]) @ self.rows
-        out: Floats = flat.reshape(weights.shape)
+        flat = residuals.reshape(-1, residuals.shape[2]) @ self.design.rows
+        out: Float32Array = flat.reshape(weights.shape)
         out[..., :-1] += np.float32(strength) * weights[..., :-1]
         return out
 
 
-@dataclass(frozen=True, eq=False)
-class Solution:
-    """Weights (K, C, d), their logits (K, C, N) on every row, and the number of iterations."""
-
-    weights: Floats
-    logits: Floats
-    iterations: int
-
-
 def minimise(
-    problem: Problem, strength: float, start: Floats, *, tolerance: float, max_iterations: int = 200
-) -> Solution:
+    problem: Problem, strength: float, start: Float32Array, *, tolerance: float
+) -> tuple[Float32Array, Float32Array]:
     """Minimise sum_n v_n * log loss_n + strength / 2 * |W|^2 for each of K sets of row weights v.
 
-    Args:
-        problem: Rows, labels and row weights.
-        strength: L2 strength, > 0; the bias is free.
-        start: (K, C, d) first weights.
-        tolerance: Stop when every problem is, by its own quadratic model, within this share of its objective
-            from its minimum. A share, not nats: at weak strengths on separable rows the whole objective is
-            tiny.
-        max_iterations: Stop then in any case.
+    From a start (K, C, d). It stops when every problem is, by its own quadratic model, within the tolerance, a share of
+    its objective, from its minimum. A share, not nats: at weak strengths on separable rows the objective is tiny.
+
+    Returns:
+        Weights (K, C, d) and their logits (K, C, N) on every row.
     """
     weights, logits = start.copy(), problem.forward(start)
     probabilities = softmax(logits)
@@ -94,8 +77,7 @@ def minimise(
     objective = problem.objective(probabilities, weights, strength)
     gradient = problem.gradient(probabilities, weights, strength)
     memory = _Memory()
-    iterations = 0
-    for iterations in range(1, max_iterations + 1):  # noqa: B007
+    for _ in range(_MAX_ITERATIONS):
         direction = -memory.precondition(gradient, metric)
         slope = _dots(gradient, direction)
         active = -slope > 2 * np.maximum(tolerance * objective, _FLOOR * len(problem.labels))
@@ -112,28 +94,26 @@ def minimise(
         following = problem.gradient(probabilities, weights, strength)
         memory.push(direction, following - gradient)
         gradient = following
-    return Solution(weights, logits, iterations)
+    return weights, logits
 
 
-def _dots(left: Floats, right: Floats) -> Floats:
+def _dots(left: Float32Array, right: Float32Array) -> Float32Array:
     """(K,) inner products, one for each problem."""
     return np.array([np.vdot(a, b) for a, b in zip(left, right, strict=True)], np.float32)
 
 
-@dataclass(frozen=True, eq=False)
-class _Metric:
+class _Metric(NamedTuple):
     """An approximate inverse Hessian: class curvature times second moments, plus the strength, inverted.
 
-    Along the leading directions of the design's spectrum the moments are exact, elsewhere they are an
-    average.
+    Along the leading directions of the design's spectrum the moments are exact, elsewhere they are an average.
     """
 
-    diagonal: Floats  # (K, C, d)
-    basis: Floats | None  # (d, q)
-    along: Floats | None  # (K, C, q), what the basis directions get in addition
+    diagonal: Float32Array  # (K, C, d)
+    basis: Float32Array | None  # (d, q)
+    along: Float32Array | None  # (K, C, q), what the basis directions get in addition
 
     @classmethod
-    def at(cls, problem: Problem, probabilities: Floats, strength: float) -> _Metric:
+    def at(cls, problem: Problem, probabilities: Float32Array, strength: float) -> _Metric:
         design = problem.design
         spread = probabilities * (1 - probabilities) * problem.row_weights[:, None]
         curvature = spread.mean(axis=2, dtype=np.float64)
@@ -147,8 +127,8 @@ class _Metric:
         along = 1 / (curvature * design.basis_moments + strength) - diagonal[..., :1]
         return cls(diagonal.astype(np.float32), design.basis, along.astype(np.float32))
 
-    def apply(self, gradient: Floats) -> Floats:
-        out: Floats = gradient * self.diagonal
+    def apply(self, gradient: Float32Array) -> Float32Array:
+        out: Float32Array = gradient * self.diagonal
         if self.basis is not None and self.along is not None:
             flat = gradient.reshape(-1, gradient.shape[2])
             inside = (flat @ self.basis) * self.along.reshape(len(flat), -1)
@@ -160,16 +140,16 @@ class _Memory:
     """The last steps and what they did to the gradient, for each problem on its own."""
 
     def __init__(self) -> None:
-        self._pairs: list[tuple[Floats, Floats, Floats]] = []
+        self._pairs: list[tuple[Float32Array, Float32Array, Float32Array]] = []
 
-    def push(self, step: Floats, change: Floats) -> None:
+    def push(self, step: Float32Array, change: Float32Array) -> None:
         """Remember one step (K, C, d) and its change of gradient."""
         inner = _dots(step, change)
         # A problem that stood still has inner = 0; weight 0 leaves it out of the recursion.
         inverse = np.divide(1, inner, out=np.zeros_like(inner), where=inner > 1e-30)
         self._pairs = [*self._pairs[-_MEMORY + 1 :], (step, change, inverse)]
 
-    def precondition(self, gradient: Floats, metric: _Metric) -> Floats:
+    def precondition(self, gradient: Float32Array, metric: _Metric) -> Float32Array:
         """The two-loop recursion: inverse Hessian times gradient."""
         out, kept = gradient.copy(), []
         for step, change, inverse in reversed(self._pairs):
@@ -182,25 +162,24 @@ class _Memory:
         return out
 
 
-@dataclass(frozen=True, eq=False)
-class _Line:
+class _Line(NamedTuple):
     """The objective along a direction, as a function of one step length for each problem."""
 
     problem: Problem
-    logits: Floats
-    moved: Floats
-    own: Doubles  # (K,) what the true classes' logits and the penalty add to the slope at step 0
-    bend: Doubles  # (K,) what the penalty adds to the slope for each unit of step
+    logits: Float32Array
+    moved: Float32Array
+    own: Float64Array  # (K,) what the true classes' logits and the penalty add to the slope at step 0
+    bend: Float64Array  # (K,) what the penalty adds to the slope for each unit of step
 
     @classmethod
     def along(
         cls,
         problem: Problem,
         strength: float,
-        weights: Floats,
-        direction: Floats,
-        logits: Floats,
-        moved: Floats,
+        weights: Float32Array,
+        direction: Float32Array,
+        logits: Float32Array,
+        moved: Float32Array,
     ) -> _Line:
         true = moved[:, problem.labels, np.arange(len(problem.labels))]
         pull = (true * problem.row_weights).sum(axis=1, dtype=np.float64)
@@ -209,7 +188,7 @@ class _Line:
         bend = strength * np.array([np.vdot(a, a) for a in free])
         return cls(problem, logits, moved, own - pull, bend)
 
-    def slope(self, step: Doubles) -> tuple[Doubles, Floats]:
+    def slope(self, step: Float64Array) -> tuple[Float64Array, Float32Array]:
         """The slope (K,) at these steps, and the probabilities (K, C, N) there."""
         probabilities = self.logits + step[:, None, None].astype(np.float32) * self.moved
         softmax(probabilities, out=probabilities)
@@ -218,9 +197,7 @@ class _Line:
         return fall + self.own + step * self.bend, probabilities
 
 
-def _search(
-    line: _Line, first_slope: Floats, active: np.ndarray[tuple[int], np.dtype[np.bool_]]
-) -> tuple[Floats, Floats]:
+def _search(line: _Line, first_slope: Float32Array, active: BoolArray) -> tuple[Float32Array, Float32Array]:
     """Steps (K,) at which the slope is nearly gone, and the probabilities there; 0 where not active.
 
     The objective is convex, so its slope rises along the line and a bracketed secant search cannot fail.

@@ -1,55 +1,40 @@
-"""Temperature scaling: one number that makes logits honest, and the heads that have one."""
+"""Temperature scaling: one number that calibrates logits, and the heads that have one."""
 
 from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import AnyArray, Float32Array, Float64Array, IntpArray
 from topwork.metrics import softmax
 
-from ._rows import Doubles, Floats, Integers
 from ._tensors import Stored
 
 _SHARPEST, _BLUNTEST = 200.0, 0.02  # bounds on 1 / temperature; strong L2 calls for much sharpening
 
 
 class TemperatureScaled(Stored, ABC):
-    """Base of heads whose probabilities are the softmax of logits / temperature.
-
-    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks".
-
-    Attributes:
-        temperature: > 0.
-    """
+    """Base of heads whose probabilities are the softmax of logits / temperature, as `fit_temperature` finds it."""
 
     temperature: float
 
     @abstractmethod
-    def logits(self, features: npt.NDArray[Any]) -> Floats:
-        """Features (N, D) to logits (N, C) in an array of their own, before the temperature.
+    def logits(self, features: AnyArray) -> Float32Array:
+        """Features (N, D) to logits (N, C) in an array of their own, before the temperature; DataError for another D.
 
         Memory-mapped features stay on disk.
-
-        Raises:
-            DataError: The features are not (N, D) with this head's D.
         """
 
-    def probabilities(self, features: npt.NDArray[Any]) -> Floats:
-        """Features (N, D) to probabilities (N, C): the softmax of logits / temperature.
-
-        Raises:
-            DataError: The features are not (N, D) with this head's D.
-        """
+    def probabilities(self, features: AnyArray) -> Float32Array:
+        """Features (N, D) to probabilities (N, C): the softmax of logits / temperature; DataError for another D."""
         logits = self.logits(features)
         return softmax(logits, self.temperature, out=logits)
 
     @property
     def calibration(self) -> dict[str, float]:
-        """The numbers that make the probabilities honest: the temperature."""
         return {"temperature": self.temperature}
 
     def uncalibrated(self) -> Self:
@@ -57,16 +42,16 @@ class TemperatureScaled(Stored, ABC):
         return dataclasses.replace(self, temperature=1.0)
 
 
-def row_losses(logits: Floats, labels: Integers) -> Doubles:
+def row_losses(logits: Float32Array, labels: IntpArray) -> Float64Array:
     """Log loss (N,) in nats of logits (N, C)."""
     top = logits.max(axis=1, keepdims=True)
     total = np.log(np.exp(logits - top).sum(axis=1, dtype=np.float64))
     own = logits[np.arange(len(labels)), labels] - top[:, 0]
-    losses: Doubles = total - own
+    losses: Float64Array = total - own
     return losses
 
 
-def fit_temperature(logits: Floats, labels: Integers) -> float:
+def fit_temperature(logits: Float32Array, labels: IntpArray) -> float:
     """The temperature T that minimises the log loss of softmax(logits / T).
 
     Source: Guo et al. 2017, "On Calibration of Modern Neural Networks". The loss is convex in 1/T, so a bracketed
@@ -90,11 +75,16 @@ def fit_temperature(logits: Floats, labels: Integers) -> float:
     return float(1.0 / _root(rows, float(wanted.mean())))
 
 
-def _root(rows: npt.NDArray[np.float64], wanted: float) -> float:
+def _root(rows: Float64Array, wanted: float) -> float:
     """Where the mean expected logit equals the wanted one, searched over 1/T."""
     low, high, inverse = _BLUNTEST, _SHARPEST, 1.0
     for _ in range(60):
-        slope, curvature = _derivatives(rows, wanted, inverse)
+        # The first and second derivative of the mean log loss.
+        weights = rows * inverse
+        softmax(weights, out=weights)
+        mean = (weights * rows).sum(axis=1)
+        slope = float(mean.mean() - wanted)
+        curvature = float(((weights * rows**2).sum(axis=1) - mean**2).mean())
         low, high = (inverse, high) if slope < 0 else (low, inverse)
         following = inverse - slope / curvature if curvature > 0 else high
         if not low < following < high:
@@ -103,12 +93,3 @@ def _root(rows: npt.NDArray[np.float64], wanted: float) -> float:
             break
         inverse = following
     return inverse
-
-
-def _derivatives(rows: npt.NDArray[np.float64], wanted: float, inverse: float) -> tuple[float, float]:
-    """First and second derivative of the mean log loss with respect to 1/T."""
-    weights = rows * inverse
-    softmax(weights, out=weights)
-    mean = (weights * rows).sum(axis=1)
-    spread = (weights * rows**2).sum(axis=1) - mean**2
-    return float(mean.mean() - wanted), float(spread.mean())

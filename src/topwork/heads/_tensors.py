@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import AnyArray
 from topwork.errors import ModelError
-
-Array = npt.NDArray[Any]
 
 _MODE = 0o644  # safetensors makes its files private; a model is to be shared
 _DTYPES: dict[Any, str] = {float: "float32", int: "int64"}
@@ -29,15 +27,20 @@ class Stored:
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
+    @property
+    def n_features(self) -> int:
+        """Number of features it reads: the first field has a row for each."""
+        return len(getattr(self, dataclasses.fields(self)[0].name))
+
     @classmethod
     def _types(cls) -> dict[str, Any]:
         """The type of each field, in order."""
         hints = typing.get_type_hints(cls)
         return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
-    def to_tensors(self) -> dict[str, Array]:
+    def to_tensors(self) -> dict[str, AnyArray]:
         """Everything that builds the same value again, as named tensors fit for safetensors."""
-        found: dict[str, Array] = {}
+        found: dict[str, AnyArray] = {}
         for name, kind in self._types().items():
             value = getattr(self, name)
             if isinstance(value, Stored):
@@ -47,7 +50,7 @@ class Stored:
         return found
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Array]) -> Self:
+    def from_tensors(cls, tensors: Mapping[str, AnyArray]) -> Self:
         """The value that `to_tensors` wrote.
 
         Raises:
@@ -88,14 +91,14 @@ class Stored:
                 raise ModelError(f"{name}: expected a positive number, got {value}")
 
 
-def _check_array(name: str, array: Array, shape: tuple[int, ...], dtype: str) -> None:
+def _check_array(name: str, array: AnyArray, shape: tuple[int, ...], dtype: str) -> None:
     if array.shape != shape or array.dtype != dtype:
         raise ModelError(f"{name}: expected {dtype} {shape}, got {array.dtype} {array.shape}")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ModelError(f"{name}: {int(np.sum(~np.isfinite(array)))} of {array.size} numbers are NaN or Inf")
 
 
-def write_tensors(tensors: Mapping[str, Array], path: Path) -> None:
+def write_tensors(tensors: Mapping[str, AnyArray], path: Path) -> None:
     """Write named tensors to a .safetensors file that others may read too.
 
     Raises:
@@ -107,7 +110,7 @@ def write_tensors(tensors: Mapping[str, Array], path: Path) -> None:
     path.chmod(_MODE)
 
 
-def read_tensors(path: Path) -> dict[str, Array]:
+def read_tensors(path: Path) -> dict[str, AnyArray]:
     """The named tensors of a .safetensors file.
 
     Raises:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import AnyArray, Float32Array
 from topwork.errors import ModelError
 
 from ._linear import LinearHead
-from ._rows import Floats, check_query, row_chunks
+from ._rows import check_query, row_chunks
 from ._temperature import TemperatureScaled
 
 _UNIT = 1e-3  # how far the length of a text's embedding may be from one
@@ -31,16 +31,16 @@ class TextHead(TemperatureScaled):
         offset: (E,) float32, added after the projection.
         texts: (C, E) float32, each class's embedding, of length one.
         scale: > 0; what the model learnt to multiply cosines by.
-        temperature: > 0; one, or what labelled images have shown to be honest.
+        temperature: > 0; one, or as fitted on labelled images.
 
     Raises:
         ModelError: Shapes that do not fit each other, fewer than two classes, NaN or Inf, a text that is not of length
             one, a scale or temperature that is not positive.
     """
 
-    projection: Floats
-    offset: Floats
-    texts: Floats
+    projection: Float32Array
+    offset: Float32Array
+    texts: Float32Array
     scale: float
     temperature: float = 1.0
 
@@ -59,16 +59,10 @@ class TextHead(TemperatureScaled):
         self._require_positive("scale", "temperature")
 
     @property
-    def n_features(self) -> int:
-        """Number of features it reads, D."""
-        return len(self.projection)
-
-    @property
     def n_classes(self) -> int:
-        """Number of classes, C; none of them needs an image."""
         return len(self.texts)
 
-    def logits(self, features: npt.NDArray[Any]) -> Floats:
+    def logits(self, features: AnyArray) -> Float32Array:
         check_query(features, self.n_features)
         out = np.empty((len(features), self.n_classes), np.float32)
         for part in row_chunks(*features.shape):
@@ -112,20 +106,18 @@ class BlendHead(TemperatureScaled):
 
     @property
     def n_features(self) -> int:
-        """Number of features it reads."""
         return self.words.n_features
 
     @property
     def n_classes(self) -> int:
-        """Number of classes."""
         return self.words.n_classes
 
-    def logits(self, features: npt.NDArray[Any]) -> Floats:
+    def logits(self, features: AnyArray) -> Float32Array:
         words = self.words.logits(features) / np.float32(self.words.temperature)
         probe = self.probe.logits(features) / np.float32(self.probe.temperature)
         return blended(words, probe, self.share)
 
 
-def blended(words: Floats, probe: Floats, share: float) -> Floats:
+def blended(words: Float32Array, probe: Float32Array, share: float) -> Float32Array:
     """Two heads' logits (N, C), each at its own temperature, mixed."""
     return np.float32(share) * words + np.float32(1 - share) * probe

@@ -1,9 +1,9 @@
 """How good a classifier is, with intervals, and how sure it may be. Pure functions: arrays in, numbers out.
 
 - `evaluate` gives everything at once as an `Evaluation`, whose figures are `Estimate` values with 95 % intervals;
-- of predicted classes: `accuracy`, `balanced_accuracy`, `macro_f1`, `confusion_matrix`, `per_class`;
+- of predicted classes: `balanced_accuracy`, `macro_f1`, `confusion_matrix`, `per_class`;
 - of probabilities: `softmax`, `log_loss`, `brier`, `ece`, `reliability_curve`;
-- of the order of scores: `top_k_accuracy`, `roc_auc`, `average_precision`;
+- of the order of scores: `roc_auc`, `average_precision`;
 - intervals: `wilson_interval`, `bootstrap_intervals`;
 - two ways on the same images: `compare`, `mcnemar`, `exceeds_zero`;
 - prediction sets and selective prediction: `conformal_thresholds`, `prediction_sets`, `abstention_thresholds`,
@@ -13,12 +13,12 @@
 
 from __future__ import annotations
 
-from ._classification import accuracy, balanced_accuracy, confusion_matrix, macro_f1, per_class
-from ._evaluation import Evaluation, evaluate
+from ._classification import balanced_accuracy, confusion_matrix, macro_f1
+from ._evaluation import Evaluation, evaluate, per_class
 from ._intervals import bootstrap_intervals, wilson_interval
 from ._paired import Comparison, compare, exceeds_zero, mcnemar
 from ._probabilities import brier, ece, log_loss, reliability_curve, softmax
-from ._ranking import average_precision, roc_auc, top_k_accuracy
+from ._ranking import average_precision, roc_auc
 from ._selective import (
     LEVELS,
     SelectiveReport,
@@ -43,7 +43,6 @@ __all__ = [
     "Shift",
     "Uncalibrated",
     "abstention_thresholds",
-    "accuracy",
     "average_precision",
     "balanced_accuracy",
     "bootstrap_intervals",
@@ -65,7 +64,6 @@ __all__ = [
     "shift",
     "softmax",
     "threshold_at",
-    "top_k_accuracy",
     "typicality",
     "wilson_interval",
 ]

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-import numpy.typing as npt
+from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError, ValidationInfo
 
+from topwork._arrays import AnyArray, Int64Array
 from topwork.errors import DataError
 
-from ._checks import Integers, check_probabilities
-from ._classification import balanced_accuracy, confusion_matrix, macro_f1, per_class
-from ._intervals import bootstrap_intervals, share_of
-from ._probabilities import brier, ece, log_loss, reliability_curve, uncalibrated
+from ._classification import balanced_accuracy, confusion_matrix, macro_f1
+from ._intervals import around, bootstrap_intervals, share_of
+from ._probabilities import brier, ece, log_loss, reliability_curve
 from ._ranking import TOP, average_precision, ranks, roc_auc
-from ._values import ClassReport, Estimate, ReliabilityBin, Uncalibrated, as_json, estimate_or_none, reliability_bins
+from ._values import ClassReport, Estimate, ReliabilityBin, Saved, Uncalibrated, check_probabilities
+
+_CELLS = TypeAdapter(list[tuple[int, int, int]])
+
+
+def _cells(confusion: Int64Array) -> list[tuple[int, int, int]]:
+    """Only what is not zero, as (true class, predicted class, images): a thousand classes have a million numbers."""
+    return [(int(true), int(said), int(confusion[true, said])) for true, said in zip(*confusion.nonzero(), strict=True)]
+
+
+def _from_cells(cells: Any, others: ValidationInfo) -> Int64Array:
+    try:
+        checked = _CELLS.validate_python(cells)
+    except ValidationError as wrong:
+        raise ValueError("expected whole numbers (true class, predicted class, images)") from wrong
+    size = len(others.data.get("classes", ()))
+    confusion = np.zeros((size, size), np.int64)
+    for true, said, images in checked:
+        if not (0 <= true < size and 0 <= said < size):
+            raise ValueError(f"confusion names class {max(true, said)} of {size}")
+        confusion[true, said] = images
+    return confusion
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class Evaluation(Saved):
     """How a classifier did on a test set, with 95 % intervals.
 
     Attributes:
@@ -50,7 +71,7 @@ class Evaluation:
     log_loss: Estimate
     ece: Estimate
     per_class: tuple[ClassReport, ...]
-    confusion: Integers
+    confusion: Annotated[Int64Array, PlainValidator(_from_cells), PlainSerializer(_cells)]
     top5: Estimate | None = None
     balanced_accuracy: Estimate | None = None
     roc_auc: Estimate | None = None
@@ -58,6 +79,8 @@ class Evaluation:
     brier: Estimate | None = None
     reliability: tuple[ReliabilityBin, ...] = ()
     before_scaling: Uncalibrated | None = None
+
+    _what = "evaluation"
 
     def __post_init__(self) -> None:
         size = len(self.classes)
@@ -69,62 +92,18 @@ class Evaluation:
         if tuple(report.name for report in self.per_class) != self.classes:
             raise ValueError("per_class must have one report for each class, in the order of classes")
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it; `from_dict` gives an equal evaluation back.
-
-        Of the confusion only what is not zero: [true class, predicted class, images]. A thousand classes would take a
-        million numbers otherwise.
-        """
-        return as_json(self) | {"confusion": [[*cell, int(self.confusion[cell])] for cell in _cells(self.confusion)]}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Evaluation:
-        """The evaluation that `to_dict` gave.
-
-        Raises:
-            DataError: A field is missing or does not fit the others.
-        """
-        try:
-            figures: dict[str, Any] = {name: Estimate.from_dict(data[name]) for name in _FIRST}
-            figures |= {name: estimate_or_none(data.get(name)) for name in _LATER}
-            return cls(
-                n=int(data["n"]),
-                classes=tuple(str(name) for name in data["classes"]),
-                per_class=tuple(ClassReport.from_dict(report) for report in data["per_class"]),
-                confusion=_from_cells(data["confusion"], len(data["classes"])),
-                **figures,
-                reliability=reliability_bins(data.get("reliability", ())),
-                before_scaling=Uncalibrated.from_dict(before) if (before := data.get("before_scaling")) else None,
-            )
-        except KeyError as missing:
-            raise DataError(f"not a saved evaluation: field {missing} is missing") from missing
-        except (TypeError, ValueError) as wrong:
-            raise DataError(f"not a saved evaluation: {wrong}") from wrong
-
-
-_FIRST = ("accuracy", "macro_f1", "log_loss", "ece")
-_LATER = ("top5", "balanced_accuracy", "roc_auc", "average_precision", "brier")  # than the first saved evaluations
-
-
-def _cells(confusion: Integers) -> list[tuple[int, int]]:
-    return [(int(true), int(said)) for true, said in zip(*confusion.nonzero(), strict=True)]
-
-
-def _from_cells(cells: Sequence[Sequence[int]], size: int) -> Integers:
-    confusion = np.zeros((size, size), np.int64)
-    for true, said, images in cells:
-        if not (0 <= true < size and 0 <= said < size):
-            raise ValueError(f"confusion names class {max(true, said)} of {size}")
-        confusion[true, said] = images
-    return confusion
+    @property
+    def measured(self) -> int:
+        """Number of classes with images: the macro averages are over these alone."""
+        return sum(report.support > 0 for report in self.per_class)
 
 
 def evaluate(
-    probabilities: npt.NDArray[Any],
-    labels: npt.NDArray[Any],
+    probabilities: AnyArray,
+    labels: AnyArray,
     classes: Sequence[str],
     *,
-    before_scaling: npt.NDArray[Any] | None = None,
+    before_scaling: AnyArray | None = None,
     seed: int = 0,
 ) -> Evaluation:
     """Measure a classifier on a test set it has not seen.
@@ -137,8 +116,7 @@ def evaluate(
         seed: Of the bootstrap.
 
     Raises:
-        DataError: Empty, misshapen, NaN, rows that do not sum to one, labels out of range, or another number
-            of class names than of columns.
+        DataError: What `log_loss` refuses, or another number of class names than of columns.
     """
     if probabilities.ndim == 2 and probabilities.shape[1] != len(classes):
         raise DataError(f"{probabilities.shape[1]} columns of probabilities but {len(classes)} class names")
@@ -150,36 +128,37 @@ def evaluate(
         n=len(labels),
         classes=tuple(classes),
         accuracy=share_of(int(np.trace(confusion)), len(labels)),
-        macro_f1=_around(macro_f1(predictions, labels, len(classes)), intervals.macro_f1),
-        log_loss=_around(log_loss(probabilities, labels), intervals.log_loss),
-        ece=_around(ece(probabilities, labels), intervals.ece),
-        per_class=_reports(confusion, classes),
+        macro_f1=around(macro_f1(predictions, labels, len(classes)), intervals.macro_f1),
+        log_loss=around(log_loss(probabilities, labels), intervals.log_loss),
+        ece=around(ece(probabilities, labels), intervals.ece),
+        per_class=per_class(confusion, classes),
         confusion=confusion,
         top5=share_of(int((ranks(probabilities, labels) < TOP).sum()), len(labels)) if len(classes) > TOP else None,
-        balanced_accuracy=_around(balanced_accuracy(predictions, labels, len(classes)), intervals.balanced_accuracy),
+        balanced_accuracy=around(balanced_accuracy(predictions, labels, len(classes)), intervals.balanced_accuracy),
         roc_auc=roc_auc(probabilities, labels),
         average_precision=average_precision(probabilities, labels),
-        brier=_around(brier(probabilities, labels), intervals.brier),
+        brier=around(brier(probabilities, labels), intervals.brier),
         reliability=reliability_curve(probabilities, labels),
-        before_scaling=None if before_scaling is None else uncalibrated(before_scaling, labels),
+        before_scaling=None if before_scaling is None else _uncalibrated(before_scaling, labels),
     )
 
 
-def _around(value: float, interval: tuple[float, float]) -> Estimate:
-    """The interval, widened where need be to hold the value: resampling biases ECE upwards."""
-    return Estimate(value, min(value, interval[0]), max(value, interval[1]))
+def _uncalibrated(probabilities: AnyArray, labels: AnyArray) -> Uncalibrated:
+    given = probabilities, labels
+    return Uncalibrated(log_loss(*given), ece(*given), brier(*given), reliability_curve(*given))
 
 
-def _reports(confusion: Integers, classes: Sequence[str]) -> tuple[ClassReport, ...]:
-    figures = per_class(confusion)
-    right = np.diagonal(confusion)
+def per_class(confusion: Int64Array, classes: Sequence[str]) -> tuple[ClassReport, ...]:
+    """Precision, recall, F1 and support of each class, from a confusion matrix (C, C) and the C names."""
+    rights, supports, predictions = np.diagonal(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    counts = zip(classes, rights.tolist(), supports.tolist(), predictions.tolist(), strict=True)
     return tuple(
         ClassReport(
             name=name,
-            support=int(figures.support[i]),
-            precision=share_of(int(right[i]), int(figures.predicted[i])) if figures.predicted[i] else None,
-            recall=share_of(int(right[i]), int(figures.support[i])) if figures.support[i] else None,
-            f1=float(figures.f1[i]) if figures.support[i] else None,
+            support=support,
+            precision=share_of(right, predicted) if predicted else None,
+            recall=share_of(right, support) if support else None,
+            f1=2 * right / (support + predicted) if support else None,
         )
-        for i, name in enumerate(classes)
+        for name, right, support, predicted in counts
     )

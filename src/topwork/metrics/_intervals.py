@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from ._checks import Doubles, Integers, check_probabilities
+from topwork._arrays import AnyArray, BoolArray, Float32Array, Float64Array, Int64Array
+
 from ._classification import mean_f1, mean_recall
 from ._probabilities import BINS, Reliability, distances, losses
-from ._values import Estimate
+from ._values import Estimate, check_probabilities
 
 LEVEL = 0.95
 RESAMPLES = 1000
 LEVEL_Z = 1.959963984540054  # the normal quantile at 97.5 %
 _CHUNK_ELEMENTS = 1_000_000  # 8 MB of draws at a time
 _SAME = 1e-9  # resamples that differ by no more do so by rounding
-
-Floats = npt.NDArray[np.float32]
 
 
 def wilson_interval(right: int, total: int) -> tuple[float, float]:
@@ -53,8 +50,7 @@ def share_of(right: int, total: int) -> Estimate:
     return Estimate(right / total, *wilson_interval(right, total))
 
 
-@dataclass(frozen=True)
-class BootstrapIntervals:
+class BootstrapIntervals(NamedTuple):
     """95 % percentile intervals (low, high)."""
 
     macro_f1: tuple[float, float]
@@ -64,40 +60,28 @@ class BootstrapIntervals:
     ece: tuple[float, float]
 
 
-def bootstrap_intervals(
-    probabilities: npt.NDArray[Any], labels: npt.NDArray[Any], *, seed: int = 0, resamples: int = RESAMPLES
-) -> BootstrapIntervals:
+def bootstrap_intervals(probabilities: AnyArray, labels: AnyArray, *, seed: int = 0) -> BootstrapIntervals:
     """Percentile bootstrap over images of macro-F1, balanced accuracy, log loss, Brier score and ECE.
 
     Of flawless answers resamples do not differ; macro-F1 and balanced accuracy then have Wilson's bounds by class.
 
-    Source: Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13. The ECE of finite data is
-    biased upwards, and that of a resample once more, so its interval lies high where the true error is near
-    zero.
-
-    Args:
-        probabilities: (N, C), rows summing to one.
-        labels: (N,) class indices.
-        seed: Of the resampling.
-        resamples: Number of resamples, at least 1.
-
-    Raises:
-        DataError: What `log_loss` refuses.
+    Source: Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13. The ECE of finite data is biased
+    upwards, and that of a resample once more, so its interval lies high where the true error is near zero. The
+    arguments and errors are those of `log_loss`; the seed is that of the resampling.
     """
     probabilities, labels = check_probabilities(probabilities, labels)
     sums = _Sums.of(probabilities, labels)
-    parts = [sums.metrics(counts) for counts in resample(len(labels), resamples, seed)]
+    parts = [sums.metrics(counts) for counts in resample(len(labels), seed)]
     found = BootstrapIntervals(*(percentiles(np.concatenate(values)) for values in zip(*parts, strict=True)))
     right = probabilities.argmax(axis=1) == labels
     shares = {name: _opened(getattr(found, name), right, labels) for name in ("macro_f1", "balanced_accuracy")}
-    return replace(found, **shares)
+    return found._replace(**shares)
 
 
-def _opened(interval: tuple[float, float], right: npt.NDArray[np.bool_], labels: Integers) -> tuple[float, float]:
+def _opened(interval: tuple[float, float], right: BoolArray, labels: Int64Array) -> tuple[float, float]:
     """An interval of resamples; where these do not differ, what Wilson's leave open class by class.
 
-    So it is where every answer is right, or every one of a class right and every one of another wrong: no resample
-    can show what these images did not.
+    So it is where all answers of each class are right or all wrong: no resample can show what these images did not.
     """
     value, high = interval
     if high - value > _SAME:
@@ -109,12 +93,12 @@ def _opened(interval: tuple[float, float], right: npt.NDArray[np.bool_], labels:
     return max(0.0, value - float(below)), min(1.0, value + float(above))
 
 
-def resample(size: int, resamples: int, seed: int) -> Iterator[Floats]:
-    """How often each image is drawn, (N, r) float32, r resamples at a time."""
+def resample(size: int, seed: int) -> Iterator[Float32Array]:
+    """How often each image is drawn, (N, r), r of the resamples at a time."""
     rng = np.random.default_rng(seed)
     step = max(1, _CHUNK_ELEMENTS // size)
-    for first in range(0, resamples, step):
-        width = min(step, resamples - first)
+    for first in range(0, RESAMPLES, step):
+        width = min(step, RESAMPLES - first)
         drawn = rng.integers(0, size, (size, width), dtype=np.int64)
         drawn *= width
         drawn += np.arange(width)
@@ -122,22 +106,21 @@ def resample(size: int, resamples: int, seed: int) -> Iterator[Floats]:
         yield counts.reshape(size, width).astype(np.float32)
 
 
-@dataclass(frozen=True, eq=False)
-class _Sums:
+class _Sums(NamedTuple):
     """The sums over images that the metrics are made of; each is linear in how often an image is drawn.
 
     Images stand sorted by true class, so that the sums for each class are sums over neighbours: their cost
     does not grow with the number of classes.
     """
 
-    right: Floats  # (N, 1)
-    truth: npt.NDArray[np.int64]  # (N,) ascending
-    predicted: npt.NDArray[np.int64]  # (N,)
+    right: Float32Array  # (N, 1)
+    truth: Int64Array  # (N,) ascending
+    predicted: Int64Array  # (N,)
     n_classes: int
-    linear: Floats  # (BINS + 2, N): gaps by bin, then the log loss and the Brier score
+    linear: Float32Array  # (BINS + 2, N): gaps by bin, then the log loss and the Brier score
 
     @classmethod
-    def of(cls, probabilities: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> _Sums:
+    def of(cls, probabilities: AnyArray, labels: Int64Array) -> _Sums:
         order = np.argsort(labels, kind="stable")
         found = Reliability.of(probabilities, labels)
         linear = np.zeros((BINS + 2, len(labels)))
@@ -149,7 +132,7 @@ class _Sums:
         summed = linear[:, order].astype(np.float32)
         return cls(right, labels[order], predicted[order], probabilities.shape[1], summed)
 
-    def metrics(self, counts: Floats) -> tuple[Doubles, ...]:
+    def metrics(self, counts: Float32Array) -> tuple[Float64Array, ...]:
         """Each figure (r,) of resamples (N, r), in the order of `BootstrapIntervals`."""
         by_guess = np.argsort(self.predicted, kind="stable")
         right = self._by_class(counts * self.right, self.truth)
@@ -159,7 +142,7 @@ class _Sums:
         ece = np.abs(sums[:BINS]).sum(axis=0)
         return mean_f1(right, support, predicted), mean_recall(right, support), sums[BINS], sums[BINS + 1], ece
 
-    def _by_class(self, counts: Floats, classes: npt.NDArray[np.int64]) -> Doubles:
+    def _by_class(self, counts: Float32Array, classes: Int64Array) -> Float64Array:
         """Counts (N, r) of images sorted by class to sums (r, C)."""
         present, starts = np.unique(classes, return_index=True)
         out = np.zeros((counts.shape[1], self.n_classes))
@@ -167,6 +150,11 @@ class _Sums:
         return out
 
 
-def percentiles(values: Doubles) -> tuple[float, float]:
+def percentiles(values: Float64Array) -> tuple[float, float]:
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
+
+
+def around(value: float, interval: tuple[float, float]) -> Estimate:
+    """The interval, widened where need be to hold the value: resampling biases ECE upwards, for one."""
+    return Estimate(value, min(value, interval[0]), max(value, interval[1]))

@@ -4,41 +4,37 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import AnyArray, Float64Array
 from topwork.errors import DataError
 
-from ._checks import Doubles, check_probabilities
-from ._intervals import RESAMPLES, percentiles, resample, wilson_interval
+from ._intervals import around, percentiles, resample, wilson_interval
 from ._probabilities import losses
-from ._values import Estimate, as_json
+from ._values import Estimate, Saved, check_probabilities
 
 
-def exceeds_zero(differences: npt.NDArray[Any], standard_errors: float = 1.0) -> bool:
+def exceeds_zero(differences: AnyArray, standard_errors: float = 1.0) -> bool:
     """Whether paired differences lie above zero by more than so many standard errors of their mean.
 
     The standard error is s / sqrt(N), where s is the standard deviation with N - 1 degrees of freedom: the variance
     around the mean of the same N differences would be too small by (N - 1) / N otherwise. So this is Student's paired
     one-sided t statistic (Student 1908, "The probable error of a mean") beside a fixed bound, as the one-standard-error
     rule has it (Breiman et al. 1984, "Classification and Regression Trees"). The error of paired differences is much
-    smaller than that of either way's own figure, so it calls a tie what is one.
+    smaller than that of either way's own figure, so it calls a tie what is one. Fewer than two differences tell nothing
+    of their spread, and never do.
 
     Args:
         differences: (N,) one for each image, such as one way's loss less the other's.
         standard_errors: The bound, at least 0.
-
-    Returns:
-        False where there are fewer than two differences, which tell nothing of their spread.
     """
     size = differences.size
     return size > 1 and bool(differences.mean() > standard_errors * differences.std(ddof=1) / np.sqrt(size))
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Saved):
     """A first and a second model on the same images.
 
     Attributes:
@@ -63,14 +59,10 @@ class Comparison:
     log_loss: Estimate
     p_value: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """The comparison as JSON holds it."""
-        return as_json(self)
+    _what = "comparison"
 
 
-def compare(
-    first: npt.NDArray[Any], second: npt.NDArray[Any], labels: npt.NDArray[Any], *, seed: int = 0
-) -> Comparison:
+def compare(first: AnyArray, second: AnyArray, labels: AnyArray, *, seed: int = 0) -> Comparison:
     """Compare two classifiers image by image, which tells far smaller differences than two separate intervals do.
 
     Sources: McNemar 1947, "Note on the sampling error of the difference between correlated proportions", in its exact
@@ -127,12 +119,9 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return min(1.0, 2 * math.fsum(math.exp(each - apart * math.log(2)) for each in logs))
 
 
-def _differences(differences: Doubles, seed: int) -> list[Estimate]:
+def _differences(differences: Float64Array, seed: int) -> list[Estimate]:
     """Means of rows (2, N) with paired bootstrap intervals."""
     size = differences.shape[1]
-    means = [differences @ counts.astype(np.float64) / size for counts in resample(size, RESAMPLES, seed)]
-    found = []
-    for value, drawn in zip(differences.mean(axis=1).tolist(), np.concatenate(means, axis=1), strict=True):
-        low, high = percentiles(drawn)
-        found.append(Estimate(value, min(low, value), max(high, value)))
-    return found
+    means = [differences @ counts.astype(np.float64) / size for counts in resample(size, seed)]
+    drawn = np.concatenate(means, axis=1)
+    return [around(float(row.mean()), percentiles(each)) for row, each in zip(differences, drawn, strict=True)]

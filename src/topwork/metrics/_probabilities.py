@@ -7,8 +7,9 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ._checks import Doubles, Integers, check_probabilities
-from ._values import ReliabilityBin, Uncalibrated
+from topwork._arrays import AnyArray, Float64Array, Int64Array
+
+from ._values import ReliabilityBin, check_probabilities
 
 BINS = 15
 _SMALLEST = float(np.finfo(np.float32).tiny)  # keeps the loss of a flat-out miss finite: 87 nats
@@ -42,28 +43,21 @@ def softmax(
 
 
 class Reliability(NamedTuple):
-    """What each image adds to the calibration error.
+    """What each image adds to the calibration error."""
 
-    Attributes:
-        bins: (N,) bin of the image's confidence, 0..BINS-1; bin b holds (b/15, (b+1)/15], as in the paper.
-        confidence: (N,) probability of the predicted class.
-        gaps: (N,) 1 if right else 0, minus the confidence.
-    """
-
-    bins: Integers
-    confidence: Doubles
-    gaps: Doubles
+    bins: Int64Array  # (N,) 0..BINS-1; bin b holds the confidences in (b/15, (b+1)/15], as in the paper
+    confidence: Float64Array  # (N,) probability of the predicted class
+    gaps: Float64Array  # (N,) 1 if right else 0, minus the confidence
 
     @classmethod
-    def of(cls, probabilities: npt.NDArray[Any], labels: Integers) -> Reliability:
-        """The bins and gaps of images by their probabilities (N, C) and labels (N,)."""
+    def of(cls, probabilities: AnyArray, labels: Int64Array) -> Reliability:
         confidence = probabilities.max(axis=1).astype(np.float64)
         right = probabilities.argmax(axis=1) == labels
         bins = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
         return cls(bins, confidence, right - confidence)
 
 
-def log_loss(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
+def log_loss(probabilities: AnyArray, labels: AnyArray) -> float:
     """Mean of -ln(probability of the true class), in nats; probabilities are cut off at 1e-38.
 
     Args:
@@ -77,15 +71,15 @@ def log_loss(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float
     return float(losses(probabilities, labels).mean())
 
 
-def losses(probabilities: npt.NDArray[Any], labels: Integers) -> Doubles:
+def losses(probabilities: AnyArray, labels: Int64Array) -> Float64Array:
     """Log loss (N,) of each row, in nats."""
     own = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     # Rows that sum to a hair more than one would give a loss below zero.
-    out: Doubles = -np.log(np.clip(own, _SMALLEST, 1.0))
+    out: Float64Array = -np.log(np.clip(own, _SMALLEST, 1.0))
     return out
 
 
-def brier(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
+def brier(probabilities: AnyArray, labels: AnyArray) -> float:
     """Mean squared distance between the probabilities and the truth (one for the true class), 0..2.
 
     Source: Brier 1950, "Verification of forecasts expressed in terms of probability"; with two classes it is twice what
@@ -95,15 +89,15 @@ def brier(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
     return float(distances(probabilities, labels).mean())
 
 
-def distances(probabilities: npt.NDArray[Any], labels: Integers) -> Doubles:
+def distances(probabilities: AnyArray, labels: Int64Array) -> Float64Array:
     """Squared distance (N,) of each row from the truth."""
     exact = probabilities.astype(np.float64)
     own = exact[np.arange(len(labels)), labels]
-    found: Doubles = np.square(exact).sum(axis=1) - 2 * own + 1
+    found: Float64Array = np.square(exact).sum(axis=1) - 2 * own + 1
     return found
 
 
-def ece(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
+def ece(probabilities: AnyArray, labels: AnyArray) -> float:
     """Expected calibration error, 0..1: how far confidence and accuracy lie apart.
 
     Images are binned by the probability of their predicted class into 15 bins of equal width; the error is
@@ -116,7 +110,7 @@ def ece(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> float:
     return float(np.abs(gaps).sum() / len(labels))
 
 
-def reliability_curve(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> tuple[ReliabilityBin, ...]:
+def reliability_curve(probabilities: AnyArray, labels: AnyArray) -> tuple[ReliabilityBin, ...]:
     """Confidence and accuracy in each of the 15 bins of `ece` that hold an image, by rising confidence.
 
     The arguments and errors are those of `log_loss`.
@@ -133,14 +127,4 @@ def reliability_curve(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any])
             accuracy=float((sums[place] + gaps[place]) / counts[place]),
         )
         for place in np.flatnonzero(counts).tolist()
-    )
-
-
-def uncalibrated(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Uncalibrated:
-    """The calibration figures of probabilities before temperature scaling, by the arguments of `log_loss`."""
-    return Uncalibrated(
-        log_loss(probabilities, labels),
-        ece(probabilities, labels),
-        brier(probabilities, labels),
-        reliability_curve(probabilities, labels),
     )

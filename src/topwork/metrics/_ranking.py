@@ -8,103 +8,76 @@ than they say (92 % on draws), and a class's only image adds no spread of its ow
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from ._checks import Doubles, Integers, check_probabilities
-from ._intervals import LEVEL_Z, wilson_interval
-from ._values import Estimate
+from topwork._arrays import AnyArray, BoolArray, Float64Array, Int64Array, IntpArray
+
+from ._intervals import LEVEL_Z, around, wilson_interval
+from ._values import Estimate, check_probabilities
 
 TOP = 5
 
 
 class _Ranked(NamedTuple):
-    """One class against the others, images by falling score; images of one score share their counts.
+    """One class against the others, N images by falling score; images of one score share their counts."""
 
-    Attributes:
-        order: (N,) rows.
-        positive: (N,) whether the image is of the class.
-        above: (N,) images with this score or a higher one.
-        hits: (N,) of them, those of the class.
-        group: (N,) index of the image's first fellow of the same score.
-    """
-
-    order: npt.NDArray[np.intp]
-    positive: npt.NDArray[np.bool_]
-    above: Doubles
-    hits: Doubles
-    group: npt.NDArray[np.intp]
+    order: IntpArray  # rows
+    positive: BoolArray  # whether the image is of the class
+    above: Float64Array  # images with this score or a higher one
+    hits: Float64Array  # of them, those of the class
+    group: IntpArray  # index of the image's first fellow of the same score
 
 
-class _Figure(NamedTuple):
-    """A figure of one class and what each image adds to it when it weighs more."""
-
-    value: float
-    influence: Doubles
+_Figure = tuple[float, Float64Array]
+"""A figure of one class and what each image (N,), as ranked, adds to it when it weighs more."""
 
 
-def top_k_accuracy(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any], k: int = TOP) -> float:
-    """Share of images whose true class is among the k most probable; ties go to the lower class index.
-
-    Args:
-        probabilities: (N, C), rows summing to one.
-        labels: (N,) class indices.
-        k: At least 1.
-
-    Raises:
-        DataError: What `log_loss` refuses.
-    """
-    probabilities, labels = check_probabilities(probabilities, labels)
-    return float((ranks(probabilities, labels) < k).mean())
-
-
-def ranks(probabilities: npt.NDArray[Any], labels: Integers) -> Integers:
-    """Place (N,) of the true class among the classes, 0 for the most probable one."""
+def ranks(probabilities: AnyArray, labels: Int64Array) -> Int64Array:
+    """Place (N,) of the true class among the classes, 0 for the most probable one; ties go to the lower index."""
     own = probabilities[np.arange(len(labels)), labels][:, None]
     earlier = np.arange(probabilities.shape[1]) < labels[:, None]
-    found: Integers = ((probabilities > own) | ((probabilities == own) & earlier)).sum(axis=1).astype(np.int64)
+    found: Int64Array = ((probabilities > own) | ((probabilities == own) & earlier)).sum(axis=1).astype(np.int64)
     return found
 
 
-def roc_auc(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Estimate | None:
+def roc_auc(probabilities: AnyArray, labels: AnyArray) -> Estimate | None:
     """Area under the ROC curve, each class against the others, mean over the classes that have images.
 
-    Equals scikit-learn's `roc_auc_score(multi_class="ovr", average="macro")`. The arguments and errors are those of
-    `log_loss`.
-
-    Returns:
-        The area with its 95 % interval; None where all images are of one class.
+    Equals scikit-learn's `roc_auc_score(multi_class="ovr", average="macro")`. With its 95 % interval; None where all
+    images are of one class. The arguments and errors are those of `log_loss`.
     """
     return _macro(*check_probabilities(probabilities, labels), _area)
 
 
-def average_precision(probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Estimate | None:
+def average_precision(probabilities: AnyArray, labels: AnyArray) -> Estimate | None:
     """Mean over the classes that have images of the average precision of each against the others.
 
-    Equals the mean of scikit-learn's `average_precision_score`. The arguments and errors are those of `log_loss`.
-
-    Returns:
-        The figure with its 95 % interval; None where all images are of one class.
+    Equals the mean of scikit-learn's `average_precision_score`. With its 95 % interval; None where all images are of
+    one class. The arguments and errors are those of `log_loss`.
     """
     return _macro(*check_probabilities(probabilities, labels), _precision)
 
 
-def _macro(probabilities: npt.NDArray[Any], labels: Integers, figure: Any) -> Estimate | None:
+def _macro(probabilities: AnyArray, labels: Int64Array, figure: Callable[[_Ranked], _Figure]) -> Estimate | None:
     supports = [int(count) for count in np.bincount(labels) if count]
     if len(supports) < 2:
         return None
     values, influence = [], np.zeros(len(labels))
-    for label, ranked in zip(np.unique(labels), _each_class(probabilities, labels), strict=True):
-        found, own = figure(ranked), labels == label
-        values.append(found.value)
-        influence += np.where(own, _widened(own), _widened(~own)) * found.influence / len(supports)
+    for label in np.unique(labels):
+        own = labels == label
+        ranked = _ranked(probabilities[:, label], own)
+        value, by_rank = figure(ranked)
+        values.append(value)
+        in_rows = np.empty(len(labels))
+        in_rows[ranked.order] = by_rank
+        influence += np.where(own, _widened(own), _widened(~own)) * in_rows / len(supports)
     return _interval(float(np.mean(values)), float(np.sqrt(np.square(influence).sum())), supports)
 
 
-def _widened(images: npt.NDArray[np.bool_]) -> float:
+def _widened(images: BoolArray) -> float:
     """What makes a spread around its own mean unbiased: of very few images it is too small."""
     count = int(images.sum())
     return float(np.sqrt(count / max(1, count - 1)))
@@ -120,19 +93,17 @@ def _interval(value: float, error: float, supports: list[int]) -> Estimate:
         return Estimate(value, min(value, low), value) if value > 0 else Estimate(value, value, 1 - low)
     centre, half = np.log(value / (1 - value)), LEVEL_Z * error / (value * (1 - value))
     low, high = (1 / (1 + np.exp(-np.array([centre - half, centre + half])))).tolist()
-    return Estimate(value, min(value, low), max(value, high))
+    return around(value, (low, high))
 
 
-def _each_class(probabilities: npt.NDArray[Any], labels: Integers) -> Iterator[_Ranked]:
-    for label in np.unique(labels):
-        scores = probabilities[:, label]
-        order = np.argsort(-scores, kind="stable")
-        ordered, positive = scores[order], labels[order] == label
-        first = np.append(True, ordered[1:] != ordered[:-1])
-        starts = np.flatnonzero(first)
-        group = np.cumsum(first) - 1
-        last = np.append(starts[1:], len(scores))[group] - 1
-        yield _Ranked(order, positive, last + 1.0, np.cumsum(positive)[last].astype(np.float64), starts[group])
+def _ranked(scores: AnyArray, positive: BoolArray) -> _Ranked:
+    order = np.argsort(-scores, kind="stable")
+    ordered, positive = scores[order], positive[order]
+    first = np.append(True, ordered[1:] != ordered[:-1])
+    starts = np.flatnonzero(first)
+    group = np.cumsum(first) - 1
+    last = np.append(starts[1:], len(scores))[group] - 1
+    return _Ranked(order, positive, last + 1.0, np.cumsum(positive)[last].astype(np.float64), starts[group])
 
 
 def _area(ranked: _Ranked) -> _Figure:
@@ -145,8 +116,7 @@ def _area(ranked: _Ranked) -> _Figure:
     below = 1 - 0.5 * (others_before + others) / sizes[1]
     above = 0.5 * (hits_before + ranked.hits) / sizes[0]
     value = float(below[positive].mean())
-    influence = np.where(positive, (below - value) / sizes[0], (above - value) / sizes[1])
-    return _Figure(value, _in_rows(ranked.order, influence))
+    return value, np.where(positive, (below - value) / sizes[0], (above - value) / sizes[1])
 
 
 def _precision(ranked: _Ranked) -> _Figure:
@@ -158,17 +128,10 @@ def _precision(ranked: _Ranked) -> _Figure:
     # An image counts in the precision at its own place and at every lower one.
     as_hit = _from_here(positive / above)[ranked.group]
     as_image = _from_here(positive * precision / above)[ranked.group]
-    influence = (positive * (precision + as_hit) - as_image - positive * value) / size
-    return _Figure(value, _in_rows(ranked.order, influence))
+    return value, (positive * (precision + as_hit) - as_image - positive * value) / size
 
 
-def _from_here(values: Doubles) -> Doubles:
+def _from_here(values: Float64Array) -> Float64Array:
     """Sums over each place and all that follow."""
-    sums: Doubles = np.cumsum(values[::-1])[::-1]
+    sums: Float64Array = np.cumsum(values[::-1])[::-1]
     return sums
-
-
-def _in_rows(order: npt.NDArray[np.intp], values: Doubles) -> Doubles:
-    out = np.empty(len(order))
-    out[order] = values
-    return out

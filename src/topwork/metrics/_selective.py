@@ -9,18 +9,16 @@ no level beyond what all answers together reach is given.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from topwork._arrays import AnyArray, BoolArray
 from topwork.errors import DataError
 
-from ._checks import check_probabilities
 from ._intervals import share_of
-from ._values import Estimate, as_json, estimate_or_none
+from ._values import Estimate, Saved, check_probabilities
 
 LEVELS = (*(step / 100 for step in range(50, 100)), 0.995, 0.999)
 """Coverages and selective accuracies for which there are thresholds."""
@@ -32,7 +30,7 @@ _CHANCE = 0.05  # from which p-value on confidence is not taken to order the ans
 
 
 @dataclass(frozen=True)
-class SelectiveReport:
+class SelectiveReport(Saved):
     """What a level's two thresholds gave on images that took no part in calibrating them.
 
     Attributes:
@@ -49,32 +47,19 @@ class SelectiveReport:
     answered: Estimate | None
     accuracy: Estimate | None
 
-    def to_dict(self) -> dict[str, Any]:
-        """The report as JSON holds it."""
-        return as_json(self)
+    _what = "report of a level"
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> SelectiveReport:
-        """The report that `to_dict` gave.
-
-        Raises:
-            DataError: A field is missing or is no figure.
-        """
-        try:
-            return cls(
-                float(data["level"]),
-                Estimate.from_dict(data["coverage"]),
-                float(data["size"]),
-                estimate_or_none(data["answered"]),
-                estimate_or_none(data["accuracy"]),
-            )
-        except (KeyError, TypeError, ValueError) as wrong:
-            raise DataError(f"not a saved report of a level: {wrong}") from wrong
+    @property
+    def refuted(self) -> bool:
+        """Whether these images refute the accuracy: its interval lies below it, or all are answered and it is lower."""
+        if self.answered is None or self.accuracy is None:
+            return False
+        return self.accuracy.high < self.level or (self.answered.value == 1 and self.accuracy.value < self.level)
 
 
 def selective_reports(
-    probabilities: npt.NDArray[Any],
-    labels: npt.NDArray[Any],
+    probabilities: AnyArray,
+    labels: AnyArray,
     *,
     levels: Sequence[float],
     sets: Sequence[float],
@@ -112,7 +97,7 @@ def selective_reports(
 
 
 def conformal_thresholds(
-    probabilities: npt.NDArray[Any], labels: npt.NDArray[Any], levels: Sequence[float] = LEVELS
+    probabilities: AnyArray, labels: AnyArray, levels: Sequence[float] = LEVELS
 ) -> tuple[float, ...]:
     """The probability from which a class belongs to the prediction set, for each coverage.
 
@@ -137,15 +122,15 @@ def conformal_thresholds(
     return tuple(float(own[place - 1]) if place <= len(own) else 0.0 for place in places)
 
 
-def prediction_sets(probabilities: npt.NDArray[Any], threshold: float) -> npt.NDArray[np.bool_]:
+def prediction_sets(probabilities: AnyArray, threshold: float) -> BoolArray:
     """Which classes (N, C) belong to each image's set: those from the threshold on, and always the likeliest."""
-    inside: npt.NDArray[np.bool_] = probabilities >= threshold
+    inside: BoolArray = probabilities >= threshold
     inside[np.arange(len(inside)), probabilities.argmax(axis=1)] = True
     return inside
 
 
 def abstention_thresholds(
-    probabilities: npt.NDArray[Any], labels: npt.NDArray[Any], levels: Sequence[float] = LEVELS
+    probabilities: AnyArray, labels: AnyArray, levels: Sequence[float] = LEVELS
 ) -> tuple[float, ...]:
     """The probability from which to answer, for each selective accuracy.
 
@@ -156,18 +141,11 @@ def abstention_thresholds(
 
     This one needs fewer images and is no guarantee: it holds on average where confidence orders the answers, right ones
     above wrong ones. Where it does not, the best of many prefixes is luck. So beyond what all answers together keep
-    there is no threshold unless Mann and Whitney's test tells the right ones from the wrong ones at 5 %.
-
-    Args:
-        probabilities: (n, C) of calibration images.
-        labels: (n,) class indices.
-        levels: Accuracies, rising, between 0 and 1.
+    there is no threshold unless Mann and Whitney's test tells the right ones from the wrong ones at 5 %. The
+    arguments and errors are those of `conformal_thresholds`; the levels must rise.
 
     Returns:
         A rising threshold for each level, up to the highest one that can be reached.
-
-    Raises:
-        DataError: What `log_loss` refuses.
     """
     probabilities, labels = check_probabilities(probabilities, labels)
     confidence = probabilities.max(axis=1).astype(np.float64)
@@ -187,15 +165,11 @@ def abstention_thresholds(
     return tuple(found)
 
 
-def mann_whitney_p_value(confidence: npt.NDArray[Any], right: npt.NDArray[np.bool_]) -> float:
-    """How often chance alone lets right answers stand so far above wrong ones; 1 where there is only one kind.
+def mann_whitney_p_value(confidence: AnyArray, right: BoolArray) -> float:
+    """How often chance alone lets answers (n,) that are right stand so far above the others; 1 where all are alike.
 
     Mann & Whitney 1947, "On a test of whether one of two random variables is stochastically larger than the other",
     one-sided, by its normal approximation with ties and a correction for continuity.
-
-    Args:
-        confidence: (n,) of answers.
-        right: (n,) whether each is.
     """
     rights, wrongs = int(right.sum()), int((~right).sum())
     _, place, counts = np.unique(confidence, return_inverse=True, return_counts=True)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ._values import as_json
+from topwork._arrays import AnyArray, Float64Array
+
+from ._values import Saved
 
 FALSE_ALARMS = 0.05
 """How often an image, or a batch of images, that is like the training images is called unlike them."""
@@ -18,7 +19,7 @@ _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class Shift:
+class Shift(Saved):
     """How a batch of images compares with the training images.
 
     Attributes:
@@ -31,6 +32,8 @@ class Shift:
     unfamiliar: int
     p_value: float
 
+    _what = "shift"
+
     @property
     def alarm(self) -> bool:
         """Whether to warn: a batch like the training images does so in 5 % of cases at most."""
@@ -38,36 +41,29 @@ class Shift:
 
     def to_dict(self) -> dict[str, Any]:
         """The shift as JSON holds it, with the alarm."""
-        return as_json(self) | {"alarm": self.alarm}
+        return super().to_dict() | {"alarm": self.alarm}
 
 
-def typicality(distances: npt.NDArray[Any], reference: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """The conformal p-value (N,) of each distance: small where few images are as far out.
+def typicality(distances: AnyArray, reference: AnyArray) -> Float64Array:
+    """The conformal p-value (N,) of each distance (N,): small where few images are as far out.
 
-    Of M reference images, (how many are at least as far out + 1) / (M + 1): of images like those it is below any share
-    only that often. Source: Vovk, Gammerman & Shafer 2005, "Algorithmic Learning in a Random World".
-
-    Args:
-        distances: (N,) of new images.
-        reference: (M,) of images that the distance was not fitted on.
+    Of M reference images, that the distance was not fitted on, (how many are at least as far out + 1) / (M + 1): of
+    images like those it is below any share only that often. Source: Vovk, Gammerman & Shafer 2005, "Algorithmic
+    Learning in a Random World".
     """
     ordered = np.sort(reference)
     farther = len(ordered) - np.searchsorted(ordered, distances, side="left")
-    found: npt.NDArray[np.float64] = (farther + 1) / (len(ordered) + 1)
+    found: Float64Array = (farther + 1) / (len(ordered) + 1)
     return found
 
 
-def shift(typicalities: npt.NDArray[Any], references: int) -> Shift:
-    """Whether a batch as a whole is unlike the training images.
+def shift(typicalities: AnyArray, references: int) -> Shift:
+    """Whether a batch, by what `typicality` gave with M references, is as a whole unlike the training images.
 
     The number of new images beyond a quantile of M reference images follows a beta-binomial law, whatever the
     distances' own law is, where all of them are measured alike; so few reference images are no excuse, though the
     quantile itself is uncertain. A model's references are measured by fits on other folds, its new images by the fit on
     all, which lie a little closer to it: the test is then conservative, not exact.
-
-    Args:
-        typicalities: (N,) what `typicality` gave.
-        references: M.
     """
     unfamiliar = int((typicalities <= FALSE_ALARMS + _ROUNDING).sum())
     rank = math.floor(FALSE_ALARMS * (references + 1) + _ROUNDING)  # as many of M + 1 images may lie beyond
@@ -79,10 +75,10 @@ def _tail(count: int, images: int, a: float, b: float) -> float:
     """P(K >= count) of the beta-binomial law with a, b > 0."""
     if count == 0:
         return 1.0
+
+    def log_ways(k: int) -> float:
+        choose = math.lgamma(images + 1) - math.lgamma(k + 1) - math.lgamma(images - k + 1)
+        return choose + math.lgamma(k + a) + math.lgamma(images - k + b) - math.lgamma(images + a + b)
+
     log_beta = math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
-    return min(1.0, math.fsum(math.exp(_log_term(k, images, a, b) - log_beta) for k in range(count, images + 1)))
-
-
-def _log_term(k: int, n: int, a: float, b: float) -> float:
-    choose = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-    return choose + math.lgamma(k + a) + math.lgamma(n - k + b) - math.lgamma(n + a + b)
+    return min(1.0, math.fsum(math.exp(log_ways(k) - log_beta) for k in range(count, images + 1)))

@@ -1,28 +1,58 @@
-"""The values that an evaluation is made of, and how JSON holds them."""
+"""What metrics take, checked, and the values that an evaluation is made of, with how JSON holds them."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from topwork._arrays import AnyArray, Int64Array
+from topwork.errors import DataError
+
+_SUM_TOLERANCE = 1e-3  # float16 probabilities over a thousand classes still pass
 
 
-def as_json(value: Any) -> dict[str, Any]:
-    """The fields of a data class as JSON holds them: in order, data classes as objects and tuples as lists."""
-    return {field.name: _as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+class Saved:
+    """Base of frozen data classes that go to JSON and come back."""
 
+    _what: ClassVar[str]
 
-def _as_json(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return as_json(value)
-    return [_as_json(each) for each in value] if isinstance(value, tuple) else value
+    @classmethod
+    @functools.cache
+    def _adapter(cls) -> TypeAdapter[Any]:
+        return TypeAdapter(cls)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it; `from_dict` gives an equal value back."""
+        fields: dict[str, Any] = self._adapter().dump_python(self, mode="json")
+        return fields
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The value that `to_dict` gave.
+
+        Raises:
+            DataError: A field is missing or does not fit the others.
+        """
+        try:
+            found: Self = cls._adapter().validate_python(data)
+        except ValidationError as wrong:
+            first = wrong.errors(include_url=False)[0]
+            place, told = first["loc"], first["msg"].removeprefix("Value error, ")
+            if first["type"] == "missing":
+                told = f"field {place[-1]!r} is missing"
+            elif place and first["type"] != "value_error":
+                told = f"{'.'.join(map(str, place))}: {told}"
+            raise DataError(f"not a saved {cls._what}: {told}") from wrong
+        return found
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Saved):
     """A figure and its 95 % interval.
 
     Raises:
@@ -33,23 +63,11 @@ class Estimate:
     low: float
     high: float
 
+    _what = "estimate"
+
     def __post_init__(self) -> None:
         if not (np.isfinite([self.value, self.low, self.high]).all() and self.low <= self.value <= self.high):
             raise ValueError(f"expected finite low <= value <= high, got {self.low}, {self.value}, {self.high}")
-
-    def to_dict(self) -> dict[str, float]:
-        """The estimate as JSON holds it."""
-        return {"value": self.value, "low": self.low, "high": self.high}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Estimate:
-        """The estimate that `to_dict` gave."""
-        return cls(float(data["value"]), float(data["low"]), float(data["high"]))
-
-
-def estimate_or_none(data: Mapping[str, Any] | None) -> Estimate | None:
-    """The estimate that `Estimate.to_dict` gave; None where JSON holds null."""
-    return None if data is None else Estimate.from_dict(data)
 
 
 @dataclass(frozen=True)
@@ -69,17 +87,6 @@ class ClassReport:
     precision: Estimate | None
     recall: Estimate | None
     f1: float | None
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> ClassReport:
-        """The report that `as_json` gave."""
-        return cls(
-            name=str(data["name"]),
-            support=int(data["support"]),
-            precision=estimate_or_none(data["precision"]),
-            recall=estimate_or_none(data["recall"]),
-            f1=None if data["f1"] is None else float(data["f1"]),
-        )
 
 
 class ReliabilityBin(NamedTuple):
@@ -112,16 +119,36 @@ class Uncalibrated:
     brier: float
     reliability: tuple[ReliabilityBin, ...]
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Uncalibrated:
-        """The figures that `as_json` gave."""
-        return cls(
-            float(data["log_loss"]), float(data["ece"]), float(data["brier"]), reliability_bins(data["reliability"])
+
+def check_labels(labels: AnyArray, n_classes: int, name: str = "labels") -> Int64Array:
+    """Class indices (N,) as int64; DataError where they are none, of another kind, or outside 0..n_classes-1."""
+    if labels.ndim != 1 or (labels.size and labels.dtype.kind not in "iu"):
+        raise DataError(f"{name} must be integers of shape (N,), got {labels.dtype} {labels.shape}")
+    if not labels.size:
+        raise DataError(f"there are no {name} to evaluate", hint="Evaluate at least one image.")
+    outside = int(np.sum((labels < 0) | (labels >= n_classes)))
+    if outside:
+        raise DataError(f"{outside} of {len(labels)} {name} are outside 0..{n_classes - 1}")
+    return labels.astype(np.int64)
+
+
+def check_probabilities(probabilities: AnyArray, labels: AnyArray) -> tuple[AnyArray, Int64Array]:
+    """Probabilities (N, C) and labels (N,) as they are, once they are of that shape and rows sum to one."""
+    if probabilities.ndim != 2 or probabilities.dtype.kind != "f" or probabilities.shape[1] < 2:
+        raise DataError(
+            f"probabilities must be floats of shape (N, C) with C >= 2, got {probabilities.dtype} {probabilities.shape}"
         )
-
-
-def reliability_bins(rows: Sequence[Sequence[float]]) -> tuple[ReliabilityBin, ...]:
-    """The bins that `as_json` gave as rows (images, confidence, accuracy)."""
-    return tuple(
-        ReliabilityBin(int(images), float(confidence), float(accuracy)) for images, confidence, accuracy in rows
-    )
+    if len(probabilities) != len(labels):
+        raise DataError(f"{len(probabilities)} rows of probabilities but {len(labels)} labels")
+    checked = check_labels(labels, probabilities.shape[1])
+    broken = int(np.sum(~np.isfinite(probabilities).all(axis=1)))
+    if broken:
+        raise DataError(f"{broken} of {len(probabilities)} rows of probabilities hold NaN or Inf")
+    off = np.abs(probabilities.sum(axis=1, dtype=np.float64) - 1) > _SUM_TOLERANCE
+    wrong = int(np.sum(off | (probabilities < -_SUM_TOLERANCE).any(axis=1)))
+    if wrong:
+        raise DataError(
+            f"{wrong} of {len(probabilities)} rows of probabilities do not sum to 1 or are negative",
+            hint="Pass probabilities, not logits.",
+        )
+    return probabilities, checked

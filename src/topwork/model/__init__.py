@@ -8,7 +8,7 @@ from topwork.model._classifier import Classifier, Prediction
 from topwork.model._evaluated import Compared, Evaluated, compare, measure
 from topwork.model._folder import EXPLAINED, Parts, require_free
 from topwork.model._migrations import FORMAT
-from topwork.model._model import Model, load, require_several
+from topwork.model._model import Model, load
 from topwork.model._record import DataRecord, EngineRecord, ModelRecord, TaskRecord, TrialRecord, parse_record, versions
 
 __all__ = [
@@ -35,6 +35,5 @@ __all__ = [
     "measure",
     "parse_record",
     "require_free",
-    "require_several",
     "versions",
 ]

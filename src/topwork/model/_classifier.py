@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.backbones import Backbone
-from topwork.data import ImageDataset, read
+from topwork.data import Held, ImageDataset, read, several
 from topwork.errors import DataError, ImageError, ModelError
 from topwork.features import NOT_FINITE, FeatureTable, Progress, Source, extract, extract_few
 from topwork.heads import Head, Novelty, head_from_tensors
@@ -20,7 +21,7 @@ from topwork.model._classes_record import ClassesRecord, ClassifierRecord
 from topwork.model._classifier_card import classifier_card
 from topwork.model._evaluated import Evaluated, measure, typicalities
 from topwork.model._folder import Parts, Tensors
-from topwork.model._model import Model, require_several
+from topwork.model._model import Model
 
 _CHUNK = 512  # images predicted at a time, so that a long list needs no more memory than a short one
 _DIGESTS = "digests"  # the one tensor of training.safetensors
@@ -166,12 +167,13 @@ class Classifier(Model):
         return Evaluation.from_dict(self.record.task.metrics) if self.record.task.metrics is not None else None
 
     def predict(
-        self, sources: Sequence[Source], *, coverage: float | None = None, accuracy: float | None = None
+        self, sources: Iterable[Any], *, coverage: float | None = None, accuracy: float | None = None
     ) -> list[Prediction]:
         """Classify images.
 
         Args:
-            sources: Files, encoded images as bytes, or pixels as uint8 (height, width, 3).
+            sources: Images, in a list or whatever gives them: paths, bytes, open files, Pillow's images, arrays and
+                tensors (see ``topwork.data.as_source``).
             coverage: How often ``labels`` is to hold the true class, such as 0.95.
             accuracy: How many of the answers are to be right on average, such as 0.99; unsure ones have ``answered``
                 False. See ``metrics.abstention_thresholds`` for when that holds.
@@ -188,32 +190,32 @@ class Classifier(Model):
         return list(self.predict_each(sources, coverage=coverage, accuracy=accuracy))
 
     def predict_each(
-        self, sources: Sequence[Source], *, coverage: float | None = None, accuracy: float | None = None
+        self, sources: Iterable[Any], *, coverage: float | None = None, accuracy: float | None = None
     ) -> Iterator[Prediction]:
         """Like ``predict``, a chunk at a time: memory stays flat however many sources there are."""
-        require_several(sources)
+        images, start = several(sources), 0
         asked = self._thresholds(coverage, accuracy)
-        for start in range(0, len(sources), _CHUNK):
-            chunk = sources[start : start + _CHUNK]
-            answers = self._answers(chunk)
+        while chunk := list(itertools.islice(images, _CHUNK)):
+            answers = self._answers(Held(chunk))
             for index, source in enumerate(chunk):
                 name = os.fspath(source) if isinstance(source, str | os.PathLike) else f"#{start + index}"
                 if index in answers.errors:
                     yield Prediction(name, "", 0.0, {}, answers.errors[index])
                 else:
                     yield self._prediction(name, answers, index, asked)
+            start += len(chunk)
 
-    def predict_proba(self, sources: Sequence[Source]) -> npt.NDArray[np.float32]:
+    def predict_proba(self, sources: Iterable[Any]) -> npt.NDArray[np.float32]:
         """Probabilities (N, C) in the order of ``classes``.
 
         Raises:
             ImageError: A source cannot be used; it names the first one. Or ``sources`` is one image.
         """
-        require_several(sources)
-        answers = self._answers(sources)
+        held = Held(several(sources))
+        answers = self._answers(held)
         if answers.errors:
             first = min(answers.errors)
-            raise ImageError(f"image {first} of {len(sources)} cannot be used: {answers.errors[first]}")
+            raise ImageError(f"image {first} of {len(held)} cannot be used: {answers.errors[first]}")
         return answers.probabilities
 
     def shift(self, typicalities: Sequence[float | None]) -> Shift | None:

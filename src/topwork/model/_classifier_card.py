@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from topwork.metrics import Estimate, Evaluation
+from topwork.metrics import Estimate, Evaluation, SelectiveReport
 from topwork.model._card import as_text, card, quoted_yaml
 from topwork.model._classes_record import ClassifierRecord
 
@@ -85,7 +85,7 @@ def _classes(record: ClassifierRecord, metrics: Evaluation | None) -> Iterator[s
             as_text(name),
             str(record.task.training[place]),
             str(report.support) if report else "–",
-            _percent(report.precision) if report else "–",
+            _percent(report.precision) if report and report.support else "–",
             _percent(report.recall) if report else "–",
         )
         rows.append(f"| {' | '.join(cells)} |")
@@ -99,13 +99,15 @@ def _figures(record: ClassifierRecord, metrics: Evaluation | None) -> str:
         score = record.cross_validation.get("accuracy")
         known = f"Its accuracy by cross-validation was {score:.1%}." if score is not None else "Nothing is known of it."
         return f"## Metrics\n\nNo images were held out, so that none measured the finished model. {known}\n"
+    classes = len(metrics.classes)
+    over = f" over the {metrics.measured} measured of {classes} classes" if metrics.measured < classes else ""
     figures = [
         ("accuracy", metrics.accuracy, True),
         ("top-5 accuracy", metrics.top5, True),
-        ("balanced accuracy", metrics.balanced_accuracy, True),
-        ("macro-F1", metrics.macro_f1, True),
-        ("ROC-AUC", metrics.roc_auc, False),
-        ("average precision", metrics.average_precision, False),
+        (f"balanced accuracy{over}", metrics.balanced_accuracy, True),
+        (f"macro-F1{over}", metrics.macro_f1, True),
+        (f"ROC-AUC{over}", metrics.roc_auc, False),
+        (f"average precision{over}", metrics.average_precision, False),
         ("log loss", metrics.log_loss, False),
         ("Brier score (0 to 2)", metrics.brier, False),
         ("expected calibration error", metrics.ece, True),
@@ -122,6 +124,8 @@ def _figures(record: ClassifierRecord, metrics: Evaluation | None) -> str:
         "| --- | ---: |",
         *rows,
     ]
+    if over:
+        lines += ["", f"Nobody measured {classes - metrics.measured} of the classes: no image of them was held out."]
     return "## Metrics\n\n" + "\n".join(lines) + "\n"
 
 
@@ -133,17 +137,19 @@ def _promises(record: ClassifierRecord) -> Iterator[str]:
     yield f"Read off {_SEEN_BY[selective.source]} ({selective.images}), and tried on the held-out images:\n"
     rows = ["| promised | sets that hold the class | classes in a set | answered | right answers |"]
     rows.append("| --- | ---: | ---: | ---: | ---: |")
-    for kept in selective.measured:
-        answered, accuracy = kept["answered"], kept["accuracy"]
+    reports = [SelectiveReport.from_dict(each) for each in selective.measured]
+    for each in reports:
         cells = (
-            f"{kept['level']:.0%}",
-            _percent(Estimate.from_dict(kept["coverage"])),
-            f"{kept['size']:.2f}",
-            f"{answered['value']:.1%}" if answered else "–",
-            _percent(Estimate.from_dict(accuracy) if accuracy else None),
+            f"{each.level:.0%}",
+            _percent(each.coverage),
+            f"{each.size:.2f}",
+            "withdrawn" if each.refuted else f"{each.answered.value:.1%}" if each.answered else "–",
+            _percent(each.accuracy),
         )
         rows.append(f"| {' | '.join(cells)} |")
     yield "\n".join(rows) + "\n"
+    if any(each.refuted for each in reports):
+        yield "A promise is withdrawn where the answers to the held-out images are right less often than it says.\n"
 
 
 def _limits(record: ClassifierRecord, metrics: Evaluation | None) -> str:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,7 @@ RECORD, BACKBONE, HISTORY, CARD = "model.json", "backbone.safetensors", "history
 EXPLAINED = "explained"
 """Folder in a model's folder: what `topwork explain --keep` found out about it, as picture files."""
 
-TENSORS = ("head", "novelty", "training")
-"""What a model may keep tensors as, whatever the task: ``NAME.safetensors``."""
-
 _OURS = {RECORD, HISTORY, CARD, EXPLAINED, BACKBONE, "report.html", ".DS_Store", "Thumbs.db"}
-_OURS |= {f"{name}.safetensors" for name in TENSORS}
 _RECORD_BYTES = 256 * 2**20  # far beyond any real record; keeps a hostile file out of memory
 _HISTORY_BYTES = 16 * 2**20  # 50,000 epochs
 
@@ -71,8 +67,10 @@ def write(folder: Path, parts: Parts, card: Callable[[ModelRecord[Any]], str], *
     """
     from safetensors import SafetensorError
 
-    require_free(folder)
+    require_free(folder, type(parts.record.task).files)
     record = parts.record
+    if strange := sorted(parts.tensors.keys() - set(type(record.task).files)):
+        raise ModelError(f"{', '.join(strange)}: tensors that models of the task {record.task.name} do not have")
     try:
         with written_whole(folder.resolve(), replace=True) as draft:  # a link to a model stays a link
             if self_contained:
@@ -97,8 +95,12 @@ def _readable(text: str) -> str:
     )
 
 
-def require_free(folder: Path) -> None:
+def require_free(folder: Path, files: Sequence[str] = TaskRecord.files) -> None:
     """Refuse, before any work is done, a place where a model cannot be written without a loss.
+
+    Args:
+        folder: The place.
+        files: What models of the task keep tensors as: ``NAME.safetensors``.
 
     Raises:
         ModelError: A file, or a folder that holds something else, stands there; or no folder can be made there.
@@ -109,7 +111,8 @@ def require_free(folder: Path) -> None:
     if is_file or is_other:
         raise ModelError(f"{folder}: exists and is no topwork model", hint="choose another folder with -o")
     kept = {f"{EXPLAINED}/{name}" for name in _names(folder / EXPLAINED) or () if not name.endswith(".png")}
-    if strange := sorted((names or set()) - _OURS | kept):
+    ours = _OURS | {f"{name}.safetensors" for name in files}
+    if strange := sorted((names or set()) - ours | kept):
         raise ModelError(
             f"{folder}: replacing this model would delete {', '.join(map(printable, strange[:3]))} in it",
             hint="choose another folder with -o, or move that away",
@@ -175,7 +178,7 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 def _read(folder: Path, block_of: Callable[[str], type[TaskRecord]]) -> Parts:
     record = parse_record(_read_text(folder), str(folder / RECORD), block_of)
     backbone = _backbone(folder, record)
-    files = {name: folder / f"{name}.safetensors" for name in TENSORS}
+    files = {name: folder / f"{name}.safetensors" for name in type(record.task).files}
     tensors = {name: read_tensors(path) for name, path in files.items() if path.is_file()}
     return Parts(record, backbone, tensors, _history(folder / HISTORY))
 

@@ -106,14 +106,16 @@ def _metrics_from_1(metrics: Fields | None) -> Fields | None:
 
 
 def _advice_from_1(advice: Fields | None) -> Fields | None:
-    if advice is None:
+    """The advice with its new names; None where it is not whole, since a model is used without it."""
+    try:
+        rungs = [
+            {**rung, "name": "probe, best features"} if rung["name"] == "probe, best reading" else rung
+            for rung in advice["rungs"]  # type: ignore[index]  # no advice is no advice
+        ]
+        rest = {name: value for name, value in advice.items() if name != "reading"}  # type: ignore[union-attr]
+        return {**rest, "rungs": rungs, "spec": _crop_mode(advice["reading"])}  # type: ignore[index]
+    except (AttributeError, KeyError, TypeError):
         return None
-    rungs = [
-        {**rung, "name": "probe, best features"} if rung["name"] == "probe, best reading" else rung
-        for rung in advice["rungs"]
-    ]
-    rest = {name: value for name, value in advice.items() if name != "reading"}
-    return {**rest, "rungs": rungs, "spec": _crop_mode(advice["reading"])}
 
 
 def _crop_mode(fields: Fields) -> Fields:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
 from topwork.backbones import Backbone
 from topwork.engines import EngineChoice, Engines, nearest_choice
-from topwork.errors import ImageError
-from topwork.features import Source
 from topwork.model import _folder
 from topwork.model._folder import Parts, Tensors
 from topwork.model._record import ModelRecord, TaskRecord
@@ -74,12 +70,12 @@ class Model(ABC):
     def metrics(self) -> Any:
         """What held-out data said when the model was made; None where none was held out."""
 
-    def predict(self, sources: Sequence[Source], *args: Any, **options: Any) -> list[Any]:
+    def predict(self, sources: Iterable[Any], *args: Any, **options: Any) -> list[Any]:
         """A prediction for each source, in order; one that cannot be used has its reason in ``error``."""
         return list(self.predict_each(sources, *args, **options))
 
     @abstractmethod
-    def predict_each(self, sources: Sequence[Source], *args: Any, **options: Any) -> Iterator[Any]:
+    def predict_each(self, sources: Iterable[Any], *args: Any, **options: Any) -> Iterator[Any]:
         """A prediction for each source, a chunk at a time: memory stays flat however many sources there are."""
 
     @abstractmethod
@@ -123,14 +119,3 @@ def load(path: str | os.PathLike[str], model_of: Callable[[str], type[Model]]) -
     """
     parts = _folder.read(Path(path), lambda name: model_of(name).block)
     return model_of(parts.record.task.name).from_parts(parts, str(path))
-
-
-def require_several(sources: object) -> None:
-    """Refuse one name, or one array, which is a sequence too: of letters, or of rows.
-
-    Raises:
-        ImageError: It is one image rather than several.
-    """
-    single = isinstance(sources, str | bytes | os.PathLike)
-    if single or (isinstance(sources, np.ndarray) and sources.ndim not in (1, 4)):
-        raise ImageError("images come as a list, not as one image", hint="model.predict([image])")

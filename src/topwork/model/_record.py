@@ -10,7 +10,7 @@ import importlib.metadata
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, TypeAdapter, ValidationError
 
@@ -32,7 +32,10 @@ class TaskRecord(Strict):
 
     Attributes:
         name: Of the task, as the registry of tasks has it.
+        files: What models of the task may keep tensors as: ``NAME.safetensors``.
     """
+
+    files: ClassVar[tuple[str, ...]] = ("head", "novelty", "training")
 
     name: str
 

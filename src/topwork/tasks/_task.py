@@ -117,6 +117,7 @@ class Words:
         caveats: Why its figures are better than the model, where that is known.
         advised: Of advice, where a strategy gives any.
         compared: Of two models' names and a ``model.Compared``; None where the answers are not classes.
+        row: Of a prediction and the classes whose probabilities are wanted: a row of a table, the columns of all.
     """
 
     fitted: Callable[[Any], Sequence[str]]
@@ -126,6 +127,7 @@ class Words:
     caveats: Callable[[Any], Sequence[str]] = lambda found: ()
     advised: Callable[[Advice], Sequence[str]] = lambda advice: ()
     compared: Callable[[Sequence[str], Any], Sequence[str]] | None = None
+    row: Callable[[Any, Sequence[str]], Mapping[str, Any]] = lambda prediction, classes: prediction.to_dict()
 
 
 @dataclass(frozen=True)
@@ -160,10 +162,10 @@ class Task:
     blocking: tuple[str, ...] = BLOCKING
     untrained: Callable[[Backbone], Callable[[Sequence[Source]], Iterator[Any]]] | None = None
 
-    def read_for(self, model: Model, data: Any) -> Any:
+    def read_for(self, model: Model, data: Any, **how: Any) -> Any:
         """What ``read`` gives, held to the classes of a model that has any."""
         classes = getattr(model, "classes", None)
-        return self.read(data) if classes is None else self.read(data, classes=classes)
+        return self.read(data, **how) if classes is None else self.read(data, classes=classes, **how)
 
     def strategy(self, name: str) -> Strategy:
         """The strategy of that name.

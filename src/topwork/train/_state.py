@@ -21,7 +21,7 @@ _PLATEAU_EPOCHS = 2
 _LEAST_GAIN = 1e-4  # of the loss, relative
 _NEWEST = 0.2  # weight of the newest measurement in the mean step time
 
-Reason = Literal["epochs", "patience", "budget", "not finite", "interrupted"]
+Reason = Literal["epochs", "patience", "budget", "not finite", "diverged", "interrupted"]
 
 
 class _Frozen(BaseModel):

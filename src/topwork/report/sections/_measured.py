@@ -22,7 +22,7 @@ def answer(page: PageContext) -> dict[str, Any]:
         "good": page.metrics is not None,
         "warning": page.evaluated is not None
         and (page.evaluated.seen_in_training or bool(page.evaluated.shift and page.evaluated.shift.alarm)),
-        "sentences": [*_how_good(page), *_most_mistaken(page), *_how_sure(page)],
+        "sentences": [*_how_good(page), *_unmeasured(page), *_most_mistaken(page), *_how_sure(page)],
         "metrics": page.metrics,
         "record": page.record,
     }
@@ -44,6 +44,14 @@ def _how_good(page: PageContext) -> list[str]:
     return [t("answer_asked" if unknown else "answer_good", share=share, low=low, high=high, n=f"{metrics.n:,}")]
 
 
+def _unmeasured(page: PageContext) -> list[str]:
+    """How many classes nobody measured, so that the macro averages leave them out."""
+    found = page.metrics
+    if found is None or found.measured == len(found.classes):
+        return []
+    return [page.t("answer_missing", count=len(found.classes) - found.measured, measured=found.measured)]
+
+
 def _most_mistaken(page: PageContext) -> list[str]:
     if page.metrics is None:
         return []
@@ -60,13 +68,28 @@ def _how_sure(page: PageContext) -> list[str]:
     told = page.evaluated.shift if page.evaluated else None
     if told is not None and told.alarm:
         return [page.t("answer_shift", unfamiliar=told.unfamiliar, images=told.images)]
-    sure = [(each.level, each.answered, each.accuracy) for each in _selective(page) if each.answered and each.accuracy]
+    reports = _selective(page)
+    refuted = [each for each in reports if each.refuted]
+    sure = [
+        (each.level, each.answered, each.accuracy)
+        for each in reports
+        if each.answered and each.accuracy and not each.refuted
+    ]
+    if not sure and refuted:
+        return [_withdrawn(page, refuted)]
     if not sure:
         return [page.t("answer_unsure")] if page.metrics is not None else []
     level, answered, accuracy = sure[-1]
     key = "answer_all" if answered.value == 1 else "answer_sure"
     shares = {"level": f"{level:.0%}", "answered": percent(answered.value), "right": percent(accuracy.value)}
-    return [page.t(key, **shares)]
+    return [page.t(key, **shares), *([_withdrawn(page, refuted)] if refuted else [])]
+
+
+def _withdrawn(page: PageContext, refuted: Sequence[SelectiveReport]) -> str:
+    """Which promises the images refute, and by what."""
+    levels = ", ".join(f"{each.level:.0%}" for each in refuted)
+    rights = ", ".join(dict.fromkeys(percent(each.accuracy.value) for each in refuted if each.accuracy))
+    return page.t("answer_withdrawn", levels=levels, right=rights)
 
 
 def metrics(page: PageContext) -> list[tuple[str, Estimate, bool]] | None:

@@ -6,6 +6,7 @@ import shlex
 from typing import Any
 
 from topwork.data import printable
+from topwork.metrics import SelectiveReport
 from topwork.report._checkup import shown_findings
 from topwork.report._model import PageContext
 from topwork.report._pictures import Album
@@ -52,7 +53,8 @@ def use(page: PageContext) -> dict[str, Any]:
     lines = [f"topwork predict {name} photo.jpg"]
     if selective is not None:
         lines.append(f"{lines[0]} --coverage 0.95")
-        reached = selective.levels[: len(selective.answers)]
+        refuted = [each.level for each in map(SelectiveReport.from_dict, selective.measured) if each.refuted]
+        reached = [each for each in selective.levels[: len(selective.answers)] if each < min(refuted, default=2)]
         lines += [f"{lines[0]} --abstain {min(_SURE, reached[-1]):g}"] if reached else []
     lines.append(f"topwork evaluate {name} more-photos/")
     load = f"model = topwork.load({page.name!r})"

@@ -13,7 +13,7 @@ from topwork.tasks.classification._advised import advised, percent
 
 if TYPE_CHECKING:
     from topwork.data import LeftOut
-    from topwork.metrics import Comparison, Estimate, Evaluation, SelectiveReport
+    from topwork.metrics import ClassReport, Comparison, Estimate, Evaluation, SelectiveReport
     from topwork.model import Classifier, ClassifierRecord, Compared, Evaluated, Prediction, TrialRecord, WordsRecord
     from topwork.tasks.classification.strategies import OwnAnswer
 
@@ -89,25 +89,52 @@ def _quality(model: Classifier) -> list[str]:
         return ["No images were held out" + (f"; cross-validated accuracy {score:.1%}" if score else "")]
     return [
         f"Accuracy on {metrics.n} held-out images ({record.data.held_out_split}): {percent(metrics.accuracy)}",
-        f"Macro-F1 {percent(metrics.macro_f1)}, log loss {metrics.log_loss.value:.3f}, "
+        *_unmeasured(metrics),
+        f"Macro-F1{_over(metrics)} {percent(metrics.macro_f1)}, log loss {metrics.log_loss.value:.3f}, "
         f"calibration error {metrics.ece.value:.1%}",
         *_sure(record),
     ]
 
 
-def _sure(record: ClassifierRecord) -> list[str]:
-    """How many held-out images are answered at the highest accuracy that can be promised and was measured."""
-    measured = record.task.selective.measured if record.task.selective else ()
-    reached = [each for each in measured if each["answered"]]
-    if not reached:
+def _unmeasured(found: Evaluation) -> list[str]:
+    """How many classes nobody measured."""
+    missing = len(found.classes) - found.measured
+    if not missing:
         return []
-    best = reached[-1]
-    kept, right = best["answered"]["value"], best["accuracy"]
-    missed = ", less than promised" if right and right["high"] < best["level"] else ""
-    return [
-        f"With predict --abstain {best['level']:g} (expected accuracy {best['level']:.0%}): {kept:.1%} of them answered"
-        + (f", {right['value']:.1%} of the answers correct{missed}" if right else "")
-    ]
+    return [f"Not measured: {missing} of the {len(found.classes)} classes, which have no images here"]
+
+
+def _over(found: Evaluation) -> str:
+    """What a macro average is over, where that is not every class."""
+    if found.measured == len(found.classes):
+        return ""
+    return f" over the {found.measured} measured {'class' if found.measured == 1 else 'classes'}"
+
+
+def _sure(record: ClassifierRecord) -> list[str]:
+    """How many held-out images are answered at the highest accuracy that is promised, was measured and is kept."""
+    from topwork.metrics import SelectiveReport
+
+    measured = record.task.selective.measured if record.task.selective else ()
+    reports = [SelectiveReport.from_dict(each) for each in measured]
+    kept = [each for each in reports if each.answered and not each.refuted]
+    lines = []
+    if kept and kept[-1].answered:
+        level, answered = kept[-1].level, kept[-1].answered
+        right = f", {kept[-1].accuracy.value:.1%} of the answers correct" if kept[-1].accuracy else ""
+        said = f"With predict --abstain {level:g} (expected accuracy {level:.0%})"
+        lines = [f"{said}: {answered.value:.1%} of them answered{right}"]
+    return [*lines, *_withdrawn(reports)]
+
+
+def _withdrawn(reports: Sequence[SelectiveReport]) -> list[str]:
+    """Which promises the images refute, and by what."""
+    refuted = [each for each in reports if each.refuted]
+    if not refuted:
+        return []
+    levels = ", ".join(f"{each.level:g}" for each in refuted)
+    rights = ", ".join(dict.fromkeys(f"{each.accuracy.value:.1%}" for each in refuted if each.accuracy))
+    return [f"Promise withdrawn: with predict --abstain {levels} only {rights} of the answers are correct"]
 
 
 def predicted(prediction: Prediction | OwnAnswer) -> str:
@@ -125,6 +152,27 @@ def predicted(prediction: Prediction | OwnAnswer) -> str:
     return "\t".join(
         [printable(prediction.source), *(f"{printable(name)}\t{share:.4f}" for name, share in said), *mark]
     )
+
+
+def row(prediction: Prediction | OwnAnswer, classes: Sequence[str]) -> dict[str, Any]:
+    """A row of a table: file, class, probability, whether it is unlike the training images, and why it has no class.
+
+    ``classes`` are those whose probabilities are columns too. What is not known is None, an empty cell.
+    """
+    found: Any = prediction
+    if hasattr(found, "top"):
+        label, probability = (found.top[0].name, found.top[0].probability) if found.top else ("", None)
+    else:
+        label, probability = found.label if found.answered is not False else "?", found.probability
+    typicality = getattr(found, "typicality", None)
+    return {
+        "file": found.source,
+        "class": label,
+        "probability": None if found.error else probability,
+        "unlike": None if typicality is None else found.unfamiliar,
+        "error": found.error,
+        **{name: found.probabilities.get(name) for name in classes},
+    }
 
 
 def fields(found: Evaluated) -> dict[str, Any]:
@@ -155,13 +203,14 @@ def evaluated(found: Evaluated) -> list[str]:
     """Metrics, a row for each class, and what could not be read."""
     evaluation = found.evaluation
     rows = [
-        (printable(report.name), str(report.support), percent(report.precision), percent(report.recall))
+        (printable(report.name), str(report.support), _precision(report), percent(report.recall))
         for report in evaluation.per_class
     ]
     where = f" on {evaluation.n} images" + (f" ({found.split})" if found.split else "")
     lines = [
         *caveats(found),
         *(f"{name.ljust(18)}{text}{where if name == 'Accuracy' else ''}" for name, text in _figures(evaluation)),
+        *_unmeasured(evaluation),
         "95 % intervals in brackets.",
         "",
         table(("class", "images", "precision", "recall"), rows[:_CLASSES]),
@@ -171,16 +220,21 @@ def evaluated(found: Evaluated) -> list[str]:
     return [*lines, *_mistakes(evaluation), *_selective(found.selective), *_unread(found.left_out)]
 
 
+def _precision(report: ClassReport) -> str:
+    """It can be nothing but zero where no image is of the class."""
+    return percent(report.precision if report.support else None)
+
+
 def _figures(found: Evaluation) -> list[tuple[str, str]]:
     """Name and value of every figure that there is."""
     before = found.before_scaling
     figures = [
         ("Accuracy", percent(found.accuracy)),
         ("Top-5", percent(found.top5) if found.top5 else ""),
-        ("Balanced accuracy", percent(found.balanced_accuracy) if found.balanced_accuracy else ""),
-        ("Macro-F1", percent(found.macro_f1)),
-        ("ROC-AUC", _number(found.roc_auc)),
-        ("Average precision", _number(found.average_precision)),
+        ("Balanced accuracy", percent(found.balanced_accuracy) + _over(found) if found.balanced_accuracy else ""),
+        ("Macro-F1", percent(found.macro_f1) + _over(found)),
+        ("ROC-AUC", _number(found.roc_auc) + _over(found) if found.roc_auc else ""),
+        ("Average precision", _number(found.average_precision) + _over(found) if found.average_precision else ""),
         ("Log loss", _number(found.log_loss)),
         ("Brier score", _number(found.brier)),
         ("ECE", percent(found.ece) + (f", {before.ece:.1%} before temperature scaling" if before else "")),
@@ -209,7 +263,8 @@ def _selective(reports: Sequence[SelectiveReport]) -> list[str]:
         for each in reports
     ]
     how = "Sets: predict --coverage. Answers: predict --abstain."
-    return ["", table(head, rows), f"{how} The promised levels hold on average, for images like the training images."]
+    average = "The promised levels hold on average, for images like the training images."
+    return ["", table(head, rows), *_withdrawn(reports), f"{how} {average}"]
 
 
 def _mistakes(evaluation: Evaluation) -> list[str]:
@@ -254,4 +309,4 @@ def _difference(estimate: Estimate, times: float, unit: str) -> str:
     return f"{value:+.2f}{unit} ({low:+.2f} to {high:+.2f})"
 
 
-WORDS = Words(fitted, predicted, evaluated, fields, caveats, advised, compared)
+WORDS = Words(fitted, predicted, evaluated, fields, caveats, advised, compared, row)

@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from tests.model.samples import easy_folder, textile_folder
+from topwork.advising import FeatureSpec
 from topwork.backbones import Backbone, load
 from topwork.data import ImageDataset, from_arrays, read, split
 from topwork.errors import BackboneError, DataError
+from topwork.tasks.classification.ladder._tuning import gain, rung_of
 from topwork.tasks.classification.strategies import (
     INTERRUPTED,
     FinetuneOptions,
@@ -112,6 +114,38 @@ def test_the_probe_stays_where_it_is_no_worse(tmp_path: Path, shared_cache: Path
     assert found.trials[0].chosen
     assert found.notes[-1].endswith(", so the probe is kept")
     assert len(found.history) == 1
+
+
+def test_where_no_epoch_beats_the_start_the_best_epoch_itself_is_told(digits: ImageDataset, probe: Probe) -> None:
+    """The start's score is the probe's own, and is no figure of a fine-tuning."""
+    good = finetune(digits, probe, options())
+    start = Probe(good.head, good.table, (), None, None)
+    found = finetune(digits, start, options(config={"epochs": 2, "learning_rate": 0.05}))
+    assert found.strategy == "probe"
+    best = max(found.history, key=lambda epoch: (epoch.accuracy, -epoch.validation_loss))
+    kept, tried = found.trials[:2]
+    assert (tried.accuracy, tried.log_loss, tried.chosen) == (best.accuracy, best.validation_loss, False)
+    assert kept.chosen
+    assert kept.accuracy is not None
+    assert kept.accuracy > best.accuracy
+    figures = f"best epoch: {best.accuracy:.1%}, the probe {kept.accuracy:.1%} on the same validation images"
+    assert found.notes[-1] == f"no epoch of fine-tuning 5 stages beat its start ({figures}): the probe is kept"
+
+
+def test_where_no_epoch_was_finished_there_is_no_trial_of_fine_tuning(digits: ImageDataset, probe: Probe) -> None:
+    def stop(text: str) -> Any:
+        def progress(done: int, total: int) -> None:
+            if text.startswith("training"):
+                raise KeyboardInterrupt
+
+        return progress
+
+    found = finetune(digits, probe, options(unfreeze=1), announce=stop)
+    assert found.history == ()
+    assert [trial for trial in found.trials if trial.question == "strategy"] == []
+    assert found.notes[-1] == "no epoch of fine-tuning 1 stage was finished: the probe is kept"
+    rung = rung_of(found, FeatureSpec(32, "squash"), "fine-tuning, last stages", 1.0, 1.0)
+    assert (rung.accuracy, rung.note, gain(found)) == (None, "no epoch was finished", None)
 
 
 def test_fault_45_stages_that_are_not_trained_stay_to_the_byte(digits: ImageDataset, probe: Probe) -> None:

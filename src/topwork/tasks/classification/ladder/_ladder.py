@@ -207,7 +207,11 @@ class Ladder:
         spec = start.spec
         self.cut_short |= planned.seconds >= planned.left or INTERRUPTED in " ".join(found.notes)
         self.rungs.append(rung_of(found, spec, name, self.clock.lap(), self.features.milliseconds(spec.size)))
-        ahead = gain(found) - (self.leader.scores.accuracy - start.scores.accuracy)
+        gained = gain(found)
+        if gained is None:
+            self.stopped = f"{name}: no epoch was finished"
+            return None
+        ahead = gained - (self.leader.scores.accuracy - start.scores.accuracy)
         if found.strategy == "finetune" and ahead > self.gained:
             self.tuned, self.tuned_rung, self.gained = found, name, ahead
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from topwork.advising import FeatureSpec, Rung, expected
+from topwork.advising import FeatureSpec, Rung, Trial, expected
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.ladder._advice_cache import AdviceCache
 from topwork.tasks.classification.ladder._candidates import Trained
@@ -105,7 +105,10 @@ def tuned(
 
 def rung_of(found: Finetuned, spec: FeatureSpec, name: str, seconds: float, milliseconds: float) -> Rung:
     """What a fine-tuning has shown on the images that judged it."""
-    tried = found.trials[1]
+    both = _compared(found)
+    if both is None:
+        return Rung(name, "finetune", seconds=seconds, note="no epoch was finished")
+    tried = both[1]
     assert tried.accuracy is not None
     return Rung(
         name=name,
@@ -121,9 +124,18 @@ def rung_of(found: Finetuned, spec: FeatureSpec, name: str, seconds: float, mill
     )
 
 
-def gain(found: Finetuned) -> float:
-    """Accuracy over that of the probe it started from, on the same images."""
-    before, after = found.trials[0].accuracy, found.trials[1].accuracy
+def gain(found: Finetuned) -> float | None:
+    """Accuracy over that of the probe it started from, on the same images; None where no epoch was finished."""
+    both = _compared(found)
+    if both is None:
+        return None
+    before, after = both[0].accuracy, both[1].accuracy
     assert before is not None
     assert after is not None
     return after - before
+
+
+def _compared(found: Finetuned) -> tuple[Trial, Trial] | None:
+    """The trials of the probe and of the fine-tuning; None where no epoch was finished."""
+    both = [trial for trial in found.trials if trial.question == "strategy"]
+    return (both[0], both[1]) if both else None

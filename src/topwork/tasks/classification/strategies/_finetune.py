@@ -179,28 +179,42 @@ def finetune(
         notes += (
             f"{INTERRUPTED} {len(result.history)} epochs; the best epoch so far is used, and --resume continues it",
         )
-    tuned = Score(result.best.accuracy, result.best.loss)
+    better = False
+    reached = _best_epoch(result)
     if result.best_epoch > 0:
         table = _served(model, dataset, backbone, options, say)
         places = {path: row for row, path in enumerate(table.dataset.paths)}
         rows = np.array([places[last.dataset.paths[row]] for row in halves.check.tolist()], np.intp)
         check = table.select(rows)
         head = _calibrated(model, check)
-        tuned = score(head, check)  # as it will be served: perhaps in bfloat16, which the training was not
-    better = result.best_epoch > 0 and tuned.beats(reference)
-    name = f"finetune {count} of {len(backbone.stages)} stages" + ("" if result.best_epoch > 0 else ", at its start")
-    trials = (*_trials(len(halves.check), reference, tuned, name, better=better), *tried, *probe.trials)
+        reached = score(head, check)  # as it will be served: perhaps in bfloat16, which the training was not
+        better = reached.beats(reference)
+    trials = (*_trials(len(halves.check), reference, reached, count, backbone, better=better), *tried, *probe.trials)
     if better:
         out_of_fold = OutOfFold("validation", rows, head.probabilities(check.values))
         return Finetuned(head, table, trials, out_of_fold=out_of_fold, history=result.history, notes=notes)
-    if result.best_epoch > 0:
-        said = f"fine-tuning {count} stages reached {tuned.accuracy:.1%} on validation images, the probe"
-        notes += (f"{said} {reference.accuracy:.1%}, so the probe is kept",)
-    else:
-        said = f"no epoch of fine-tuning {count} stages was better than its start on validation images"
-        notes += (f"{said}, so the probe is kept ({reference.accuracy:.1%})",)
+    notes += (_kept(result, reached, reference, count),)
     scores = (probe.cv_accuracy, probe.cv_log_loss, probe.out_of_fold)
     return Finetuned(probe.head, probe.table, trials, *scores, result.history, notes, strategy="probe")
+
+
+def _best_epoch(result: TrainResult) -> Score | None:
+    """What the best finished epoch measured itself, which may be worse than the start; None where none was finished."""
+    epochs = [Score(epoch.accuracy, epoch.validation_loss) for epoch in result.history]
+    return max(epochs, key=lambda each: (each.accuracy, -each.log_loss), default=None)
+
+
+def _kept(result: TrainResult, reached: Score | None, reference: Score, count: int) -> str:
+    """Why the probe is kept."""
+    stages = "1 stage" if count == 1 else f"{count} stages"
+    if reached is None:
+        return f"no epoch of fine-tuning {stages} was finished: the probe is kept"
+    if result.best_epoch > 0:
+        said = f"fine-tuning {stages} gave {reached.accuracy:.1%} on validation images"
+        return f"{said}, the probe {reference.accuracy:.1%}: the probe is kept"
+    start = f"its start of {result.start.accuracy:.1%}" if reached.beats(reference) else "its start"
+    figures = f"best epoch: {reached.accuracy:.1%}, the probe {reference.accuracy:.1%} on the same validation images"
+    return f"no epoch of fine-tuning {stages} beat {start} ({figures}): the probe is kept"
 
 
 def _fit(table: FeatureTable, options: FinetuneOptions) -> LinearHead:
@@ -323,7 +337,13 @@ def _config(model: Tunable, last: FeatureTable, options: FinetuneOptions) -> Tra
     return options.config.model_copy(update=changes)
 
 
-def _trials(images: int, reference: Score, tuned: Score, name: str, *, better: bool) -> tuple[Trial, ...]:
+def _trials(
+    images: int, reference: Score, tuned: Score | None, count: int, backbone: Backbone, *, better: bool
+) -> tuple[Trial, ...]:
+    """The probe and the fine-tuning on the same images; none where no epoch was finished and nothing was compared."""
+    if tuned is None:
+        return ()
+    name = f"finetune {count} of {len(backbone.stages)} stages"
     return (
         Trial("strategy", "probe", images, reference.accuracy, reference.log_loss, chosen=not better),
         Trial("strategy", name, images, tuned.accuracy, tuned.log_loss, chosen=better),

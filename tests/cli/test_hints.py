@@ -1,0 +1,185 @@
+"""Every hint that names an option is found in the source, and the option in the commands where the hint can appear."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import topwork
+
+from .conftest import Run
+
+SOURCE = Path(topwork.__file__).parent
+COMMANDS = ("check", "advise", "fit", "evaluate", "embed", "predict", "explain", "models", "doctor", "report", "demo")
+OPTION = re.compile(r"(?<![\w/-])--[a-z][a-z-]*[a-z]")
+NAMED = re.compile(rf"(?:topwork |^|: |with |\()({'|'.join(COMMANDS)}) (?:[A-Z.a-z]+ )*$")
+"""A command that a text names right before an option."""
+
+NETWORKS = ("fit", "advise", "check", "predict", "explain")
+LADDER = ("fit", "advise")
+WHERE: dict[str, tuple[str, ...]] = {
+    "_options.py": LADDER,
+    "backbones/_hub.py": NETWORKS,
+    "backbones/_text.py": ("fit",),
+    "backbones/_weights.py": NETWORKS,
+    "checking/_pictures.py": ("fit",),  # what the network's user may set, told by the doctor
+    "cli/_app.py:_untrained": ("predict",),
+    "cli/_embed.py": ("embed",),
+    "cli/_given.py": ("predict",),
+    "cli/_options.py:reading": ("check", "advise", "fit", "evaluate", "embed"),
+    "data/_folder.py": ("check", "advise", "fit", "evaluate", "embed"),
+    "data/_listing.py": ("check", "advise", "fit", "evaluate", "embed"),
+    "data/_manifest.py": ("check", "advise", "fit", "evaluate", "embed", "predict"),
+    "data/_manifest_rows.py": ("check", "advise", "fit", "evaluate", "embed", "predict"),
+    "cli/_app.py:check": ("check",),
+    "cli/_app.py:predict": ("predict",),
+    "cli/_commands.py": COMMANDS,
+    "cli/_explain.py": ("explain",),
+    "cli/_fit.py": ("fit",),
+    "cli/_options.py:": ("check", "advise", "fit", "evaluate", "embed"),
+    "cli/_options.py:_list_settings": LADDER,
+    "cli/_options.py:_set": LADDER,
+    "cli/_options.py:_unknown": ("fit",),
+    "cli/_options.py:options": ("fit",),
+    "cli/_options.py:parameters": LADDER,
+    "cli/_options.py:require_network": ("predict", "explain"),
+    "cli/_options.py:task_in": (),  # shown once there are several tasks
+    "cli/_report.py": ("report",),
+    "cli/_text.py": ("fit", "check", "evaluate"),
+    "explain/_attention.py": ("explain",),
+    "fitting/_prepare.py": LADDER,
+    "report/_page.py": ("report",),
+    "report/sections/_explained.py": ("explain",),
+    "report/sections/_record.py": ("predict",),
+    "tasks/classification/_words.py": ("evaluate",),
+    "tasks/classification/ladder/_climb.py": LADDER,
+    "tasks/classification/strategies": ("fit",),
+    "train/_checkpoint.py": ("fit",),
+    "train/_loop.py": LADDER,
+    "train/_run.py": ("fit",),
+}
+"""The commands whose user may read a text: by the file, by the file and function, or by the folder."""
+
+NO_HINTS = {
+    "cli/_app.py:_main": "--version",
+    "data/_listing.py:_read_names": "--notest",
+    "model/_migrations.py": "--upgrade",
+}
+"""What is an option of the whole program, or of another."""
+
+
+def texts() -> Iterator[tuple[str, str, str]]:
+    """File, innermost function, and every string in it that is no docstring."""
+    for file in sorted(SOURCE.rglob("*.py")):
+        tree = ast.parse(file.read_text("utf-8"))
+        yield from _strings(tree, file.relative_to(SOURCE).as_posix(), "")
+
+
+def _strings(node: ast.AST, file: str, function: str) -> Iterator[tuple[str, str, str]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
+            continue  # a docstring
+        if isinstance(child, ast.JoinedStr):
+            words = [each.value if isinstance(each, ast.Constant) else "X" for each in child.values]
+            yield file, function, "".join(map(str, words))
+            for each in child.values:
+                if isinstance(each, ast.FormattedValue):
+                    yield from _strings(each, file, function)
+            continue
+        if isinstance(child, ast.Constant) and isinstance(child.value, str):
+            yield file, function, child.value
+        inner = child.name if isinstance(child, ast.FunctionDef) else function
+        yield from _strings(child, file, inner)
+
+
+def hints() -> list[tuple[str, str, str, tuple[str, ...]]]:
+    """File, text, option, and the commands whose option it must be."""
+    found = []
+    for file, function, text in texts():
+        for match in OPTION.finditer(text):
+            places = (f"{file}:{function}", file, file.rpartition("/")[0])
+            if any(NO_HINTS.get(place) == match.group() for place in places):
+                continue
+            named = NAMED.search(text[: match.start()])
+            known = [WHERE[place] for place in places if place in WHERE]
+            commands = (named.group(1),) if named else known[0] if known else None
+            assert commands is not None, f"{file}, {function}: which command says {text!r}? Tell it in WHERE."
+            found.append((file, text, match.group(), commands))
+    return found
+
+
+def test_an_option_that_a_hint_names_is_one_of_the_command(run: Run) -> None:
+    options = {command: set(OPTION.findall(run(command, "--help").out)) for command in COMMANDS}
+    options["fit"] |= {"--fit"}  # an old name, which its help leaves out
+    found = hints()
+    missing = [
+        f"{command} has no {option}: {file}: {text!r}"
+        for file, text, option, commands in found
+        for command in commands
+        if option not in options[command] and option != "--task"  # hidden while there is but one
+    ]
+    assert missing == []
+    assert {"--weights", "--allow-pickle", "--text", "--engine", "--resume", "--set"} <= {each[2] for each in found}
+
+
+def test_a_table_row_that_nothing_needs_is_found() -> None:
+    used = {place for file, function, _ in texts() for place in (f"{file}:{function}", file, file.rpartition("/")[0])}
+    assert set(WHERE) <= used
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("`topwork check --write a.csv`", "check"),
+        ("Sets: predict --coverage", "predict"),
+        ("a model with --data", None),
+    ],
+)
+def test_which_command_a_text_names(text: str, command: str | None) -> None:
+    named = NAMED.search(text[: OPTION.search(text).start()])  # type: ignore[union-attr]
+    assert (named.group(1) if named else None) == command
+
+
+@pytest.mark.parametrize("command", ["predict", "explain"])
+@pytest.mark.parametrize("given", [("--weights", "random"), ("--allow-pickle",)])
+def test_weights_of_a_model_are_its_own(run: Run, command: str, given: tuple[str, ...]) -> None:
+    done = run(command, "MODEL", "a.jpg", *given)
+    assert (done.code, done.out) == (2, "")
+    assert f"{given[0]} is for --backbone; a model has its own weights" in done.err
+
+
+@pytest.mark.parametrize("command", ["predict", "explain", "check", "advise"])
+def test_weights_that_are_not_there_are_told(run: Run, textile: Path, command: str) -> None:
+    image = next(textile.rglob("*.jpg"))
+    what = image if command in ("predict", "explain") else textile
+    error, _ = run(command, "--backbone", "lite0", what, "--weights", "none.safetensors").failed()
+    assert error == "none.safetensors: there is no such weights file"
+    error, hint = run(command, "--backbone", "lite0", what, "--weights", __file__).failed()
+    assert "weights are read from .safetensors files only" in error
+    assert hint
+
+
+@pytest.mark.parametrize("command", ["predict", "explain", "check", "advise"])
+def test_a_pickle_is_read_where_that_is_allowed(run: Run, textile: Path, tmp_path: Path, command: str) -> None:
+    """A pickle that is damaged is refused as such, and without the option as a pickle."""
+    file = tmp_path / "weights.pth"
+    file.write_bytes(b"no pickle")
+    what = next(textile.rglob("*.jpg")) if command in ("predict", "explain") else textile
+    given = (command, "--backbone", "lite0", what, "--weights", file)
+    _, hint = run(*given).failed()
+    assert hint.startswith("--allow-pickle reads the weights in it")
+    error, hint = run(*given, "--allow-pickle").failed()
+    assert "--allow-pickle" not in error + hint
+
+
+def test_a_text_tower_that_is_not_here_is_asked_for_by_its_own_option() -> None:
+    from topwork.backbones import _hub, _text
+
+    with pytest.raises(topwork.errors.TopworkError) as caught:
+        _hub.fetch("nobody/nothing", _text.CONFIG, offline=True, option=_text._OPTION)
+    assert "with --text the folder that holds it" in (caught.value.hint or "")
+    assert "--weights" not in (caught.value.hint or "")

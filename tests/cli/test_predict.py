@@ -1,0 +1,142 @@
+"""``predict`` on what people point it at, and the tables it writes."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import http.server
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.model.samples import easy_folder, textiles
+from topwork.tasks import load
+
+from .conftest import Run
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
+    (folder / "deep").mkdir(parents=True)
+    for place, name in enumerate(["a.jpg", "b.jpg", "deep/c.jpg"]):
+        shutil.copy(textiles("nominal")[place], folder / name)
+    (folder / "notes.txt").write_text("none")
+    (folder / ".hidden.jpg").write_bytes(b"")
+    return folder
+
+
+@pytest.fixture
+def address(images: Path) -> Iterator[str]:
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(images))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def files(out: str) -> list[str]:
+    return [line.split("\t")[0] for line in out.splitlines()]
+
+
+def test_a_folder_a_pattern_a_manifest_and_stdin_are_their_images(run: Run, model: Path, images: Path) -> None:
+    expected = [str(images / name) for name in ("a.jpg", "b.jpg", "deep/c.jpg")]
+    assert files(run("predict", model, images).out) == expected
+    assert files(run("predict", model, images / "*.jpg").out) == expected[:2]
+    assert files(run("predict", model, images / "**" / "*.jpg").out) == expected
+    assert files(run("predict", model, "-", stdin="\n".join(expected).encode()).out) == expected
+    (images / "d.csv").write_text("label;filename\nx;a.jpg\ny;deep/c.jpg\n")
+    assert files(run("predict", model, images / "d.csv").out) == [expected[0], expected[2]]
+    (images / "e.csv").write_text("wo\na.jpg\n")
+    assert files(run("predict", model, images / "e.csv", "--columns", "path=wo").out) == expected[:1]
+    assert files(run("predict", model, images / "a.jpg", images / "deep").out) == [expected[0], expected[2]]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("none*.jpg", "no file matches"),
+        ("empty", "there is no image in the folder"),
+        ("http://127.0.0.1:9/a.jpg", "--allow-url"),
+    ],
+)
+def test_what_holds_no_image_is_an_error(run: Run, model: Path, tmp_path: Path, given: str, told: str) -> None:
+    (tmp_path / "empty").mkdir()
+    done = run("predict", model, given if "://" in given else tmp_path / given)
+    assert done.code == 2
+    assert told in done.err
+
+
+def test_a_manifest_without_a_path_column_is_an_error(run: Run, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("label\nx\n")
+    done = run("predict", model, tmp_path / "d.csv")
+    assert done.code == 1
+    assert "no column 'path' among 'label'" in done.err
+
+
+def test_addresses_are_fetched_when_allowed(run: Run, model: Path, images: Path, address: str) -> None:
+    done = run("predict", model, "--allow-url", f"{address}/a.jpg", f"{address}/gone.jpg", f"{address}/notes.txt")
+    assert done.code == 1
+    assert files(done.out) == [f"{address}/a.jpg"]
+    assert done.out.split("\t")[1:] == run("predict", model, images / "a.jpg").out.split("\t")[1:]
+    assert f"{address}/gone.jpg: cannot be fetched: HTTP Error 404" in done.err
+    assert f"{address}/notes.txt: not an image" in done.err
+
+
+def test_tables_have_a_row_for_each_image(run: Run, model: Path, images: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    (images / "bad.jpg").write_bytes(b"none")
+    done = run("predict", model, images, "--csv", images / "t.csv", "--parquet", images / "t.parquet", "--all")
+    assert done.code == 1
+    with (images / "t.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    classes = load(model).classes
+    assert list(rows[0]) == ["file", "class", "probability", "unlike", "error", *classes]
+    assert [Path(row["file"]).name for row in rows] == ["a.jpg", "b.jpg", "bad.jpg", "c.jpg"]
+    assert (rows[2]["class"], rows[2]["probability"]) == ("", "")
+    assert "not an image" in rows[2]["error"]
+    for row in (rows[0], rows[1], rows[3]):
+        assert sum(float(row[name]) for name in classes) == pytest.approx(1, abs=1e-5)
+        assert float(row["probability"]) == max(float(row[name]) for name in classes)
+    columns = parquet.read_table(images / "t.parquet").to_pydict()
+    assert columns["file"] == [row["file"] for row in rows]
+    assert columns[classes[0]][2] is None
+    assert "--all" not in run("predict", model, images / "a.jpg", "--csv", images / "u.csv").err
+    assert (images / "u.csv").read_text().splitlines()[0] == "file,class,probability,unlike,error"
+
+
+def test_a_table_that_cannot_be_written_is_a_plain_error(run: Run, model: Path, images: Path) -> None:
+    done = run("predict", model, images / "a.jpg", "--csv", images / "none" / "t.csv")
+    assert done.code == 1
+    assert "t.csv" in done.err
+    assert "fault" not in done.err
+
+
+def test_a_cache_that_cannot_be_written_stops_no_prediction(
+    spawn: Run, model: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = spawn("predict", model, images).out
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("TOPWORK_CACHE", str(tmp_path / "file"))
+    done = spawn("predict", model, images)
+    assert (done.code, done.out) == (0, expected)
+    assert done.err.count("cannot be written") == 1
+    assert "note: the cache" in done.err
+    fit = spawn("fit", easy_folder(tmp_path / "data"), "-o", tmp_path / "m", "--strategy", "probe", "--no-cache")
+    assert fit.code == 0
+    assert os.listdir(tmp_path / "m")
+
+
+def test_nothing_is_kept_without_a_cache(
+    run: Run, model: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOPWORK_CACHE", str(tmp_path / "cache"))
+    assert run("predict", model, images, "--no-cache").code == 0
+    assert os.environ["TOPWORK_CACHE"] == str(tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
