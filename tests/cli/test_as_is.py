@@ -57,10 +57,8 @@ def test_a_network_that_is_unknown_or_has_no_classifier_is_refused(run: Run) -> 
 def test_fit_says_how_the_classes_met(run: Run, easy: Path, tmp_path: Path) -> None:
     done = run("fit", easy, "-o", tmp_path / "model", "--strategy", "as-is")
     assert done.code == 0, done.err
-    assert (
-        "ImageNet's classes are used, matched by a map learnt from the training images (number of them for each class): snapshot "
-        in done.out
-    )
+    matched = "ImageNet's classes are used, matched by a map learnt from the training images"
+    assert f"{matched} (number of them for each class): snapshot " in done.out
     assert "a map was learnt, since 2 of 2 class names meet no class of ImageNet-1k" in done.err
     held_out = photos()[8]  # of which the map is sure, in float32 as in bfloat16
     assert run("predict", tmp_path / "model", held_out).out.split("\t")[1] == "snapshot"

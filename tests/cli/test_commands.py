@@ -193,7 +193,7 @@ def test_evaluate_says_how_many_of_the_images_trained_the_model(
         "6 of 8 images were used to train this model, so these figures are better than they would be on new images"
     ]
     two = run("evaluate", model, model, tmp_path)
-    assert two.err.count("6 of 8 images were used to make this model") == 2
+    assert two.err.count("6 of 8 images were used to train this model") == 2
 
 
 def test_evaluate_with_an_older_model_claims_nothing_of_its_images(

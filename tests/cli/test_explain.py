@@ -132,7 +132,7 @@ def test_an_attack_passes_over_what_is_that_class_already(run: Run, photos: list
         none = run(*asked, *images)
         assert none.code == 1
         assert "already predicted as 'bull mastiff'" in none.err
-        assert none.err.splitlines()[-1].startswith("hint: name another")
+        assert none.err.splitlines()[-1].startswith("hint: choose another")
 
 
 def test_robustness_is_told_for_each_attack(

@@ -157,7 +157,7 @@ def test_evidence_lies_beside_the_worst_mistakes(run: Run, folder: Path, data: P
     for case in unsure.classed("pictured"):
         _, said, _ = (node.text for node in case.all("dd"))
         first, second = (each.attributes["alt"] for each in case.all("img")[1:])
-        assert first == f"Speaks for {said}" != second
+        assert first == f"Evidence for {said}" != second
 
 
 @pytest.mark.parametrize("option", ["--evidence", "--check"])

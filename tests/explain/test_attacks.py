@@ -212,7 +212,7 @@ def test_what_cannot_be_fooled_is_said(images: Pixels) -> None:
 
 def test_a_target_that_is_none_is_refused(small: TorchClassifier, images: Pixels) -> None:
     answer = small.classes[small.probabilities(images[:1]).argmax()]
-    with pytest.raises(ExplainError, match=f"is taken for '{answer}' already"):
+    with pytest.raises(ExplainError, match=f"already predicted as '{answer}'"):
         fool(small, images[0], answer)
     with pytest.raises(ExplainError, match="no class is called 'zebrra'"):
         fool(small, images[0], "zebrra")

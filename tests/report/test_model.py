@@ -335,9 +335,9 @@ def test_the_page_says_no_more_of_what_was_seen_than_is_known() -> None:
         return section(parsed(html), "answer").all("p")[0].text
 
     assert "measured on 60 images; it is not known whether the model was trained on any of them" in first()
-    assert "60 images that the model had not seen" in first(trained=0)
-    assert "7 of these 60 images were used to make the model" in first(trained=7, seen_in_training=True)
-    assert first(trained=60, seen_in_training=True).startswith("These images were used to make the model")
+    assert "measured on 60 held-out images" in first(trained=0)
+    assert "7 of these 60 images were used to train the model" in first(trained=7, seen_in_training=True)
+    assert first(trained=60, seen_in_training=True).startswith("These images were used to train the model")
 
 
 def test_one_class_alone_and_a_flawless_model() -> None:

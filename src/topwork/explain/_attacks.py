@@ -276,7 +276,9 @@ def fool(
     answer = int(before.argmax())
     wanted = None if target is None else classifier.index(target)
     if wanted == answer:
-        raise ExplainError(f"the image is taken for {classifier.classes[answer]!r} already", hint="name another class")
+        raise ExplainError(
+            f"the image is already predicted as {classifier.classes[answer]!r}", hint="choose another class"
+        )
     found = _search(classifier, pixels, answer, wanted, norm, steps, progress)
     changed = pixels if found is None else found
     result = (changed[0].permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8)

@@ -33,16 +33,19 @@ def unmeasured() -> Evaluated:
     )
 
 
+_SURE = "With predict --abstain {} (expected accuracy {}): 100.0% of them answered, 96.0% of the answers correct"
+
+
 @pytest.mark.parametrize(
     ("promises", "expected"),
     [
-        ([SURE], ["Sure enough for 95% accuracy (predict --abstain 0.95): 100.0% of them"]),
-        ([REFUTED], ["Promise withdrawn: with predict --abstain 0.95 only 85.0% of the answers are right"]),
+        ([SURE], [_SURE.format("0.95", "95%")]),
+        ([REFUTED], ["Promise withdrawn: with predict --abstain 0.95 only 85.0% of the answers are correct"]),
         (
             [(0.9, *SURE[1:]), REFUTED, (0.99, *REFUTED[1:])],
             [
-                "Sure enough for 90% accuracy (predict --abstain 0.9): 100.0% of them",
-                "Promise withdrawn: with predict --abstain 0.95, 0.99 only 85.0% of the answers are right",
+                _SURE.format("0.9", "90%"),
+                "Promise withdrawn: with predict --abstain 0.95, 0.99 only 85.0% of the answers are correct",
             ],
         ),
         ([(0.95, None, None)], []),
@@ -56,7 +59,7 @@ def test_a_promise_that_the_held_out_images_refute_is_withdrawn(
 
 
 def test_evaluate_withdraws_it_too() -> None:
-    told = "Promise withdrawn: with predict --abstain 0.95 only 85.0% of the answers are right"
+    told = "Promise withdrawn: with predict --abstain 0.95 only 85.0% of the answers are correct"
     assert told in WORDS.evaluated(found(REFUTED))
     assert told not in WORDS.evaluated(found(SURE))
 
@@ -67,8 +70,8 @@ def test_the_card_and_the_page_withdraw_it() -> None:
         assert ("| withdrawn |" in made.card(made.record, "m")) == withdrawn
         assert ("A promise is withdrawn where" in made.card(made.record, "m")) == withdrawn
         page = parsed(model_page(made, "m", SECTIONS))
-        assert ("only 85.0 % of the answers are right" in section(page, "answer").text) == withdrawn
-        assert ("sure enough of all of them" in section(page, "answer").text) != withdrawn
+        assert ("only 85.0 % of the answers are correct" in section(page, "answer").text) == withdrawn
+        assert ("It is confident on every image" in section(page, "answer").text) != withdrawn
         assert ("withdrawn" in section(page, "selective").text) == withdrawn
         caution = made.record.task.selective
         assert caution is not None
@@ -82,17 +85,17 @@ def test_classes_that_nobody_measured_are_told_beside_the_figures() -> None:
     result = unmeasured()
     made = model(result, NAMES)
     lines = WORDS.fitted(made)
-    assert "Not measured: 1 of the 3 classes, of which there is no image here" in lines
+    assert "Not measured: 1 of the 3 classes, which have no images here" in lines
     assert any(line.startswith("Macro-F1 over the 2 measured classes ") for line in lines)
     lines = WORDS.evaluated(result)
-    assert "Not measured: 1 of the 3 classes, of which there is no image here" in lines
+    assert "Not measured: 1 of the 3 classes, which have no images here" in lines
     over = {line[:18].strip() for line in lines if line.endswith(" over the 2 measured classes")}
     assert over == {"Balanced accuracy", "Macro-F1", "ROC-AUC", "Average precision"}
     card = made.card(made.record, "m")
     assert "| macro-F1 over the 2 measured of 3 classes |" in card
-    assert "Nobody measured 1 of the classes: no image of them was held out." in card
+    assert "Classes without images here, and so not measured: 1: no image of them was held out." in card
     page = parsed(model_page(made, "m", SECTIONS))
-    assert "Nobody measured 1 of the classes" in section(page, "answer").text
+    assert "Classes without images here, and so not measured: 1" in section(page, "answer").text
     assert [line.endswith(" | 5 | 0 | – | – |") for line in card.splitlines()].count(True) == 1  # no number of no image
 
 

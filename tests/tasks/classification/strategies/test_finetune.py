@@ -129,7 +129,7 @@ def test_where_no_epoch_beats_the_start_the_best_epoch_itself_is_told(digits: Im
     assert kept.accuracy is not None
     assert kept.accuracy > best.accuracy
     figures = f"best epoch: {best.accuracy:.1%}, the probe {kept.accuracy:.1%} on the same validation images"
-    assert found.notes[-1] == f"no epoch of fine-tuning 5 stages beat its start ({figures}): the probe is kept"
+    assert found.notes[-1] == f"no epoch of fine-tuning 5 stages beat its start ({figures}), so the probe is kept"
 
 
 def test_where_no_epoch_was_finished_there_is_no_trial_of_fine_tuning(digits: ImageDataset, probe: Probe) -> None:
@@ -143,7 +143,7 @@ def test_where_no_epoch_was_finished_there_is_no_trial_of_fine_tuning(digits: Im
     found = finetune(digits, probe, options(unfreeze=1), announce=stop)
     assert found.history == ()
     assert [trial for trial in found.trials if trial.question == "strategy"] == []
-    assert found.notes[-1] == "no epoch of fine-tuning 1 stage was finished: the probe is kept"
+    assert found.notes[-1] == "no epoch of fine-tuning 1 stage was finished, so the probe is kept"
     rung = rung_of(found, FeatureSpec(32, "squash"), "fine-tuning, last stages", 1.0, 1.0)
     assert (rung.accuracy, rung.note, gain(found)) == (None, "no epoch was finished", None)
 

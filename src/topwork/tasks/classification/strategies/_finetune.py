@@ -208,13 +208,13 @@ def _kept(result: TrainResult, reached: Score | None, reference: Score, count: i
     """Why the probe is kept."""
     stages = "1 stage" if count == 1 else f"{count} stages"
     if reached is None:
-        return f"no epoch of fine-tuning {stages} was finished: the probe is kept"
+        return f"no epoch of fine-tuning {stages} was finished, so the probe is kept"
     if result.best_epoch > 0:
         said = f"fine-tuning {stages} gave {reached.accuracy:.1%} on validation images"
-        return f"{said}, the probe {reference.accuracy:.1%}: the probe is kept"
+        return f"{said} and the probe {reference.accuracy:.1%}, so the probe is kept"
     start = f"its start of {result.start.accuracy:.1%}" if reached.beats(reference) else "its start"
     figures = f"best epoch: {reached.accuracy:.1%}, the probe {reference.accuracy:.1%} on the same validation images"
-    return f"no epoch of fine-tuning {stages} beat {start} ({figures}): the probe is kept"
+    return f"no epoch of fine-tuning {stages} beat {start} ({figures}), so the probe is kept"
 
 
 def _fit(table: FeatureTable, options: FinetuneOptions) -> LinearHead:

@@ -283,7 +283,7 @@ def _require_comparable(backbones: Sequence[Backbone], options: ProbeOptions) ->
     names = [backbone.name for backbone in backbones]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not names:
-        raise DataError(f"backbone {twice[0]} comes twice" if twice else "no backbone was named")
+        raise DataError(f"backbone {twice[0]} comes twice" if twice else "no backbone was given")
     if options.head == "knn":
         raise DataError("several backbones are compared by cross-validation, which kNN does without", hint="name one")
 
