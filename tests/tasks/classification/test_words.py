@@ -93,7 +93,7 @@ def test_classes_that_nobody_measured_are_told_beside_the_figures() -> None:
     assert over == {"Balanced accuracy", "Macro-F1", "ROC-AUC", "Average precision"}
     card = made.card(made.record, "m")
     assert "| macro-F1 over the 2 measured of 3 classes |" in card
-    assert "Classes without images here, and so not measured: 1: no image of them was held out." in card
+    assert "Nobody measured 1 of the classes: no image of them was held out." in card
     page = parsed(model_page(made, "m", SECTIONS))
     assert "Classes without images here, and so not measured: 1" in section(page, "answer").text
     assert [line.endswith(" | 5 | 0 | – | – |") for line in card.splitlines()].count(True) == 1  # no number of no image
