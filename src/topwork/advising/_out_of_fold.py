@@ -39,7 +39,7 @@ _FEWEST = 19  # references with which one image in twenty can be told
 
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
-    """Honest answers of the head that is kept, on images that have not measured it.
+    """Predictions of the head that is kept, on images that it was not trained on.
 
     Attributes:
         source: ``cross-validation``: out of fold, by heads like it. ``validation``: it has not seen them, but they told
