@@ -28,11 +28,11 @@ def easy(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Path:
 def test_the_card_has_the_ladder_the_choice_and_why(run: Run, easy: Path, tmp_path: Path) -> None:
     done = run("advise", easy, *QUICK)
     assert (done.code, done.err) == (0, ""), done
-    assert done.out.startswith("22 training images in 2 classes of 11 to 11, about ")
-    assert "standard deviations from its own training images" in done.out
-    assert "Nearest neighbours tell the classes apart at bn1 " in done.out
+    assert done.out.startswith("22 training images in 2 classes (11 to 11 per class), about ")
+    assert "Distance from the network's pretraining images: " in done.out
+    assert "Nearest-neighbour accuracy by stage: bn1 " in done.out
     assert done.out.count("\n* probe, ") == 1
-    assert "fine-tuning, last stages: expected to gain 0.0 points" in done.out
+    assert "fine-tuning, last stages: expected gain 0.0 points" in done.out
     assert "\nChoice: probe, " in done.out
     assert "\x1b" not in done.out
     told = run("advise", easy, *QUICK, "--json").json  # from the disk
@@ -48,7 +48,7 @@ def test_the_card_has_the_ladder_the_choice_and_why(run: Run, easy: Path, tmp_pa
     saved = load(tmp_path / "model").record.advice
     assert saved is not None
     assert saved["description"] == told["description"]  # its distance is known from `advise` alone: fit went on from it
-    assert "How much of the network was kept" in (tmp_path / "model" / "report.html").read_text("utf-8")
+    assert "Strategies compared" in (tmp_path / "model" / "report.html").read_text("utf-8")
 
 
 @pytest.mark.slow

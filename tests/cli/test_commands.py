@@ -413,7 +413,7 @@ def test_demo_does_the_whole_job(run: Run, tmp_path: Path) -> None:
     assert done.json["task"]["metrics"]["accuracy"]["value"] > 0.8
     assert len(done.json["predictions"]) == 3
     assert load(tmp_path / "demo").classes == CLASSES
-    assert done.err.startswith("The sample: ")
+    assert done.err.startswith("The sample data set: ")
 
 
 def test_fit_finetunes_and_says_what_it_kept(run: Run, tmp_path: Path, shared_cache: Path) -> None:
