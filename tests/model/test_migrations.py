@@ -52,6 +52,7 @@ def test_a_model_with_maimed_advice_is_used_without_it(tmp_path: Path, advice: A
     assert load(folder).record.advice is None
 
 
+@pytest.mark.filterwarnings("ignore:this model was trained on bf16")  # where it is computed in float32
 def test_pictures_are_told_as_they_were(folder: Path) -> None:
     expected = json.loads((folder / "expected.json").read_text())["images"]
     found = load(folder).predict([IMAGES[name] for name, _, _ in expected])
