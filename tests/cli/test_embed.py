@@ -50,6 +50,7 @@ def test_images_without_classes_have_features_too(run: Run, tmp_path: Path) -> N
     done = run("embed", folder, "-o", tmp_path / "x.npz", "--stages", "all")
     assert done.code == 0
     assert "2.jpg: not an image" in done.err
+    assert "the images are embedded without classes: no class folders" in done.err
     with np.load(tmp_path / "x.npz") as file:
         held = dict(file)
     assert set(held) == {"values", "paths"}
@@ -75,3 +76,8 @@ def test_nothing_to_embed_is_an_error(run: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert "no class folders" in run("embed", tmp_path / "empty", "-o", tmp_path / "x.npz").err
     assert "no stage 'top'" in run("embed", tmp_path, "-o", tmp_path / "x.npz", "--stages", "top").err
+
+
+def test_the_file_has_the_name_that_was_given(run: Run, data: Path, tmp_path: Path) -> None:
+    assert run("embed", data, "-o", tmp_path / "X.NPZ").code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["X.NPZ"]

@@ -7,6 +7,7 @@ import functools
 import http.server
 import os
 import shutil
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,10 @@ from pathlib import Path
 import pytest
 
 from tests.model.samples import easy_folder, textiles
+from topwork.cli._table import parquet_table
+from topwork.model import Prediction
 from topwork.tasks import load
+from topwork.tasks.classification._words import WORDS
 
 from .conftest import Run
 
@@ -140,3 +144,56 @@ def test_nothing_is_kept_without_a_cache(
     assert run("predict", model, images, "--no-cache").code == 0
     assert os.environ["TOPWORK_CACHE"] == str(tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
+
+
+def test_addresses_on_stdin_need_permission_too(run: Run, model: Path, images: Path, address: str) -> None:
+    names = f"{images / 'a.jpg'}\n{address}/b.jpg\n".encode()
+    done = run("predict", model, "-", stdin=names)
+    assert (done.code, files(done.out)) == (1, [str(images / "a.jpg")])
+    assert f"{address}/b.jpg: is an address; --allow-url" in done.err
+    assert len(run("predict", model, "-", "--allow-url", stdin=names).out.splitlines()) == 2
+
+
+def test_an_address_that_speaks_no_http_is_an_error_of_its_own(run: Run, model: Path, images: Path) -> None:
+    def answer(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        connection.recv(1000)
+        connection.sendall(b"no protocol\r\n\r\n")
+        connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer, args=(server,))
+        thread.start()
+        given = f"http://127.0.0.1:{server.getsockname()[1]}/a.jpg"
+        done = run("predict", model, "--allow-url", given, images / "a.jpg")
+        thread.join()
+    assert (done.code, len(done.out.splitlines())) == (1, 1)
+    assert f"{given}: cannot be fetched: " in done.err
+
+
+def test_labels_of_a_manifest_do_not_matter(run: Run, model: Path, images: Path) -> None:
+    (images / "d.jsonl").write_text('{"path": "a.jpg", "label": null, "class": 1.5, "category": []}\n')
+    assert files(run("predict", model, images / "d.jsonl").out) == [str(images / "a.jpg")]
+
+
+def test_all_classes_need_a_file_to_stand_in(run: Run, model: Path, images: Path) -> None:
+    done = run("predict", model, images / "a.jpg", "--all")
+    assert done.code == 2
+    assert "--csv" in done.err
+
+
+def test_a_class_may_be_called_like_a_column(tmp_path: Path) -> None:
+    found = Prediction("a.jpg", "error", 0.7, {"error": 0.7, "fine": 0.3})
+    assert WORDS.row(found, ("error", "fine")) == {
+        **{"file": "a.jpg", "class": "error", "probability": 0.7, "unlike": None, "error": ""},
+        **{"error (class)": 0.7, "fine": 0.3},
+    }
+
+
+def test_a_table_may_begin_with_nothing_but_faults(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    with parquet_table(tmp_path / "t.parquet") as write:
+        for place in range(1500):
+            write({"file": str(place), "probability": None if place < 1200 else 0.5, "error": ""})
+    found = parquet.read_table(tmp_path / "t.parquet")["probability"]
+    assert (found.null_count, len(found)) == (1200, 1500)

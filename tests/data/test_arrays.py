@@ -143,3 +143,9 @@ def test_a_pair_of_images_and_labels_is_a_data_set(photos: list[Path]) -> None:
     assert read((np.zeros((2, 4, 4), np.uint8), ["a", "b"])).classes == ("a", "b")
     with pytest.raises(ImageError, match="a NoneType is no image"):
         read(([None, None], ["a", "b"])).source(0)
+
+
+def test_open_files_of_a_pair_may_be_asked_for_again(photos: list[Path]) -> None:
+    with photos[0].open("rb") as one, photos[0].open("rb") as other:
+        dataset = read(([one, other], ["a", "b"]))
+    assert dataset.source(0) == dataset.source(0) == photos[0].read_bytes()

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageFile, ImageOps, features
 
-from topwork.data import _source, decode, read_bytes
+from topwork.data import _source, as_source, decode, read_bytes
 from topwork.data.formats import MAX_PIXELS
 from topwork.errors import ImageError
 
@@ -625,3 +625,9 @@ def test_avif_is_read_where_pillow_reads_it(
     monkeypatch.setattr("PIL.AvifImagePlugin.SUPPORTED", False)
     with pytest.raises(ImageError, match="pip install -U 'pillow"):
         decode(data)
+
+
+def test_a_black_image_of_16_bits_is_black(encode: Encode) -> None:
+    black = np.zeros((4, 5), np.uint16)
+    assert decode(encode(Image.fromarray(black), "PNG")).max() == 0
+    np.testing.assert_array_equal(as_source(black), np.zeros((4, 5, 3), np.uint8))

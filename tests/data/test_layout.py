@@ -60,6 +60,7 @@ def test_a_wrapper_is_entered(make: Make) -> None:
     dataset = read(make("dataset/a/*2", "dataset/b/*1", "readme.txt"))
     assert dataset.classes == ("a", "b")
     assert dataset.paths == ("dataset/a/0.jpg", "dataset/a/1.jpg", "dataset/b/0.jpg")
+    assert "the images are read from the folder 'dataset'" in dataset.notes
 
 
 def test_a_wrapper_in_a_wrapper_and_in_each_split_is_entered(make: Make) -> None:

@@ -25,11 +25,15 @@ from topwork._system._files import (
     write_whole,
     written_whole,
 )
+from topwork._system._marks import CHECKPOINT, PICTURE_HEAD, PICTURE_MARK, is_own_picture
 from topwork._system._memory import freed_memory_kept, release_pages
 from topwork._system._optional import optional
 from topwork._system._precision import PRECISION_VARIABLE, uses_bf16
 
 __all__ = [
+    "CHECKPOINT",
+    "PICTURE_HEAD",
+    "PICTURE_MARK",
     "PRECISION_VARIABLE",
     "Executor",
     "available_cores",
@@ -41,6 +45,7 @@ __all__ = [
     "folder_size",
     "freed_memory_kept",
     "is_being_replaced",
+    "is_own_picture",
     "last_use",
     "make_room",
     "optional",

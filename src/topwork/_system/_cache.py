@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import functools
-import hashlib
 import os
 import shutil
 import sys
@@ -21,6 +19,7 @@ _DEFAULT_LIMIT = 10 * 2**30
 _DELETED = "-deleted"
 
 _used: dict[Path, int] = {}  # files of the cache that this process uses, each open and with a shared lock
+_own: dict[Path, Path] = {}  # files that the cache could not take -> where they are until this process ends
 
 
 def cache_dir() -> Path:
@@ -89,30 +88,23 @@ def cached(entry: Path, file: str, make: Callable[[], Callable[[Path], object]])
         BackboneError: Nothing can be written at all.
     """
     found, kind = entry / file, entry.parent
+    if found in _own:
+        return _own[found]
     if not use(found):
-        own = _own_folder() / hashlib.sha256(os.fsencode(kind)).hexdigest()[:16] / entry.name / file
-        if own.exists():
-            return own
         write = make()
         try:
             with writing_cache(), written_whole(found.parent, replace=False) as draft:
                 write(draft / found.name)
         except BackboneError as error:
             warnings.warn(f"{error.message}; what is made is used for this run alone", stacklevel=2)
-            with writing_cache(), written_whole(own.parent, replace=False) as draft:
-                write(draft / own.name)
-            return own
+            own = Path(tempfile.mkdtemp(prefix="topwork-"))
+            atexit.register(shutil.rmtree, own, ignore_errors=True)
+            with writing_cache():
+                write(own / found.name)
+            return _own.setdefault(found, own / found.name)
         use(found)
         make_room(kind, f"*/{file}", lambda mark: delete_folder(kind / mark.relative_to(kind).parts[0]))
     return found
-
-
-@functools.cache
-def _own_folder() -> Path:
-    """A folder that is gone when this process ends."""
-    folder = tempfile.mkdtemp(prefix="topwork-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
 
 
 def make_room(folder: Path, marks: str, delete: Callable[[Path], int], *, last: Path | None = None) -> None:

@@ -3,42 +3,30 @@
 from __future__ import annotations
 
 import atexit
-import dataclasses
-import functools
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from topwork.cli import _given, _text
+from topwork.cli import _text
 from topwork.cli._commands import command, new_app
-from topwork.cli._console import Console, fail, require_none_failed
+from topwork.cli._console import Console, fail
 from topwork.cli._embed import embed
 from topwork.cli._evaluate import evaluate
 from topwork.cli._explain import explain
 from topwork.cli._fit import Data, Pickle, Weights, advise, advise_options, demo, fit, fit_options
-from topwork.cli._options import CacheOption, Columns, FollowLinks, no_model, reading, require_network
+from topwork.cli._options import CacheOption, Columns, FollowLinks, reading
+from topwork.cli._predict import predict
 from topwork.cli._report import report as report_command
-
-if TYPE_CHECKING:
-    from topwork.metrics import Shift
-    from topwork.tasks import Task, Words
-
-    Judge = Callable[[list[float | None]], Shift | None]
-    Predict = Callable[[list[str]], Iterator[Any]]
 
 app = new_app(
     name="topwork",
     help="Turn a folder of labelled images into a trained, measured, usable classifier.",
     no_args_is_help=True,
 )
-
-
-_JUDGED = 1_000  # images of which `predict` tells whether they are of another kind: a stream may have no end
 
 
 def _version(wanted: bool) -> None:
@@ -118,121 +106,7 @@ command(app, "embed")(embed)
 command(app, "report")(report_command)
 
 
-@command(app, "predict")
-def predict(
-    console: Console,
-    model: Annotated[str | None, typer.Argument(help="Model folder; leave it out when --backbone is given.")] = None,
-    images: Annotated[
-        list[str] | None,
-        typer.Argument(help="Image files, folders, patterns such as '*.jpg', or manifests; - reads names from stdin."),
-    ] = None,
-    backbone: Annotated[
-        str | None,
-        typer.Option(
-            help="Use this pretrained network instead of a model, and show its 5 most probable ImageNet classes."
-        ),
-    ] = None,
-    weights: Weights = "pretrained",
-    allow_pickle: Pickle = False,
-    stdin: Annotated[
-        bool, typer.Option("--stdin", help="Read file names from standard input, one per line, as - does.")
-    ] = False,
-    csv: Annotated[Path | None, typer.Option("--csv", help="Write a CSV file with a row for each image.")] = None,
-    parquet: Annotated[Path | None, typer.Option("--parquet", help="Write the same as a Parquet file.")] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Include the probability of every class in these files.")
-    ] = False,
-    columns: Columns = None,
-    allow_url: Annotated[bool, typer.Option("--allow-url", help="Download images given as http(s) addresses.")] = False,
-    coverage: Annotated[
-        float | None,
-        typer.Option(
-            help="List as many classes as needed to include the true class in this share of images, such as 0.95.",
-            min=0,
-            max=1,
-            show_default=False,
-        ),
-    ] = None,
-    abstain: Annotated[
-        float | None,
-        typer.Option(
-            help="Abstain (print ?) unless the expected accuracy, on average, is at least this, such as 0.99.",
-            min=0,
-            max=1,
-            show_default=False,
-        ),
-    ] = None,
-) -> None:
-    """Classify images. Each image gives one line, or one JSON object with --json."""
-    from topwork.model import Classifier, Model
-    from topwork.tasks import DEFAULT, load, task
-
-    if backbone is not None and model is not None:  # no model: every argument is an image
-        images = [model, *(images or [])]
-    require_network(model, backbone, weights=weights, allow_pickle=allow_pickle)
-    if stdin == bool(images):
-        missing = "" if stdin else no_model(model, backbone)
-        raise typer.BadParameter(f"{missing}give either image files or --stdin")
-    if (coverage, abstain) != (None, None) and (backbone is not None or None not in (coverage, abstain)):
-        raise typer.BadParameter("--coverage and --abstain need a model, and only one of them can be used at a time")
-    asked = {} if (coverage, abstain) == (None, None) else {"coverage": coverage, "accuracy": abstain}
-    loaded: Any = load(model or "", Classifier if asked else Model) if backbone is None else None
-    room = task(DEFAULT if loaded is None else loaded.record.task.name)
-    if loaded is None:
-        predict_each = _untrained(room, backbone or "", weights, allow_pickle)
-    else:
-        predict_each = functools.partial(loaded.predict_each, **asked)
-    names = _given.batches(images or ["-"], reading(columns, False).get("columns"), allow_url)
-    classes = getattr(loaded, "classes", ()) if everything else ()
-    with _given.table(csv, parquet) as write:
-        answers = _answer(console, names, predict_each, room.words, getattr(loaded, "shift", None))
-        failed = 0
-        for prediction in answers:
-            failed += bool(prediction.error)
-            write(room.words.row(prediction, classes))
-    require_none_failed(failed)
-
-
-def _answer(
-    console: Console, batches: Iterator[list[str]], predict_each: Predict, words: Words, shift: Judge | None
-) -> Iterator[Any]:
-    """Print what is said of each image as it comes, and pass it on."""
-    typicalities: list[float | None] = []
-    with _given.Fetched() as fetched:
-        for names in batches:
-            for name, found in zip(names, predict_each(list(map(fetched.file, names))), strict=True):
-                prediction = found if found.source == name else _of_address(found, name, fetched.faults.get(name))
-                if shift is not None:
-                    typicalities.append(getattr(prediction, "typicality", None))
-                    if len(typicalities) == _JUDGED:
-                        console.notes(_text.unlike(shift(typicalities)))
-                        typicalities.clear()
-                if prediction.error and not console.as_json:
-                    console.failure(_text.refused(prediction))
-                else:
-                    console.result(prediction.to_dict(), words.predicted(prediction))
-                yield prediction
-            sys.stdout.flush()
-    console.notes(_text.unlike(shift(typicalities)) if shift is not None else ())
-
-
-def _of_address(found: Any, name: str, fault: str | None) -> Any:
-    """A prediction of an image that was fetched, under its address."""
-    error = fault or found.error.replace(f"{found.source}: ", "")
-    return dataclasses.replace(found, source=name, error=error)
-
-
-def _untrained(room: Task, backbone: str, weights: str, allow_pickle: bool) -> Predict:
-    """What a network answers without a model."""
-    from topwork.backbones import load
-
-    if room.untrained is None:
-        raise typer.BadParameter(
-            f"--backbone cannot be used for the task {room.name}: a pretrained network makes no predictions for it"
-        )
-    return room.untrained(load(backbone, weights=weights, allow_pickle=allow_pickle))
-
-
+command(app, "predict")(predict)
 command(app, "explain")(explain)
 
 

@@ -79,9 +79,8 @@ def _program(function: Callable[..., None], more: list[inspect.Parameter]) -> Ca
         *, as_json: bool, quiet: bool, debug: bool, offline: bool, no_cache: bool = False, **arguments: Any
     ) -> None:
         console = Console(as_json=as_json, quiet=quiet)
-        hub = _hub_settings(offline=offline, silent=as_json or quiet)
-        own_cache = _cache_of_one_run() if no_cache else contextlib.nullcontext()
-        with hub, own_cache, _failing_plainly(console, debug=debug):
+        settings = _settings(offline=offline, silent=as_json or quiet, no_cache=no_cache)
+        with settings, _failing_plainly(console, debug=debug):
             function(console, **arguments)
 
     hints = typing.get_type_hints(function, include_extras=True)
@@ -97,36 +96,25 @@ def _program(function: Callable[..., None], more: list[inspect.Parameter]) -> Ca
 
 
 @contextlib.contextmanager
-def _cache_of_one_run() -> Iterator[None]:
-    """A cache that is empty, and gone when the command ends."""
-    before = os.environ.get("TOPWORK_CACHE")
-    with tempfile.TemporaryDirectory(prefix="topwork-", ignore_cleanup_errors=True) as folder:
-        os.environ["TOPWORK_CACHE"] = folder
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ["TOPWORK_CACHE"]
-            else:
-                os.environ["TOPWORK_CACHE"] = before
-
-
-@contextlib.contextmanager
-def _hub_settings(*, offline: bool, silent: bool) -> Iterator[None]:
-    """Tell the hub's client what was asked for; it reads its settings when it is first imported."""
+def _settings(*, offline: bool, silent: bool, no_cache: bool) -> Iterator[None]:
+    """Set what was asked for while a command runs; the hub's client reads its settings when it is first imported."""
     wanted = {"HF_HUB_OFFLINE": "1"} if offline else {}
     if silent:
         wanted |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_VERBOSITY": "error"}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    with contextlib.ExitStack() as stack:
+        if no_cache:
+            folder = tempfile.TemporaryDirectory(prefix="topwork-", ignore_cleanup_errors=True)
+            wanted["TOPWORK_CACHE"] = stack.enter_context(folder)
+        before = {name: os.environ.get(name) for name in wanted}
+        os.environ.update(wanted)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
 
 
 @contextlib.contextmanager

@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from topwork.cli import _given
 from topwork.cli._console import Console
 from topwork.cli._fit import Data, Pickle, Size, Weights
 from topwork.cli._options import CacheOption, Columns, FollowLinks, reading
+from topwork.cli._table import csv_table, parquet_table
 from topwork.data import printable
 from topwork.errors import DataError, TopworkError
 
 if TYPE_CHECKING:
+    from topwork._arrays import Float32Array
     from topwork.data import Dataset
     from topwork.features import FeatureTable
 
 KINDS = (".npz", ".csv", ".parquet")
+_ARRAYS = {"file": "paths", "class": "labels", "split": "splits"}  # column of a table -> array of an .npz
 
 
 def embed(
@@ -41,12 +43,14 @@ def embed(
     """Write a network's features of every image of DATA to a file."""
     if out.suffix.lower() not in KINDS:
         raise typer.BadParameter(f"-o takes a file that ends in {', '.join(KINDS)}, not {out.name}")
+    if not out.absolute().parent.is_dir():  # told before any work
+        raise _unwritable(out, "there is no such folder")
     from topwork.backbones import load
     from topwork.features import extract
 
     network = load(backbone, weights=weights, size=size, allow_pickle=allow_pickle)
     outputs = network.outputs(stages if stages in ("last", "all") else [name.strip() for name in stages.split(",")])
-    dataset: Any = _dataset(data, reading(columns, follow_links))
+    dataset: Any = _dataset(console, data, reading(columns, follow_links))
     with console.progress():
         found = extract(dataset, network, outputs=outputs, cache=cache, progress=console.step("features"))
     _write(found, out)
@@ -62,51 +66,52 @@ def embed(
     console.result(fields, text)
 
 
-def _dataset(data: Path, how: dict[str, Any]) -> Dataset:
-    """The images with their classes, or a folder's images alone where it has none."""
+def _dataset(console: Console, data: Path, how: dict[str, Any]) -> Dataset:
+    """The images with their classes, or a folder's images alone where it has none, which is told."""
     from topwork.data import Dataset, image_files, read
 
     try:
         return read(data, **how)
-    except DataError:
-        if how or not data.is_dir():
-            raise
-        names = [Path(name).relative_to(data).as_posix() for name in image_files(str(data))]
+    except DataError as error:
+        names = [] if how or not data.is_dir() else list(image_files(str(data)))
         if not names:
             raise
-        return Dataset(data, tuple(names), np.full(len(names), ""))
+        console.note(f"note: the images are embedded without classes: {error.message}")
+        paths = tuple(Path(name).relative_to(data).as_posix() for name in names)
+        return Dataset(data, paths, np.full(len(paths), ""))
 
 
 def _write(found: FeatureTable, out: Path) -> None:
+    known = _known(found)
     try:
         if out.suffix.lower() == ".npz":
-            np.savez(out, values=found.values, **_labels(found))
+            with out.open("wb") as file:
+                np.savez(file, values=found.values, **{_ARRAYS[name]: column for name, column in known.items()})
             return
-        rows = _rows(found)
-        with _given.table(out, None) if out.suffix.lower() == ".csv" else _given.table(None, out) as write:
-            for row in rows:
+        with (csv_table if out.suffix.lower() == ".csv" else parquet_table)(out) as write:
+            for row in _rows(known, found.values):
                 write(row)
     except OSError as error:
-        raise TopworkError(
-            f"{printable(str(out))} cannot be written: {error.strerror or error}", hint="name another file with -o"
-        ) from error
+        raise _unwritable(out, error.strerror or str(error)) from error
 
 
-def _labels(found: FeatureTable) -> dict[str, Any]:
-    """Beside the values: each image's path, and its class and split where there are any."""
+def _unwritable(out: Path, why: str) -> TopworkError:
+    return TopworkError(f"{printable(str(out))} cannot be written: {why}", hint="name another file with -o")
+
+
+def _known(found: FeatureTable) -> dict[str, Any]:
+    """What is known of each image beside its features: its file, and its class and split where there are any."""
     dataset: Any = found.dataset
-    known = {"paths": np.array([printable(path) for path in dataset.paths])}
+    known = {"file": np.array([printable(path) for path in dataset.paths])}
     if hasattr(dataset, "labels"):
-        known |= {"labels": np.array(dataset.classes)[dataset.labels]}
-    return known | ({"splits": np.asarray(dataset.splits)} if (dataset.splits != "").any() else {})
+        known["class"] = np.array(dataset.classes)[dataset.labels]
+    if (dataset.splits != "").any():
+        known["split"] = np.asarray(dataset.splits)
+    return known
 
 
-def _rows(found: FeatureTable) -> Iterator[dict[str, Any]]:
-    known = {
-        {"paths": "file", "labels": "class", "splits": "split"}[name]: values.tolist()
-        for name, values in _labels(found).items()
-    }
-    names = [f"f{place}" for place in range(found.values.shape[1])]
-    for place, values in enumerate(found.values):
-        row = {name: cells[place] for name, cells in known.items()}
-        yield {**row, **dict(zip(names, values.tolist(), strict=True))}
+def _rows(known: dict[str, Any], values: Float32Array) -> Iterator[dict[str, Any]]:
+    names = [f"f{place}" for place in range(values.shape[1])]
+    for place, row in enumerate(values):
+        cells = {name: column[place].item() for name, column in known.items()}
+        yield cells | dict(zip(names, row.tolist(), strict=True))

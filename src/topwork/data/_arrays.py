@@ -83,8 +83,8 @@ def from_arrays(
     held: Any = images
     pixels = held if isinstance(held, list | tuple) else _checked_images(held)
     names, order = _label_names(_as_labels(labels), classes)
-    store = ItemStore(pixels) if isinstance(pixels, list | tuple) else ArrayStore(pixels)
-    listing = Listing(Path("<arrays>"), order=order, store=store, told=classes is None)
+    store = _item_store(pixels) if isinstance(pixels, list | tuple) else ArrayStore(pixels)
+    listing = Listing(Path("<arrays>"), order=order, store=store, of_table=classes is None)
     lengths = {len(names), *(len(column) for column in (splits, groups) if column is not None)}
     if lengths != {len(pixels)}:
         raise DataError(f"{len(pixels)} images, but {sorted(lengths)} labels, splits or groups")
@@ -107,6 +107,11 @@ def _checked_images(images: npt.ArrayLike) -> Pixels:
     view = pixels.view()
     view.flags.writeable = False
     return view
+
+
+def _item_store(images: Sequence[object]) -> ItemStore:
+    """Open files are read now: each row is asked for more than once."""
+    return ItemStore([as_source(image) if hasattr(image, "read") else image for image in images])
 
 
 def _as_labels(labels: npt.ArrayLike) -> npt.NDArray[Any]:

@@ -294,7 +294,7 @@ def eight_bits(samples: npt.NDArray[Any], white: int = 0) -> npt.NDArray[np.uint
         white: The greatest value that there can be; where it is not known or wrong, it goes by the bits in use.
     """
     largest = int(samples.max(initial=0))
-    top = next(top for top in (white, 255, 4095, 65535) if largest <= top)
+    top = next(top for top in (white, 255, 4095, 65535) if top and largest <= top)
     if top == 65535:
         return (samples >> 8).astype(np.uint8)
     return ((samples.astype(np.int32) * 255 + top // 2) // top).astype(np.uint8)

@@ -36,6 +36,8 @@ def list_folder(root: Path, *, saved_classes: Collection[str] | None = None, fol
     """
     walk = _Walk(root, follow_links)
     prefix = walk.entered("", saved_classes or ())
+    if prefix:
+        walk.listing.notes.append(f"the images are read from the folder '{printable(prefix[:-1])}'")
     folders, files = walk.scan(prefix)
     if labels := {} if folders else classes_of(files):
         return walk.take_named(prefix, labels)

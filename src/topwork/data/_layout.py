@@ -7,6 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
+from topwork._system import CHECKPOINT, PICTURE_HEAD, is_own_picture
+
 SPLIT_WORDS = {
     "train": "train",
     "training": "train",
@@ -28,9 +30,6 @@ _CAMERAS = frozenset(
 )
 _IMAGES = frozenset({"images", "image", "imgs", "img", "jpegimages"})
 _COMPANIONS = frozenset({"annotations", "attributes", "devkit", "labels", "lists", "masks", "parts", "segmentations"})
-_CHECKPOINT = re.compile(r"checkpoint-\d{6,}-[0-9a-f]{64}\.safetensors")
-_HEAD = 200  # bytes of a PNG in which the mark stands, right behind the header
-_MARK = b"tEXtSoftware\0topwork"
 
 
 def split_of(name: str) -> str:
@@ -90,7 +89,7 @@ def is_own_output(folder: str) -> bool:
                 return b'"topwork"' in file.read()  # among the versions it was made with
         with os.scandir(folder) as entries:
             for entry in entries:
-                if _CHECKPOINT.fullmatch(entry.name):
+                if CHECKPOINT.fullmatch(entry.name):
                     return True
                 if entry.name.startswith(".") or entry.name == "lock":
                     continue
@@ -106,4 +105,4 @@ def _is_drawn(path: str) -> bool:
     if not path.endswith(".png"):
         return False
     with open(path, "rb") as file:
-        return _MARK in file.read(_HEAD)
+        return is_own_picture(file.read(PICTURE_HEAD))

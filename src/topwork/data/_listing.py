@@ -35,7 +35,7 @@ class Listing:
 
     ``found`` holds the class names seen in each split, those of empty class folders too. ``order`` is the
     classes' order where the data declare one; they are sorted otherwise. ``store`` knows the image of the first
-    row as 0, of the second as 1, and so on; without one, the images are files below ``root``. ``told`` says that the
+    row as 0, of the second as 1, and so on; without one, the images are files below ``root``. ``of_table`` says that
     labels are cells of a table, where folders' names are classes whatever they look like.
     """
 
@@ -50,7 +50,7 @@ class Listing:
     order: tuple[str, ...] = ()
     store: ImageStore | None = None
     notes: list[str] = field(default_factory=list)
-    told: bool = False
+    of_table: bool = False
 
     @property
     def training_split(self) -> str:
@@ -104,7 +104,7 @@ def assembled(listing: Listing, classes: Sequence[str] | None = None) -> ImageDa
         DataError: As :func:`~topwork.data.read` says.
     """
     _read_names(listing, classes or ())
-    if classes is None and listing.told:
+    if classes is None and listing.of_table:
         _require_one_class_each(listing)
     names = _training_classes(listing) if classes is None else _saved_classes(listing, classes)
     index = {name: label for label, name in enumerate(names)}

@@ -11,7 +11,7 @@ import csv
 import json
 import math
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -53,7 +53,8 @@ def list_manifest(manifest: Path, columns: Mapping[str, str] | None = None) -> L
     """
     rows_of, hint = MANIFESTS[manifest.suffix.lower()]
     try:
-        return _gathered(manifest, rows_of, Columns(columns, hint))
+        found = Columns(columns, hint)
+        return _gathered(manifest, rows_of(manifest, found), found)
     except OSError as error:
         raise DataError(f"{printable(str(manifest))}: {why(error)}") from error
 
@@ -91,12 +92,13 @@ def list_frame(frame: Any, columns: Mapping[str, str] | None = None) -> Listing:
     root = os.path.commonpath([os.path.dirname(path) for path in paths if path]) if any(paths) else os.getcwd()
     cells["path"] = [os.path.relpath(path, root).replace(os.sep, "/") if path else "" for path in paths]
 
-    def rows(_: Path, __: Columns) -> Placed:
-        for number, values in enumerate(zip(*cells.values(), strict=True)):
-            place, named = f"the data frame, row {number}", dict(zip(cells, map(_plain, values), strict=True))
-            yield place, Row(**{name: _json_text(name, value, place) for name, value in named.items()})
+    return _gathered(Path(root) / "data frame", _frame_rows(cells), found)
 
-    return _gathered(Path(root) / "data frame", rows, found)
+
+def _frame_rows(cells: Mapping[str, Sequence[Any]]) -> Placed:
+    for number, values in enumerate(zip(*cells.values(), strict=True)):
+        where, named = f"the data frame, row {number}", dict(zip(cells, map(_plain, values), strict=True))
+        yield where, Row(**{name: _json_text(name, value, where) for name, value in named.items()})
 
 
 def _plain(value: Any) -> Any:
@@ -113,9 +115,9 @@ Placed = Generator[tuple[str, Row]]
 """Where each row stands, for messages, and the row."""
 
 
-def _gathered(manifest: Path, rows_of: Callable[[Path, Columns], Placed], columns: Columns) -> Listing:
+def _gathered(manifest: Path, rows: Placed, columns: Columns) -> Listing:
     gathered = ManifestRows(manifest)
-    with contextlib.closing(rows_of(manifest, columns)) as rows:
+    with contextlib.closing(rows):
         for where, row in rows:
             gathered.add(row, where)
     if columns.unused:

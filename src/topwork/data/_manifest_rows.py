@@ -57,16 +57,16 @@ class Columns:
     Args:
         asked: Column -> what it is called here; the others are found by their usual names.
         hint: What to say where one is missing.
-        required: Those that must be there.
+        wanted: Those that are looked for.
 
     Raises:
         DataError: ``asked`` names a column that topwork does not read.
     """
 
-    def __init__(self, asked: Mapping[str, str] | None, hint: str, required: Sequence[str] = REQUIRED) -> None:
+    def __init__(self, asked: Mapping[str, str] | None, hint: str, wanted: Sequence[str] = tuple(COLUMNS)) -> None:
         self._asked = dict(asked or {})
         self._hint = hint
-        self._required = required
+        self._wanted = wanted
         self.unused: dict[str, None] = {}
         if strange := sorted(self._asked.keys() - COLUMNS.keys()):
             raise DataError(f"no column {quoted(strange)} is read; these are: {', '.join(COLUMNS)}")
@@ -80,14 +80,14 @@ class Columns:
         if len(set(names)) != len(names):
             raise DataError(f"{where}: a column comes twice: {quoted(names)}", hint=self._hint)
         found = {}
-        for column in COLUMNS:
+        for column in self._wanted:
             name = self._name_of(column, names, where)
             if name is not None:
                 found[column] = names.index(name)
         rest = [name for place, name in enumerate(names) if place not in found.values()]
-        missing = [column for column in self._required if column not in found]
+        missing = [column for column in REQUIRED if column in self._wanted and column not in found]
         for name in rest:
-            if near := difflib.get_close_matches(name, [each for each in COLUMNS if each not in found], 1, 0.75):
+            if near := difflib.get_close_matches(name, [each for each in self._wanted if each not in found], 1, 0.75):
                 raise DataError(
                     f"{where}: unknown column '{printable(name)}'; nearest: {quoted(near)}", hint=self._hint
                 )
@@ -117,7 +117,7 @@ class ManifestRows:
     """Checks the rows of a manifest of any kind and gathers them in ``listing``."""
 
     def __init__(self, manifest: Path) -> None:
-        self.listing = Listing(manifest.parent, told=True)
+        self.listing = Listing(manifest.parent, of_table=True)
         self._real_root = os.path.realpath(manifest.parent)
         self._roots = (os.path.abspath(manifest.parent), self._real_root)
         self._real_folders: dict[str, str] = {}

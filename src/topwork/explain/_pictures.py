@@ -13,11 +13,10 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from topwork._arrays import UInt8Array
-from topwork._system import fault_of_place, write_whole
+from topwork._system import PICTURE_MARK, fault_of_place, is_own_picture, write_whole
 from topwork.data import printable
 from topwork.errors import ExplainError
 
-_MARK = "topwork"  # in the PNG's text chunk "Software"
 _KEY = "topwork"  # of the PNG's text chunk with the numbers
 _FORMAT: Literal[1] = 1
 _MOST_BYTES = 16 * 2**20  # far beyond any sheet; keeps a hostile file out of memory
@@ -108,7 +107,7 @@ def _read(path: Path) -> Explanation | None:
         if path.is_symlink() or path.stat().st_size > _MOST_BYTES:
             return None
         with Image.open(path, formats=("PNG",)) as picture:  # the chunks alone: no pixel is decoded
-            if picture.info.get("Software") != _MARK:
+            if picture.info.get("Software") != PICTURE_MARK:
                 return None
             told = _Told.model_validate_json(picture.info.get(_KEY, ""))
     except (OSError, ValueError, TypeError, SyntaxError, Image.DecompressionBombError, ValidationError):
@@ -136,7 +135,7 @@ def write_picture(pixels: UInt8Array, path: str | os.PathLike[str], *, texts: Ma
 
     final = Path(path)
     told = PngInfo()
-    told.add_text("Software", _MARK)
+    told.add_text("Software", PICTURE_MARK)
     for key, text in (texts or {}).items():
         told.add_itxt(key, text)
     file = io.BytesIO()
@@ -144,7 +143,7 @@ def write_picture(pixels: UInt8Array, path: str | os.PathLike[str], *, texts: Ma
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         # A slip of the hand must not cost a photograph.
-        if fault := fault_of_place(final, _is_ours, "picture of topwork's"):
+        if fault := fault_of_place(final, is_own_picture, "picture of topwork's"):
             raise ExplainError(f"{printable(str(final))}: {fault}", hint="choose another folder with -o")
         write_whole(final, file.getvalue())
     except OSError as error:
@@ -153,8 +152,3 @@ def write_picture(pixels: UInt8Array, path: str | os.PathLike[str], *, texts: Ma
             hint="name a folder that can be written to with -o",
         ) from error
     return final
-
-
-def _is_ours(head: bytes) -> bool:
-    """Whether a file that begins so is a picture that ``write_picture`` wrote."""
-    return head.startswith(b"\x89PNG") and b"tEXtSoftware\0" + _MARK.encode() in head[:200]  # right behind the header

@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from topwork._system import sha256_of, take
+from topwork._system import CHECKPOINT, sha256_of, take
 from topwork.errors import CheckpointError, TrainError
 
 if TYPE_CHECKING:
     from topwork.train._parts import Tensors
 
 _LOCK = "lock"
-_NAME = re.compile(r"checkpoint-(\d{6,})-([0-9a-f]{64})\.safetensors")
 _DRAFT = ".checkpoint-"
 _TEXT = "text"
 _KEPT = 2
@@ -143,12 +141,12 @@ def remove_checkpoints(folder: Path) -> None:
 
 def _is_own(path: Path) -> bool:
     name = path.name
-    return path.is_file() and (name == _LOCK or name.startswith(_DRAFT) or _NAME.fullmatch(name) is not None)
+    return path.is_file() and (name == _LOCK or name.startswith(_DRAFT) or CHECKPOINT.fullmatch(name) is not None)
 
 
 def _generations(folder: Path) -> list[tuple[int, Path]]:
     """Checkpoints of a folder with their numbers, newest first."""
-    found = [(match, path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
+    found = [(match, path) for path in folder.iterdir() if (match := CHECKPOINT.fullmatch(path.name))]
     return sorted(((int(match[1]), path) for match, path in found), reverse=True)
 
 

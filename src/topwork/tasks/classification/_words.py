@@ -165,14 +165,15 @@ def row(prediction: Prediction | OwnAnswer, classes: Sequence[str]) -> dict[str,
     else:
         label, probability = found.label if found.answered is not False else "?", found.probability
     typicality = getattr(found, "typicality", None)
-    return {
+    cells = {
         "file": found.source,
         "class": label,
         "probability": None if found.error else probability,
         "unlike": None if typicality is None else found.unfamiliar,
         "error": found.error,
-        **{name: found.probabilities.get(name) for name in classes},
     }
+    probabilities = {name: found.probabilities.get(name) for name in classes}
+    return cells | {f"{name} (class)" if name in cells else name: value for name, value in probabilities.items()}
 
 
 def fields(found: Evaluated) -> dict[str, Any]:

@@ -1,0 +1,73 @@
+"""Tables that commands write row by row: CSV or Parquet."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+Row = Mapping[str, Any]
+Write = Callable[[Row], None]
+
+_ROWS = 1_000  # of a Parquet file that are written at once
+
+
+@contextlib.contextmanager
+def csv_table(path: Path) -> Iterator[Write]:
+    """Gives what writes a row to a CSV file; all rows have the columns of the first."""
+    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        writer: csv.DictWriter[str] | None = None
+
+        def write(row: Row) -> None:
+            nonlocal writer
+            if writer is None:
+                writer = csv.DictWriter(file, list(row))
+                writer.writeheader()
+            writer.writerow(row)
+
+        yield write
+
+
+@contextlib.contextmanager
+def parquet_table(path: Path) -> Iterator[Write]:
+    """Gives what writes a row to a Parquet file; all rows have the columns of the first.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+    """
+    from topwork._system import optional
+
+    arrow = optional("pyarrow", extra="parquet", what="a Parquet file")
+    parquet = optional("pyarrow.parquet", extra="parquet", what="a Parquet file")
+    rows: list[dict[str, Any]] = []
+    with contextlib.ExitStack() as stack:
+        writer: Any = None
+
+        def flush() -> None:
+            nonlocal writer
+            if rows:
+                schema = _schema(arrow, rows) if writer is None else writer.schema
+                writer = writer or stack.enter_context(parquet.ParquetWriter(path, schema))
+                writer.write_table(arrow.Table.from_pylist(rows, schema=schema))
+                rows.clear()
+
+        def write(row: Row) -> None:
+            rows.append({name: _text(value) for name, value in row.items()})
+            if len(rows) == _ROWS:
+                flush()
+
+        yield write
+        flush()
+
+
+def _schema(arrow: Any, rows: list[dict[str, Any]]) -> Any:
+    """The columns' types; one without a value so far will hold numbers, as a probability does."""
+    found = arrow.Table.from_pylist(rows).schema
+    return arrow.schema([(each.name, arrow.float64() if each.type == arrow.null() else each.type) for each in found])
+
+
+def _text(value: Any) -> Any:
+    """A name that is not UTF-8 as text that is."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if isinstance(value, str) else value
