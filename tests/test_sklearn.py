@@ -254,7 +254,7 @@ def test_an_image_that_cannot_be_used_is_named_with_the_remedy(paths: list[str])
     bad = [paths[0], "none.jpg", b""]
     with pytest.raises(ImageError, match=r"image 1 \(none\.jpg\) cannot be used: .*no such file \(2 such") as error:
         FeatureExtractor().fit_transform(bad)
-    assert "take them out of X and y" in error.value.hint
+    assert "remove them from X and y" in error.value.hint
     with pytest.raises(ImageError, match=r"image 1 \(none\.jpg\) cannot be used"):
         TransferClassifier().fit(bad, [0, 1, 1])
     with pytest.raises(ImageError, match="float32"):

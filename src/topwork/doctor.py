@@ -54,7 +54,7 @@ def examine() -> Health:
         Finding("topwork", __version__),
         Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         *map(_library, _LIBRARIES),
-        Finding("cores", f"{available_cores()} that this process may use"),
+        Finding("cores", f"{available_cores()} available to this process"),
         _tried("gpu", _gpu),
         _tried("weights", _weights),
         _tried("engine", _engine),
@@ -84,7 +84,7 @@ def _gpu() -> str:
     import torch
 
     if not torch.cuda.is_available():
-        return "none that torch can use; the CPU does the work"
+        return "none that torch can use; the CPU is used"
     return f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}"
 
 
@@ -93,7 +93,7 @@ def _weights() -> str:
 
     default = catalogue()[0]
     package_file(default)
-    return f"{default.name}: there, and its sha256 is right"
+    return f"{default.name}: installed, and its sha256 is correct"
 
 
 def _engine() -> str:
@@ -107,7 +107,7 @@ def _engine() -> str:
     for precision in precisions(name):
         features = open_engine(backbone, backbone.outputs("last"), EngineChoice(name, precision))(noise)
         if not np.isfinite(features).all():
-            raise TopworkError(f"{name} in {precision} gives features that are no numbers")
+            raise TopworkError(f"{name} in {precision} gives NaN or infinite features")
     return f"{name} runs {backbone.name} in {' and '.join(precisions(name))}"
 
 

@@ -116,7 +116,7 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
             name = f" ({printable(os.fspath(source))})" if isinstance(source, str | os.PathLike) else ""
             raise ImageError(
                 f"image {place}{name} cannot be used: {reason} ({len(found.refused)} such in all)",
-                hint="take them out of X and y; topwork.read and topwork.fit do so by themselves",
+                hint="remove them from X and y; topwork.read and topwork.fit do this themselves",
             )
         return found
 

@@ -80,7 +80,7 @@ def test_a_case_tells_the_given_and_the_likely_class_and_how_sure(digits: tuple[
     assert (case.paths, case.given, case.likely) == ((dataset.paths[row],), "class 2", "class 0")
     assert 0.6 < case.score <= 1
     sure = "over 99%" if case.score > 0.99 else f"{case.score:.0%}"  # never certain
-    assert case.detail == f"given 'class 2', likely 'class 0', {sure} sure"
+    assert case.detail == f"given 'class 2', likely 'class 0' (confidence {sure})"
     assert found.severity == "note"  # one of 720 is no reason for a warning
 
 

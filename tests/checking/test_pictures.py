@@ -92,7 +92,7 @@ def test_animations_and_rare_formats_and_wrong_suffixes(write: Write, photos: li
     )
     found = findings(write(files))
     assert [case.paths for case in found["animated"].cases] == [("a/moving.gif",)]
-    assert found["animated"].cases[0].detail == "3 pictures"
+    assert found["animated"].cases[0].detail == "3 frames"
     assert [case.paths for case in found["rare-format"].cases] == [("a/moving.gif",)]
     assert [(case.paths, case.detail) for case in found["wrong-suffix"].cases] == [(("a/really.png",), "is JPEG")]
 
@@ -111,7 +111,7 @@ def test_colour_among_greyscale_is_told_the_other_way_round(write: Write, photos
     grey = {name: encoded(pixels_of(path).convert("L")) for name, path in zip(well(photos), photos, strict=True)}
     found = findings(write(grey | {"b/colour.jpg": encoded(pixels_of(photos[0]))}))["mixed-colour"]
     assert [case.paths for case in found.cases] == [("b/colour.jpg",)]
-    assert "in colour among greyscale" in found.what
+    assert "in colour, the others greyscale" in found.what
 
 
 def test_survey_reads_pixels_that_decoders_give(write: Write, photos: list[Path]) -> None:

@@ -46,7 +46,7 @@ def test_a_fact_that_tells_the_class_is_a_shortcut(
 ) -> None:
     found = findings(write(files(pieces, give)))["shortcut"]
     told = [case.detail for case in found.cases]
-    assert any(detail.startswith(f"{fact} alone tells class 'b'") for detail in told)
+    assert any(detail.startswith(f"{fact} alone separates class 'b'") for detail in told)
     assert found.cases[0].score == pytest.approx(1.0)
     assert found.severity == "warning"
 

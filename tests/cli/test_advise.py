@@ -84,6 +84,6 @@ def test_what_stops_a_fit_stops_advice(run: Run, tmp_path: Path, shared_cache: P
     copy = sorted((folder / "photo").iterdir())[0]
     (folder / "textile" / f"copy{copy.suffix}").write_bytes(copy.read_bytes())
     error, hint = run("advise", folder).failed()
-    assert "figures would be untrue" in error
+    assert "measured accuracy would be misleading" in error
     assert "--allow label-conflicts" in hint
     assert run("advise", tmp_path / "none").failed()[0].endswith("no such folder or manifest")

@@ -69,8 +69,11 @@ def test_fit_refuses_what_would_be_a_lie_and_may_be_told_to_go_on(run: Run, tmp_
     asked = ("fit", data, "-o", tmp_path / "model", *QUICK)
     done = run(*asked)
     assert (done.code, done.out) == (1, "")
-    assert "error: the model's figures would be untrue: 2 images are exact copies under different labels." in done.err
-    assert "--allow label-conflicts trains all the same" in done.err
+    assert (
+        "error: the measured accuracy would be misleading: 2 images are exact copies under different labels."
+        in done.err
+    )
+    assert "--allow label-conflicts trains anyway" in done.err
     allowed = run(*asked, "--allow", "label-conflicts", "--allow", "leakage")
     assert allowed.code == 0
     assert "note: label-conflicts: 2 images are exact copies" in allowed.err

@@ -40,9 +40,7 @@ def test_a_model_tells_why(run: Run, model: Path, textile: Path, tmp_path: Path)
 def test_a_network_alone_tells_why(run: Run, photos: list[Path], tmp_path: Path) -> None:
     done = run("explain", "--backbone", "lite0", photos[0], "--class", "zebra", "-o", tmp_path)
     assert done.code == 0, done
-    assert (
-        done.out == f"{tmp_path / photos[0].stem}-grad-cam.png: Grad-CAM for zebra (0.0%); the answer is bull mastiff\n"
-    )
+    assert done.out == f"{tmp_path / photos[0].stem}-grad-cam.png: Grad-CAM for zebra (0.0%); predicted: bull mastiff\n"
 
 
 def test_an_image_that_is_none_does_not_stop_the_others(run: Run, photos: list[Path], tmp_path: Path) -> None:
@@ -105,7 +103,7 @@ def test_what_does_not_belong_together_is_refused(run: Run, given: list[str], me
 def test_attention_of_a_cnn_is_one_error(run: Run, photos: list[Path], tmp_path: Path) -> None:
     done = run("explain", "--backbone", "lite0", photos[0], "--method", "attention", "-o", tmp_path)
     error, hint = done.failed()
-    assert error == "tf_efficientnet_lite0 has no attention over the whole image"
+    assert error == "tf_efficientnet_lite0 has no global attention"
     assert "grad-cam" in hint
 
 
@@ -295,7 +293,7 @@ def test_channels_can_be_named(run: Run, model: Path, textile: Path, tmp_path: P
     (told,) = run("explain", model, *asked, "--channel", "7", "--channel", "3").json["pictures"]
     assert [each["channel"] for each in told["channels"]] == [7, 3]
     error, _ = run("explain", model, *asked, "--channel", "9999").failed()
-    assert "have numbers from 0 to" in error
+    assert "has channels 0 to" in error
 
 
 def test_the_data_are_read_once(

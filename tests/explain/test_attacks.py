@@ -206,7 +206,7 @@ def test_what_cannot_be_fooled_is_said(images: Pixels) -> None:
     found = fool(classifier, images[0], "b", steps=2)
     assert not found.success
     np.testing.assert_array_equal(found.changed, images[0])
-    assert found.headline == "stays a: no change was found that makes it b"
+    assert found.headline == "still a: no change was found that makes it b"
     assert found.picture().ndim == 3
 
 

@@ -76,16 +76,16 @@ def test_rollout_is_the_product_of_the_blocks_attention() -> None:
 
 def test_rollout_is_of_no_class_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     classifier = random_classifier("vit_tiny_patch16_224", size=32)
-    with pytest.raises(ExplainError, match="whatever the class, and takes none") as refused:
+    with pytest.raises(ExplainError, match="does not depend on the class, so no class can be chosen") as refused:
         attention_rollout(classifier, noise(32), "a")
     assert "--method attention" in refused.value.hint
     found = attention_rollout(classifier, noise(32))[0]
-    assert found.headline.startswith("Attention rollout, whatever the class; the answer is ")
+    assert found.headline.startswith("Attention rollout, independent of the class; predicted: ")
     assert found.to_dict()["of_class"] is False
     rows = []
     monkeypatch.setattr("topwork.explain._evidence.sheet", lambda given, **options: rows.extend(given))
     found.picture()
-    assert rows[0][1].caption == "Attention rollout: where it looked,\nwhatever the class"
+    assert rows[0][1].caption == "Attention rollout: attention,\nindependent of the class"
     assert found.map.min() > 0  # every token keeps some of itself ...
     least = np.unravel_index(found.map.argmin(), found.map.shape)
     assert np.ptp(rows[0][1].pixels[least]) == 0  # ... and the picture still has a place where nothing glows
@@ -117,7 +117,7 @@ def test_weighted_attention_is_of_a_class_and_leaves_nothing(name: str, size: in
 @pytest.mark.parametrize("name", ["resnet18", "swin_tiny_patch4_window7_224"])
 def test_a_network_without_such_attention_is_refused(method: object, name: str) -> None:
     classifier = random_classifier(name, size=None if "swin" in name else 64)
-    with pytest.raises(ExplainError, match=f"{name}.* has no attention over the whole image") as refused:
+    with pytest.raises(ExplainError, match=f"{name}.* has no global attention") as refused:
         method(classifier, noise(classifier.size))  # type: ignore[operator]
     assert "grad-cam" in refused.value.hint
 

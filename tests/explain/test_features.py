@@ -52,7 +52,7 @@ def test_every_kind_of_stage_is_a_map(name: str, size: int | None) -> None:
 
 def test_more_channels_than_there_are_is_all_of_them(lite0: TorchClassifier, squares: np.ndarray) -> None:
     assert len(feature_maps(lite0, squares[0], channels=99).stages[1].channels) == 16
-    with pytest.raises(ExplainError, match="a channel at least"):
+    with pytest.raises(ExplainError, match="at least one channel is needed"):
         feature_maps(lite0, squares[0], channels=0)
 
 
@@ -104,9 +104,9 @@ def test_a_stage_or_a_channel_that_is_none_is_refused(lite0: TorchClassifier, ea
         exciting(lite0, easy, stage="blocks.9")
     assert "blocks.6" in refused.value.hint
     for channels in ((), (-1,), (1280,)):
-        with pytest.raises(ExplainError, match="have numbers from 0 to 1279"):
+        with pytest.raises(ExplainError, match="has channels 0 to 1279"):
             exciting(lite0, easy, channels=channels)
-    with pytest.raises(ExplainError, match="an image for each channel at least, not 0"):
+    with pytest.raises(ExplainError, match="at least one image per channel is needed, not 0"):
         exciting(lite0, easy, count=0)
 
 

@@ -106,7 +106,7 @@ def test_labels_sizes_and_images_that_are_none_are_refused(small: TorchClassifie
             robust_accuracy(small, images[:1], np.array([wrong]))
         with pytest.raises(ExplainError, match=f"no class has the number {wrong}"):
             corruption_accuracy(small, images[:1], np.array([wrong]))
-    with pytest.raises(ExplainError, match="a size of change at least"):
+    with pytest.raises(ExplainError, match="at least one size of change is needed"):
         robust_accuracy(small, images[:1], np.zeros(1, int), sizes=())
     with pytest.raises(ExplainError, match="must be uint8, not float32"):
         corruption_accuracy(small, images[:1] / np.float32(255), np.zeros(1, int))  # type: ignore[arg-type]

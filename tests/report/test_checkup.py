@@ -86,7 +86,7 @@ def test_a_sound_data_set(dataset: ImageDataset, folder: Path) -> None:
     assert str(folder) in page.one("title").text
     assert "topwork fit will go on." in page.classed("verdict")[0].text
     assert [node.text for node in page.classed("figures")[0].all("dd")] == ["6", "6", "2", "0"]
-    assert "None: nothing is wrong" in page.text
+    assert "None. The check found no problem" in page.text
     assert not page.all("article", "img", "nav")
 
 
@@ -135,7 +135,7 @@ def test_what_stops_a_fit_is_told_first_with_the_way_round_it(dataset: ImageData
     [
         (["", "", "", "", "", ""], {0, 1, 2}, "Fewer than two classes"),
         (["train", "train", "test", "test", "train", "test"], {4}, "Fewer than two classes"),
-        (["train", "train", "test", "train", "train", "test"], {2, 5}, "measure the model (test)"),
+        (["train", "train", "test", "train", "train", "test"], {2, 5}, "No test image (test) can be used"),
         (["train", "train", "test", "train", "train", "test"], {0, 2}, ""),
     ],
 )
@@ -149,7 +149,7 @@ def test_a_fit_stops_without_images_to_learn_from_or_to_measure(
 
 
 def test_a_suspected_label_is_shown_beside_the_given_one(dataset: ImageDataset) -> None:
-    case = Case((dataset.paths[0],), "given 'cat', likely 'dog', 87% sure", 0.872, "cat", "dog")
+    case = Case((dataset.paths[0],), "given 'cat', likely 'dog' (confidence 87%)", 0.872, "cat", "dog")
     section = finding_section(page_of(dataset, finding(case, name="likely-label-errors")), "likely-label-errors")
     terms = [node.text for node in section.all("dt", "dd")]
     assert terms == ["Given label", "cat", "Likely label", "dog", "Confidence", "87%"]

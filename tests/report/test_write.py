@@ -66,7 +66,7 @@ def test_a_page_without_images_does_not_replace_one_with_them(tmp_path: Path, da
     page = tmp_path / "page.html"
     write_page(checkup_page(checkup(dataset)), page)
     require_free(page)
-    with pytest.raises(ReportError, match=r"page\.html: shows images") as caught:
+    with pytest.raises(ReportError, match=r"page\.html: this page shows images") as caught:
         require_free(page, without=of_images)
     assert "--data" in caught.value.hint
     write_page(PAGE, page)
@@ -80,7 +80,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> N
     with pytest.raises(ReportError, match=r"page\.html: cannot be written: N") as caught:
         write_page(PAGE, tmp_path / name)
     assert isinstance(caught.value, TopworkError)
-    assert "folder that is there" in caught.value.hint
+    assert "existing, writable folder" in caught.value.hint
     with pytest.raises(ReportError, match=re.escape(caught.value.message)):
         require_free(tmp_path / name)
     assert names(tmp_path) == ["file"]

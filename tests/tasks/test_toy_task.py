@@ -239,9 +239,9 @@ def test_it_comes_back_from_a_folder_by_the_tasks_name(
 def test_its_own_finding_stops_a_fit_and_can_be_allowed(shades: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(shades, tmp_path / "shades")
     Image.new("RGB", (64, 64)).save(folder / "000-shade.png")
-    with pytest.raises(DataError, match="would be untrue: 1 images are black") as refused:
+    with pytest.raises(DataError, match="would be misleading: 1 images are black") as refused:
         fit(folder, task=TOY, strategy="ridge")
-    assert "--allow black trains all the same" in refused.value.hint
+    assert "--allow black trains anyway" in refused.value.hint
     with pytest.raises(DataError, match="no finding that stops a fit is called 'leakage'") as refused:
         fit(folder, task=TOY, strategy="ridge", allow=["leakage"])
     assert refused.value.hint == "there are black"

@@ -86,7 +86,7 @@ class Checkup:
         strata, splits = self.dataset.strata(), self.dataset.splits.tolist()
         for rows in self.exact:
             if len({int(strata[row]) for row in rows}) > 1:
-                yield from ((row, "the same picture stands under another label") for row in rows)
+                yield from ((row, "an identical image has another label") for row in rows)
                 continue
             stays = min(rows, key=lambda row: (_KEPT_FIRST.index(splits[row]), row))
             yield from ((row, f"a copy of {self.dataset.paths[stays]}") for row in rows if row != stays)

@@ -25,35 +25,35 @@ _KINDS: tuple[tuple[tuple[str, ...], str, Severity, str, str], ...] = (
         "bombs",
         "warning",
         "too large or too costly to decode safely",
-        "make them smaller, or leave them out: one such file can take all memory",
+        "make them smaller or leave them out; one such file can use up all memory",
     ),
     (
         ("truncated", "premature end", "end of file", "empty file"),
         "truncated",
         "warning",
-        "cut off: copying or downloading them was interrupted",
-        "fetch them again from where they came",
+        "truncated, probably by an interrupted copy or download",
+        "copy or download them again",
     ),
     (
         ("permission", "not a regular file", "no such file", "changed while", "cannot be read"),
         "unreadable-files",
         "warning",
-        "files that cannot be opened or changed meanwhile",
-        "check their rights, and whether something is writing to the folder",
+        "files that cannot be opened, or changed during the check",
+        "check their permissions, and whether another program is writing to the folder",
     ),
     (
         ("suffix", "is not read", "not an image", "not in a class folder", "beside 'train'"),
         "not-images",
         "note",
-        "not taken for an image of a class",
-        "nothing to do, unless you miss one of them",
+        "not recognised as an image of a class",
+        "nothing to do, unless one of them should be used",
     ),
 )
 _OTHER: tuple[str, Severity, str, str] = (
     "damaged",
     "warning",
     "damaged: they cannot be decoded",
-    "fetch them again, or leave them out",
+    "copy or download them again, or leave them out",
 )
 
 ABOUT_FILES = (*(name for _, name, _, _, _ in _KINDS), _OTHER[0])
@@ -74,13 +74,13 @@ def check_files(examined: Examined) -> Iterator[Finding]:
         cases = ranked(Case((item.path,), printable(item.reason)) for item in items)
         yield Finding(name, severity, len(items), f"{number(len(items), 'file')} left out: {what}.", advice, cases)
     if dataset.ignored:
-        what = f"{number(dataset.ignored, 'hidden or system file')} passed over, such as .DS_Store and Thumbs.db."
+        what = f"{number(dataset.ignored, 'hidden or system file')} skipped, such as .DS_Store and Thumbs.db."
         yield Finding("hidden-files", "note", dataset.ignored, what, "nothing to do")
     yield from _assumed_white(examined)
     told = ("no training image", "only one training", "imbalanced")  # what other findings say in more detail
     if notes := [note for note in dataset.notes if not note.startswith(told)]:
         what = f"{'; '.join(notes)}."
-        yield Finding("reader-notes", "note", len(notes), what, "read them; they are not faults by themselves")
+        yield Finding("reader-notes", "note", len(notes), what, "read these notes; they are not errors by themselves")
 
 
 def _assumed_white(examined: Examined) -> Iterator[Finding]:

@@ -72,7 +72,7 @@ def _likely_errors(dataset: ImageDataset, opinion: Opinion) -> Iterator[Finding]
         "warning" if len(listed) > MANY_WRONG * judged else "note",
         len(listed),
         f"{len(listed):,} of {number(judged, 'label')} are probably wrong.",
-        "look at each, the first ones first, and move the file to the class it belongs to",
+        "look at them in this order, and move each wrong one to its class",
         tuple(_error_case(dataset, opinion, place) for place in listed.tolist()),
     )
 
@@ -81,7 +81,7 @@ def _error_case(dataset: ImageDataset, opinion: Opinion, place: int) -> Case:
     given, likely = (dataset.classes[int(label[place])] for label in (opinion.given, opinion.likely))
     wrong = float(opinion.wrong[place])
     sure = "over 99%" if wrong > 0.99 else f"{wrong:.0%}"  # never certain: the probe errs on its surest cases too
-    detail = f"given '{printable(given)}', likely '{printable(likely)}', {sure} sure"
+    detail = f"given '{printable(given)}', likely '{printable(likely)}' (confidence {sure})"
     return Case((dataset.paths[int(opinion.rows[place])],), detail, wrong, given, likely)
 
 
@@ -97,8 +97,8 @@ def _confused(dataset: ImageDataset, opinion: Opinion) -> Iterator[Finding]:
         "inseparable-classes",
         "warning",
         len(pairs),
-        f"{number(len(pairs), 'pair')} of classes that frozen features cannot tell apart.",
-        "see whether people can; join them, label them anew, or fine-tune the network",
+        f"{number(len(pairs), 'pair')} of classes that the frozen features cannot separate.",
+        "check whether people can separate them; then merge them, label them again, or fine-tune the network",
         cases,
     )
 
@@ -106,7 +106,7 @@ def _confused(dataset: ImageDataset, opinion: Opinion) -> Iterator[Finding]:
 def _pair_case(dataset: ImageDataset, confusion: float, first: int, second: int) -> Case:
     one, other = dataset.classes[first], dataset.classes[second]
     paths = tuple(dataset.paths[int(np.flatnonzero(dataset.labels == label)[0])] for label in (first, second))
-    detail = f"'{printable(one)}' and '{printable(other)}': {confusion:.0%} of their images are nearer to the other"
+    detail = f"'{printable(one)}' and '{printable(other)}': {confusion:.0%} of their images look like the other class"
     return Case(paths, detail, confusion, one, other)
 
 
@@ -131,7 +131,7 @@ def _few(dataset: ImageDataset, counts: npt.NDArray[np.int64]) -> Iterator[Findi
             "warning",
             len(few),
             f"{number(len(few), 'class', 'classes')} with fewer than {FEW} usable training images.",
-            "add images, or join classes: what is measured on so few is mostly luck",
+            "add images or merge classes; a measurement on so few images is mostly chance",
             ranked(_class_case(dataset, label, number(int(counts[label]), "image"), -counts[label]) for label in few),
         )
 
@@ -147,7 +147,7 @@ def _imbalance(dataset: ImageDataset, counts: npt.NDArray[np.int64]) -> Iterator
         len(filled),
         f"Class '{printable(dataset.classes[common])}' has {counts[common]:,} training images, "
         f"'{printable(dataset.classes[rare])}' has {counts[rare]:,}.",
-        "add images of the rare classes; look at macro-F1 rather than accuracy",
+        "add images of the rare classes, and look at macro-F1 instead of accuracy",
         tuple(
             _class_case(dataset, label, number(int(counts[label]), "image"), counts[label]) for label in (common, rare)
         ),
@@ -163,7 +163,7 @@ def _missing(dataset: ImageDataset, usable: npt.NDArray[np.bool_], split: str) -
             "warning",
             len(missing),
             f"{number(len(missing), 'class', 'classes')} without a usable image in {split}.",
-            f"add images of them to {split}: nothing will be measured for them",
+            f"add images of these classes to {split}, because they cannot be measured otherwise",
             ranked(_class_case(dataset, label, "", 0.0) for label in missing),
         )
 

@@ -34,8 +34,8 @@ def check_copies(examined: Examined) -> Iterator[Finding]:
             "warning",
             extra,
             f"{number(extra, 'image')} more than needed: exact copies of {number(len(duplicates.exact), 'other')}.",
-            "leave the copies out: `topwork check --write clean.csv` keeps one of each",
-            of_groups(dataset, duplicates.exact, lambda rows: f"{len(rows)} copies of one picture"),
+            "remove the copies: `topwork check --write clean.csv` keeps one of each",
+            of_groups(dataset, duplicates.exact, lambda rows: f"{len(rows)} copies of one image"),
         )
     yield from _near_copies(dataset, duplicates)
 
@@ -47,7 +47,7 @@ def _near_copies(dataset: ImageDataset, duplicates: NearDuplicates) -> Iterator[
     cases = (
         Case(
             tuple(dataset.paths[row] for row in duplicates.near[place].tolist()),
-            "" if np.isnan(duplicates.similarity[place]) else f"features are {duplicates.similarity[place]:.0%} alike",
+            "" if np.isnan(duplicates.similarity[place]) else f"feature similarity {duplicates.similarity[place]:.0%}",
             float(np.nan_to_num(duplicates.similarity[place])),
         )
         for place in order.tolist()
@@ -56,8 +56,8 @@ def _near_copies(dataset: ImageDataset, duplicates: NearDuplicates) -> Iterator[
         "near-duplicates",
         "note",
         len(duplicates.near),
-        f"{number(len(duplicates.near), 'pair')} of images that show nearly the same picture.",
-        "keep each pair in one split when you split; `topwork fit` does so by itself",
+        f"{number(len(duplicates.near), 'pair')} of nearly identical images.",
+        "keep each pair in the same split; `topwork fit` does this when it splits the data",
         ranked(cases),
     )
 
@@ -76,7 +76,7 @@ def check_label_conflicts(examined: Examined) -> Iterator[Finding]:
             "blocks" if count > CONFLICTING * int(examined.usable.sum()) else "warning",
             count,
             f"{number(count, 'image')} are exact copies under different labels.",
-            "look at them and keep the right label; leave them out where none is",
+            "look at them, keep the copy with the right label and remove the others",
             of_groups(dataset, groups, lambda rows: f"labelled {_labels(dataset, rows)}"),
         )
     if groups := _across(_near_groups(examined.duplicates), dataset.labels):
@@ -85,8 +85,8 @@ def check_label_conflicts(examined: Examined) -> Iterator[Finding]:
             "near-label-conflicts",
             "warning",
             count,
-            f"{number(count, 'image')} show nearly the same picture under different labels.",
-            "look at them: is it one thing or two?",
+            f"{number(count, 'image')} are nearly identical and have different labels.",
+            "look at them, and check which label is right",
             of_groups(dataset, groups, lambda rows: f"labelled {_labels(dataset, rows)}"),
         )
 
@@ -104,8 +104,8 @@ def check_leaks(examined: Examined) -> Iterator[Finding]:
             "leakage",
             "blocks" if worst > LEAKED else "warning",
             leaked,
-            f"{number(leaked, 'held-out image')} with an exact copy in another split: {worst:.1%} of the worse split.",
-            "leave the copies out of the training split: figures on images that were trained on are worth nothing",
+            f"{number(leaked, 'held-out image')} with an exact copy in another split (up to {worst:.1%} of a split).",
+            "remove the copies from the training split; accuracy on images that were used for training is too high",
             of_groups(dataset, groups, lambda rows: f"in {_splits(dataset, rows)}"),
         )
     if groups := _across(_near_groups(examined.duplicates), dataset.splits):
@@ -114,9 +114,9 @@ def check_leaks(examined: Examined) -> Iterator[Finding]:
             "near-leakage",
             "warning",
             leaked,
-            f"{number(leaked, 'held-out image')} show nearly the same picture as one in another split: "
-            f"{worst:.1%} of the worse split.",
-            "keep series of one object in one split",
+            f"{number(leaked, 'held-out image')} nearly identical to an image in another split (up to "
+            f"{worst:.1%} of a split).",
+            "keep all images of one object or series in the same split",
             of_groups(dataset, groups, lambda rows: f"in {_splits(dataset, rows)}"),
         )
     yield from _split_groups(dataset)
@@ -163,6 +163,6 @@ def _split_groups(dataset: ImageDataset) -> Iterator[Finding]:
             "blocks",
             len(torn),
             f"{number(len(torn), 'group')} in more than one split.",
-            "keep all images of one group in one split",
+            "keep all images of a group in the same split",
             ranked(Case((), f"group '{printable(g)}' is in {' and '.join(sorted(splits[g]))}") for g in torn),
         )

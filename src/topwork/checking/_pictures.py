@@ -67,8 +67,8 @@ def _brightness(survey: Survey) -> Iterator[_Limit]:
         "nearly-uniform",
         "warning",
         uniform,
-        "show next to nothing: one even surface",
-        "look at them; a blank or placeholder picture teaches a class nothing true",
+        "are almost one uniform surface",
+        "look at them, and remove blank or placeholder images",
         lambda row: f"brightness varies by {spread[row]:.1f} of 255",
     )
     several = uniform <= 0  # a blank picture is told once, as a blank one
@@ -76,16 +76,16 @@ def _brightness(survey: Survey) -> Iterator[_Limit]:
         "too-dark",
         "warning",
         np.where(several, DARK - high, -1.0),
-        f"are almost black: 99 % of the picture is darker than {DARK:.0f} of 255",
-        "take them again with more light, or leave them out",
+        f"are almost black: 99 % of the pixels are darker than {DARK:.0f} of 255",
+        "replace them with brighter images, or leave them out",
         lambda row: f"99 % is darker than {high[row]:.0f} of 255",
     )
     yield _Limit(
         "too-bright",
         "warning",
         np.where(several, low - BRIGHT, -1.0),
-        f"are almost white: 99 % of the picture is brighter than {BRIGHT:.0f} of 255",
-        "take them again with less light, or leave them out",
+        f"are almost white: 99 % of the pixels are brighter than {BRIGHT:.0f} of 255",
+        "replace them with darker images, or leave them out",
         lambda row: f"99 % is brighter than {low[row]:.0f} of 255",
     )
 
@@ -103,8 +103,8 @@ def _shape(survey: Survey, preprocessing: Preprocessing | None) -> Iterator[_Lim
             "too-small",
             "warning",
             least - shorter,
-            f"have a side of less than {least:.0f} pixels, where the network looks at {preprocessing.size}",
-            "use larger originals if there are any; enlarging adds nothing",
+            f"have a side of less than {least:.0f} pixels, and the network uses {preprocessing.size}",
+            "use larger originals if there are any; enlarging small ones adds no detail",
             sides,
         )
     yield _Limit(
@@ -112,16 +112,16 @@ def _shape(survey: Survey, preprocessing: Preprocessing | None) -> Iterator[_Lim
         "warning",
         longer / np.maximum(shorter, 1) - LONG,
         f"are more than {LONG:.0f} times as long as wide",
-        "cut them to what matters: a network sees a square",
+        "crop them to the relevant part, because the network uses a square",
         sides,
     )
     yield _Limit(
         "animated",
         "note",
         survey.facts["frames"].astype(np.float64) - 1,
-        "are animations, of which only the first picture is used",
-        "save the picture that matters as a still",
-        lambda row: f"{survey.facts['frames'][row]:,} pictures",
+        "are animations, and only the first frame is used",
+        "save the relevant frame as a still image",
+        lambda row: f"{survey.facts['frames'][row]:,} frames",
     )
 
 
@@ -135,8 +135,8 @@ def _blur(survey: Survey, usable: Rows) -> _Limit:
         "blurred",
         "warning",
         1.0 - sharpness / limit,
-        "are blurred, even at the size that a network sees",
-        "look at them; leave out what you could not name yourself",
+        "are blurred, even at the input size of the network",
+        "look at them, and leave out those that a person could not classify",
         lambda row: f"sharpness {sharpness[row]:.3f}, half of the images have more than {median:.2f}",
     )
 
@@ -157,8 +157,8 @@ def _cropped(survey: Survey, preprocessing: Preprocessing, usable: Rows) -> Iter
             len(rows),
             f"{share(len(rows), len(usable))} would lose more than {CROPPED:.0%} of their area to the centre crop; "
             f"half of all lose more than {typical:.0%}.",
-            "leave `--crop-mode auto` on, which measures whether the whole image does better",
-            worst(survey.dataset, rows, lost[rows], lambda row: f"{lost[row]:.0%} of the area is cut away"),
+            "keep `--crop-mode auto`, which measures whether using the whole image is better",
+            worst(survey.dataset, rows, lost[rows], lambda row: f"{lost[row]:.0%} of the area is cropped away"),
         )
 
 
@@ -168,13 +168,13 @@ def _grey(survey: Survey, usable: Rows) -> Iterator[Finding]:
     if not odd.any():
         return
     rows = usable[odd]
-    what = "are greyscale among colour" if odd is grey else "are in colour among greyscale"
+    what = "are greyscale, the others in colour" if odd is grey else "are in colour, the others greyscale"
     yield Finding(
         "mixed-colour",
         "note",
         len(rows),
         f"{share(len(rows), len(usable))} {what}.",
-        "fine if the pictures to predict will be mixed in the same way; convert them otherwise",
+        "fine if the images to predict will be mixed in the same way; otherwise convert them",
         worst(survey.dataset, rows, np.abs(survey.facts["colour"][rows] - GREY), lambda row: ""),
     )
 
@@ -188,8 +188,8 @@ def _formats(survey: Survey, usable: Rows) -> Iterator[Finding]:
             "rare-format",
             "note",
             len(rare),
-            f"{share(len(rare), len(usable))} have a format that hardly any other image here has.",
-            "look at them: a placeholder or a drawing often gives itself away so",
+            f"{share(len(rare), len(usable))} have a file format that is rare in this data.",
+            "look at them: placeholders and drawings often have another format",
             worst(survey.dataset, rare, np.zeros(len(rare)), lambda row: _format(survey, row)),
         )
     paths = survey.dataset.paths
@@ -199,8 +199,8 @@ def _formats(survey: Survey, usable: Rows) -> Iterator[Finding]:
             "wrong-suffix",
             "note",
             len(wrong),
-            f"{share(len(wrong), len(usable))} are not what their suffix says.",
-            "nothing to do here, the first bytes decide; other programs may refuse them",
+            f"{share(len(wrong), len(usable))} have a file name extension that does not match their format.",
+            "nothing to do for topwork, which reads the format from the content; other programs may refuse them",
             worst(survey.dataset, wrong, np.zeros(len(wrong)), lambda row: f"is {_format(survey, row)}"),
         )
 

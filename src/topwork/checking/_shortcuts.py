@@ -43,7 +43,9 @@ def check_shortcuts(examined: Examined) -> Iterator[Finding]:
 def _facts_that_tell(survey: Survey, rows: Rows, seed: int) -> Iterator[Finding]:
     labels = survey.dataset.labels[rows].astype(np.intp)
     cases = [
-        Case((), f"{name} alone tells class '{printable(survey.dataset.classes[label])}' from the others: {found}", j)
+        Case(
+            (), f"{name} alone separates class '{printable(survey.dataset.classes[label])}' from the others: {found}", j
+        )
         for name, values in _facts(survey, rows).items()
         for label, j, found in _telling(values, labels, len(survey.dataset.classes), seed)
     ]
@@ -53,8 +55,9 @@ def _facts_that_tell(survey: Survey, rows: Rows, seed: int) -> Iterator[Finding]
             "shortcut",
             "warning",
             len(cases),
-            f"{best.detail[0].upper()}{best.detail[1:]}; a network will learn that instead of the content.",
-            "bring the images of all classes to one size, format and colour, or collect them in one way",
+            f"{best.detail[0].upper()}{best.detail[1:]}; a network may learn this instead of the content.",
+            "convert the images of all classes to the same size, format and colour, or collect all of them in "
+            "the same way",
             ranked(cases),
         )
 
@@ -148,9 +151,9 @@ def _still_regions(dataset: ImageDataset, pictures: Pictures) -> Iterator[Findin
             "constant-region",
             "warning",
             len(found),
-            f"{number(len(found), 'class', 'classes')} whose images all share a part that differs in other classes: "
-            f"{cases[0].detail}.",
-            "cut off the border or stamp, or put it on all classes alike",
+            f"{number(len(found), 'class', 'classes')} whose images all share a region that varies in the other "
+            f"classes: {cases[0].detail}.",
+            "crop off the border or stamp, or use it for all classes alike",
             cases,
         )
 
@@ -168,6 +171,6 @@ def _region(dataset: ImageDataset, label: int, mask: npt.NDArray[np.bool_]) -> s
     top, bottom, left, right = (f"{edge / side:.0f}" for edge in (rows[0], rows[-1] + 1, columns[0], columns[-1] + 1))
     share = mask.mean()
     return (
-        f"class '{printable(dataset.classes[label])}', {share:.0%} of the picture, "
-        f"from {left} to {right} % of its width and {top} to {bottom} % of its height"
+        f"class '{printable(dataset.classes[label])}', {share:.0%} of the image, from {left} to {right} % of "
+        f"its width and {top} to {bottom} % of its height"
     )

@@ -64,7 +64,7 @@ class FeatureMaps:
             lead = Cell(self.image if number == 0 else np.full_like(self.image, 255), told)
             maps = zip(stage.channels, stage.maps, strict=True)
             rows.append([lead, *(Cell(heat(stretched(each)), f"channel {channel}") for channel, each in maps)])
-        return sheet(rows, title="What each stage makes of the image: its strongest channels", side=112)
+        return sheet(rows, title="The strongest channels of each stage", side=112)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +118,7 @@ class Exciting:
 
     @property
     def headline(self) -> str:
-        return f"the images that excite {len(self.channels)} channels of {self.stage} most"
+        return f"the images that activate {len(self.channels)} channels of {self.stage} most"
 
     def to_dict(self) -> dict[str, Any]:
         rows = zip(self.channels, self.paths, self.values.tolist(), strict=True)
@@ -133,7 +133,7 @@ class Exciting:
             for image, glow, label in zip(images, stretched(maps), labels, strict=True):
                 row.append(Cell(overlay(image, _enlarged(glow, image.shape[0])), f"channel {channel}: {label}"))
             rows.append(row)
-        return sheet(rows, title=f"What excites channels of {self.stage} most", side=160)
+        return sheet(rows, title=f"Images that activate channels of {self.stage} most", side=160)
 
 
 def feature_maps(classifier: TorchClassifier, image: UInt8Array, *, channels: int = 8) -> FeatureMaps:
@@ -148,7 +148,7 @@ def feature_maps(classifier: TorchClassifier, image: UInt8Array, *, channels: in
         ExplainError: No channel was asked for, or the image is of another type or shape.
     """
     if channels < 1:
-        raise ExplainError(f"there must be a channel at least, not {channels}")
+        raise ExplainError(f"at least one channel is needed, not {channels}")
     require_uint8(image)
     found = []
     stages = [each.name for each in classifier.backbone.stages]
@@ -172,7 +172,7 @@ def filters(classifier: TorchClassifier) -> Filters:
             weights = module.weight.detach().permute(0, 2, 3, 1).cpu().numpy()
             order = np.argsort(-np.linalg.norm(weights.reshape(len(weights), -1), axis=1), kind="stable")
             return Filters(name, weights[order].copy())
-    raise ExplainError(f"{classifier.backbone.name} does not begin with a convolution of the pixels")
+    raise ExplainError(f"{classifier.backbone.name} does not begin with a convolution")
 
 
 def exciting(
@@ -203,7 +203,7 @@ def exciting(
     known = {each.name: each.channels for each in backbone.stages}
     stage = stage or backbone.stages[-1].name
     if count < 1:
-        raise ExplainError(f"there must be an image for each channel at least, not {count}")
+        raise ExplainError(f"at least one image per channel is needed, not {count}")
     if stage not in known:
         raise ExplainError(f"{backbone.name} has no stage {stage!r}", hint=f"its stages are {', '.join(known)}")
     table = extract(dataset, backbone, outputs=(f"{stage}/max",), cache=cache, progress=progress)
@@ -212,7 +212,7 @@ def exciting(
     dataset = table.dataset
     chosen = _telling(table.values, dataset.labels, count) if channels is None else tuple(map(int, channels))
     if any(not 0 <= channel < known[stage] for channel in chosen) or not chosen:
-        raise ExplainError(f"the channels of {stage} have numbers from 0 to {known[stage] - 1}, not {list(chosen)}")
+        raise ExplainError(f"{stage} has channels 0 to {known[stage] - 1}, not {list(chosen)}")
     rows = np.argsort(-table.values[:, list(chosen)], axis=0, kind="stable")[:count].T
     images = [classifier.squares([dataset.source(int(row)) for row in each]) for each in rows]
     maps = [_stage_maps(classifier, each, [stage])[stage] for each in images]

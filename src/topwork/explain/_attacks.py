@@ -213,8 +213,8 @@ class Fooled:
     @property
     def headline(self) -> str:
         if not self.success:
-            return f"stays {self.answer}: no change was found that makes it {self.target or 'anything else'}"
-        return f"{self.answer} becomes {self.new_answer} ({self.new_probability:.1%}) by a change of {self._size}"
+            return f"still {self.answer}: no change was found that makes it {self.target or 'another class'}"
+        return f"{self.answer} becomes {self.new_answer} ({self.new_probability:.1%}) with a change of {self._size}"
 
     @property
     def _size(self) -> str:
@@ -236,7 +236,7 @@ class Fooled:
             Cell(shown, f"the change, {times:.0f} times as strong\n({self._size})"),
             Cell(self.changed, f"{self.new_answer}\n{self.new_probability:.1%}"),
         ]
-        title = "" if self.success else f"No change was found that makes it {self.target or 'anything else'}"
+        title = "" if self.success else f"No change was found that makes it {self.target or 'another class'}"
         return sheet([cells], title=title, side=288)
 
 

@@ -41,7 +41,7 @@ def attention_rollout(
     """
     if label is not None:
         raise ExplainError(
-            "attention rollout shows where the network looked whatever the class, and takes none",
+            "attention rollout does not depend on the class, so no class can be chosen",
             hint="--method attention or grad-cam shows what speaks for a class",
         )
     import torch
@@ -98,7 +98,7 @@ def _attentions(classifier: TorchClassifier) -> list[Any]:
     told = all(hasattr(each, "fused_attn") and hasattr(each, "attn_drop") for each in blocks)
     if not blocks or not told or not hasattr(classifier.network, "num_prefix_tokens"):
         raise ExplainError(
-            f"{classifier.backbone.name} has no attention over the whole image",
+            f"{classifier.backbone.name} has no global attention",
             hint="--method grad-cam works with every network",
         )
     return blocks

@@ -138,8 +138,8 @@ def _cams(classifier: TorchClassifier, pixels: torch.Tensor, place: int | None) 
     whole = torch.stack([maps for maps, _ in parts]).sum(0)
     if not whole.flatten(1).any(dim=1).all():
         raise ExplainError(
-            "no gradient reaches a map: a small change of the image would not change the answer at all",
-            hint="a nearest-neighbour head is like that where no neighbour has the class; ask for another one",
+            "the gradient is zero: a small change of the image would not change the prediction",
+            hint="this happens with a kNN head when no neighbour has the class; choose another class",
         )
     return whole, parts[0][1]
 

@@ -124,9 +124,9 @@ class TorchClassifier:
             return found[0]
         if found:
             some = ", ".join(f"{self.classes[place]} ({imagenet_labels()[place].synset})" for place in found[:5])
-            raise ExplainError(f"{label!r} means {len(found)} classes: {some}", hint="name one of them")
+            raise ExplainError(f"{label!r} means {len(found)} classes: {some}", hint="choose one of them")
         near = imagenet_near(label) if self._imagenet else self.classes
-        hint = f"did you mean {quoted(near[:10])}?" if near else "any word of ImageNet's classes will do"
+        hint = f"did you mean {quoted(near[:10])}?" if near else "any name of an ImageNet class can be used"
         raise ExplainError(f"no class is called {label!r}", hint=hint)
 
     def squares(self, sources: Sequence[Source]) -> UInt8Array:
@@ -218,5 +218,5 @@ def grid(maps: torch.Tensor) -> torch.Tensor:
         return maps
     side = round(maps.shape[2] ** 0.5)
     if side * side != maps.shape[2]:
-        raise ExplainError(f"a stage of {maps.shape[2]} tokens is no square map")
+        raise ExplainError(f"a stage of {maps.shape[2]} tokens is not a square map")
     return maps.reshape(*maps.shape[:2], side, side)

@@ -60,8 +60,8 @@ class Evidence:
     @property
     def headline(self) -> str:
         if not self.of_class:
-            return f"{self.method}, whatever the class; the answer is {self.answer} ({self.answer_probability:.1%})"
-        return f"{self.method} for {self.label} ({self.probability:.1%}); the answer is {self.answer}"
+            return f"{self.method}, independent of the class; predicted: {self.answer} ({self.answer_probability:.1%})"
+        return f"{self.method} for {self.label} ({self.probability:.1%}); predicted: {self.answer}"
 
     def to_dict(self) -> dict[str, Any]:
         names = ("method", "of_class", "place", "label", "probability", "answer", "answer_probability", "peak")
@@ -142,13 +142,13 @@ def _row(found: Evidence) -> list[Cell]:
     said = f"answer: {found.answer} {found.answer_probability:.1%}"
     values = _averaged(found.map, found.grain)
     if not found.of_class:
-        looked = f"{found.method}: where it looked,\nwhatever the class"
+        looked = f"{found.method}: attention,\nindependent of the class"
         return [Cell(found.image, said), Cell(overlay(found.image, stretched(values)), looked)]
-    asked = f"{found.method}: what speaks for\n{found.label} ({found.probability:.1%})"
+    asked = f"{found.method}: evidence for\n{found.label} ({found.probability:.1%})"
     values = values / (float(np.abs(values).max()) or 1.0)
     cells = [Cell(found.image, said), Cell(overlay(found.image, values.clip(0)), asked)]
     if (values < 0).any():
-        cells.append(Cell(signed(values), "red speaks for it,\nblue against it"))
+        cells.append(Cell(signed(values), "red: evidence for it,\nblue: against it"))
     return cells
 
 

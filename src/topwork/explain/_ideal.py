@@ -103,7 +103,7 @@ def ideal_image(
             head, where no neighbour of what the ascent begins with has the class).
     """
     if steps < 1:
-        raise ExplainError(f"there must be a step at least, not {steps}")
+        raise ExplainError(f"at least one step is needed, not {steps}")
     place = classifier.index(label)
 
     def tick(done: int) -> None:
@@ -126,8 +126,8 @@ def _ideal(classifier: TorchClassifier, place: int, seed: int, steps: int, tick:
     grey = waves.image()
     if not torch.autograd.grad(classifier.module(grey)[:, place].sum(), grey)[0].any():
         raise ExplainError(
-            f"no gradient reaches the pixels: from grey, no small change brings {classifier.classes[place]!r} nearer",
-            hint="a nearest-neighbour head is like that where no neighbour has the class; a linear head is not",
+            f"the gradient is zero: no small change of a grey image raises the score of {classifier.classes[place]!r}",
+            hint="this happens with a kNN head when no neighbour has the class; use a linear head",
         )
 
     def loss() -> torch.Tensor:

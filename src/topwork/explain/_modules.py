@@ -46,7 +46,7 @@ class PixelsToLogits(nn.Module):
     def answer(self, pooled: Sequence[torch.Tensor]) -> torch.Tensor:
         """The head's logits for what it reads; raises an ExplainError where there is no head."""
         if self.head is None:
-            raise ExplainError("this network was opened without a head, so no class can be asked for")
+            raise ExplainError("this network was opened without a head, so it has no classes")
         logits: torch.Tensor = self.head(torch.cat(tuple(pooled), dim=1))
         return logits
 

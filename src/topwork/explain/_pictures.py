@@ -149,6 +149,6 @@ def write_picture(pixels: UInt8Array, path: str | os.PathLike[str], *, texts: Ma
     except OSError as error:
         raise ExplainError(
             f"{printable(str(final))}: cannot be written: {error.strerror or error}",
-            hint="name a folder that can be written to with -o",
+            hint="choose a writable folder with -o",
         ) from error
     return final

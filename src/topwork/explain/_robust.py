@@ -150,7 +150,7 @@ class CorruptionAccuracy:
     @property
     def headline(self) -> str:
         worst = min(self.accuracy, key=lambda name: self.accuracy[name][-1])
-        return f"{self.clean:.1%} as they are, {self.mean:.1%} on average when corrupted; worst by {worst}"
+        return f"{self.clean:.1%} unchanged, {self.mean:.1%} on average when corrupted; lowest with {worst}"
 
     def to_dict(self) -> dict[str, Any]:
         return {"images": self.images, "clean": self.clean, "mean": self.mean, "accuracy": self.accuracy}
@@ -228,7 +228,7 @@ def robust_accuracy(
     options = options or AttackOptions()
     tried = tuple(sorted(SIZES[options.norm] if sizes is None else sizes))
     if not tried:
-        raise ExplainError("there must be a size of change at least", hint="leave sizes out for the usual ones")
+        raise ExplainError("at least one size of change is needed", hint="leave sizes out for the usual ones")
     found: dict[Attack, tuple[float, ...]] = {}
     for number, name in enumerate(_ATTACKS):
         row, left = [], np.arange(len(images))

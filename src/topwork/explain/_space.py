@@ -65,7 +65,7 @@ class FeatureSpace:
         cells = [
             Cell(
                 scatter(points, self.labels, len(self.classes)),
-                f"{name}\n{share:.1%} of the nearest neighbours\nare of the same class",
+                f"{name}\n{share:.1%} of the nearest neighbours\nhave the same class",
             )
             for name, points, share in zip(self.outputs, self.points, self.agreement, strict=True)
         ]

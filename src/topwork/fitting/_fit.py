@@ -116,7 +116,7 @@ def advise(
     run, room = Run(announce), find_task(task)
     strategy = next((each for each in room.strategies if each.advise is not None), None)
     if strategy is None or strategy.advise is None:
-        raise DataError(f"the task {room.name} compares no strategies", hint="fit it with one that you name")
+        raise DataError(f"the task {room.name} does not compare strategies", hint="choose a strategy for fit")
     chosen = strategy.checked(options)
     dataset = prepared(data, room, test=test, seed=chosen.seed, allow=allow, announce=announce).dataset
     return strategy.advise(dataset, loaded(backbone), chosen, run)

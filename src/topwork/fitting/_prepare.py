@@ -66,8 +66,8 @@ def _require_sound(checkup: Checkup, allow: Collection[str], known: Sequence[str
     if blocking:
         names = " ".join(f"--allow {found.name}" for found in blocking)
         raise DataError(
-            f"the model's figures would be untrue: {' '.join(found.what for found in blocking)}",
-            hint=f"{blocking[0].advice}; `topwork check` shows which; {names} trains all the same",
+            f"the measured accuracy would be misleading: {' '.join(found.what for found in blocking)}",
+            hint=f"{blocking[0].advice}; `topwork check` shows the images; {names} trains anyway",
         )
 
 

@@ -91,10 +91,10 @@ def _obstacles(checkup: Checkup) -> Iterator[str]:
     dataset, usable = checkup.dataset, _usable(checkup)
     training = usable & (dataset.splits == "train") if (dataset.splits == "train").any() else usable
     if checkup.classes and len(np.unique(dataset.labels[training])) < 2:
-        yield "fewer than two classes have a training image that can be used"
+        yield "fewer than two classes have a usable training image"
     held_out = dataset.held_out_split
     if held_out and not (usable & (dataset.splits == held_out)).any():
-        yield f"no image that is to measure the model ({held_out}) can be used"
+        yield f"no test image ({held_out}) can be used"
 
 
 def _usable(checkup: Checkup) -> npt.NDArray[np.bool_]:

@@ -143,8 +143,8 @@ def require_free(path: str | os.PathLike[str], *, without: Collection[str] = ())
         raise ReportError(f"{printable(str(final))}: {fault}", hint="choose another name")
     if lost:
         raise ReportError(
-            f"{printable(str(final))}: shows images, which a page without them must not replace",
-            hint="name them with --data, such as the data of the fit, or another page with -o",
+            f"{printable(str(final))}: this page shows images, and a page without images would replace it",
+            hint="give the images with --data, or choose another page with -o",
         )
 
 
@@ -157,5 +157,5 @@ def _has_section(page: Path, names: Collection[str]) -> bool:
 def _not_written(final: Path, error: OSError) -> ReportError:
     return ReportError(
         f"{printable(str(final))}: cannot be written: {error.strerror or error}",
-        hint="name a file in a folder that is there and can be written to",
+        hint="choose a file in an existing, writable folder",
     )
