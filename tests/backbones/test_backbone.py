@@ -90,7 +90,7 @@ def test_an_unknown_stage_is_answered_with_the_known_ones(lite0: Backbone, stage
 
 
 def test_no_stage_and_an_unknown_pooling_are_refused(lite0: Backbone) -> None:
-    with pytest.raises(BackboneError, match="no stage was named"):
+    with pytest.raises(BackboneError, match="no stage was given"):
         lite0.outputs([])
     with pytest.raises(BackboneError, match=r"mean, max or mean\+max, not 'median'"):
         lite0.outputs("all", "median")  # type: ignore[arg-type]
@@ -171,4 +171,4 @@ def test_a_network_whose_stages_cannot_be_watched_is_a_named_error(name: str) ->
 def test_a_size_that_the_network_cannot_take_is_refused_at_once() -> None:
     with pytest.raises(BackboneError, match="levit_128s cannot be used at 200 pixels: ") as caught:
         load("levit_128s", weights="random", size=200)
-    assert "leave the size" in caught.value.hint
+    assert "use the size of the network" in caught.value.hint

@@ -32,7 +32,7 @@ def test_fault_49_a_download_that_never_ends_leaves_nothing(
     hub: Hub, tiny_files: Files, commit: str, hub_cache: Path
 ) -> None:
     hub.cuts = [10 * CHUNK, *[0] * 50]
-    error = require_refused(f"{REPOSITORY}/{FILE} cannot be fetched from the hub: peer closed connection")
+    error = require_refused(f"{REPOSITORY}/{FILE} cannot be downloaded from the hub: peer closed connection")
     assert "--weights FILE.safetensors" in error.hint
     assert kept(hub_cache) == []
     hub.cuts = []
@@ -41,7 +41,7 @@ def test_fault_49_a_download_that_never_ends_leaves_nothing(
 
 def test_fault_49_a_short_file_is_no_file(hub: Hub, tiny_files: Files, commit: str, hub_cache: Path) -> None:
     hub.short = True
-    require_refused("cannot be fetched from the hub: Consistency check failed")
+    require_refused("cannot be downloaded from the hub: Consistency check failed")
     assert kept(hub_cache) == []
     hub.short = False
     require_whole(tiny_files)
@@ -51,7 +51,7 @@ def test_fault_49_a_file_that_arrives_changed_is_deleted(
     hub: Hub, tiny_files: Files, commit: str, hub_cache: Path
 ) -> None:
     hub.spoilt = True
-    error = require_refused(rf"{REPOSITORY}/{FILE}: not the file that was expected \(sha256 ")
+    error = require_refused(rf"{REPOSITORY}/{FILE}: not the expected file \(sha256 ")
     assert error.hint.startswith("it was deleted; try again")
     assert kept(hub_cache) == []
     hub.spoilt = False
@@ -66,7 +66,7 @@ def test_fault_49_a_file_damaged_in_the_cache_is_deleted(
     good = tiny_files[FILE]
     blob = next(hub_cache.rglob(etag(FILE, good)))
     blob.write_bytes({"half": good[: len(good) // 2], "a byte": good[:-1] + b"!", "nothing": b""}[damage])
-    require_refused("not the file that was expected")
+    require_refused("not the expected file")
     assert kept(hub_cache) == []
     require_whole(tiny_files)
 
@@ -81,7 +81,7 @@ def test_fault_49_a_damaged_file_that_repositories_share_is_deleted_too(
     blob.symlink_to(shared)
     assert load(NAME).weights.sha256 == etag(FILE, tiny_files[FILE])
     shared.write_bytes(tiny_files[FILE][:-1] + b"!")
-    require_refused("not the file that was expected")
+    require_refused("not the expected file")
     assert not shared.exists()
     require_whole(tiny_files)
 
@@ -96,7 +96,7 @@ def test_fault_49_a_cache_that_cannot_be_changed_is_named(
         raise PermissionError
 
     monkeypatch.setattr(Path, "unlink", refused)
-    assert require_refused("not the file that was expected").hint.startswith(f"delete {hub_cache}")
+    assert require_refused("not the expected file").hint.startswith(f"delete {hub_cache}")
 
 
 def test_fault_49_a_record_with_another_hash_is_refused_and_costs_no_good_file(commit: str, hub_cache: Path) -> None:
@@ -105,6 +105,6 @@ def test_fault_49_a_record_with_another_hash_is_refused_and_costs_no_good_file(c
     wrong = backbone.with_weights(replace(backbone.weights, sha256="0" * 64))
     before = kept(hub_cache)
     assert before
-    with pytest.raises(BackboneError, match=r"asked for 0000000000000000\)"):
+    with pytest.raises(BackboneError, match=r"expected 0000000000000000\)"):
         wrong.module()
     assert kept(hub_cache) == before

@@ -23,7 +23,7 @@ from topwork.errors import BackboneError
 
 from .hub import FILE, MOVED, NAME, REPOSITORY, Files, Hub, files_of, network_of, require_refused, require_whole
 
-BY_HAND = "elsewhere and pass it with --weights FILE.safetensors, or the folder it is in"
+BY_HAND = "on another machine and pass it with --weights FILE.safetensors, or its folder"
 
 Pixels = Callable[..., Any]
 
@@ -76,7 +76,7 @@ def test_a_record_of_before_revisions_is_held_to_its_hash(
     old.module()
     shutil.rmtree(hub_cache)
     hub.publish(REPOSITORY, files_of(network_of(NAME, 1), tmp_path / "newer"))
-    with pytest.raises(BackboneError, match="at its newest commit is not the file that was asked for"):
+    with pytest.raises(BackboneError, match="at its newest commit is not the requested file"):
         old.module()
 
 
@@ -121,8 +121,10 @@ def test_offline_asks_nothing_and_says_what_to_fetch(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", way == "environment")
     with pytest.raises(BackboneError) as caught:
         load(NAME, offline=way == "argument")
-    assert caught.value.message == f"{REPOSITORY}/{FILE} is not on this machine, and offline nothing is fetched"
-    assert caught.value.hint == f"fetch {hub.url}/{REPOSITORY}/resolve/main/{FILE} {BY_HAND}"
+    assert (
+        caught.value.message == f"{REPOSITORY}/{FILE} is not on this machine, and nothing is downloaded with --offline"
+    )
+    assert caught.value.hint == f"download {hub.url}/{REPOSITORY}/resolve/main/{FILE} {BY_HAND}"
     assert hub.requests == []
 
 
@@ -143,8 +145,8 @@ def test_offline_a_commits_file_may_be_put_where_the_hint_says(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(BackboneError) as caught:
         backbone.module()
-    what, where = caught.value.hint.split(" elsewhere and put it at ")
-    assert what == f"fetch {hub.url}/{REPOSITORY}/resolve/{commit}/{FILE}"
+    what, where = caught.value.hint.split(" on another machine and put it at ")
+    assert what == f"download {hub.url}/{REPOSITORY}/resolve/{commit}/{FILE}"
     Path(where).parent.mkdir(parents=True)
     Path(where).write_bytes(tiny_files[FILE])
     backbone.module()
@@ -153,7 +155,7 @@ def test_offline_a_commits_file_may_be_put_where_the_hint_says(
 def test_without_a_network_the_hub_is_a_named_error_at_once(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", closed_port())
     monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail("it waits to try again"))
-    error = require_refused(f"{REPOSITORY}/{FILE} cannot be fetched from the hub: .*[Cc]onnection refused")
+    error = require_refused(f"{REPOSITORY}/{FILE} cannot be downloaded from the hub: .*[Cc]onnection refused")
     assert error.hint.endswith(BY_HAND)
 
 
@@ -163,9 +165,9 @@ def closed_port() -> str:
 
 
 def test_what_the_hub_does_not_have_is_named(hub: Hub, tiny_files: Files) -> None:
-    require_refused("cannot be fetched from the hub: there is no such repository, or it wants a login")
+    require_refused("cannot be downloaded from the hub: there is no such repository, or it needs a login")
     hub.publish(REPOSITORY, {"config.json": tiny_files["config.json"]})
-    require_refused("cannot be fetched from the hub: the repository has no such file")
+    require_refused("cannot be downloaded from the hub: the repository has no such file")
     with pytest.raises(BackboneError, match="the repository has no such revision"):
         fetch(REPOSITORY, FILE, revision="0" * 40)
 
@@ -173,7 +175,7 @@ def test_what_the_hub_does_not_have_is_named(hub: Hub, tiny_files: Files) -> Non
 @pytest.mark.parametrize("status", [401, 403, 500, 503])
 def test_a_hub_that_refuses_is_named(hub: Hub, commit: str, status: int) -> None:
     hub.status = status
-    require_refused(f"cannot be fetched from the hub: .*{status}")
+    require_refused(f"cannot be downloaded from the hub: .*{status}")
 
 
 def test_a_network_that_the_hub_has_no_weights_of_is_a_named_error() -> None:
@@ -192,7 +194,7 @@ def test_a_record_cannot_send_the_program_elsewhere(hub: Hub, tiny_files: Files,
     with pytest.raises(BackboneError, match=r"'evil/net' is not where the hub keeps test_resnet"):
         backbone.with_weights(replace(backbone.weights, location="evil/net")).module()
     for revision in ("main", "refs/pr/1", "../../../evil", commit[:8], commit + "\n", commit.upper()):
-        with pytest.raises(BackboneError, match=f"is no commit of {REPOSITORY}"):
+        with pytest.raises(BackboneError, match=f"is not a commit of {REPOSITORY}"):
             backbone.with_weights(replace(backbone.weights, revision=revision)).module()
     assert hub.requests == []
 

@@ -97,7 +97,7 @@ def test_fault_46_a_payload_is_refused_though_pickles_are_allowed(
     content, marker = payload
     path = tmp_path / f"evil{suffix}"
     path.write_bytes(content)
-    with pytest.raises(BackboneError, match=rf"evil\{suffix}: not a checkpoint of weights alone") as caught:
+    with pytest.raises(BackboneError, match=rf"evil\{suffix}: not a checkpoint with only weights") as caught:
         loaded(path)
     assert "trust" not in caught.value.message + caught.value.hint  # torch's own advice is to turn the guard off
     assert not marker.exists()
@@ -147,7 +147,7 @@ def expanded(path: Path) -> None:
 @pytest.mark.parametrize("bomb", [zip_bomb, expanded])
 def test_fault_46_what_unpacks_to_more_than_itself_is_refused(tmp_path: Path, bomb: Callable[[Path], None]) -> None:
     bomb(tmp_path / "bomb.pth")
-    with pytest.raises(BackboneError, match="not a checkpoint of weights alone") as caught:
+    with pytest.raises(BackboneError, match="not a checkpoint with only weights") as caught:
         loaded(tmp_path / "bomb.pth")
     assert "unpacks to" in str(caught.value.__cause__)
 
@@ -166,7 +166,7 @@ def test_fault_46_a_truncated_checkpoint_is_refused(tmp_path: Path, state: State
     torch.save(state, tmp_path / "net.pth")
     content = (tmp_path / "net.pth").read_bytes()
     (tmp_path / "net.pth").write_bytes(content[: len(content) // 2])
-    with pytest.raises(BackboneError, match=r"net\.pth: not a checkpoint of weights alone"):
+    with pytest.raises(BackboneError, match=r"net\.pth: not a checkpoint with only weights"):
         loaded(tmp_path / "net.pth")
 
 
@@ -204,7 +204,7 @@ def test_fault_46_a_thousand_names_for_one_tensor_are_refused(tmp_path: Path) ->
     one = torch.zeros(100_000)
     path = tmp_path / "weights.pth"
     torch.save({f"layer{number}.weight": one for number in range(1000)}, path)
-    with pytest.raises(BackboneError, match="not a checkpoint of weights alone"):
+    with pytest.raises(BackboneError, match="not a checkpoint with only weights"):
         load("lite0", weights=path, allow_pickle=True)
 
 

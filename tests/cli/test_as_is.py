@@ -77,7 +77,7 @@ def test_a_map_comes_from_a_file(run: Run, easy: Path, tmp_path: Path) -> None:
         ("", "not a readable map"),
         ("[1]", "a map is one JSON object, not list"),
         ('{"snapshot": ["dog"]}', "missing 'weaving'"),
-        ('{"snapshot": ["dog"], "weaving": ["qwertz"]}', "'qwertz' (for 'weaving') meets no class"),
+        ('{"snapshot": ["dog"], "weaving": ["qwertz"]}', "'qwertz' (for 'weaving') matches no ImageNet-1k class"),
         ('{"snapshot": {"dog": 1}, "weaving": ["cat"]}', "gives 'snapshot' no list"),
     ],
 )

@@ -226,7 +226,7 @@ def test_check_writes_a_page_with_pictures(run: Run, tmp_path: Path, shared_cach
     assert "<b>photo" not in text
     again = run("check", data, "--report", photos()[0], "--no-cache")
     assert again.code == 1
-    assert "is no page of topwork's, and is left as it is" in again.err
+    assert "already exists and is not a page of topwork's; it was not changed" in again.err
 
 
 @pytest.mark.parametrize(("option", "name"), [("--report", "photo.html"), ("--write", "photo.csv")])
@@ -236,7 +236,7 @@ def test_check_refuses_a_wrong_place_before_any_work(
     data = easy_folder(tmp_path / "data", count=3)
     (tmp_path / name).write_bytes(b"precious")
     monkeypatch.setattr("topwork.checking.check", lambda *_, **__: pytest.fail("the work began"))
-    assert "and is left as it is" in run("check", data, option, tmp_path / name).failed()[0]
+    assert "it was not changed" in run("check", data, option, tmp_path / name).failed()[0]
     assert (tmp_path / name).read_bytes() == b"precious"
 
 
@@ -487,7 +487,7 @@ def test_more_stages_than_there_are_is_an_error(run: Run, tmp_path: Path, shared
     data = easy_folder(tmp_path / "data")
     done = run("fit", data, "-o", tmp_path / "m", *QUICK, "--strategy", "finetune", "--unfreeze", "10")
     assert done.code == 1
-    assert "has 9 stages; 10 of them cannot be trained" in done.err
+    assert "has 9 stages, so 10 of them cannot be trained" in done.err
 
 
 def test_offline_fetches_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: Path) -> None:
@@ -495,7 +495,10 @@ def test_offline_fetches_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.M
     data = easy_folder(tmp_path / "data")
     done = run("fit", data, "-o", tmp_path / "m", "--backbone", "resnet18", "--offline")
     assert done.code == 1
-    assert "timm/resnet18.a1_in1k/model.safetensors is not on this machine, and offline nothing is fetched" in done.err
+    assert (
+        "timm/resnet18.a1_in1k/model.safetensors is not on this machine, and nothing is downloaded with --offline"
+        in done.err
+    )
     assert "--weights FILE.safetensors" in done.err
     assert "HF_HUB_OFFLINE" not in os.environ
 
@@ -507,7 +510,7 @@ def test_a_folder_that_only_looks_like_checkpoints_is_left_alone(run: Run, tmp_p
     assert run("fit", data, "-o", tmp_path / "fruit", *QUICK).code == 0
     refused = run("fit", data, "-o", tmp_path / "fruit", *QUICK, "--strategy", "finetune")
     assert refused.code == 1
-    assert "checkpoints go there, and it holds 'photo'" in refused.err
+    assert "it is for checkpoints, and it contains 'photo'" in refused.err
     assert sorted(path.name for path in data.rglob("*")) == before
 
 
@@ -610,8 +613,8 @@ def test_predict_names_a_set_or_abstains(run: Run, model: Path) -> None:
 
 def test_predict_promises_no_more_than_it_can(run: Run, model: Path) -> None:
     message, hint = run("predict", model, textiles("local")[0], "--abstain", "0.999").failed()
-    assert "this model can promise no accuracy of 0.999" in message
-    assert hint.startswith("ask for less")
+    assert "accuracy of 0.999 cannot be promised by this model" in message
+    assert hint.startswith("choose a lower level")
     assert run("predict", model, photos()[0], "--coverage", "0").failed()[1] == "such as 0.95"
     for given in (("--coverage", "95"), ("--coverage", "0.9", "--abstain", "0.9")):
         assert run("predict", model, textiles("local")[0], *given).code == 2

@@ -104,13 +104,17 @@ def test_a_failure_of_the_real_program(spawn: Run) -> None:
     ("given", "error", "hint"),
     [
         (("fit", "none", "-o", "out"), "none: no such folder or manifest", "check the path"),
-        (("predict", "none", "a.jpg"), "none: there is no such model folder", "`topwork fit DATA -o MODEL` makes one"),
+        (
+            ("predict", "none", "a.jpg"),
+            "none: there is no such model folder",
+            "create one with `topwork fit DATA -o MODEL`",
+        ),
         (
             ("evaluate", ".", "a"),
-            ".: is no topwork model (it has no model.json)",
-            "`topwork fit DATA -o MODEL` makes one",
+            ".: is not a topwork model (it has no model.json)",
+            "create one with `topwork fit DATA -o MODEL`",
         ),
-        (("fit", "d", "-o", "m", "--weights", "w.pth"), "w.pth: there is no such weights file", ""),
+        (("fit", "d", "-o", "m", "--weights", "w.pth"), "w.pth: no such weights file", ""),
         (("fit", "d", "-o", "m", "--size", "3"), "size must be", ""),
         (
             ("fit", "two", "-o", "m", "--strategy", "probe", "--stages", "blocks.9"),

@@ -59,5 +59,5 @@ def test_without_data_and_labels_the_command_line_is_wrong(run: Run, arguments: 
 
 def test_a_backbone_without_words_names_those_with(run: Run, data: Path, tmp_path: Path) -> None:
     error, hint = run("fit", data, "-o", tmp_path / "model", "--strategy", "zero-shot").failed()
-    assert "no text tower is known" in error
+    assert "needs a text model for this, and none is known" in error
     assert "clip-b32" in hint

@@ -60,7 +60,7 @@ def test_a_damaged_network_is_a_named_error(small: Backbone, empty_cache: Path, 
     file.write_bytes(content[: int(share * len(content))])
     with pytest.raises(BackboneError, match=r"network\.xml: the converted network is damaged: .") as caught:
         open_engine(small, ("embedding",), F32)
-    assert caught.value.hint == f"delete {file.parent}; it is made again"
+    assert caught.value.hint == f"delete {file.parent}; it will be created again"
 
 
 def test_fault_32_a_cache_that_cannot_be_written_is_a_named_error(

@@ -41,7 +41,7 @@ def test_openvino_in_float32_gives_torchs_features(backbone: Backbone, pixels: P
     assert apart(backbone, F32, pixels(backbone)) <= 1e-4
 
 
-@pytest.mark.skipif("not has_bf16()", reason="this processor does not compute in bfloat16")
+@pytest.mark.skipif("not has_bf16()", reason="this processor does not support in bfloat16")
 def test_openvino_in_bfloat16_stays_within_the_tolerance(backbone: Backbone, pixels: Pixels) -> None:
     distance = apart(backbone, EngineChoice("openvino", "bf16"), pixels(backbone))
     assert 1e-4 < distance <= TOLERANCE["bf16"]  # above float32's, or it was not bfloat16
@@ -136,7 +136,7 @@ def test_wrong_images_are_refused_with_what_was_expected(lite0: Backbone, choice
 
 def test_wrong_outputs_are_refused_before_anything_is_opened(lite0: Backbone, empty_cache: Path) -> None:
     for outputs, said in (
-        ((), "no output was named"),
+        ((), "no output was given"),
         (("embedding", "blocks.9/mean"), "has no output 'blocks.9/mean'"),
     ):
         with pytest.raises(BackboneError, match=said):

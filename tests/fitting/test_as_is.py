@@ -52,7 +52,10 @@ def test_a_map_is_learnt_and_the_notes_say_why(easy: Path) -> None:
     assert record.task.mapping is not None
     assert record.task.mapping.way == "learnt"
     assert any(
-        note.startswith("a map was learnt, since 2 of 2 class names meet no class") for note in record.data.notes
+        note.startswith(
+            "the classes were matched by learning from images, because 2 of 2 class names match no ImageNet-1k class"
+        )
+        for note in record.data.notes
     )
 
 
@@ -92,7 +95,7 @@ def test_several_backbones_are_refused(easy: Path) -> None:
 def test_random_weights_are_refused(easy: Path) -> None:
     from topwork.backbones import load as load_backbone
 
-    with pytest.raises(BackboneError, match="mean nothing"):
+    with pytest.raises(BackboneError, match="its classes have no meaning"):
         fit(easy, strategy="as-is", backbone=load_backbone("resnet18", weights="random"))
 
 

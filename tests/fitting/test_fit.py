@@ -183,7 +183,7 @@ def test_a_class_of_which_nothing_can_be_read_is_refused_by_its_first_file(tmp_p
     for name in "abc":
         (tmp_path / "textile").mkdir(exist_ok=True)
         (tmp_path / "textile" / f"{name}.jpg").touch()
-    with pytest.raises(DataError, match="can be read are there for 1 of 2 classes") as refused:
+    with pytest.raises(DataError, match="only 1 of 2 classes have readable training images") as refused:
         fit(tmp_path, test=0, options=QUICK)
     assert refused.value.hint == "3 left out, the first: textile/a.jpg: an empty file (0 bytes)"
 
@@ -201,7 +201,7 @@ def test_a_test_part_of_which_nothing_can_be_read_is_refused(parted: Path) -> No
     """Not silently measured on ``val``, nor not at all."""
     for file in (parted / "test").rglob("*.jpg"):
         file.write_bytes(b"")
-    with pytest.raises(DataError, match=r"that are to measure the model \(test\) can be read") as refused:
+    with pytest.raises(DataError, match=r"none of the test images \(test\) can be read") as refused:
         fit(parted, options=QUICK)
     assert refused.value.hint.startswith("left out: test/photo/")
 

@@ -187,9 +187,9 @@ def test_a_level_between_two_has_the_threshold_of_the_higher():
         threshold_at(0.91, levels, thresholds, "coverage") == threshold_at(0.95, levels, thresholds, "coverage") == 0.3
     )
     assert threshold_at(0.2, levels, thresholds, "coverage") == 0.4
-    with pytest.raises(DataError, match=r"no coverage of 0\.99: 95\.0% at most"):
+    with pytest.raises(DataError, match=r"coverage of 0\.99 cannot be promised by this model: 95\.0% at most"):
         threshold_at(0.99, levels, thresholds, "coverage")
-    with pytest.raises(DataError, match=r"no accuracy of 0\.9: none"):
+    with pytest.raises(DataError, match=r"accuracy of 0\.9 cannot be promised by this model: none"):
         threshold_at(0.9, levels, (), "accuracy")
 
 

@@ -36,11 +36,20 @@ def test_the_hub_reads_the_header(saved: Path, fitted: Classifier) -> None:
 
 def test_it_tells_data_metrics_limits_and_licence(saved: Path, fitted: Classifier) -> None:
     text = (saved / "README.md").read_text("utf-8")
-    for heading in ("Use", "Classes", "Data", "Metrics", "Promises", "Limits", "Licence", "To repeat it"):
+    for heading in (
+        "Use",
+        "Classes",
+        "Data",
+        "Metrics",
+        "Abstaining and prediction sets",
+        "Limits",
+        "Licence",
+        "Reproducibility",
+    ):
         assert f"\n## {heading}\n" in text
     assert fitted.metrics is not None
     assert f"| accuracy | {fitted.metrics.accuracy.value:.1%} (" in text
-    assert "48 images were used to make the model and 12 others (test) measured it" in text
+    assert "48 images were used to train the model and 12 others (test) tested it" in text
     assert "Apache\\-2.0" in text
     assert fitted.record.data.fingerprint in text
     assert "On 12 images that took no part in any choice" in text

@@ -154,14 +154,14 @@ def test_the_current_folder_can_be_named_by_a_dot(
 def test_a_folder_that_is_no_model_is_not_replaced(fitted: Classifier, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.jpg").write_bytes(b"precious")
-    with pytest.raises(ModelError, match="exists and is no topwork model"):
+    with pytest.raises(ModelError, match="already exists and is not a topwork model"):
         fitted.save(tmp_path / "photos")
     assert (tmp_path / "photos" / "a.jpg").read_bytes() == b"precious"
 
 
 def test_what_the_user_put_into_a_model_is_not_deleted(fitted: Classifier, folder: Path) -> None:
     (folder / "notes.txt").write_text("precious")
-    with pytest.raises(ModelError, match=r"would delete notes\.txt"):
+    with pytest.raises(ModelError, match=r"would also delete notes\.txt"):
         fitted.save(folder)
     assert (folder / "notes.txt").read_text() == "precious"
     (folder / "notes.txt").unlink()
@@ -173,13 +173,13 @@ def test_a_file_or_a_dangling_link_is_not_replaced(fitted: Classifier, tmp_path:
     (tmp_path / "file").write_text("precious")
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for name in ("file", "link"):
-        with pytest.raises(ModelError, match="exists and is no topwork model"):
+        with pytest.raises(ModelError, match="already exists and is not a topwork model"):
             fitted.save(tmp_path / name)
 
 
 def test_fault_32_a_place_below_a_file_is_refused_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ModelError, match=r"no folder can be made in .*file") as refused:
+    with pytest.raises(ModelError, match=r"no folder can be created in .*file") as refused:
         require_free(tmp_path / "file" / "model")
     assert "choose another folder" in refused.value.hint
 
@@ -378,7 +378,7 @@ def test_a_changed_byte_in_a_self_contained_backbone_is_found(
     content = bytearray((folder / "backbone.safetensors").read_bytes())
     content[-1] ^= 1
     (folder / "backbone.safetensors").write_bytes(content)
-    with pytest.raises(BackboneError, match="not the weights that were expected"):
+    with pytest.raises(BackboneError, match="not the expected weights"):
         load(folder).predict([textiles("local")[0]])
 
 

@@ -34,10 +34,10 @@ def message(folder: Path) -> str:
 
 def test_what_is_not_there_is_named_with_the_remedy(tmp_path: Path) -> None:
     assert message(tmp_path / "none") == "MODEL: there is no such model folder"
-    assert message(tmp_path) == "MODEL: is no topwork model (it has no model.json)"
+    assert message(tmp_path) == "MODEL: is not a topwork model (it has no model.json)"
     with pytest.raises(ModelError) as refused:
         load(tmp_path)
-    assert refused.value.hint == "`topwork fit DATA -o MODEL` makes one"
+    assert refused.value.hint == "create one with `topwork fit DATA -o MODEL`"
 
 
 BROKEN_TEXT = {
@@ -61,7 +61,7 @@ def test_a_model_json_that_is_no_json_is_refused(folder: Path, text: bytes, said
 @pytest.mark.parametrize("version", [0, -1, "1", 1.0, True, None])
 def test_another_format_version_says_what_to_do(spoilt: Spoilt, version: object) -> None:
     folder = spoilt(lambda fields: fields.update(format=version))
-    assert f"format version {version!r} is none that topwork has written" in message(folder)
+    assert f"format version {version!r} is unknown" in message(folder)
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,8 @@ WRONG_FIELDS: dict[str, tuple[Callable[[Fields], object], str]] = {
     ),
     "unknown engine": (lambda f: f["engine"].update(name="tpu"), "engine.name"),
     "unknown precision": (lambda f: f["engine"].update(precision="int4"), "engine.precision"),
-    "unknown task": (lambda f: f["task"].update(name="divination"), "this topwork has no task called 'divination'"),
-    "no task": (lambda f: f.update(task="classification"), "task.name: it does not say which task"),
+    "unknown task": (lambda f: f["task"].update(name="divination"), "there is no task called 'divination'"),
+    "no task": (lambda f: f.update(task="classification"), "task.name: the task of the model is missing"),
     "unknown key of a task": (lambda f: f["task"].update(run="rm -r"), "task.run: Extra inputs"),
     "one class": (lambda f: f["task"].update(classes=["cat"]), "classes"),
     "a class twice": (lambda f: f["task"].update(classes=["cat", "dog", "cat"]), "a class name comes twice"),
@@ -118,11 +118,11 @@ WRONG_BACKBONES: dict[str, tuple[Callable[[Fields], object], str]] = {
         lambda b: b["preprocessing"].update(crop_mode="stretch"),
         "preprocessing.crop_mode: Input should be",
     ),
-    "a path as name": (lambda b: b.update(name="/tmp/evil"), "'/tmp/evil' is not a backbone's name"),
-    "a path upwards": (lambda b: b.update(name="../../evil"), "is not a backbone's name"),
-    "the hub's": (lambda b: b.update(name="hf-hub:evil/net"), "is not a backbone's name"),
-    "unknown package": (lambda b: b["weights"].update(location="evil"), "does not come with the weights 'evil'"),
-    "another package": (lambda b: b["weights"].update(sha256="0" * 64), "does not come with the weights"),
+    "a path as name": (lambda b: b.update(name="/tmp/evil"), "'/tmp/evil' is not the name of a backbone"),
+    "a path upwards": (lambda b: b.update(name="../../evil"), "is not the name of a backbone"),
+    "the hub's": (lambda b: b.update(name="hf-hub:evil/net"), "is not the name of a backbone"),
+    "unknown package": (lambda b: b["weights"].update(location="evil"), "does not have the weights 'evil'"),
+    "another package": (lambda b: b["weights"].update(sha256="0" * 64), "does not have the weights"),
 }
 
 
@@ -234,7 +234,7 @@ def test_fault_48_another_number_of_classes_is_refused(folder: Path) -> None:
     path = folder / "head.safetensors"
     tensors = load_file(path)
     save_file({**tensors, "weight": tensors["weight"][:, :2].copy(), "bias": tensors["bias"][:2]}, path)
-    assert message(folder) == "MODEL: the head answers with 2 classes, model.json names 3"
+    assert message(folder) == "MODEL: the head has 2 classes, model.json has 3"
 
 
 def test_a_head_of_another_kind_is_refused(tmp_path: Path, spoilt: Spoilt, shared_cache: Path) -> None:

@@ -108,7 +108,7 @@ def test_an_image_that_the_network_gives_nan_for_is_an_error_and_no_answer(
     monkeypatch.setattr(MemoryStore, "add", spoiling)
     first, bad, last = fitted.predict(sources[:3])
     assert (first, last) == (plain[0], plain[2])
-    assert bad.error == "the network gives NaN or infinity for it"
+    assert bad.error == "the network gives NaN or infinity for this image"
     assert json.loads(json.dumps(bad.to_dict(), allow_nan=False)) == {"source": str(sources[1]), "error": bad.error}
     with pytest.raises(ImageError, match="image 1 of 3 cannot be used: the network gives NaN"):
         fitted.predict_proba(sources[:3])
@@ -197,11 +197,11 @@ def test_a_precision_that_this_processor_lacks_is_told(
     model = Classifier(fitted.record.model_copy(update={"engine": engine}), fitted.head, fitted.backbone)
     monkeypatch.delenv("TOPWORK_PRECISION", raising=False)
     monkeypatch.setattr("topwork.engines._parity.precisions", lambda name: ("f32",))
-    with pytest.warns(UserWarning, match="trained on bf16 features, which this processor does not compute"):
+    with pytest.warns(UserWarning, match="trained on bf16 features, which this processor does not support"):
         labels = [each.label for each in model.predict(sources)]
     assert len(labels) == 9
     monkeypatch.setenv("TOPWORK_PRECISION", "f32")
-    with pytest.warns(UserWarning, match="trained on bf16 features, which TOPWORK_PRECISION rules out"):
+    with pytest.warns(UserWarning, match="trained on bf16 features, which TOPWORK_PRECISION excludes"):
         assert [each.label for each in model.predict(sources)] == labels
 
 

@@ -73,7 +73,7 @@ def test_unsure_answers_are_marked(fitted: Classifier) -> None:
 
 
 def test_more_than_can_be_promised_is_refused(fitted: Classifier) -> None:
-    with pytest.raises(DataError, match=r"no accuracy of 0\.999: .* at most"):
+    with pytest.raises(DataError, match=r"accuracy of 0\.999 cannot be promised by this model: .* at most"):
         fitted.predict(textiles("local")[:1], accuracy=0.999)
     with pytest.raises(DataError, match="above 0 and below 1"):
         fitted.predict(textiles("local")[:1], coverage=95)
@@ -102,7 +102,7 @@ def test_a_model_of_an_older_topwork_predicts_and_promises_nothing(
     (prediction,) = model.predict(photos()[:1])
     assert (prediction.typicality, prediction.unfamiliar) == (None, False)
     assert model.shift([None]) is None
-    with pytest.raises(DataError, match="holds no thresholds") as refused:
+    with pytest.raises(DataError, match="has no thresholds") as refused:
         model.predict(photos()[:1], coverage=0.9)
     assert "fit it again" in refused.value.hint
 

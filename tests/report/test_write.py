@@ -48,7 +48,7 @@ def test_nothing_but_an_earlier_page_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "dead").symlink_to("nowhere")
     before = names(tmp_path)
     for name in ("photo.jpg", "empty.html", "folder", "link", "dead"):
-        with pytest.raises(ReportError, match=f"{name}: is there, is no page of topwork's") as caught:
+        with pytest.raises(ReportError, match=f"{name}: already exists and is not a page of topwork's") as caught:
             write_page(PAGE + "new", tmp_path / name)
         assert caught.value.hint == "choose another name"
         with pytest.raises(ReportError, match=re.escape(caught.value.message)):

@@ -48,7 +48,7 @@ def test_another_word_is_an_error_that_names_the_two(monkeypatch: pytest.MonkeyP
 
 def test_bf16_where_there_is_none_is_an_error_that_names_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "bf16")
-    with pytest.raises(TopworkError, match="is bf16, which openvino does not compute in here") as caught:
+    with pytest.raises(TopworkError, match="is bf16, which openvino does not support") as caught:
         uses_bf16(False, "openvino")
     assert "f32" in caught.value.hint
 
@@ -100,7 +100,7 @@ def test_bf16_on_a_processor_without_it_stops_engines_and_training(
 
     processor(False)
     monkeypatch.setenv(VARIABLE, "bf16")
-    with pytest.raises(TopworkError, match="which openvino does not compute in here"):
+    with pytest.raises(TopworkError, match="which openvino does not support"):
         precisions("openvino")
-    with pytest.raises(TopworkError, match="which torch on cpu does not compute in here"):
+    with pytest.raises(TopworkError, match="which torch on cpu does not support"):
         trains_in_bf16(train.TrainConfig(), torch.device("cpu"))

@@ -58,7 +58,7 @@ def test_a_flipped_byte_anywhere_falls_back_to_the_former(tmp_path):  # FAULTS 3
     for place in range(len(content)):
         newest.write_bytes(content[:place] + bytes([content[place] ^ 0x40]) + content[place + 1 :])
         assert number_of(tmp_path) == 1
-    assert "its checksum is not" in read_checkpoint(tmp_path).notes[0]
+    assert "its checksum does not match" in read_checkpoint(tmp_path).notes[0]
     newest.write_bytes(content)
     assert number_of(tmp_path) == 2
 
@@ -102,7 +102,7 @@ def test_a_full_disk_is_an_error_and_the_old_one_stays(tmp_path, room):  # FAULT
             write(tmp_path, 2, size=100_000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert "former checkpoint is kept" in caught.value.hint
+    assert "previous checkpoint is kept" in caught.value.hint
     assert files(tmp_path) == before
     assert number_of(tmp_path) == 1
 
@@ -159,7 +159,7 @@ def test_a_kill_at_any_moment_of_a_save_leaves_a_sound_one(tmp_path, seed):  # F
 def test_a_second_run_is_refused_until_the_first_is_over(tmp_path):  # FAULTS 42
     folder = tmp_path / "new" / "run"
     with locked(folder):
-        with pytest.raises(TrainError, match="another run is writing there"), locked(folder):
+        with pytest.raises(TrainError, match="another run is writing to it"), locked(folder):
             pass
         with locked(tmp_path / "other"):
             pass

@@ -99,7 +99,7 @@ def test_a_finished_training_is_not_trained_again(tmp_path):
 
 def test_with_nothing_to_resume_it_begins_and_says_so(tmp_path):
     model, result = run(BUSY, checkpoint=tmp_path, resume=True)
-    assert "begins anew" in result.notes[0]
+    assert "so training starts from the beginning" in result.notes[0]
     assert digest(model) == digest(run(BUSY)[0])
 
 
@@ -201,7 +201,7 @@ def test_a_full_disk_ends_it_and_the_old_checkpoint_goes_on(tmp_path):  # FAULTS
 
 
 def test_two_runs_on_one_folder_the_second_is_refused(tmp_path):  # FAULTS 42
-    with locked(tmp_path), pytest.raises(TrainError, match="another run is writing there"):
+    with locked(tmp_path), pytest.raises(TrainError, match="another run is writing to it"):
         run(BUSY, checkpoint=tmp_path)
     run(BUSY, checkpoint=tmp_path)
 

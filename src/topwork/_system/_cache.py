@@ -189,5 +189,5 @@ def writing_cache() -> Iterator[None]:
     except OSError as error:
         raise BackboneError(
             f"the cache {cache_dir()} cannot be written: {error.strerror or error}",
-            hint="make room, or set TOPWORK_CACHE to a folder elsewhere",
+            hint="free some space, or set TOPWORK_CACHE to another folder",
         ) from error

@@ -151,7 +151,7 @@ def fault_of_place(final: Path, is_ours: Callable[[bytes], bool], what: str) -> 
         with final.open("rb") as file:
             if is_ours(file.read(_HEAD)):
                 return ""
-    return f"is there, is no {what}, and is left as it is"
+    return f"already exists and is not a {what}; it was not changed"
 
 
 def _publish(draft: Path, final: Path, *, replace: bool) -> None:

@@ -25,10 +25,11 @@ def uses_bf16(capable: bool, device: str) -> bool:
     wanted = os.environ.get(PRECISION_VARIABLE, "").strip().lower()
     if wanted not in ("", "f32", "bf16"):
         raise TopworkError(
-            f"{PRECISION_VARIABLE} must be f32 or bf16, not {wanted!r}", hint="unset it: bf16 where there is any"
+            f"{PRECISION_VARIABLE} must be f32 or bf16, not {wanted!r}",
+            hint="unset it to use bf16 where it is available",
         )
     if wanted == "bf16" and not capable:
         raise TopworkError(
-            f"{PRECISION_VARIABLE} is bf16, which {device} does not compute in here", hint="unset it, or set f32"
+            f"{PRECISION_VARIABLE} is bf16, which {device} does not support", hint="unset it, or set it to f32"
         )
     return capable and wanted != "f32"

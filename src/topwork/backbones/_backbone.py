@@ -73,7 +73,7 @@ class Backbone:
         strange = [name for name in wanted if name not in known]
         if strange or not wanted:
             raise BackboneError(
-                f"{self.name} has no stage {strange[0]!r}" if strange else "no stage was named",
+                f"{self.name} has no stage {strange[0]!r}" if strange else "no stage was given",
                 hint=f"its stages are {', '.join(known)}",
             )
         names = [f"{name}/{pool}" for name in known[:-1] if name in wanted for pool in pooling.split("+")]

@@ -58,18 +58,18 @@ def fetch(
     actual, promised = file_sha256(path), _promised(path)
     if sha256 and actual == promised != sha256:  # what the hub has: it is the caller who wants another file
         raise BackboneError(
-            f"{repository}/{file} at {revision or 'its newest commit'} is not the file that was asked for "
-            f"(sha256 {actual[:16]}, asked for {sha256[:16]})",
-            hint="the model that names it was changed, or made from another file",
+            f"{repository}/{file} at {revision or 'its newest commit'} is not the requested file (sha256 "
+            f"{actual[:16]}, expected {sha256[:16]})",
+            hint="the model was changed, or was made from another file",
         )
     expected = sha256 or promised
     if expected and actual != expected:
         _forget(path)
         raise BackboneError(
-            f"{repository}/{file}: not the file that was expected (sha256 {actual[:16]}, expected {expected[:16]})",
+            f"{repository}/{file}: not the expected file (sha256 {actual[:16]}, expected {expected[:16]})",
             hint=f"delete {path}"
             if path.exists()
-            else "it was deleted; try again, and if that does not help, the hub or the network hands out another file",
+            else "it was deleted; try again, and if that does not help, the hub or a proxy serves another file",
         )
     return HubFile(path, path.parents[len(PurePosixPath(file).parts) - 1].name, actual)
 
@@ -118,8 +118,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
         error = error.__cause__  # the client's own words are of a connection, whatever the hub has answered
     reasons = {
-        errors.GatedRepoError: "its owner wants terms accepted first",
-        errors.RepositoryNotFoundError: "there is no such repository, or it wants a login",
+        errors.GatedRepoError: "its terms have to be accepted on the hub first",
+        errors.RepositoryNotFoundError: "there is no such repository, or it needs a login",
         errors.RevisionNotFoundError: "the repository has no such revision",
         errors.EntryNotFoundError: "the repository has no such file",
     }
@@ -136,7 +136,8 @@ def _by_hand(repository: str, file: str, revision: str, option: str) -> str:
     if not revision:
         return f"fetch {url} elsewhere and pass {option}"
     folder = repo_folder_name(repo_id=repository, repo_type="model")
-    return f"fetch {url} elsewhere and put it at {Path(constants.HF_HUB_CACHE, folder, 'snapshots', revision, file)}"
+    place = Path(constants.HF_HUB_CACHE, folder, "snapshots", revision, file)
+    return f"download {url} on another machine and put it at {place}"
 
 
 def _promised(path: Path) -> str:

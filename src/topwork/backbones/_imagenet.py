@@ -26,7 +26,7 @@ from topwork.errors import BackboneError
 CLASSES = 1000
 
 _TABLE = Path(__file__).with_name("imagenet-1k.tsv")
-_HINT = "take a network that was trained on ImageNet-1k, such as lite0, or another strategy: probe"
+_HINT = "use a network that was trained on ImageNet-1k, such as lite0, or another strategy such as probe"
 _TOLERANCE = 1e-3  # of the largest logit; float32 sums in another order differ by a hundredth of that
 
 # Endings of plurals and what they stand for: WordNet's own rules (morphy(7WN)), and -ves.
@@ -155,7 +155,7 @@ def classifier(backbone: Backbone) -> Classifier:
             number of classes, or its weights are random or came without it.
     """
     if backbone.weights.source == "random":
-        raise BackboneError(f"the weights of {backbone.name} are random: its own classes mean nothing", hint=_HINT)
+        raise BackboneError(f"the weights of {backbone.name} are random, so its classes have no meaning", hint=_HINT)
     network = backbone.module()
     found = linear_classifier(backbone.name, network)
     if backbone.weights.source != "package":  # the catalogue's have one, under another name
@@ -172,10 +172,10 @@ def linear_classifier(name: str, network: Any) -> Classifier:
 
     layer = network.get_classifier()
     if not isinstance(layer, nn.Linear):
-        raise BackboneError(f"{name} has no linear classifier whose classes could answer", hint=_HINT)
+        raise BackboneError(f"{name} has no linear classifier with classes of its own", hint=_HINT)
     if layer.out_features != CLASSES:
         raise BackboneError(
-            f"{name} answers with {layer.out_features:,} classes; only ImageNet-1k's {CLASSES:,} are known by name",
+            f"{name} has {layer.out_features:,} classes; only the {CLASSES:,} of ImageNet-1k are known by name",
             hint=_HINT,
         )
     return Classifier(*linear_arrays(layer))
@@ -188,7 +188,7 @@ def _require_weights(backbone: Backbone, network: Any) -> None:
     given = _weights.read_state(backbone.weights).get(f"{name}.weight")
     if given is None or given.shape != layer.weight.shape:
         raise BackboneError(
-            f"the weights of {backbone.name} hold no ImageNet-1k classifier (no {name}.weight of shape "
+            f"the weights of {backbone.name} contain no ImageNet-1k classifier (no {name}.weight of shape "
             f"{tuple(layer.weight.shape)})",
             hint=_HINT,
         )
@@ -208,4 +208,4 @@ def _require_same_logits(backbone: Backbone, network: Any, found: Classifier) ->
         features @ found.weight + found.bias, expected, atol=_TOLERANCE * np.abs(expected).max()
     )
     if not same:
-        raise BackboneError(f"{backbone.name} does more to its features than one linear layer", hint=_HINT)
+        raise BackboneError(f"{backbone.name} has more than one linear layer after its features", hint=_HINT)

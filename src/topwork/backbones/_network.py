@@ -42,7 +42,7 @@ def describe(name: str, size: int | None = None) -> dict[str, Any]:
         reason = str(error).strip().split("\n", maxsplit=1)[0]
         raise BackboneError(
             f"{name} cannot be used{'' if size is None else f' at {size} pixels'}: {reason}",
-            hint="`topwork models` lists some that work" if size is None else "leave the size to the network",
+            hint="`topwork models` lists some that work" if size is None else "use the size of the network",
         ) from error
 
 
@@ -77,7 +77,7 @@ def _stages(name: str, network: Any, size: int) -> tuple[Stage, ...]:
     """Run the network on an image without content and read the stages' widths and strides off their maps."""
     modules = _stage_modules(network)
     if not modules:
-        raise BackboneError(f"timm does not tell the stages of {name}", hint="`topwork models` lists some that work")
+        raise BackboneError(f"timm does not give the stages of {name}", hint="`topwork models` lists some that work")
     shapes: dict[str, torch.Size] = {}
 
     def keep(module_name: str, value: torch.Tensor) -> None:
@@ -178,7 +178,7 @@ def _require_own_repository(name: str, weights: Weights) -> None:
     if weights.location != _weights.hub_repository(name):
         raise BackboneError(f"{weights.location!r} is not where the hub keeps {name}")
     if weights.revision and not _COMMIT.fullmatch(weights.revision):  # a branch's or a tag's may change
-        raise BackboneError(f"{weights.revision!r} is no commit of {weights.location}")
+        raise BackboneError(f"{weights.revision!r} is not a commit of {weights.location}")
 
 
 def _fill(network: Any, state: Mapping[str, torch.Tensor], *, by_order: bool) -> None:

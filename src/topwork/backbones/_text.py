@@ -70,7 +70,7 @@ class TextTower:
             rows = [self._model.encode_text(self._tokenizer(batch), normalize=True).numpy() for batch in batches]
         found = np.concatenate(rows).astype(np.float32, copy=False)
         if not np.isfinite(found).all():
-            raise BackboneError(f"{self.source}: the text tower gives NaN or infinity; its weights are damaged")
+            raise BackboneError(f"{self.source}: the text model gives NaN or infinity; its weights are damaged")
         return found
 
 
@@ -129,7 +129,7 @@ def _place(backbone: Backbone, source: str | Path | None, offline: bool) -> _Pla
     repository = source or _repository(backbone)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
         raise BackboneError(
-            f"{repository}: no such folder, and no repository of the hub", hint="owner/name, or a folder"
+            f"{repository}: neither a folder nor a repository of the hub", hint="owner/name, or a folder"
         )
     same = backbone.weights.source == "hub" and backbone.weights.location == repository
     revision = backbone.weights.revision if same else ""
@@ -145,7 +145,7 @@ def _in_folder(folder: Path) -> _Place:
     missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
     if missing:
         raise BackboneError(
-            f"{folder}: holds no {missing[0]}",
+            f"{folder}: has no {missing[0]}",
             hint=f"an image-text model is {CONFIG} and {WEIGHTS}, as open_clip saves it",
         )
     return _Place(folder, str(folder.resolve()), "", file_sha256(folder / WEIGHTS))
@@ -168,9 +168,9 @@ def _settings(config: Path) -> dict[str, Any]:
         found = json.loads(config.read_text("utf-8"))["model_cfg"]
         towers = found["text_cfg"], found["vision_cfg"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise BackboneError(f"{config}: is no configuration of open_clip's: {error!r}") from error
+        raise BackboneError(f"{config}: not an open_clip configuration: {error!r}") from error
     if not all(isinstance(tower, dict) for tower in towers) or "hf_model_name" in found["text_cfg"]:
-        raise BackboneError(f"{config}: its text tower is not one of open_clip's own, which alone can be read")
+        raise BackboneError(f"{config}: its text model is not one of open_clip's own; only those can be read")
     return dict(found)
 
 
@@ -201,7 +201,7 @@ def _projection(backbone: Backbone, network: Any) -> tuple[Float32Array, Float32
     if isinstance(layer, nn.Identity):
         return np.eye(backbone.embedding, dtype=np.float32), np.zeros(backbone.embedding, np.float32)
     if not isinstance(layer, nn.Linear):
-        raise BackboneError(f"{backbone.name}: its features do not reach the texts by one linear layer")
+        raise BackboneError(f"{backbone.name}: its features are not connected to the texts by one linear layer")
     return linear_arrays(layer)
 
 
@@ -223,9 +223,10 @@ def _require_pair(
     if ours.shape == theirs.shape:
         found = f"they differ by {np.linalg.norm(ours - theirs) / np.linalg.norm(theirs):.0%}".replace("%", " %")
     raise BackboneError(
-        f"{backbone.name} with these weights is not the image tower that {place.source} was trained with: they make "
-        f"other embeddings of one image ({found})",
-        hint="take the backbone's own weights; for OpenAI's CLIP take timm's networks with quickgelu in their names",
+        f"{backbone.name} with these weights is not the image model that {place.source} was trained with: their "
+        f"embeddings of an image differ ({found})",
+        hint="use the pretrained weights of the backbone; for OpenAI's CLIP use timm's networks with quickgelu "
+        "in their names",
     )
 
 
@@ -239,7 +240,7 @@ def _tokenizer(open_clip: Any, folder: Path, settings: dict[str, Any]) -> Any:
     if clean not in ("canonicalize", "lower", "whitespace"):
         given["clean"] = clean
     if strange := sorted(name for name, value in given.items() if value):
-        raise BackboneError(f"{folder / CONFIG}: topwork cannot make tokens with {', '.join(strange)}")
+        raise BackboneError(f"{folder / CONFIG}: topwork has no tokenizer for {', '.join(strange)}")
     return _FileTokenizer(folder, int(text.get("context_length", 77)), open_clip.tokenizer.get_clean_fn(clean))
 
 

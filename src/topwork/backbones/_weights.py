@@ -65,15 +65,16 @@ def from_path(path: Path, name: str, *, allow_pickle: bool = False) -> Weights:
     """
     file = _in_folder(path, name) if path.is_dir() else path
     if not file.is_file():
-        raise BackboneError(f"{path}: there is no such weights file")
+        raise BackboneError(f"{path}: no such weights file")
     if allow_pickle and file.suffix in _PICKLES:
         file = _unpickled(file)
     if file.suffix != ".safetensors":
-        hint = "convert it where you trust it: safetensors.torch.save_file(state_dict, 'weights.safetensors')"
+        hint = "if you trust it, convert it: safetensors.torch.save_file(state_dict, 'weights.safetensors')"
         if file.suffix in _PICKLES:
-            hint = "--allow-pickle reads the weights in it and nothing else; better ask for it as .safetensors"
+            hint = "--allow-pickle reads only the weights in it; a .safetensors file is safer"
         raise BackboneError(
-            f"{path}: weights are read from .safetensors files only; a {path.suffix or 'nameless'} file may run code",
+            f"{path}: weights are only read from .safetensors files, because a {path.suffix or 'nameless'} file "
+            "may run code",
             hint=hint,
         )
     return Weights("file", file_sha256(file), str(file.resolve()))
@@ -82,11 +83,11 @@ def from_path(path: Path, name: str, *, allow_pickle: bool = False) -> Weights:
 def _in_folder(folder: Path, name: str) -> Path:
     file = folder / _FILE
     if not file.is_file():
-        raise BackboneError(f"{folder}: holds no {_FILE}", hint="name the file itself: --weights FILE.safetensors")
+        raise BackboneError(f"{folder}: contains no {_FILE}", hint="give the file itself: --weights FILE.safetensors")
     architecture = _architecture(folder / "config.json")
     if architecture not in (None, name.partition(".")[0]):
         raise BackboneError(
-            f"{folder}: its config.json says that these are weights of {architecture}, not of {name}",
+            f"{folder}: according to its config.json these are weights of {architecture}, not of {name}",
             hint=f"they fit --backbone {architecture}",
         )
     return file
@@ -157,8 +158,8 @@ def _require_hash(path: Path, expected: str) -> None:
     actual = file_sha256(path) if path.is_file() else "no such file"
     if actual != expected:
         raise BackboneError(
-            f"{path}: not the weights that were expected (sha256 {actual[:16]}, expected {expected[:16]})",
-            hint="install the package, or fetch the file, again",
+            f"{path}: not the expected weights (sha256 {actual[:16]}, expected {expected[:16]})",
+            hint="install the package or download the file again",
         )
 
 
@@ -193,7 +194,7 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
         raise BackboneError(f"{path}: not a readable .safetensors file: {error}") from error
     spoilt = [name for name, tensor in state.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
     if spoilt:
-        raise BackboneError(f"{path}: {len(spoilt)} tensors hold NaN or infinity, {spoilt[0]} among them")
+        raise BackboneError(f"{path}: {len(spoilt)} tensors contain NaN or infinity, such as {spoilt[0]}")
     return state
 
 
@@ -225,8 +226,8 @@ def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
         raise BackboneError(f"{path}: cannot be read: {error}") from error
     except Exception as error:  # what reads a hostile file may raise anything
         raise BackboneError(
-            f"{path}: not a checkpoint of weights alone; what else it holds could run code, so it was not read",
-            hint="ask for it as .safetensors, or for its state_dict alone: torch.save(network.state_dict(), FILE)",
+            f"{path}: not a checkpoint with only weights; anything else in it could run code, so it was not read",
+            hint="get it as .safetensors, or only its state_dict: torch.save(network.state_dict(), FILE)",
         ) from error
 
 

@@ -110,7 +110,7 @@ def batches(images: UInt8Array, size: int, count: int) -> Iterator[UInt8Array]:
     """The images, uint8 (N, size, size, 3), N at least 1, ``count`` at a time; a BackboneError for any others."""
     if images.dtype != np.uint8 or images.shape[1:] != (size, size, 3) or len(images) == 0:
         raise BackboneError(
-            f"an engine takes images as uint8 (N, {size}, {size}, 3), not {images.dtype} {images.shape}",
-            hint="the backbone's preprocessing makes them so",
+            f"an engine needs images as uint8 (N, {size}, {size}, 3), not {images.dtype} {images.shape}",
+            hint="use the preprocessing of the backbone",
         )
     yield from (images[start : start + count] for start in range(0, len(images), count))

@@ -32,7 +32,7 @@ def open_engine(
         BackboneError: The weights are missing or do not fit, or the engine cannot run the network.
     """
     if not sum(map(backbone.width, outputs)):
-        raise BackboneError("no output was named", hint="backbone.outputs('last') names the network's own features")
+        raise BackboneError("no output was given", hint="backbone.outputs('last') names the network's own features")
     if choice.name == "openvino":
         return OpenVINOEngine(backbone, outputs, choice.precision, 1 if images == 1 else BATCH)
     return TorchEngine(backbone, outputs, choice)

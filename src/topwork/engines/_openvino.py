@@ -275,7 +275,7 @@ def _read(core: Any, file: Path) -> Any:
     except RuntimeError as error:
         raise BackboneError(
             f"{file}: the converted network is damaged: {_last_line(error)}",
-            hint=f"delete {file.parent}; it is made again",
+            hint=f"delete {file.parent}; it will be created again",
         ) from error
 
 

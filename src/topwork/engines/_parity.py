@@ -63,10 +63,10 @@ def nearest_choice(choice: EngineChoice) -> EngineChoice:
         choice = EngineChoice("openvino", choice.precision, choice.deviation)
     if choice.precision in precisions(choice.name):
         return choice
-    why = "TOPWORK_PRECISION rules out" if os.environ.get(PRECISION_VARIABLE) else "this processor does not compute"
+    why = "TOPWORK_PRECISION excludes" if os.environ.get(PRECISION_VARIABLE) else "this processor does not support"
     warnings.warn(
         f"this model was trained on {choice.precision} features, which {why}; "
-        "float32 is used, and probabilities may differ in the second digit",
+        "float32 is used instead, so probabilities may differ in the second digit",
         stacklevel=4,
     )
     return EngineChoice(choice.name, "f32")

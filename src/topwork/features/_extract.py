@@ -36,7 +36,7 @@ OpenNetwork = Callable[[EngineChoice, int], Engine]
 _Pixels = tuple[bytes, npt.NDArray[np.uint8]]  # an image's key, and the image in the network's square
 _Batch = tuple[list[bytes], npt.NDArray[np.uint8]]  # several of them
 
-NOT_FINITE = "the network gives NaN or infinity for it"
+NOT_FINITE = "the network gives NaN or infinity for this image"
 _FORMAT = 2  # raise when decoding or resizing gives other pixels than before
 
 

@@ -61,6 +61,6 @@ def head_from_tensors(kind: str, tensors: Mapping[str, AnyArray]) -> Head:
     if kind not in _KINDS:
         raise ModelError(
             f"unknown head kind {kind!r}; expected one of {', '.join(sorted(_KINDS))}",
-            hint="The model may come from a newer topwork.",
+            hint="The model may come from a newer version of topwork.",
         )
     return _KINDS[kind](tensors)

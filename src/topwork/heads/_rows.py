@@ -42,7 +42,7 @@ def check_training(features: AnyArray, labels: AnyArray, n_classes: int) -> Intp
     bad = sum(int(np.sum(~np.isfinite(features[part]).all(axis=1))) for part in row_chunks(*features.shape))
     if bad:
         raise DataError(
-            f"{bad} of {len(features)} feature rows hold NaN or Inf",
+            f"{bad} of {len(features)} feature rows contain NaN or Inf",
             hint="Run the backbone in float32, or leave those images out.",
         )
     return labels.astype(np.intp)

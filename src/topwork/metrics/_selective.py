@@ -202,7 +202,7 @@ def threshold_at(level: float, levels: Sequence[float], thresholds: Sequence[flo
     if found is None:
         most = f"{known[-1][0]:.1%} at most" if known else "none"
         raise DataError(
-            f"this model can promise no {what} of {level:.4g}: {most}",
-            hint="ask for less: more takes more images, or a model that is surer where it is right",
+            f"{what} of {level:.4g} cannot be promised by this model: {most}",
+            hint="choose a lower level; a higher one needs more images or a better model",
         )
     return found

@@ -62,11 +62,11 @@ def _header(record: ModelRecord[Any], pipeline: str, results: Sequence[str]) -> 
 
 def _data(record: ModelRecord[Any]) -> str:
     data = record.data
-    held_out = f"{data.held_out} others ({data.held_out_split}) measured it" if data.held_out else "none measured it"
+    held_out = f"{data.held_out} others ({data.held_out_split}) tested it" if data.held_out else "none tested it"
     left_out = f"; {data.left_out} files could not be used" if data.left_out else ""
     notes = [f"- {as_text(note)}" for note in data.notes[:_NOTES]]
-    told = ["", "What was noticed about the data:", "", *notes] if notes else []
-    made = f"{data.training} images were used to make the model"
+    told = ["", "Notes on the data:", "", *notes] if notes else []
+    made = f"{data.training} images were used to train the model"
     lines = ["## Data", "", f"{made} and {held_out}{left_out}.", *told]
     return "\n".join(lines) + "\n"
 
@@ -75,7 +75,7 @@ def _licence(record: ModelRecord[Any]) -> str:
     network = record.backbone
     source, licence = (
         as_text(network["pretrained_on"]),
-        as_text(network["licence"] or "a licence that is not known here"),
+        as_text(network["licence"] or "an unknown licence"),
     )
     return (
         f"## Licence\n\nThe backbone's weights (`{network['name']}`, pretrained on {source}) "
@@ -90,11 +90,11 @@ def _again(record: ModelRecord[Any]) -> str:
         f"- data: SHA-256 of paths, targets and splits {as_text(record.data.fingerprint or 'none')}",
         f"- weights: SHA-256 {as_text(weights['sha256'])}",
         f"- strategy {as_text(record.strategy)}, seed {record.seed}",
-        *([f"- asked for: {as_text(record.options_line)}"] if record.options else []),
+        *([f"- settings: {as_text(record.options_line)}"] if record.options else []),
         f"- engine {record.engine.name} in {record.engine.precision}",
         f"- versions: {as_text(', '.join(f'{name} {version}' for name, version in sorted(record.versions.items())))}",
     ]
-    return "## To repeat it\n\n" + "\n".join(lines) + "\n"
+    return "## Reproducibility\n\n" + "\n".join(lines) + "\n"
 
 
 def quoted_yaml(name: str) -> str:

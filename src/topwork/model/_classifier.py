@@ -135,7 +135,7 @@ class Classifier(Model):
         head = _head(parts, where)
         if head.n_classes != len(record.task.classes):
             raise ModelError(
-                f"{where}: the head answers with {head.n_classes} classes, model.json names {len(record.task.classes)}"
+                f"{where}: the head has {head.n_classes} classes, model.json has {len(record.task.classes)}"
             )
         width = sum(map(parts.backbone.width, record.outputs))
         if head.n_features != width:
@@ -334,8 +334,9 @@ class Classifier(Model):
         selective = self.record.task.selective
         if selective is None and (coverage, accuracy) != (None, None):
             raise DataError(
-                "this model holds no thresholds: it was made without images to read them off, or by an older topwork",
-                hint="fit it again, with a few training images of each class",
+                "this model has no thresholds: it was made without images to set them on, or by an older "
+                "version of topwork",
+                hint="fit it again with at least a few training images per class",
             )
         if selective is None:
             return _Thresholds(None, None)
@@ -349,7 +350,7 @@ class Classifier(Model):
 def _head(parts: Parts, where: str) -> Head:
     tensors = parts.tensors.get("head")
     if tensors is None:
-        raise ModelError(f"{where}/head.safetensors: not a readable .safetensors file: it is not there")
+        raise ModelError(f"{where}/head.safetensors: not a readable .safetensors file: it is missing")
     try:
         return head_from_tensors(parts.record.head, tensors)
     except ModelError as error:

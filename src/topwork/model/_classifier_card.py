@@ -10,9 +10,9 @@ from topwork.model._classes_record import ClassifierRecord
 
 _CLASSES = 50  # rows of the table
 _SEEN_BY = {
-    "cross-validation": "out-of-fold answers on training images",
-    "validation": "answers on validation images",
-    "training": "answers on training images, of which nothing but a temperature was learnt",
+    "cross-validation": "cross-validated predictions on training images",
+    "validation": "predictions on validation images",
+    "training": "predictions on training images, which were only used to set the temperature",
 }
 
 
@@ -56,8 +56,8 @@ def _summary(record: ClassifierRecord) -> str:
     how = {
         "probe": "a linear head was trained on its frozen features",
         "finetune": "a head and its top stages were trained",
-        "as-is": "its own classes answer",
-        "zero-shot": "it compares images with words for the classes",
+        "as-is": "its own ImageNet classes are used",
+        "zero-shot": "it compares images with texts for the classes",
     }.get(record.strategy, as_text(record.strategy))
     return (
         f"An image classifier of {len(record.task.classes)} classes, made by "
@@ -68,11 +68,12 @@ def _summary(record: ClassifierRecord) -> str:
 
 
 def _use(record: ClassifierRecord) -> str:
-    sure = "    topwork predict MODEL photo.jpg --coverage 0.95   # as many classes as hold the true one so often\n"
+    sure = "    topwork predict MODEL photo.jpg --coverage 0.95   # sets with the true class in 95 % of cases\n"
     return (
         "## Use\n\n    pip install topwork\n    topwork predict MODEL photo.jpg\n"
         + (sure if record.task.selective else "")
-        + '\nFrom Python: `topwork.load("MODEL").predict(["photo.jpg"])[0].label`. Preprocessing travels with it.\n'
+        + '\nFrom Python: `topwork.load("MODEL").predict(["photo.jpg"])[0].label`. The model includes its '
+        "preprocessing.\n"
     )
 
 
@@ -118,7 +119,7 @@ def _figures(record: ClassifierRecord, metrics: Evaluation | None) -> str:
         if each is not None
     ]
     lines = [
-        f"On {metrics.n} images that took no part in any choice, with 95 % intervals:",
+        f"On {metrics.n} held-out images that were not used for any choice, with 95 % intervals:",
         "",
         "| metric | value |",
         "| --- | ---: |",
@@ -133,9 +134,9 @@ def _promises(record: ClassifierRecord) -> Iterator[str]:
     selective = record.task.selective
     if selective is None or not selective.measured:
         return
-    yield "## Promises\n"
-    yield f"Read off {_SEEN_BY[selective.source]} ({selective.images}), and tried on the held-out images:\n"
-    rows = ["| promised | sets that hold the class | classes in a set | answered | right answers |"]
+    yield "## Abstaining and prediction sets\n"
+    yield f"Thresholds set on {_SEEN_BY[selective.source]} ({selective.images}), and tested on the held-out images:\n"
+    rows = ["| promised level | sets with the true class | classes per set | answered | correct answers |"]
     rows.append("| --- | ---: | ---: | ---: | ---: |")
     reports = [SelectiveReport.from_dict(each) for each in selective.measured]
     for each in reports:
@@ -154,22 +155,22 @@ def _promises(record: ClassifierRecord) -> Iterator[str]:
 
 def _limits(record: ClassifierRecord, metrics: Evaluation | None) -> str:
     lines = [
-        "- It knows its classes and nothing else: an image of anything else gets one of them too. `topwork predict` "
-        "warns when images are unlike those that trained it.",
-        "- The figures hold for images of the kind that was measured: another camera, light or place may change them.",
+        "- It only knows its classes: an image of anything else is also assigned to one of them. `topwork "
+        "predict` warns when images are unlike the training images.",
+        "- The figures hold for images like those that were measured. Another camera, light or place may change them.",
     ]
     if record.task.selective is not None:
         lines.append(
-            "- Promises hold on average over all classes, not for each class by itself, and for one model only about "
-            "so far as the held-out images show."
+            "- The promised levels hold on average over all classes, not for each class. The held-out images "
+            "show how well this model keeps them."
         )
     weak = [report for report in metrics.per_class if report.recall and report.recall.low < 0.5] if metrics else []
     if weak:
         weak.sort(key=lambda report: report.recall.low if report.recall else 0.0)
         names = ", ".join(as_text(report.name) for report in weak[:5]) + (", …" if len(weak) > 5 else "")
-        lines.append(f"- Less than half of these classes' images may be found: {names}.")
+        lines.append(f"- The recall of these classes may be below 50 %: {names}.")
     if metrics is None:
-        lines.append("- How good it is has not been measured.")
+        lines.append("- Its accuracy has not been measured.")
     return "## Limits\n\n" + "\n".join(lines) + "\n"
 
 

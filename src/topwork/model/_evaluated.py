@@ -157,18 +157,18 @@ def compare(
         progress: Called with (images done, images in all), for each model.
 
     Raises:
-        DataError: The models do not have the same classes, or an image changed while it was read.
+        DataError: The models do not have the same classes, or an image changed during the run.
     """
     if set(first.classes) != set(second.classes):
         odd = sorted(set(first.classes) ^ set(second.classes))[:3]
         raise DataError(
-            f"the two models do not have the same classes: {', '.join(map(repr, odd))} are in one alone",
+            f"the two models do not have the same classes: {', '.join(map(repr, odd))} are in only one of them",
             hint="compare models of the same classes, or evaluate each by itself",
         )
     order = [second.classes.index(name) for name in first.classes]
     one = first.evaluate(dataset, seed=seed, cache=cache, progress=progress)
     other = second.evaluate(dataset.relabelled(second.classes), seed=seed, cache=cache, progress=progress)
     if one.dataset.paths != other.dataset.paths:
-        raise DataError("an image changed while it was read", hint="run it again")
+        raise DataError("an image changed during the run", hint="run it again")
     found = compare_predictions(one.probabilities, other.probabilities[:, order], one.dataset.labels, seed=seed)
     return Compared(one, other, found)

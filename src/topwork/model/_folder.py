@@ -31,7 +31,7 @@ _HISTORY_BYTES = 16 * 2**20  # 50,000 epochs
 _MODE = 0o644  # safetensors makes its files private; a model is to be shared
 _PAUSE = 0.005  # seconds between two reads of a folder that is being replaced
 _READS = 20  # of a folder that another process replaces again and again
-_WRITE_HINT = "choose another folder with -o, or make room; nothing was changed there"
+_WRITE_HINT = "choose another folder with -o, or free some space; nothing was changed there"
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 
@@ -109,19 +109,21 @@ def require_free(folder: Path, files: Sequence[str] = TaskRecord.files) -> None:
     is_file = names is None and os.path.lexists(folder)
     is_other = bool(names) and RECORD not in (names or ())
     if is_file or is_other:
-        raise ModelError(f"{folder}: exists and is no topwork model", hint="choose another folder with -o")
+        raise ModelError(f"{folder}: already exists and is not a topwork model", hint="choose another folder with -o")
     kept = {f"{EXPLAINED}/{name}" for name in _names(folder / EXPLAINED) or () if not name.endswith(".png")}
     ours = _OURS | {f"{name}.safetensors" for name in files}
     if strange := sorted((names or set()) - ours | kept):
         raise ModelError(
-            f"{folder}: replacing this model would delete {', '.join(map(printable, strange[:3]))} in it",
-            hint="choose another folder with -o, or move that away",
+            f"{folder}: replacing this model would also delete {', '.join(map(printable, strange[:3]))} in it",
+            hint="choose another folder with -o, or move these files away",
         )
     if os.path.ismount(folder):
-        raise ModelError(f"{folder}: a mount point cannot be replaced", hint=f"choose a folder in it: {folder}/model")
+        raise ModelError(
+            f"{folder}: a mount point cannot be replaced", hint=f"choose a folder inside it: {folder}/model"
+        )
     parent = next(path for path in folder.absolute().parents if path.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise ModelError(f"{folder}: no folder can be made in {parent}", hint=_WRITE_HINT)
+        raise ModelError(f"{folder}: no folder can be created in {parent}", hint=_WRITE_HINT)
 
 
 def _names(folder: Path) -> set[str] | None:
@@ -163,7 +165,10 @@ def read(folder: Path, block_of: Callable[[str], type[TaskRecord]]) -> Parts:
             continue
         if before == _identity(folder):
             return parts
-    raise ModelError(f"{folder}: changes all the time", hint="wait until what writes it is done")
+    raise ModelError(
+        f"{folder}: it changed again and again while it was being read",
+        hint="wait until the program that writes it has finished",
+    )
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
@@ -197,8 +202,8 @@ def _history(path: Path) -> tuple[dict[str, Any], ...]:
 def _read_text(folder: Path) -> str:
     path = folder / RECORD
     if not path.is_file():
-        what = "is no topwork model (it has no model.json)" if folder.is_dir() else "there is no such model folder"
-        raise ModelError(f"{folder}: {what}", hint="`topwork fit DATA -o MODEL` makes one")
+        what = "is not a topwork model (it has no model.json)" if folder.is_dir() else "there is no such model folder"
+        raise ModelError(f"{folder}: {what}", hint="create one with `topwork fit DATA -o MODEL`")
     try:
         if path.stat().st_size > _RECORD_BYTES:
             raise ModelError(f"{path}: {path.stat().st_size} bytes is no model.json")
@@ -215,12 +220,12 @@ def _backbone(folder: Path, record: ModelRecord[Any]) -> Backbone:
     except BackboneError as error:
         raise ModelError(f"{folder / RECORD}: {error.message}") from error
     if not re.fullmatch(r"[\w.-]+", backbone.name):  # it becomes the name of a folder in the cache
-        raise ModelError(f"{folder / RECORD}: {backbone.name!r} is not a backbone's name")
+        raise ModelError(f"{folder / RECORD}: {backbone.name!r} is not the name of a backbone")
     weights = backbone.weights
     if weights.source == "package":
         _require_package(folder, weights)
     if weights.source == "random" and not weights.location.isdecimal():
-        raise ModelError(f"{folder / RECORD}: {weights.location!r} is no seed of random weights")
+        raise ModelError(f"{folder / RECORD}: {weights.location!r} is not a seed of random weights")
     if weights.source != "file":
         return backbone
     if weights.location != BACKBONE:  # the only file that a model may point to
@@ -234,7 +239,7 @@ def _require_package(folder: Path, weights: Weights) -> None:
     known = row(weights.location)
     if known is None or known.sha256 != weights.sha256:
         raise ModelError(
-            f"{folder / RECORD}: this topwork does not come with the weights {weights.location!r} "
-            f"of sha256 {weights.sha256[:16]}",
-            hint="use the topwork that wrote it, or train it again",
+            f"{folder / RECORD}: this version of topwork does not have the weights {weights.location!r} "
+            f"with sha256 {weights.sha256[:16]}",
+            hint="use the version of topwork that wrote it, or train it again",
         )

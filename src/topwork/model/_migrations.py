@@ -29,7 +29,7 @@ def migrated(fields: Fields, where: str) -> Fields:
     """
     version = fields.get("format")
     if type(version) is not int or version < 1:
-        raise ModelError(f"{where}: format version {version!r} is none that topwork has written")
+        raise ModelError(f"{where}: format version {version!r} is unknown")
     if version > FORMAT:
         needed = _written_by(fields)
         raise ModelError(

@@ -183,7 +183,7 @@ def parse_record(text: str, where: str, block_of: Callable[[str], type[TaskRecor
     task = fields.get("task")
     name = task.get("name") if isinstance(task, dict) else None
     if not isinstance(name, str):
-        raise ModelError(f"{where}: task.name: it does not say which task the model is for")
+        raise ModelError(f"{where}: task.name: the task of the model is missing")
     try:
         record: ModelRecord[Any] = ModelRecord[block_of(name)].model_validate(fields)  # type: ignore[misc]
     except ValidationError as error:

@@ -57,8 +57,8 @@ def task(name: str | Task) -> Task:
         return _REGISTERED[name]
     if name not in _ROOMS:
         raise ModelError(
-            f"this topwork has no task called {name[:40]!r}",
-            hint=f"its tasks are {', '.join(names())}; a newer topwork may have more",
+            f"there is no task called {name[:40]!r}",
+            hint=f"its tasks are {', '.join(names())}; a newer version of topwork may have more",
         )
     found: Task = importlib.import_module(_ROOMS[name]).TASK
     return found
@@ -86,5 +86,5 @@ def load(path: str | os.PathLike[str], kind: type[Any] = Model) -> Any:
     """
     found = load_model(path, lambda name: task(name).model)
     if not isinstance(found, kind):
-        raise ModelError(f"{path}: a model of the task {found.record.task.name}, which cannot be used here")
+        raise ModelError(f"{path}: this command cannot use a model of the task {found.record.task.name}")
     return found

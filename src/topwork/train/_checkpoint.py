@@ -45,8 +45,8 @@ def locked(folder: Path) -> Iterator[None]:
         raise TrainError(reason, hint="choose another folder with -o") from error
     try:
         if not take(file):
-            hint = "wait for it, or choose another folder with -o"
-            raise TrainError(f"{folder}: another run is writing there", hint=hint)
+            hint = "wait until it has finished, or choose another folder with -o"
+            raise TrainError(f"{folder}: another run is writing to it", hint=hint)
         yield
     finally:
         os.close(file)
@@ -87,7 +87,7 @@ def write_checkpoint(folder: Path, tensors: Tensors, text: str) -> None:
         reason = error.strerror if isinstance(error, OSError) else None
         raise CheckpointError(
             f"{folder}: no checkpoint can be written: {reason or error}",
-            hint="make room and go on with --resume; the former checkpoint is kept",
+            hint="free some space and continue with --resume; the previous checkpoint is kept",
         ) from error
     finally:
         if draft is not None:
@@ -105,7 +105,7 @@ def read_checkpoint(folder: Path) -> Saved | None:
         except CheckpointError as error:
             notes.append(f"{error.message}; an earlier one was used")
     if notes:
-        hint = "train again without --resume; is the disk sound?"
+        hint = "train again without --resume, and check the disk"
         raise CheckpointError(f"{folder}: every checkpoint is damaged", hint=hint)
     return None
 
@@ -125,8 +125,8 @@ def require_own(folder: Path) -> None:
     strange = sorted(path.name for path in folder.iterdir() if not _is_own(path)) if folder.is_dir() else []
     if strange or (folder.exists() and not folder.is_dir()):
         raise TrainError(
-            f"{folder}: checkpoints go there, and it holds {strange[0]!r}" if strange else f"{folder}: is a file",
-            hint="move that away, or choose another folder with -o",
+            f"{folder}: it is for checkpoints, and it contains {strange[0]!r}" if strange else f"{folder}: is a file",
+            hint="move it away, or choose another folder with -o",
         )
 
 
@@ -156,7 +156,7 @@ def _read(path: Path) -> tuple[Tensors, str]:
 
     try:
         if sha256_of(path) != path.stem.rpartition("-")[2]:
-            raise CheckpointError(f"{path}: its checksum is not that of its bytes")
+            raise CheckpointError(f"{path}: its checksum does not match")
         tensors = load_file(path)
         text = bytes(tensors.pop(_TEXT).numpy()).decode()
     except (OSError, SafetensorError, KeyError, ValueError) as error:

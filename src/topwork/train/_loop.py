@@ -131,7 +131,7 @@ def _memory_advice(config: TrainConfig) -> Iterator[None]:
         if not isinstance(error, MemoryError) and not re.search("out of memory|not enough memory", str(error)):
             raise
         raise TrainError(
-            f"there is not enough memory for {config.batch_size} images in {config.accumulate} pieces",
+            f"not enough memory for {config.batch_size} images in {config.accumulate} pieces",
             hint=f"accumulate = {2 * config.accumulate} halves the pieces and gives the same gradients",
         ) from error
 

@@ -48,7 +48,7 @@ def parts_of(model: nn.Module, layers: Layers) -> Parts:
     if len(parameters) != len(distance_of):
         raise TrainError(f"{len(distance_of) - len(parameters)} parameters of the layers are not the model's")
     if not parameters:
-        raise TrainError("there is nothing to train", hint="name at least the head among the layers")
+        raise TrainError("there is nothing to train", hint="include at least the head in the layers")
     changing = set(distance_of) | {id(buffer) for _, layer in layers for buffer in layer.buffers()}
     tensors = _tensors(model)
     return Parts(

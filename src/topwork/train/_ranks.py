@@ -112,8 +112,8 @@ class Ranks:
         except RuntimeError as error:
             reason = str(error).strip().split("\n", maxsplit=1)[0]
             raise TrainError(
-                f"rank {self.rank} of {self.world}: another process of this training has ended: {reason}",
-                hint="look at its own message above, then go on from the last checkpoint",
+                f"rank {self.rank} of {self.world}: another process of this training ended: {reason}",
+                hint="see its message above, then continue from the last checkpoint",
             ) from error
 
 
@@ -152,7 +152,9 @@ def joined() -> Iterator[bool]:
     try:
         distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=_PATIENCE)
     except (RuntimeError, ValueError) as error:
-        raise TrainError(f"the processes do not find each other: {error}", hint="start them with torchrun") from error
+        raise TrainError(
+            f"the processes cannot connect to each other: {error}", hint="start them with torchrun"
+        ) from error
     try:
         yield distributed.get_rank() == 0
     finally:

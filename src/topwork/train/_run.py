@@ -20,7 +20,7 @@ from topwork.train._state import Score, State, TrainResult
 
 _FREE = {"budget_seconds", "checkpoint_minutes"}  # may be others when a training is resumed
 _SHOWN = 5  # differences
-_ANEW = "give the same data and settings, or begin anew without --resume"
+_ANEW = "use the same data and settings, or start again without --resume"
 
 
 @dataclass(eq=False)
@@ -95,13 +95,13 @@ def resume(run: Run, folder: Path, identity: dict[str, Any]) -> None:
     """
     saved = read_checkpoint(folder)
     if saved is None:
-        run.notes = (f"{folder}: there is no checkpoint; the training begins anew",)
+        run.notes = (f"{folder}: there is no checkpoint, so training starts from the beginning",)
         return
     run.state = _state(saved, identity, folder)
     _fill_optimizer(run, saved.tensors)
     own = _named(run)
     if lines := _differences(_shapes(saved.tensors), _shapes(own)):
-        raise CheckpointError(f"{folder}: the checkpoint is of another model: {lines}", hint=_ANEW)
+        raise CheckpointError(f"{folder}: the checkpoint belongs to another model: {lines}", hint=_ANEW)
     put(saved.tensors, own)
     run.notes = saved.notes
 
@@ -111,9 +111,11 @@ def _state(saved: Saved, identity: dict[str, Any], folder: Path) -> State:
         told = json.loads(saved.text)
         state, theirs = State.model_validate(told["state"]), dict(told["identity"])
     except (ValueError, TypeError, KeyError, ValidationError) as error:
-        raise CheckpointError(f"{folder}: the checkpoint is of another topwork: {error}", hint=_ANEW) from error
+        raise CheckpointError(
+            f"{folder}: the checkpoint belongs to another version of topwork: {error}", hint=_ANEW
+        ) from error
     if lines := _differences(theirs, identity):
-        raise CheckpointError(f"{folder}: the checkpoint is of another training: {lines}", hint=_ANEW)
+        raise CheckpointError(f"{folder}: the checkpoint belongs to another training: {lines}", hint=_ANEW)
     return state
 
 

@@ -126,7 +126,7 @@ def reading(samples: Samples, epoch: int, rows: Sequence[Int64Array]) -> Iterato
 def require_some(samples: Samples, split: str) -> None:
     """Refuse, by a TrainError, an empty split."""
     if len(samples.labels) == 0:
-        raise TrainError(f"the {split} split is empty", hint="split the data so that both have images")
+        raise TrainError(f"the {split} split is empty", hint="split the data so that both splits have images")
 
 
 def tensors_digest(tensors: dict[str, torch.Tensor]) -> str:

@@ -47,7 +47,7 @@ def from_words(labels: Sequence[str], backbone: str | Backbone, options: ZeroSho
         head=words.head.kind,
         cross_validation={},
         trials=(),
-        data=DataRecord.none("made from words alone; how good it is has not been measured"),
+        data=DataRecord.none("made from class names alone; its accuracy has not been measured"),
         seed=chosen.seed,
         versions=versions(),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

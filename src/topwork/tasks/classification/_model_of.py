@@ -73,6 +73,6 @@ def _selective(fitted: Fitted) -> SelectiveRecord | None:
 def _unmeasured(fitted: Fitted, split: str) -> DataError:
     lost = fitted.table.dataset.left_out
     return DataError(
-        f"none of the images that are to measure the model ({split}) can be read",
+        f"none of the test images ({split}) can be read",
         hint=f"left out: {printable(lost[0].path)}: {lost[0].reason}" if lost else "",
     )

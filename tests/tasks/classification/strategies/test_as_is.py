@@ -127,9 +127,9 @@ def test_words_alone_make_a_head() -> None:
 
 
 def test_names_that_were_to_do_are_an_error_where_they_do_not(easy: ImageDataset) -> None:
-    with pytest.raises(DataError, match="2 of 2 class names meet no class"):
+    with pytest.raises(DataError, match="2 of 2 class names match no ImageNet-1k class"):
         fit_as_is(easy, load(), AsIsOptions(way="names"))
-    with pytest.raises(DataError, match="1 of 2 class names meet no class"):
+    with pytest.raises(DataError, match="1 of 2 class names match no ImageNet-1k class"):
         groups_by_name(("dog", "weaving"))
 
 
@@ -158,7 +158,7 @@ def test_an_unknown_way_is_refused() -> None:
 
 
 def test_a_network_without_a_classifier_is_refused(easy: ImageDataset) -> None:
-    with pytest.raises(BackboneError, match="mean nothing"):
+    with pytest.raises(BackboneError, match="its classes have no meaning"):
         fit_as_is(easy, load("resnet18", weights="random"), AsIsOptions())
 
 

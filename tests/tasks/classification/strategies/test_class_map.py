@@ -38,7 +38,7 @@ def test_no_class_of_the_network_is_given_twice() -> None:
 
 def test_a_name_that_meets_nothing_is_named_with_the_nearest() -> None:
     with pytest.raises(
-        DataError, match=r"2 of 3 class names meet no class of ImageNet-1k: 'retreiver', 'zebrra'"
+        DataError, match=r"2 of 3 class names match no ImageNet-1k class: 'retreiver', 'zebrra'"
     ) as caught:
         groups_by_name(("cat", "retreiver", "zebrra"))
     assert caught.value.hint.startswith("nearest to 'retreiver': retriever")
@@ -48,19 +48,19 @@ def test_a_name_that_resembles_nothing_has_a_hint_too() -> None:
     with pytest.raises(DataError, match="'qq\\\\nqq'") as caught:
         groups_by_name(("cat", "qq\nqq"))
     assert "\n" not in caught.value.message
-    assert caught.value.hint == "give a map, or labelled images to learn one from"
+    assert caught.value.hint == "give --map, or labelled images to learn from"
 
 
 @pytest.mark.parametrize("classes", [("cat", "feline"), ("motor scooter", "scooter"), ("dog", "Dogs")])
 def test_two_names_for_the_same_are_refused(classes: tuple[str, str]) -> None:
-    with pytest.raises(DataError, match="claim the same classes of the network") as caught:
+    with pytest.raises(DataError, match="match the same ImageNet classes") as caught:
         groups_by_name(classes)
     assert all(name in caught.value.message for name in classes)
     assert "one class" in caught.value.hint
 
 
 def test_a_class_of_which_nothing_is_left_is_refused() -> None:
-    with pytest.raises(DataError, match="leave nothing of 'frog'"):
+    with pytest.raises(DataError, match="no ImageNet class is left for 'frog'"):
         groups_by_name(("frog", "bullfrog", "tree frog", "tailed frog"))
 
 
@@ -79,16 +79,16 @@ def test_a_given_map_may_be_nested() -> None:
     [
         ({"a": [1]}, "missing 'b', not expected none"),
         ({"a": [1], "b": [2], "c": [3]}, "missing none, not expected 'c'"),
-        ({"a": [], "b": [2]}, "gives 'a' no list"),
-        ({"a": "dog", "b": [2]}, "gives 'a' no list of the network's classes, but 'dog'"),
-        ({"a": ["dg"], "b": [2]}, r"'dg' \(for 'a'\) meets no class"),
-        ({"a": [1000], "b": [2]}, r"no index in 0\.\.999"),
-        ({"a": [-1], "b": [2]}, r"no index in 0\.\.999"),
-        ({"a": [True], "b": [2]}, r"True \(for 'a'\) is no name and no index"),
-        ({"a": [1.5], "b": [2]}, "is no name and no index"),
-        ({"a": [[1]], "b": [2]}, "is no name and no index"),
-        ({"a": 7, "b": [2]}, "gives 'a' no list"),
-        ({"a": [7], "b": [7]}, "claim the same classes of the network"),
+        ({"a": [], "b": [2]}, "needs a list of ImageNet classes for 'a'"),
+        ({"a": "dog", "b": [2]}, "needs a list of ImageNet classes for 'a', not 'dog'"),
+        ({"a": ["dg"], "b": [2]}, r"'dg' \(for 'a'\) matches no ImageNet-1k class"),
+        ({"a": [1000], "b": [2]}, r"nor an index in 0\.\.999"),
+        ({"a": [-1], "b": [2]}, r"nor an index in 0\.\.999"),
+        ({"a": [True], "b": [2]}, r"True \(for 'a'\) is neither a name nor an index"),
+        ({"a": [1.5], "b": [2]}, "is neither a name nor an index"),
+        ({"a": [[1]], "b": [2]}, "is neither a name nor an index"),
+        ({"a": 7, "b": [2]}, "needs a list of ImageNet classes for 'a'"),
+        ({"a": [7], "b": [7]}, "match the same ImageNet classes"),
     ],
 )
 def test_a_wrong_map_is_refused(given: dict[str, Any], complaint: str) -> None:

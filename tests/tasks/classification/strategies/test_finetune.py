@@ -208,8 +208,8 @@ def test_it_tells_how_the_training_goes(digits: ImageDataset, probe: Probe) -> N
     finetune(digits, probe, options(unfreeze=1, config={"epochs": 2}), announce=lambda text: Bar())
     assert words[0].startswith("epoch 1 of 2, loss ")
     assert words[-1].startswith("epoch 2 of 2, loss ")
-    assert "right" not in words[0]
-    assert words[-1].count("% right, ") == 1
+    assert "accuracy" not in words[0]
+    assert words[-1].count(", accuracy ") == 1
     assert all(text.endswith(" images/s") for text in words)
 
 
@@ -264,7 +264,7 @@ def test_how_many_stages_are_trained(unfreeze: Any, stages: int) -> None:
 
 def test_more_stages_than_there_are_is_refused() -> None:
     for wrong in (0, 10, -1):
-        with pytest.raises(BackboneError, match=f"has 9 stages; {wrong} of them cannot be trained") as caught:
+        with pytest.raises(BackboneError, match=f"has 9 stages, so {wrong} of them cannot be trained") as caught:
             stages_to_train(load(), wrong)
         assert caught.value.hint == "--unfreeze takes 1 to 9, or all"
 

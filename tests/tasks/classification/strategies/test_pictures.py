@@ -90,7 +90,7 @@ def test_a_full_disk_is_a_named_error(easy: ImageDataset, monkeypatch: pytest.Mo
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.posix_fallocate", full, raising=False)
-    said = r"no room for 0 MB: No space left"
+    said = r"not enough space for 0 MB: No space left"
     with pytest.raises(DataError, match=said) as caught, squares(easy, SMALL, None):
         pass
     assert "TMPDIR" in caught.value.hint

@@ -195,7 +195,7 @@ def test_a_full_disk_is_a_named_error(backbone: Backbone, pictures: Squares, mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.posix_fallocate", full, raising=False)
-    with pytest.raises(DataError, match="no room for"), maps(backbone, pictures, None):
+    with pytest.raises(DataError, match="not enough space for"), maps(backbone, pictures, None):
         pass
 
 

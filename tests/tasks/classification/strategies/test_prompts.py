@@ -50,9 +50,9 @@ def test_descriptions_from_json(tmp_path: Path) -> None:
     [
         ("a hole", "line 1: no class or no description"),
         ("ng:", "line 1"),
-        ('{"ng": 3}', "no text and no list of texts"),
-        ('{"ng": []}', "no text and no list of texts"),
-        ('{"ng": ["x", 3]}', "no text and no list of texts"),
+        ('{"ng": 3}', "neither a text nor a list of texts"),
+        ('{"ng": []}', "neither a text nor a list of texts"),
+        ('{"ng": ["x", 3]}', "neither a text nor a list of texts"),
         ('{"ng": ', "not valid JSON"),
         (b"\xff\xfe\x00", "cannot be read"),
     ],
@@ -69,7 +69,7 @@ def test_prompts_from_a_file(tmp_path: Path) -> None:
     file.write_text("# mine\n\n a drawing of a {}. \n{}\n", "utf-8")
     assert read_templates(file) == ("a drawing of a {}.", "{}")
     file.write_text("# none\n", "utf-8")
-    with pytest.raises(DataError, match="holds no prompt"):
+    with pytest.raises(DataError, match="contains no prompt"):
         read_templates(file)
     with pytest.raises(DataError, match="cannot be read"):
         read_templates(tmp_path / "missing")
@@ -79,11 +79,11 @@ def test_prompts_from_a_file(tmp_path: Path) -> None:
     ("labels", "said"),
     [
         (("a cat", " "), "a label is empty"),
-        (("a cat", "the Cat"), "'a cat', 'the Cat' are told of by the same words"),
+        (("a cat", "the Cat"), "'a cat', 'the Cat' have the same text"),
         (("a cat", "a dog", "a fox"), "3 labels for 2 classes"),
-        (("a cat", "a fox"), "label 'a fox' names no class of the data"),
-        (("a cat", "a black cat"), "label 'a black cat' names no class of the data that is left"),
-        (("a cat and a dog", "a dog"), "names no class"),
+        (("a cat", "a fox"), "label 'a fox' matches no remaining class of the data"),
+        (("a cat", "a black cat"), "label 'a black cat' matches no remaining class of the data"),
+        (("a cat and a dog", "a dog"), "matches no remaining class"),
         (("a cat",), "two labels are needed"),
     ],
 )
@@ -97,7 +97,7 @@ def test_labels_alone_are_the_classes() -> None:
 
 
 def test_a_description_of_no_class_names_the_nearest() -> None:
-    with pytest.raises(DataError, match="description of 'catt', which is no class") as caught:
+    with pytest.raises(DataError, match="description of 'catt', which is not a class") as caught:
         prompts(["cat", "dog"], descriptions={"catt": ["x"]})
     assert "'cat'" in caught.value.hint
 
@@ -110,7 +110,7 @@ def test_a_template_needs_a_place_for_the_class() -> None:
 
 
 def test_classes_that_nothing_tells_apart_are_refused() -> None:
-    with pytest.raises(DataError, match="the same words"):
+    with pytest.raises(DataError, match="the same text"):
         prompts(["cat_1", "cat 1"])
     with pytest.raises(DataError, match="class 'dog' has an empty label"):
         prompts(["cat", "dog"], descriptions={"dog": [" "]})

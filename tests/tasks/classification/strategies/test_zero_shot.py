@@ -179,7 +179,7 @@ def test_no_blend_where_a_class_has_too_few_images(
     clips.digit_folder(tmp_path / "digits" / "train", ("blue_one",), 1)
     found = fit_zero_shot(read(tmp_path / "digits"), backbone, ZeroShotOptions(text=options.text, blend=True))
     assert isinstance(found.head, TextHead)
-    assert "two training images of each class" in found.reason
+    assert "two training images per class" in found.reason
     assert found.trials == ()
 
 
@@ -189,7 +189,7 @@ def test_the_words_are_checked_before_anything_is_loaded(unseen: ImageDataset, b
 
 
 def test_a_backbone_that_knows_no_words_is_refused(unseen: ImageDataset) -> None:
-    with pytest.raises(BackboneError, match="no text tower is known") as caught:
+    with pytest.raises(BackboneError, match="needs a text model for this, and none is known") as caught:
         fit_zero_shot(unseen, load("lite0"), ZeroShotOptions())
     assert "clip-b32" in caught.value.hint
 

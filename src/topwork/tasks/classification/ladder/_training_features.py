@@ -210,5 +210,5 @@ class TrainingFeatures:
     def _extracted(self, images: ImageDataset, backbone: Backbone) -> FeatureTable:
         table = extracted(images, backbone, self.options, self._say)
         if self._tables and images is not self.dataset and table.dataset.paths != images.paths:
-            raise DataError("an image vanished or changed while it was read", hint="run it again")
+            raise DataError("an image was deleted or changed during the run", hint="run it again")
         return table

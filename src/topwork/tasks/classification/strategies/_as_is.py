@@ -117,7 +117,7 @@ def as_is_of(table: FeatureTable, options: AsIsOptions) -> AsIs:
 
 
 def _answering(table: FeatureTable, meeting: _Meeting, layer: Classifier) -> AsIs:
-    notes = (f"a map was learnt, since {meeting.reason}",) if meeting.reason else ()
+    notes = (f"the classes were matched by learning from images, because {meeting.reason}",) if meeting.reason else ()
     facts: Any = {"table": table, "notes": notes, "way": meeting.way, "reason": meeting.reason}
     if meeting.groups is None:
         head = _learnt(table.split("train"), layer, meeting.reason)
@@ -153,9 +153,9 @@ def _learnt(train: FeatureTable, layer: Classifier, reason: str) -> MappedHead:
     empty = [name for name, count in zip(dataset.classes, dataset.counts(), strict=True) if count == 0]
     if empty:
         raise DataError(
-            f"no training image of {quoted(empty[:5])} can be read, so that no map can be learnt"
+            f"no training image of {quoted(empty[:5])} can be read, so no mapping can be learnt"
             + (f"; and {reason}" if reason else ""),
-            hint="give a map, or classes names that the network knows" if reason else "give images of every class",
+            hint="give --map, or class names that ImageNet knows" if reason else "add images of every class",
         )
     return fit_mapped(train.values, dataset.labels, len(dataset.classes), layer.weight, layer.bias)
 
@@ -169,7 +169,7 @@ GivenMap = Mapping[str, Sequence[str | int]]
 _NAMED = 5  # classes that a message names
 _CHUNK = 512  # images at a time, so that a long list needs no more memory than a short one
 _FORM = 'write {"class": ["name of an ImageNet class", 207], ...}'
-_HINT = "give a map, or labelled images to learn one from"
+_HINT = "give --map, or labelled images to learn from"
 
 
 def groups_by_name(classes: Sequence[str]) -> Groups:
@@ -184,8 +184,7 @@ def groups_by_name(classes: Sequence[str]) -> Groups:
     strangers = [name for name, claim in zip(classes, claims, strict=True) if not claim]
     if strangers:
         raise DataError(
-            f"{len(strangers)} of {len(classes)} class names meet no class of ImageNet-1k: "
-            + quoted(strangers[:_NAMED]),
+            f"{len(strangers)} of {len(classes)} class names match no ImageNet-1k class: " + quoted(strangers[:_NAMED]),
             hint=_nearest(strangers[0]),
         )
     return _parted(classes, claims)
@@ -200,7 +199,7 @@ def groups_by_map(classes: Sequence[str], given: GivenMap) -> Groups:
     missing, extra = sorted(set(classes) - set(given)), sorted(set(given) - set(classes))
     if missing or extra:
         raise DataError(
-            f"the map is not of the data's classes: missing {quoted(missing[:_NAMED]) or 'none'}, "
+            f"the map does not fit the classes of the data: missing {quoted(missing[:_NAMED]) or 'none'}, "
             f"not expected {quoted(extra[:_NAMED]) or 'none'}",
             hint=_FORM,
         )
@@ -224,9 +223,7 @@ def read_class_map(path: Path) -> GivenMap:
 
 def _meant(name: str, words: Sequence[str | int]) -> frozenset[int]:
     if isinstance(words, str) or not isinstance(words, Sequence) or not words:
-        raise DataError(
-            f"the map gives {printable(name)!r} no list of the network's classes, but {words!r}", hint=_FORM
-        )
+        raise DataError(f"the map needs a list of ImageNet classes for {printable(name)!r}, not {words!r}", hint=_FORM)
     return frozenset[int]().union(*(_one(name, word) for word in words))
 
 
@@ -236,10 +233,12 @@ def _one(name: str, word: str | int) -> frozenset[int]:
         if found := imagenet_indices(word):
             return found
         raise DataError(
-            f"the map's {word!r} (for {printable(name)!r}) meets no class of ImageNet-1k", hint=_nearest(word)
+            f"the map's {word!r} (for {printable(name)!r}) matches no ImageNet-1k class", hint=_nearest(word)
         )
     if isinstance(word, bool) or not isinstance(word, int) or not 0 <= word < count:
-        raise DataError(f"the map's {word!r} (for {printable(name)!r}) is no name and no index in 0..{count - 1}")
+        raise DataError(
+            f"the map's {word!r} (for {printable(name)!r}) is neither a name nor an index in 0..{count - 1}"
+        )
     return frozenset([word])
 
 
@@ -256,12 +255,16 @@ def _parted(classes: Sequence[str], claims: Sequence[frozenset[int]]) -> Groups:
         equal = [classes[other] for other in rivals if len(claims[other]) == len(claim)]
         if equal:
             raise DataError(
-                f"{quoted([name, *equal])} claim the same classes of the network ({_examples(claim)})",
-                hint=f"put them into one class, or {_HINT}",
+                f"{quoted([name, *equal])} match the same ImageNet classes ({_examples(claim)})",
+                hint=f"merge them into one class, or {_HINT}",
             )
         left = claim.difference(*(claims[other] for other in rivals if len(claims[other]) < len(claim)))
         if not left:
-            raise DataError(f"the other classes leave nothing of '{printable(name)}' ({_examples(claim)})", hint=_HINT)
+            raise DataError(
+                f"no ImageNet class is left for '{printable(name)}', because other classes match "
+                f"the same ones ({_examples(claim)})",
+                hint=_HINT,
+            )
         parted.append(left)
     return tuple(parted)
 

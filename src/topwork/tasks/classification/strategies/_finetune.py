@@ -316,7 +316,7 @@ def _shown(progress: Progress, config: TrainConfig) -> Callable[[Step], None]:
     def tell(step: Step) -> None:
         nonlocal reached
         if step.record is not None:
-            reached = f", {step.record.accuracy:.1%} right"
+            reached = f", accuracy {step.record.accuracy:.1%}"
         if isinstance(progress, TellingProgress):
             epoch = f"epoch {min(step.epoch, config.epochs)} of {config.epochs}"
             progress.tell(f"{epoch}, loss {step.loss:.3f}{reached}, {step.samples_per_second:.0f} images/s")

@@ -124,7 +124,7 @@ def scratch(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Iterator[np.memmap[
             array = np.memmap(file, dtype, "r+" if file.stat().st_size else "w+", shape=shape)
         except OSError as error:
             raise DataError(
-                f"{folder}: no room for {size / 2**20:.0f} MB: {error.strerror}",
+                f"{folder}: not enough space for {size / 2**20:.0f} MB: {error.strerror}",
                 hint="set TMPDIR to a folder on a larger disk, or train at a smaller --size",
             ) from error
         stack.callback(array._mmap.close)  # type: ignore[attr-defined]  # before the folder goes: Windows wants it so

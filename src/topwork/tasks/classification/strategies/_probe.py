@@ -158,7 +158,7 @@ def _choose_crop_mode(
     sample = train.select(sample_rows(train.dataset, options.seed, _TRIAL_IMAGES))
     tried = _extracted(sample.dataset, backbone, table.outputs, options, say(f"features, {other}"))
     if tried.dataset.paths != sample.dataset.paths:
-        raise DataError("an image of the training split vanished or changed while it was read", hint="run it again")
+        raise DataError("a training image was deleted or changed during the run", hint="run it again")
     plain = Candidate(table.backbone.preprocessing.crop_mode, sample)
     found = _compared("crop_mode", plain, Candidate(other, tried), options, CROP_MODE_ERRORS)
     trials = (*chosen.trials, *found.trials)
@@ -243,8 +243,7 @@ def require_two_classes(train: ImageDataset) -> None:
     if present < 2:
         lost = [f"{len(train.left_out)} left out, the first: {printable(x.path)}: {x.reason}" for x in train.left_out]
         raise DataError(
-            f"training images that can be read are there for {present} of {len(train.classes)} classes; "
-            "two classes are needed",
+            f"only {present} of {len(train.classes)} classes have readable training images; two are needed",
             hint=lost[0] if lost else "",
         )
 

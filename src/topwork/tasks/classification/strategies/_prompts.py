@@ -27,7 +27,7 @@ TEMPLATES = (
 )
 
 _ARTICLE = re.compile(r"^(an?|the)\s+", re.IGNORECASE)
-_HINT = "the file has one `class: description` a line, or is a JSON object of lists"
+_HINT = "write one `class: description` per line, or a JSON object of lists"
 
 
 def prompts(
@@ -84,7 +84,7 @@ def read_templates(path: Path) -> tuple[str, ...]:
     found = [line.strip() for line in _text(path).splitlines()]
     templates = tuple(line for line in found if line and not line.startswith("#"))
     if not templates:
-        raise DataError(f"{path}: holds no prompt", hint='one a line, like "a photo of a {}."')
+        raise DataError(f"{path}: contains no prompt", hint='one per line, such as "a photo of a {}."')
     return templates
 
 
@@ -118,7 +118,9 @@ def _from_json(text: str, path: Path) -> dict[str, tuple[str, ...]]:
     found = {name: (told,) if isinstance(told, str) else told for name, told in fields.items()}
     for name, told in found.items():
         if not isinstance(told, list | tuple) or not told or not all(isinstance(words, str) for words in told):
-            raise DataError(f"{path}: what it says of '{printable(name)}' is no text and no list of texts", hint=_HINT)
+            raise DataError(
+                f"{path}: the entry of '{printable(name)}' is neither a text nor a list of texts", hint=_HINT
+            )
     return {name: tuple(told) for name, told in found.items()}
 
 
@@ -145,8 +147,8 @@ def _matched(classes: Sequence[str], labels: Sequence[str]) -> list[str]:
         longest = [name for name in named if all(_says(name, other) for other in named)]  # `hot dog` says `dog` too
         if len(longest) != 1 or longest[0] in found:
             raise DataError(
-                f"label '{printable(label)}' names no class of the data that is left: {quoted(classes[:5])}",
-                hint="for other words than the classes' own give descriptions, one `class: description` a line",
+                f"label '{printable(label)}' matches no remaining class of the data: {quoted(classes[:5])}",
+                hint="to use other words give --descriptions, one `class: description` per line",
             )
         found[longest[0]] = _words(label)
     return [found[name] for name in classes]
@@ -161,7 +163,7 @@ def _require_known(classes: Sequence[str], descriptions: Descriptions) -> None:
         if name not in classes:
             near = difflib.get_close_matches(name, classes, n=3, cutoff=0.4) or classes[:5]
             raise DataError(
-                f"there is a description of '{printable(name)}', which is no class", hint=f"nearest: {quoted(near)}"
+                f"there is a description of '{printable(name)}', which is not a class", hint=f"nearest: {quoted(near)}"
             )
 
 
@@ -172,7 +174,5 @@ def _require_distinct(classes: Sequence[str], told: Sequence[Sequence[str]]) -> 
             raise DataError(f"class '{printable(name)}' has an empty label" if name.strip() else "a label is empty")
         key = tuple(word.lower() for word in words)
         if key in seen:
-            raise DataError(
-                f"{quoted([seen[key], name])} are told of by the same words, so that nothing tells them apart"
-            )
+            raise DataError(f"{quoted([seen[key], name])} have the same text, so they cannot be told apart")
         seen[key] = name

@@ -136,7 +136,7 @@ def stages_to_train(backbone: Backbone, unfreeze: Unfreeze) -> int:
         return max(1, round(_USUAL * count))
     if not 1 <= unfreeze <= count:
         raise BackboneError(
-            f"{backbone.name} has {count} stages; {unfreeze} of them cannot be trained",
+            f"{backbone.name} has {count} stages, so {unfreeze} of them cannot be trained",
             hint=f"--unfreeze takes 1 to {count}, or all",
         )
     return unfreeze

@@ -211,7 +211,7 @@ def _no_blend(train: FeatureTable, options: ZeroShotOptions) -> str:
     """Why a blend cannot be: a probe would rule out every class that it has not seen."""
     if not options.blend or (train.dataset.counts() > 1).all():
         return ""
-    return "a blend needs two training images of each class, so words answer alone"
+    return "combining text and probe needs two training images per class, so only the text is used"
 
 
 def _blended(
