@@ -552,7 +552,7 @@ def test_evaluate_and_predict_warn_of_images_of_another_kind(run: Run, model: Pa
 
 
 def test_a_stream_is_judged_on_the_way(run: Run, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("topwork.cli._app._JUDGED", 4)
+    monkeypatch.setattr("topwork.cli._predict._JUDGED", 4)
     files = [*photos()[:6], *[textiles(label)[place] for label in CLASSES for place in (30, 31)]]
     done = run("predict", model, "--stdin", stdin=b"\n".join(os.fsencode(path) for path in files))
     notes = [line for line in done.err.splitlines() if "unlike the training images" in line]
