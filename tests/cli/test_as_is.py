@@ -59,7 +59,7 @@ def test_fit_says_how_the_classes_met(run: Run, easy: Path, tmp_path: Path) -> N
     assert done.code == 0, done.err
     matched = "ImageNet's classes are used, matched by a map learnt from the training images"
     assert f"{matched} (number of them for each class): snapshot " in done.out
-    assert "a map was learnt, since 2 of 2 class names meet no class of ImageNet-1k" in done.err
+    assert "matched by learning from images, because 2 of 2 class names match no ImageNet-1k class" in done.err
     held_out = photos()[8]  # of which the map is sure, in float32 as in bfloat16
     assert run("predict", tmp_path / "model", held_out).out.split("\t")[1] == "snapshot"
 
@@ -78,7 +78,7 @@ def test_a_map_comes_from_a_file(run: Run, easy: Path, tmp_path: Path) -> None:
         ("[1]", "a map is one JSON object, not list"),
         ('{"snapshot": ["dog"]}', "missing 'weaving'"),
         ('{"snapshot": ["dog"], "weaving": ["qwertz"]}', "'qwertz' (for 'weaving') matches no ImageNet-1k class"),
-        ('{"snapshot": {"dog": 1}, "weaving": ["cat"]}', "gives 'snapshot' no list"),
+        ('{"snapshot": {"dog": 1}, "weaving": ["cat"]}', "needs a list of ImageNet classes for 'snapshot'"),
     ],
 )
 def test_a_wrong_map_is_refused(run: Run, easy: Path, tmp_path: Path, text: str, complaint: str) -> None:

@@ -155,9 +155,9 @@ def test_weights_that_are_not_there_are_told(run: Run, textile: Path, command: s
     image = next(textile.rglob("*.jpg"))
     what = image if command in ("predict", "explain") else textile
     error, _ = run(command, "--backbone", "lite0", what, "--weights", "none.safetensors").failed()
-    assert error == "none.safetensors: there is no such weights file"
+    assert error == "none.safetensors: no such weights file"
     error, hint = run(command, "--backbone", "lite0", what, "--weights", __file__).failed()
-    assert "weights are read from .safetensors files only" in error
+    assert "weights are only read from .safetensors files" in error
     assert hint
 
 
@@ -169,7 +169,7 @@ def test_a_pickle_is_read_where_that_is_allowed(run: Run, textile: Path, tmp_pat
     what = next(textile.rglob("*.jpg")) if command in ("predict", "explain") else textile
     given = (command, "--backbone", "lite0", what, "--weights", file)
     _, hint = run(*given).failed()
-    assert hint.startswith("--allow-pickle reads the weights in it")
+    assert hint.startswith("--allow-pickle reads only the weights in it")
     error, hint = run(*given, "--allow-pickle").failed()
     assert "--allow-pickle" not in error + hint
 

@@ -55,7 +55,7 @@ def test_a_page_with_images_is_not_lost_for_one_without(run: Run, folder: Path, 
     page = (folder / "report.html").read_bytes()
     for more in ((), ("--lang", "ko"), ("-o", folder / "report.html")):
         message, hint = run("report", folder, *more).failed()
-        assert "report.html: shows images" in message
+        assert "report.html: this page shows images" in message
         assert "--data" in hint
         assert "-o" in hint
     assert (folder / "report.html").read_bytes() == page
@@ -120,7 +120,7 @@ def test_report_warns_of_strange_and_of_known_images(run: Run, folder: Path, tmp
 def test_a_file_of_the_users_is_left_alone(run: Run, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.html").write_text("<p>mine")
     message, _ = run("report", folder, "-o", tmp_path / "mine.html").failed()
-    assert "is left as it is" in message
+    assert "it was not changed" in message
     assert (tmp_path / "mine.html").read_text() == "<p>mine"
 
 

@@ -131,7 +131,7 @@ def test_another_manifest_goes_only_when_asked(make: Make) -> None:
 def test_what_is_no_manifest_is_never_touched(make: Make, content: bytes) -> None:
     folder = make("a/*1", "b/*1")
     (folder / "clean.csv").write_bytes(content)
-    with pytest.raises(DataError, match="is no manifest, it was not changed"):
+    with pytest.raises(DataError, match="is not a manifest; it was not changed"):
         write_manifest(read(folder), folder / "clean.csv", replace=True)
     assert (folder / "clean.csv").read_bytes() == content
 
@@ -145,7 +145,7 @@ def test_an_image_a_folder_or_a_link_is_never_touched(make: Make, jpeg: bytes) -
     (folder / "link.csv").symlink_to("a/0.jpg")
     (folder / "broken.csv").symlink_to("nowhere")
     for name in ("d.csv", "link.csv", "broken.csv"):
-        with pytest.raises(DataError, match="is there, is no manifest, it was not changed"):
+        with pytest.raises(DataError, match="already exists and is not a manifest; it was not changed"):
             write_manifest(dataset, folder / name, replace=True)
     assert (folder / "a" / "0.jpg").read_bytes() == jpeg
     assert not (folder / "nowhere").exists()
@@ -155,7 +155,7 @@ def test_an_image_a_folder_or_a_link_is_never_touched(make: Make, jpeg: bytes) -
     ("name", "said"),
     [
         ("a/0.jpg", r"ends in \.csv"),
-        ("d.csv", "is there, is no manifest"),
+        ("d.csv", "already exists and is not a manifest"),
         ("none/clean.csv", "cannot be written: No such file or directory"),
         ("a/clean.csv", "leaves the manifest's folder"),
     ],

@@ -32,7 +32,7 @@ def test_what_is_not_ours_stays(tmp_path: Path, what: str) -> None:
     else:
         path.symlink_to(tmp_path / "elsewhere.png")
     before = path.read_bytes() if path.is_file() else None
-    with pytest.raises(ExplainError, match=r"a\.png: is there, is no picture of topwork's") as refused:
+    with pytest.raises(ExplainError, match=r"a\.png: already exists and is not a picture of topwork's") as refused:
         write_picture(PIXELS, path)
     assert "-o" in refused.value.hint
     assert (path.read_bytes() if path.is_file() else None) == before

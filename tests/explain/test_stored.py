@@ -60,7 +60,7 @@ def test_a_later_result_takes_the_place_of_an_earlier_one(tmp_path: Path) -> Non
 def test_no_photograph_is_written_over(tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(tmp_path / "mine.png")
     before = (tmp_path / "mine.png").read_bytes()
-    with pytest.raises(ExplainError, match="left as it is"):
+    with pytest.raises(ExplainError, match="it was not changed"):
         write_result(Drawn(), tmp_path / "mine.png", what="ideal")
     assert (tmp_path / "mine.png").read_bytes() == before
 

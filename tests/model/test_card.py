@@ -52,7 +52,7 @@ def test_it_tells_data_metrics_limits_and_licence(saved: Path, fitted: Classifie
     assert "48 images were used to train the model and 12 others (test) tested it" in text
     assert "Apache\\-2.0" in text
     assert fitted.record.data.fingerprint in text
-    assert "On 12 images that took no part in any choice" in text
+    assert "On 12 held-out images that were not used for any choice" in text
 
 
 def test_names_stay_text(fitted: Classifier) -> None:

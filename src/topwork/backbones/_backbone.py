@@ -162,7 +162,7 @@ def load(
             kept as ``.safetensors``.
 
     Raises:
-        BackboneError: The name is unknown (the nearest right ones are in the hint), or the weights are not to be had.
+        BackboneError: The name is unknown (the nearest right ones are in the hint), or the weights are not available.
 
     Example:
         >>> load("lite0").outputs("all", "mean")

@@ -16,7 +16,7 @@ from topwork._system import sha256_of
 from topwork.errors import BackboneError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_OPTION = "it with --weights FILE.safetensors, or the folder it is in"
+_OPTION = "it with --weights FILE.safetensors, or its folder"
 _YES = ("1", "ON", "YES", "TRUE")  # as the client takes them; it looks only once, when it is imported
 
 
@@ -43,7 +43,7 @@ def fetch(
         option: How the command line takes a file that was fetched by hand.
 
     Raises:
-        BackboneError: It is not to be had, or not what it must be; then it is deleted from the cache.
+        BackboneError: It is not available, or not what it must be; then it is deleted from the cache.
     """
     from huggingface_hub import constants
 
@@ -51,7 +51,7 @@ def fetch(
     if path is None:
         if offline or constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "") in _YES:
             raise BackboneError(
-                f"{repository}/{file} is not on this machine, and offline nothing is fetched",
+                f"{repository}/{file} is not on this machine, and nothing is downloaded with --offline",
                 hint=_by_hand(repository, file, revision, option),
             )
         path = _downloaded(repository, file, revision, option)
@@ -107,7 +107,7 @@ def _downloaded(repository: str, file: str, revision: str, option: str) -> Path:
         return Path(hf_hub_download(repository, file, revision=revision or None))
     except Exception as error:  # the client's, httpx's and xet's own errors have no base in common
         raise BackboneError(
-            f"{repository}/{file} cannot be fetched from the hub: {_reason(error)}",
+            f"{repository}/{file} cannot be downloaded from the hub: {_reason(error)}",
             hint=_by_hand(repository, file, revision, option),
         ) from error
 
@@ -134,7 +134,7 @@ def _by_hand(repository: str, file: str, revision: str, option: str) -> str:
 
     url = hf_hub_url(repository, file, revision=revision or None)
     if not revision:
-        return f"fetch {url} elsewhere and pass {option}"
+        return f"download {url} on another machine and pass {option}"
     folder = repo_folder_name(repo_id=repository, repo_type="model")
     place = Path(constants.HF_HUB_CACHE, folder, "snapshots", revision, file)
     return f"download {url} on another machine and put it at {place}"

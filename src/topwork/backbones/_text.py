@@ -104,7 +104,7 @@ def text_tower(backbone: Backbone, source: str | Path | None = None, *, offline:
 
     Raises:
         MissingExtraError: open_clip is not installed.
-        BackboneError: There is no text tower for this backbone, it is not to be had, damaged, or of another image
+        BackboneError: There is no text tower for this backbone, it is not available, damaged, or of another image
             tower.
     """
     open_clip = optional("open_clip", extra="clip", what="an image-text model")
@@ -156,8 +156,8 @@ def _repository(backbone: Backbone) -> str:
     if row is None or not has_text(backbone.name):
         known = ", ".join(entry.alias for entry in _catalogue.select(method="image-text"))
         raise BackboneError(
-            f"no text tower is known that was trained together with {backbone.name}",
-            hint=f"these have one: {known}; for others name a folder or a repository that holds {CONFIG} with --text",
+            f"{backbone.name} needs a text model for this, and none is known that was trained with it",
+            hint=f"these have one: {known}; for others give --text with a folder or repository that contains {CONFIG}",
         )
     return _ELSEWHERE.get(row.name, row.hub)
 

@@ -114,7 +114,7 @@ def from_hub(name: str, *, offline: bool = False) -> Weights:
     """Weights that timm's hub holds under that name, pinned to a commit; fetched now unless the cache has them.
 
     Raises:
-        BackboneError: timm knows no weights of that name, or they are not to be had.
+        BackboneError: timm knows no weights of that name, or they are not available.
     """
     repository = hub_repository(name)
     found = _hub.fetch(repository, _FILE, offline=offline)
@@ -167,7 +167,7 @@ def read_state(weights: Weights) -> dict[str, torch.Tensor]:
     """The weights' tensors by name, in the file's order; ``random`` has none to read.
 
     Raises:
-        BackboneError: The file is missing or not to be had, changed since, or damaged.
+        BackboneError: The file is missing or not available, changed since, or damaged.
     """
     if weights.source == "package":
         import torch

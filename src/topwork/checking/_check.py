@@ -132,7 +132,7 @@ def check(
         progress: Called with (steps done, steps in all); an image is two steps.
 
     Raises:
-        BackboneError: The weights are not to be had, or no engine runs the network.
+        BackboneError: The weights are not available, or no engine runs the network.
 
     Example:
         >>> checkup = check(read("photos"))  # doctest: +SKIP

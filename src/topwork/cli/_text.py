@@ -105,7 +105,7 @@ def catalogue(rows: Sequence[CatalogueRow]) -> str:
 
 
 def backbone(found: Backbone, row: CatalogueRow | None) -> str:
-    """One backbone told whole."""
+    """The details of one backbone."""
     facts = [
         ("pretrained on", row.pretrained_on if row else found.pretrained_on),
         ("licence", row.licence if row else found.licence),

@@ -50,7 +50,7 @@ def network_file(backbone: Backbone) -> Path:
     """The converted network's file; converts it first where it is not there yet.
 
     Raises:
-        BackboneError: The weights are not to be had, OpenVINO cannot read the network, or the cache cannot be written.
+        BackboneError: The weights are not available, OpenVINO cannot read the network, or the cache cannot be written.
     """
 
     def make() -> Callable[[Path], object]:
@@ -128,7 +128,7 @@ class OpenVINOEngine:
     One image a call gets the lowest latency.
 
     Raises:
-        BackboneError: The weights are not to be had, or OpenVINO cannot run the network.
+        BackboneError: The weights are not available, or OpenVINO cannot run the network.
     """
 
     name: EngineName = "openvino"

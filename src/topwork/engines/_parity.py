@@ -103,7 +103,7 @@ def _measure(backbone: Backbone, engine: EngineName, images: UInt8Array) -> Engi
         if distance <= TOLERANCE[precision]:
             return EngineChoice(engine, precision, round(distance, 6))
     raise BackboneError(
-        f"{engine} does not give the features of {backbone.name} that torch gives (they differ by {distance:.1%})",
+        f"{engine} computes other features of {backbone.name} than torch (they differ by {distance:.1%})",
         hint="`topwork fit --engine torch-cpu` runs the reference itself",
     )
 

@@ -74,7 +74,7 @@ class TorchClassifier:
             device: As torch names it; a GPU where there is one, when None.
 
         Raises:
-            BackboneError: The backbone's weights are not to be had on this machine.
+            BackboneError: The backbone's weights are not available on this machine.
         """
         return cls(model.backbone, model.record.outputs, model.head, model.classes, device=device)
 

@@ -81,7 +81,7 @@ def extract(
         progress: Called with (images done, images in all).
 
     Raises:
-        BackboneError: The weights are not to be had, or no engine runs the network.
+        BackboneError: The weights are not available, or no engine runs the network.
 
     Example:
         >>> table = extract(read("photos"), load("lite0"))  # doctest: +SKIP

@@ -184,7 +184,7 @@ class Classifier(Model):
 
         Raises:
             ImageError: ``sources`` is one image rather than several.
-            BackboneError: The backbone's weights are not to be had on this machine.
+            BackboneError: The backbone's weights are not available on this machine.
             DataError: The model cannot promise so much.
         """
         return list(self.predict_each(sources, coverage=coverage, accuracy=accuracy))

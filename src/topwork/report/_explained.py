@@ -87,7 +87,7 @@ def _dots(points: npt.NDArray[np.float32], told: Sequence[dict[str, Any]]) -> li
 
 
 def _thumbs(dataset: ImageDataset | None, names: list[str]) -> tuple[str, ...]:
-    """A small picture of each; an empty text where it is not to be had."""
+    """A small picture of each; an empty text where it is not available."""
     if dataset is None:
         return ("",) * len(names)
     places = rows_of(dataset, set(names))

@@ -136,7 +136,7 @@ def model_page(
 
     Raises:
         ReportError: There is no such language.
-        BackboneError: The backbone's weights are not to be had, and there is to be evidence.
+        BackboneError: The backbone's weights are not available, and there is to be evidence.
 
     Example:
         >>> model = load("model")  # doctest: +SKIP

@@ -243,7 +243,7 @@ def require_two_classes(train: ImageDataset) -> None:
     if present < 2:
         lost = [f"{len(train.left_out)} left out, the first: {printable(x.path)}: {x.reason}" for x in train.left_out]
         raise DataError(
-            f"only {present} of {len(train.classes)} classes have readable training images; two are needed",
+            f"only {present} of {len(train.classes)} classes have readable training images; two classes are needed",
             hint=lost[0] if lost else "",
         )
 

@@ -122,7 +122,7 @@ def fit_zero_shot(
 
     Raises:
         DataError: The words are not of these classes.
-        BackboneError: There is no text tower for this backbone, or it is not to be had.
+        BackboneError: There is no text tower for this backbone, or it is not available.
         MissingExtraError: open_clip is not installed.
     """
     say = announce or (lambda text: None)
@@ -176,7 +176,7 @@ def words_alone(labels: Sequence[str], backbone: Backbone, options: ZeroShotOpti
 
     Raises:
         DataError: A label is empty, or two mean the same.
-        BackboneError: There is no text tower for this backbone, or it is not to be had.
+        BackboneError: There is no text tower for this backbone, or it is not available.
         MissingExtraError: open_clip is not installed.
     """
     chosen = dataclasses.replace(options or ZeroShotOptions(), labels=None)
