@@ -266,4 +266,6 @@ def test_the_confidence_is_the_one_the_doctor_names(tmp_path: Path, textiles: li
     assert suspected is not None
     section = finding_section(parsed(checkup_page(found)), "likely-label-errors")
     shares = [shown.all("dd")[2].text for shown in section.all("dl")]
-    assert [f"{share} sure" for share in shares] == [case.detail.split(", ")[-1] for case in suspected.cases[:12]]
+    assert [f"confidence {share}" for share in shares] == [
+        case.detail.split("(")[-1][:-1] for case in suspected.cases[:12]
+    ]

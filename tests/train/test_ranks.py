@@ -77,5 +77,5 @@ def test_a_killed_rank_ends_the_others(tmp_path):  # FAULTS 39
     ((*left, killed),) = together(tmp_path, "die", 3)
     assert killed is None
     for rank in left:
-        assert "another process of this training has ended" in rank["error"]
-        assert "go on from the last checkpoint" in rank["hint"]
+        assert "another process of this training ended" in rank["error"]
+        assert "continue from the last checkpoint" in rank["hint"]
