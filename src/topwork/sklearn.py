@@ -227,16 +227,17 @@ class TransferClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc
         self.class_weight = class_weight
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any) -> TransferClassifier:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> TransferClassifier:
         """Train the head.
 
         Args:
             X: Images, as ``FeatureExtractor.transform`` takes them.
             y: N labels.
+            sample_weight: N numbers, how much each image counts; 1 by default.
 
         Raises:
             ImageError: An image cannot be used.
-            DataError: As many labels as images are needed, of two classes at least.
+            DataError: As many labels as images are needed, of two classes at least; weights that cannot be used.
         """
         sources = _sources(X)
         y = column_or_1d(y, warn=True)
@@ -256,6 +257,7 @@ class TransferClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc
             seed=self.random_state,
             class_weight=self.class_weight,
             column_weights=equal_blocks([*map(self.backbone_.width, self.outputs_)]),
+            sample_weight=None if sample_weight is None else np.asarray(sample_weight),
         ).head
         return self
 

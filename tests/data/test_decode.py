@@ -21,7 +21,7 @@ from PIL import Image, ImageFile, ImageOps, features
 
 from topwork.data import _source, as_source, decode, read_bytes
 from topwork.data.formats import MAX_PIXELS
-from topwork.errors import ImageError
+from topwork.errors import ImageError, TopworkError
 
 Encode = Callable[..., bytes]
 
@@ -233,7 +233,7 @@ def test_fault_24_a_decompression_bomb_is_refused_in_little_memory(
     tracemalloc.start()
     try:
         with pytest.raises(ImageError, match="too large to decode safely"):
-            decode(data, min_side=10)
+            decode(data, min_side=None if kind == "JPEG" else 10)
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()
@@ -253,6 +253,48 @@ def test_fault_24_a_tile_larger_than_its_picture_is_refused(small: Image.Image, 
         data = data.replace(struct.pack("<HHI", private, 3, 1), struct.pack("<HHI", tile, 3, 1))
     with pytest.raises(ImageError, match="too large"):
         decode(data)
+
+
+@pytest.fixture(scope="module")
+def huge() -> Image.Image:
+    """More pixels than may be held; smooth, so that scaling it by any filter gives the same."""
+    return Image.linear_gradient("L").resize((10_000, 9_000))
+
+
+def test_a_jpeg_too_large_to_hold_is_read_small(huge: Image.Image, encode: Encode) -> None:
+    pixels = decode(encode(huge, "JPEG"), min_side=256)
+    assert pixels.shape == (1125, 1250, 3)
+    expected = np.asarray(huge.resize((1250, 1125), Image.Resampling.BOX), np.int16)
+    assert np.abs(pixels[..., 0] - expected).max() <= 2
+
+
+def test_what_cannot_be_read_small_is_refused_with_a_way_out(
+    huge: Image.Image, encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for data in (encode(huge, "JPEG", progressive=True), encode(huge, "PNG")):
+        with pytest.raises(ImageError, match="10,000 × 9,000 pixels, 89,478,485 allowed") as caught:
+            decode(data, min_side=256)
+        assert "TOPWORK_MAX_PIXELS=90000000" in str(caught.value.hint)
+        monkeypatch.setenv("TOPWORK_MAX_PIXELS", "90000000")
+        assert decode(data).shape == (9_000, 10_000, 3)
+        monkeypatch.delenv("TOPWORK_MAX_PIXELS")
+
+
+@pytest.mark.parametrize("size", [(40_000, 40_000), (65_535, 65_535)])
+def test_a_jpeg_that_takes_long_at_any_scale_is_refused(
+    size: tuple[int, int], small: Image.Image, encode: Encode
+) -> None:
+    with pytest.raises(ImageError, match="too large to decode safely"):
+        decode(bomb("JPEG", *size, small, encode), min_side=10)
+
+
+@pytest.mark.parametrize("value", ["200MP", "-1", "0", "1e9"])
+def test_a_limit_that_is_no_number_is_named(
+    value: str, small: Image.Image, encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOPWORK_MAX_PIXELS", value)
+    with pytest.raises(TopworkError, match="TOPWORK_MAX_PIXELS must be a whole number of pixels"):
+        decode(encode(small, "PNG"))
 
 
 def test_fault_24_no_limit_of_pillows_was_changed(files: dict[str, bytes]) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.data._source import Pixels, Source, read_bytes, source_name
-from topwork.data.formats import check_size, check_structure, jpeg_segments, sniff
+from topwork.data.formats import check_jpeg_size, check_size, check_structure, jpeg_segments, sniff
 from topwork.errors import ImageError
 
 if TYPE_CHECKING:
@@ -74,15 +74,15 @@ def decode(source: Source, *, min_side: int | None = None) -> npt.NDArray[np.uin
         source: A path, the bytes of a file, a slice of a larger file, or pixels, which come back as they are.
         min_side: Pixels. A JPEG may then come scaled by 1/2, 1/4 or 1/8 (much faster), as long as its shorter
             side is at least this long. Other formats, and a picture that is smaller to begin with, come at
-            full size.
+            full size. A large picture may then be read that would be refused whole.
 
     Returns:
         Shape ``(H, W, 3)``, uint8, RGB, C-contiguous.
 
     Raises:
-        ImageError: Not an image, of a format that is not read, damaged, truncated, of more than 89 million
-            pixels or 512 MiB, missing, or not a regular file; pixels that are not uint8 ``(H, W, 3)``. Names
-            the file where a path was given.
+        ImageError: Not an image, of a format that is not read, damaged, truncated, of more than 89 million pixels
+            (``TOPWORK_MAX_PIXELS``) or 512 MiB, missing, or not a regular file; pixels that are not uint8
+            ``(H, W, 3)``. Names the file where a path was given.
     """
     if min_side is not None and min_side < 1:
         raise ImageError(f"min_side must be at least 1 pixel, not {min_side}")
@@ -126,9 +126,9 @@ def decode_jpeg(data: bytes, min_side: int | None) -> npt.NDArray[np.uint8] | No
         return None
     if colours in ("CMYK", "YCCK"):
         return None
-    check_size(width, height)
-    exif = _exif_of(data)
     factor = _factor(min(height, width), min_side)
+    check_jpeg_size(width, height, factor, progressive=_is_progressive(data))
+    exif = _exif_of(data)
     least = {} if factor == 1 else {"min_height": -(-height // factor), "min_width": -(-width // factor)}
     try:
         # strict: without it a truncated file decodes, half of it grey.
@@ -146,6 +146,10 @@ def _factor(side: int, min_side: int | None) -> int:
     if min_side is None:
         return 1
     return next((factor for factor in (8, 4, 2) if -(-side // factor) >= min_side), 1)
+
+
+def _is_progressive(data: bytes) -> bool:
+    return any(marker in _PROGRESSIVE for marker, _, _ in jpeg_segments(data))
 
 
 def _exif_of(data: bytes) -> bytes:
