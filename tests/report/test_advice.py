@@ -107,7 +107,7 @@ def test_the_choice_and_what_would_change_it_are_said() -> None:
 def test_the_forecast_says_what_is_expected_and_draws_the_bounds() -> None:
     page = section(page_of(ADVICE.to_dict()), "forecast")
     assert "Expected accuracy with 100 training images: 80.0 % (70.0 to 90.0)." in page.text
-    assert "Images needed for 87.5 %: 300 to 4,000." in page.text
+    assert "Images needed for 87.5 %: probably 300 to 4,000." in page.text
     assert f"{HOSTILE} (+12.3)" in page.text
     svg = page.one("svg")
     assert [len(mark.all("path")) for mark in svg.all("g")] == [0, 0, 0, 1, 1]  # only what is expected has bounds
@@ -115,16 +115,31 @@ def test_the_forecast_says_what_is_expected_and_draws_the_bounds() -> None:
     assert len(page.one("tbody").all("tr")) == 5
 
 
+@pytest.mark.parametrize("language", ["en", "ko"])
 @pytest.mark.parametrize(
-    ("needed", "said"),
+    ("changes", "said"),
     [
-        ((None, None), "87.5 % is not expected with this strategy"),
-        ((300, None), "about 300, if this strategy can reach it at all"),
+        ({"needed": (2000, None)}, ("forecast_more", {"aim": "87.5 %", "least": "2,000"})),
+        ({"ahead": (), "needed": (None, None)}, ("forecast_unknown", {})),
+        ({"points": (), "ahead": (), "needed": (None, None), "classes": ()}, ("forecast_unknown", {})),
     ],
+    ids=["more than can be told", "vague", "too few to measure"],
 )
-def test_a_forecast_may_never_get_there(needed: tuple[int | None, int | None], said: str) -> None:
-    told = dataclasses.replace(ADVICE, forecast=dataclasses.replace(FORECAST, needed=needed))
-    assert said in section(page_of(told.to_dict()), "forecast").text
+def test_a_forecast_says_what_cannot_be_told(
+    changes: dict[str, Any], said: tuple[str, dict[str, str]], language: str
+) -> None:
+    told = dataclasses.replace(ADVICE, forecast=dataclasses.replace(FORECAST, **changes))
+    page = section(page_of(told.to_dict(), language), "forecast")
+    name, values = said
+    assert Texts(language)(name, **values) in page.text
+    assert bool(page.all("svg")) == bool(changes.get("points", True))
+    assert "None" not in page.text
+    assert "never" not in page.text
+
+
+def test_where_no_error_is_left_no_number_is_asked_for() -> None:
+    told = dataclasses.replace(ADVICE, forecast=dataclasses.replace(FORECAST, needed=(None, None)))
+    assert "needed" not in section(page_of(told.to_dict()), "forecast").text
 
 
 def test_both_are_korean_on_a_korean_page() -> None:

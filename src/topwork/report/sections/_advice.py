@@ -50,7 +50,7 @@ def forecast(page: PageContext) -> dict[str, Any] | None:
     """What more images would bring on the same rung; no curve is drawn of trained networks, nor without data."""
     advice = _advice(page.record)
     told = advice.forecast if advice is not None else None
-    if told is not None and told.points:
+    if told is not None:
         return computed([_curve(page, told)])
     if not page.record.data.fingerprint or (advice is not None and advice.chosen.strategy != "probe"):
         return None
@@ -63,7 +63,7 @@ def _curve(page: PageContext, told: Forecast) -> dict[str, Any]:
     spots += [Spot(each.images, each.accuracy, "ahead") for each in told.ahead]
     rows = [(point.images, point.accuracy, None) for point in told.points]
     ahead = [(each.images, each.accuracy.value, each.accuracy) for each in told.ahead]
-    plot = accuracy_plot(spots, told.target)
+    plot = accuracy_plot(spots, told.target) if spots else None
     return {"rows": [*rows, *ahead], "plot": plot, "sentences": list(_ahead(page, told))}
 
 
@@ -125,14 +125,17 @@ def _ahead(page: PageContext, told: Forecast) -> Iterator[str]:
     t = page.t
     for each in told.ahead:
         yield t("forecast_ahead", images=f"{each.images:,}", **_shares(each.accuracy))
+    if not told.ahead:
+        yield t("forecast_unknown")
+        return
     least, most = told.needed
     aim = percent(told.target)
-    if least is None:
-        yield t("forecast_never", aim=aim)
-    elif most is None:
-        yield t("forecast_perhaps", aim=aim, least=f"{least:,}")
-    else:
-        yield t("forecast_needed", aim=aim, least=f"{least:,}", most=f"{most:,}")
+    if least is not None:
+        yield (
+            t("forecast_more", aim=aim, least=f"{least:,}")
+            if most is None
+            else t("forecast_needed", aim=aim, least=f"{least:,}", most=f"{most:,}")
+        )
     if told.classes:
         gains = ", ".join(f"{isolated(each.name, 60)} (+{100 * each.gain:.1f})" for each in told.classes)
         yield t("forecast_classes", classes=gains)

@@ -99,15 +99,10 @@ def _choice(advice: Advice) -> str:
 def _forecast(forecast: Forecast | None) -> list[str]:
     if forecast is None:
         return []
+    if not forecast.ahead:
+        return ["How much more images would help cannot be told from so few images."]
     shown = "; ".join(f"{percent(each.accuracy)} with {each.images:,} images" for each in forecast.ahead)
-    low, high = forecast.needed
-    if low is None:
-        needed = "not expected with this strategy, however many"
-    elif high is None:
-        needed = f"about {low:,}, if this strategy can reach it at all"
-    else:
-        needed = f"{low:,} to {high:,}"
-    lines = [f"Expected accuracy with more images: {shown}. Images needed for {forecast.target:.1%}: {needed}."]
+    lines = [f"Expected accuracy with more images: {shown}.{_needed(forecast)}"]
     if forecast.classes:
         gains = ", ".join(
             f"{printable(each.name)} (recall +{100 * each.gain:.1f} points when the images were last doubled)"
@@ -115,3 +110,12 @@ def _forecast(forecast: Forecast | None) -> list[str]:
         )
         lines.append(f"More images of these classes would help most: {gains}.")
     return lines
+
+
+def _needed(forecast: Forecast) -> str:
+    """How many images halve the errors, where that is asked for and can be told."""
+    least, most = forecast.needed
+    if least is None:
+        return ""
+    range_ = f"more than {least:,}; how many more cannot be told" if most is None else f"probably {least:,} to {most:,}"
+    return f" Images needed for {forecast.target:.1%}: {range_}."

@@ -79,7 +79,10 @@ def _described(advice: Advice, features: TrainingFeatures, clock: BudgetClock) -
     if advice.forecast is None and advice.chosen.strategy == "probe":  # a curve of trained networks is too dear
         table = features.table(advice.spec.size)
         read = table.keep(advice.spec.outputs(table.backbone))
-        found["forecast"] = forecast(read, options.probe.class_weight, options.seed, clock)
+        told = advice.chosen.accuracy
+        found["forecast"] = forecast(
+            read, options.probe.class_weight, options.seed, clock, now=told.value if told is not None else 0.0
+        )
     if all(getattr(advice, name) == value for name, value in found.items()):
         return advice
     return replace(advice, seconds=advice.seconds + clock.spent - begun, **found)
