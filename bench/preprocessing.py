@@ -1,0 +1,215 @@
+"""What preprocessing costs: scaled decoding, filters, and timm's own evaluation beside ours.
+
+    python bench/preprocessing.py decode FOLDER [FOLDER ...] [--backbone lite0 --weights pretrained]
+    python bench/preprocessing.py accuracy NAME=DATA [NAME=DATA ...] --backbones lite0,lite1,lite2 [--sample]
+    python bench/preprocessing.py speed FOLDER
+
+FOLDERs hold JPEGs. Of DATA only the training images are looked at. ``--sample`` adds 600 pictures of the textile sample.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from _report import header, spread, table
+from topwork.advising import fit_head, held_out_losses, stratified_order
+from topwork.backbones import EMBEDDING, Backbone, Preprocessing, load
+from topwork.data import ImageDataset, decode, read
+from topwork.errors import DataError
+from topwork.features import FeatureTable, extract, extract_few
+from topwork.fitting import sample_folder
+from topwork.heads import LinearHead
+from topwork.tasks.classification.strategies import AsIsOptions, OwnClasses, as_is_of
+
+Images = list[npt.NDArray[np.uint8]]
+EDGES = (1.0, 1.5, 2.0, 3.0, 4.0, 8.0)
+SIZES = (64, 96, 128, 160, 224)
+FEW, DRAWS = 5, 10
+WAYS = {
+    "topwork-1, area": {"rules": "topwork-1", "interpolation": "area"},
+    "topwork, area": {"rules": "topwork", "interpolation": "area"},
+    "topwork, bilinear": {"rules": "topwork", "interpolation": "bilinear"},
+    "topwork, bicubic": {"rules": "topwork", "interpolation": "bicubic"},
+    "timm": {"rules": "timm"},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("decode", "accuracy", "speed"))
+    parser.add_argument("data", nargs="+")
+    parser.add_argument("--backbones", default="lite0")
+    parser.add_argument("--weights", default="pretrained")
+    parser.add_argument("--images", type=int, default=150)
+    parser.add_argument("--sample", action="store_true")
+    options = parser.parse_args()
+    {"decode": decoding, "accuracy": accuracy, "speed": speed}[options.what](options)
+
+
+# ---- decoding at a scale
+
+
+def decoding(options: argparse.Namespace) -> None:
+    """How far a scaled decode moves pixels and features, by the pixels it leaves for each of the network's."""
+    print(header("Scaled decoding against the full decode, by what it leaves"))
+    print("Pixels: mean difference of 255. Features: length of the difference over that of the full decode's, mean.\n")
+    files = photographs(options.data, options.images)
+    for name in options.backbones.split(","):
+        for filter_ in ("area", "bicubic"):
+            found: dict[int, list[tuple[float, float]]] = {}
+            for size in SIZES:
+                backbone = load(name, weights=options.weights).replace(size=size, interpolation=filter_)
+                for left, moved in moves(files, backbone):
+                    found.setdefault(int(np.searchsorted(EDGES, left, "right")), []).append(moved)
+            rows = [
+                (f"{EDGES[place - 1]:.2f} to {EDGES[place]:.2f}", str(len(each)), *means(each))
+                for place, each in sorted(found.items())
+                if 0 < place < len(EDGES)
+            ]
+            print(f"\n{name} ({options.weights}), {filter_}, at {', '.join(map(str, SIZES))} pixels\n")
+            print(table(("pixels left for one", "images", "pixels moved", "features moved %", "worst %"), rows))
+
+
+def photographs(folders: list[str], count: int) -> list[bytes]:
+    files = sorted(path for folder in folders for path in Path(folder).rglob("*.jpg"))
+    return [files[row].read_bytes() for row in np.unique(np.linspace(0, len(files) - 1, count).astype(int))]
+
+
+def moves(files: list[bytes], backbone: Backbone) -> Iterator[tuple[float, tuple[float, float]]]:
+    """Of every image and every scale: pixels left for one of the network's, and how far pixels and features move."""
+    fit = backbone.preprocessing.replace(rules="topwork")
+    squares, lefts, owners = [], [], []
+    for file in files:
+        whole = decode(file)
+        short = min(whole.shape[:2])
+        squares.append(fit(whole))
+        own = len(squares) - 1
+        for factor in (2, 4, 8):
+            left = -(-short // factor) / (fit.size / fit.crop)
+            whole_sides = all(side % factor == 0 for side in whole.shape[:2])
+            if EDGES[0] <= left < EDGES[-1] and whole_sides:
+                squares.append(fit(decode(file, min_side=-(-short // factor))))
+                lefts.append(left)
+                owners.append((own, len(squares) - 1))
+    values = extract_few(squares, with_whole(backbone), (EMBEDDING,)).values
+    for left, (own, scaled) in zip(lefts, owners, strict=True):
+        pixels = np.abs(squares[own].astype(np.float32) - squares[scaled]).mean()
+        features = np.linalg.norm(values[own] - values[scaled]) / np.linalg.norm(values[own])
+        yield left, (float(pixels), float(features))
+
+
+def with_whole(backbone: Backbone) -> Backbone:
+    """It takes squares as they are."""
+    return backbone.replace(crop_mode="squash", rules="topwork")
+
+
+def means(moved: list[tuple[float, float]]) -> tuple[str, str, str]:
+    pixels, features = np.array(moved).T
+    return f"{pixels.mean():.2f}", f"{100 * features.mean():.2f}", f"{100 * features.max():.1f}"
+
+
+# ---- accuracy
+
+
+def accuracy(options: argparse.Namespace) -> None:
+    """As-is by the classes' names, and probes on the network's pooled features, in each way of preprocessing."""
+    print(header("Preprocessing and accuracy"))
+    print(f"Training images alone. As-is by names; probe of {FEW} images a class: mean of {DRAWS} draws, judged on all")
+    print("others; probe of all: 5-fold cross-validation. Accuracy in %, log loss in nats in brackets.\n")
+    sets = {name: read(Path(folder)) for name, folder in (each.split("=", 1) for each in options.data)}
+    sets |= {"textile": textile()} if options.sample else {}
+    for name in options.backbones.split(","):
+        rows = []
+        for way, changes in WAYS.items():
+            backbone = load(name).replace(**changes)
+            cells = [cell for each in sets.values() for cell in scores(each, backbone)]
+            rows.append((way, *cells, agreement(sets, backbone, load(name).replace(**WAYS["timm"]))))
+        columns = [f"{each}, {how}" for each in sets for how in ("as-is", f"{FEW} a class", "all")]
+        print(f"\n{name}\n\n" + table(("preprocessing", *columns, "top-1 as timm's, %"), rows), flush=True)
+
+
+def textile() -> ImageDataset:
+    found = read(sample_folder())
+    return found.select(np.sort(stratified_order(found.labels, 0)[:600]))
+
+
+def scores(dataset: ImageDataset, backbone: Backbone) -> tuple[str, str, str]:
+    found = extract(dataset, backbone)
+    train = found.split("train") if found.dataset.held_out_split else found
+    try:
+        as_is = score(as_is_of(train, AsIsOptions(way="names")).head, train)
+    except DataError:
+        as_is = "–"
+    fitted = fit_head(train, class_weight="none", seed=0)
+    return as_is, few(train), f"{100 * (fitted.cv_accuracy or 0):.1f} ({held_out_losses(fitted, train).mean():.3f})"
+
+
+def few(train: FeatureTable) -> str:
+    """Probes of a few images a class, on all others."""
+    found = []
+    for seed in range(DRAWS):
+        order = np.random.default_rng(seed).permutation(len(train))
+        labels = train.dataset.labels[order]
+        drawn = np.concatenate([order[labels == label][:FEW] for label in range(len(train.dataset.classes))])
+        head = fit_head(train.select(np.sort(drawn)), class_weight="none", seed=seed).head
+        found.append(figures(head, train.select(np.setdiff1d(order, drawn))))
+    return "{:.1f} ({:.3f})".format(*np.mean(found, axis=0))
+
+
+def figures(head: LinearHead, test: FeatureTable) -> tuple[float, float]:
+    probabilities, labels = head.probabilities(test.values), test.dataset.labels
+    right = probabilities[np.arange(len(labels)), labels]
+    return 100 * float((probabilities.argmax(axis=1) == labels).mean()), float(-np.log(np.maximum(right, 1e-12)).mean())
+
+
+def score(head: LinearHead, test: FeatureTable) -> str:
+    return "{:.1f} ({:.3f})".format(*figures(head, test))
+
+
+def agreement(sets: dict[str, ImageDataset], backbone: Backbone, timm: Backbone) -> str:
+    """How often ImageNet's most probable class is the one in timm's own preprocessing."""
+    from topwork.backbones import classifier
+
+    layer = classifier(backbone)
+    said = [
+        [(extract(each, one).values @ layer.weight + layer.bias).argmax(axis=1) for each in sets.values()]
+        for one in (backbone, timm)
+    ]
+    return f"{100 * (np.concatenate(said[0]) == np.concatenate(said[1])).mean():.1f}"
+
+
+# ---- speed
+
+
+def speed(options: argparse.Namespace) -> None:
+    """Decode and resize on one core, and the whole prediction."""
+    print(header("Preprocessing and speed"))
+    files = photographs(options.data, options.images)
+    rows = []
+    for way, changes in WAYS.items():
+        backbone = load("lite0").replace(**changes)
+        fit = backbone.preprocessing
+        alone = [per_second(lambda fit=fit: [fit(decode(each, min_side=fit.min_side)) for each in files], len(files))]
+        alone += [per_second(lambda fit=fit: [fit(decode(each, min_side=fit.min_side)) for each in files], len(files))]
+        own = OwnClasses(backbone)
+        own.top(files[:40])
+        whole = [per_second(lambda own=own: own.top(files), len(files)) for _ in range(3)]
+        rows.append((way, f"{max(alone):.0f}", spread(whole)))
+    print(f"{len(files)} photographs, Lite0.\n")
+    print(table(("preprocessing", "decode and resize, images/s on one core", "predict, images/s"), rows))
+
+
+def per_second(work: Callable[[], object], count: int) -> float:
+    start = time.perf_counter()
+    work()
+    return count / (time.perf_counter() - start)
+
+
+if __name__ == "__main__":
+    main()
