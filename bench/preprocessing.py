@@ -4,7 +4,8 @@
     python bench/preprocessing.py accuracy NAME=DATA [NAME=DATA ...] --backbones lite0,lite1,lite2 [--sample]
     python bench/preprocessing.py speed FOLDER
 
-FOLDERs hold JPEGs. Of DATA only the training images are looked at. ``--sample`` adds 600 pictures of the textile sample.
+FOLDERs hold JPEGs. Of DATA only the training images are looked at. ``--sample`` adds 600 pictures of the textile
+sample.
 """
 
 from __future__ import annotations
@@ -19,24 +20,22 @@ import numpy.typing as npt
 
 from _report import header, spread, table
 from topwork.advising import fit_head, held_out_losses, stratified_order
-from topwork.backbones import EMBEDDING, Backbone, Preprocessing, load
+from topwork.backbones import EMBEDDING, Backbone, classifier, load
 from topwork.data import ImageDataset, decode, read
 from topwork.errors import DataError
 from topwork.features import FeatureTable, extract, extract_few
 from topwork.fitting import sample_folder
 from topwork.heads import LinearHead
-from topwork.tasks.classification.strategies import AsIsOptions, OwnClasses, as_is_of
+from topwork.tasks.classification.strategies import AsIsOptions, OwnClasses, as_is_of, crop_modes_to_try
 
 Images = list[npt.NDArray[np.uint8]]
 EDGES = (1.0, 1.5, 2.0, 3.0, 4.0, 8.0)
 SIZES = (64, 96, 128, 160, 224)
 FEW, DRAWS = 5, 10
 WAYS = {
-    "topwork-1, area": {"rules": "topwork-1", "interpolation": "area"},
-    "topwork, area": {"rules": "topwork", "interpolation": "area"},
-    "topwork, bilinear": {"rules": "topwork", "interpolation": "bilinear"},
-    "topwork, bicubic": {"rules": "topwork", "interpolation": "bicubic"},
-    "timm": {"rules": "timm"},
+    "topwork (area)": {},
+    "topwork, bicubic": {"interpolation": "bicubic"},
+    "timm": {"rules": "timm", "interpolation": "bicubic"},
 }
 
 
@@ -120,18 +119,28 @@ def means(moved: list[tuple[float, float]]) -> tuple[str, str, str]:
 def accuracy(options: argparse.Namespace) -> None:
     """As-is by the classes' names, and probes on the network's pooled features, in each way of preprocessing."""
     print(header("Preprocessing and accuracy"))
-    print(f"Training images alone. As-is by names; probe of {FEW} images a class: mean of {DRAWS} draws, judged on all")
-    print("others; probe of all: 5-fold cross-validation. Accuracy in %, log loss in nats in brackets.\n")
-    sets = {name: read(Path(folder)) for name, folder in (each.split("=", 1) for each in options.data)}
+    print("Training images alone. As-is by the classes' names. Probes on the network's pooled features: of")
+    print(
+        f"{FEW} images a class, the mean of {DRAWS} draws judged on all others; of all, 5-fold cross-validation; and the"
+    )
+    print("same on all stages. Cloth is square, so topwork shows it whole. Accuracy in %, log loss in brackets.\n")
+    sets = {name: training(read(Path(folder))) for name, folder in (each.split("=", 1) for each in options.data)}
     sets |= {"textile": textile()} if options.sample else {}
     for name in options.backbones.split(","):
         rows = []
         for way, changes in WAYS.items():
             backbone = load(name).replace(**changes)
-            cells = [cell for each in sets.values() for cell in scores(each, backbone)]
-            rows.append((way, *cells, agreement(sets, backbone, load(name).replace(**WAYS["timm"]))))
-        columns = [f"{each}, {how}" for each in sets for how in ("as-is", f"{FEW} a class", "all")]
+            tables = [features(each, backbone) for each in sets.values()]
+            tops = np.concatenate([own_top(each) for each in tables])
+            cells = [cell for each in tables for cell in scores(each)]
+            rows.append([way, *cells, tops])
+        rows = [(*row[:-1], f"{100 * (row[-1] == rows[-1][-1]).mean():.1f}") for row in rows]
+        columns = [f"{each}, {how}" for each in sets for how in ("as-is", f"{FEW} a class", "all", "all stages")]
         print(f"\n{name}\n\n" + table(("preprocessing", *columns, "top-1 as timm's, %"), rows), flush=True)
+
+
+def training(dataset: ImageDataset) -> ImageDataset:
+    return dataset.split("train") if dataset.held_out_split else dataset
 
 
 def textile() -> ImageDataset:
@@ -139,15 +148,24 @@ def textile() -> ImageDataset:
     return found.select(np.sort(stratified_order(found.labels, 0)[:600]))
 
 
-def scores(dataset: ImageDataset, backbone: Backbone) -> tuple[str, str, str]:
-    found = extract(dataset, backbone)
-    train = found.split("train") if found.dataset.held_out_split else found
+def features(dataset: ImageDataset, backbone: Backbone) -> FeatureTable:
+    """All stages, in the crop mode that the probe begins with."""
+    fitting = backbone.replace(crop_mode=crop_modes_to_try(dataset, backbone)[0])
+    return extract(dataset, fitting, outputs=fitting.outputs("all"))
+
+
+def scores(table: FeatureTable) -> tuple[str, str, str, str]:
+    train = table.keep((EMBEDDING,))
     try:
         as_is = score(as_is_of(train, AsIsOptions(way="names")).head, train)
     except DataError:
         as_is = "–"
+    return as_is, few(train), crossed(train), crossed(table)
+
+
+def crossed(train: FeatureTable) -> str:
     fitted = fit_head(train, class_weight="none", seed=0)
-    return as_is, few(train), f"{100 * (fitted.cv_accuracy or 0):.1f} ({held_out_losses(fitted, train).mean():.3f})"
+    return f"{100 * (fitted.cv_accuracy or 0):.1f} ({held_out_losses(fitted, train).mean():.3f})"
 
 
 def few(train: FeatureTable) -> str:
@@ -172,16 +190,10 @@ def score(head: LinearHead, test: FeatureTable) -> str:
     return "{:.1f} ({:.3f})".format(*figures(head, test))
 
 
-def agreement(sets: dict[str, ImageDataset], backbone: Backbone, timm: Backbone) -> str:
-    """How often ImageNet's most probable class is the one in timm's own preprocessing."""
-    from topwork.backbones import classifier
-
-    layer = classifier(backbone)
-    said = [
-        [(extract(each, one).values @ layer.weight + layer.bias).argmax(axis=1) for each in sets.values()]
-        for one in (backbone, timm)
-    ]
-    return f"{100 * (np.concatenate(said[0]) == np.concatenate(said[1])).mean():.1f}"
+def own_top(table: FeatureTable) -> npt.NDArray[np.intp]:
+    """ImageNet's most probable class of each image."""
+    layer = classifier(table.backbone)
+    return (table.keep((EMBEDDING,)).values @ layer.weight + layer.bias).argmax(axis=1)
 
 
 # ---- speed

@@ -162,9 +162,9 @@ class CatalogueRow:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """What the network was evaluated with."""
+        """What timm evaluates the network with."""
         return Preprocessing(
-            self.size, self.crop_mode, self.crop, self.interpolation, self.pixels.mean, self.pixels.std
+            self.size, self.crop_mode, self.crop, self.interpolation, self.pixels.mean, self.pixels.std, "timm"
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def _described(name: str, size: int | None) -> dict[str, Any]:
         "name": name,
         "stages": _stages(name, network, size),
         "embedding": int(network.head_hidden_size),
-        "preprocessing": Preprocessing(size, crop_mode, float(settings["crop_pct"]), interpolation, mean, std),
+        "preprocessing": Preprocessing(size, crop_mode, float(settings["crop_pct"]), interpolation, mean, std, "timm"),
         "pretrained_on": str(settings.get("tag") or "unknown"),
         "licence": str(settings.get("license") or "unknown"),
         "fixed_size": fixed,
