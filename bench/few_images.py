@@ -39,7 +39,7 @@ from topwork.tasks.classification.strategies import (
     fit_probe,
 )
 
-TEST = 300
+TEST, PIXELS = 300, 128
 Row = dict[str, Any]
 
 
@@ -55,14 +55,14 @@ def main() -> None:
     options = parser.parse_args()
     done = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
     if options.what == "table":
-        print(header("Fine-tuning of few images, Lite0 at 224 pixels"))
+        print(header(f"Fine-tuning of few images, Lite0 at {PIXELS} pixels"))
         print(table(("data", "images", "fits", "probe %", *HEAD), [*summary(done)]))
         return
     made = {(each["data"], each["size"], each["seed"], each["way"]) for each in done}
     asked = [
         (name, folder, size, seed, way)
-        for size in map(int, options.sizes.split(","))
         for seed in map(int, options.seeds.split(","))
+        for size in map(int, options.sizes.split(","))
         for name, folder in (each.split("=", 1) for each in options.data)
         for way in options.ways.split(",")
     ]
@@ -79,7 +79,7 @@ def measured(folder: str, size: int, seed: int, way: str) -> Row:
     with tempfile.TemporaryDirectory() as place:
         dataset = drawn(source(folder, Path(place)), size, seed)
         asked = ProbeOptions(crop_mode="squash", engine="torch-cpu", seed=seed)  # nothing is converted
-        probe = fit_probe(dataset, load(), asked)
+        probe = fit_probe(dataset, load(size=PIXELS), asked)
         rate = {"learning_rate": 1e-3} if way == "before" else {}
         with keeping(way) as decided:
             chosen = FinetuneOptions(config=default_config(seed=seed, **rate), probe=asked)

@@ -30,7 +30,7 @@ from topwork.tasks.classification.strategies import AsIsOptions, OwnClasses, as_
 
 Images = list[npt.NDArray[np.uint8]]
 EDGES = (1.0, 1.5, 2.0, 3.0, 4.0, 8.0)
-SIZES = (64, 96, 128, 160, 224)
+SIZES = (64, 112)
 FEW, DRAWS = 5, 10
 WAYS = {
     "topwork (area)": {},
@@ -120,10 +120,8 @@ def accuracy(options: argparse.Namespace) -> None:
     """As-is by the classes' names, and probes on the network's pooled features, in each way of preprocessing."""
     print(header("Preprocessing and accuracy"))
     print("Training images alone. As-is by the classes' names. Probes on the network's pooled features: of")
-    print(
-        f"{FEW} images a class, the mean of {DRAWS} draws judged on all others; of all, 5-fold cross-validation; and the"
-    )
-    print("same on all stages. Cloth is square, so topwork shows it whole. Accuracy in %, log loss in brackets.\n")
+    print(f"{FEW} images a class, the mean of {DRAWS} draws judged on all others; of all, 5-fold cross-validation;")
+    print("and that on all stages. Cloth is square, so topwork shows it whole. Accuracy in %, log loss in brackets.\n")
     sets = {name: training(read(Path(folder))) for name, folder in (each.split("=", 1) for each in options.data)}
     sets |= {"textile": textile()} if options.sample else {}
     for name in options.backbones.split(","):
