@@ -1,6 +1,6 @@
 """Fine-tuning of few images against the probe it starts from: the defaults before, and those of now.
 
-    python bench/few_images.py run OUT.jsonl NAME=DATA [NAME=DATA ...] [--sizes 50,100] [--seeds 0,1] [--ways before,now]
+    python bench/few_images.py run OUT.jsonl NAME=DATA [NAME=DATA ...] [--sizes 50,100] [--seeds 0,1]
     python bench/few_images.py table OUT.jsonl
 
 DATA may be ``sample`` (the textile sample) or ``digits`` (scikit-learn's). Of its training images so many learn, and
