@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.model.samples import CLASSES, copied, easy_folder, photos, textiles
-from topwork import __version__
+from topwork import __version__, load_backbone
 from topwork.data import read
 from topwork.fitting import held_out_again
 from topwork.tasks import load
@@ -97,6 +97,17 @@ def test_the_options_of_fit_reach_the_model(run: Run, tmp_path: Path, shared_cac
     assert record["engine"] == {"name": "torch-cpu", "precision": "f32", "deviation": None}
     assert record["data"]["held_out"] == 8
     assert not (tmp_path / "m" / "backbone.safetensors").exists()
+
+
+def test_timms_preprocessing_is_the_models_too(run: Run, tmp_path: Path, shared_cache: Path) -> None:
+    data = easy_folder(tmp_path / "data")
+    given = ["--strategy", "probe", "--stages", "last", "--size", "96", "--preprocessing", "timm"]
+    record = run("fit", data, "-o", tmp_path / "m", "--json", *given).json
+    told = load_backbone("lite0", size=96, preprocessing="timm").preprocessing
+    assert record["backbone"]["preprocessing"] == json.loads(json.dumps(told.to_dict()))
+    assert not [trial for trial in record["trials"] if trial["question"] == "crop_mode"]  # timm's own, not measured
+    assert load(tmp_path / "m").backbone.preprocessing == told
+    assert ", timm)" in (tmp_path / "m" / "report.html").read_text("utf-8")
 
 
 @pytest.mark.slow

@@ -150,6 +150,13 @@ def test_weights_of_a_model_are_its_own(run: Run, command: str, given: tuple[str
     assert f"{given[0]} is for --backbone; a model has its own weights" in done.err
 
 
+@pytest.mark.parametrize("command", ["predict", "explain"])
+def test_preprocessing_of_a_model_is_its_own(run: Run, command: str) -> None:
+    done = run(command, "MODEL", "a.jpg", "--preprocessing", "timm")
+    assert (done.code, done.out) == (2, "")
+    assert "--preprocessing is for --backbone; a model has its own preprocessing" in done.err
+
+
 @pytest.mark.parametrize("command", ["predict", "explain", "check", "advise"])
 def test_weights_that_are_not_there_are_told(run: Run, textile: Path, command: str) -> None:
     image = next(textile.rglob("*.jpg"))

@@ -84,12 +84,26 @@ def test_real_photographs_give_pillows_pixels(photos: list[Path], textiles: list
 def test_a_jpeg_is_scaled_by_a_power_of_two_at_most(
     small: Image.Image, encode: Encode, min_side: int | None, factor: int
 ) -> None:
-    photo = small.resize((1500, 1200), Image.Resampling.BICUBIC)
+    photo = small.resize((1504, 1200), Image.Resampling.BICUBIC)
     pixels = decode(encode(photo, "JPEG", quality=95), min_side=min_side)
-    assert pixels.shape == (-(-1200 // factor), -(-1500 // factor), 3)
+    assert pixels.shape == (1200 // factor, 1504 // factor, 3)
     shrunk = np.asarray(photo.reduce(factor)).astype(int)
     height, width = shrunk.shape[:2]
     assert np.abs(pixels[:height, :width] - shrunk).mean() < 3
+
+
+def test_a_jpeg_is_not_scaled_to_part_of_a_pixel(small: Image.Image, encode: Encode) -> None:
+    """Half of 501 pixels is 250.5; taken for 251, the picture would be stretched when it is resized."""
+    for width, height, shape, rough in [
+        (600, 500, (125, 150), (125, 150)),
+        (602, 500, (250, 301), (125, 151)),
+        (601, 500, (500, 601), (125, 151)),
+        (600, 501, (501, 600), (126, 150)),
+        (604, 502, (251, 302), (126, 151)),
+    ]:
+        data = encode(small.resize((width, height)), "JPEG")
+        assert decode(data, min_side=125).shape[:2] == shape
+        assert decode(data, min_side=125, rough=True).shape[:2] == rough
 
 
 def test_odd_sides_never_fall_below_min_side(small: Image.Image, encode: Encode) -> None:

@@ -7,7 +7,7 @@ from topwork.backbones._backbone import Backbone, Pooling, load
 from topwork.backbones._catalogue import DEFAULT, EMBEDDING, CatalogueRow, Family, Method, Stage, catalogue, row, select
 from topwork.backbones._hub import file_sha256
 from topwork.backbones._imagenet import Classifier, Label, classifier, imagenet_indices, imagenet_labels, imagenet_near
-from topwork.backbones._preprocessing import CropMode, Interpolation, Preprocessing
+from topwork.backbones._preprocessing import CropMode, Interpolation, Preprocessing, Rules
 from topwork.backbones._text import TextTower, has_text, text_tower
 from topwork.backbones._weights import Weights, package_file
 
@@ -24,6 +24,7 @@ __all__ = [
     "Method",
     "Pooling",
     "Preprocessing",
+    "Rules",
     "Stage",
     "TextTower",
     "Weights",

@@ -180,7 +180,7 @@ def look(found: bytes | UInt8Array) -> Look:
     """
     from PIL import Image
 
-    pixels = found if isinstance(found, np.ndarray) else decode(found, min_side=SHARP_SIDE)
+    pixels = found if isinstance(found, np.ndarray) else decode(found, min_side=SHARP_SIDE, rough=True)
     data = b"" if isinstance(found, np.ndarray) else found
     image = Image.fromarray(pixels)
     small = _resized(image, (SIDE, SIDE))

@@ -17,7 +17,7 @@ from topwork.cli._console import Console, fail
 from topwork.cli._embed import embed
 from topwork.cli._evaluate import evaluate
 from topwork.cli._explain import explain
-from topwork.cli._fit import Data, Pickle, Weights, advise, advise_options, demo, fit, fit_options
+from topwork.cli._fit import Data, Pickle, Rules, Weights, advise, advise_options, demo, fit, fit_options
 from topwork.cli._options import CacheOption, Columns, FollowLinks, reading
 from topwork.cli._predict import predict
 from topwork.cli._report import report as report_command
@@ -55,6 +55,7 @@ def check(
     ] = None,
     weights: Weights = "pretrained",
     allow_pickle: Pickle = False,
+    preprocessing: Rules = "topwork",
     write: Annotated[
         Path | None,
         typer.Option(
@@ -87,8 +88,9 @@ def check(
                 f"--write needs a class for each image, and data of the task {room.name} have none"
             )
         require_free(dataset, write)
-    own = backbone is not None or weights != "pretrained"
-    network = load(backbone or DEFAULT, weights=weights, allow_pickle=allow_pickle) if own else None
+    own = backbone is not None or (weights, preprocessing) != ("pretrained", "topwork")
+    made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
+    network = load(backbone or DEFAULT, **made_by) if own else None
     with console.progress():
         step = console.step("images")
         found = checking.check(dataset, network, checks=room.checks, cache=cache, seed=seed, progress=step)

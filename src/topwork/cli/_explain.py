@@ -15,7 +15,7 @@ import typer
 
 from topwork.cli._console import Console, Progress, fail, one_line, require_none_failed
 from topwork.cli._evaluate import unseen
-from topwork.cli._fit import Pickle, Weights
+from topwork.cli._fit import Pickle, Rules, Weights
 from topwork.cli._options import CacheOption, SeedOption, no_model, require_heard, require_network
 from topwork.cli._text import printable
 from topwork.errors import ExplainError, ImageError
@@ -145,6 +145,7 @@ def explain(
     ] = None,
     weights: Weights = "pretrained",
     allow_pickle: Pickle = False,
+    preprocessing: Rules = "topwork",
     method: Annotated[MethodName, _option("method")] = ExplainOptions.method,
     label: Annotated[str | None, _option("label", "--class")] = ExplainOptions.label,
     data: Annotated[Path | None, typer.Option(help="Labelled images, in the same form as for fit.")] = None,
@@ -173,7 +174,8 @@ def explain(
     require_heard(context, "--what", what, _READERS)
     if backbone is not None and model is not None:  # no model: every argument is an image
         images, model = [model, *(images or [])], None
-    require_network(model, backbone, weights=weights, allow_pickle=allow_pickle)
+    made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
+    require_network(model, backbone, **made_by)
     if keep and (backbone is not None or out != _OUT):
         raise typer.BadParameter("--keep saves to the folder of a model, so it cannot be used with --backbone or -o")
     _require_what_it_needs(what, images, data, bool(label) or backbone is None, no_model(model, backbone))
@@ -187,7 +189,7 @@ def explain(
         own = None if model is None else load(model, Model if classless else Classifier)
         room = task(DEFAULT if own is None else own.record.task.name)
         dataset = None if data is None else room.read(data)
-        network = None if backbone is None else load_backbone(backbone, weights=weights, allow_pickle=allow_pickle)
+        network = None if backbone is None else load_backbone(backbone, **made_by)
         classifier = _classifier(own, network, what)
         given = None if dataset is None else _rows(console, own, dataset, what)
         failed = _draw(console, shelf, classifier, images or [], given, options)

@@ -357,11 +357,15 @@ def require_heard(context: typer.Context, option: str, chosen: str, readers: Map
             )
 
 
-def require_network(model: str | None, backbone: str | None, *, weights: str, allow_pickle: bool) -> None:
-    """Refuse a command line without a model or ``--backbone``, or with weights for a model (``typer.BadParameter``)."""
+def require_network(
+    model: str | None, backbone: str | None, *, weights: str, allow_pickle: bool, preprocessing: str
+) -> None:
+    """Refuse a command line without a model or ``--backbone``, or with a network's for a model (``BadParameter``)."""
     if backbone is None and (weights != "pretrained" or allow_pickle):
         given = "--weights" if weights != "pretrained" else "--allow-pickle"
         raise typer.BadParameter(f"{given} is for --backbone; a model has its own weights")
+    if backbone is None and preprocessing != "topwork":
+        raise typer.BadParameter("--preprocessing is for --backbone; a model has its own preprocessing")
     if backbone is None and model is None:
         raise typer.BadParameter("name a model folder, or a network with --backbone")
 

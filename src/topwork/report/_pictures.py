@@ -155,7 +155,7 @@ def thumbnail(source: Source, side: int = SIDE) -> str:
     """
     from PIL import Image
 
-    small = Image.fromarray(_enlarged(decode(source, min_side=side), side))
+    small = Image.fromarray(_enlarged(decode(source, min_side=side, rough=True), side))
     small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     return _as_uri(small, _QUALITY)
 

@@ -65,6 +65,8 @@ def repeat(page: PageContext) -> list[tuple[str, str]]:
     """Name in the texts and value of everything that a second run needs."""
     record = page.record
     network, temperature = record.backbone, getattr(record.task, "calibration", {}).get("temperature")
+    made = network["preprocessing"]
+    rules = ", timm" if made.get("rules") == "timm" else ""
     facts = [
         ("created", record.created),
         ("strategy", record.strategy),
@@ -72,7 +74,7 @@ def repeat(page: PageContext) -> list[tuple[str, str]]:
         ("pretrained_on", network["pretrained_on"]),
         ("licence", network["licence"]),
         ("weights", network["weights"]["sha256"]),
-        ("pixels", f"{network['preprocessing']['size']} ({network['preprocessing']['crop_mode']})"),
+        ("pixels", f"{made['size']} ({made['crop_mode']}{rules})"),
         ("outputs", ", ".join(record.outputs)),
         ("head", record.head),
         ("temperature", f"{temperature:.4f}" if temperature is not None else ""),

@@ -17,6 +17,7 @@ from topwork.tasks.classification.strategies._finetune import (
     FinetuneOptions,
     default_config,
     finetune,
+    validation_share,
 )
 from topwork.tasks.classification.strategies._fitted import Fitted
 from topwork.tasks.classification.strategies._probe import (
@@ -75,6 +76,7 @@ __all__ = [
     "require_two_classes",
     "sample_rows",
     "sides_of_some",
+    "validation_share",
     "words_alone",
     "words_record",
     "zero_shot_of",

@@ -26,6 +26,7 @@ from topwork.data import ImageDataset, split
 from topwork.errors import DataError
 from topwork.features import FeatureTable, extract
 from topwork.heads import LinearHead, fit_temperature
+from topwork.metrics import exceeds_zero
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.strategies._augment import (
     WAYS,
@@ -33,6 +34,7 @@ from topwork.tasks.classification.strategies._augment import (
     Level,
     Orient,
     Score,
+    losses,
     orient_trials,
     score,
 )
@@ -50,6 +52,9 @@ if TYPE_CHECKING:
 INTERRUPTED = "training was interrupted after"
 """How the note begins that Ctrl-C leaves behind; checkpoints are kept then."""
 
+_ERRORS = 2.0  # standard errors by which it must be better than the probe: its best epoch is the one of these images
+_JUDGES, _MOST = 40, 1 / 3  # validation images that there should be, and the share of the training images they may cost
+
 _OFTEN = 4  # epochs for each way round: with 8 for cloth's eight ways, crops cost 1.3 points (docs/decisions)
 
 
@@ -59,7 +64,7 @@ def default_config(**changes: Any) -> TrainConfig:
     Raises:
         TrainError: There is no such setting, or its value is out of range.
     """
-    return parse_config({"epochs": 8, "batch_size": 32, "learning_rate": 1e-3, "schedule": "one-cycle", **changes})
+    return parse_config({"epochs": 8, "batch_size": 32, "schedule": "one-cycle", **changes})
 
 
 Unfreeze = NonNegativeInt | Literal["auto", "all"]
@@ -95,7 +100,11 @@ class FinetuneOptions:
     validation: Annotated[
         float,
         Option(
-            "Share of the training images used for validation when DATA has no val/ beside test/.", None, gt=0, lt=1
+            "Least share of the training images used for validation when DATA has no val/ beside test/; of few images "
+            "up to a third, until there are 40.",
+            None,
+            gt=0,
+            lt=1,
         ),
     ] = 0.15
     config: Annotated[TrainConfig, Option("Settings of the training.")] = field(default_factory=default_config)
@@ -148,7 +157,7 @@ class _Halves(NamedTuple):
 def finetune(
     dataset: ImageDataset, probe: Probe, options: FinetuneOptions, *, announce: Announce | None = None
 ) -> Finetuned:
-    """Train the top stages of the probe's backbone with a head, and keep that if it beats the probe.
+    """Train the top stages of the probe's backbone with a head, and keep that if it is proven to beat the probe.
 
     Both are fitted on the same images and compared on the same others, of the training split or of ``val``; the split
     ``test`` is not looked at. It trains where the probe's engine runs: on the GPU, or on the CPU. The data set has
@@ -169,7 +178,8 @@ def finetune(
     halves = _halves(probe.table.dataset, options)
     last = _embedding(probe, options)
     start = _fit(last.select(halves.learn), options)
-    reference = score(_fit(probe.table.select(halves.learn), options), probe.table.select(halves.check))
+    rival, judges = _fit(probe.table.select(halves.learn), options), probe.table.select(halves.check)
+    reference = score(rival, judges)
     model = tunable(backbone, start)
     with squares(last.dataset, backbone.preprocessing, say("resizing images")) as images:
         augmentation, tried = _augmentation(images, last, halves, options)
@@ -188,12 +198,12 @@ def finetune(
         check = table.select(rows)
         head = _calibrated(model, check)
         reached = score(head, check)  # as it will be served: perhaps in bfloat16, which the training was not
-        better = reached.beats(reference)
+        better = _keeps(losses(rival, judges) - losses(head, check), reached, reference)
     trials = (*_trials(len(halves.check), reference, reached, count, backbone, better=better), *tried, *probe.trials)
     if better:
         out_of_fold = OutOfFold("validation", rows, head.probabilities(check.values))
         return Finetuned(head, table, trials, out_of_fold=out_of_fold, history=result.history, notes=notes)
-    notes += (_kept(result, reached, reference, count),)
+    notes += (_kept(result, reached, reference, count, len(halves.check)),)
     scores = (probe.cv_accuracy, probe.cv_log_loss, probe.out_of_fold)
     return Finetuned(probe.head, probe.table, trials, *scores, result.history, notes, strategy="probe")
 
@@ -204,14 +214,20 @@ def _best_epoch(result: TrainResult) -> Score | None:
     return max(epochs, key=lambda each: (each.accuracy, -each.log_loss), default=None)
 
 
-def _kept(result: TrainResult, reached: Score | None, reference: Score, count: int) -> str:
+def _keeps(gains: npt.NDArray[np.float64], reached: Score, reference: Score) -> bool:
+    """Whether as many are right and what each validation image saves of the loss is more than chance."""
+    return reached.accuracy >= reference.accuracy and exceeds_zero(gains, _ERRORS)
+
+
+def _kept(result: TrainResult, reached: Score | None, reference: Score, count: int, images: int) -> str:
     """Why the probe is kept."""
     stages = "1 stage" if count == 1 else f"{count} stages"
     if reached is None:
         return f"no epoch of fine-tuning {stages} was finished, so the probe is kept"
     if result.best_epoch > 0:
-        said = f"fine-tuning {stages} gave {reached.accuracy:.1%} on validation images"
-        return f"{said} and the probe {reference.accuracy:.1%}, so the probe is kept"
+        said = f"fine-tuning {stages} gave {reached.accuracy:.1%} on {images} validation images"
+        chance = ", which may be chance" if reached.beats(reference) else ""
+        return f"{said} and the probe {reference.accuracy:.1%}{chance}, so the probe is kept"
     start = f"its start of {result.start.accuracy:.1%}" if reached.beats(reference) else "its start"
     figures = f"best epoch: {reached.accuracy:.1%}, the probe {reference.accuracy:.1%} on the same validation images"
     return f"no epoch of fine-tuning {stages} beat {start} ({figures}), so the probe is kept"
@@ -236,8 +252,14 @@ def _halves(dataset: ImageDataset, options: FinetuneOptions) -> _Halves:
     train = np.flatnonzero(dataset.splits == "train")
     if dataset.held_out_split == "test" and (dataset.splits == "val").any():
         return _Halves(train, np.flatnonzero(dataset.splits == "val"))
-    halved = split(dataset.split("train"), test=options.validation, seed=options.seed)
+    share = validation_share(len(train), options)
+    halved = split(dataset.split("train"), test=share, seed=options.seed)
     return _Halves(train[halved.splits == "train"], train[halved.splits == "test"])
+
+
+def validation_share(images: int, options: FinetuneOptions) -> float:
+    """Share of so many training images that judge a fine-tuning, where the data has no ``val`` for that."""
+    return max(options.validation, min(_MOST, _JUDGES / max(images, 1)))
 
 
 def _embedding(probe: Probe, options: FinetuneOptions) -> FeatureTable:

@@ -213,7 +213,7 @@ def crop_modes_to_try(train: ImageDataset, backbone: Backbone) -> list[CropMode]
     their borders. So the whole image is the plain way for square ones, and the network's own crop for the others.
     """
     own = backbone.preprocessing.crop_mode
-    if own != "crop":
+    if own != "crop" or backbone.preprocessing.rules == "timm":
         return [own]
     sides = np.array(sides_of_some(train, _ASPECT_IMAGES, backbone.preprocessing.min_side), np.intp).reshape(-1, 2)
     return ["squash", "crop"] if mostly_square(sides[:, 0], sides[:, 1]) else ["crop", "squash"]
