@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
-from topwork.cli._console import Console, Progress, fail, one_line, require_none_failed
+from topwork.cli._console import Console, fail, one_line, require_none_failed
 from topwork.cli._evaluate import unseen
 from topwork.cli._fit import Pickle, Weights
 from topwork.cli._options import CacheOption, SeedOption, no_model, require_heard, require_network
+from topwork.cli._progress import Progress
 from topwork.cli._text import printable
 from topwork.errors import ExplainError, ImageError
 
@@ -81,7 +82,7 @@ class _Kind(NamedTuple):
         of: What it is of; of ``unseen`` data where a model must not be measured on what trained it.
         help: What it shows.
         hears: Options that shape it, and ``data`` where it is of that.
-        step: What takes a while in it; empty where nothing does.
+        step: What is counted while it is made; empty where nothing is.
         headless: Whether it asks of no class, so that any network will do.
     """
 
@@ -247,8 +248,8 @@ def _classifier(model: Model | None, backbone: Backbone | None, what: WhatName) 
 
 
 def _step(console: Console, what: WhatName) -> Step:
-    """The progress of a picture that takes a while."""
-    return console.step(_KINDS[what].step) if _KINDS[what].step else None
+    """The progress of a picture."""
+    return console.step(_KINDS[what].step or what)
 
 
 def _each_image(
