@@ -122,7 +122,9 @@ def fit(
                 made = strategy.dataless(networks, options)
             else:
                 given_data = room.read(data, **how) if how else data
-                made = fitting.fit(given_data, allow=allow or (), announce=console.step, vetted=checkups.append, **shared)
+                made = fitting.fit(
+                    given_data, allow=allow or (), announce=console.step, vetted=checkups.append, **shared
+                )
             if not first:
                 return
             console.step("saving the model and its page")

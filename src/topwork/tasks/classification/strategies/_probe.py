@@ -166,7 +166,9 @@ def _choose_crop_mode(
     trials = (*chosen.trials, *found.trials)
     if found.winner is plain:
         return _Chosen(table, chosen.fitted, trials)
-    return _Chosen(_extracted(dataset, backbone, table.outputs, options, say(f"features of images, {other}")), None, trials)
+    return _Chosen(
+        _extracted(dataset, backbone, table.outputs, options, say(f"features of images, {other}")), None, trials
+    )
 
 
 def _compared(question: str, plain: Candidate, other: Candidate, options: ProbeOptions, errors: float) -> Comparison:

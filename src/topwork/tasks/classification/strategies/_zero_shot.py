@@ -129,7 +129,12 @@ def fit_zero_shot(
     words = _words(dataset.classes, backbone, options, say)
     sized = backbone if options.crop_mode == "auto" else backbone.replace(crop_mode=options.crop_mode)
     table = extract(
-        dataset, sized, outputs=(EMBEDDING,), engine=options.engine, cache=options.cache, progress=say("features of images")
+        dataset,
+        sized,
+        outputs=(EMBEDDING,),
+        engine=options.engine,
+        cache=options.cache,
+        progress=say("features of images"),
     )
     return _answering(words, table, options)
 
