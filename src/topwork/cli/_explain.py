@@ -71,7 +71,7 @@ class ExplainOptions:
     norm: Annotated[NormName, "For attack, robustness: the norm that measures the size of a change."] = NormName.linf
     projection: Annotated[ProjectionName, "For space: the projection to two dimensions."] = ProjectionName.pca
     most: Annotated[int, "For robustness, corruptions: number of images sampled from the data."] = 50
-    fine: Annotated[bool, "For ideal: take five times as long for a finer image."] = False
+    fine: Annotated[bool, "For ideal: take three times as long for a richer image."] = False
     seed: SeedOption = 0
     cache: CacheOption = True
 

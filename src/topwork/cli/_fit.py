@@ -122,9 +122,8 @@ def fit(
                 made = strategy.dataless(networks, options)
             else:
                 given_data = room.read(data, **how) if how else data
-                made = fitting.fit(
-                    given_data, allow=allow or (), announce=console.step, vetted=checkups.append, **shared
-                )
+                shared |= {"allow": allow or (), "announce": console.step, "vetted": checkups.append}
+                made = fitting.fit(given_data, **shared)
             if not first:
                 return
             console.step("saving the model and its page")
