@@ -44,6 +44,10 @@ class Console:
         """Announce what begins; gives a progress callback where progress is shown."""
         return self._shown.step(text) if self._shown is not None else None
 
+    def _line(self, text: str) -> None:
+        if not self.quiet:  # as a process beside others becomes when it learns of them
+            print_line(text, sys.stderr)  # without an import, for which a thread would wait while others are imported
+
     def within(self, budget: float | None) -> None:
         """Tell in the lines how much is left of the seconds that the whole may take, where there is such a limit."""
         if isinstance(self._shown, Lines):
@@ -55,7 +59,7 @@ class Console:
         if self.quiet or sys.stderr.isatty():
             yield
             return
-        self._shown = Lines(self.note)
+        self._shown = Lines(self._line)
         with self._shown.shown():
             yield
         self._shown = None

@@ -11,7 +11,7 @@ from typing import Any
 Progress = Callable[[int, int], None]
 
 LINE = "progress: "
-EVERY = 4.0  # seconds from line to line
+EVERY = 3.0  # seconds from line to line
 
 
 class Step:
@@ -55,7 +55,7 @@ class Lines:
 
     @contextlib.contextmanager
     def shown(self) -> Iterator[None]:
-        """Write lines until the block ends."""
+        """Write lines until the block ends; their texts have to be printable as they are."""
         thread = threading.Thread(target=self._tell, name="progress", daemon=True)
         thread.start()
         try:
