@@ -43,12 +43,7 @@ WARM = [
 def rows(data: Path, model: Path, folder: Path) -> dict[str, list[str]]:
     """Name of a row -> the command."""
     images = read(data)
-    one, all_, out = (
-        images.full_path(0),
-        [str(images.full_path(row)) for row in range(len(images))],
-        str(folder / "out"),
-    )
-    told = [str(each) for each in (model, data)]
+    one, every, out = images.full_path(0), [images.full_path(row) for row in range(len(images))], str(folder / "out")
     found: dict[str, list[Any]] = {
         "fit": ["fit", data, "-o", out],
         "fit probe": ["fit", data, "-o", out, "--strategy", "probe"],
