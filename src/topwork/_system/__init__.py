@@ -29,6 +29,7 @@ from topwork._system._marks import CHECKPOINT, PICTURE_HEAD, PICTURE_MARK, is_ow
 from topwork._system._memory import freed_memory_kept, release_pages
 from topwork._system._optional import optional
 from topwork._system._precision import PRECISION_VARIABLE, uses_bf16
+from topwork._system._waiting import wait_considerately
 
 __all__ = [
     "CHECKPOINT",
@@ -56,6 +57,7 @@ __all__ = [
     "take",
     "use",
     "uses_bf16",
+    "wait_considerately",
     "write_whole",
     "writing_cache",
     "written_whole",

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from topwork._system import wait_considerately
 from topwork.cli import _text
 from topwork.cli._commands import command, new_app
 from topwork.cli._console import Console, fail
@@ -92,8 +93,10 @@ def check(
     made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
     network = load(backbone or DEFAULT, **made_by) if own else None
     with console.progress():
-        step = console.step("images")
+        step = console.step("two looks at each image")
         found = checking.check(dataset, network, checks=room.checks, cache=cache, seed=seed, progress=step)
+    if page is not None or write is not None:
+        console.step("writing")
     if write is not None:
         write_manifest(found.clean(), write)
     if page is not None:
@@ -152,6 +155,7 @@ def doctor(console: Console) -> None:
     """Check this installation: versions, devices, engines and the cache."""
     from topwork.doctor import examine
 
+    console.step("looking at this machine")
     health = examine()
     console.result(health.to_dict(), _text.health(health))
     if not health.well:
@@ -166,6 +170,7 @@ def main() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by whoever started us, as in `topwork fit … 2>&-`
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
+    wait_considerately()
     try:
         app()
     finally:  # freeing torch takes seconds, in which Python hears no signal any more and dies of one instead

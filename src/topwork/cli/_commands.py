@@ -80,7 +80,7 @@ def _program(function: Callable[..., None], more: list[inspect.Parameter]) -> Ca
     ) -> None:
         console = Console(as_json=as_json, quiet=quiet)
         settings = _settings(offline=offline, silent=as_json or quiet, no_cache=no_cache)
-        with settings, _failing_plainly(console, debug=debug):
+        with settings, _failing_plainly(console, debug=debug), console.lines():
             function(console, **arguments)
 
     hints = typing.get_type_hints(function, include_extras=True)

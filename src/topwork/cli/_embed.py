@@ -53,7 +53,8 @@ def embed(
     outputs = network.outputs(stages if stages in ("last", "all") else [name.strip() for name in stages.split(",")])
     dataset: Any = _dataset(console, data, reading(columns, follow_links))
     with console.progress():
-        found = extract(dataset, network, outputs=outputs, cache=cache, progress=console.step("features"))
+        found = extract(dataset, network, outputs=outputs, cache=cache, progress=console.step("features of images"))
+    console.step("writing the file")
     _write(found, out)
     console.notes([f"note: left out: {printable(item.path)}: {item.reason}" for item in found.dataset.left_out])
     fields = {

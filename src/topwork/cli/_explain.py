@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
-from topwork.cli._console import Console, Progress, fail, one_line, require_none_failed
+from topwork.cli._console import Console, fail, one_line, require_none_failed
 from topwork.cli._evaluate import unseen
 from topwork.cli._fit import Pickle, Rules, Weights
 from topwork.cli._options import CacheOption, SeedOption, no_model, require_heard, require_network
+from topwork.cli._progress import Progress
 from topwork.cli._text import printable
 from topwork.errors import ExplainError, ImageError
 
@@ -49,7 +50,7 @@ ProjectionName = StrEnum("ProjectionName", {"pca": "pca", "tsne": "tsne", "umap"
 
 _NAME = 200  # bytes of a picture's name; a file system takes 255, and a number may follow
 _OUT = Path("explained")
-_MOST_IDEAL = 20  # classes of a model that are painted without being named; each takes half a minute
+_MOST_IDEAL = 20  # classes of a model that are painted without being named; each takes some seconds
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class ExplainOptions:
     norm: Annotated[NormName, "For attack, robustness: the norm that measures the size of a change."] = NormName.linf
     projection: Annotated[ProjectionName, "For space: the projection to two dimensions."] = ProjectionName.pca
     most: Annotated[int, "For robustness, corruptions: number of images sampled from the data."] = 50
+    fine: Annotated[bool, "For ideal: take three times as long for a richer image."] = False
     seed: SeedOption = 0
     cache: CacheOption = True
 
@@ -81,7 +83,7 @@ class _Kind(NamedTuple):
         of: What it is of; of ``unseen`` data where a model must not be measured on what trained it.
         help: What it shows.
         hears: Options that shape it, and ``data`` where it is of that.
-        step: What takes a while in it; empty where nothing does.
+        step: What is counted while it is made; empty where nothing is.
         headless: Whether it asks of no class, so that any network will do.
     """
 
@@ -99,7 +101,7 @@ _KINDS = {
         "image", "the smallest change that turns the prediction into another class", ("label", "norm"), "attack"
     ),
     WhatName.filters: _Kind("network", "the filters of the first layer", headless=True),
-    WhatName.ideal: _Kind("class", "an image that maximises the score of --class", ("label", "seed")),
+    WhatName.ideal: _Kind("class", "an image that maximises the score of --class", ("label", "fine", "seed")),
     WhatName.channels: _Kind(
         "data",
         "the images of --data that activate each channel most",
@@ -154,6 +156,7 @@ def explain(
     norm: Annotated[NormName, _option("norm")] = ExplainOptions.norm,
     projection: Annotated[ProjectionName, _option("projection")] = ExplainOptions.projection,
     most: Annotated[int, _option("most", min=1)] = ExplainOptions.most,
+    fine: Annotated[bool, _option("fine", "--fine")] = ExplainOptions.fine,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the image files.")] = _OUT,
     keep: Annotated[
         bool,
@@ -181,7 +184,7 @@ def explain(
     _require_what_it_needs(what, images, data, bool(label) or backbone is None, no_model(model, backbone))
     if page is not None:
         report.require_free(page)
-    options = ExplainOptions(method, label, stage, tuple(channel or ()), norm, projection, most, seed, cache)
+    options = ExplainOptions(method, label, stage, tuple(channel or ()), norm, projection, most, fine, seed, cache)
     shelf = _Shelf(Path(model or "") / EXPLAINED if keep else out, what, page=page is not None)
     with console.progress():
         shelf.try_place("make that folder writable" if keep else "choose a writable folder with -o")
@@ -249,8 +252,8 @@ def _classifier(model: Model | None, backbone: Backbone | None, what: WhatName) 
 
 
 def _step(console: Console, what: WhatName) -> Step:
-    """The progress of a picture that takes a while."""
-    return console.step(_KINDS[what].step) if _KINDS[what].step else None
+    """The progress of a picture."""
+    return console.step(_KINDS[what].step or what)
 
 
 def _each_image(
@@ -291,7 +294,7 @@ def _each_class(console: Console, shelf: _Shelf, classifier: TorchClassifier, op
     """Draw what was asked for of one class, or of each that the model has."""
     if not options.label and len(classifier.classes) > _MOST_IDEAL:
         raise ExplainError(
-            f"an ideal image takes half a minute per class, and there are {len(classifier.classes)} classes",
+            f"an ideal image takes about ten seconds per class, and there are {len(classifier.classes)} classes",
             hint="choose one with --class",
         )
     for label in (options.label,) if options.label else classifier.classes:
@@ -336,7 +339,8 @@ def _drawn(what: WhatName, classifier: TorchClassifier, given: Any, options: Exp
         case WhatName.filters:
             return explain.filters(classifier)
         case WhatName.ideal:
-            return explain.ideal_image(classifier, given, seed=options.seed, progress=step)
+            steps = explain.FINE_STEPS if options.fine else explain.QUICK_STEPS
+            return explain.ideal_image(classifier, given, steps=steps, seed=options.seed, progress=step)
         case WhatName.channels:
             how: Any = {"stage": options.stage, "channels": options.channel or None, "cache": options.cache}
             return explain.exciting(classifier, given, **how, progress=step)

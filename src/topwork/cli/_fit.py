@@ -124,16 +124,19 @@ def fit(
     shared: Any = {"task": room, "strategy": strategy.name, "backbone": networks, "options": options, "test": test}
     checkups: list[Checkup] = []
     with joined() as first:
-        voice = console if first else Console(as_json=False, quiet=True)
-        with voice.progress():
+        console.quiet |= not first  # one voice for all processes
+        console.within(getattr(options, "budget_seconds", None))
+        with console.progress():
             if data is None:
                 assert strategy.dataless is not None
                 made = strategy.dataless(networks, options)
             else:
                 given_data = room.read(data, **how) if how else data
-                made = fitting.fit(given_data, allow=allow or (), announce=voice.step, vetted=checkups.append, **shared)
+                shared |= {"allow": allow or (), "announce": console.step, "vetted": checkups.append}
+                made = fitting.fit(given_data, **shared)
             if not first:
                 return
+            console.step("saving the model and its page")
             made.save(out, self_contained=self_contained)
             write_report(made, out, *checkups)
     if training and not any(strategy.broken_off in note for note in made.record.data.notes):
@@ -167,6 +170,7 @@ def advise(
     how = reading(columns, follow_links)
     made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
     networks = [load(name.strip(), **made_by) for name in backbone.split(",")]
+    console.within(getattr(options, "budget_seconds", None))
     with console.progress():
         found = fitting.advise(
             room.read(data, **how) if how else data,
@@ -217,9 +221,9 @@ def demo(console: Console, out: Out = Path("topwork-demo")) -> None:
     room = task(DEFAULT)
     options = room.strategies[0].options(budget_seconds=_DEMO_SECONDS)
     with console.progress():
-        checkup = checking.check(dataset, progress=console.step("images"))
-        advice = fitting.advise(dataset, options=options, announce=console.step)
-        fitted = fitting.fit(dataset, options=options, announce=console.step)
+        checkup = checking.check(dataset, progress=console.step("1. data check, two looks at each image"))
+        advice = fitting.advise(dataset, options=options, announce=lambda text: console.step(f"2. advice, {text}"))
+        fitted = fitting.fit(dataset, options=options, announce=lambda text: console.step(f"3. model, {text}"))
         fitted.save(out)
         write_report(fitted, out, checkup)
     examples = [unseen.full_path(int((unseen.labels == label).argmax())) for label in range(len(unseen.classes))]

@@ -141,6 +141,7 @@ def _answers(
 ) -> Iterator[Any]:
     """Print what is said of each image as it comes, and pass it on."""
     typicalities: list[float | None] = []
+    step, done = console.step("images"), 0
     for names in batches:
         for name, found in zip(names, predict_each(fetched.files(names)), strict=True):
             prediction = fetched.named(found, name)
@@ -154,6 +155,9 @@ def _answers(
             else:
                 console.result(prediction.to_dict(), words.predicted(prediction))
             yield prediction
+            done += 1
+            if step is not None:
+                step(done, 0)
         sys.stdout.flush()
     console.notes(_text.unlike(shift(typicalities)) if shift is not None else ())
 

@@ -69,6 +69,7 @@ def report(
     evaluated = checkup = None
     if data is not None:
         evaluated, checkup = _measured(console, loaded, data, check, {"cache": cache, "seed": seed})
+    console.step("the page")
     html = model_page(
         loaded,
         model.resolve().name,
@@ -97,8 +98,8 @@ def _measured(
     dataset = unseen(console, model, given)
     with console.progress():
         if check:
-            checkup = checking.check(given, checks=room.checks, **how, progress=console.step("doctor"))
-        found = model.evaluate(dataset, **how, progress=console.step("features"))
+            checkup = checking.check(given, checks=room.checks, **how, progress=console.step("two looks at each image"))
+        found = model.evaluate(dataset, **how, progress=console.step("features of images"))
     unread = [f"left out: {item.path}: {item.reason}" for item in getattr(found, "left_out", ())]
     told = first_of(unread, _NAMED, "left out: … and {} more; --json lists them all")
     console.notes([*dataset.notes, *room.words.caveats(found), *unlike(getattr(found, "shift", None)), *told])

@@ -72,6 +72,8 @@ def fit(
     if vetted is not None:
         vetted(checkup)
     fitted: Fitted = rung.fit(dataset, loaded(backbone), chosen, run)
+    if announce is not None:
+        announce("measuring the model")
     split = dataset.held_out_split
     facts: dict[str, Any] = {
         "data": _data(checkup, fitted, split, dataset, test),

@@ -91,7 +91,7 @@ def test_steps_may_show_their_progress(easy: ImageDataset) -> None:
         return lambda done, total: calls.append((text, done, total))
 
     fit_probe(easy, load(), ProbeOptions(), announce=announce)
-    assert [call for call in calls if call[0] == "features"][-1] == ("features", 20, 20)
+    assert [call for call in calls if call[0] == "features of images"][-1] == ("features of images", 20, 20)
 
 
 def _image(path: Path, width: int, height: int) -> None:

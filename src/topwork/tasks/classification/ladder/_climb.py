@@ -13,7 +13,7 @@ from topwork.tasks._task import Announce
 from topwork.tasks.classification.ladder._advice_cache import AdviceCache
 from topwork.tasks.classification.ladder._candidates import Trained, chosen_features, train
 from topwork.tasks.classification.ladder._describe import compared_with_source, describe
-from topwork.tasks.classification.ladder._ladder import BY_NAME, ORDER, Ladder
+from topwork.tasks.classification.ladder._ladder import BY_NAME, ORDER, Ladder, RungAnnouncer
 from topwork.tasks.classification.ladder._training_features import AdviceOptions, TrainingFeatures
 from topwork.tasks.classification.strategies import (
     Finetuned,
@@ -52,7 +52,7 @@ def climb(
         DataError: Fewer than two classes have a readable training image.
     """
     clock = clock or BudgetClock(options.budget_seconds)
-    say = announce or (lambda text: None)
+    say = RungAnnouncer(announce or (lambda text: None))
     features, shortlist = chosen_features(dataset, backbones, options, clock, say)
     cache = AdviceCache(features) if options.probe.cache else None
     kept = cache.read() if cache else None
@@ -61,7 +61,9 @@ def climb(
     else:
         kept, ladder = None, Ladder(features, clock, say, cache)
         ladder.climb()
+        say.end()
         climbed, tuned, trained = _advice(ladder, shortlist), ladder.tuned, ladder.leader.trained
+    say("describing the images")
     advice = _described(climbed, features, clock)
     if cache is not None and (kept is None or advice is not climbed):
         cache.write(advice, tuned)

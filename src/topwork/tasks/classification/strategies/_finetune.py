@@ -182,6 +182,7 @@ def finetune(
     reference = score(rival, judges)
     model = tunable(backbone, start)
     with squares(last.dataset, backbone.preprocessing, say("resizing images")) as images:
+        say("preparing the training")
         augmentation, tried = _augmentation(images, last, halves, options)
         result = _trained(model, images, augmentation, last, halves, count, options, say)
     notes = result.notes
@@ -221,7 +222,7 @@ def _keeps(gains: npt.NDArray[np.float64], reached: Score, reference: Score) -> 
 
 def _kept(result: TrainResult, reached: Score | None, reference: Score, count: int, images: int) -> str:
     """Why the probe is kept."""
-    stages = "1 stage" if count == 1 else f"{count} stages"
+    stages = _stages(count)
     if reached is None:
         return f"no epoch of fine-tuning {stages} was finished, so the probe is kept"
     if result.best_epoch > 0:
@@ -231,6 +232,10 @@ def _kept(result: TrainResult, reached: Score | None, reference: Score, count: i
     start = f"its start of {result.start.accuracy:.1%}" if reached.beats(reference) else "its start"
     figures = f"best epoch: {reached.accuracy:.1%}, the probe {reference.accuracy:.1%} on the same validation images"
     return f"no epoch of fine-tuning {stages} beat {start} ({figures}), so the probe is kept"
+
+
+def _stages(count: int) -> str:
+    return "1 stage" if count == 1 else f"{count} stages"
 
 
 def _fit(table: FeatureTable, options: FinetuneOptions) -> LinearHead:
@@ -318,7 +323,7 @@ def _trained(
         learner, layers = (kept.model, kept.layers) if kept else (model, layers)
         plain = samples(halves.learn)
         settle(learner, layers, plain, config.batch_size, refit)
-        progress = say(f"training {count} stages{' from kept maps' if kept else ''}")
+        progress = say(f"training {_stages(count)}{' from kept maps' if kept else ''}")
         return train(
             learner,
             samples(halves.learn, augmentation) if augmentation.varies else plain,

@@ -126,11 +126,13 @@ def fit_probe(
         crop_modes_to_try(dataset.split("train"), backbone) if options.crop_mode == "auto" else [options.crop_mode]
     )
     outputs = backbone.outputs("all" if options.stages == "auto" else options.stages, options.pooling)
-    table = _extracted(dataset, backbone.replace(crop_mode=plain), outputs, options, say("features"))
+    table = _extracted(dataset, backbone.replace(crop_mode=plain), outputs, options, say("features of images"))
     require_two_classes(table.dataset.split("train"))
+    say("training the head")
     chosen = _choose_stages(table, options) if options.stages == "auto" else _Chosen(table)
     for other in others:
         chosen = _choose_crop_mode(chosen, dataset, other, options, say)
+        say("training the head")
     return _probe(chosen, options)
 
 
@@ -156,7 +158,7 @@ def _choose_crop_mode(
     backbone = table.backbone.replace(crop_mode=other)
     train = table.split("train")
     sample = train.select(sample_rows(train.dataset, options.seed, _TRIAL_IMAGES))
-    tried = _extracted(sample.dataset, backbone, table.outputs, options, say(f"features, {other}"))
+    tried = _extracted(sample.dataset, backbone, table.outputs, options, say(f"features of images, {other}"))
     if tried.dataset.paths != sample.dataset.paths:
         raise DataError("a training image was deleted or changed during the run", hint="run it again")
     plain = Candidate(table.backbone.preprocessing.crop_mode, sample)
@@ -164,7 +166,9 @@ def _choose_crop_mode(
     trials = (*chosen.trials, *found.trials)
     if found.winner is plain:
         return _Chosen(table, chosen.fitted, trials)
-    return _Chosen(_extracted(dataset, backbone, table.outputs, options, say(f"features, {other}")), None, trials)
+    return _Chosen(
+        _extracted(dataset, backbone, table.outputs, options, say(f"features of images, {other}")), None, trials
+    )
 
 
 def _compared(question: str, plain: Candidate, other: Candidate, options: ProbeOptions, errors: float) -> Comparison:
