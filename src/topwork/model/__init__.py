@@ -5,6 +5,7 @@
 
 from topwork.model._classes_record import ClassesRecord, ClassifierRecord, MappingRecord, SelectiveRecord, WordsRecord
 from topwork.model._classifier import Classifier, Prediction
+from topwork.model._decision import CostsRecord, CriticalRecord
 from topwork.model._evaluated import Compared, Evaluated, compare, measure
 from topwork.model._folder import EXPLAINED, Parts, require_free
 from topwork.model._migrations import FORMAT
@@ -18,6 +19,8 @@ __all__ = [
     "Classifier",
     "ClassifierRecord",
     "Compared",
+    "CostsRecord",
+    "CriticalRecord",
     "DataRecord",
     "EngineRecord",
     "Evaluated",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,12 @@ from topwork.features import FeatureTable, Progress
 from topwork.heads import Head, Novelty
 from topwork.metrics import (
     Comparison,
+    DecisionReport,
     Evaluation,
     SelectiveReport,
     Shift,
+    decide,
+    decision_report,
     evaluate,
     selective_reports,
     shift,
@@ -24,6 +28,7 @@ from topwork.metrics import (
 )
 from topwork.metrics import compare as compare_predictions
 from topwork.model._classes_record import SelectiveRecord
+from topwork.model._decision import CostsRecord, CriticalRecord
 
 if TYPE_CHECKING:
     from topwork.model._classifier import Classifier
@@ -43,8 +48,10 @@ class Evaluated:
         dataset: The images that were measured, row by row; under ``left_out`` those that could not be read and count in
             no metric.
         probabilities: (N, C) float32, what the model said of them.
+        answers: (N,) int64, what it answers: the most probable class, or what its decision rule gives.
         shift: Whether they are like the training images; None where the model cannot tell.
         selective: What its thresholds gave, level by level; empty where it has none.
+        decision: What its decision rule gave; None where it has none.
         features: What the head read of them, of very many of some; None where that was not kept.
         trained: How many of them the model was made from, byte for byte; None where it cannot tell.
     """
@@ -54,8 +61,10 @@ class Evaluated:
     seen_in_training: bool
     dataset: ImageDataset
     probabilities: npt.NDArray[np.float32]
+    answers: npt.NDArray[np.int64]
     shift: Shift | None = None
     selective: tuple[SelectiveReport, ...] = ()
+    decision: DecisionReport | None = None
     features: FeatureTable | None = None
     trained: int | None = None
 
@@ -72,6 +81,7 @@ def measure(
     novelty: Novelty | None = None,
     trained: npt.NDArray[np.uint64] | None = None,
     selective: SelectiveRecord | None = None,
+    decision: CriticalRecord | CostsRecord | None = None,
     split: str = "",
     seen_in_training: bool = False,
     seed: int = 0,
@@ -84,6 +94,7 @@ def measure(
         novelty: What tells images that are unlike the training images.
         trained: Digests of the images that the head has learnt from, ascending.
         selective: Thresholds whose promises are tried.
+        decision: How the probabilities become answers, where that is not the most probable class.
         split: What the images are to be called.
         seen_in_training: Whether the model is known to be made from them.
         seed: Of the bootstrap.
@@ -91,8 +102,9 @@ def measure(
     Raises:
         DataError: The head's probabilities are not finite.
     """
-    labels, probabilities = table.dataset.labels, head.probabilities(table.values)
-    found = evaluate(probabilities, labels, table.dataset.classes, before_scaling=_uncalibrated(head, table), seed=seed)
+    labels, classes, probabilities = table.dataset.labels, table.dataset.classes, head.probabilities(table.values)
+    before, answers = _uncalibrated(head, table), decide(probabilities, decision.rule(classes) if decision else None)
+    found = evaluate(probabilities, labels, classes, decided=answers, before_scaling=before, seed=seed)
     overlap = None if trained is None or table.digests is None else int(np.isin(table.digests, trained).sum())
     return Evaluated(
         evaluation=found,
@@ -100,8 +112,10 @@ def measure(
         seen_in_training=seen_in_training or bool(overlap),
         dataset=table.dataset,
         probabilities=probabilities,
+        answers=answers,
         shift=None if novelty is None else shift(typicalities(novelty, table.values), len(novelty.reference)),
-        selective=_reports(selective, probabilities, labels),
+        selective=_reports(selective, probabilities, labels, answers),
+        decision=None if decision is None else decided(decision, probabilities, labels, classes, seed),
         features=table.select(np.sort(np.random.default_rng(seed).permutation(len(table))[:_MAPPED])),
         trained=overlap,
     )
@@ -118,14 +132,28 @@ def _uncalibrated(head: Head, table: FeatureTable) -> npt.NDArray[np.float32] | 
     return None if plain is None else plain.probabilities(table.values)
 
 
+def decided(
+    decision: CriticalRecord | CostsRecord,
+    probabilities: npt.NDArray[Any],
+    labels: npt.NDArray[Any],
+    classes: Sequence[str],
+    seed: int,
+) -> DecisionReport:
+    """What a decision gives on labelled images, beside the most probable class."""
+    place = classes.index(decision.name) if isinstance(decision, CriticalRecord) else None
+    return decision_report(probabilities, labels, decision.rule(classes), place=place, seed=seed)
+
+
 def _reports(
-    selective: SelectiveRecord | None, probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]
+    selective: SelectiveRecord | None,
+    probabilities: npt.NDArray[Any],
+    labels: npt.NDArray[Any],
+    answers: npt.NDArray[np.int64],
 ) -> tuple[SelectiveReport, ...]:
     if selective is None:
         return ()
-    return selective_reports(
-        probabilities, labels, levels=selective.levels, sets=selective.sets, answers=selective.answers
-    )
+    thresholds: Any = {name: getattr(selective, name) for name in ("levels", "sets", "answers")}
+    return selective_reports(probabilities, labels, **thresholds, decided=answers)
 
 
 @dataclass(frozen=True)
@@ -170,5 +198,7 @@ def compare(
     other = second.evaluate(dataset.relabelled(second.classes), seed=seed, cache=cache, progress=progress)
     if one.dataset.paths != other.dataset.paths:
         raise DataError("an image changed during the run", hint="run it again")
-    found = compare_predictions(one.probabilities, other.probabilities[:, order], one.dataset.labels, seed=seed)
+    answers = one.answers, np.argsort(order)[other.answers]  # the second's places in the first's order
+    probabilities = one.probabilities, other.probabilities[:, order]
+    found = compare_predictions(*probabilities, one.dataset.labels, decided=answers, seed=seed)
     return Compared(one, other, found)
