@@ -6,7 +6,7 @@
 from topwork.model._classes_record import ClassesRecord, ClassifierRecord, MappingRecord, SelectiveRecord, WordsRecord
 from topwork.model._classifier import Classifier, Prediction
 from topwork.model._decision import CostsRecord, CriticalRecord
-from topwork.model._evaluated import Compared, Evaluated, compare, measure
+from topwork.model._evaluated import Compared, Evaluated, compare, decided, measure
 from topwork.model._folder import EXPLAINED, Parts, require_free
 from topwork.model._migrations import FORMAT
 from topwork.model._model import Model, load
@@ -34,6 +34,7 @@ __all__ = [
     "TrialRecord",
     "WordsRecord",
     "compare",
+    "decided",
     "load",
     "measure",
     "parse_record",

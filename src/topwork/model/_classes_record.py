@@ -87,8 +87,8 @@ class SelectiveRecord(Strict):
         if refuted is not None and refuted.accuracy is not None:
             kept = ", ".join(f"{each.level:g}" for each in reports if each.answered and not each.refuted)
             raise DataError(
-                f"the promise of an accuracy of {accuracy:.4g} is withdrawn: of such answers to the held-out images only "
-                f"{refuted.accuracy.value:.1%} are correct",
+                f"the promise of an accuracy of {accuracy:.4g} is withdrawn: on the held-out images only "
+                f"{refuted.accuracy.value:.1%} of such answers are correct",
                 hint=f"levels that were kept: {kept}" if kept else "no level was kept; predict without it",
             )
         return threshold
