@@ -5,7 +5,7 @@
 
 from topwork.model._classes_record import ClassesRecord, ClassifierRecord, MappingRecord, SelectiveRecord, WordsRecord
 from topwork.model._classifier import Classifier, Prediction
-from topwork.model._decision import CostsRecord, CriticalRecord
+from topwork.model._decision import CostsRecord, CriticalRecord, images_needed
 from topwork.model._evaluated import Compared, Evaluated, compare, decided, measure
 from topwork.model._folder import EXPLAINED, Parts, require_free
 from topwork.model._migrations import FORMAT
@@ -35,6 +35,7 @@ __all__ = [
     "WordsRecord",
     "compare",
     "decided",
+    "images_needed",
     "load",
     "measure",
     "parse_record",

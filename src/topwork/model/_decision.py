@@ -58,30 +58,42 @@ class CriticalRecord(Strict):
         """What ``metrics.decide`` takes."""
         return None if self.threshold is None else Threshold(classes.index(self.name), self.threshold)
 
-    def refuted(self, report: DecisionReport | None) -> bool:
-        """Whether labelled images refute the target: the interval of what it is of lies below it."""
+    @property
+    def report(self) -> DecisionReport | None:
+        """What the rule gave on the images that measured it."""
+        return DecisionReport.from_dict(self.measured) if self.measured is not None else None
+
+    @property
+    def refuted(self) -> bool:
+        """Whether those images refute the target: the interval of what it is of lies below it."""
+        report = self.report
         found: Estimate | None = getattr(report.decided, self.metric) if report else None
         return found is not None and found.high < self.target
 
-    def sentences(self, report: DecisionReport | None, shown: Callable[[str], str]) -> Iterator[str]:
+    def sentences(self, shown: Callable[[str], str]) -> Iterator[str]:
         """What was asked, what is done for it, and what it costs: on the images it was set on, and on others."""
-        name, least = shown(self.name), f"at least {self.target:.4g}"
-        aim = f"To find {least} of {name}" if self.metric == "recall" else f"To be right in {least} of answers {name}"
-        only = "" if self.metric == "recall" else "only "
+        name, share, report = shown(self.name), f"{100 * self.target:.4g}%", self.report
+        finds = self.metric == "recall"
+        aim = (
+            f"To find at least {share} of {name}"
+            if finds
+            else f"To be right in at least {share} of images called {name}"
+        )
         if self.threshold is None:
-            yield f"{aim}, no threshold is needed: the most probable class meets that already."
+            yield f"{aim}, no threshold is needed: the most probable class already does."
         else:
+            only = "" if finds else "only "
             yield f"{aim}, the model calls an image {name} {only}from confidence {self.threshold:.2g} on."
         set_on = DecisionReport.from_dict(self.out_of_fold)
         yield f"{_SET_ON[self.source]}: {_shares(set_on)}."
         if not self.enough:
             yield (
-                f"{set_on.support} images of {name} are too few to expect {self.target:.4g} of new images: that takes "
+                f"{set_on.support} images of {name} are too few to expect {share} on new images: that takes at least "
                 f"{images_needed(self.target)}."
             )
         if report is not None and report.support:
-            verdict = "; these images refute the target" if self.refuted(report) else ""
-            yield f"On {report.n} images that took no part ({report.support} of {name}): {_shares(report)}{verdict}."
+            verdict = "; these images refute the target" if self.refuted else ""
+            yield f"Measured on {report.n} images ({report.support} of {name}): {_shares(report)}{verdict}."
         elif report is not None:
             yield f"Not measured: none of these {report.n} images is of {name}."
 
@@ -121,13 +133,20 @@ class CostsRecord(Strict):
             matrix[classes.index(true), classes.index(said)] = cost
         return Costs(matrix)
 
-    def refuted(self, report: DecisionReport | None) -> bool:
-        """Whether labelled images refute that it costs less than the most probable class does."""
+    @property
+    def report(self) -> DecisionReport | None:
+        """What the rule gave on the images that measured it."""
+        return DecisionReport.from_dict(self.measured) if self.measured is not None else None
+
+    @property
+    def refuted(self) -> bool:
+        """Whether those images refute that it costs less than the most probable class does."""
+        report = self.report
         return bool(
             report and report.decided.cost and report.usual.cost and report.decided.cost.low > report.usual.cost.value
         )
 
-    def sentences(self, report: DecisionReport | None, shown: Callable[[str], str]) -> Iterator[str]:
+    def sentences(self, shown: Callable[[str], str]) -> Iterator[str]:
         """What was asked, and what it costs: on the images it was first tried on, and on others."""
         told = ", ".join(f"{shown(true)} predicted as {shown(said)} {cost:g}" for true, said, cost in self.costs)
         yield f"The class of least expected cost is predicted ({told}, any other mistake 1)."
@@ -135,9 +154,9 @@ class CostsRecord(Strict):
             yield "The probabilities of this head are not calibrated, so expected costs are rough."
         if self.out_of_fold is not None and self.source is not None:
             yield f"{_SET_ON[self.source]}: {_costs(DecisionReport.from_dict(self.out_of_fold))}."
-        if report is not None:
-            verdict = "; on these images the costs are higher than without" if self.refuted(report) else ""
-            yield f"On {report.n} images that took no part: {_costs(report)}{verdict}."
+        if self.report is not None:
+            verdict = "; on these images the costs are higher than without" if self.refuted else ""
+            yield f"Measured on {self.report.n} images: {_costs(self.report)}{verdict}."
 
 
 DecisionRecord = Annotated[CriticalRecord | CostsRecord, Field(discriminator="kind")]
@@ -164,7 +183,7 @@ def _shares(report: DecisionReport) -> str:
     if decided == usual:
         return found
     plain = (f"{each.value:.1%}" if each else "–" for each in (usual.recall, usual.precision))
-    return f"{found}; by the most probable class {' and '.join(plain)}"
+    return f"{found}; by the most probable class alone {' and '.join(plain)}"
 
 
 def _costs(report: DecisionReport) -> str:
@@ -172,7 +191,7 @@ def _costs(report: DecisionReport) -> str:
     assert mean is not None
     assert usual is not None
     cost = f"mean cost {mean.value:.3f} ({mean.low:.3f} to {mean.high:.3f}) an image"
-    return f"{cost}; by the most probable class {usual.value:.3f}"
+    return f"{cost}; by the most probable class alone {usual.value:.3f}"
 
 
 def _percent(estimate: Estimate | None) -> str:

@@ -48,10 +48,9 @@ class Evaluated:
         dataset: The images that were measured, row by row; under ``left_out`` those that could not be read and count in
             no metric.
         probabilities: (N, C) float32, what the model said of them.
-        answers: (N,) int64, what it answers: the most probable class, or what its decision rule gives.
         shift: Whether they are like the training images; None where the model cannot tell.
         selective: What its thresholds gave, level by level; empty where it has none.
-        decision: What its decision rule gave; None where it has none.
+        decision: Its decision rule with what that gave on these images (``measured``); None where it has none.
         features: What the head read of them, of very many of some; None where that was not kept.
         trained: How many of them the model was made from, byte for byte; None where it cannot tell.
     """
@@ -61,12 +60,17 @@ class Evaluated:
     seen_in_training: bool
     dataset: ImageDataset
     probabilities: npt.NDArray[np.float32]
-    answers: npt.NDArray[np.int64]
     shift: Shift | None = None
     selective: tuple[SelectiveReport, ...] = ()
-    decision: DecisionReport | None = None
+    decision: CriticalRecord | CostsRecord | None = None
     features: FeatureTable | None = None
     trained: int | None = None
+
+    @property
+    def answers(self) -> npt.NDArray[np.int64]:
+        """(N,), what the model answers: the most probable class, or what its decision rule gives."""
+        rule = self.decision.rule(self.dataset.classes) if self.decision else None
+        return decide(self.probabilities, rule)
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
@@ -112,10 +116,9 @@ def measure(
         seen_in_training=seen_in_training or bool(overlap),
         dataset=table.dataset,
         probabilities=probabilities,
-        answers=answers,
         shift=None if novelty is None else shift(typicalities(novelty, table.values), len(novelty.reference)),
         selective=_reports(selective, probabilities, labels, answers),
-        decision=None if decision is None else decided(decision, probabilities, labels, classes, seed),
+        decision=None if decision is None else _measured(decision, probabilities, labels, classes, seed),
         features=table.select(np.sort(np.random.default_rng(seed).permutation(len(table))[:_MAPPED])),
         trained=overlap,
     )
@@ -142,6 +145,10 @@ def decided(
     """What a decision gives on labelled images, beside the most probable class."""
     place = classes.index(decision.name) if isinstance(decision, CriticalRecord) else None
     return decision_report(probabilities, labels, decision.rule(classes), place=place, seed=seed)
+
+
+def _measured(decision: CriticalRecord | CostsRecord, *given: Any) -> CriticalRecord | CostsRecord:
+    return decision.model_copy(update={"measured": decided(decision, *given).to_dict()})
 
 
 def _reports(

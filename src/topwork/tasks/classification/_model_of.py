@@ -21,8 +21,8 @@ def model_of(
     """A classifier with what its held-out images say of it; ``Task.model_of`` tells the arguments.
 
     Raises:
-        DataError: None of the images that are to measure the model can be read, or the decision that is asked for cannot
-            be reached.
+        DataError: None of the images that are to measure the model can be read, or no decision rule reaches what is
+            asked for.
     """
     dataset = fitted.table.dataset
     decided = decision_record(fitted, decision or DecisionOptions(), seed)
@@ -45,8 +45,7 @@ def model_of(
         )
         if selective is not None:
             selective = selective.model_copy(update={"measured": tuple(each.to_dict() for each in found.selective)})
-        if decided is not None and found.decision is not None:
-            decided = decided.model_copy(update={"measured": found.decision.to_dict()})
+        decided = found.decision
     block = ClassesRecord(
         name="classification",
         classes=dataset.classes,

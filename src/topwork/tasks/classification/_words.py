@@ -13,8 +13,18 @@ from topwork.tasks.classification._advised import advised, percent
 
 if TYPE_CHECKING:
     from topwork.data import LeftOut
-    from topwork.metrics import ClassReport, Comparison, DecisionReport, Estimate, Evaluation, SelectiveReport
-    from topwork.model import Classifier, ClassifierRecord, Compared, Evaluated, Prediction, TrialRecord, WordsRecord
+    from topwork.metrics import ClassReport, Comparison, Estimate, Evaluation, SelectiveReport
+    from topwork.model import (
+        Classifier,
+        ClassifierRecord,
+        Compared,
+        CostsRecord,
+        CriticalRecord,
+        Evaluated,
+        Prediction,
+        TrialRecord,
+        WordsRecord,
+    )
     from topwork.tasks.classification.strategies import OwnAnswer
 
 _CLASSES = 30  # named on the terminal; --json has them all
@@ -87,7 +97,7 @@ def _quality(model: Classifier) -> list[str]:
     if metrics is None:
         score = record.cross_validation.get("accuracy")
         known = f"; cross-validated accuracy {score:.1%}" if score else ""
-        return [f"No images were held out{known}", *_decision(record)]
+        return [f"No images were held out{known}", *_decision(record.task.decision)]
     return [
         f"Accuracy on {metrics.n} held-out images ({record.data.held_out_split}): {percent(metrics.accuracy)}",
         *_unmeasured(metrics),
@@ -95,7 +105,7 @@ def _quality(model: Classifier) -> list[str]:
         f"Macro-F1{_over(metrics)} {percent(metrics.macro_f1)}, log loss {metrics.log_loss.value:.3f}, "
         f"calibration error {metrics.ece.value:.1%}",
         *_sure(record),
-        *_decision(record),
+        *_decision(record.task.decision),
     ]
 
 
@@ -111,18 +121,9 @@ def _weakest(found: Evaluation) -> list[str]:
     return [f"{line}, {mistaken[1]} taken for {printable(found.classes[mistaken[0]])}" if mistaken else line]
 
 
-def _decision(record: ClassifierRecord, report: DecisionReport | None = None) -> list[str]:
-    """How the model decides where that is not by the most probable class alone, and what that costs.
-
-    Without a report it is that of the images that the fit held out.
-    """
-    from topwork.metrics import DecisionReport
-
-    decision = record.task.decision
-    if decision is None:
-        return []
-    measured = DecisionReport.from_dict(decision.measured) if report is None and decision.measured else report
-    return list(decision.sentences(measured, printable))
+def _decision(decision: CriticalRecord | CostsRecord | None) -> list[str]:
+    """How the model decides where that is not by the most probable class alone, and what that costs."""
+    return [] if decision is None else list(decision.sentences(printable))
 
 
 def _unmeasured(found: Evaluation) -> list[str]:
@@ -214,7 +215,7 @@ def fields(found: Evaluated) -> dict[str, Any]:
         "caveats": caveats(found),
         **found.evaluation.to_dict(),
         "selective": [each.to_dict() for each in found.selective],
-        "decision": found.decision.to_dict() if found.decision else None,
+        "decision": found.decision.model_dump(mode="json") if found.decision else None,
         "shift": found.shift.to_dict() if found.shift else None,
         "left_out": [{"path": item.path, "reason": item.reason} for item in found.left_out],
     }
@@ -243,6 +244,7 @@ def evaluated(found: Evaluated) -> list[str]:
         *(f"{name.ljust(18)}{text}{where if name == 'Accuracy' else ''}" for name, text in _figures(evaluation)),
         *_unmeasured(evaluation),
         *_weakest(evaluation),
+        *_decision(found.decision),
         "95 % intervals in brackets.",
         "",
         table(("class", "images", "precision", "recall"), rows[:_CLASSES]),
