@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from topwork._text import first_of, table
 from topwork.data import printable
-from topwork.report.sections import kinds_of_mistakes
+from topwork.report.sections import advice_of, kinds_of_mistakes, p_value
 from topwork.tasks._task import Words
-from topwork.tasks.classification._advised import advised, percent
+from topwork.tasks.classification._advised import advised, percent, why_kept
 
 if TYPE_CHECKING:
     from topwork.data import LeftOut
@@ -56,6 +56,7 @@ def _choices(record: ClassifierRecord) -> list[str]:
         trials = [trial for trial in record.trials if trial.question == question]
         if trials:
             lines.append(f"{words} " + ", ".join(map(_trial, trials)))
+            lines += why_kept(advice_of(record)) if question == "rung" else []
     if record.task.mapping is not None:
         lines.append(_met(record))
     if record.task.words is not None:
@@ -328,14 +329,9 @@ def compared(names: Sequence[str], both: Compared) -> list[str]:
         f"neither {found.neither}",
         f"Difference ({names[1]} minus {names[0]}): accuracy {_difference(found.accuracy, 100, ' points')}, "
         f"log loss {_difference(found.log_loss, 1, '')}",
-        f"{better} (McNemar {_p(found.p_value)})",
+        f"{better} (McNemar {p_value(found.p_value)})",
         *_unread(both.first.left_out),
     ]
-
-
-def _p(value: float) -> str:
-    """``p = 0.42``, ``p = 0.0031``, ``p < 0.0001``."""
-    return "p < 0.0001" if value < 0.0001 else f"p = {value:.2g}" if value < 0.1 else f"p = {value:.2f}"
 
 
 def _difference(estimate: Estimate, times: float, unit: str) -> str:
