@@ -18,7 +18,7 @@ from topwork.cli._console import Console, fail
 from topwork.cli._embed import embed
 from topwork.cli._evaluate import evaluate
 from topwork.cli._explain import explain
-from topwork.cli._fit import Data, Pickle, Rules, Weights, advise, advise_options, demo, fit, fit_options
+from topwork.cli._fit import Data, Pickle, Rules, Weights, advise, advise_options, demo, fit, fit_parameters
 from topwork.cli._options import CacheOption, Columns, FollowLinks, reading
 from topwork.cli._predict import predict
 from topwork.cli._report import report as report_command
@@ -105,7 +105,7 @@ def check(
 
 
 command(app, "advise", lambda task: advise_options(task).parameters())(advise)
-command(app, "fit", lambda task: fit_options(task).parameters())(fit)
+command(app, "fit", fit_parameters)(fit)
 command(app, "evaluate")(evaluate)
 command(app, "embed")(embed)
 command(app, "report")(report_command)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,7 +11,7 @@ import typer
 
 from topwork.cli import _text
 from topwork.cli._console import Console
-from topwork.cli._options import Columns, CommandLine, FollowLinks, reading, strategies
+from topwork.cli._options import Columns, CommandLine, FollowLinks, Setting, reading, settings, strategies
 from topwork.cli._report import write_report
 
 if TYPE_CHECKING:
@@ -78,6 +79,26 @@ def fit_options(task: str | None = None) -> CommandLine:
     return CommandLine(strategies(task), own=("checkpoint",), describe=False)
 
 
+def decision_settings(task_name: str | None = None) -> list[Setting]:
+    """How a model of the task decides on an answer, whatever the strategy."""
+    from topwork.tasks import DEFAULT, task
+
+    kind = task(task_name or DEFAULT).decision
+    return settings(kind()) if kind is not None else []
+
+
+def fit_parameters(task_name: str | None = None) -> list[inspect.Parameter]:
+    """The options of ``fit`` that the task and its strategies have."""
+    own = [each.parameter(flag, each.help, None) for each in decision_settings(task_name) for flag in each.flags]
+    return [*fit_options(task_name).parameters(), *own]
+
+
+def _decision(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the command line says of how the model decides, by the names of ``fit``'s arguments."""
+    named = ((each.path[0], each.flags[0], each) for each in decision_settings(given["task"]))
+    return {name: each.read(given[name], flag) for name, flag, each in named if given.get(name)}
+
+
 def advise_options(task: str | None = None) -> CommandLine:
     """The options of the strategy that advises alone; where none does, ``fitting.advise`` says so."""
     found = strategies(task)
@@ -114,8 +135,13 @@ def fit(
     how = reading(columns, follow_links)
     strategy = room.strategy(given.get("strategy", room.strategies[0].name))
     _require_one_process(room, strategy)
+    decision = _decision(given)
     if data is None:
         _require_dataless(room, strategy, options, names)  # told before anything is fetched
+        if decision:
+            raise typer.BadParameter(
+                "without DATA the model predicts the most probable class, and nothing else can be set"
+            )
     model.require_free(out, room.model.block.files)
     if training:
         require_own(training)
@@ -132,8 +158,8 @@ def fit(
                 made = strategy.dataless(networks, options)
             else:
                 given_data = room.read(data, **how) if how else data
-                shared |= {"allow": allow or (), "announce": console.step, "vetted": checkups.append}
-                made = fitting.fit(given_data, **shared)
+                shared |= {"announce": console.step, "vetted": checkups.append, **decision}
+                made = fitting.fit(given_data, allow=allow or (), **shared)
             if not first:
                 return
             console.step("saving the model and its page")

@@ -137,13 +137,13 @@ class Setting:
         """The value that a text stands for (``typer.BadParameter`` if none); what typer has read is one already."""
         from pydantic import ConfigDict, Field, TypeAdapter
 
-        if not isinstance(given, str) or given in self._words:
+        if not isinstance(given, str | list) or given in self._words:
             return given
         kinds = _members(self.kind)
         try:
             if self.option.parse:
                 return self.option.parse(given)
-            if any(get_origin(each) is tuple for each in kinds):
+            if isinstance(given, str) and any(get_origin(each) is tuple for each in kinds):
                 return tuple(map(str.strip, given.split(",")))
             if NoneType in kinds and given in ("none", "null", *self.choices[:1]):
                 return None
@@ -155,7 +155,8 @@ class Setting:
     def parameter(self, flag: str, help: str, default: Any) -> inspect.Parameter:
         """The flag as typer takes it."""
         plain = self.kind in (bool, int, float) and not self.option.parse
-        kind = self.kind if plain else _LITERAL[self.choices] if self.choices else str | None
+        text: Any = list[str] if self.option.many else str
+        kind = self.kind if plain else _LITERAL[self.choices] if self.choices else text | None
         names = f"{flag}/--no-{flag.removeprefix('--')}" if self.default is True else flag
         bounds: Any = {"min": self.option.ge, "max": self.option.le} if plain else {}
         told: Any = typer.Option(

@@ -38,6 +38,7 @@ def fit(
     allow: Collection[str] = (),
     announce: Announce | None = None,
     vetted: Callable[[Checkup], None] | None = None,
+    **decision: Any,
 ) -> Model:
     """Train a model on labelled data and measure it on data that it has not seen.
 
@@ -56,6 +57,9 @@ def fit(
         allow: Names of findings that would stop the fit, such as ``leakage``, to train in spite of.
         announce: Called with each step's name; may give a progress callback for it.
         vetted: Called with what the data doctor found, before anything is trained.
+        **decision: How the model decides on an answer, whatever the strategy: the fields of ``Task.decision``. Of
+            classification ``min_recall={"defect": 0.99}``, ``min_precision`` or ``cost={("defect", "ok"): 10}``
+            (``DecisionOptions``).
 
     Returns:
         The model, not yet saved: a ``Classifier``, whose ``metrics`` tell how it did on the held-out images, or what
@@ -67,8 +71,10 @@ def fit(
     """
     run, room = Run(announce), find_task(task)
     rung = room.strategy(strategy)
-    chosen = rung.checked(options)
+    chosen, decided = rung.checked(options), room.decided(decision)
     checkup, dataset = prepared(data, room, test=test, seed=chosen.seed, allow=allow, announce=announce)
+    for each in decided:
+        each.require(dataset)
     if vetted is not None:
         vetted(checkup)
     fitted: Fitted = rung.fit(dataset, loaded(backbone), chosen, run)
@@ -78,9 +84,12 @@ def fit(
     facts: dict[str, Any] = {
         "data": _data(checkup, fitted, split, dataset, test),
         "seed": chosen.seed,
-        "options": {"strategy": strategy, "test": test, "allow": sorted(allow), **as_json(chosen)},
+        "options": {
+            **{"strategy": strategy, "test": test, "allow": sorted(allow), **as_json(chosen)},
+            **{name: as_json(value) for each in decided for name, value in vars(each).items() if value},
+        },
     }
-    model: Model = room.model_of(fitted, lambda block: _record(block, fitted, facts), split, chosen.seed)
+    model: Model = room.model_of(fitted, lambda block: _record(block, fitted, facts), split, chosen.seed, *decided)
     return model
 
 

@@ -16,7 +16,7 @@ from ._classification import balanced_accuracy, confusion_matrix, macro_f1
 from ._intervals import around, bootstrap_intervals, share_of
 from ._probabilities import brier, ece, log_loss, reliability_curve
 from ._ranking import TOP, average_precision, ranks, roc_auc
-from ._values import ClassReport, Estimate, ReliabilityBin, Saved, Uncalibrated, check_probabilities
+from ._values import ClassReport, Estimate, ReliabilityBin, Saved, Uncalibrated, answers_of, check_probabilities
 
 _CELLS = TypeAdapter(list[tuple[int, int, int]])
 
@@ -97,12 +97,34 @@ class Evaluation(Saved):
         """Number of classes with images: the macro averages are over these alone."""
         return sum(report.support > 0 for report in self.per_class)
 
+    @property
+    def weakest(self) -> int | None:
+        """Place of the class with the lowest recall, of several the one with most images; None where all are found."""
+        missing = [place for place, each in enumerate(self.per_class) if each.recall and each.recall.value < 1]
+        return min(missing, key=lambda place: (self._recall(place), -self.per_class[place].support), default=None)
+
+    def found(self, place: int) -> int:
+        """How many images of a class are found."""
+        return int(self.confusion[place, place])
+
+    def mistaken_for(self, place: int) -> tuple[int, int] | None:
+        """The class that a class's images are most often taken for, and how many of them; None where none is wrong."""
+        wrong = self.confusion[place].copy()
+        wrong[place] = 0
+        other = int(wrong.argmax())
+        return (other, int(wrong[other])) if wrong[other] else None
+
+    def _recall(self, place: int) -> float:
+        recall = self.per_class[place].recall
+        return 1.0 if recall is None else recall.value
+
 
 def evaluate(
     probabilities: AnyArray,
     labels: AnyArray,
     classes: Sequence[str],
     *,
+    decided: AnyArray | None = None,
     before_scaling: AnyArray | None = None,
     seed: int = 0,
 ) -> Evaluation:
@@ -112,6 +134,8 @@ def evaluate(
         probabilities: (N, C) floats, rows summing to one; ties go to the lower class index.
         labels: (N,) class indices.
         classes: C names.
+        decided: (N,) what is answered where that is not the most probable class. Accuracy, macro-F1, balanced accuracy,
+            the confusion matrix and each class's report are of the answers; all else is of the probabilities.
         before_scaling: (N, C), the probabilities as they were without a temperature.
         seed: Of the bootstrap.
 
@@ -121,9 +145,9 @@ def evaluate(
     if probabilities.ndim == 2 and probabilities.shape[1] != len(classes):
         raise DataError(f"{probabilities.shape[1]} columns of probabilities but {len(classes)} class names")
     probabilities, labels = check_probabilities(probabilities, labels)
-    predictions = probabilities.argmax(axis=1)
+    predictions = answers_of(probabilities, decided)
     confusion = confusion_matrix(predictions, labels, len(classes))
-    intervals = bootstrap_intervals(probabilities, labels, seed=seed)
+    intervals = bootstrap_intervals(probabilities, labels, predictions, seed=seed)
     return Evaluation(
         n=len(labels),
         classes=tuple(classes),

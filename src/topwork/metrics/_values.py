@@ -152,3 +152,12 @@ def check_probabilities(probabilities: AnyArray, labels: AnyArray) -> tuple[AnyA
             hint="Pass probabilities, not logits.",
         )
     return probabilities, checked
+
+
+def answers_of(probabilities: AnyArray, answers: AnyArray | None) -> Int64Array:
+    """The answers (N,) that were given, checked; the most probable classes where none were."""
+    if answers is None:
+        return np.asarray(probabilities.argmax(axis=1), np.int64)
+    if answers.shape != (len(probabilities),):
+        raise DataError(f"{len(probabilities)} rows of probabilities but answers {answers.shape}")
+    return check_labels(answers, probabilities.shape[1], "answers")

@@ -5,7 +5,8 @@
 
 from topwork.model._classes_record import ClassesRecord, ClassifierRecord, MappingRecord, SelectiveRecord, WordsRecord
 from topwork.model._classifier import Classifier, Prediction
-from topwork.model._evaluated import Compared, Evaluated, compare, measure
+from topwork.model._decision import CostsRecord, CriticalRecord, images_needed
+from topwork.model._evaluated import Compared, Evaluated, compare, decided, measure
 from topwork.model._folder import EXPLAINED, Parts, require_free
 from topwork.model._migrations import FORMAT
 from topwork.model._model import Model, load
@@ -18,6 +19,8 @@ __all__ = [
     "Classifier",
     "ClassifierRecord",
     "Compared",
+    "CostsRecord",
+    "CriticalRecord",
     "DataRecord",
     "EngineRecord",
     "Evaluated",
@@ -31,6 +34,8 @@ __all__ = [
     "TrialRecord",
     "WordsRecord",
     "compare",
+    "decided",
+    "images_needed",
     "load",
     "measure",
     "parse_record",

@@ -33,7 +33,7 @@ def classifier_card(record: ClassifierRecord, name: str) -> str:
         pipeline="image-classification",
         results=_results(record, metrics, name) if metrics is not None else (),
         before=[_summary(record), _use(record), *_classes(record, metrics)],
-        after=[_figures(record, metrics), *_promises(record), _limits(record, metrics)],
+        after=[_figures(record, metrics), *_decision(record), *_promises(record), _limits(record, metrics)],
     )
 
 
@@ -128,6 +128,13 @@ def _figures(record: ClassifierRecord, metrics: Evaluation | None) -> str:
     if over:
         lines += ["", f"Nobody measured {classes - metrics.measured} of the classes: no image of them was held out."]
     return "## Metrics\n\n" + "\n".join(lines) + "\n"
+
+
+def _decision(record: ClassifierRecord) -> Iterator[str]:
+    decision = record.task.decision
+    if decision is not None:
+        yield "## Decision rule\n"
+        yield "\n".join(f"- {sentence}" for sentence in decision.sentences(as_text)) + "\n"
 
 
 def _promises(record: ClassifierRecord) -> Iterator[str]:

@@ -24,7 +24,7 @@ _MANY = 1e12  # images or seconds, beyond any real ones
 
 def ladder(page: PageContext) -> dict[str, Any] | None:
     """The rungs with what they gained and cost, the choice, and what would change it."""
-    advice = _advice(page.record)
+    advice = advice_of(page.record)
     if advice is None:
         return None
     spots = [
@@ -48,7 +48,7 @@ def _step(page: PageContext, advice: Advice, place: int) -> dict[str, Any]:
 
 def forecast(page: PageContext) -> dict[str, Any] | None:
     """What more images would bring on the same rung; no curve is drawn of trained networks, nor without data."""
-    advice = _advice(page.record)
+    advice = advice_of(page.record)
     told = advice.forecast if advice is not None else None
     if told is not None:
         return computed([_curve(page, told)])
@@ -67,7 +67,7 @@ def _curve(page: PageContext, told: Forecast) -> dict[str, Any]:
     return {"rows": [*rows, *ahead], "plot": plot, "sentences": list(_ahead(page, told))}
 
 
-def _advice(record: ClassifierRecord) -> Advice | None:
+def advice_of(record: ClassifierRecord) -> Advice | None:
     """The advice of a model; None where it has none, or one of another topwork that this one cannot read."""
     try:
         found = TypeAdapter(Advice).validate_python(record.advice) if record.advice is not None else None
@@ -98,6 +98,8 @@ def _choice(page: PageContext, advice: Advice) -> Iterator[str]:
         yield t("ladder_choice_alone", name=_name(t, chosen))
     else:
         yield t("ladder_choice", name=_name(t, chosen), **_shares(chosen.accuracy))
+    if line := kept(advice, t):
+        yield line
     other = advice.rungs[advice.runner_up] if advice.runner_up is not None else None
     if other is not None and other.accuracy is not None:
         yield t("ladder_runner_up", name=_name(t, other), **_shares(other.accuracy))
@@ -139,6 +141,27 @@ def _ahead(page: PageContext, told: Forecast) -> Iterator[str]:
     if told.classes:
         gains = ", ".join(f"{isolated(each.name, 60)} (+{100 * each.gain:.1f})" for each in told.classes)
         yield t("forecast_classes", classes=gains)
+
+
+def kept(advice: Advice, t: Texts | None = None) -> str:
+    """Why the choice is kept over a way with a higher accuracy, in one line, English where no texts are given.
+
+    It is empty where there is no such way.
+    """
+    found, chosen, t = advice.kept, advice.chosen, t or Texts("en")
+    if found is None or chosen.accuracy is None or found.over.accuracy is None:
+        return ""
+    p, losses = found.over.p_value, (chosen.log_loss or 0.0, found.over.log_loss or 0.0)
+    told = {"p": "" if p is None else p_value(p), "loss": f"{losses[0]:.3f}", "other_loss": f"{losses[1]:.3f}"}
+    names = {"name": _name(t, chosen), "other": _name(t, found.over)}
+    scores = {"accuracy": percent(chosen.accuracy.value), "higher": percent(found.over.accuracy.value)}
+    besides = t(f"kept_{found.advantage}", **names, times=f"{found.times:.1f}") if found.advantage else ""
+    return t("kept", **names, **scores, why=t(f"kept_{found.why}", **names, **told), besides=besides)
+
+
+def p_value(value: float) -> str:
+    """``p = 0.42``, ``p = 0.0031``, ``p < 0.0001``."""
+    return "p < 0.0001" if value < 0.0001 else f"p = {value:.2g}" if value < 0.1 else f"p = {value:.2f}"
 
 
 def _name(t: Texts, rung: Rung) -> str:

@@ -94,7 +94,7 @@ def _cell(
     pictures: tuple[Answered, ...] = ()
     if page.evaluated is not None:
         labels, answers = page.evaluated.dataset.labels, page.evaluated.probabilities
-        rows = np.flatnonzero((labels == true) & (answers.argmax(axis=1) == said))
+        rows = np.flatnonzero((labels == true) & (page.evaluated.answers == said))
         surest = rows[np.argsort(-answers[rows, said], kind="stable")]
         pictures = _answered(page, surest[:most], album)
     return {
@@ -112,11 +112,11 @@ def worst(page: PageContext) -> tuple[Answered, ...] | None:
     """Wrong answers, the surest first."""
     if page.evaluated is None:
         return None
-    answers, labels = page.evaluated.probabilities, page.evaluated.dataset.labels
-    wrong = np.flatnonzero(answers.argmax(axis=1) != labels)
-    order = np.argsort(-answers[wrong].max(axis=1), kind="stable") if len(wrong) else wrong
+    answers, labels = page.evaluated.answers, page.evaluated.dataset.labels
+    wrong = np.flatnonzero(answers != labels)
+    order = np.argsort(-page.evaluated.probabilities[wrong, answers[wrong]], kind="stable")
     rows = wrong[order][:MOST_PICTURES]
-    return _mapped(page, rows, [(int(answers[row].argmax()), int(labels[row])) for row in rows]) or None
+    return _mapped(page, rows, [(int(answers[row]), int(labels[row])) for row in rows]) or None
 
 
 def unsure(page: PageContext) -> tuple[Answered, ...] | None:
@@ -146,6 +146,6 @@ def _answered(page: PageContext, rows: npt.NDArray[np.intp], album: Album | None
     dataset, answers = page.evaluated.dataset, page.evaluated.probabilities
     found = []
     for row, picture in zip(rows.tolist(), album.pictures(rows.tolist()), strict=True):
-        said = int(answers[row].argmax())
+        said = int(page.evaluated.answers[row])
         found.append(Answered(picture, picture.label, dataset.classes[said], float(answers[row, said])))
     return tuple(found)

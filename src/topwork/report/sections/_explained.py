@@ -70,7 +70,7 @@ def space(page: PageContext) -> dict[str, Any] | None:
         places = space_of(found.features, seed=page.record.seed)
     except ExplainError:  # too few images for a map
         return None
-    dataset, said = found.dataset, found.probabilities.argmax(axis=1)
+    dataset, said = found.dataset, found.answers
     wrong = (said != dataset.labels).nonzero()[0]
     mistakes = {dataset.paths[row]: dataset.classes[said[row]] for row in wrong}
     return {"map": space_map(places, dataset, mistakes=mistakes, most=MOST_POINTS), "images": len(dataset)}

@@ -7,6 +7,7 @@ from topwork.checking import FULL_CHECKS, QUICK_CHECKS
 from topwork.data import ImageDataset, read, split
 from topwork.model import Classifier
 from topwork.tasks._task import Task
+from topwork.tasks.classification._decision import DecisionOptions
 from topwork.tasks.classification._from_words import from_words
 from topwork.tasks.classification._model_of import model_of
 from topwork.tasks.classification._page import SECTIONS
@@ -30,6 +31,7 @@ TASK = Task(
     strategies=STRATEGIES,
     model=Classifier,
     model_of=model_of,
+    decision=DecisionOptions,
     sections=SECTIONS,
     words=WORDS,
     untrained=lambda backbone: OwnClasses(backbone).top,

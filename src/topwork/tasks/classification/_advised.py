@@ -30,6 +30,7 @@ def advised(advice: Advice) -> list[str]:
         *(f"  {rung.name}: {printable(rung.note)}" for rung in advice.rungs if rung.note),
         "",
         _choice(advice),
+        *why_kept(advice),
         *(f"  {note}" for note in advice.changes),
         *_forecast(advice.forecast),
         f"Time: {advice.seconds:.0f} of {advice.budget:.0f} seconds. "
@@ -94,6 +95,14 @@ def _choice(advice: Advice) -> str:
     tie = " (no significant difference to the next best)" if advice.tie else ""
     score = f"Expected accuracy on new images: {percent(chosen.accuracy)}" if chosen.accuracy else "Not measured"
     return f"Choice: {chosen.name}{tie}. {score}."
+
+
+def why_kept(advice: Advice | None) -> list[str]:
+    """Why the choice is kept over a way with a higher accuracy, in one line."""
+    from topwork.report import sections
+
+    line = sections.kept(advice) if advice is not None else ""
+    return [f"{line[:1].upper()}{line[1:]}"] if line else []
 
 
 def _forecast(forecast: Forecast | None) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from topwork.advising import Advice, BudgetClock, Rung, Shortlisted, Trial, expected, forecast
 from topwork.backbones import Backbone
 from topwork.data import ImageDataset
+from topwork.metrics import mcnemar
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.ladder._advice_cache import AdviceCache
 from topwork.tasks.classification.ladder._candidates import Trained, chosen_features, train
@@ -93,7 +94,8 @@ def _described(advice: Advice, features: TrainingFeatures, clock: BudgetClock) -
 def _advice(ladder: Ladder, shortlist: tuple[Shortlisted, ...]) -> Advice:
     features, leader = ladder.features, ladder.leader
     chosen = ladder.tuned_rung or leader.rung
-    rungs = tuple(_corrected(rung, ladder) for rung in sorted(ladder.rungs, key=lambda rung: ORDER.index(rung.name)))
+    ordered = sorted(ladder.rungs, key=lambda rung: ORDER.index(rung.name))
+    rungs = tuple(_compared(_corrected(rung, ladder), ladder) for rung in ordered)
     place = next(i for i, rung in enumerate(rungs) if rung.name == chosen)
     second = _runner_up(rungs, place)
     trained = (leader.trained or ladder.contenders[0].trained) if ladder.tuned is None else ladder.contenders[0].trained
@@ -125,6 +127,16 @@ def _corrected(rung: Rung, ladder: Ladder) -> Rung:
     if rung.name != ladder.leader.rung or rung.accuracy is None:
         return rung
     return replace(rung, accuracy=expected(ladder.corrected_accuracy(), rung.images))
+
+
+def _compared(rung: Rung, ladder: Ladder) -> Rung:
+    """A rung with the p-value of its difference from the chosen one, where both were judged on the same images."""
+    other, chosen = ladder.scores.get(rung.name), ladder.leader
+    if other is None or ladder.tuned is not None or rung.name == chosen.rung:
+        return rung
+    shared = other.held & chosen.scores.held
+    ours, theirs = chosen.scores.hits[shared], other.hits[shared]
+    return replace(rung, p_value=mcnemar(int((ours & ~theirs).sum()), int((theirs & ~ours).sum())))
 
 
 def _runner_up(rungs: Sequence[Rung], chosen: int) -> int | None:

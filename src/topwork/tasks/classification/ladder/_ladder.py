@@ -96,6 +96,7 @@ class Ladder:
         self.cache = cache
         self.rungs: list[Rung] = []
         self.contenders: list[Contender] = []
+        self.scores: dict[str, Scores] = {}  # of each rung that was judged on the training images
         self.tuned: Finetuned | None = None
         self.gained = 0.0  # accuracy of what was fine-tuned over that of the best head
         self.tuned_rung: str | None = None
@@ -311,6 +312,7 @@ class Ladder:
         self, name: str, strategy: RungStrategy, spec: FeatureSpec, scores: Scores, measured: Measured, detail: str = ""
     ) -> None:
         """A rung that was measured."""
+        self.scores[name] = scores
         known, images = scores.held.any(), int(scores.held.sum())
         milliseconds = self.features.milliseconds(spec.size) if self.clock.left else None
         self.rungs.append(
