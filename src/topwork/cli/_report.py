@@ -78,6 +78,7 @@ def report(
         explained=stored(model / EXPLAINED),
         language=lang.value,
         evidence=evidence,
+        cache=cache,
     )
     write_page(html, page)
     left_out = [{"path": item.path, "reason": item.reason} for item in getattr(evaluated, "left_out", ())]
