@@ -5,6 +5,7 @@
 - of probabilities: `softmax`, `log_loss`, `brier`, `ece`, `reliability_curve`;
 - of the order of scores: `roc_auc`, `average_precision`;
 - intervals: `wilson_interval`, `bootstrap_intervals`;
+- of k folds: `corrected_t_interval`, `mean_of_folds`;
 - two ways on the same images: `compare`, `mcnemar`, `exceeds_zero`;
 - prediction sets and selective prediction: `conformal_thresholds`, `prediction_sets`, `abstention_thresholds`,
   `threshold_at`, `selective_reports`;
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from ._classification import balanced_accuracy, confusion_matrix, macro_f1
 from ._evaluation import Evaluation, evaluate, per_class
+from ._folds import corrected_t_interval, mean_of_folds
 from ._intervals import bootstrap_intervals, wilson_interval
 from ._paired import Comparison, compare, exceeds_zero, mcnemar
 from ._probabilities import brier, ece, log_loss, reliability_curve, softmax
@@ -50,12 +52,14 @@ __all__ = [
     "compare",
     "conformal_thresholds",
     "confusion_matrix",
+    "corrected_t_interval",
     "ece",
     "evaluate",
     "exceeds_zero",
     "log_loss",
     "macro_f1",
     "mcnemar",
+    "mean_of_folds",
     "per_class",
     "prediction_sets",
     "reliability_curve",

@@ -145,6 +145,8 @@ class Task:
         model_of: What a strategy gave, the record, the split to measure on (empty: none) and the seed, to a model.
         sections: Of a model's page, in order.
         words: What the command line says.
+        folds_of: Models of k folds, each measured on what it was not fitted on, what was dealt into the folds (``all``
+            or ``train``) and the seed, to fields of the block; None where the task has no such figures.
         blocking: Names of its checks' findings that may block: what ``fit(allow=…)`` takes.
         untrained: What a backbone answers without a model, sources to predictions; None where it has no such answer.
     """
@@ -159,6 +161,7 @@ class Task:
     model_of: Callable[[Any, RecordOf, str, int], Model]
     sections: tuple[Section, ...]
     words: Words
+    folds_of: Callable[[Sequence[Any], Any, int], Mapping[str, Any]] | None = None
     blocking: tuple[str, ...] = BLOCKING
     untrained: Callable[[Backbone], Callable[[Sequence[Source]], Iterator[Any]]] | None = None
 

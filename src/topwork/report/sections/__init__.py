@@ -7,7 +7,7 @@ or None where there is nothing to show. A task's list says which a page has (``t
 from topwork.report.sections._advice import forecast, ladder, trials
 from topwork.report.sections._answers import confusion, kinds_of_mistakes, unsure, worst
 from topwork.report.sections._explained import explained, ideal, robustness, space
-from topwork.report.sections._measured import answer, calibration, metrics, per_class, selective, shift
+from topwork.report.sections._measured import answer, calibration, folds, metrics, per_class, selective, shift
 from topwork.report.sections._record import data, findings, repeat, use
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "data",
     "explained",
     "findings",
+    "folds",
     "forecast",
     "ideal",
     "kinds_of_mistakes",

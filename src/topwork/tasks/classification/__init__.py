@@ -7,6 +7,7 @@ from topwork.checking import FULL_CHECKS, QUICK_CHECKS
 from topwork.data import ImageDataset, read, split
 from topwork.model import Classifier
 from topwork.tasks._task import Task
+from topwork.tasks.classification._folds import folds_of
 from topwork.tasks.classification._from_words import from_words
 from topwork.tasks.classification._model_of import model_of
 from topwork.tasks.classification._page import SECTIONS
@@ -32,5 +33,6 @@ TASK = Task(
     model_of=model_of,
     sections=SECTIONS,
     words=WORDS,
+    folds_of=folds_of,
     untrained=lambda backbone: OwnClasses(backbone).top,
 )

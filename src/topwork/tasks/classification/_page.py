@@ -13,6 +13,7 @@ SECTIONS = tuple(
         sections.data,
         sections.findings,
         sections.metrics,
+        sections.folds,
         sections.confusion,
         sections.worst,
         sections.unsure,
