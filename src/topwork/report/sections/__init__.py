@@ -8,11 +8,12 @@ from topwork.report.sections._advice import forecast, ladder, trials
 from topwork.report.sections._answers import confusion, kinds_of_mistakes, unsure, worst
 from topwork.report.sections._explained import explained, ideal, robustness, space
 from topwork.report.sections._measured import answer, calibration, folds, metrics, per_class, selective, shift
-from topwork.report.sections._record import data, findings, repeat, use
+from topwork.report.sections._record import cite, data, findings, repeat, use
 
 __all__ = [
     "answer",
     "calibration",
+    "cite",
     "confusion",
     "data",
     "explained",

@@ -30,5 +30,6 @@ SECTIONS = tuple(
         sections.trials,
         sections.use,
         sections.repeat,
+        sections.cite,
     )
 )
