@@ -130,6 +130,19 @@ def test_another_language_is_a_wrong_command(run: Run, folder: Path) -> None:
     assert run("report").code == 2
 
 
+def test_figures_for_print_lie_in_a_folder_of_their_own(run: Run, folder: Path, data: Path, tmp_path: Path) -> None:
+    done = run("report", folder, "--data", data, "--figures", tmp_path / "figures", "--json")
+    names = {"confusion-matrix", "reliability", "risk-coverage"}
+    assert {Path(file).stem for file in done.json["figures"]} == names
+    assert {file.name for file in (tmp_path / "figures").iterdir()} == {
+        f"{name}.{kind}" for name in names for kind in ("svg", "png", "pdf")
+    }
+    (tmp_path / "file").write_text("mine")
+    message, hint = run("report", folder, "--data", data, "--figures", tmp_path / "file").failed()
+    assert "the figures cannot be written" in message
+    assert "--figures" in hint
+
+
 def test_report_of_no_model(run: Run, tmp_path: Path) -> None:
     message, hint = run("report", tmp_path / "none").failed()
     assert "there is no such model folder" in message

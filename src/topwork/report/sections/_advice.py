@@ -24,7 +24,7 @@ _MANY = 1e12  # images or seconds, beyond any real ones
 
 def ladder(page: PageContext) -> dict[str, Any] | None:
     """The rungs with what they gained and cost, the choice, and what would change it."""
-    advice = _advice(page.record)
+    advice = advice_of(page.record)
     if advice is None:
         return None
     spots = [
@@ -48,7 +48,7 @@ def _step(page: PageContext, advice: Advice, place: int) -> dict[str, Any]:
 
 def forecast(page: PageContext) -> dict[str, Any] | None:
     """What more images would bring on the same rung; no curve is drawn of trained networks, nor without data."""
-    advice = _advice(page.record)
+    advice = advice_of(page.record)
     told = advice.forecast if advice is not None else None
     if told is not None and told.points:
         return computed([_curve(page, told)])
@@ -67,7 +67,7 @@ def _curve(page: PageContext, told: Forecast) -> dict[str, Any]:
     return {"rows": [*rows, *ahead], "plot": plot, "sentences": list(_ahead(page, told))}
 
 
-def _advice(record: ClassifierRecord) -> Advice | None:
+def advice_of(record: ClassifierRecord) -> Advice | None:
     """The advice of a model; None where it has none, or one of another topwork that this one cannot read."""
     try:
         found = TypeAdapter(Advice).validate_python(record.advice) if record.advice is not None else None

@@ -6,6 +6,7 @@
 from topwork.checking import FULL_CHECKS, QUICK_CHECKS
 from topwork.data import ImageDataset, read, split
 from topwork.model import Classifier
+from topwork.report import figures
 from topwork.tasks._task import Task
 from topwork.tasks.classification._folds import folds_of
 from topwork.tasks.classification._from_words import from_words
@@ -34,5 +35,6 @@ TASK = Task(
     sections=SECTIONS,
     words=WORDS,
     folds_of=folds_of,
+    figures=figures.FIGURES,
     untrained=lambda backbone: OwnClasses(backbone).top,
 )
