@@ -48,21 +48,9 @@ def test_every_figure_is_a_whole_file_of_each_kind(tmp_path: Path, language: str
             content = file.read_bytes()
             assert content.startswith(b"%PDF-")
             assert content.rstrip().endswith(b"%%EOF")
-
-
-def test_the_same_model_gives_the_same_files_again(tmp_path: Path) -> None:
-    first, _ = written(tmp_path)
-    before = [file.read_bytes() for file in first]
-    again, _ = written(tmp_path)
+    before = [file.read_bytes() for file in files]
+    again, _ = written(tmp_path / "new" / "figures", (KOREAN, *NAMES[1:]), language=language)
     assert [file.read_bytes() for file in again] == before
-
-
-def test_the_matrix_has_a_dark_cell_where_most_images_are(tmp_path: Path) -> None:
-    files, found = written(tmp_path)
-    shares = found.evaluation.confusion / found.evaluation.confusion.sum(axis=1, keepdims=True)
-    pixels = np.asarray(Image.open(files[1]).convert("RGB"), np.float64)
-    blue = (pixels[..., 2] - pixels[..., 0] > 40).mean()
-    assert blue > 0.1 * (shares > 0.5).mean()
 
 
 def test_risk_and_coverage_are_counted_answer_by_answer() -> None:
@@ -122,7 +110,6 @@ def test_without_matplotlib_the_extra_is_named(tmp_path: Path, monkeypatch: pyte
 
 
 def test_letters_that_no_font_has_are_escapes() -> None:
-    drawable = letters()
-    assert drawable("ants é") == "ants é"
-    assert drawable("a\U0010fffd") in ("a\\U0010fffd", "a\\\\U0010fffd")
-    assert len(drawable("x" * 500)) < 60
+    assert letters("ants é") == "ants é"
+    assert letters("a\U0001f41d\uffff").isascii()
+    assert len(letters("x" * 500)) < 60

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -50,7 +51,7 @@ class PrintFigure:
     """
 
     name: str
-    draw: Callable[[PageContext, Any, Callable[[str], str]], bool]
+    draw: Callable[[PageContext, Any], bool]
     size: tuple[float, float] = (3.5, 2.8)
 
 
@@ -86,10 +87,10 @@ def write_figures(
         raise ReportError(f"models of the task {model.record.task.name} have no figures for print")
     found = model.held_out if evaluated is None else evaluated
     page = PageContext(model, "", found, Texts(language), None, (), False)
-    drawn = {name: content for figure in figures for name, content in _drawn(figure, page).items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _require_ours(folder / name for name in drawn)
+        _require_ours(folder / f"{figure.name}.{kind}" for figure in figures for kind in _KINDS)
+        drawn = {name: content for figure in figures for name, content in _drawn(figure, page).items()}
         for name, content in drawn.items():
             write_whole(folder / name, content)
     except OSError as error:
@@ -117,7 +118,7 @@ def _drawn(figure: PrintFigure, page: PageContext) -> Mapping[str, bytes]:
     style: Any = _STYLE | {"font.family": _families()}
     with rc_context(style):
         canvas = Figure(figsize=figure.size, layout="constrained")
-        if not figure.draw(page, canvas.add_subplot(), letters()):
+        if not figure.draw(page, canvas.add_subplot()):
             return {}
         return {f"{figure.name}.{kind}": _saved(canvas, kind) for kind in _KINDS}
 
@@ -133,6 +134,7 @@ def _saved(canvas: Any, kind: str) -> bytes:
     return file.getvalue()
 
 
+@functools.cache
 def _families() -> list[str]:
     """Matplotlib's own font, and those here that have Korean, Chinese and Japanese letters."""
     from matplotlib import font_manager
@@ -147,17 +149,18 @@ def _families() -> list[str]:
     return ["DejaVu Sans", *dict.fromkeys([name for name in _FAMILIES if name in known] + others)]
 
 
-def letters() -> Callable[[str], str]:
-    """What makes a text drawable: a letter that no font has loses its accents, or becomes an escape."""
+@functools.cache
+def _known() -> frozenset[int]:
+    """Characters that one of the families has."""
     from matplotlib import font_manager
 
-    files = [font_manager.findfont(font_manager.FontProperties(family=[family])) for family in _families()]
-    known = {character for file in files for character in font_manager.get_font(file).get_charmap()}
+    files = {font_manager.findfont(font_manager.FontProperties(family=[family])) for family in _families()}
+    return frozenset(character for file in files for character in font_manager.get_font(file).get_charmap())
 
-    def drawable(text: str) -> str:
-        return "".join(each if ord(each) in known else _escaped(each) for each in brief(text, 40))
 
-    return drawable
+def letters(text: str) -> str:
+    """A text as it can be drawn: a letter that no font has loses its accents, or becomes an escape."""
+    return "".join(each if each.isascii() or ord(each) in _known() else _escaped(each) for each in brief(text, 40))
 
 
 def _escaped(character: str) -> str:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from topwork.report._figures import PrintFigure
+from topwork.report._figures import PrintFigure, letters
 from topwork.report._model import PageContext
 from topwork.report.sections import advice_of
-
-Letters = Callable[[str], str]
 
 _NAMED = 30  # classes up to which the matrix has names, and numbers in its cells
 _BLUE, _ORANGE, _GREY = "#0072b2", "#e69f00", "#777777"
 
 
-def _confusion(page: PageContext, axes: Any, letters: Letters) -> bool:
+def _confusion(page: PageContext, axes: Any) -> bool:
     """Rows are the true classes; colours are shares of a row, numbers are images."""
     if page.metrics is None:
         return False
@@ -45,7 +42,7 @@ def _confusion(page: PageContext, axes: Any, letters: Letters) -> bool:
     return True
 
 
-def _reliability(page: PageContext, axes: Any, letters: Letters) -> bool:
+def _reliability(page: PageContext, axes: Any) -> bool:
     found = page.metrics
     if found is None or not found.reliability:
         return False
@@ -63,7 +60,7 @@ def _reliability(page: PageContext, axes: Any, letters: Letters) -> bool:
     return True
 
 
-def _risk_coverage(page: PageContext, axes: Any, letters: Letters) -> bool:
+def _risk_coverage(page: PageContext, axes: Any) -> bool:
     """The error among the surest answers, over how many are given. Source: Geifman & El-Yaniv 2017."""
     if page.evaluated is None or not len(page.evaluated.probabilities):
         return False
@@ -84,7 +81,7 @@ def risk_coverage(probabilities: Any, labels: Any) -> tuple[Any, Any]:
     return count / len(wrong), np.cumsum(wrong) / count
 
 
-def _learning(page: PageContext, axes: Any, letters: Letters) -> bool:
+def _learning(page: PageContext, axes: Any) -> bool:
     advice = advice_of(page.record)
     told = advice.forecast if advice is not None else None
     if told is None or not told.points:
@@ -100,7 +97,7 @@ def _learning(page: PageContext, axes: Any, letters: Letters) -> bool:
     return True
 
 
-def _ladder(page: PageContext, axes: Any, letters: Letters) -> bool:
+def _ladder(page: PageContext, axes: Any) -> bool:
     advice = advice_of(page.record)
     rungs = [each for each in advice.rungs if each.accuracy is not None] if advice is not None else []
     if advice is None or not rungs:
@@ -117,7 +114,7 @@ def _ladder(page: PageContext, axes: Any, letters: Letters) -> bool:
     return True
 
 
-def _training(page: PageContext, axes: Any, letters: Letters) -> bool:
+def _training(page: PageContext, axes: Any) -> bool:
     """Accuracy on validation images, epoch by epoch."""
     known = [each for each in page.model.history if isinstance(each.get("accuracy"), int | float)]
     if not known:
