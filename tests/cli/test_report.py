@@ -8,6 +8,7 @@ import pytest
 
 from tests.model.samples import CLASSES, copied, easy_folder, photos, textiles
 from tests.report.pages import Node, parsed, pixels
+from topwork.explain import TorchClassifier
 
 from .conftest import Run
 
@@ -129,13 +130,28 @@ def test_another_language_is_a_wrong_command(run: Run, folder: Path) -> None:
     assert run("report").code == 2
 
 
+def test_figures_for_print_lie_in_a_folder_of_their_own(run: Run, folder: Path, data: Path, tmp_path: Path) -> None:
+    done = run("report", folder, "--data", data, "--figures", tmp_path / "figures", "--json")
+    names = {"confusion-matrix", "reliability", "risk-coverage"}
+    assert {Path(file).stem for file in done.json["figures"]} == names
+    assert {file.name for file in (tmp_path / "figures").iterdir()} == {
+        f"{name}.{kind}" for name in names for kind in ("svg", "png", "pdf")
+    }
+    (tmp_path / "file").write_text("mine")
+    message, hint = run("report", folder, "--data", data, "--figures", tmp_path / "file").failed()
+    assert "the figures cannot be written" in message
+    assert "--figures" in hint
+
+
 def test_report_of_no_model(run: Run, tmp_path: Path) -> None:
     message, hint = run("report", tmp_path / "none").failed()
     assert "there is no such model folder" in message
     assert hint
 
 
-def test_evidence_lies_beside_the_worst_mistakes(run: Run, folder: Path, data: Path, tmp_path: Path) -> None:
+def test_evidence_lies_beside_the_worst_mistakes(
+    run: Run, folder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     label = CLASSES[0]
     (data / label).rename(tmp_path / "aside")
     (data / CLASSES[1]).rename(data / label)  # so that there are mistakes
@@ -158,6 +174,10 @@ def test_evidence_lies_beside_the_worst_mistakes(run: Run, folder: Path, data: P
         _, said, _ = (node.text for node in case.all("dd"))
         first, second = (each.attributes["alt"] for each in case.all("img")[1:])
         assert first == f"Evidence for {said}" != second
+    with monkeypatch.context() as patch:  # a second run finds the maps, and opens no network for them
+        patch.setattr(TorchClassifier, "of_model", lambda model: pytest.fail("the model was opened in torch again"))
+        run("report", folder, "--data", data, "--evidence", "-o", tmp_path / "again.html")
+    assert (tmp_path / "again.html").read_bytes() == (tmp_path / "page.html").read_bytes()
 
 
 @pytest.mark.parametrize("option", ["--evidence", "--check"])

@@ -35,6 +35,8 @@ from topwork.model import (
     DataRecord,
     EngineRecord,
     Evaluated,
+    FoldRecord,
+    FoldsRecord,
     SelectiveRecord,
     TrialRecord,
 )
@@ -48,6 +50,7 @@ HOSTILE = '"><img src=x onerror=alert(1)><script>alert(1)</script>'
 NAMES = ("고양이", "🐶 dog", "قطة \u202e")
 ADVISED = ("ladder",)  # sections of models that were advised on: test_advice.py
 LOOKED_INTO = ("findings", "space", "explained")  # of what was looked into: test_seen.py
+ASKED = ("folds",)
 
 
 def answers(labels: npt.NDArray[np.intp], classes: int, seed: int = 0) -> npt.NDArray[np.float32]:
@@ -141,6 +144,18 @@ def model(found: Evaluated | None, classes: Sequence[str], **changes: object) ->
     return Classifier(record, head, backbone)
 
 
+FOLDS = FoldsRecord(
+    split="all",
+    folds=(
+        FoldRecord(training=40, images=20, strategy="probe", accuracy=0.95, macro_f1=0.9, log_loss=0.1),
+        FoldRecord(training=40, images=20, strategy="finetune", accuracy=0.85, macro_f1=0.8, log_loss=0.3),
+    ),
+    accuracy=Estimate(0.9, 0.6, 1.0),
+    macro_f1=Estimate(0.85, 0.5, 1.0),
+    log_loss=Estimate(0.2, 0.0, 0.7),
+)
+
+
 def page_of(classes: Sequence[str] = NAMES, count: int = 60, *, language: str = "en", **how: bool) -> Node:
     found = evaluated(images(classes, count), **how)
     return parsed(model_page(model(found, found.dataset.classes), "my model", SECTIONS, found, language=language))  # type: ignore[arg-type]
@@ -157,7 +172,7 @@ def test_every_section_is_there_in_both_languages(language: str) -> None:
     t = Texts(language)
     assert page.attributes["lang"] == language
     assert [node.text for node in page.all("h2")] == [
-        t(each.name) for each in SECTIONS if each.name not in (*ADVISED, *LOOKED_INTO)
+        t(each.name) for each in SECTIONS if each.name not in (*ADVISED, *LOOKED_INTO, *ASKED)
     ]
     hangul = re.compile("[가-힣]")
     assert all(hangul.search(node.text) for node in page.all("h2")) == (language == "ko")
@@ -352,13 +367,24 @@ def test_one_class_alone_and_a_flawless_model() -> None:
     assert "ROC-AUC" not in section(page, "metrics").text
 
 
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_folds_are_shown_each_with_what_it_chose(language: str) -> None:
+    found = evaluated(images(NAMES, 60))
+    page = parsed(model_page(model(found, NAMES, folds=FOLDS), "m", SECTIONS, language=language))  # type: ignore[arg-type]
+    rows = [[" ".join(cell.text.split()) for cell in row.all("th", "td")] for row in section(page, "folds").all("tr")]
+    t = Texts(language)  # type: ignore[arg-type]
+    assert rows[1] == ["1", "40", "20", "95.0 %", "90.0 %", "0.100", t.named("strategy", "probe")]
+    assert rows[2][-1] == t.named("strategy", "finetune")
+    assert rows[3][3] == "90.0 % (60.0–100.0)"
+
+
 def test_a_loaded_model_has_its_figures_without_pictures() -> None:
     found = evaluated(images(NAMES, 60))
     page = parsed(model_page(model(found, NAMES), "m", SECTIONS))
     assert not page.all("img")
     shown = [node.attributes["aria-labelledby"] for node in page.all("section")]
     assert shown == [
-        each.name for each in SECTIONS if each.name not in ("worst", "unsure", "shift", *ADVISED, *LOOKED_INTO)
+        each.name for each in SECTIONS if each.name not in ("worst", "unsure", "shift", *ADVISED, *LOOKED_INTO, *ASKED)
     ]
 
 

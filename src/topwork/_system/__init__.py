@@ -25,6 +25,7 @@ from topwork._system._files import (
     write_whole,
     written_whole,
 )
+from topwork._system._kept import kept
 from topwork._system._marks import CHECKPOINT, PICTURE_HEAD, PICTURE_MARK, is_own_picture
 from topwork._system._memory import freed_memory_kept, release_pages
 from topwork._system._optional import optional
@@ -47,6 +48,7 @@ __all__ = [
     "freed_memory_kept",
     "is_being_replaced",
     "is_own_picture",
+    "kept",
     "last_use",
     "make_room",
     "optional",

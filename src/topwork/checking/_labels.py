@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from topwork.checking._examined import Examined
 from topwork.checking._finding import Case, Finding, number, ranked
-from topwork.checking._probe import LEAST_IMAGES, MOST_CLASSES, Opinion, ask_probe
+from topwork.checking._probe import LEAST_IMAGES, MOST_CLASSES, Opinion, kept_opinion
 from topwork.data import ImageDataset, printable
 
 WRONG = 0.65
@@ -38,7 +38,8 @@ def check_labels(examined: Examined) -> Iterator[Finding]:
     for rows in examined.duplicates.exact:  # copies under several labels are told as conflicts, and teach nothing
         if len({int(examined.dataset.labels[row]) for row in rows}) > 1:
             judged[list(rows)] = False
-    opinion = ask_probe(examined.features, np.flatnonzero(judged[examined.rows]), seed=examined.seed)
+    asked = np.flatnonzero(judged[examined.rows])
+    opinion = kept_opinion(examined.features, asked, seed=examined.seed, cache=examined.cache)
     yield from label_findings(examined.features.dataset, opinion)
 
 

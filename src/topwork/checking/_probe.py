@@ -10,11 +10,13 @@ probabilities can. So here both are fitted at once, as one mixture (``fit_noise`
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import asdict
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from topwork._system import kept
 from topwork.features import FeatureTable, scattered_rows
 from topwork.heads import LinearFit, equal_blocks, fit_linear, row_losses, shuffled_by_class
 from topwork.metrics import exceeds_zero
@@ -56,6 +58,26 @@ class Opinion(NamedTuple):
 
 _Block = tuple[Rows, Rows, Rows, Doubles, Doubles, int]
 """Rows, given, likely and wrong as in an opinion; (C, C), images of class i nearer to class j; how many are right."""
+
+
+def kept_opinion(table: FeatureTable, rows: Rows, *, seed: int, cache: bool) -> Opinion | None:
+    """What ``ask_probe`` gives, kept on disk under the images' content, their labels and the network."""
+    if table.digests is None:
+        return ask_probe(table, rows, seed=seed)
+    network = [table.backbone.to_dict(), asdict(table.choice), table.outputs, len(table.dataset.classes), seed]
+    key = (network, table.digests, table.dataset.labels.astype("<i8"), rows.astype("<i8"))
+
+    def ask() -> dict[str, Any] | None:
+        found = ask_probe(table, rows, seed=seed)
+        return None if found is None else {name: np.asarray(each).tolist() for name, each in found._asdict().items()}
+
+    found = kept("opinions", key, ask, cache=cache)
+    if found is None:
+        return None
+    fields: dict[str, Any] = {
+        name: np.asarray(each) if isinstance(each, list) else each for name, each in found.items()
+    }
+    return Opinion(**fields)
 
 
 def ask_probe(table: FeatureTable, rows: Rows, *, seed: int) -> Opinion | None:

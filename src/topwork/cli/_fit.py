@@ -71,6 +71,17 @@ HeldOut = Annotated[
 Allowed = Annotated[
     list[str] | None, typer.Option(help="Continue despite this finding of `topwork check`, such as leakage.")
 ]
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        "--cv",
+        min=2,
+        metavar="K",
+        help="Also measure by K-fold cross-validation: the whole fit is done K times more, everything that it chooses "
+        "included, with features from the cache. The saved model stays the same.",
+        show_default=False,
+    ),
+]
 SelfContained = Annotated[bool, typer.Option("--self-contained", help="Save the backbone's weights with the model.")]
 
 
@@ -117,6 +128,7 @@ def fit(
     preprocessing: Rules = "topwork",
     test: HeldOut = 0.2,
     allow: Allowed = None,
+    cv: Folds = None,
     self_contained: SelfContained = False,
     columns: Columns = None,
     follow_links: FollowLinks = False,
@@ -134,8 +146,10 @@ def fit(
     room, names = task(given["task"]), [name.strip() for name in backbone.split(",")]
     how = reading(columns, follow_links)
     strategy = room.strategy(given.get("strategy", room.strategies[0].name))
-    _require_one_process(room, strategy)
+    _require_one_process(room, strategy, cv)
     decision = _decision(given)
+    if data is None and cv is not None:
+        raise typer.BadParameter("--cv needs DATA: without images there is nothing to measure")
     if data is None:
         _require_dataless(room, strategy, options, names)  # told before anything is fetched
         if decision:
@@ -147,6 +161,8 @@ def fit(
         require_own(training)
     made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
     networks = [load(name, size=size, **made_by) for name in names]
+    if cv is not None:
+        console.note(f"note: --cv {cv} does the whole fit {cv + 1} times: for the model, and once for each fold")
     shared: Any = {"task": room, "strategy": strategy.name, "backbone": networks, "options": options, "test": test}
     checkups: list[Checkup] = []
     with joined() as first:
@@ -159,7 +175,7 @@ def fit(
             else:
                 given_data = room.read(data, **how) if how else data
                 shared |= {"announce": console.step, "vetted": checkups.append, **decision}
-                made = fitting.fit(given_data, allow=allow or (), **shared)
+                made = fitting.fit(given_data, allow=allow or (), cv=cv, **shared)
             if not first:
                 return
             console.step("saving the model and its page")
@@ -210,9 +226,11 @@ def advise(
     console.result({"data": str(data), **found.to_dict()}, "\n".join(room.words.advised(found)))
 
 
-def _require_one_process(room: Task, strategy: Strategy) -> None:
+def _require_one_process(room: Task, strategy: Strategy, cv: int | None) -> None:
     from topwork.train import started_by_torchrun
 
+    if started_by_torchrun() and cv is not None:
+        raise typer.BadParameter("--cv works in one process, not with torchrun")
     if started_by_torchrun() and not strategy.distributed:
         together = ", ".join(each.name for each in room.strategies if each.distributed)
         raise typer.BadParameter(

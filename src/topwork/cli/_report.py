@@ -50,6 +50,14 @@ def report(
         typer.Option("--evidence", help="Show the evidence for each of the worst mistakes on --data (Grad-CAM)."),
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Also check --data, as `topwork check` does.")] = False,
+    figures: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Also write the figures for print into this folder, each as SVG, PNG and PDF. Some need --data.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(help="Random seed for the bootstrap intervals and the cross-validation folds.", min=0)
     ] = 0,
@@ -58,7 +66,7 @@ def report(
     """Write an HTML page about MODEL: how good it is, where it fails, how to use it and how to reproduce it."""
     from topwork.explain import stored
     from topwork.model import EXPLAINED
-    from topwork.report import model_page, require_free, write_page
+    from topwork.report import model_page, require_free, write_figures, write_page
     from topwork.tasks import load, task
 
     if data is None and (evidence or check):
@@ -79,11 +87,22 @@ def report(
         explained=stored(model / EXPLAINED),
         language=lang.value,
         evidence=evidence,
+        cache=cache,
     )
     write_page(html, page)
     left_out = [{"path": item.path, "reason": item.reason} for item in getattr(evaluated, "left_out", ())]
-    fields = {"model": str(model), "data": str(data) if data else None, "page": str(page), "left_out": left_out}
-    console.result(fields, f"Page: {printable(str(page))}")
+    fields: dict[str, Any] = {
+        "model": str(model),
+        "data": str(data) if data else None,
+        "page": str(page),
+        "left_out": left_out,
+    }
+    told = [f"Page: {printable(str(page))}"]
+    if figures is not None:
+        written = write_figures(loaded, figures, room.figures, evaluated, language=lang.value)
+        told.append(f"Figures: {len(written)} files in {printable(str(figures))}")
+        fields = {**fields, "figures": [str(file) for file in written]}
+    console.result(fields, "\n".join(told))
 
 
 def _measured(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import os
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from topwork.backbones import DEFAULT, Backbone
 from topwork.checking import ABOUT_FILES, Checkup
 from topwork.data import ImageDataset, LeftOut, printable
 from topwork.errors import DataError
+from topwork.fitting._folds import dealt, measured_on_folds
 from topwork.fitting._prepare import contents, loaded, prepared
 from topwork.model import DataRecord, EngineRecord, Model, ModelRecord, TaskRecord, TrialRecord, versions
 from topwork.tasks import DEFAULT as DEFAULT_TASK
@@ -36,6 +38,7 @@ def fit(
     options: Any = None,
     test: float = 0.2,
     allow: Collection[str] = (),
+    cv: int | None = None,
     announce: Announce | None = None,
     vetted: Callable[[Checkup], None] | None = None,
     **decision: Any,
@@ -55,6 +58,9 @@ def fit(
         test: Share of the images to hold out where the data has no ``test`` or ``val`` split; 0 holds none out. Copies
             and near copies of one picture stay on one side, there and in cross-validation.
         allow: Names of findings that would stop the fit, such as ``leakage``, to train in spite of.
+        cv: Number of folds on which the whole fit is done again to measure it; None does without. Its figures are the
+            recipe's, since each fold chooses for itself; the model is fitted as without. It takes ``cv`` times as long
+            again, but for features, which come from the cache.
         announce: Called with each step's name; may give a progress callback for it.
         vetted: Called with what the data doctor found, before anything is trained.
         **decision: How the model decides on an answer, whatever the strategy: the fields of ``Task.decision``. Of
@@ -77,19 +83,29 @@ def fit(
         each.require(dataset)
     if vetted is not None:
         vetted(checkup)
-    fitted: Fitted = rung.fit(dataset, loaded(backbone), chosen, run)
-    if announce is not None:
-        announce("measuring the model")
-    split = dataset.held_out_split
-    facts: dict[str, Any] = {
-        "data": _data(checkup, fitted, split, dataset, test),
-        "seed": chosen.seed,
-        "options": {
-            **{"strategy": strategy, "test": test, "allow": sorted(allow), **as_json(chosen)},
-            **{name: as_json(value) for each in decided for name, value in vars(each).items() if value},
-        },
-    }
-    model: Model = room.model_of(fitted, lambda block: _record(block, fitted, facts), split, chosen.seed, *decided)
+    folds = None if cv is None else dealt(checkup, dataset, room, cv, chosen.seed)
+    networks = loaded(backbone)
+    asked = {"strategy": strategy, "test": test, "allow": sorted(allow), **({} if cv is None else {"cv": cv})}
+    rules = {name: as_json(value) for each in decided for name, value in vars(each).items() if value}
+
+    def fit_one(parted: ImageDataset, options: Any, run: Run) -> Model:
+        fitted: Fitted = rung.fit(parted, networks, options, run)
+        if run.announce is not None:
+            run.announce("measuring the model")
+        split = parted.held_out_split
+        facts: dict[str, Any] = {
+            "data": _data(checkup, fitted, split, parted, test),
+            "seed": options.seed,
+            "options": {**asked, **as_json(options), **rules},
+        }
+        model: Model = room.model_of(fitted, lambda block: _record(block, fitted, facts), split, options.seed, *decided)
+        return model
+
+    model = fit_one(dataset, chosen, run)
+    if folds is not None:
+        took = time.perf_counter() - run.began
+        found, notes = measured_on_folds(folds, room, fit_one, chosen, rung.broken_off, announce, took)
+        model.record = _with_folds(model.record, found, notes)
     return model
 
 
@@ -131,6 +147,12 @@ def advise(
     chosen = strategy.checked(options)
     dataset = prepared(data, room, test=test, seed=chosen.seed, allow=allow, announce=announce).dataset
     return strategy.advise(dataset, loaded(backbone), chosen, run)
+
+
+def _with_folds(record: ModelRecord[Any], found: Mapping[str, Any], notes: Sequence[str]) -> ModelRecord[Any]:
+    """The record with what the folds said."""
+    data = record.data.model_copy(update={"notes": (*record.data.notes, *notes)})
+    return record.model_copy(update={"task": record.task.model_copy(update=dict(found)), "data": data})
 
 
 def _record(block: TaskRecord, fitted: Fitted, facts: Mapping[str, Any]) -> ModelRecord[Any]:

@@ -7,6 +7,7 @@
 - intervals: `wilson_interval`, `bootstrap_intervals`;
 - from probabilities to answers: `decide` by a `Threshold` or `Costs`, `recall_threshold`, `precision_threshold`,
   `decision_report`;
+- of k folds: `corrected_t_interval`, `mean_of_folds`;
 - two ways on the same images: `compare`, `mcnemar`, `exceeds_zero`;
 - prediction sets and selective prediction: `conformal_thresholds`, `prediction_sets`, `abstention_thresholds`,
   `threshold_at`, `selective_reports`, `refuting`;
@@ -29,6 +30,7 @@ from ._decision import (
     recall_threshold,
 )
 from ._evaluation import Evaluation, evaluate, per_class
+from ._folds import corrected_t_interval, mean_of_folds
 from ._intervals import bootstrap_intervals, wilson_interval
 from ._paired import Comparison, compare, exceeds_zero, mcnemar
 from ._probabilities import brier, ece, log_loss, reliability_curve, softmax
@@ -73,12 +75,14 @@ __all__ = [
     "confusion_matrix",
     "decide",
     "decision_report",
+    "corrected_t_interval",
     "ece",
     "evaluate",
     "exceeds_zero",
     "log_loss",
     "macro_f1",
     "mcnemar",
+    "mean_of_folds",
     "per_class",
     "precision_threshold",
     "prediction_sets",

@@ -3,7 +3,15 @@
 ``Model`` is the envelope that every task shares; ``Classifier`` is the model of every task whose answers are classes.
 """
 
-from topwork.model._classes_record import ClassesRecord, ClassifierRecord, MappingRecord, SelectiveRecord, WordsRecord
+from topwork.model._classes_record import (
+    ClassesRecord,
+    ClassifierRecord,
+    FoldRecord,
+    FoldsRecord,
+    MappingRecord,
+    SelectiveRecord,
+    WordsRecord,
+)
 from topwork.model._classifier import Classifier, Prediction
 from topwork.model._decision import CostsRecord, CriticalRecord, images_needed
 from topwork.model._evaluated import Compared, Evaluated, compare, decided, measure
@@ -24,6 +32,8 @@ __all__ = [
     "DataRecord",
     "EngineRecord",
     "Evaluated",
+    "FoldRecord",
+    "FoldsRecord",
     "MappingRecord",
     "Model",
     "ModelRecord",

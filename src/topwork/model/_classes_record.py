@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from topwork.errors import DataError
-from topwork.metrics import Evaluation, Rule, SelectiveReport, refuting, threshold_at
+from topwork.metrics import Estimate, Evaluation, Rule, SelectiveReport, refuting, threshold_at
 from topwork.model._decision import DecisionRecord
 from topwork.model._record import ModelRecord, Strict, TaskRecord
 
@@ -94,6 +94,41 @@ class SelectiveRecord(Strict):
         return threshold
 
 
+class FoldRecord(Strict):
+    """One fold of a cross-validation, fitted from the beginning and measured on what it was not fitted on.
+
+    Attributes:
+        training: Images that it was fitted on.
+        images: Images that measured it.
+        strategy: What it chose.
+    """
+
+    training: int = Field(ge=1)
+    images: int = Field(ge=1)
+    strategy: str
+    accuracy: float = Field(ge=0, le=1)
+    macro_f1: float = Field(ge=0, le=1)
+    log_loss: float = Field(ge=0)
+
+
+class FoldsRecord(Strict):
+    """What ``fit(cv=k)`` measured: everything that is chosen was chosen inside each fold.
+
+    Attributes:
+        split: What was dealt into folds: ``all``, or ``train`` where the data came with a held-out split.
+        folds: In order.
+        accuracy: Mean over the folds, with the interval of ``metrics.mean_of_folds``; so the others.
+        macro_f1: Likewise.
+        log_loss: Likewise, in nats.
+    """
+
+    split: Literal["all", "train"]
+    folds: tuple[FoldRecord, ...] = Field(min_length=2)
+    accuracy: Estimate
+    macro_f1: Estimate
+    log_loss: Estimate
+
+
 class ClassesRecord(TaskRecord):
     """The block of ``model.json`` for answers that are one of several classes.
 
@@ -106,6 +141,7 @@ class ClassesRecord(TaskRecord):
         words: What was said of the classes, where words answer.
         selective: Thresholds of prediction sets and of answers; None where no rows were there to read them off.
         decision: How the probabilities become an answer; None where it is the most probable class.
+        folds: What k folds said; None where ``fit`` was not asked for any.
         metrics: ``Evaluation.to_dict`` on held-out rows; None where none were held out.
     """
 
@@ -116,6 +152,7 @@ class ClassesRecord(TaskRecord):
     words: WordsRecord | None = None
     selective: SelectiveRecord | None = None
     decision: DecisionRecord | None = None
+    folds: FoldsRecord | None = None
     metrics: dict[str, Any] | None = None
 
     @model_validator(mode="after")

@@ -27,8 +27,10 @@ from topwork.metrics import (
 )
 from topwork.model._classes_record import ClassesRecord, ClassifierRecord
 from topwork.model._classifier_card import classifier_card
+from topwork.model._classifier_methods import classifier_methods
 from topwork.model._evaluated import Evaluated, measure, typicalities
 from topwork.model._folder import Parts, Tensors
+from topwork.model._methods import Methods
 from topwork.model._model import Model
 
 _CHUNK = 512  # images predicted at a time, so that a long list needs no more memory than a short one
@@ -164,6 +166,10 @@ class Classifier(Model):
     def card(self, record: ClassifierRecord, name: str) -> str:
         """Classes, figures, promises and limits, beside what every card tells."""
         return classifier_card(record, name)
+
+    def methods(self) -> Methods:
+        """Its classes, head, choices and figures too."""
+        return classifier_methods(self.record, len(self.history))
 
     @property
     def classes(self) -> tuple[str, ...]:

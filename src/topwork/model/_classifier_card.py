@@ -33,7 +33,13 @@ def classifier_card(record: ClassifierRecord, name: str) -> str:
         pipeline="image-classification",
         results=_results(record, metrics, name) if metrics is not None else (),
         before=[_summary(record), _use(record), *_classes(record, metrics)],
-        after=[_figures(record, metrics), *_decision(record), *_promises(record), _limits(record, metrics)],
+        after=[
+            _figures(record, metrics),
+            *_folds(record),
+            *_decision(record),
+            *_promises(record),
+            _limits(record, metrics),
+        ],
     )
 
 
@@ -135,6 +141,27 @@ def _decision(record: ClassifierRecord) -> Iterator[str]:
     if decision is not None:
         yield "## Decision rule\n"
         yield "\n".join(f"- {sentence}" for sentence in decision.sentences(as_text)) + "\n"
+
+
+def _folds(record: ClassifierRecord) -> Iterator[str]:
+    found = record.task.folds
+    if found is None:
+        return
+    of = "all images" if found.split == "all" else "the training images"
+    yield "## Cross-validation\n"
+    yield (
+        f"The whole procedure, with everything that it chooses, was repeated on each of {len(found.folds)} folds "
+        f"of {of}. The figures are of the procedure; the saved model was fitted as usual.\n"
+    )
+    rows = ["| fold | training images | test images | accuracy | macro-F1 |", "| --- | ---: | ---: | ---: | ---: |"]
+    for place, fold in enumerate(found.folds, 1):
+        rows.append(f"| {place} | {fold.training} | {fold.images} | {fold.accuracy:.1%} | {fold.macro_f1:.1%} |")
+    rows.append(f"| mean | | | {_percent(found.accuracy)} | {_percent(found.macro_f1)} |")
+    yield "\n".join(rows) + "\n"
+    yield (
+        "In brackets the wider of two 95 % intervals: the corrected resampled t of the folds (Nadeau and Bengio 2003), "
+        "and that of all answers taken together.\n"
+    )
 
 
 def _promises(record: ClassifierRecord) -> Iterator[str]:

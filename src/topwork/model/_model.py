@@ -11,7 +11,9 @@ from typing import Any, ClassVar, Self
 from topwork.backbones import Backbone
 from topwork.engines import EngineChoice, Engines, nearest_choice
 from topwork.model import _folder
+from topwork.model._card import as_text
 from topwork.model._folder import Parts, Tensors
+from topwork.model._methods import Methods, methods
 from topwork.model._record import ModelRecord, TaskRecord
 
 
@@ -65,6 +67,12 @@ class Model(ABC):
             name: What the model is called: its folder.
         """
 
+    def methods(self) -> Methods:
+        """What a paper tells of the model and cites; a task adds what it alone knows."""
+        version = as_text(self.record.versions.get("topwork", ""))
+        made = f"A model of the task {as_text(self.record.task.name)} was made with topwork {version}."
+        return methods(self.record, task=[made])
+
     @property
     @abstractmethod
     def metrics(self) -> Any:
@@ -97,7 +105,7 @@ class Model(ABC):
         parts = Parts(self.record, self.backbone, self.tensors(), self.history)
         whole = self_contained or self.backbone.weights.source == "file"
         name = folder.resolve().name
-        _folder.write(folder, parts, lambda record: self.card(record, name), self_contained=whole)
+        _folder.write(folder, parts, lambda record: self.card(record, name), self.methods(), self_contained=whole)
         return folder
 
     @property

@@ -30,6 +30,7 @@ class PageContext:
         checkup: What the data doctor found; None where it was not asked.
         explained: What was found out about the model before.
         evidence: Whether there are to be maps of where the model saw a class.
+        cache: Whether these are kept on disk.
     """
 
     model: Model
@@ -39,6 +40,7 @@ class PageContext:
     checkup: Checkup | None
     explained: tuple[Explanation, ...]
     evidence: bool
+    cache: bool = True
 
     @property
     def record(self) -> ModelRecord[Any]:
@@ -75,8 +77,8 @@ class PageContext:
 
     @cached_property
     def maps(self) -> MapAlbum | None:
-        """Makes maps of where the model saw a class, for which it is opened in torch; None where none are wanted."""
-        return MapAlbum(self.model) if self.evidence and self.evaluated is not None else None
+        """Makes maps of where the model saw a class; None where none are wanted."""
+        return MapAlbum(self.model, cache=self.cache) if self.evidence and self.evaluated is not None else None
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ def model_page(
     explained: Sequence[Explanation] = (),
     language: Language = "en",
     evidence: bool = False,
+    cache: bool = True,
 ) -> str:
     """Show a model as one HTML page that needs nothing else.
 
@@ -129,7 +132,8 @@ def model_page(
         language: ``en`` or ``ko``.
         evidence: Whether to show beside the worst mistakes where the model saw its answer and where the right class,
             and beside the least sure answers where it saw the two likeliest ones (``topwork.explain.grad_cam``); the
-            model is opened in torch for that.
+            model is opened in torch for maps that are not in the cache.
+        cache: Whether maps are kept on disk.
 
     Returns:
         The page; ``write_page`` writes it.
@@ -144,7 +148,7 @@ def model_page(
     """
     packages = tuple(dict.fromkeys(section.package for section in sections if section.package != KIT))
     t, found = Texts(language, packages), model.held_out if evaluated is None else evaluated
-    page = PageContext(model, brief(name), found, t, checkup, tuple(explained), evidence)
+    page = PageContext(model, brief(name), found, t, checkup, tuple(explained), evidence, cache)
     shown = [(section, section.values(page)) for section in sections]
     return render(
         "model.html",

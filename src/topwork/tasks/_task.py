@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from topwork.data import ImageDataset
     from topwork.features import FeatureTable, Progress, Source
     from topwork.model import Model, ModelRecord, TaskRecord
-    from topwork.report import Section
+    from topwork.report import PrintFigure, Section
 
 Announce = Callable[[str], "Progress | None"]
 """Called with the name of a step that begins; may give a progress callback for it."""
@@ -146,6 +146,9 @@ class Task:
             where there is a ``decision``, an instance of it comes last.
         sections: Of a model's page, in order.
         words: What the command line says.
+        folds_of: Models of k folds, each measured on what it was not fitted on, what was dealt into the folds (``all``
+            or ``train``) and the seed, to fields of the block; None where the task has no such figures.
+        figures: Of a model, for print, in order.
         blocking: Names of its checks' findings that may block: what ``fit(allow=…)`` takes.
         decision: A dataclass of options, whatever the strategy, for how its models decide on an answer; its fields are
             arguments of ``fit``, and ``require(dataset)`` refuses what cannot be. None where nothing is to be decided.
@@ -162,6 +165,8 @@ class Task:
     model_of: Callable[..., Model]
     sections: tuple[Section, ...]
     words: Words
+    folds_of: Callable[[Sequence[Any], Any, int], Mapping[str, Any]] | None = None
+    figures: tuple[PrintFigure, ...] = ()
     blocking: tuple[str, ...] = BLOCKING
     decision: type[Any] | None = None
     untrained: Callable[[Backbone], Callable[[Sequence[Source]], Iterator[Any]]] | None = None

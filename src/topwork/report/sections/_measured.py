@@ -153,6 +153,11 @@ def metrics(page: PageContext) -> list[tuple[str, Estimate, bool]] | None:
     return [figure for figure in figures if figure[1] is not None]
 
 
+def folds(page: PageContext) -> Any:
+    """What k folds said of the whole procedure, as the record has it; None where ``fit`` was not asked."""
+    return getattr(page.record.task, "folds", None)
+
+
 def per_class(page: PageContext) -> dict[str, Any] | None:
     """A row for each class; of very many the ones with the lowest recall."""
     if page.metrics is None:

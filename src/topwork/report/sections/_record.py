@@ -61,6 +61,11 @@ def use(page: PageContext) -> dict[str, Any]:
     return {"command": lines, "python": ["import topwork", "", load, 'print(model.predict(["photo.jpg"])[0].label)']}
 
 
+def cite(page: PageContext) -> Any:
+    """The methods as a paper tells them, and the references."""
+    return page.model.methods()
+
+
 def repeat(page: PageContext) -> list[tuple[str, str]]:
     """Name in the texts and value of everything that a second run needs."""
     record = page.record

@@ -13,6 +13,7 @@ SECTIONS = tuple(
         sections.data,
         sections.findings,
         sections.metrics,
+        sections.folds,
         sections.confusion,
         sections.worst,
         sections.unsure,
@@ -29,5 +30,6 @@ SECTIONS = tuple(
         sections.trials,
         sections.use,
         sections.repeat,
+        sections.cite,
     )
 )

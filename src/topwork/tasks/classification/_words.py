@@ -98,13 +98,14 @@ def _quality(model: Classifier) -> list[str]:
     if metrics is None:
         score = record.cross_validation.get("accuracy")
         known = f"; cross-validated accuracy {score:.1%}" if score else ""
-        return [f"No images were held out{known}", *_decision(record.task.decision)]
+        return [f"No images were held out{known}", *_folds(record), *_decision(record.task.decision)]
     return [
         f"Accuracy on {metrics.n} held-out images ({record.data.held_out_split}): {percent(metrics.accuracy)}",
         *_unmeasured(metrics),
         *_weakest(metrics),
         f"Macro-F1{_over(metrics)} {percent(metrics.macro_f1)}, log loss {metrics.log_loss.value:.3f}, "
         f"calibration error {metrics.ece.value:.1%}",
+        *_folds(record),
         *_sure(record),
         *_decision(record.task.decision),
     ]
@@ -125,6 +126,21 @@ def _weakest(found: Evaluation) -> list[str]:
 def _decision(decision: CriticalRecord | CostsRecord | None) -> list[str]:
     """How the model decides where that is not by the most probable class alone, and what that costs."""
     return [] if decision is None else list(decision.sentences(printable))
+
+
+def _folds(record: ClassifierRecord) -> list[str]:
+    """What k folds said of the whole procedure."""
+    found = record.task.folds
+    if found is None:
+        return []
+    of = "all images" if found.split == "all" else "the training images"
+    each = ", ".join(f"{fold.accuracy:.1%}" for fold in found.folds)
+    chosen = list(dict.fromkeys(fold.strategy for fold in found.folds))
+    strategies = f"; the folds chose {' and '.join(chosen)}" if len(chosen) > 1 else ""
+    return [
+        f"{len(found.folds)}-fold cross-validation on {of}: accuracy {percent(found.accuracy)}, macro-F1 "
+        f"{percent(found.macro_f1)}; accuracy of each fold: {each}{strategies}"
+    ]
 
 
 def _unmeasured(found: Evaluation) -> list[str]:
