@@ -9,7 +9,16 @@ from topwork.model._evaluated import Compared, Evaluated, compare, measure
 from topwork.model._folder import EXPLAINED, Parts, require_free
 from topwork.model._migrations import FORMAT
 from topwork.model._model import Model, load
-from topwork.model._record import DataRecord, EngineRecord, ModelRecord, TaskRecord, TrialRecord, parse_record, versions
+from topwork.model._record import (
+    DataRecord,
+    EngineRecord,
+    ModelRecord,
+    TaskRecord,
+    TrialRecord,
+    flat_options,
+    parse_record,
+    versions,
+)
 
 __all__ = [
     "EXPLAINED",
@@ -31,6 +40,7 @@ __all__ = [
     "TrialRecord",
     "WordsRecord",
     "compare",
+    "flat_options",
     "load",
     "measure",
     "parse_record",

@@ -11,12 +11,13 @@ its own (``Section``).
 from topwork.report import sections
 from topwork.report._checkup import checkup_page
 from topwork.report._explained import explained_page
-from topwork.report._model import PageContext, Section, model_page
+from topwork.report._model import Missing, PageContext, Section, model_page
 from topwork.report._page import require_free, write_page
 from topwork.report._texts import Language
 
 __all__ = [
     "Language",
+    "Missing",
     "PageContext",
     "Section",
     "checkup_page",

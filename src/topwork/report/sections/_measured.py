@@ -10,6 +10,7 @@ from topwork.report._charts import SQUARE, reliability_points
 from topwork.report._model import PageContext
 from topwork.report._page import isolated, percent
 from topwork.report.sections._answers import kinds_of_mistakes
+from topwork.report.sections._first import examples, next_step
 
 MOST_CLASSES = 200  # rows of the table
 _NO_SHARES = ("roc_auc", "average_precision", "log_loss", "brier")
@@ -17,7 +18,7 @@ _FIGURES = ("accuracy", "top5", "balanced_accuracy", "macro_f1", *_NO_SHARES, "e
 
 
 def answer(page: PageContext) -> dict[str, Any]:
-    """Three sentences: how good it is, what it mistakes, and how far it may be trusted."""
+    """How good it is, what it mistakes and how far it may be trusted, in sentences; some examples; what to do next."""
     return {
         "good": page.metrics is not None,
         "warning": page.evaluated is not None
@@ -25,6 +26,8 @@ def answer(page: PageContext) -> dict[str, Any]:
         "sentences": [*_how_good(page), *_unmeasured(page), *_most_mistaken(page), *_how_sure(page)],
         "metrics": page.metrics,
         "record": page.record,
+        "examples": examples(page),
+        "next": next_step(page),
     }
 
 
@@ -135,7 +138,15 @@ def calibration(page: PageContext) -> dict[str, Any] | None:
 def selective(page: PageContext) -> dict[str, Any] | None:
     """Prediction sets and abstention: where their thresholds are from, and what they gave, level by level."""
     thresholds, reports = page.record.task.selective, _selective(page)
-    return {"thresholds": thresholds, "reports": reports} if thresholds is not None and reports else None
+    if thresholds is None or not reports:
+        return None
+    return {"thresholds": thresholds, "rows": [(report, *_counted(report, page.metrics)) for report in reports]}
+
+
+def _counted(report: SelectiveReport, metrics: Any) -> tuple[int, int]:
+    """How many images a level answered, and how many of the answers are right."""
+    answered = round(report.answered.value * metrics.n) if report.answered and metrics is not None else 0
+    return answered, round(report.accuracy.value * answered) if report.accuracy else 0
 
 
 def _selective(page: PageContext) -> tuple[SelectiveReport, ...]:
