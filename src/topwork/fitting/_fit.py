@@ -25,7 +25,7 @@ from topwork.tasks import task as find_task
 _NOTED = ("imbalance", *ABOUT_FILES)
 _NAMED = 10  # files left out that the notes name
 _TEST = 0.2  # share of the images that is held out
-_OF_ONE_RUN = {"checkpoint", "resume", "offline"}  # they change nothing in what comes out
+_OF_ONE_RUN = {"checkpoint", "resume", "offline", "describe"}  # they change nothing in the model that comes out
 
 
 def fit(

@@ -35,6 +35,7 @@ def data(page: PageContext) -> dict[str, Any]:
         "figures": figures,
         "noticed": [(key, notes[:MOST_NOTES], max(len(notes) - MOST_NOTES, 0)) for key, notes in noticed if notes],
         "found": bool(found),
+        "check": page.command("topwork check {data} --report page.html"),
     }
 
 

@@ -5,16 +5,7 @@ from __future__ import annotations
 from topwork.report import Section, sections
 
 _OF_IMAGES = (sections.findings, sections.worst, sections.unsure, sections.space)
-_NARROW = (
-    sections.use,
-    sections.data,
-    sections.metrics,
-    sections.calibration,
-    sections.selective,
-    sections.shift,
-    sections.forecast,
-    sections.trials,
-)
+_NARROW = (sections.use, sections.data, sections.metrics, sections.calibration)
 
 SECTIONS = tuple(
     Section(each.__name__, each, of_images=each in _OF_IMAGES, narrow=each in _NARROW)
