@@ -176,9 +176,7 @@ def model_page(
     """
     packages = tuple(dict.fromkeys(section.package for section in sections if section.package != KIT))
     t, found = Texts(language, packages), model.held_out if evaluated is None else evaluated
-    page = PageContext(
-        model, brief(name), found, t, checkup, tuple(explained), evidence, place, data, defaults or {}
-    )
+    page = PageContext(model, brief(name), found, t, checkup, tuple(explained), evidence, place, data, defaults or {})
     given = [(section, section.values(page)) for section in sections]
     return render(
         "model.html",

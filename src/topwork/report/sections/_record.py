@@ -61,7 +61,10 @@ def use(page: PageContext) -> dict[str, Any]:
         lines += [f"{lines[0]} --abstain {min(_SURE, reached[-1]):g}"] if reached else []
     lines.append(page.command("topwork evaluate {model} {data}"))
     load = f"model = topwork.load({page.place or page.name!r})"
-    return {"command": lines, "python": ["import topwork", "", load, f"print(model.predict([{_example(page)!r}])[0].label)"]}
+    return {
+        "command": lines,
+        "python": ["import topwork", "", load, f"print(model.predict([{_example(page)!r}])[0].label)"],
+    }
 
 
 def _example(page: PageContext) -> str:
