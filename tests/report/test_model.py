@@ -524,7 +524,7 @@ def test_right_answers_are_counted_in_images() -> None:
     assert any(report.answered for report in found.selective)
     for report, row in zip(found.selective, rows, strict=True):
         answered = round(60 * report.answered.value) if report.answered else 0
-        told = f"{round(report.accuracy.value * answered)} of {answered} " if report.accuracy else "–"
+        told = f"{round(report.accuracy.value * answered)} of {answered} · " if report.accuracy else "–"
         assert row.all("td")[-1].text.startswith(told)
 
 

@@ -13,6 +13,7 @@ from topwork.report.sections._answers import kinds_of_mistakes
 from topwork.report.sections._first import examples, next_step
 
 MOST_CLASSES = 200  # rows of the table
+OPEN_CLASSES = 40  # rows up to which it is not folded
 _NO_SHARES = ("roc_auc", "average_precision", "log_loss", "brier")
 _FIGURES = ("accuracy", "top5", "balanced_accuracy", "macro_f1", *_NO_SHARES, "ece")
 
@@ -113,6 +114,7 @@ def per_class(page: PageContext) -> dict[str, Any] | None:
         reports = sorted(reports, key=lambda report: report.recall.value if report.recall else 2.0)[:MOST_CLASSES]
     return {
         "reports": [(report, training.get(report.name, 0)) for report in reports],
+        "open": OPEN_CLASSES,
         "cut": len(reports) < len(page.metrics.per_class),
     }
 
