@@ -160,7 +160,7 @@ def sketch() -> Image.Image:
 def test_a_lone_drawing_among_photographs_is_found(
     write: Write, photos: list[Path], drawn: Callable[[], Image.Image], kind: str
 ) -> None:
-    found = findings(write(well(photos) | {"a/drawn.jpg": encoded(drawn(), kind)}))["drawing-like"]
+    found = findings(write(well(photos) | {"a/drawn.jpg": encoded(drawn(), kind)}))["placeholders"]
     assert [case.paths for case in found.cases] == [("a/drawn.jpg",)]
     assert found.severity == "warning"
 
@@ -172,11 +172,11 @@ def test_photographs_cut_out_or_by_night_are_no_drawings(write: Write, photos: l
     cut_out = Image.composite(image, Image.new("RGB", image.size, (255, 255, 255)), mask)
     night = image.convert("L").point(lambda value: max(0, value - 160) * 2).convert("RGB")
     for odd in (cut_out, night):
-        assert "drawing-like" not in findings(write(well(photos) | {"a/odd.jpg": encoded(odd)}))
+        assert "placeholders" not in findings(write(well(photos) | {"a/odd.jpg": encoded(odd)}))
 
 
 def test_a_set_of_drawings_and_several_among_photographs_are_as_they_are(write: Write, photos: list[Path]) -> None:
     drawings = {f"{'ab'[row % 2]}/{row}.png": encoded(placeholder((300 + row, 300)), "PNG") for row in range(12)}
-    assert "drawing-like" not in findings(write(drawings, "drawings"))
+    assert "placeholders" not in findings(write(drawings, "drawings"))
     several = dict(list(drawings.items())[:3])
-    assert "drawing-like" not in findings(write(well(photos) | several, "several"))
+    assert "placeholders" not in findings(write(well(photos) | several, "several"))

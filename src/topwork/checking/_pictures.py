@@ -28,7 +28,10 @@ BLURRED, BLURRED_OF_MEDIAN = 0.02, 1 / 50
 # A drawing among photographs: photographs have a median of 0.1 and 0.35, cut out on white up to 0.84 and 0.93, by night
 # up to 0.68 and 0.997, so both must be beyond; a file that says "image not found" has 0.86 and 0.99.
 FLAT, PLAIN = 0.75, 0.95
-FLAT_PHOTOGRAPHS, PLAIN_PHOTOGRAPHS = 0.3, 0.6  # medians of a set of photographs; faces before a wall have 0.12 and 0.84
+FLAT_PHOTOGRAPHS, PLAIN_PHOTOGRAPHS = (
+    0.3,
+    0.6,
+)  # medians of a set of photographs; faces before a wall have 0.12 and 0.84
 CROPPED = 0.6  # share of an image that the centre crop leaves out; 4:3 loses 0.43, 2:1 0.62
 CROPPED_IMAGES = 0.05  # share of such images below which nothing is said
 RARE = 0.02  # share of images of one format below which they stand out
@@ -195,7 +198,7 @@ def _drawings(survey: Survey, usable: Rows) -> Iterator[Finding]:
     if np.median(flat[others]) > FLAT_PHOTOGRAPHS or np.median(plain[others]) > PLAIN_PHOTOGRAPHS:
         return
     yield Finding(
-        "drawing-like",
+        "placeholders",
         "warning",
         len(rows),
         f"{share(len(rows), len(usable))} look like a placeholder or a drawing, and the others like photographs.",
