@@ -43,7 +43,8 @@ def _of_each_class(rows: npt.NDArray[np.intp], labels: npt.NDArray[np.integer[An
     """The first rows, one of each class before a second of any."""
     first = np.unique(labels[rows], return_index=True)[1]
     others = np.setdiff1d(np.arange(len(rows)), first)
-    return rows[np.concatenate([np.sort(first), others])[:MOST_EXAMPLES]]
+    chosen: npt.NDArray[np.intp] = rows[np.concatenate([np.sort(first), others])[:MOST_EXAMPLES]]
+    return chosen
 
 
 def next_step(page: PageContext) -> Step:
