@@ -203,7 +203,7 @@ def _drawings(survey: Survey, usable: Rows) -> Iterator[Finding]:
         len(rows),
         f"{share(len(rows), len(usable))} look like a placeholder or a drawing, and the others like photographs.",
         "look at them, and remove placeholders; keep drawings only if the images to predict will have some",
-        worst(survey.dataset, rows, plain[rows], lambda row: f"{plain[row]:.0%} of it are eight colours"),
+        worst(survey.dataset, rows, plain[rows], lambda row: f"eight colours cover {plain[row]:.0%} of it"),
     )
 
 
