@@ -47,7 +47,9 @@ def findings(page: PageContext) -> dict[str, Any] | Missing | None:
     album = Album(checkup.dataset, checkup.unusable, room=_ROOM_OF_FINDINGS)
     shown = shown_findings(checkup.findings, checkup, album, most=MOST_CASES)
     serious = [each for each in shown if each["finding"].severity != "note"]
-    return {"serious": serious, "notes": [each for each in shown if each not in serious]} if shown else None
+    notes = [each for each in shown if each["finding"].severity == "note"]
+    command = page.command("topwork check {data} --json")
+    return {"serious": serious, "notes": notes, "command": command} if shown else None
 
 
 def use(page: PageContext) -> dict[str, Any]:
