@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.model.samples import CLASSES, copied, easy_folder, photos, textiles
-from tests.report.pages import Node, parsed, pixels
+from tests.report.pages import Node, offered, parsed, pixels
 from topwork.explain import TorchClassifier
 
 from .conftest import Run
@@ -39,6 +40,40 @@ def test_a_fit_leaves_its_page_with_the_pictures_of_what_measured_it(
     assert page.all("img")
     again = run("fit", tmp_path / "data", "-o", tmp_path / "m", *QUICK)  # its own page is no stranger in the folder
     assert again.code == 0
+
+
+def test_the_commands_on_a_page_run_where_fit_ran(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: Path
+) -> None:
+    """Whatever the folders are called: every command is pasted as it stands."""
+    easy_folder(tmp_path / "my data's")
+    monkeypatch.chdir(tmp_path)
+    assert run("fit", "my data's", "-o", "the $model", *QUICK).code == 0
+    page = parsed((tmp_path / "the $model" / "report.html").read_text("utf-8"))
+    lines = [node.text for node in page.classed("line")]
+    usual, python = lines[: lines.index("import topwork")], lines[lines.index("import topwork") :]
+    assert len(usual) >= 3
+    for line in usual:
+        program, *given = shlex.split(line)
+        assert program == "topwork"
+        assert run(*given).code == 0, line
+    exec("\n".join(python), {})
+    for line in offered(page).values():
+        program, command, *given = shlex.split(line)
+        assert program == "topwork"
+        assert {"the $model", "my data's"} & set(given), line
+        if command == "report":
+            assert run(command, *given).code == 0, line
+
+
+def test_a_page_says_what_differs_from_the_defaults_first(
+    run: Run, tmp_path: Path, textile: Path, shared_cache: Path
+) -> None:
+    assert run("fit", textile, "-o", tmp_path / "m", *QUICK).code == 0
+    repeat = sections(tmp_path / "m" / "report.html")["repeat"]
+    chosen, usual = ([node.text for node in each.all("dt")] for each in repeat.classed("options"))
+    assert set(chosen) == {"strategy", "crop_mode", "stages"}
+    assert "seed" in usual
 
 
 def test_report_measures_and_shows_other_images(run: Run, folder: Path, data: Path) -> None:
@@ -100,7 +135,6 @@ def test_what_cannot_be_read_is_told_and_counted(run: Run, folder: Path, data: P
     assert dict(zip((each.text for each in shown.all("dt")), (each.text for each in shown.all("dd")), strict=True)) == {
         "Training images": "48",
         "Test images": "23",
-        "Files left out by fit": "0",
         "Files left out here": "7",
     }
     assert all(name in shown.text for name in names)

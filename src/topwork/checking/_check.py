@@ -21,10 +21,18 @@ from topwork.data import Dataset, ImageDataset, LeftOut
 from topwork.engines import EngineName
 from topwork.features import FeatureTable, Progress
 
-QUICK_CHECKS: tuple[Check, ...] = (check_files, check_copies, check_label_conflicts, check_leaks, check_classes)
-"""What can make a measured figure untrue, of images with one class each: asked of the files alone."""
+QUICK_CHECKS: tuple[Check, ...] = (
+    check_files,
+    check_copies,
+    check_label_conflicts,
+    check_leaks,
+    check_classes,
+    check_shortcuts,
+    check_pictures,
+)
+"""What is asked of images with one class each without a network, in one quick look at every file."""
 
-FULL_CHECKS: tuple[Check, ...] = (*QUICK_CHECKS, check_shortcuts, check_pictures, check_labels)
+FULL_CHECKS: tuple[Check, ...] = (*QUICK_CHECKS, check_labels)
 """All that is asked of images with one class each."""
 
 _KEPT_FIRST = ("test", "val", "train", "")
@@ -146,8 +154,8 @@ def check(
 def vet(dataset: Dataset, *, checks: Sequence[Check] = QUICK_CHECKS, progress: Progress | None = None) -> Checkup:
     """The part of the check that ``fit`` makes first: files, copies and classes, without a network.
 
-    It finds all that can make a measured figure untrue, in the time of one quick look at every file. Near copies are
-    those whose hashes all but agree; ``check`` finds more of them.
+    It finds all that can make a measured figure untrue, and what single pictures have wrong, in the time of one quick
+    look at every file. Near copies are those whose hashes all but agree; ``check`` finds more of them.
 
     Args:
         dataset: The images, in splits or not.

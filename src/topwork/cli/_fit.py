@@ -180,7 +180,7 @@ def fit(
                 return
             console.step("saving the model and its page")
             made.save(out, self_contained=self_contained)
-            write_report(made, out, *checkups)
+            write_report(made, out, data, *checkups)
     if training and not any(strategy.broken_off in note for note in made.record.data.notes):
         remove_checkpoints(training)
     console.notes([*made.record.data.notes, *_text.unlike(getattr(made.held_out, "shift", None))])
@@ -269,7 +269,7 @@ def demo(console: Console, out: Out = Path("topwork-demo")) -> None:
         advice = fitting.advise(dataset, options=options, announce=lambda text: console.step(f"2. advice, {text}"))
         fitted = fitting.fit(dataset, options=options, announce=lambda text: console.step(f"3. model, {text}"))
         fitted.save(out)
-        write_report(fitted, out, checkup)
+        write_report(fitted, out, checkup=checkup)
     examples = [unseen.full_path(int((unseen.labels == label).argmax())) for label in range(len(unseen.classes))]
     predictions = load(out).predict(examples)
     fields = {

@@ -65,6 +65,7 @@ def report(
 ) -> None:
     """Write an HTML page about MODEL: how good it is, where it fails, how to use it and how to reproduce it."""
     from topwork.explain import stored
+    from topwork.fitting import default_options
     from topwork.model import EXPLAINED
     from topwork.report import model_page, require_free, write_figures, write_page
     from topwork.tasks import load, task
@@ -88,6 +89,9 @@ def report(
         language=lang.value,
         evidence=evidence,
         cache=cache,
+        place=str(model),
+        data=str(data) if data is not None else "",
+        defaults=default_options(loaded.record),
     )
     write_page(html, page)
     left_out = [{"path": item.path, "reason": item.reason} for item in getattr(evaluated, "left_out", ())]
@@ -125,10 +129,19 @@ def _measured(
     return found, checkup
 
 
-def write_report(model: Model, folder: Path, checkup: Checkup | None = None) -> Path:
+def write_report(model: Model, folder: Path, data: Path | None = None, checkup: Checkup | None = None) -> Path:
     """The page of a model that has just been fitted, in its folder, with what the data doctor said on the way."""
+    from topwork.fitting import default_options
     from topwork.report import model_page, write_page
     from topwork.tasks import task
 
-    sections = task(model.record.task.name).sections
-    return write_page(model_page(model, folder.resolve().name, sections, checkup=checkup), folder / PAGE)
+    html = model_page(
+        model,
+        folder.resolve().name,
+        task(model.record.task.name).sections,
+        checkup=checkup,
+        place=str(folder),
+        data=str(data) if data is not None else "",
+        defaults=default_options(model.record),
+    )
+    return write_page(html, folder / PAGE)

@@ -26,7 +26,8 @@ from topwork.tasks import task as find_task
 
 _NOTED = ("imbalance", *ABOUT_FILES)
 _NAMED = 10  # files left out that the notes name
-_OF_ONE_RUN = {"checkpoint", "resume", "offline"}  # they change nothing in what comes out
+_TEST = 0.2  # share of the images that is held out
+_OF_ONE_RUN = {"checkpoint", "resume", "offline", "describe"}  # they change nothing in the model that comes out
 
 
 def fit(
@@ -36,7 +37,7 @@ def fit(
     strategy: str = "auto",
     backbone: str | Backbone | Sequence[str | Backbone] = DEFAULT,
     options: Any = None,
-    test: float = 0.2,
+    test: float = _TEST,
     allow: Collection[str] = (),
     cv: int | None = None,
     announce: Announce | None = None,
@@ -115,7 +116,7 @@ def advise(
     task: str | Task = DEFAULT_TASK,
     backbone: str | Backbone | Sequence[str | Backbone] = DEFAULT,
     options: Any = None,
-    test: float = 0.2,
+    test: float = _TEST,
     allow: Collection[str] = (),
     announce: Announce | None = None,
 ) -> Advice:
@@ -207,6 +208,16 @@ def _left_out(items: Sequence[LeftOut]) -> list[str]:
     """A note on each of the first files that could not be used, and one on how many more there are."""
     notes = [f"left out: {printable(item.path)}: {item.reason}" for item in items]
     return first_of(notes, _NAMED, "left out: {} more")
+
+
+def default_options(record: ModelRecord[Any]) -> dict[str, Any]:
+    """What the record's options would be without a wish of the user's; empty where its strategy is not known here."""
+    room = find_task(record.task.name)
+    try:
+        rung = room.strategy(str(record.options.get("strategy")))
+    except DataError:
+        return {}
+    return {"strategy": room.strategies[0].name, "test": _TEST, "allow": [], **as_json(rung.options())}
 
 
 def as_json(options: Any) -> Any:

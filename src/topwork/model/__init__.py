@@ -18,7 +18,16 @@ from topwork.model._evaluated import Compared, Evaluated, compare, decided, meas
 from topwork.model._folder import EXPLAINED, Parts, require_free
 from topwork.model._migrations import FORMAT
 from topwork.model._model import Model, load
-from topwork.model._record import DataRecord, EngineRecord, ModelRecord, TaskRecord, TrialRecord, parse_record, versions
+from topwork.model._record import (
+    DataRecord,
+    EngineRecord,
+    ModelRecord,
+    TaskRecord,
+    TrialRecord,
+    flat_options,
+    parse_record,
+    versions,
+)
 
 __all__ = [
     "EXPLAINED",
@@ -46,6 +55,7 @@ __all__ = [
     "compare",
     "decided",
     "images_needed",
+    "flat_options",
     "load",
     "measure",
     "parse_record",

@@ -12,12 +12,13 @@ from topwork.report import figures, sections
 from topwork.report._checkup import checkup_page
 from topwork.report._explained import explained_page
 from topwork.report._figures import PrintFigure, write_figures
-from topwork.report._model import PageContext, Section, model_page
+from topwork.report._model import Missing, PageContext, Section, model_page
 from topwork.report._page import require_free, write_page
 from topwork.report._texts import Language
 
 __all__ = [
     "Language",
+    "Missing",
     "PageContext",
     "PrintFigure",
     "Section",

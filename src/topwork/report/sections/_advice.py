@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,10 +11,9 @@ from topwork.advising import Advice, Forecast, Rung
 from topwork.metrics import Estimate, Evaluation
 from topwork.model import ClassifierRecord, TrialRecord
 from topwork.report._charts import Spot, accuracy_plot
-from topwork.report._model import PageContext
+from topwork.report._model import Missing, PageContext
 from topwork.report._page import brief, isolated, percent
 from topwork.report._texts import Texts
-from topwork.report.sections._explained import computed
 
 _SOONEST = 0.05  # seconds; what took less is drawn there
 _LONG = 500  # characters of a reason
@@ -46,15 +44,15 @@ def _step(page: PageContext, advice: Advice, place: int) -> dict[str, Any]:
     return {"number": place + 1, "rung": rung, "measured": measured, "chosen": place == advice.choice}
 
 
-def forecast(page: PageContext) -> dict[str, Any] | None:
+def forecast(page: PageContext) -> dict[str, Any] | Missing | None:
     """What more images would bring on the same rung; no curve is drawn of trained networks, nor without data."""
     advice = advice_of(page.record)
     told = advice.forecast if advice is not None else None
     if told is not None:
-        return computed([_curve(page, told)])
+        return _curve(page, told)
     if not page.record.data.fingerprint or (advice is not None and advice.chosen.strategy != "probe"):
         return None
-    return computed([], "topwork advise DATA", f"topwork fit DATA -o {shlex.quote(page.name)}")
+    return Missing(page.command("topwork fit {data} -o {model} --budget 10m"))
 
 
 def _curve(page: PageContext, told: Forecast) -> dict[str, Any]:

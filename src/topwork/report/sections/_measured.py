@@ -10,15 +10,17 @@ from topwork.model import CostsRecord, images_needed
 from topwork.report._charts import SQUARE, reliability_points
 from topwork.report._model import PageContext
 from topwork.report._page import isolated, percent
+from topwork.report.sections._first import examples, next_step
 
 _FOUND = 0.8  # recall of the weakest class from which the verdict may be green
 MOST_CLASSES = 200  # rows of the table
+OPEN_CLASSES = 40  # rows up to which it is not folded
 _NO_SHARES = ("roc_auc", "average_precision", "log_loss", "brier")
 _FIGURES = ("accuracy", "top5", "balanced_accuracy", "macro_f1", *_NO_SHARES, "ece")
 
 
 def answer(page: PageContext) -> dict[str, Any]:
-    """A few sentences: how good it is, its weakest class, how it decides, and how far it may be trusted."""
+    """How good it is, its weakest class, how it decides and how far it may be trusted; some examples; what is next."""
     return {
         "good": _deserves_it(page.metrics),
         "warning": (
@@ -29,6 +31,8 @@ def answer(page: PageContext) -> dict[str, Any]:
         "sentences": [*_how_good(page), *_unmeasured(page), *_weakest(page), *_decision(page), *_how_sure(page)],
         "metrics": page.metrics,
         "record": page.record,
+        "examples": examples(page),
+        "next": next_step(page),
     }
 
 
@@ -168,6 +172,7 @@ def per_class(page: PageContext) -> dict[str, Any] | None:
         reports = sorted(reports, key=lambda report: report.recall.value if report.recall else 2.0)[:MOST_CLASSES]
     return {
         "reports": [(report, training.get(report.name, 0)) for report in reports],
+        "open": OPEN_CLASSES,
         "cut": len(reports) < len(page.metrics.per_class),
     }
 
@@ -193,7 +198,15 @@ def calibration(page: PageContext) -> dict[str, Any] | None:
 def selective(page: PageContext) -> dict[str, Any] | None:
     """Prediction sets and abstention: where their thresholds are from, and what they gave, level by level."""
     thresholds, reports = page.record.task.selective, _selective(page)
-    return {"thresholds": thresholds, "reports": reports} if thresholds is not None and reports else None
+    if thresholds is None or not reports:
+        return None
+    return {"thresholds": thresholds, "rows": [(report, *_counted(report, page.metrics)) for report in reports]}
+
+
+def _counted(report: SelectiveReport, metrics: Any) -> tuple[int, int]:
+    """How many images a level answered, and how many of the answers are right."""
+    answered = round(report.answered.value * metrics.n) if report.answered and metrics is not None else 0
+    return answered, round(report.accuracy.value * answered) if report.accuracy else 0
 
 
 def _selective(page: PageContext) -> tuple[SelectiveReport, ...]:
