@@ -120,10 +120,7 @@ def test_a_promise_that_was_refuted_is_refused_by_predict(run: Run, critical: Pa
     (folder / "model.json").write_text(json.dumps(fields), "utf-8")
     picture = next(iter(sorted((critical.parent).rglob("*.png"))), folder / "none.png")
     error, hint = run("predict", folder, picture, "--abstain", "0.95").failed()
-    assert (
-        error
-        == "the promise of an accuracy of 0.95 is withdrawn: on the held-out images only 80.0% of such answers are correct"
-    )
+    assert error.startswith("the promise of an accuracy of 0.95 is withdrawn: on the held-out images only 80.0%")
     assert hint == "levels that were kept: 0.9"
     assert "withdrawn" not in run("predict", folder, picture, "--abstain", "0.8").err
 
