@@ -131,7 +131,7 @@ def test_a_rule_of_a_class_that_the_model_lacks_is_a_damaged_model(critical: Pat
     folder = shutil.copytree(critical, tmp_path / "model")
     text = (folder / "model.json").read_text("utf-8")
     fields = json.loads(text)
-    for change in ({"name": "lokal"}, {"threshold": 7}, {"target": 2}, {"out_of_fold": {}}):
+    for change in ({"name": "another"}, {"threshold": 7}, {"target": 2}, {"out_of_fold": {}}):
         fields["task"]["decision"] = json.loads(text)["task"]["decision"] | change
         (folder / "model.json").write_text(json.dumps(fields), "utf-8")
         with pytest.raises(ModelError, match="decision"):
