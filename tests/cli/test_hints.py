@@ -38,6 +38,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "cli/_commands.py": COMMANDS,
     "cli/_explain.py": ("explain",),
     "cli/_fit.py": ("fit",),
+    "tasks/classification/_decision.py": ("fit",),
     "cli/_options.py:": ("check", "advise", "fit", "evaluate", "embed"),
     "cli/_options.py:_list_settings": LADDER,
     "cli/_options.py:_set": LADDER,

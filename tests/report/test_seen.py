@@ -174,7 +174,9 @@ def test_a_right_to_left_name_moves_no_words() -> None:
     page = parsed(model_page(model(found, found.dataset.classes), "قطط", SECTIONS, found))
     whole = {f"\u2068{name}\u2069" for name in ("قطة", "كلب", r"\u202eخيل\u2069")}
     mistake = section(page, "answer").all("p")[1].text
-    told = re.fullmatch("The most frequent mistake is (.+?) predicted as (.+?): [0-9]+ of 20 images.", mistake)
+    told = re.fullmatch(
+        r"Weakest class: (.+?), [0-9]+ of 20 found \(recall [0-9]+ %\), [0-9]+ taken for (.+?)\.", mistake
+    )
     assert told
     assert set(told.groups()) <= whole
     assert page.one("head").one("title").text == "Model: \u2068قطط\u2069"

@@ -101,12 +101,12 @@ def recall_threshold(probabilities: AnyArray, labels: AnyArray, place: int, targ
     """
     probabilities, labels = check_probabilities(probabilities, labels)
     own, positive = probabilities[:, place], _of(labels, place, name)
-    missable = math.floor(round((int(positive.sum()) + 1) * (1 - target), 9)) - 1
-    enough, missable = missable >= 0, max(missable, 0)
-    if int((decide(probabilities)[positive] != place).sum()) <= missable:
+    misses = math.floor(round((int(positive.sum()) + 1) * (1 - target), 9)) - 1
+    enough, misses = misses >= 0, max(misses, 0)
+    if int((decide(probabilities)[positive] != place).sum()) <= misses:
         return SetThreshold(None, enough)
     found = np.sort(own[positive])
-    threshold = found[missable]
+    threshold = found[misses]
     if own.min() >= threshold:
         least = own[~positive].min() if not positive.all() else np.inf
         reachable = _percent(float((found > least).mean()))

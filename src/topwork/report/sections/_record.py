@@ -6,7 +6,7 @@ import shlex
 from typing import Any
 
 from topwork.data import printable
-from topwork.metrics import SelectiveReport
+from topwork.metrics import SelectiveReport, refuting
 from topwork.model import flat_options
 from topwork.report._checkup import shown_findings
 from topwork.report._model import Missing, PageContext
@@ -58,8 +58,10 @@ def use(page: PageContext) -> dict[str, Any]:
     lines = [page.command("topwork predict {model} ") + shlex.quote(_example(page))]
     if selective is not None:
         lines.append(f"{lines[0]} --coverage 0.95")
-        refuted = [each.level for each in map(SelectiveReport.from_dict, selective.measured) if each.refuted]
-        reached = [each for each in selective.levels[: len(selective.answers)] if each < min(refuted, default=2)]
+        reports = tuple(map(SelectiveReport.from_dict, selective.measured))
+        below = min((each.level for each in reports if each.refuted), default=2)
+        levels = selective.levels[: len(selective.answers)]
+        reached = [each for each in levels if each < below and refuting(each, reports) is None]
         lines += [f"{lines[0]} --abstain {min(_SURE, reached[-1]):g}"] if reached else []
     lines.append(page.command("topwork evaluate {model} {data}"))
     load = f"model = topwork.load({page.place or page.name!r})"
