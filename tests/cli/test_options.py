@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from topwork.cli._commands import _each_set
 from topwork.cli._fit import advise_options, fit_options
 from topwork.cli._options import Option, fields, settings, strategies
 from topwork.tasks.classification.ladder import AdviceOptions
@@ -48,6 +49,7 @@ FLAGS: list[tuple[str, str, str, list[str], Any, tuple[str, ...]]] = [
     ("--augment", "colour", "auto", ["finetune.augment"], "colour", CLIMBERS),
     ("--orient", "any", "finetune", ["orient"], "any", CLIMBERS),
     ("--epochs", "5", "auto", ["finetune.config.epochs"], 5, CLIMBERS),
+    ("--schedule", "plateau", "auto", ["finetune.config.schedule"], "plateau", CLIMBERS),
     ("--budget", "2m", "auto", ["budget_seconds"], 120.0, CLIMBERS),
     ("--budget", "1.5", "finetune", ["config.budget_seconds"], 1.5, CLIMBERS),
     ("--resume", "", "finetune", ["resume"], True, ("finetune",)),
@@ -127,7 +129,7 @@ def test_a_flag_reaches_its_fields_and_no_others(
 def test_a_flag_is_refused_by_whoever_does_not_read_it(run: Run, flag: str, strategy: str) -> None:
     if strategy in OWNERS[flag]:
         return
-    text = {"--epochs": "3", "--head": "knn", "--pooling": "max", "--augment": "none", "--orient": "none"}
+    text = {"--epochs": "3", "--schedule": "cosine", "--head": "knn", "--pooling": "max", "--augment": "none", "--orient": "none"}
     value = () if flag in ("--resume", "--blend") else (text.get(flag, "none"),)
     done = run("fit", "no such data", "-o", "OUT", "--strategy", strategy, flag, *value)
     assert done.code == 2
@@ -236,6 +238,10 @@ def test_a_setting_goes_before_a_flag(asked: Any) -> None:
         ("auto", "views=-1", "--set views takes a whole number, 0 or more, not '-1'"),
         ("auto", "ema_decay=much", "--set ema_decay takes a number, more than 0 and less than 1, or none, not 'much'"),
         ("auto", "schedule=cosin", "--set schedule takes cosine, constant, one-cycle or plateau, not 'cosin'"),
+        ("auto", "schedule.factor=2", "--set schedule.factor takes a number, more than 0 and less than 1, not '2'"),
+        ("auto", "schedule.patience=-1", "--set schedule.patience takes a whole number, 0 or more, not '-1'"),
+        ("finetune", "schedule.factor=0.2", "schedule.factor is for --schedule plateau"),
+        ("finetune", "schedule.facto=0.2", "did you mean schedule.factor"),
         ("auto", "cache=perhaps", "--set cache takes true or false, not 'perhaps'"),
         ("auto", "unfreeze=-1", "--set unfreeze takes a number of stages, all or auto, not '-1'"),
         ("auto", "budget_seconds=soon", "--set budget_seconds takes a time such as 90s, 5m or 1h, not 'soon'"),
@@ -250,6 +256,12 @@ def test_a_wrong_setting_is_a_wrong_command_line(run: Run, strategy: str, text: 
     assert not Path("OUT").exists()
 
 
+def test_one_set_takes_several_settings() -> None:
+    given = ["--schedule", "plateau", "--set", "schedule.factor=0.2", "schedule.patience=5", "--resume", "a=b"]
+    assert _each_set(given) == [*given[:4], "--set", *given[4:]]
+    assert _each_set(["a=b", "--set", "help", "c=d"]) == ["a=b", "--set", "help", "c=d"]
+
+
 def test_set_help_lists_every_setting_and_needs_nothing_else(run: Run) -> None:
     done, told = run("fit", "--set", "help"), run("fit", "--set", "help", "--json").json["settings"]
     assert (done.code, done.err) == (0, "")
@@ -259,10 +271,12 @@ def test_set_help_lists_every_setting_and_needs_nothing_else(run: Run) -> None:
     by_name = {name: [row for row in told if row["name"] == name] for name in (row["name"] for row in told)}
     for options in CLASSES:
         for each in settings(options, ("checkpoint",)):  # the command line's own: it removes that folder
-            rows = by_name[each.path[-1]] + by_name.get("probe.seed", [])
+            name = each.option.name or each.path[-1]
+            rows = by_name[name] + by_name.get("probe.seed", [])
             assert any(row["help"] and row["values"] == each.takes for row in rows), each.path
-            assert f"{each.path[-1]} = " in done.out
-    assert set(TrainConfig.model_fields) <= set(by_name)
+            assert f"{name} = " in done.out
+    plain = {name for name in TrainConfig.model_fields if not name.startswith("plateau_")}
+    assert plain | {"schedule.factor", "schedule.patience"} <= set(by_name)
     (epochs,) = by_name["epochs"]
     assert (epochs["default"], epochs["strategies"], epochs["values"]) == (
         8,

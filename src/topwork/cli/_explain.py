@@ -16,8 +16,8 @@ import typer
 from topwork.cli._console import Console, Progress, fail, one_line, require_none_failed
 from topwork.cli._evaluate import unseen
 from topwork.cli._fit import Pickle, Weights
-from topwork.cli._options import CacheOption, SeedOption, no_model, require_heard, require_network
-from topwork.cli._text import printable
+from topwork.cli._options import CacheOption, SeedOption, require_heard, require_network
+from topwork.cli._text import no_model, printable
 from topwork.errors import ExplainError, ImageError
 
 if TYPE_CHECKING:

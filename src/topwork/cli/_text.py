@@ -163,3 +163,10 @@ def demonstrated(out: Path, folder: Path, predictions: Sequence[Any]) -> list[st
         f"Page:  {out.resolve() / 'report.html'}",
         "Yours: topwork fit PHOTOS -o MODEL    (PHOTOS: a folder with one folder per class)",
     ]
+
+
+def no_model(model: str | None, backbone: str | None) -> str:
+    """That the model is missing, where nothing follows its name and that is no folder: it may be an image's."""
+    if backbone is not None or model is None or Path(model).is_dir():
+        return ""
+    return f"there is no model folder {printable(model)}; name one first, then the images; "

@@ -155,14 +155,16 @@ def finetune(
     splits, as the probe was given it; the probe's crop mode is kept.
 
     Raises:
-        DataError: Too few images to set some aside for validation, no room for them, or the probe's head is kNN.
+        DataError: Too few images to set some aside for validation, no room for them, or the probe's head is not linear.
         BackboneError: There are not so many stages.
         TrainError: The training cannot be made, or not resumed.
     """
     from topwork.tasks.classification.strategies._tunable import stages_to_train, tunable
 
-    if options.probe.head == "knn":
-        raise DataError("fine-tuning needs a linear head, not kNN", hint="leave out --head knn")
+    if options.probe.head != "linear":
+        raise DataError(
+            f"fine-tuning needs a linear head, not {options.probe.head}", hint=f"leave out --head {options.probe.head}"
+        )
     say = announce or (lambda text: None)
     backbone = probe.table.backbone
     count = stages_to_train(backbone, options.unfreeze)
