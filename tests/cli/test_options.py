@@ -17,6 +17,7 @@ from topwork.tasks.classification.strategies import (
     AsIsOptions,
     FinetuneOptions,
     ProbeOptions,
+    ScratchOptions,
     ZeroShotOptions,
     default_config,
 )
@@ -24,10 +25,19 @@ from topwork.train import TrainConfig
 
 from .conftest import Run
 
-ALL = ("auto", "probe", "finetune", "as-is", "zero-shot")
+ALL = ("auto", "probe", "finetune", "scratch", "as-is", "zero-shot")
+TRAINERS = ("auto", "finetune", "scratch")
 CLIMBERS = ("auto", "finetune")
 PROBES = ("probe", "finetune")
-CLASSES = (AdviceOptions(), FinetuneOptions(), ProbeOptions(), AsIsOptions(), ZeroShotOptions(), TrainConfig())
+CLASSES = (
+    AdviceOptions(),
+    FinetuneOptions(),
+    ScratchOptions(),
+    ProbeOptions(),
+    AsIsOptions(),
+    ZeroShotOptions(),
+    TrainConfig(),
+)
 
 # Flag, a value in text, the fields that it sets of one strategy's options, the value, and whose it is.
 FLAGS: list[tuple[str, str, str, list[str], Any, tuple[str, ...]]] = [
@@ -39,20 +49,20 @@ FLAGS: list[tuple[str, str, str, list[str], Any, tuple[str, ...]]] = [
     ("--no-cache", "", "finetune", ["probe.cache"], False, ALL),
     ("--seed", "7", "finetune", ["probe.seed", "config.seed"], 7, ALL),
     ("--seed", "7", "auto", ["finetune.probe.seed", "finetune.config.seed"], 7, ALL),
-    ("--class-weight", "none", "auto", ["finetune.probe.class_weight"], "none", ("auto", *PROBES)),
+    ("--class-weight", "none", "auto", ["finetune.probe.class_weight"], "none", ("auto", *PROBES, "scratch")),
     ("--stages", "all", "probe", ["stages"], "all", PROBES),
     ("--stages", "a.1, b", "finetune", ["probe.stages"], ("a.1", "b"), PROBES),
     ("--pooling", "max", "probe", ["pooling"], "max", PROBES),
     ("--head", "knn", "probe", ["head"], "knn", PROBES),
     ("--unfreeze", "3", "finetune", ["unfreeze"], 3, CLIMBERS),
     ("--unfreeze", "all", "auto", ["finetune.unfreeze"], "all", CLIMBERS),
-    ("--augment", "colour", "auto", ["finetune.augment"], "colour", CLIMBERS),
-    ("--orient", "any", "finetune", ["orient"], "any", CLIMBERS),
-    ("--epochs", "5", "auto", ["finetune.config.epochs"], 5, CLIMBERS),
-    ("--schedule", "plateau", "auto", ["finetune.config.schedule"], "plateau", CLIMBERS),
-    ("--budget", "2m", "auto", ["budget_seconds"], 120.0, CLIMBERS),
-    ("--budget", "1.5", "finetune", ["config.budget_seconds"], 1.5, CLIMBERS),
-    ("--resume", "", "finetune", ["resume"], True, ("finetune",)),
+    ("--augment", "colour", "auto", ["finetune.augment"], "colour", TRAINERS),
+    ("--orient", "any", "finetune", ["orient"], "any", TRAINERS),
+    ("--epochs", "5", "auto", ["finetune.config.epochs"], 5, TRAINERS),
+    ("--schedule", "plateau", "auto", ["finetune.config.schedule"], "plateau", TRAINERS),
+    ("--budget", "2m", "auto", ["budget_seconds"], 120.0, TRAINERS),
+    ("--budget", "1.5", "finetune", ["config.budget_seconds"], 1.5, TRAINERS),
+    ("--resume", "", "finetune", ["resume"], True, ("finetune", "scratch")),
     ("--map", '{"a": ["cat", 3]}', "as-is", ["class_map"], {"a": ["cat", 3]}, ("as-is",)),
     ("--labels", "a cat,a dog", "zero-shot", ["labels"], ("a cat", "a dog"), ("zero-shot",)),
     ("--descriptions", "a: b", "zero-shot", ["descriptions"], {"a": ("b",)}, ("zero-shot",)),
@@ -129,7 +139,14 @@ def test_a_flag_reaches_its_fields_and_no_others(
 def test_a_flag_is_refused_by_whoever_does_not_read_it(run: Run, flag: str, strategy: str) -> None:
     if strategy in OWNERS[flag]:
         return
-    text = {"--epochs": "3", "--schedule": "cosine", "--head": "knn", "--pooling": "max", "--augment": "none", "--orient": "none"}
+    text = {
+        "--epochs": "3",
+        "--schedule": "cosine",
+        "--head": "knn",
+        "--pooling": "max",
+        "--augment": "none",
+        "--orient": "none",
+    }
     value = () if flag in ("--resume", "--blend") else (text.get(flag, "none"),)
     done = run("fit", "no such data", "-o", "OUT", "--strategy", strategy, flag, *value)
     assert done.code == 2
@@ -224,8 +241,8 @@ def test_a_setting_goes_before_a_flag(asked: Any) -> None:
         ("auto", "foo=1", "there is no setting 'foo'; see --set help"),
         ("auto", "=1", "there is no setting ''; see --set help"),
         ("auto", "stages=last", "--set stages is for --strategy probe, finetune, not for auto"),
-        ("probe", "learning_rate=1", "--set learning_rate is for --strategy auto, finetune, not for probe"),
-        ("auto", "config.budget_seconds=1", "is for --strategy finetune, not for auto"),
+        ("probe", "learning_rate=1", "--set learning_rate is for --strategy auto, finetune, scratch, not for probe"),
+        ("auto", "config.budget_seconds=1", "is for --strategy finetune, scratch, not for auto"),
         ("auto", "views", "--set takes NAME=VALUE, or help, not 'views'"),
         ("auto", "learning_rate=-1", "--set learning_rate takes a number, more than 0, not '-1'"),
         ("auto", "learning_rate=inf", "--set learning_rate takes a number, more than 0, not 'inf'"),
@@ -238,6 +255,9 @@ def test_a_setting_goes_before_a_flag(asked: Any) -> None:
         ("auto", "views=-1", "--set views takes a whole number, 0 or more, not '-1'"),
         ("auto", "ema_decay=much", "--set ema_decay takes a number, more than 0 and less than 1, or none, not 'much'"),
         ("auto", "schedule=cosin", "--set schedule takes cosine, constant, one-cycle or plateau, not 'cosin'"),
+        ("scratch", "unfreeze=2", "--set unfreeze is for --strategy auto, finetune, not for scratch"),
+        ("scratch", "head.hidden=2", "--set head.hidden is for --strategy probe, finetune, not for scratch"),
+        ("scratch", "stages=all", "--set stages is for --strategy probe, finetune, not for scratch"),
         ("auto", "schedule.factor=2", "--set schedule.factor takes a number, more than 0 and less than 1, not '2'"),
         ("auto", "schedule.patience=-1", "--set schedule.patience takes a whole number, 0 or more, not '-1'"),
         ("finetune", "schedule.factor=0.2", "schedule.factor is for --schedule plateau"),
@@ -266,7 +286,7 @@ def test_set_help_lists_every_setting_and_needs_nothing_else(run: Run) -> None:
     done, told = run("fit", "--set", "help"), run("fit", "--set", "help", "--json").json["settings"]
     assert (done.code, done.err) == (0, "")
     assert "learning_rate = 0.001                       a number, more than 0\n" in done.out
-    assert "Peak learning rate of the layer nearest the output. For auto, finetune.\n" in done.out
+    assert "Peak learning rate of the layer nearest the output. For auto, finetune, scratch.\n" in done.out
     assert "ema_decay = none " in done.out
     by_name = {name: [row for row in told if row["name"] == name] for name in (row["name"] for row in told)}
     for options in CLASSES:
@@ -277,12 +297,9 @@ def test_set_help_lists_every_setting_and_needs_nothing_else(run: Run) -> None:
             assert f"{name} = " in done.out
     plain = {name for name in TrainConfig.model_fields if not name.startswith("plateau_")}
     assert plain | {"schedule.factor", "schedule.patience"} <= set(by_name)
-    (epochs,) = by_name["epochs"]
-    assert (epochs["default"], epochs["strategies"], epochs["values"]) == (
-        8,
-        ["auto", "finetune"],
-        "a whole number, 1 or more",
-    )
+    told_epochs = [(row["default"], row["strategies"], row["values"]) for row in by_name["epochs"]]
+    kind = "a whole number, 1 or more"
+    assert told_epochs == [(8, ["auto", "finetune"], kind), (30, ["scratch"], kind)]
     assert [row["strategies"] for row in by_name["crop_mode"]] == [list(ALL)]
     assert by_name["engine"][0]["default"] == "auto"
     assert by_name["templates"][0]["default"] == list(TEMPLATES)
@@ -303,5 +320,5 @@ def test_the_help_names_every_flag_with_its_choices(run: Run, command: str, line
         first = next(iter(readers.values()))[0]
         assert (f"{flag} " in text) == (flag != "--fit"), flag
         assert flag == "--fit" or "|".join(first.choices) in text, flag
-    assert "--strategy <auto|probe|finetune|as-is|zero-shot>" in text or command == "advise"
+    assert "--strategy <auto|probe|finetune|scratch|as-is|zero-shot>" in text or command == "advise"
     assert "[default: 8; x>=1]" in text

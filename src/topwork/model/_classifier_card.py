@@ -59,6 +59,7 @@ def _summary(record: ClassifierRecord) -> str:
     how = {
         "probe": f"{_HEADS.get(record.head, 'a head')} was trained on its frozen features",
         "finetune": "a head and its top stages were trained",
+        "scratch": "all of it was trained from random weights",
         "as-is": "its own ImageNet classes are used",
         "zero-shot": "it compares images with texts for the classes",
     }.get(record.strategy, as_text(record.strategy))
