@@ -80,8 +80,8 @@ def refused(prediction: Any) -> str:
     return error if error.startswith(f"{name}:") else f"{name}: {error}"
 
 
-def catalogue(rows: Sequence[CatalogueRow]) -> str:
-    """The catalogue as a table."""
+def catalogue(rows: Sequence[CatalogueRow], here: Sequence[bool]) -> str:
+    """The catalogue as a table; ``here`` says whose weights are on this machine."""
     if not rows:
         return "No backbone in the catalogue matches all of these conditions."
     cells = [
@@ -94,11 +94,16 @@ def catalogue(rows: Sequence[CatalogueRow]) -> str:
             f"{row.top1:.1f}" if row.top1 else "-",
             row.method,
             row.licence if row.free else f"{row.licence} (!)",
+            "yes" if offline else "-",
         )
-        for row in rows
+        for row, offline in zip(rows, here, strict=True)
     ]
-    head = ("name", "family", "M params", "GMACs", "pixels", "top-1 %", "pretraining", "licence")
-    notes = ["", "`topwork models NAME` shows the details of one. Any other timm model can be used by its name."]
+    head = ("name", "family", "M params", "GMACs", "pixels", "top-1 %", "pretraining", "licence", "offline")
+    notes = [
+        "",
+        "offline: the weights are on this machine, so no internet is needed.",
+        "`topwork models NAME` shows the details of one. Any other timm model can be used by its name.",
+    ]
     if not all(row.free for row in rows):
         notes.insert(1, "(!) This licence has special terms. Read it before commercial use.")
     return "\n".join([table(head, cells), *notes])
