@@ -50,7 +50,8 @@ def fit(
         backbone: A name that ``load_backbone`` takes, or a backbone; or several, of which cross-validation on the
             training split keeps the best.
         options: Of the strategy: ``AdviceOptions`` for ``auto``, ``ProbeOptions`` for ``probe``, ``FinetuneOptions``
-            for ``finetune``, ``ScratchOptions`` for ``scratch``, ``AsIsOptions`` for ``as-is``, ``ZeroShotOptions`` for ``zero-shot``.
+            for ``finetune``, ``ScratchOptions`` for ``scratch``, ``AsIsOptions`` for ``as-is``, ``ZeroShotOptions`` for
+            ``zero-shot``.
         test: Share of the images to hold out where the data has no ``test`` or ``val`` split; 0 holds none out. Copies
             and near copies of one picture stay on one side, there and in cross-validation.
         allow: Names of findings that would stop the fit, such as ``leakage``, to train in spite of.
