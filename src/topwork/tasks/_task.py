@@ -147,6 +147,8 @@ class Task:
         words: What the command line says.
         blocking: Names of its checks' findings that may block: what ``fit(allow=…)`` takes.
         untrained: What a backbone answers without a model, sources to predictions; None where it has no such answer.
+        transfer: What transfer buys: data set, backbone, ``budget``, ``seed``, ``cache`` and ``announce`` to a result
+            of ``topwork.explain``'s kind that has ``lines`` too; None where it cannot be told.
     """
 
     name: str
@@ -161,6 +163,7 @@ class Task:
     words: Words
     blocking: tuple[str, ...] = BLOCKING
     untrained: Callable[[Backbone], Callable[[Sequence[Source]], Iterator[Any]]] | None = None
+    transfer: Callable[..., Any] | None = None
 
     def read_for(self, model: Model, data: Any, **how: Any) -> Any:
         """What ``read`` gives, held to the classes of a model that has any."""
