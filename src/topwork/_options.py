@@ -16,6 +16,7 @@ class Option:
     Attributes:
         help: What the field does, in sentences; where it is empty, a pydantic field's description tells it.
         flag: Its name on the command line: the field's own when empty. None leaves the field to ``--set`` alone.
+        name: Its name for ``--set``, where that is not the field's own; such as ``head.hidden``.
         takes: Its values in words, where the type does not tell them.
         metavar: What stands for the value in the help, in place of the type's name.
         parse: Makes the value of a text, where the type does not tell how; a ``ValueError`` refuses the text.
@@ -29,6 +30,7 @@ class Option:
 
     help: str = ""
     flag: str | None = ""
+    name: str = ""
     takes: str = ""
     metavar: str | None = None
     parse: Callable[[Any], Any] | None = None

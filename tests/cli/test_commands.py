@@ -373,6 +373,23 @@ def test_models(run: Run) -> None:
     assert {"parameters", "gmacs", "top1", "stages", "hub", "free", "method"} <= rows[0].keys()
 
 
+def test_models_says_which_work_offline(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+
+    def offline() -> list[str]:
+        return [row["alias"] for row in run("models", "--json").json["models"] if row["offline"]]
+
+    assert offline() == ["lite0", "lite1", "lite2"]
+    folder = tmp_path / "models--timm--resnet18.a1_in1k"  # as the hub's client lays a fetched file down
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text("0" * 40)
+    (folder / "snapshots" / ("0" * 40)).mkdir(parents=True)
+    (folder / "snapshots" / ("0" * 40) / "model.safetensors").write_bytes(b"")
+    assert offline() == ["lite0", "lite1", "lite2", "resnet18"]
+    line = next(each for each in run("models").out.splitlines() if each.startswith("resnet50 "))
+    assert line.split()[-1] == "-"
+
+
 def test_models_by_what_they_are(run: Run) -> None:
     asked = ("models", "--family", "resnet", "--max-params", "30", "--licence", "free", "--method", "supervised")
     assert [row["alias"] for row in run(*asked, "--json").json["models"]] == ["resnet18", "resnet50"]
@@ -511,6 +528,7 @@ def test_offline_fetches_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.M
         in done.err
     )
     assert "--weights FILE.safetensors" in done.err
+    assert "hint: use a backbone that works without the internet (lite0, lite1, lite2), or download " in done.err
     assert "HF_HUB_OFFLINE" not in os.environ
 
 

@@ -9,7 +9,7 @@ from topwork.backbones._hub import file_sha256
 from topwork.backbones._imagenet import Classifier, Label, classifier, imagenet_indices, imagenet_labels, imagenet_near
 from topwork.backbones._preprocessing import CropMode, Interpolation, Preprocessing, Rules
 from topwork.backbones._text import TextTower, has_text, text_tower
-from topwork.backbones._weights import Weights, package_file
+from topwork.backbones._weights import Weights, from_seed, package_file, works_offline
 
 __all__ = [
     "DEFAULT",
@@ -31,6 +31,7 @@ __all__ = [
     "catalogue",
     "classifier",
     "file_sha256",
+    "from_seed",
     "has_text",
     "imagenet_indices",
     "imagenet_labels",
@@ -40,4 +41,5 @@ __all__ = [
     "row",
     "select",
     "text_tower",
+    "works_offline",
 ]

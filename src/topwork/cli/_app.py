@@ -137,12 +137,14 @@ def models(
         typer.Option(help="Show only networks with at most this many GMACs (billions of multiply-adds) per image."),
     ] = None,
 ) -> None:
-    """List the backbones in topwork's catalogue. Any other timm model can be used by its name."""
-    from topwork.backbones import load, row, select
+    """List the backbones in topwork's catalogue, and which of them work offline. Any other timm model works by name."""
+    from topwork.backbones import load, row, select, works_offline
 
     if name is None:
         rows = select(family=family, method=method, licence=licence, max_params=max_params, max_gmacs=max_gmacs)
-        console.result({"models": [entry.to_dict() for entry in rows]}, _text.catalogue(rows))
+        here = [works_offline(entry) for entry in rows]
+        told = [{**entry.to_dict(), "offline": offline} for entry, offline in zip(rows, here, strict=True)]
+        console.result({"models": told}, _text.catalogue(rows, here))
         return
     entry = row(name)
     backbone = load(name, weights="random")  # its facts alone: nothing is fetched

@@ -19,8 +19,9 @@ import typer
 from topwork.cli import _text
 from topwork.cli._console import Console, require_none_failed
 from topwork.cli._fit import Pickle, Rules, Weights
-from topwork.cli._options import Columns, no_model, reading, require_network
+from topwork.cli._options import Columns, reading, require_network
 from topwork.cli._table import csv_table, parquet_table
+from topwork.cli._text import no_model
 
 if TYPE_CHECKING:
     from topwork.metrics import Shift

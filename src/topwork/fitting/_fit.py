@@ -51,11 +51,12 @@ def fit(
         task: What is to be learnt.
         strategy: Which rung of the ladder; ``auto`` climbs it until the next rung is not expected to gain more than it
             costs (``advise``). ``finetune`` trains the top of the backbone too and keeps the probe where that is no
-            worse; ``as-is`` and ``zero-shot`` train nothing.
+            worse; ``scratch`` trains the same network from random weights; ``as-is`` and ``zero-shot`` train nothing.
         backbone: A name that ``load_backbone`` takes, or a backbone; or several, of which cross-validation on the
             training split keeps the best.
         options: Of the strategy: ``AdviceOptions`` for ``auto``, ``ProbeOptions`` for ``probe``, ``FinetuneOptions``
-            for ``finetune``, ``AsIsOptions`` for ``as-is``, ``ZeroShotOptions`` for ``zero-shot``.
+            for ``finetune``, ``ScratchOptions`` for ``scratch``, ``AsIsOptions`` for ``as-is``, ``ZeroShotOptions`` for
+            ``zero-shot``.
         test: Share of the images to hold out where the data has no ``test`` or ``val`` split; 0 holds none out. Copies
             and near copies of one picture stay on one side, there and in cross-validation.
         allow: Names of findings that would stop the fit, such as ``leakage``, to train in spite of.

@@ -25,7 +25,7 @@ FOLDS = 5
 _FINAL_TOLERANCE = 1e-6  # of the objective
 # Of the L2 strengths to D features: D / strength is the prior variance of a logit, so one range fits any width.
 _RELATIVE_STRENGTHS = 10.0 ** np.arange(2.0, -5.5, -0.5)
-_IMBALANCE = 2.0
+IMBALANCE = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +157,7 @@ def fit_linear(
     if column_weights is not None and (column_weights.shape != (width,) or not (column_weights > 0).all()):
         raise DataError(f"column_weights must be ({width},) and positive, got {column_weights.shape}")
     seen, targets = np.unique(labels, return_inverse=True)
-    fold_of = stratified_folds(targets, FOLDS, seed) if fold_of is None else _checked_folds(fold_of, len(labels))
+    fold_of = stratified_folds(targets, FOLDS, seed) if fold_of is None else checked_folds(fold_of, len(labels))
     fold_of = np.where(samples > 0, fold_of, ALWAYS_TRAINS)  # what weighs nothing judges nothing
     held = fold_of != ALWAYS_TRAINS
     strengths = (width * _RELATIVE_STRENGTHS).tolist()
@@ -190,7 +190,8 @@ def fit_linear(
         )
 
 
-def _checked_folds(fold_of: AnyArray, rows: int) -> IntpArray:
+def checked_folds(fold_of: AnyArray, rows: int) -> IntpArray:
+    """The fold of each row (N,), once it is known to be usable; DataError where it is not."""
     if fold_of.shape != (rows,) or fold_of.dtype.kind not in "iu" or fold_of.min() < ALWAYS_TRAINS or fold_of.max() < 1:
         raise DataError(f"fold_of must be ({rows},) whole numbers with two folds at least, got {fold_of.shape}")
     return fold_of.astype(np.intp)
@@ -239,7 +240,7 @@ def _choose_weighting(
         return "balanced", path("balanced")
     plain = path("none")
     counts = np.bincount(labels)
-    if class_weight == "none" or counts.max() <= _IMBALANCE * counts.min():
+    if class_weight == "none" or counts.max() <= IMBALANCE * counts.min():
         return "none", plain
     balanced = path("balanced")
     held = fold_of != ALWAYS_TRAINS

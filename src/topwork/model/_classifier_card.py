@@ -57,11 +57,15 @@ def _results(record: ClassifierRecord, metrics: Evaluation, name: str) -> list[s
     ]
 
 
+_HEADS = {"linear": "a linear head", "mlp": "a small network with one hidden layer"}
+
+
 def _summary(record: ClassifierRecord) -> str:
     network = record.backbone
     how = {
-        "probe": "a linear head was trained on its frozen features",
+        "probe": f"{_HEADS.get(record.head, 'a head')} was trained on its frozen features",
         "finetune": "a head and its top stages were trained",
+        "scratch": "all of it was trained from random weights",
         "as-is": "its own ImageNet classes are used",
         "zero-shot": "it compares images with texts for the classes",
     }.get(record.strategy, as_text(record.strategy))

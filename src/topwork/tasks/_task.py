@@ -153,6 +153,8 @@ class Task:
         decision: A dataclass of options, whatever the strategy, for how its models decide on an answer; its fields are
             arguments of ``fit``, and ``require(dataset)`` refuses what cannot be. None where nothing is to be decided.
         untrained: What a backbone answers without a model, sources to predictions; None where it has no such answer.
+        transfer: What transfer buys: data set, backbone, ``budget``, ``seed``, ``cache`` and ``announce`` to a result
+            of ``topwork.explain``'s kind that has ``lines`` too; None where it cannot be told.
     """
 
     name: str
@@ -170,6 +172,7 @@ class Task:
     blocking: tuple[str, ...] = BLOCKING
     decision: type[Any] | None = None
     untrained: Callable[[Backbone], Callable[[Sequence[Source]], Iterator[Any]]] | None = None
+    transfer: Callable[..., Any] | None = None
 
     def read_for(self, model: Model, data: Any, **how: Any) -> Any:
         """What ``read`` gives, held to the classes of a model that has any."""

@@ -14,6 +14,7 @@ from topwork.tasks.classification._from_words import from_words
 from topwork.tasks.classification._model_of import model_of
 from topwork.tasks.classification._page import SECTIONS
 from topwork.tasks.classification._strategies import STRATEGIES
+from topwork.tasks.classification._transfer import transfer
 from topwork.tasks.classification._words import WORDS
 from topwork.tasks.classification.strategies import OwnClasses
 
@@ -39,4 +40,5 @@ TASK = Task(
     folds_of=folds_of,
     figures=figures.FIGURES,
     untrained=lambda backbone: OwnClasses(backbone).top,
+    transfer=transfer,
 )

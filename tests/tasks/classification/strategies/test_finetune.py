@@ -24,7 +24,7 @@ from topwork.tasks.classification.strategies import (
     finetune,
     fit_probe,
 )
-from topwork.tasks.classification.strategies._finetune import _halves, _kept_weights
+from topwork.tasks.classification.strategies._finetune import _kept_weights, halves_of
 from topwork.tasks.classification.strategies._tunable import cpu_precision, stages_to_train, trained_layers, tunable
 from topwork.train import TrainError
 
@@ -91,7 +91,7 @@ def test_the_tuned_head_and_network_are_those_that_were_validated(digits: ImageD
     """The kept model's accuracy on the validation rows, through the engine, is the one that the training measured."""
     chosen = options()
     found = finetune(digits, probe, chosen)
-    rows = _halves(probe.table.dataset, chosen).check
+    rows = halves_of(probe.table.dataset, chosen).check
     held = found.table.dataset.paths.index
     table = found.table.select(np.array([held(probe.table.dataset.paths[row]) for row in rows]))
     right = (found.head.logits(table.values).argmax(axis=1) == table.dataset.labels).mean()
@@ -248,10 +248,10 @@ def test_the_part_val_validates_where_test_measures(digits: ImageDataset) -> Non
     splits = digits.splits.copy()
     train = np.flatnonzero(splits == "train")
     splits[train[:50]] = "val"
-    halves = _halves(dataclasses.replace(digits, splits=splits), options())
+    halves = halves_of(dataclasses.replace(digits, splits=splits), options())
     assert set(splits[halves.learn].tolist()) == {"train"}
     assert set(splits[halves.check].tolist()) == {"val"}
-    halves = _halves(digits, options())
+    halves = halves_of(digits, options())
     assert set(digits.splits[np.concatenate([halves.learn, halves.check])].tolist()) == {"train"}
     assert not set(halves.learn.tolist()) & set(halves.check.tolist())
 

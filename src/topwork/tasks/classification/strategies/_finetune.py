@@ -140,10 +140,10 @@ class Finetuned(Fitted):
     A fine-tuned network is not cross-validated; its out-of-fold predictions are those on the validation images.
 
     Attributes:
-        strategy: ``finetune``, or ``probe`` where fine-tuning did not beat it.
+        strategy: ``finetune``, or ``probe`` where fine-tuning did not beat it; ``scratch`` from random weights.
     """
 
-    strategy: Literal["finetune", "probe"] = "finetune"  # type: ignore[misc]  # a class's fact elsewhere, a result here
+    strategy: Literal["finetune", "probe", "scratch"] = "finetune"  # type: ignore[misc]  # a class's fact elsewhere, a result here
 
 
 class _Halves(NamedTuple):
@@ -164,18 +164,20 @@ def finetune(
     splits, as the probe was given it; the probe's crop mode is kept.
 
     Raises:
-        DataError: Too few images to set some aside for validation, no room for them, or the probe's head is kNN.
+        DataError: Too few images to set some aside for validation, no room for them, or the probe's head is not linear.
         BackboneError: There are not so many stages.
         TrainError: The training cannot be made, or not resumed.
     """
     from topwork.tasks.classification.strategies._tunable import stages_to_train, tunable
 
-    if options.probe.head == "knn":
-        raise DataError("fine-tuning needs a linear head, not kNN", hint="leave out --head knn")
+    if options.probe.head != "linear":
+        raise DataError(
+            f"fine-tuning needs a linear head, not {options.probe.head}", hint=f"leave out --head {options.probe.head}"
+        )
     say = announce or (lambda text: None)
     backbone = probe.table.backbone
     count = stages_to_train(backbone, options.unfreeze)
-    halves = _halves(probe.table.dataset, options)
+    halves = halves_of(probe.table.dataset, options)
     last = _embedding(probe, options)
     start = _fit(last.select(halves.learn), options)
     rival, judges = _fit(probe.table.select(halves.learn), options), probe.table.select(halves.check)
@@ -193,11 +195,11 @@ def finetune(
     better = False
     reached = _best_epoch(result)
     if result.best_epoch > 0:
-        table = _served(model, dataset, backbone, options, say)
+        table = served(model, dataset, backbone, options, say)
         places = {path: row for row, path in enumerate(table.dataset.paths)}
         rows = np.array([places[last.dataset.paths[row]] for row in halves.check.tolist()], np.intp)
         check = table.select(rows)
-        head = _calibrated(model, check)
+        head = calibrated(model, check)
         reached = score(head, check)  # as it will be served: perhaps in bfloat16, which the training was not
         better = _keeps(losses(rival, judges) - losses(head, check), reached, reference)
     trials = (*_trials(len(halves.check), reference, reached, count, backbone, better=better), *tried, *probe.trials)
@@ -242,7 +244,7 @@ def _fit(table: FeatureTable, options: FinetuneOptions) -> LinearHead:
     return fit_head(table, class_weight=options.probe.class_weight, seed=options.seed).head
 
 
-def _served(
+def served(
     model: Tunable, dataset: ImageDataset, backbone: Backbone, options: FinetuneOptions, say: Announce
 ) -> FeatureTable:
     """What the tuned network makes of every image, in the engine that will run it."""
@@ -252,8 +254,11 @@ def _served(
         return extract(dataset, tuned, outputs=(EMBEDDING,), **how)
 
 
-def _halves(dataset: ImageDataset, options: FinetuneOptions) -> _Halves:
-    """``val`` validates where ``test`` measures; otherwise a share of the training split does."""
+def halves_of(dataset: ImageDataset, options: FinetuneOptions) -> _Halves:
+    """Rows to learn from and to judge by.
+
+    ``val`` validates where ``test`` measures; otherwise a share of the training split does.
+    """
     train = np.flatnonzero(dataset.splits == "train")
     if dataset.held_out_split == "test" and (dataset.splits == "val").any():
         return _Halves(train, np.flatnonzero(dataset.splits == "val"))
@@ -306,7 +311,7 @@ def _trained(
     from topwork.tasks.classification.strategies._tunable import settle, trained_layers
     from topwork.train import train
 
-    dataset, classes, config = last.dataset, len(last.dataset.classes), _config(model, last, options)
+    dataset, classes, config = last.dataset, len(last.dataset.classes), config_of(model, last, options)
     model.to("cuda" if last.choice.name == "torch-cuda" else "cpu")
     layers = trained_layers(model, last.backbone, count)
     views = min(options.views, config.epochs)
@@ -332,11 +337,11 @@ def _trained(
             layers=layers,
             checkpoint=options.checkpoint,
             resume=options.resume,
-            progress=_shown(progress, config) if progress else None,
+            progress=shown(progress, config) if progress else None,
         )
 
 
-def _shown(progress: Progress, config: TrainConfig) -> Callable[[Step], None]:
+def shown(progress: Progress, config: TrainConfig) -> Callable[[Step], None]:
     """Steps done, and how it goes where that can be shown."""
     reached = ""
 
@@ -352,7 +357,7 @@ def _shown(progress: Progress, config: TrainConfig) -> Callable[[Step], None]:
     return tell
 
 
-def _config(model: Tunable, last: FeatureTable, options: FinetuneOptions) -> TrainConfig:
+def config_of(model: Tunable, last: FeatureTable, options: FinetuneOptions) -> TrainConfig:
     """With what the options leave open."""
     from topwork.tasks.classification.strategies._tunable import cpu_precision
 
@@ -392,7 +397,7 @@ def _kept_weights(model: Tunable, backbone: Backbone) -> Weights:
     return Weights("file", digest, str(file.resolve()))
 
 
-def _calibrated(model: Tunable, check: FeatureTable) -> LinearHead:
+def calibrated(model: Tunable, check: FeatureTable) -> LinearHead:
     """The trained head as one that needs no torch, with a temperature from the validation images."""
     weight = model.head.weight.detach().cpu().float().numpy().T.copy()
     head = LinearHead(
