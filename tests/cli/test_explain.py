@@ -175,9 +175,9 @@ def test_what_is_kept_is_shown_on_the_models_page(run: Run, own: Path, textile: 
     page = parsed((own / "report.html").read_text("utf-8"))
     sections = {node.attributes["aria-labelledby"]: node for node in page.all("section")}
     assert "Accuracy on 2 images" in sections["robustness"].text
-    assert "--what corruptions" not in sections["robustness"].text
     assert "Grad-CAM for" in sections["explained"].text
-    assert "--what ideal --keep" in sections["ideal"].text
+    assert "--what corruptions" not in sections["missing"].text
+    assert "--what ideal --keep" in sections["missing"].text
     assert len(sections["explained"].all("img")) == len(sections["robustness"].all("img")) == 1
 
 

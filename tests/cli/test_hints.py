@@ -16,7 +16,7 @@ from .conftest import Run
 SOURCE = Path(topwork.__file__).parent
 COMMANDS = ("check", "advise", "fit", "evaluate", "embed", "predict", "explain", "models", "doctor", "report", "demo")
 OPTION = re.compile(r"(?<![\w/-])--[a-z][a-z-]*[a-z]")
-NAMED = re.compile(rf"(?:topwork |^|: |[Ww]ith |\()({'|'.join(COMMANDS)}) (?:[A-Z.a-z]+ )*$")
+NAMED = re.compile(rf"(?:topwork |^|: |[Ww]ith |\()({'|'.join(COMMANDS)}) (?:[A-Z.a-z{{}}-]+ )*$")
 """A command that a text names right before an option."""
 
 NETWORKS = ("fit", "advise", "check", "predict", "explain")
@@ -135,6 +135,7 @@ def test_a_table_row_that_nothing_needs_is_found() -> None:
     [
         ("`topwork check --write a.csv`", "check"),
         ("Sets: predict --coverage", "predict"),
+        ("topwork report {model} --data {data} --check", "report"),
         ("a model with --data", None),
     ],
 )
