@@ -11,7 +11,7 @@ from tests.report.test_model import NAMES, SECTIONS, evaluated, images, model, p
 from topwork.metrics import Estimate, SelectiveReport, evaluate
 from topwork.model import Evaluated
 from topwork.report import model_page
-from topwork.tasks.classification._words import WORDS
+from topwork.tasks.classification._words import WORDS, _p
 
 ALL = Estimate(1.0, 0.9, 1.0)
 SURE = (0.95, ALL, Estimate(0.96, 0.9, 0.99))
@@ -106,3 +106,11 @@ def test_where_every_class_was_measured_nothing_is_said_of_it() -> None:
     assert "easured classes" not in text
     assert "Not measured" not in text
     assert "Nobody measured" not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(1.0, "p = 1.00"), (0.62, "p = 0.62"), (0.0312, "p = 0.031"), (0.001, "p = 0.001"), (0.00099, "p < 0.001")],
+)
+def test_p_values_are_told_as_papers_tell_them(value: float, told: str) -> None:
+    assert _p(value) == told
