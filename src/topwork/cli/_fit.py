@@ -125,10 +125,14 @@ def fit(
     if training:
         require_own(training)
     networks = [load(name, weights=weights, size=size, allow_pickle=allow_pickle) for name in names]
-    if cv is not None:
-        console.note(f"note: --cv {cv} does the whole fit {cv + 1} times: for the model, and once for each fold")
     shared: Any = {"task": room, "strategy": strategy.name, "backbone": networks, "options": options, "test": test}
     checkups: list[Checkup] = []
+
+    def vetted(checkup: Checkup) -> None:
+        checkups.append(checkup)
+        if cv is not None:
+            console.note(f"note: --cv {cv} does the whole fit {cv + 1} times: for the model, and once for each fold")
+
     with joined() as first:
         voice = console if first else Console(as_json=False, quiet=True)
         with voice.progress():
@@ -137,7 +141,7 @@ def fit(
                 made = strategy.dataless(networks, options)
             else:
                 given_data = room.read(data, **how) if how else data
-                told: Any = {"announce": voice.step, "vetted": checkups.append}
+                told: Any = {"announce": voice.step, "vetted": vetted}
                 made = fitting.fit(given_data, allow=allow or (), cv=cv, **told, **shared)
             if not first:
                 return

@@ -75,9 +75,9 @@ def fit(
     rung = room.strategy(strategy)
     chosen = rung.checked(options)
     checkup, dataset = prepared(data, room, test=test, seed=chosen.seed, allow=allow, announce=announce)
+    folds = None if cv is None else dealt(checkup, dataset, room, cv, chosen.seed)
     if vetted is not None:
         vetted(checkup)
-    folds = None if cv is None else dealt(checkup, dataset, room, cv, chosen.seed)
     networks = loaded(backbone)
     asked = {"strategy": strategy, "test": test, "allow": sorted(allow), **({} if cv is None else {"cv": cv})}
 
