@@ -648,3 +648,29 @@ def test_predict_promises_no_more_than_it_can(run: Run, model: Path) -> None:
     for given in (("--coverage", "95"), ("--coverage", "0.9", "--abstain", "0.9")):
         assert run("predict", model, textiles("local")[0], *given).code == 2
     assert run("predict", "--backbone", "lite0", photos()[0], "--coverage", "0.9").code == 2
+
+
+def test_fit_measures_on_folds_and_says_what_that_takes(run: Run, tmp_path: Path, shared_cache: Path) -> None:
+    data = easy_folder(tmp_path / "data")
+    quick = ("--strategy", "probe", "--stages", "last", "--crop-mode", "crop")
+    done = run("fit", data, "-o", tmp_path / "m", *quick, "--cv", "2")
+    assert "note: --cv 2 does the whole fit 3 times" in done.err
+    assert "2-fold cross-validation on all images: accuracy 100.0%" in done.out
+    fields = json.loads((tmp_path / "m" / "model.json").read_text("utf-8"))
+    assert [fold["images"] for fold in fields["task"]["folds"]["folds"]] == [8, 8]
+    assert fields["options"]["cv"] == 2
+    message, hint = run("fit", data, "-o", tmp_path / "n", *quick, "--cv", "9").failed()
+    assert "cv=9 needs 9 usable images of every class" in message
+    assert "cv=8" in hint
+
+
+@pytest.mark.parametrize("cv", ["1", "0", "x"])
+def test_a_number_of_folds_that_is_none_is_a_wrong_command(run: Run, tmp_path: Path, cv: str) -> None:
+    assert run("fit", tmp_path, "-o", tmp_path / "m", "--cv", cv).code == 2
+
+
+def test_folds_of_nothing_are_a_wrong_command(run: Run, tmp_path: Path) -> None:
+    given = ("--strategy", "zero-shot", "--labels", "a cat,a dog", "--backbone", "clip-b32", "--cv", "5")
+    done = run("fit", "-o", tmp_path / "m", *given)
+    assert done.code == 2
+    assert "--cv needs DATA" in done.err

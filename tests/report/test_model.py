@@ -370,6 +370,17 @@ def test_one_class_alone_and_a_flawless_model() -> None:
     assert "ROC-AUC" not in section(page, "metrics").text
 
 
+def test_the_methods_and_their_references_can_be_copied() -> None:
+    found = evaluated(images((HOSTILE, *NAMES[1:]), 60))
+    made = model(found, (HOSTILE, *NAMES[1:]))
+    html = model_page(made, "m", SECTIONS)
+    text, references = section(parsed(html), "cite").all("pre")
+    assert text.text == " ".join(made.methods().text.split())
+    entries = html.partition("@inproceedings")[2].partition("</pre>")[0]
+    assert "@inproceedings" + entries.replace("&amp;", "&").replace("&#39;", "'") == made.methods().references
+    assert references.text.startswith("@")
+
+
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_folds_are_shown_each_with_what_it_chose(language: str) -> None:
     found = evaluated(images(NAMES, 60))

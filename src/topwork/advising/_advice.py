@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from topwork._html import html_table
 from topwork.advising._learning_curve import Forecast
 from topwork.backbones import Backbone, CropMode, Pooling
 from topwork.errors import DataError
@@ -254,6 +255,21 @@ class Advice:
         elif over.strategy != "knn" and self.choice < self.rungs.index(over):
             advantage = "simpler"
         return Kept(over, why, advantage, times)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        head = ("", "strategy", "details", "accuracy (95 % interval)", "seconds")
+        rows = [
+            (
+                "chosen" if rung is self.chosen else "",
+                rung.name,
+                rung.detail,
+                rung.accuracy.as_percent() if rung.accuracy else "–",
+                f"{rung.seconds:.1f}",
+            )
+            for rung in self.rungs
+        ]
+        return html_table(f"Advice for {self.backbone}", head, rows, notes=self.changes)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready fields; ``from_dict`` gives an equal advice back."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from topwork._html import html_table
 from topwork.backbones import Backbone
 from topwork.checking._examined import Check, Examined, examine, look_through
 from topwork.checking._files import check_files
@@ -98,6 +99,14 @@ class Checkup:
                 continue
             stays = min(rows, key=lambda row: (_KEPT_FIRST.index(splits[row]), row))
             yield from ((row, f"a copy of {self.dataset.paths[stays]}") for row in rows if row != stays)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        rows = [(each.severity, each.name, each.what, each.advice) for each in self.findings]
+        notes = () if rows else ("Nothing was found.",)
+        usable = len(self.dataset) - len(self.unusable)
+        title = f"Data check: {len(self.dataset)} images, {usable} of them usable"
+        return html_table(title, ("severity", "finding", "what", "what to do") if rows else (), rows, notes=notes)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready fields; features and clusters are left out, being as large as the data set."""

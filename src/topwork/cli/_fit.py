@@ -161,10 +161,14 @@ def fit(
         require_own(training)
     made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
     networks = [load(name, size=size, **made_by) for name in names]
-    if cv is not None:
-        console.note(f"note: --cv {cv} does the whole fit {cv + 1} times: for the model, and once for each fold")
     shared: Any = {"task": room, "strategy": strategy.name, "backbone": networks, "options": options, "test": test}
     checkups: list[Checkup] = []
+
+    def vetted(checkup: Checkup) -> None:
+        checkups.append(checkup)
+        if cv is not None:
+            console.note(f"note: --cv {cv} does the whole fit {cv + 1} times: for the model, and once for each fold")
+
     with joined() as first:
         console.quiet |= not first  # one voice for all processes
         console.within(getattr(options, "budget_seconds", None))
@@ -174,7 +178,7 @@ def fit(
                 made = strategy.dataless(networks, options)
             else:
                 given_data = room.read(data, **how) if how else data
-                shared |= {"announce": console.step, "vetted": checkups.append, **decision}
+                shared |= {"announce": console.step, "vetted": vetted, **decision}
                 made = fitting.fit(given_data, allow=allow or (), cv=cv, **shared)
             if not first:
                 return

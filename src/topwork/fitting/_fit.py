@@ -83,9 +83,9 @@ def fit(
     checkup, dataset = prepared(data, room, test=test, seed=chosen.seed, allow=allow, announce=announce)
     for each in decided:
         each.require(dataset)
+    folds = None if cv is None else dealt(checkup, dataset, room, cv, chosen.seed)
     if vetted is not None:
         vetted(checkup)
-    folds = None if cv is None else dealt(checkup, dataset, room, cv, chosen.seed)
     networks = loaded(backbone)
     asked = {"strategy": strategy, "test": test, "allow": sorted(allow), **({} if cv is None else {"cv": cv})}
     rules = {name: as_json(value) for each in decided for name, value in vars(each).items() if value}

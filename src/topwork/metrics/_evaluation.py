@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError, ValidationInfo
 
 from topwork._arrays import AnyArray, Int64Array
+from topwork._html import html_table
 from topwork.errors import DataError
 
 from ._classification import balanced_accuracy, confusion_matrix, macro_f1
@@ -91,6 +92,26 @@ class Evaluation(Saved):
             )
         if tuple(report.name for report in self.per_class) != self.classes:
             raise ValueError("per_class must have one report for each class, in the order of classes")
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        shares = ("accuracy", "top5", "balanced_accuracy", "macro_f1", "ece")
+        figures = [
+            (name, getattr(self, name)) for name in (*shares, "roc_auc", "average_precision", "log_loss", "brier")
+        ]
+        rows = [
+            (name, each.as_percent() if name in shares else f"{each.value:.4f} ({each.low:.4f} to {each.high:.4f})")
+            for name, each in figures
+            if each is not None
+        ]
+        missing = len(self.classes) - self.measured
+        notes = (
+            [f"Not measured: {missing} of the {len(self.classes)} classes, which have no images here"]
+            if missing
+            else []
+        )
+        title = f"{self.n} images in {len(self.classes)} classes"
+        return html_table(title, ("metric", "value (95 % interval)"), rows, notes=notes)
 
     @property
     def measured(self) -> int:

@@ -47,7 +47,7 @@ class Comparison(Saved):
             image, what Wilson's interval leaves open.
         log_loss: Of the second less that of the first, in nats, with a paired bootstrap interval; below zero where the
             second is better.
-        p_value: Of McNemar's exact test: how often chance alone parts two equally accurate models so far or farther.
+        p_value: Of McNemar's exact test, two-sided, of models that are equally accurate.
     """
 
     n: int

@@ -69,6 +69,10 @@ class Estimate(Saved):
         if not (np.isfinite([self.value, self.low, self.high]).all() and self.low <= self.value <= self.high):
             raise ValueError(f"expected finite low <= value <= high, got {self.low}, {self.value}, {self.high}")
 
+    def as_percent(self) -> str:
+        """``98.1% (97.0 to 98.8)``."""
+        return f"{self.value:.1%} ({100 * self.low:.1f} to {100 * self.high:.1f})"
+
 
 @dataclass(frozen=True)
 class ClassReport:

@@ -32,6 +32,7 @@ from topwork.model._evaluated import Evaluated, measure, typicalities
 from topwork.model._folder import Parts, Tensors
 from topwork.model._methods import Methods
 from topwork.model._model import Model
+from topwork.model._predictions import Predictions, predictions_html
 
 _CHUNK = 512  # images predicted at a time, so that a long list needs no more memory than a short one
 _DIGESTS = "digests"  # the one tensor of training.safetensors
@@ -68,6 +69,9 @@ class Prediction:
     def unfamiliar(self) -> bool:
         """Whether the image is farther out than 95 % of the training images are."""
         return self.typicality is not None and self.typicality <= FALSE_ALARMS
+
+    def _repr_html_(self) -> str:
+        return predictions_html([self])
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready fields."""
@@ -171,6 +175,11 @@ class Classifier(Model):
         """Its classes, head, choices and figures too."""
         return classifier_methods(self.record, len(self.history))
 
+    def _facts(self) -> list[tuple[str, str]]:
+        names = ", ".join(self.classes[:20]) + (", …" if len(self.classes) > 20 else "")
+        found = self.metrics
+        return [("classes", names), *([("accuracy", found.accuracy.as_percent())] if found else [])]
+
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names in the order of the probabilities."""
@@ -207,7 +216,7 @@ class Classifier(Model):
             BackboneError: The backbone's weights are not available on this machine.
             DataError: The model cannot promise so much, or its held-out images refute that promise.
         """
-        return list(self.predict_each(sources, coverage=coverage, accuracy=accuracy))
+        return Predictions(self.predict_each(sources, coverage=coverage, accuracy=accuracy))
 
     def predict_each(
         self, sources: Iterable[Any], *, coverage: float | None = None, accuracy: float | None = None

@@ -13,6 +13,7 @@ from topwork.advising import Advice, Description, FeatureSpec, Rung
 from topwork.metrics import Estimate, SelectiveReport, evaluate
 from topwork.model import Evaluated
 from topwork.report import model_page
+from topwork.report.sections import p_value
 from topwork.tasks.classification._advised import why_kept
 from topwork.tasks.classification._words import WORDS
 
@@ -170,3 +171,11 @@ def test_why_a_lower_score_is_chosen_is_told_in_one_line(other: dict[str, Any], 
 def test_the_highest_score_needs_no_reason() -> None:
     assert why_kept(_advice({"accuracy": Estimate(0.97, 0.9, 0.99)}, {})) == []
     assert why_kept(_advice({}, {"name": "as-is", "strategy": "as-is"})) == []  # an older topwork did not compare them
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(1.0, "p = 1.00"), (0.62, "p = 0.62"), (0.0312, "p = 0.031"), (0.001, "p = 0.001"), (0.00099, "p < 0.001")],
+)
+def test_p_values_are_told_as_papers_tell_them(value: float, told: str) -> None:
+    assert p_value(value) == told

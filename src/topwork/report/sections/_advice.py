@@ -158,8 +158,8 @@ def kept(advice: Advice, t: Texts | None = None) -> str:
 
 
 def p_value(value: float) -> str:
-    """``p = 0.42``, ``p = 0.0031``, ``p < 0.0001``."""
-    return "p < 0.0001" if value < 0.0001 else f"p = {value:.2g}" if value < 0.1 else f"p = {value:.2f}"
+    """``p = 0.62``, ``p = 0.0031``, ``p < 0.001``."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}" if value < 0.1 else f"p = {value:.2f}"
 
 
 def _name(t: Texts, rung: Rung) -> str:
