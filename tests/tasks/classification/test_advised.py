@@ -18,7 +18,7 @@ FORECAST = Forecast(
     ("needed", "said"),
     [
         ((316, 1580), " Images needed for 87.5%: probably 316 to 1,580."),
-        ((1580, None), " Images needed for 87.5%: more than 1,580; how many more cannot be told."),
+        ((1580, None), " Images needed for 87.5%: more than 1,580; how many more cannot be told yet."),
         ((None, None), ""),
     ],
 )
@@ -31,5 +31,5 @@ def test_what_is_needed(needed: tuple[int | None, int | None], said: str) -> Non
 
 def test_too_few_images_are_said_to_be_too_few() -> None:
     told = Forecast((), (), 0.5, (None, None), ())
-    assert _forecast(told) == ["How much more images would help cannot be told from so few images."]
+    assert _forecast(told) == ["From so few images, it cannot be told how much more of them would help."]
     assert _forecast(None) == []

@@ -109,7 +109,7 @@ def _forecast(forecast: Forecast | None) -> list[str]:
     if forecast is None:
         return []
     if not forecast.ahead:
-        return ["How much more images would help cannot be told from so few images."]
+        return ["From so few images, it cannot be told how much more of them would help."]
     shown = "; ".join(f"{percent(each.accuracy)} with {each.images:,} images" for each in forecast.ahead)
     lines = [f"Expected accuracy with more images: {shown}.{_needed(forecast)}"]
     if forecast.classes:
@@ -126,5 +126,7 @@ def _needed(forecast: Forecast) -> str:
     least, most = forecast.needed
     if least is None:
         return ""
-    range_ = f"more than {least:,}; how many more cannot be told" if most is None else f"probably {least:,} to {most:,}"
+    range_ = (
+        f"more than {least:,}; how many more cannot be told yet" if most is None else f"probably {least:,} to {most:,}"
+    )
     return f" Images needed for {forecast.target:.1%}: {range_}."
