@@ -64,7 +64,7 @@ def default_config(**changes: Any) -> TrainConfig:
     Raises:
         TrainError: There is no such setting, or its value is out of range.
     """
-    return parse_config({"epochs": 8, "batch_size": 32, "schedule": "one-cycle", **changes})
+    return parse_config({"epochs": 8, "batch_size": 32, "learning_rate": 1e-3, "schedule": "one-cycle", **changes})
 
 
 Unfreeze = NonNegativeInt | Literal["auto", "all"]
