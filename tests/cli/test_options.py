@@ -285,7 +285,7 @@ def test_one_set_takes_several_settings() -> None:
 def test_set_help_lists_every_setting_and_needs_nothing_else(run: Run) -> None:
     done, told = run("fit", "--set", "help"), run("fit", "--set", "help", "--json").json["settings"]
     assert (done.code, done.err) == (0, "")
-    assert "learning_rate = none                        a number, more than 0, or none\n" in done.out
+    assert "learning_rate = 0.001                       a number, more than 0\n" in done.out
     assert "Peak learning rate of the layer nearest the output. For auto, finetune, scratch.\n" in done.out
     assert "ema_decay = none " in done.out
     by_name = {name: [row for row in told if row["name"] == name] for name in (row["name"] for row in told)}

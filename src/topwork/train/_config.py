@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -12,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from topwork._options import SEED, Option, budget_option
 from topwork.errors import TrainError
 
-_RATE, _MANY = 1e-3, 1000  # the peak learning rate from so many training images on
 _OF_PLATEAU = ("plateau_factor", "plateau_patience")
 
 
@@ -38,12 +36,7 @@ class TrainConfig(BaseModel):
         "gradient.",
     )
     optimizer: Literal["adamw", "sgd"] = Field(default="adamw", description="Optimizer.")
-    learning_rate: float | None = Field(
-        default=None,
-        gt=0,
-        description="Peak learning rate of the layer nearest the output; none is 0.001 for 1,000 training "
-        "images or more, and falls with the root of their number.",
-    )
+    learning_rate: float = Field(default=1e-3, gt=0, description="Peak learning rate of the layer nearest the output.")
     layer_decay: float = Field(
         default=1.0, gt=0, le=1, description="Factor on the learning rate for each layer further from the output."
     )
@@ -118,22 +111,6 @@ class TrainConfig(BaseModel):
     ] = Field(
         default=None, gt=0, description="Seconds for the training; the schedule is shortened to fit. None is no limit."
     )
-
-    @property
-    def rate(self) -> float:
-        """The peak learning rate, once it is settled."""
-        assert self.learning_rate is not None
-        return self.learning_rate
-
-    def settled(self, samples: int) -> TrainConfig:
-        """With the learning rate that suits so many training samples, where none was given.
-
-        Few images make few steps, but each is as long as its rate, and the first ones spoil what cannot be mended
-        (docs/decisions/finetune.md).
-        """
-        if self.learning_rate is not None:
-            return self
-        return self.model_copy(update={"learning_rate": _RATE * min(1.0, math.sqrt(samples / _MANY))})
 
     @model_validator(mode="after")
     def _is_heard(self) -> TrainConfig:

@@ -89,7 +89,6 @@ def _prepared(
     """A training ready for its next step; locks, random states, modes and hooks do not outlive it. See ``train``."""
     require_some(data, "training")
     require_some(validation, "validation")
-    config = config.settled(len(data.labels))
     ranks, device, clock = current_ranks(), device_of(model), Clock()
     given = loss
     if loss is None:
@@ -219,7 +218,7 @@ def _run_steps(job: Job, run: Run) -> None:
             if batch is None:
                 raise TrainError(f"the data gave {state.batch} of {job.per_epoch} batches in epoch {state.epoch + 1}")
             course = multiplier_at(state.pace.share_at(state.step), config)
-            state.learning_rate = config.rate * state.plateau.factor * course
+            state.learning_rate = config.learning_rate * state.plateau.factor * course
             losses += job.step(batch, state.learning_rate, state.epoch, state.batch, len(rows))
             state.batch, state.step, state.samples = state.batch + 1, state.step + 1, state.samples + len(rows)
             run.average(config.ema_decay)
@@ -282,7 +281,7 @@ def _risen(job: Job, run: Run) -> str:
 
 
 def _lower_rate(job: Job) -> str:
-    return f"try a lower learning rate: --set learning_rate={job.config.rate / 10:g}"
+    return f"try a lower learning rate: --set learning_rate={job.config.learning_rate / 10:g}"
 
 
 def _fit_to_budget(job: Job, run: Run) -> None:

@@ -82,7 +82,7 @@ def parameter_groups(parts: Parts, config: TrainConfig) -> list[dict[str, Any]]:
     for name, parameter in parts.parameters.items():
         distance, plain = parts.distances[name], name in parts.plain
         scale, decay = config.layer_decay**distance, 0.0 if plain else config.weight_decay
-        new = {"params": [], "lr": config.rate * scale, "scale": scale, "weight_decay": decay}
+        new = {"params": [], "lr": config.learning_rate * scale, "scale": scale, "weight_decay": decay}
         groups.setdefault((distance, plain), new)["params"].append(parameter)
     return list(groups.values())
 

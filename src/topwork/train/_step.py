@@ -86,8 +86,8 @@ def build_optimizer(parts: Parts, config: TrainConfig) -> torch.optim.Optimizer:
     """The optimizer that the configuration names, over ``parameter_groups``."""
     groups = parameter_groups(parts, config)
     if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=config.rate, momentum=config.momentum)
-    return torch.optim.AdamW(groups, lr=config.rate, betas=(config.momentum, 0.999))
+        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(config.momentum, 0.999))
 
 
 class Step:

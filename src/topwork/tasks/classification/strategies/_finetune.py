@@ -52,9 +52,8 @@ if TYPE_CHECKING:
 INTERRUPTED = "training was interrupted after"
 """How the note begins that Ctrl-C leaves behind; checkpoints are kept then."""
 
-_ERRORS = 2.0  # standard errors by which it must be better than the probe: its best epoch is the one of these images
+_ERRORS = 2.0  # standard errors by which its losses must be lower than the probe's
 _JUDGES, _MOST = 40, 1 / 3  # validation images that there should be, and the share of the training images they may cost
-
 _OFTEN = 4  # epochs for each way round: with 8 for cloth's eight ways, crops cost 1.3 points (docs/decisions)
 
 
@@ -64,7 +63,7 @@ def default_config(**changes: Any) -> TrainConfig:
     Raises:
         TrainError: There is no such setting, or its value is out of range.
     """
-    return parse_config({"epochs": 8, "batch_size": 32, "schedule": "one-cycle", **changes})
+    return parse_config({"epochs": 8, "batch_size": 32, "learning_rate": 1e-3, "schedule": "one-cycle", **changes})
 
 
 Unfreeze = NonNegativeInt | Literal["auto", "all"]
