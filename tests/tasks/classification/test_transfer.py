@@ -27,10 +27,11 @@ FOUND = Transfer(
 )
 
 
+@pytest.mark.slow
 def test_it_measures_all_ways_on_the_same_images_within_the_budget(digits: ImageDataset, shared_cache: Path) -> None:
     backbone, told, began = load("test_resnet", weights="random:1", size=32), list[str](), time.monotonic()
-    found = transfer(digits, backbone, budget=40, seed=0, cache=True, announce=told.append)
-    assert time.monotonic() - began < 60
+    found = transfer(digits, backbone, budget=60, seed=0, cache=True, announce=told.append)
+    assert time.monotonic() - began < 80
     assert found.skipped == ()
     sizes = [90, 180, 360]
     assert [(each.images, each.way) for each in found.points] == [
