@@ -1,8 +1,9 @@
 """OpenVINO as an engine: a converted network, compiled for one precision and one number of images a call.
 
-A network is converted from torch once and kept on disk, so that later runs import no torch. Compiling takes a third of
-a second for a small network and seconds for a large one. So the last one stays ready in the process, and the one for
-single images, where somebody waits for one answer, is kept on disk for the next process.
+The default networks are built from their weights in a tenth of a second, without torch (``_graph``). Any other is
+converted from torch once and kept on disk, so that later runs import no torch. Compiling takes a third of a second for a
+small network and seconds for a large one. So the last one stays ready in the process, and the one for single images,
+where somebody waits for one answer, is kept on disk for the next process.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ import numpy as np
 
 from topwork._arrays import Float32Array, UInt8Array
 from topwork._system import available_cores, cache_dir, cached, write_whole
-from topwork.backbones import Backbone
+from topwork.backbones import Backbone, blocks_of, is_known
 from topwork.engines._engine import BATCH, EngineName, Precision, batches
+from topwork.engines._graph import graph
 from topwork.errors import BackboneError
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
 _DIGEST = hashlib.sha256().digest_size
 _CONVERTED_FORMAT = 1  # raise when the converted network's inputs or outputs change
-_COMPILED_FORMAT = 1  # raise when the settings or the network that is compiled change
+_COMPILED_FORMAT = 2  # raise when the settings or the network that is compiled change
 _NETWORK = "openvino/network.xml"  # in a folder of its own, published whole; parity records lie beside that
 _lock = threading.Lock()  # two threads that ask for the same network must not both compile it
 
@@ -62,12 +64,25 @@ def network_file(backbone: Backbone) -> Path:
     return cached(network_folder(backbone), _NETWORK, make)
 
 
+def _all_outputs(backbone: Backbone) -> tuple[str, ...]:
+    """One a stage and pooling, and the embedding."""
+    pooled = [f"{stage.name}/{pool}" for stage in backbone.stages for pool in ("mean", "max")]
+    return (*pooled, *backbone.outputs("last"))
+
+
+def _built(backbone: Backbone) -> Any | None:
+    """The network with all its outputs, where topwork knows it block by block."""
+    blocks = blocks_of(backbone)
+    if blocks is None:
+        return None
+    return _taking_pixels(graph(blocks, backbone.preprocessing.size, _all_outputs(backbone)), backbone)
+
+
 def _converted(backbone: Backbone) -> Any:
-    """The network with one named output a stage and pooling, and its embedding."""
+    """The network with all its outputs, from torch."""
     from topwork.backbones.layers import PooledStages
 
-    pooled = [f"{stage.name}/{pool}" for stage in backbone.stages for pool in ("mean", "max")]
-    outputs = (*pooled, *backbone.outputs("last"))
+    outputs = _all_outputs(backbone)
     network = converted(PooledStages(backbone, outputs), backbone)
     for output, name in zip(network.outputs, outputs, strict=True):
         output.set_names({name})
@@ -198,13 +213,13 @@ class _Key:
 def _compiled(key: _Key, precision: str, batch_size: int, cores: int) -> Any:
     """The network as an ``openvino.CompiledModel`` of a static shape, with all its outputs under their names."""
     core, settings = _core(), _settings(precision, cores, streams=1 if batch_size == 1 else cores)
-    converted_file = network_file(key.backbone)
+    converted_file = None if is_known(key.backbone) else network_file(key.backbone)
     kept = _kept_file(core, key.folder, settings) if batch_size == 1 else None
     content = _kept(kept) if kept is not None else None
     if content is not None:
         with contextlib.suppress(RuntimeError):  # of another OpenVINO: compile as if there were none
             return core.import_model(content, "CPU", settings)
-    network = _read(core, converted_file)
+    network = _built(key.backbone) if converted_file is None else _read(core, converted_file)
     found = _made(core, network, key.backbone, batch_size, settings)
     if kept is not None:
         with contextlib.suppress(OSError):  # no room: the next process compiles again
