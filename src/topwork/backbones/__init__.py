@@ -4,7 +4,7 @@ In: a name, or a file of weights. Out: a ``Backbone`` (facts), or its torch modu
 """
 
 from topwork.backbones._backbone import Backbone, Pooling, load
-from topwork.backbones._blocks import Block, Convolution, blocks_of, is_known
+from topwork.backbones._blocks import Block, Convolution, blocks_of, has_blocks
 from topwork.backbones._catalogue import DEFAULT, EMBEDDING, CatalogueRow, Family, Method, Stage, catalogue, row, select
 from topwork.backbones._hub import file_sha256
 from topwork.backbones._imagenet import Classifier, Label, classifier, imagenet_indices, imagenet_labels, imagenet_near
@@ -34,11 +34,11 @@ __all__ = [
     "catalogue",
     "classifier",
     "file_sha256",
+    "has_blocks",
     "has_text",
     "imagenet_indices",
     "imagenet_labels",
     "imagenet_near",
-    "is_known",
     "load",
     "package_file",
     "row",

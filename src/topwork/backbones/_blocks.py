@@ -26,7 +26,7 @@ _DEPTHS = {  # blocks of each stage
 _KERNELS = (3, 3, 5, 3, 5, 5, 3)  # of each stage's depthwise convolutions
 _EXPANSION = 6
 _EPSILON = 1e-3  # of every batch norm
-CLASSES = 1000
+CLASSES = 1000  # of ImageNet-1k
 _NORM = ("weight", "bias", "running_mean", "running_var")
 
 
@@ -37,7 +37,8 @@ class Convolution:
     Attributes:
         kernel: float32 (out, in, k, k), or (channels, 1, k, k) where each channel is convolved by itself.
         scale: float32 (out,), the batch norm's; so is ``shift``.
-        mean: float32 (out,), what the convolution gave on the images that the network was trained on; its ``deviation``.
+        mean: float32 (out,), what the convolution gave on the images that the network was trained on.
+        deviation: float32 (out,), of the same.
         clipped: Whether ReLU6 follows.
     """
 
@@ -76,7 +77,7 @@ def blocks_of(backbone: Backbone) -> tuple[Block, ...] | None:
     Raises:
         BackboneError: The weights are missing, changed, or do not fit the network.
     """
-    if not is_known(backbone):
+    if not has_blocks(backbone):
         return None
     state = read_named(backbone)
     return tuple(
@@ -85,7 +86,7 @@ def blocks_of(backbone: Backbone) -> tuple[Block, ...] | None:
     )
 
 
-def is_known(backbone: Backbone) -> bool:
+def has_blocks(backbone: Backbone) -> bool:
     """Whether topwork runs this network without torch."""
     return backbone.name in _DEPTHS and backbone.weights.source != "random"
 
@@ -144,7 +145,10 @@ def _single(layer: _Layer) -> _Plan:
 def _inverted(name: str, taken: int, given: int, kernel: int, stride: int, *, expands: bool) -> tuple[_Layer, ...]:
     """An inverted residual: widen, convolve each channel by itself, narrow; the first stage's do not widen."""
     inner = taken * _EXPANSION if expands else taken
-    steps = [("conv_dw", (inner, 1, kernel, kernel), stride), ("conv_pwl" if expands else "conv_pw", (given, inner, 1, 1), 1)]
+    steps = [
+        ("conv_dw", (inner, 1, kernel, kernel), stride),
+        ("conv_pwl" if expands else "conv_pw", (given, inner, 1, 1), 1),
+    ]
     if expands:
         steps.insert(0, ("conv_pw", (inner, taken, 1, 1), 1))
     return tuple(

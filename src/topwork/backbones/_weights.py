@@ -197,10 +197,11 @@ def read_arrays(weights: Weights) -> Arrays:
     path = _verified(weights)
     if weights.source == "package":
         return read_torch_file(path)
-    from safetensors import deserialize
+    import safetensors
 
     with _readable(path):
-        state = {name: _array(tensor) for name, tensor in deserialize(path.read_bytes())}
+        tensors: Any = safetensors.deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
+        state = {name: _array(tensor) for name, tensor in tensors}
     _require_finite(path, [name for name, value in state.items() if not np.isfinite(value).all()])
     return state
 

@@ -1,8 +1,8 @@
 """OpenVINO as an engine: a converted network, compiled for one precision and one number of images a call.
 
 The default networks are built from their weights in a tenth of a second, without torch (``_graph``). Any other is
-converted from torch once and kept on disk, so that later runs import no torch. Compiling takes a third of a second for a
-small network and seconds for a large one. So the last one stays ready in the process, and the one for single images,
+converted from torch once and kept on disk, so that later runs import no torch. Compiling takes a third of a second for
+a small network and seconds for a large one. So the last one stays ready in the process, and the one for single images,
 where somebody waits for one answer, is kept on disk for the next process.
 """
 
@@ -25,9 +25,9 @@ import numpy as np
 
 from topwork._arrays import Float32Array, UInt8Array
 from topwork._system import available_cores, cache_dir, cached, write_whole
-from topwork.backbones import Backbone, blocks_of, is_known
+from topwork.backbones import Backbone, blocks_of, has_blocks
 from topwork.engines._engine import BATCH, EngineName, Precision, batches
-from topwork.engines._graph import graph
+from topwork.engines._graph import graph, graph_of_norms
 from topwork.errors import BackboneError
 
 if TYPE_CHECKING:
@@ -201,6 +201,31 @@ def openvino_prefix(prefix: nn.Module, backbone: Backbone, precision: Precision)
     return run
 
 
+def norm_shifts(backbone: Backbone, images: UInt8Array) -> tuple[Float32Array, ...] | None:
+    """How far what each batch norm takes lies from what it took on the images that the network was trained on.
+
+    Args:
+        backbone: The network that is run, in float32.
+        images: uint8 (N, size, size, 3).
+
+    Returns:
+        For each batch norm (channels,): the mean over the images, less the mean of then, in the standard deviations of
+        then; None where only torch knows the network.
+    """
+    blocks = blocks_of(backbone)
+    if blocks is None:
+        return None
+    network = _taking_pixels(graph_of_norms(blocks, backbone.preprocessing.size), backbone)
+    compiled = _made(_core(), network, backbone, 1, _settings("f32", available_cores(), streams=1))
+    request = compiled.create_infer_request()
+    sums: list[Any] = [0.0] * len(compiled.outputs)
+    for image in images:
+        request.infer({0: image[None]})
+        sums = [total + request.get_output_tensor(place).data for place, total in enumerate(sums)]
+    norms = [each for block in blocks for each in block.convolutions]
+    return tuple((total / len(images) - norm.mean) / norm.deviation for total, norm in zip(sums, norms, strict=True))
+
+
 @dataclass(frozen=True)
 class _Key:
     """A backbone, equal to those with the same converted network: how an image is cropped does not matter to it."""
@@ -213,7 +238,7 @@ class _Key:
 def _compiled(key: _Key, precision: str, batch_size: int, cores: int) -> Any:
     """The network as an ``openvino.CompiledModel`` of a static shape, with all its outputs under their names."""
     core, settings = _core(), _settings(precision, cores, streams=1 if batch_size == 1 else cores)
-    converted_file = None if is_known(key.backbone) else network_file(key.backbone)
+    converted_file = None if has_blocks(key.backbone) else network_file(key.backbone)
     kept = _kept_file(core, key.folder, settings) if batch_size == 1 else None
     content = _kept(kept) if kept is not None else None
     if content is not None:
