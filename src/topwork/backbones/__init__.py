@@ -4,7 +4,7 @@ In: a name, or a file of weights. Out: a ``Backbone`` (facts), or its torch modu
 """
 
 from topwork.backbones._backbone import Backbone, Pooling, load
-from topwork.backbones._blocks import Block, Convolution, blocks_of, has_blocks
+from topwork.backbones._blocks import Block, Convolution, blocks_of, has_blocks, named_arrays
 from topwork.backbones._catalogue import DEFAULT, EMBEDDING, CatalogueRow, Family, Method, Stage, catalogue, row, select
 from topwork.backbones._hub import file_sha256
 from topwork.backbones._imagenet import Classifier, Label, classifier, imagenet_indices, imagenet_labels, imagenet_near
@@ -40,6 +40,7 @@ __all__ = [
     "imagenet_labels",
     "imagenet_near",
     "load",
+    "named_arrays",
     "package_file",
     "row",
     "select",

@@ -79,7 +79,7 @@ def blocks_of(backbone: Backbone) -> tuple[Block, ...] | None:
     """
     if not has_blocks(backbone):
         return None
-    state = read_named(backbone)
+    state = named_arrays(backbone)
     return tuple(
         Block(tuple(_convolution(each, state) for each in block.layers), block.residual, block.stage)
         for block in _design(backbone)
@@ -87,16 +87,18 @@ def blocks_of(backbone: Backbone) -> tuple[Block, ...] | None:
 
 
 def has_blocks(backbone: Backbone) -> bool:
-    """Whether topwork runs this network without torch."""
+    """Whether topwork knows this network block by block, and so runs it without torch."""
     return backbone.name in _DEPTHS and backbone.weights.source != "random"
 
 
-def read_named(backbone: Backbone) -> Arrays:
-    """The weights of a known network by timm's names.
+def named_arrays(backbone: Backbone) -> Arrays:
+    """Every tensor of a network by timm's names; imports torch where there are no blocks.
 
     Raises:
         BackboneError: The weights are missing, changed, or do not fit the network.
     """
+    if not has_blocks(backbone):
+        return {name: tensor.numpy() for name, tensor in backbone.module().state_dict().items()}
     state = _weights.read_arrays(backbone.weights)
     own = _shapes(backbone)
     if backbone.weights.source == "package" and len(own) == len(state):  # names of their own, in timm's order

@@ -21,7 +21,7 @@ import numpy as np
 from topwork._arrays import Float32Array
 from topwork.backbones import _weights
 from topwork.backbones._backbone import Backbone
-from topwork.backbones._blocks import CLASSES, has_blocks, read_named
+from topwork.backbones._blocks import CLASSES, has_blocks, named_arrays
 from topwork.errors import BackboneError
 
 _TABLE = Path(__file__).with_name("imagenet-1k.tsv")
@@ -166,7 +166,7 @@ def classifier(backbone: Backbone) -> Classifier:
 
 def _known_classifier(backbone: Backbone) -> Classifier:
     """What the weights' file holds, where the network is known to have nothing else behind its features."""
-    state, shape = read_named(backbone), (CLASSES, backbone.embedding)
+    state, shape = named_arrays(backbone), (CLASSES, backbone.embedding)
     weight, bias = (state.get(f"classifier.{name}") for name in ("weight", "bias"))
     if weight is None or bias is None or (weight.shape, bias.shape) != (shape, shape[:1]):
         raise _without_classifier(backbone, "classifier", shape)

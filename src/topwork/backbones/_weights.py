@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from topwork._arrays import AnyArray
-from topwork._system import cache_dir, cached
+from topwork._system import cache_dir, cached, require_torch
 from topwork.backbones import _catalogue, _hub
 from topwork.backbones._hub import file_sha256
 from topwork.backbones._torch_file import Arrays, read_torch_file
@@ -276,6 +276,7 @@ def _unpickled(path: Path) -> Path:
     Raises:
         BackboneError: It is damaged, or holds more than weights, which could run code; or the cache cannot be written.
     """
+    require_torch(f"reading {path.name}")
 
     def make() -> Callable[[Path], object]:
         import safetensors.torch

@@ -11,7 +11,7 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 
 from topwork._arrays import Float32Array, UInt8Array
-from topwork._system import uses_bf16
+from topwork._system import has_torch, require_torch, uses_bf16
 from topwork.errors import BackboneError
 
 EngineName = Literal["openvino", "torch-cpu", "torch-cuda"]
@@ -78,7 +78,7 @@ def has_cuda() -> bool:
         driver = ctypes.util.find_library("nvcuda") is not None
     else:
         driver = Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists()  # the latter in WSL
-    if not driver:
+    if not driver or not has_torch():
         return False
     import torch
 
@@ -90,12 +90,14 @@ def precisions(engine: EngineName) -> tuple[Precision, ...]:
 
     Raises:
         BackboneError: There is no such engine.
+        MissingExtraError: It needs PyTorch, which is not installed.
         TopworkError: The variable asks for what there is not.
     """
     _require(engine, "engine", get_args(EngineName))
     if engine == "torch-cpu":
         return ("f32",)
     if engine == "torch-cuda":
+        require_torch("the engine torch-cuda")
         import torch
 
         capable = torch.cuda.is_bf16_supported(including_emulation=False)
