@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topwork._arrays import Float32Array
-from topwork._system import optional, require_torch
+from topwork._system import optional
 from topwork.backbones import _catalogue, _hub
 from topwork.backbones._backbone import Backbone
 from topwork.backbones._hub import file_sha256
@@ -103,11 +103,10 @@ def text_tower(backbone: Backbone, source: str | Path | None = None, *, offline:
         offline: Whether to use no network; ``HF_HUB_OFFLINE=1`` says so too.
 
     Raises:
-        MissingExtraError: PyTorch or open_clip is not installed.
+        MissingExtraError: open_clip is not installed.
         BackboneError: There is no text tower for this backbone, it is not available, damaged, or of another image
             tower.
     """
-    require_torch("an image-text model")
     open_clip = optional("open_clip", extra="clip", what="an image-text model")
     import torch
 
