@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topwork._arrays import Float32Array, UInt8Array
-from topwork._system import available_cores, cache_dir, cached, write_whole
+from topwork._system import available_cores, cache_dir, cached, delete_file, make_room, use, write_whole
 from topwork.backbones import Backbone, blocks_of, has_blocks
 from topwork.engines._engine import BATCH, EngineName, Precision, batches
 from topwork.engines._graph import graph, graph_of_norms
@@ -37,6 +37,7 @@ _DIGEST = hashlib.sha256().digest_size
 _CONVERTED_FORMAT = 1  # raise when the converted network's inputs or outputs change
 _COMPILED_FORMAT = 2  # raise when the settings or the network that is compiled change
 _NETWORK = "openvino/network.xml"  # in a folder of its own, published whole; parity records lie beside that
+_SINGLE = "single-*.blob"  # networks that were compiled for single images
 _lock = threading.Lock()  # two threads that ask for the same network must not both compile it
 
 
@@ -288,7 +289,7 @@ def _kept_file(core: Any, folder: Path, settings: dict[str, Any]) -> Path:
 
     processor = [core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
     facts = [_COMPILED_FORMAT, openvino.__version__, processor, settings]
-    return folder / f"single-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]}.blob"
+    return folder / _SINGLE.replace("*", hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16])
 
 
 def _kept(file: Path) -> bytes | None:
@@ -297,6 +298,7 @@ def _kept(file: Path) -> bytes | None:
         content = file.read_bytes()
     except OSError:
         return None
+    use(file)
     digest, network = content[:_DIGEST], content[_DIGEST:]
     return network if hashlib.sha256(network).digest() == digest else None
 
@@ -306,7 +308,10 @@ def _keep(found: Any, file: Path) -> None:
     exported = io.BytesIO()
     found.export_model(exported)
     network = exported.getvalue()
+    file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, hashlib.sha256(network).digest() + network)
+    use(file)
+    make_room(file.parents[1], f"*/{_SINGLE}", delete_file)
 
 
 def _read(core: Any, file: Path) -> Any:
