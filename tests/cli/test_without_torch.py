@@ -1,4 +1,4 @@
-"""The program where torch, torchvision and timm are not installed: what it does, and what it says it cannot."""
+"""The program as `pip install topwork` alone brings it, without torch: what it does, and what it says it cannot."""
 
 from __future__ import annotations
 
@@ -20,19 +20,21 @@ from topwork.tasks import load
 from .conftest import Done, Run
 
 GONE = ("torch", "torchvision", "timm")
-UNINSTALL = f"""
+ONLY_IN_EXTRAS = (*GONE, "huggingface_hub", "sklearn", "scipy", "joblib", "pandas", "pyarrow")
+UNINSTALL = """
 import sys
 from importlib.machinery import PathFinder
 
 class Without(PathFinder):
     @classmethod
     def find_spec(cls, name, path=None, target=None):
-        return None if name.partition(".")[0] in {GONE!r} else super().find_spec(name, path, target)
+        return None if name.partition(".")[0] in GONE else super().find_spec(name, path, target)
 
 sys.meta_path = [Without if finder is PathFinder else finder for finder in sys.meta_path]
 """
-PROGRAM = f"{UNINSTALL}\nfrom topwork.cli import main\nmain()"
-SCIKIT_LEARN = f"""{UNINSTALL}
+PROGRAM = f"GONE = {ONLY_IN_EXTRAS!r}\n{UNINSTALL}\nfrom topwork.cli import main\nmain()"
+SCIKIT_LEARN = f"""GONE = {GONE!r}
+{UNINSTALL}
 from tests.model.samples import photos, textiles
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
@@ -117,6 +119,12 @@ def gone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in GONE else find(name))
 
 
+def test_without_scikit_learn_its_side_names_its_pip_line() -> None:
+    program = f"GONE = {ONLY_IN_EXTRAS!r}\n{UNINSTALL}\nimport topwork.sklearn"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "MissingExtraError: topwork.sklearn needs scikit-learn, which is not installed" in done.stderr
+
+
 INSTALL = "pip install 'topwork[torch]'"
 DOORS = [
     (("fit", "DATA", "-o", "OUT", "--strategy", "finetune"), "fine-tuning needs PyTorch"),
@@ -150,6 +158,7 @@ def test_what_needs_torch_says_so_and_how_to_get_it(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_the_ladder_tells_what_fine_tuning_would_gain_and_how_to_get_it(
     run: Run, tmp_path: Path, gone: None, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,7 +88,7 @@ def blocks_of(backbone: Backbone) -> tuple[Block, ...] | None:
 
 def has_blocks(backbone: Backbone) -> bool:
     """Whether topwork knows this network block by block, and so runs it without torch."""
-    return backbone.name in _DEPTHS and backbone.weights.source != "random"
+    return backbone.name in _DEPTHS and backbone.weights.source in ("package", "file")
 
 
 def named_arrays(backbone: Backbone) -> Arrays:

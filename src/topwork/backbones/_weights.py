@@ -189,7 +189,7 @@ def read_state(weights: Weights) -> dict[str, torch.Tensor]:
 
 
 def read_arrays(weights: Weights) -> Arrays:
-    """The same as arrays, by a reader that needs no torch.
+    """The same as arrays, by readers that need no torch.
 
     Raises:
         BackboneError: The file is missing or not available, changed since, or damaged.
