@@ -13,6 +13,7 @@ from tests.backbones.conftest import Pixels
 from topwork.backbones import Backbone, classifier, load
 from topwork.engines import EngineChoice, decide, norm_shifts, open_engine, precisions, recorded_choice
 from topwork.engines import _openvino as openvino_engine
+from topwork.engines._engine import openvino_core
 from topwork.engines._parity import TOLERANCE, deviation
 from topwork.errors import BackboneError
 
@@ -58,7 +59,7 @@ def test_a_network_that_an_older_topwork_converted_agrees_within_bfloat16s_own_d
     """So features in the cache, and models, stay good."""
     images, outputs = pixels(lite0, 16), lite0.outputs("all")
     network = openvino_engine._made(
-        openvino_engine._core(),
+        openvino_core(),
         openvino_engine._converted(lite0),
         lite0,
         16,

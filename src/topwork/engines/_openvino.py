@@ -26,7 +26,7 @@ import numpy as np
 from topwork._arrays import Float32Array, UInt8Array
 from topwork._system import available_cores, cache_dir, cached, delete_file, make_room, use, write_whole
 from topwork.backbones import Backbone, blocks_of, has_blocks
-from topwork.engines._engine import BATCH, EngineName, Precision, batches
+from topwork.engines._engine import BATCH, EngineName, Precision, batches, openvino_core
 from topwork.engines._graph import graph, graph_of_norms
 from topwork.errors import BackboneError
 
@@ -189,7 +189,7 @@ def openvino_prefix(prefix: nn.Module, backbone: Backbone, precision: Precision)
     import torch
 
     settings = _settings(precision, available_cores(), streams=1)
-    network = _made(_core(), converted(prefix, backbone), backbone, BATCH, settings)
+    network = _made(openvino_core(), converted(prefix, backbone), backbone, BATCH, settings)
     request = network.create_infer_request()
 
     def run(images: UInt8Array) -> Tensor:
@@ -217,7 +217,7 @@ def norm_shifts(backbone: Backbone, images: UInt8Array) -> tuple[Float32Array, .
     if blocks is None:
         return None
     network = _taking_pixels(graph_of_norms(blocks, backbone.preprocessing.size), backbone)
-    compiled = _made(_core(), network, backbone, 1, _settings("f32", available_cores(), streams=1))
+    compiled = _made(openvino_core(), network, backbone, 1, _settings("f32", available_cores(), streams=1))
     request = compiled.create_infer_request()
     sums: list[Any] = [0.0] * len(compiled.outputs)
     for image in images:
@@ -238,7 +238,7 @@ class _Key:
 @functools.lru_cache(maxsize=1)
 def _compiled(key: _Key, precision: str, batch_size: int, cores: int) -> Any:
     """The network as an ``openvino.CompiledModel`` of a static shape, with all its outputs under their names."""
-    core, settings = _core(), _settings(precision, cores, streams=1 if batch_size == 1 else cores)
+    core, settings = openvino_core(), _settings(precision, cores, streams=1 if batch_size == 1 else cores)
     converted_file = None if has_blocks(key.backbone) else network_file(key.backbone)
     kept = _kept_file(core, key.folder, settings) if batch_size == 1 else None
     content = _kept(kept) if kept is not None else None
@@ -251,19 +251,6 @@ def _compiled(key: _Key, precision: str, batch_size: int, cores: int) -> Any:
         with contextlib.suppress(OSError):  # no room: the next process compiles again
             _keep(found, kept)
     return found
-
-
-def _core() -> Any:
-    """OpenVINO, ready to be called from several threads.
-
-    It sets up its view of NumPy when it is first shown an array. Two threads that do so at once, which the engine's
-    callers are, can block each other for ever: one sets it up and wants the interpreter's lock, the other has that and
-    waits for the first. So it is shown one here, in one thread.
-    """
-    import openvino
-
-    openvino.Tensor(np.zeros(1, np.uint8))
-    return openvino.Core()
 
 
 def _settings(precision: str, cores: int, *, streams: int) -> dict[str, Any]:
