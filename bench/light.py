@@ -1,4 +1,4 @@
-"""Whole commands of two versions of topwork in turn, from a cold start: seconds, and memory at its peak.
+"""Whole commands of two versions of topwork in turn, from a cold start: seconds, seconds of the cores, peak memory.
 
     git archive COMMIT src | tar x -C OLD
     python bench/light.py OLD/src IMAGES SPLIT [--repeats 3] [--demo]
@@ -31,25 +31,22 @@ WAYS = {
     "f32": {"TOPWORK_PRECISION": "f32"},
     "f32, AVX2": {"TOPWORK_PRECISION": "f32", "ONEDNN_MAX_CPU_ISA": "AVX2"},
 }
-Figures = dict[tuple[str, str, str], list[tuple[float, float, float]]]
+Figures = dict[tuple[str, str, str], list[tuple[float, float, float, float]]]
 
 
-def measured(source: Path, environment: dict[str, str], *arguments: object) -> tuple[float, float, str]:
-    """Seconds, MB at the peak, and what the command printed."""
+def measured(source: Path, environment: dict[str, str], *arguments: object) -> tuple[float, float, float]:
+    """Seconds, seconds of all cores together (which other jobs on the machine change little), MB at the peak."""
     start = time.perf_counter()
     running = subprocess.Popen(
         [sys.executable, "-m", "topwork", *map(str, arguments)],
         env={**os.environ, **environment, "PYTHONPATH": str(source)},
-        stdout=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        text=True,
     )
-    assert running.stdout is not None
-    said = running.stdout.read()
     _, status, used = os.wait4(running.pid, 0)
     if status:
         raise RuntimeError(f"{arguments} ended with {status}")
-    return time.perf_counter() - start, used.ru_maxrss / 1024, said
+    return time.perf_counter() - start, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
 def accuracy(model: Path) -> float:
@@ -63,9 +60,9 @@ def walk(source: Path, options: argparse.Namespace, way: str, version: str, figu
         model, environment = Path(folder) / "model", {**WAYS[way], "TOPWORK_CACHE": f"{folder}/cache"}
 
         def note(name: str, *arguments: object) -> None:
-            seconds, memory, _ = measured(source, environment, *arguments)
+            found = measured(source, environment, *arguments)
             share = accuracy(model) if arguments[0] in ("fit", "demo") else float("nan")
-            figures[name, way, version].append((seconds, memory, share))
+            figures[name, way, version].append((*found, share))
 
         probe = ("fit", options.images, "-o", model, "--strategy", "probe")
         note("fit --strategy probe, empty cache", *probe)
@@ -98,12 +95,13 @@ def main() -> None:
     for name, way in dict.fromkeys((name, way) for name, way, _ in figures):
         cells = [f"{name}, {way}"]
         for version in ("before", "now"):
-            seconds, memory, shares = zip(*figures[name, way, version], strict=True)
+            seconds, of_cores, memory, shares = zip(*figures[name, way, version], strict=True)
             told = f"{shares[0]:.1%}" if shares[0] == shares[0] else "–"
-            cells += [spread(seconds, 2), f"{max(memory):.0f}", told]
+            cells += [spread(seconds, 2), spread(of_cores, 2), f"{max(memory):.0f}", told]
         rows.append(cells)
     head = ["command, precision"]
-    head += [f"{version}: {what}" for version in ("before", "now") for what in ("seconds", "peak MB", "accuracy")]
+    kinds = ("seconds", "core seconds", "peak MB", "accuracy")
+    head += [f"{version}: {kind}" for version in ("before", "now") for kind in kinds]
     print(table(head, rows))
     print(f"\nSeconds: median (lowest–highest) of {options.repeats}; accuracy on held-out images.")
 
