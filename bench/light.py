@@ -63,6 +63,7 @@ def walk(source: Path, options: argparse.Namespace, way: str, version: str, figu
             found = measured(source, environment, *arguments)
             share = accuracy(model) if arguments[0] in ("fit", "demo") else float("nan")
             figures[name, way, version].append((*found, share))
+            print(name, way, version, *(f"{figure:.2f}" for figure in (*found, share)), file=sys.stderr, flush=True)
 
         probe = ("fit", options.images, "-o", model, "--strategy", "probe")
         note("fit --strategy probe, empty cache", *probe)
