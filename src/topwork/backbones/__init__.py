@@ -4,6 +4,7 @@ In: a name, or a file of weights. Out: a ``Backbone`` (facts), or its torch modu
 """
 
 from topwork.backbones._backbone import Backbone, Pooling, load
+from topwork.backbones._blocks import Block, Convolution, blocks_of, has_blocks, named_arrays
 from topwork.backbones._catalogue import DEFAULT, EMBEDDING, CatalogueRow, Family, Method, Stage, catalogue, row, select
 from topwork.backbones._hub import file_sha256
 from topwork.backbones._imagenet import Classifier, Label, classifier, imagenet_indices, imagenet_labels, imagenet_near
@@ -15,8 +16,10 @@ __all__ = [
     "DEFAULT",
     "EMBEDDING",
     "Backbone",
+    "Block",
     "CatalogueRow",
     "Classifier",
+    "Convolution",
     "CropMode",
     "Family",
     "Interpolation",
@@ -28,15 +31,18 @@ __all__ = [
     "Stage",
     "TextTower",
     "Weights",
+    "blocks_of",
     "catalogue",
     "classifier",
     "file_sha256",
     "from_seed",
+    "has_blocks",
     "has_text",
     "imagenet_indices",
     "imagenet_labels",
     "imagenet_near",
     "load",
+    "named_arrays",
     "package_file",
     "row",
     "select",

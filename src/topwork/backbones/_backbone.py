@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from topwork._system import WITH_TORCH, has_torch, require_torch
 from topwork.backbones import _catalogue, _weights
 from topwork.backbones._catalogue import EMBEDDING, Stage
 from topwork.backbones._preprocessing import Preprocessing
 from topwork.backbones._weights import Weights
-from topwork.errors import BackboneError
+from topwork.errors import BackboneError, MissingExtraError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Pooling = Literal["mean", "max", "mean+max"]
 
 _SEEDS = 2**63  # what torch takes
+_WITHOUT = "lite0, which needs none"
 
 # What a row of the catalogue tells of a backbone, beside its weights.
 _FACTS = ("name", "stages", "embedding", "preprocessing", "pretrained_on", "licence", "fixed_size", "mean_embedding")
@@ -106,7 +108,9 @@ class Backbone:
 
         Raises:
             BackboneError: The weights are missing, changed, or do not fit the network.
+            MissingExtraError: PyTorch is not installed.
         """
+        require_torch(f"the network {self.name}")
         from topwork.backbones import _network
 
         size = self.preprocessing.size if self.fixed_size else None
@@ -165,12 +169,17 @@ def load(
 
     Raises:
         BackboneError: The name is unknown (the nearest right ones are in the hint), or the weights are not available.
+        MissingExtraError: The network needs PyTorch, which is not installed.
 
     Example:
         >>> load("lite0").outputs("all", "mean")
         ('bn1/mean', 'blocks.0/mean', ..., 'blocks.6/mean', 'embedding')
     """
     row = _catalogue.row(name)
+    if not has_torch() and (row is None or not row.package or str(weights).startswith("random")):
+        raise MissingExtraError(
+            f"the backbone {name!r} needs PyTorch, which is not installed", hint=f"{WITH_TORCH}, or take {_WITHOUT}"
+        )
     if row:
         facts = {field: getattr(row, field) for field in _FACTS}
     else:

@@ -21,9 +21,8 @@ import numpy as np
 from topwork._arrays import Float32Array
 from topwork.backbones import _weights
 from topwork.backbones._backbone import Backbone
+from topwork.backbones._blocks import CLASSES, has_blocks, named_arrays
 from topwork.errors import BackboneError
-
-CLASSES = 1000
 
 _TABLE = Path(__file__).with_name("imagenet-1k.tsv")
 _HINT = "use a network that was trained on ImageNet-1k, such as lite0, or another strategy such as probe"
@@ -148,7 +147,7 @@ class Classifier:
 
 
 def classifier(backbone: Backbone) -> Classifier:
-    """The ImageNet-1k classifier of a pretrained network; imports torch and runs the network once.
+    """The ImageNet-1k classifier of a pretrained network; of most, this imports torch and runs the network once.
 
     Raises:
         BackboneError: The network has none (an image-text or self-supervised one), more than a linear layer, another
@@ -156,12 +155,29 @@ def classifier(backbone: Backbone) -> Classifier:
     """
     if backbone.weights.source == "random":
         raise BackboneError(f"the weights of {backbone.name} are random, so its classes have no meaning", hint=_HINT)
+    if has_blocks(backbone):
+        return _known_classifier(backbone)
     network = backbone.module()
     found = linear_classifier(backbone.name, network)
-    if backbone.weights.source != "package":  # the catalogue's have one, under another name
-        _require_weights(backbone, network)
+    _require_weights(backbone, network)
     _require_same_logits(backbone, network, found)
     return found
+
+
+def _known_classifier(backbone: Backbone) -> Classifier:
+    """What the weights' file holds, where the network is known to have nothing else behind its features."""
+    state, shape = named_arrays(backbone), (CLASSES, backbone.embedding)
+    weight, bias = (state.get(f"classifier.{name}") for name in ("weight", "bias"))
+    if weight is None or bias is None or (weight.shape, bias.shape) != (shape, shape[:1]):
+        raise _without_classifier(backbone, "classifier", shape)
+    return Classifier(np.ascontiguousarray(weight.T, np.float32), bias.astype(np.float32))
+
+
+def _without_classifier(backbone: Backbone, layer: str, shape: tuple[int, ...]) -> BackboneError:
+    return BackboneError(
+        f"the weights of {backbone.name} contain no ImageNet-1k classifier (no {layer}.weight of shape {shape})",
+        hint=_HINT,
+    )
 
 
 def linear_classifier(name: str, network: Any) -> Classifier:
@@ -187,11 +203,7 @@ def _require_weights(backbone: Backbone, network: Any) -> None:
     name = next(name for name, module in network.named_modules() if module is layer)
     given = _weights.read_state(backbone.weights).get(f"{name}.weight")
     if given is None or given.shape != layer.weight.shape:
-        raise BackboneError(
-            f"the weights of {backbone.name} contain no ImageNet-1k classifier (no {name}.weight of shape "
-            f"{tuple(layer.weight.shape)})",
-            hint=_HINT,
-        )
+        raise _without_classifier(backbone, name, tuple(layer.weight.shape))
 
 
 def _require_same_logits(backbone: Backbone, network: Any, found: Classifier) -> None:

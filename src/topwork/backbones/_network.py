@@ -192,9 +192,8 @@ def _fill(network: Any, state: Mapping[str, torch.Tensor], *, by_order: bool) ->
     if by_order and len(own) == len(state):
         state = dict(zip(own, state.values(), strict=True))
     state = _adapted(network, state)
-    heads = _classifiers(network)
-    bodies = ({name: value for name, value in each.items() if not name.startswith(heads)} for each in (own, state))
-    _require_fit(*bodies)
+    expected, given = ({name: tuple(value.shape) for name, value in each.items()} for each in (own, state))
+    _weights.require_fit(expected, given, _classifiers(network))
     fitting = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
     network.load_state_dict(fitting, strict=False)
 
@@ -216,24 +215,6 @@ def _classifiers(network: Any) -> tuple[str, ...]:
     """How the names of what topwork replaces begin; those weights may be of any shape, or missing."""
     told = network.pretrained_cfg.get("classifier", ())
     return tuple(f"{name}." for name in ((told,) if isinstance(told, str) else told))
-
-
-def _require_fit(own: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]) -> None:
-    """Refuse a file's tensors whose names or shapes are not the network's own."""
-    missing = [name for name in own if name not in state]
-    strange = [name for name in state if name not in own]
-    unequal = [name for name in own if name in state and own[name].shape != state[name].shape]
-    count = len(missing) + len(strange) + len(unequal)
-    if not count:
-        return
-    strange.sort(key=lambda name: -state[name].ndim)  # kernels tell the most; many files begin with counters
-    lines = [f"network has {name} {tuple(own[name].shape)}, file has none" for name in missing[:3]]
-    lines += [f"file has {name} {tuple(state[name].shape)}, network has none" for name in strange[:3]]
-    lines += [f"{name}: network {tuple(own[name].shape)}, file {tuple(state[name].shape)}" for name in unequal[:3]]
-    raise BackboneError(
-        f"the weights do not fit the network ({count} tensors differ): {'; '.join(lines)}",
-        hint="is it a checkpoint of another architecture?",
-    )
 
 
 def linear_arrays(layer: nn.Linear) -> tuple[Float32Array, Float32Array]:

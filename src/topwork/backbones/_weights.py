@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from topwork._system import cache_dir, cached
+import numpy as np
+
+from topwork._arrays import AnyArray
+from topwork._system import cache_dir, cached, require_torch
 from topwork.backbones import _catalogue, _hub
 from topwork.backbones._hub import file_sha256
+from topwork.backbones._torch_file import Arrays, read_torch_file
 from topwork.errors import BackboneError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -23,6 +28,7 @@ Source = Literal["package", "file", "hub", "random"]
 
 _FILE = "model.safetensors"  # what timm and the hub call a network's weights
 _PICKLES = (".pth", ".pt", ".bin")
+_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8"}
 _TIED = 2  # times that tensors may share the file's bytes: an embedding and its inverse do, a thousand names do not
 
 # Where training programs keep the weights beside an optimiser's state; averaged ones first, as timm does.
@@ -188,30 +194,96 @@ def read_state(weights: Weights) -> dict[str, torch.Tensor]:
     if weights.source == "package":
         import torch
 
-        entry = _catalogue.row(weights.location)
-        assert entry is not None, weights
-        state: dict[str, torch.Tensor] = torch.load(package_file(entry), map_location="cpu", weights_only=True)
-        return state
-    if weights.source == "hub":
-        found = _hub.fetch(weights.location, _FILE, revision=weights.revision, sha256=weights.sha256)
-        return _read_safetensors(found.path)
-    path = Path(weights.location)
-    _require_hash(path, weights.sha256)
-    return _read_safetensors(path)
-
-
-def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
-    from safetensors import SafetensorError
+        return {name: torch.from_numpy(array) for name, array in read_arrays(weights).items()}
     from safetensors.torch import load_file
 
-    try:
+    path = _verified(weights)
+    with _readable(path):
         state: dict[str, torch.Tensor] = load_file(path)
-    except (SafetensorError, OSError) as error:
+    _require_finite(path, [name for name, value in state.items() if not value.isfinite().all()])
+    return state
+
+
+def read_arrays(weights: Weights) -> Arrays:
+    """The same as arrays, by readers that need no torch.
+
+    Raises:
+        BackboneError: The file is missing or not available, changed since, or damaged.
+    """
+    path = _verified(weights)
+    if weights.source == "package":
+        return read_torch_file(path)
+    import safetensors
+
+    with _readable(path):
+        tensors: Any = safetensors.deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
+        state = {name: _array(tensor) for name, tensor in tensors}
+    _require_finite(path, [name for name, value in state.items() if not np.isfinite(value).all()])
+    return state
+
+
+def _array(tensor: dict[str, Any]) -> AnyArray:
+    """One tensor of a .safetensors file; a bfloat16 is the upper half of a float32."""
+    kind, content, shape = tensor["dtype"], tensor["data"], tensor["shape"]
+    if kind == "BF16":
+        return (np.frombuffer(content, "<u2").astype("<u4") << 16).view("<f4").reshape(shape)
+    if kind not in _DTYPES:
+        raise ValueError(f"numbers of the type {kind}")
+    return np.frombuffer(content, _DTYPES[kind]).reshape(shape)
+
+
+def _verified(weights: Weights) -> Path:
+    """The weights' file, whose hash is right."""
+    if weights.source == "package":
+        entry = _catalogue.row(weights.location)
+        assert entry is not None, weights
+        return package_file(entry)
+    if weights.source == "hub":
+        return _hub.fetch(weights.location, _FILE, revision=weights.revision, sha256=weights.sha256).path
+    path = Path(weights.location)
+    _require_hash(path, weights.sha256)
+    return path
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Say in plain words that a .safetensors file cannot be read."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (SafetensorError, OSError, ValueError) as error:
         raise BackboneError(f"{path}: not a readable .safetensors file: {error}") from error
-    spoilt = [name for name, tensor in state.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+
+
+def _require_finite(path: Path, spoilt: list[str]) -> None:
     if spoilt:
         raise BackboneError(f"{path}: {len(spoilt)} tensors contain NaN or infinity, such as {spoilt[0]}")
-    return state
+
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def require_fit(own: Shapes, given: Shapes, heads: tuple[str, ...]) -> None:
+    """Refuse a file's tensors whose names or shapes are not the network's own.
+
+    Names that begin with one of ``heads`` are what topwork replaces; they may have any shape, or be missing.
+    """
+    own, given = ({name: shape for name, shape in each.items() if not name.startswith(heads)} for each in (own, given))
+    missing = [name for name in own if name not in given]
+    strange = [name for name in given if name not in own]
+    unequal = [name for name in own if name in given and own[name] != given[name]]
+    count = len(missing) + len(strange) + len(unequal)
+    if not count:
+        return
+    strange.sort(key=lambda name: -len(given[name]))  # kernels tell the most; many files begin with counters
+    lines = [f"network has {name} {own[name]}, file has none" for name in missing[:3]]
+    lines += [f"file has {name} {given[name]}, network has none" for name in strange[:3]]
+    lines += [f"{name}: network {own[name]}, file {given[name]}" for name in unequal[:3]]
+    raise BackboneError(
+        f"the weights do not fit the network ({count} tensors differ): {'; '.join(lines)}",
+        hint="is it a checkpoint of another architecture?",
+    )
 
 
 def _unpickled(path: Path) -> Path:
@@ -220,6 +292,7 @@ def _unpickled(path: Path) -> Path:
     Raises:
         BackboneError: It is damaged, or holds more than weights, which could run code; or the cache cannot be written.
     """
+    require_torch(f"reading {path.name}")
 
     def make() -> Callable[[Path], object]:
         import safetensors.torch

@@ -6,6 +6,7 @@ features, whose parity with torch's float32 is measured once a network and recor
 
 from topwork.engines._engine import Engine, EngineChoice, EngineName, default_engine, has_cuda, precisions
 from topwork.engines._open import Engines, open_engine, open_prefix
+from topwork.engines._openvino import norm_shifts
 from topwork.engines._parity import PARITY_IMAGES, decide, deviation, nearest_choice, recorded_choice
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "deviation",
     "has_cuda",
     "nearest_choice",
+    "norm_shifts",
     "open_engine",
     "open_prefix",
     "precisions",

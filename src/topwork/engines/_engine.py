@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
 from topwork._arrays import Float32Array, UInt8Array
-from topwork._system import uses_bf16
+from topwork._system import has_torch, require_torch, uses_bf16
 from topwork.errors import BackboneError
 
 EngineName = Literal["openvino", "torch-cpu", "torch-cuda"]
 Precision = Literal["bf16", "f32"]
 
+_lock = threading.Lock()
 BATCH = 16  # images a call; larger batches are no faster on a CPU and hold more memory (bench/extract.py)
 
 
@@ -78,7 +81,7 @@ def has_cuda() -> bool:
         driver = ctypes.util.find_library("nvcuda") is not None
     else:
         driver = Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists()  # the latter in WSL
-    if not driver:
+    if not driver or not has_torch():
         return False
     import torch
 
@@ -90,20 +93,39 @@ def precisions(engine: EngineName) -> tuple[Precision, ...]:
 
     Raises:
         BackboneError: There is no such engine.
+        MissingExtraError: It needs PyTorch, which is not installed.
         TopworkError: The variable asks for what there is not.
     """
     _require(engine, "engine", get_args(EngineName))
     if engine == "torch-cpu":
         return ("f32",)
     if engine == "torch-cuda":
+        require_torch("the engine torch-cuda")
         import torch
 
         capable = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        import openvino
-
-        capable = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        capable = "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return ("bf16", "f32") if uses_bf16(capable, engine) else ("f32",)
+
+
+def openvino_core() -> Any:
+    """OpenVINO, ready to be called from several threads; one for the whole process, since loading it takes a moment.
+
+    It sets up its view of NumPy when it is first shown an array. Two threads that do so at once, which the engine's
+    callers are, can block each other for ever: one sets it up and wants the interpreter's lock, the other has that and
+    waits for the first. So it is shown one here, in one thread.
+    """
+    with _lock:
+        return _core()
+
+
+@functools.cache
+def _core() -> Any:
+    import openvino
+
+    openvino.Tensor(np.zeros(1, np.uint8))
+    return openvino.Core()
 
 
 def batches(images: UInt8Array, size: int, count: int) -> Iterator[UInt8Array]:

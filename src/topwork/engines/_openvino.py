@@ -1,8 +1,9 @@
 """OpenVINO as an engine: a converted network, compiled for one precision and one number of images a call.
 
-A network is converted from torch once and kept on disk, so that later runs import no torch. Compiling takes a third of
-a second for a small network and seconds for a large one. So the last one stays ready in the process, and the one for
-single images, where somebody waits for one answer, is kept on disk for the next process.
+The default networks are built from their weights in a tenth of a second, without torch (``_graph``). Any other is
+converted from torch once and kept on disk, so that later runs import no torch. Compiling takes a third of a second for
+a small network and seconds for a large one. So the last one stays ready in the process, and the one for single images,
+where somebody waits for one answer, is kept on disk for the next process.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topwork._arrays import Float32Array, UInt8Array
-from topwork._system import available_cores, cache_dir, cached, write_whole
-from topwork.backbones import Backbone
-from topwork.engines._engine import BATCH, EngineName, Precision, batches
+from topwork._system import available_cores, cache_dir, cached, delete_file, make_room, use, write_whole
+from topwork.backbones import Backbone, blocks_of, has_blocks
+from topwork.engines._engine import BATCH, EngineName, Precision, batches, openvino_core
+from topwork.engines._graph import graph, graph_of_norms
 from topwork.errors import BackboneError
 
 if TYPE_CHECKING:
@@ -33,8 +35,9 @@ if TYPE_CHECKING:
 
 _DIGEST = hashlib.sha256().digest_size
 _CONVERTED_FORMAT = 1  # raise when the converted network's inputs or outputs change
-_COMPILED_FORMAT = 1  # raise when the settings or the network that is compiled change
+_COMPILED_FORMAT = 2  # raise when the settings or the network that is compiled change
 _NETWORK = "openvino/network.xml"  # in a folder of its own, published whole; parity records lie beside that
+_SINGLE = "single-*.blob"  # networks that were compiled for single images
 _lock = threading.Lock()  # two threads that ask for the same network must not both compile it
 
 
@@ -62,12 +65,25 @@ def network_file(backbone: Backbone) -> Path:
     return cached(network_folder(backbone), _NETWORK, make)
 
 
+def _all_outputs(backbone: Backbone) -> tuple[str, ...]:
+    """One a stage and pooling, and the embedding."""
+    pooled = [f"{stage.name}/{pool}" for stage in backbone.stages for pool in ("mean", "max")]
+    return (*pooled, *backbone.outputs("last"))
+
+
+def _built(backbone: Backbone) -> Any | None:
+    """The network with all its outputs, where topwork knows it block by block."""
+    blocks = blocks_of(backbone)
+    if blocks is None:
+        return None
+    return _taking_pixels(graph(blocks, backbone.preprocessing.size, _all_outputs(backbone)), backbone)
+
+
 def _converted(backbone: Backbone) -> Any:
-    """The network with one named output a stage and pooling, and its embedding."""
+    """The network with all its outputs, from torch."""
     from topwork.backbones.layers import PooledStages
 
-    pooled = [f"{stage.name}/{pool}" for stage in backbone.stages for pool in ("mean", "max")]
-    outputs = (*pooled, *backbone.outputs("last"))
+    outputs = _all_outputs(backbone)
     network = converted(PooledStages(backbone, outputs), backbone)
     for output, name in zip(network.outputs, outputs, strict=True):
         output.set_names({name})
@@ -173,7 +189,7 @@ def openvino_prefix(prefix: nn.Module, backbone: Backbone, precision: Precision)
     import torch
 
     settings = _settings(precision, available_cores(), streams=1)
-    network = _made(_core(), converted(prefix, backbone), backbone, BATCH, settings)
+    network = _made(openvino_core(), converted(prefix, backbone), backbone, BATCH, settings)
     request = network.create_infer_request()
 
     def run(images: UInt8Array) -> Tensor:
@@ -184,6 +200,31 @@ def openvino_prefix(prefix: nn.Module, backbone: Backbone, precision: Precision)
         return torch.cat(parts).float()
 
     return run
+
+
+def norm_shifts(backbone: Backbone, images: UInt8Array) -> tuple[Float32Array, ...] | None:
+    """How far what each batch norm takes lies from what it took on the images that the network was trained on.
+
+    Args:
+        backbone: The network that is run, in float32.
+        images: uint8 (N, size, size, 3).
+
+    Returns:
+        For each batch norm (channels,): the mean over the images, less the mean of then, in the standard deviations of
+        then; None where only torch knows the network.
+    """
+    blocks = blocks_of(backbone)
+    if blocks is None:
+        return None
+    network = _taking_pixels(graph_of_norms(blocks, backbone.preprocessing.size), backbone)
+    compiled = _made(openvino_core(), network, backbone, 1, _settings("f32", available_cores(), streams=1))
+    request = compiled.create_infer_request()
+    sums: list[Any] = [0.0] * len(compiled.outputs)
+    for image in images:
+        request.infer({0: image[None]})
+        sums = [total + request.get_output_tensor(place).data for place, total in enumerate(sums)]
+    norms = [each for block in blocks for each in block.convolutions]
+    return tuple((total / len(images) - norm.mean) / norm.deviation for total, norm in zip(sums, norms, strict=True))
 
 
 @dataclass(frozen=True)
@@ -197,32 +238,19 @@ class _Key:
 @functools.lru_cache(maxsize=1)
 def _compiled(key: _Key, precision: str, batch_size: int, cores: int) -> Any:
     """The network as an ``openvino.CompiledModel`` of a static shape, with all its outputs under their names."""
-    core, settings = _core(), _settings(precision, cores, streams=1 if batch_size == 1 else cores)
-    converted_file = network_file(key.backbone)
+    core, settings = openvino_core(), _settings(precision, cores, streams=1 if batch_size == 1 else cores)
+    converted_file = None if has_blocks(key.backbone) else network_file(key.backbone)
     kept = _kept_file(core, key.folder, settings) if batch_size == 1 else None
     content = _kept(kept) if kept is not None else None
     if content is not None:
         with contextlib.suppress(RuntimeError):  # of another OpenVINO: compile as if there were none
             return core.import_model(content, "CPU", settings)
-    network = _read(core, converted_file)
+    network = _built(key.backbone) if converted_file is None else _read(core, converted_file)
     found = _made(core, network, key.backbone, batch_size, settings)
     if kept is not None:
         with contextlib.suppress(OSError):  # no room: the next process compiles again
             _keep(found, kept)
     return found
-
-
-def _core() -> Any:
-    """OpenVINO, ready to be called from several threads.
-
-    It sets up its view of NumPy when it is first shown an array. Two threads that do so at once, which the engine's
-    callers are, can block each other for ever: one sets it up and wants the interpreter's lock, the other has that and
-    waits for the first. So it is shown one here, in one thread.
-    """
-    import openvino
-
-    openvino.Tensor(np.zeros(1, np.uint8))
-    return openvino.Core()
 
 
 def _settings(precision: str, cores: int, *, streams: int) -> dict[str, Any]:
@@ -248,7 +276,7 @@ def _kept_file(core: Any, folder: Path, settings: dict[str, Any]) -> Path:
 
     processor = [core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
     facts = [_COMPILED_FORMAT, openvino.__version__, processor, settings]
-    return folder / f"single-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]}.blob"
+    return folder / _SINGLE.replace("*", hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16])
 
 
 def _kept(file: Path) -> bytes | None:
@@ -257,6 +285,7 @@ def _kept(file: Path) -> bytes | None:
         content = file.read_bytes()
     except OSError:
         return None
+    use(file)
     digest, network = content[:_DIGEST], content[_DIGEST:]
     return network if hashlib.sha256(network).digest() == digest else None
 
@@ -266,7 +295,10 @@ def _keep(found: Any, file: Path) -> None:
     exported = io.BytesIO()
     found.export_model(exported)
     network = exported.getvalue()
+    file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, hashlib.sha256(network).digest() + network)
+    use(file)
+    make_room(file.parents[1], f"*/{_SINGLE}", delete_file)
 
 
 def _read(core: Any, file: Path) -> Any:

@@ -1,4 +1,8 @@
-"""Parity: does a fast engine give the reference's features? Decided once for a network on real images, and recorded."""
+"""Parity: does a fast engine give the reference's features? Decided once for a network on real images, and recorded.
+
+The reference is torch in float32, which is where a network's conversion comes from. A default network is not converted
+but built, and the tests hold its graph equal to torch's; its reference is that graph in float32, so no torch is needed.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ import numpy as np
 
 from topwork._arrays import Float32Array, UInt8Array
 from topwork._system import PRECISION_VARIABLE, write_whole, writing_cache
-from topwork.backbones import Backbone
+from topwork.backbones import Backbone, has_blocks
 from topwork.engines._engine import EngineChoice, EngineName, has_cuda, precisions
 from topwork.engines._open import open_engine
 from topwork.engines._openvino import network_folder
@@ -30,7 +34,7 @@ def deviation(features: Float32Array, reference: Float32Array) -> float:
 
     Args:
         features: float32 (N, D), of the engine that is tried.
-        reference: float32 (N, D), of torch in float32.
+        reference: float32 (N, D), of the reference in float32.
     """
     distance = np.linalg.norm(features - reference, axis=1)
     return float(np.median(distance / np.maximum(np.linalg.norm(reference, axis=1), 1e-12)))
@@ -46,8 +50,13 @@ def worst_deviation(
 
 
 def recorded_choice(backbone: Backbone, engine: EngineName) -> EngineChoice | None:
-    """The decision of an earlier run, None where there is none among the precisions that may be used now."""
-    available = precisions(engine)
+    """The decision of an earlier run, None where there is none among the precisions that may be used now.
+
+    Where there is nothing to decide it is the reference.
+    """
+    available, reference = precisions(engine), _reference(backbone, engine)
+    if engine == reference.name and available == ("f32",):
+        return reference
     try:
         fields = json.loads((network_folder(backbone) / f"parity-{engine}.json").read_text("utf-8"))
         choice = EngineChoice(engine, fields["precision"], fields["deviation"])
@@ -73,7 +82,7 @@ def nearest_choice(choice: EngineChoice) -> EngineChoice:
 
 
 def decide(backbone: Backbone, engine: EngineName, images: UInt8Array) -> EngineChoice:
-    """The fastest precision whose features agree with torch's float32 on these images; remembered for this network.
+    """The fastest precision whose features agree with float32's on these images; remembered for this network.
 
     Args:
         backbone: The network that is run.
@@ -86,18 +95,23 @@ def decide(backbone: Backbone, engine: EngineName, images: UInt8Array) -> Engine
     known = recorded_choice(backbone, engine)
     if known is not None:
         return known
-    if engine == "torch-cpu":
-        return EngineChoice(engine, "f32")
     choice = _measure(backbone, engine, images[:PARITY_IMAGES])
     with contextlib.suppress(BackboneError):  # where the cache cannot be written it is measured anew each time
         _record(backbone, choice)
     return choice
 
 
+def _reference(backbone: Backbone, engine: EngineName) -> EngineChoice:
+    """What gives the true features."""
+    return EngineChoice("openvino" if engine == "openvino" and has_blocks(backbone) else "torch-cpu", "f32")
+
+
 def _measure(backbone: Backbone, engine: EngineName, images: UInt8Array) -> EngineChoice:
-    outputs = backbone.outputs("all")
-    expected = open_engine(backbone, outputs, EngineChoice("torch-cpu", "f32"))(images)
+    outputs, reference = backbone.outputs("all"), _reference(backbone, engine)
+    expected = open_engine(backbone, outputs, reference)(images)
     for precision in precisions(engine):
+        if (engine, precision) == (reference.name, reference.precision):
+            return reference
         trial = open_engine(backbone, outputs, EngineChoice(engine, precision))
         distance = worst_deviation(backbone, outputs, trial(images), expected)
         if distance <= TOLERANCE[precision]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topwork._arrays import Float32Array, UInt8Array
+from topwork._system import require_torch
 from topwork.backbones import Backbone
 from topwork.engines._engine import BATCH, EngineChoice, EngineName, Precision, batches
 from topwork.errors import BackboneError
@@ -20,9 +21,10 @@ _CUDA_BATCH = 128
 
 
 class TorchEngine:
-    """Runs the network in torch; a BackboneError where there is no GPU, or the weights are missing or do not fit."""
+    """Runs the network in torch; a TopworkError where there is no GPU or PyTorch, or the weights do not fit."""
 
     def __init__(self, backbone: Backbone, outputs: tuple[str, ...], choice: EngineChoice) -> None:
+        require_torch(f"the engine {choice.name}")
         import torch
 
         from topwork.backbones.layers import PooledStages

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topwork._arrays import Float32Array, Int64Array, IntegerArray, UInt8Array
+from topwork._system import require_torch
 from topwork.backbones import EMBEDDING, Backbone, classifier, imagenet_indices, imagenet_labels, imagenet_near
 from topwork.data import Source, decode, quoted
 from topwork.engines import has_cuda
@@ -53,6 +54,7 @@ class TorchClassifier:
         *,
         device: str | None = None,
     ) -> None:
+        require_torch("looking into a network")
         import torch
 
         from topwork.explain._modules import PixelsToLogits

@@ -183,10 +183,9 @@ def _standardised(values: Float32Array) -> Float32Array:
 def _projected(values: Float32Array, projection: Projection, seed: int) -> Float32Array:
     small = _principal(values, 2 if projection == "pca" else min(_COMPONENTS, *values.shape))
     if projection == "tsne":
-        from sklearn.manifold import TSNE
-
+        manifold = optional("sklearn.manifold", extra="sklearn", what="a t-SNE projection")
         perplexity = min(30.0, (len(values) - 1) / 3)
-        small = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(small)
+        small = manifold.TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(small)
     if projection == "umap":
         umap = optional("umap", extra="umap", what="a UMAP projection")
         small = umap.UMAP(n_components=2, n_jobs=1, random_state=seed).fit_transform(small)

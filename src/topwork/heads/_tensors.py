@@ -106,7 +106,7 @@ def write_tensors(tensors: Mapping[str, AnyArray], path: Path) -> None:
     """
     from safetensors.numpy import save_file
 
-    save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, path)
+    save_file({name: np.asarray(value, order="C") for name, value in tensors.items()}, path)
     path.chmod(_MODE)
 
 

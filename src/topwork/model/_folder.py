@@ -14,7 +14,7 @@ from typing import Any
 import numpy.typing as npt
 
 from topwork._system import is_being_replaced, restored, written_whole
-from topwork.backbones import Backbone, Weights, file_sha256, row
+from topwork.backbones import Backbone, Weights, file_sha256, named_arrays, row
 from topwork.data import printable
 from topwork.errors import BackboneError, ModelError
 from topwork.heads import read_tensors, write_tensors
@@ -30,7 +30,6 @@ _OURS = {RECORD, HISTORY, CARD, METHODS, REFERENCES, EXPLAINED, BACKBONE, "repor
 _RECORD_BYTES = 256 * 2**20  # far beyond any real record; keeps a hostile file out of memory
 _HISTORY_BYTES = 16 * 2**20  # 50,000 epochs
 
-_MODE = 0o644  # safetensors makes its files private; a model is to be shared
 _PAUSE = 0.005  # seconds between two reads of a folder that is being replaced
 _READS = 20  # of a folder that another process replaces again and again
 _WRITE_HINT = "choose another folder with -o, or free some space; nothing was changed there"
@@ -147,11 +146,7 @@ def _names(folder: Path) -> set[str] | None:
 
 
 def _with_weights(record: ModelRecord[Any], backbone: Backbone, path: Path) -> ModelRecord[Any]:
-    from safetensors.torch import save_file
-
-    state = backbone.module().state_dict()
-    save_file({name: value.contiguous().clone() for name, value in state.items()}, path)  # tied weights share memory
-    path.chmod(_MODE)
+    write_tensors(named_arrays(backbone), path)
     weights = {"source": "file", "sha256": file_sha256(path), "location": BACKBONE}
     return record.model_copy(update={"backbone": {**record.backbone, "weights": weights}})
 

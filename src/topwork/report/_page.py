@@ -11,9 +11,8 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
 from markupsafe import Markup
 
 from topwork._system import fault_of_place, write_whole
@@ -21,6 +20,9 @@ from topwork._version import __version__
 from topwork.data import printable
 from topwork.errors import ReportError
 from topwork.report._texts import KIT
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 MARK = '<meta name="generator" content="topwork'
 """What every page of this room holds in its first lines."""
@@ -75,6 +77,8 @@ def percent(share: float) -> str:
 
 @functools.cache
 def _templates(packages: tuple[str, ...]) -> Environment:
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
+
     kit = PackageLoader(KIT)
     found = Environment(
         loader=ChoiceLoader([kit, PrefixLoader({KIT: kit} | {each: PackageLoader(each) for each in packages}, ":")]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from topwork._system import require_torch
 from topwork.advising import Advice, BudgetClock
 from topwork.backbones import Backbone
 from topwork.data import ImageDataset
@@ -49,6 +50,7 @@ def _probe(dataset: ImageDataset, backbones: Sequence[Backbone], options: ProbeO
 
 
 def _finetune(dataset: ImageDataset, backbones: Sequence[Backbone], options: FinetuneOptions, run: Run) -> Fitted:
+    require_torch("fine-tuning")
     with first_alone():
         probe = fit_best_probe(dataset, backbones, options.probe, announce=run.announce)
     return finetune(dataset, probe, options, announce=run.announce)

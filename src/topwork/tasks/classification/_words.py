@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from topwork._system import WITH_TORCH
 from topwork._text import first_of, table
 from topwork.data import printable
 from topwork.report.sections import advice_of, kinds_of_mistakes, p_value
@@ -58,11 +59,18 @@ def _choices(record: ClassifierRecord) -> list[str]:
         if trials:
             lines.append(f"{words} " + ", ".join(map(_trial, trials)))
             lines += why_kept(advice_of(record)) if question == "rung" else []
+    lines += _for_want_of_torch(record)
     if record.task.mapping is not None:
         lines.append(_met(record))
     if record.task.words is not None:
         lines.append(_said(record.task.words))
     return lines
+
+
+def _for_want_of_torch(record: ClassifierRecord) -> list[str]:
+    """What was not tried only because PyTorch is not installed, and what it was expected to gain."""
+    rungs = (record.advice or {}).get("rungs", ())
+    return [f"Not tried: {rung['name']}: {rung['note']}" for rung in rungs if WITH_TORCH in rung.get("note", "")]
 
 
 _WAYS = {"given": "by the given map", "names": "by name", "learnt": "by a map learnt from the training images"}

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from topwork._system import cache_dir, delete_folder, make_room, use, written_whole
+from topwork._system import cache_dir, delete_folder, has_torch, make_room, use, written_whole
 from topwork._version import __version__
 from topwork.advising import Advice, OutOfFold, Trial
 from topwork.backbones import EMBEDDING, Backbone
@@ -46,6 +46,8 @@ class AdviceCache:
             "data": features.dataset.fingerprint(),
             "groups": hashlib.sha256(groups).hexdigest(),
         }
+        if not has_torch():  # where it is installed later, fine-tuning is to be thought of again
+            named["without"] = "torch"
         digest = hashlib.sha256(json.dumps(named, sort_keys=True).encode())
         digest.update(np.ascontiguousarray(features.train.values).data)  # the images, as the network sees them
         self.folder = cache_dir() / "advice" / digest.hexdigest()[:32]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from topwork.advising import Description, cross_val_scores, knn
 from topwork.backbones import EMBEDDING, Backbone, classifier
 from topwork.data import decode
+from topwork.engines import norm_shifts
 from topwork.errors import BackboneError
 from topwork.heads import network_probabilities
 from topwork.tasks.classification.ladder._training_features import SAMPLE, TrainingFeatures
@@ -72,8 +73,16 @@ def domain_shift(backbone: Backbone, pixels: npt.NDArray[np.uint8]) -> float | N
     Source: Schneider et al. 2020, "Improving robustness against common corruptions by covariate shift adaptation",
     arXiv 2006.16971, which measures the shift of batch norm statistics between source and target.
 
-    Pixels are uint8 (N, size, size, 3). None where the network, which is built in torch, has no batch norms.
+    Pixels are uint8 (N, size, size, 3). None where the network has no batch norms.
     """
+    shifts = norm_shifts(backbone, pixels)
+    if shifts is None:
+        shifts = _norm_shifts_in_torch(backbone, pixels)
+    return float(np.mean([np.sqrt(np.square(shift).mean()) for shift in shifts])) if shifts else None
+
+
+def _norm_shifts_in_torch(backbone: Backbone, pixels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[Any], ...]:
+    """What ``norm_shifts`` gives, of any other network."""
     import torch
     from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -82,7 +91,7 @@ def domain_shift(backbone: Backbone, pixels: npt.NDArray[np.uint8]) -> float | N
     network = backbone.module()
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
     if not norms:
-        return None
+        return ()
     sums: dict[Any, torch.Tensor] = {}
     counts: dict[Any, int] = {}
 
@@ -102,8 +111,7 @@ def domain_shift(backbone: Backbone, pixels: npt.NDArray[np.uint8]) -> float | N
     finally:
         for handle in handles:
             handle.remove()
-    shifts = []
-    for norm, total in sums.items():
-        off = (total / counts[norm] - norm.running_mean) / torch.sqrt(norm.running_var + norm.eps)
-        shifts.append(float(off.square().mean().sqrt()))
-    return float(np.mean(shifts))
+    return tuple(
+        ((total / counts[norm] - norm.running_mean) / torch.sqrt(norm.running_var + norm.eps)).numpy()
+        for norm, total in sums.items()
+    )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from topwork._system import WITH_TORCH, has_torch
 from topwork.advising import (
     BudgetClock,
     ExpectedGain,
@@ -221,6 +222,8 @@ class Ladder:
         expected_gain = self.expected_gain(planned.seconds, again=again)
         if not expected_gain.worth:
             return self.end(name, expected_gain.words)
+        if not has_torch():
+            return self.end(name, f"{expected_gain.words}; but it needs PyTorch, which is not installed: {WITH_TORCH}")
         if planned.needed > planned.left:
             self.cut_short = True
             times = f"it takes at least {planned.needed:.0f} seconds, and {planned.left:.0f} were left"
