@@ -160,7 +160,7 @@ def test_a_fold_that_cannot_be_fitted_does_not_lose_the_model(easy: Path) -> Non
 
 
 def test_the_interval_is_of_the_answers_that_the_rule_gives(easy: Path) -> None:
-    """By the costs every image is called a photo, so half of all answers are right, and the interval holds that alone."""
+    """By the costs every image is called a photo, so half of the answers are right, and the interval is of those."""
     found = fit(easy, cv=2, cost={("photo", "textile"): 1e12}).record.task.folds
     assert found.accuracy.value == 0.5
     assert found.accuracy.high < 1
