@@ -151,7 +151,7 @@ def _thresholds(record: ClassifierRecord) -> list[str]:
 
 
 def _percent(found: Estimate) -> str:
-    return f"{found.value:.1%} ({100 * found.low:.1f} to {100 * found.high:.1f})".replace("%", " %")
+    return found.as_percent().replace("%", " %")
 
 
 def _number(found: Estimate) -> str:
