@@ -89,7 +89,7 @@ def test_the_whole_job(light: Run, tmp_path: Path) -> None:
     assert "Accuracy" in whole(light("evaluate", model, data))
     assert "Page: " in whole(light("report", model, "--data", data, "--check"))
     whole(light("embed", data, "-o", tmp_path / "features.npz"))
-    assert np.load(tmp_path / "features.npz", allow_pickle=False)["features"].shape == (90, 1280)
+    assert np.load(tmp_path / "features.npz", allow_pickle=False)["values"].shape == (90, 1280)
     assert "not installed: pip install 'topwork[torch]'" in whole(light("doctor"))
     lines = whole(light("predict", model, data / "local")).splitlines()
     assert len(lines) == 30
