@@ -58,8 +58,8 @@ Rules = Annotated[
     Literal["topwork", "timm"],
     typer.Option(
         "--preprocessing",
-        help="How images become the network's input: timm as timm's own evaluation does, to the pixel; topwork nearly "
-        "so, but faster for large JPEG files, and with --crop-mode.",
+        help="How images are decoded and resized: timm exactly as in timm's own evaluation of the network; topwork "
+        "faster, with other pixels and the same accuracy on photographs.",
     ),
 ]
 Size = Annotated[
