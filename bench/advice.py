@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from _report import header, table
-from topwork.advising import BudgetClock, climb
+from topwork.advising import BudgetClock
 from topwork.advising._advice import FeatureSpec
 from topwork.advising._bbc_cv import best
 from topwork.advising._learning_curve import forecast
@@ -37,7 +37,7 @@ from topwork.advising._out_of_fold import knn
 from topwork.backbones import load
 from topwork.data import ImageDataset, from_arrays, read, split
 from topwork.fitting import sample_folder
-from topwork.tasks.classification.ladder import AdviceOptions
+from topwork.tasks.classification.ladder import AdviceOptions, climb
 from topwork.tasks.classification.ladder._candidates import Trained, depths, larger, scored, train
 from topwork.tasks.classification.ladder._training_features import SAMPLE, TrainingFeatures
 from topwork.tasks.classification.strategies import (

@@ -9,6 +9,7 @@ DataLoader with 2 workers. Its clock starts after the first batch, so that start
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -36,7 +37,7 @@ def plain(paths: list[Path], backbone: Backbone) -> float:
     values = backbone.preprocessing
     steps = transforms.Compose(
         [
-            transforms.Resize(values.min_side),
+            transforms.Resize(math.floor(values.size / values.crop)),
             transforms.CenterCrop(values.size),
             transforms.ToTensor(),
             transforms.Normalize(values.mean, values.std),

@@ -1,6 +1,6 @@
 """Fine-tuning against the probe it starts from: accuracy on test images that neither has seen, and time.
 
-    python bench/finetune.py NAME=DATA [NAME=DATA ...] [--size 256] [--epochs 8] [--fit squash] [--sample]
+    python bench/finetune.py NAME=DATA [NAME=DATA ...] [--size 256] [--epochs 8] [--crop-mode squash] [--sample]
 
 DATA without parts is split in halves. ``--sample`` adds the textile sample (1,000 training and 1,000 test images).
 """
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("data", nargs="*")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--fit", default="auto")
+    parser.add_argument("--crop-mode", default="auto")
     parser.add_argument("--unfreeze", default="auto")
     parser.add_argument("--sample", action="store_true")
     options = parser.parse_args()

@@ -26,7 +26,7 @@ from topwork.features import FeatureTable, extract
 from topwork.heads import equal_blocks, fit_novelty
 from topwork.metrics import abstention_thresholds, conformal_thresholds, selective_reports, shift, typicality
 from topwork.tasks.classification.ladder import AdviceOptions
-from topwork.tasks.classification.ladder._ladder import Ladder
+from topwork.tasks.classification.ladder._ladder import Ladder, RungAnnouncer
 from topwork.tasks.classification.ladder._training_features import TrainingFeatures
 from topwork.tasks.classification.strategies import FinetuneOptions, ProbeOptions
 
@@ -43,7 +43,7 @@ def chosen_answers(dataset: ImageDataset, backbone: Backbone, training: Rows, se
     probe = ProbeOptions(seed=seed)
     options = AdviceOptions(budget_seconds=3600, describe=False, finetune=FinetuneOptions(probe=probe))
     ground = TrainingFeatures(dataclasses.replace(dataset, splits=parts), backbone, options, lambda text: None)
-    ladder = Ladder(ground, BudgetClock(3600), lambda text: None)
+    ladder = Ladder(ground, BudgetClock(3600), RungAnnouncer(lambda text: None))
     ladder.probe()
     ladder.readings()
     chosen = ladder.leader.trained

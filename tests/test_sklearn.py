@@ -261,12 +261,22 @@ def test_an_image_that_cannot_be_used_is_named_with_the_remedy(paths: list[str])
         FeatureExtractor().fit_transform([np.zeros((4, 4, 3), np.float32)])
 
 
+def test_images_that_weigh_nothing_teach_nothing(paths: list[str], labels: npt.NDArray[np.str_]) -> None:
+    wrong = labels.copy()
+    wrong[::4] = np.where(labels[::4] == labels[0], labels[-1], labels[0])
+    weights = np.where(wrong == labels, 1, 0)
+    plain, weighed = TransferClassifier().fit(paths, wrong), TransferClassifier().fit(paths, wrong, weights)
+    assert weighed.score(paths, labels) > plain.score(paths, labels)
+
+
 def test_labels_that_cannot_be_are_refused(paths: list[str]) -> None:
     classifier = TransferClassifier()
     with pytest.raises(DataError, match="16 images, but 3 labels"):
         classifier.fit(paths, [0, 1, 0])
     with pytest.raises(DataError, match="all 16 images are of class x; two classes are needed"):
         classifier.fit(paths, ["x"] * 16)
+    with pytest.raises(DataError, match="sample_weight must be 16 numbers"):
+        classifier.fit(paths, ["a", "b"] * 8, sample_weight=[1, 2])
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
         classifier.fit(paths, np.linspace(0, 1, 16))
     with pytest.raises(ValueError, match="y should be a 1d array"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ class Option:
     Attributes:
         help: What the field does, in sentences; where it is empty, a pydantic field's description tells it.
         flag: Its name on the command line: the field's own when empty. None leaves the field to ``--set`` alone.
+        name: Its name for ``--set``, where that is not the field's own; such as ``head.hidden``.
         takes: Its values in words, where the type does not tell them.
         metavar: What stands for the value in the help, in place of the type's name.
         parse: Makes the value of a text, where the type does not tell how; a ``ValueError`` refuses the text.
+        many: Whether the flag may be repeated: ``parse`` takes a list of all its texts then.
         old: Former flags, which work for one more version.
         ge: The least value.
         gt: What the value must exceed.
@@ -28,9 +30,11 @@ class Option:
 
     help: str = ""
     flag: str | None = ""
+    name: str = ""
     takes: str = ""
     metavar: str | None = None
-    parse: Callable[[str], Any] | None = None
+    parse: Callable[[Any], Any] | None = None
+    many: bool = False
     old: tuple[str, ...] = ()
     ge: float | None = None
     gt: float | None = None
@@ -49,6 +53,19 @@ def seconds(text: str) -> float:
     if not 0 < found < math.inf:
         raise ValueError(text)
     return found
+
+
+def pairs(texts: Sequence[str]) -> dict[str, float]:
+    """``["defect=0.99"]`` as ``{"defect": 0.99}``; a name may hold ``=`` too.
+
+    Raises:
+        ValueError: One has no name or number, or a name comes twice.
+    """
+    found = [text.rpartition("=") for text in texts]
+    values = {name.strip(): float(number) for name, _, number in found}
+    if "" in values or len(values) < len(texts):
+        raise ValueError(", ".join(texts))
+    return values
 
 
 def budget_option(help: str) -> Option:

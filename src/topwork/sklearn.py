@@ -77,7 +77,8 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
         weights: str = "pretrained",
         stages: Stages = "last",
         pooling: Pooling = "mean+max",
-        crop_mode: CropMode = "crop",
+        crop_mode: CropMode | None = None,
+        preprocessing: Literal["topwork", "timm"] = "topwork",
         size: int | None = None,
         engine: EngineName | None = None,
         cache: bool = True,
@@ -87,13 +88,15 @@ class _ImageEstimator(BaseEstimator):  # type: ignore[misc]
         self.stages = stages
         self.pooling = pooling
         self.crop_mode = crop_mode
+        self.preprocessing = preprocessing
         self.size = size
         self.engine = engine
         self.cache = cache
 
     def _find_network(self) -> None:
         """The backbone that the parameters name, and what is taken from it."""
-        self.backbone_ = load(self.backbone, weights=self.weights, size=self.size).replace(crop_mode=self.crop_mode)
+        found = load(self.backbone, weights=self.weights, size=self.size, preprocessing=self.preprocessing)
+        self.backbone_ = found if self.crop_mode is None else found.replace(crop_mode=self.crop_mode)
         self.outputs_ = self.backbone_.outputs(self.stages, self.pooling)
 
     def _extracted(self, X: Any, choice: EngineChoice | None) -> Extraction:
@@ -147,7 +150,9 @@ class FeatureExtractor(TransformerMixin, _ImageEstimator):  # type: ignore[misc]
         weights: ``pretrained``, a ``.safetensors`` file, or ``random``.
         stages: ``last``, ``all``, or names of stages.
         pooling: ``mean``, ``max`` or ``mean+max``; the last features ignore it.
-        crop_mode: How an image fits into the network's square: ``crop``, ``squash`` or ``pad``.
+        crop_mode: How an image fits into the network's square: ``crop``, ``squash`` or ``pad``; the network's own
+            way when None.
+        preprocessing: ``topwork``, or ``timm`` for what timm's evaluation does, to the pixel.
         size: Side of that square in pixels; the network's own when None.
         engine: What runs the network; the best that is here when None.
         cache: Whether features are kept on disk, so that a grid search over what follows extracts them once.
@@ -213,7 +218,8 @@ class TransferClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc
         weights: str = "pretrained",
         stages: Stages = "last",
         pooling: Pooling = "mean+max",
-        crop_mode: CropMode = "crop",
+        crop_mode: CropMode | None = None,
+        preprocessing: Literal["topwork", "timm"] = "topwork",
         size: int | None = None,
         engine: EngineName | None = None,
         cache: bool = True,
@@ -226,6 +232,7 @@ class TransferClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc
             stages=stages,
             pooling=pooling,
             crop_mode=crop_mode,
+            preprocessing=preprocessing,
             size=size,
             engine=engine,
             cache=cache,
@@ -233,16 +240,17 @@ class TransferClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc
         self.class_weight = class_weight
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any) -> TransferClassifier:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> TransferClassifier:
         """Train the head.
 
         Args:
             X: Images, as ``FeatureExtractor.transform`` takes them.
             y: N labels.
+            sample_weight: N numbers, how much each image counts; 1 by default.
 
         Raises:
             ImageError: An image cannot be used.
-            DataError: As many labels as images are needed, of two classes at least.
+            DataError: As many labels as images are needed, of two classes at least; weights that cannot be used.
         """
         sources = _sources(X)
         y = column_or_1d(y, warn=True)
@@ -262,6 +270,7 @@ class TransferClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc
             seed=self.random_state,
             class_weight=self.class_weight,
             column_weights=equal_blocks([*map(self.backbone_.width, self.outputs_)]),
+            sample_weight=None if sample_weight is None else np.asarray(sample_weight),
         ).head
         return self
 

@@ -40,6 +40,7 @@ def timms_figures(name: str, size: int) -> tuple[float, float]:
 
 @pytest.mark.parametrize("entry", catalogue(), ids=lambda entry: entry.alias)
 def test_a_row_says_what_timm_says(entry: CatalogueRow) -> None:
+    from timm.data import resolve_data_config
     from timm.models import get_pretrained_cfg
 
     from topwork.backbones._network import describe
@@ -52,6 +53,15 @@ def test_a_row_says_what_timm_says(entry: CatalogueRow) -> None:
     assert entry.mean_embedding == told["mean_embedding"]
     settings = get_pretrained_cfg(entry.name)
     assert settings is not None
+    own = resolve_data_config(pretrained_cfg=settings.to_dict())
+    fit = load(entry.alias, weights="random", preprocessing="timm").preprocessing
+    assert (fit.size, fit.crop, fit.mean, fit.std) == (
+        *own["input_size"][1:2],
+        *(own[x] for x in ("crop_pct", "mean", "std")),
+    )
+    crop_modes = {"center": "crop", "squash": "squash"}
+    assert (fit.crop_mode, fit.interpolation) == (crop_modes[own["crop_mode"]], own["interpolation"])
+    assert load(entry.alias, weights="random").preprocessing == fit.replace(rules="topwork", interpolation="area")
     assert entry.licence.lower().replace(" ", "-") == settings.license
     assert (entry.top1 is not None) == (settings.num_classes == 1000)
     if not entry.package:
@@ -218,6 +228,8 @@ def test_cells_that_an_editor_cut_off_are_empty() -> None:
         ({"gmacs": "-1"}, "must be above 0"),
         ({"top1": "101"}, "top1 must be a percentage, not 101"),
         ({"size": "8"}, "size must be a whole number between 16 and 4096 pixels, not 8"),
+        ({"crop_mode": "center"}, "crop_mode must be crop, squash or pad, not 'center'"),
+        ({"interpolation": "random"}, "interpolation must be area, bilinear or bicubic, not 'random'"),
         ({"crop": "1.5"}, "crop must be above 0 and at most 1"),
         ({"pixels": "Half"}, "there must be one of imagenet, half, clip, not 'Half'"),
         ({"fixed_size": "True"}, "there must be one of yes, no, not 'True'"),

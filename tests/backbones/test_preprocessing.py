@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from topwork.backbones import Preprocessing
+from topwork.backbones import Preprocessing, load
+from topwork.data import decode
 from topwork.errors import BackboneError
 
 FITS = ("crop", "squash", "pad")
@@ -97,15 +99,58 @@ def test_one_colour_stays_one_colour(height: int, width: int, fit: Any, size: in
 
 
 @pytest.mark.parametrize(("size", "crop"), [(224, 0.875), (240, 0.882), (260, 0.89), (224, 1.0), (17, 0.3)])
-def test_min_side_is_the_least_that_is_not_enlarged(size: int, crop: float) -> None:
+def test_a_scaled_jpeg_has_four_pixels_for_each_of_the_networks(size: int, crop: float) -> None:
     fit = Preprocessing(size=size, crop=crop)
-    assert fit.min_side * crop >= size - 1e-9
-    assert (fit.min_side - 1) * crop < size
-    assert fit.replace(crop_mode="squash").min_side == fit.replace(crop_mode="pad").min_side == size
+    assert fit.min_side is not None
+    assert fit.min_side * crop >= 4 * size - 1e-9
+    assert (fit.min_side - 4) * crop < 4 * size
+    assert fit.replace(crop_mode="squash").min_side == fit.replace(crop_mode="pad").min_side == 4 * size
+    assert fit.replace(rules="timm").min_side is None
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("lite0", {}),
+        ("lite1", {}),
+        ("lite2", {"crop_mode": "squash"}),
+        ("efficientnet-b5", {}),
+        ("inception-v3", {}),
+        ("dinov2-s", {}),
+        ("convnext-tiny", {"interpolation": "bilinear"}),
+        ("vit-l16", {"crop_mode": "border", "crop_pct": 1.0}),
+    ],
+)
+def test_by_timms_rules_the_pixels_are_timms_own(photos: list[Path], name: str, changes: dict[str, Any]) -> None:
+    from timm.data import create_transform, resolve_data_config
+    from timm.models import get_pretrained_cfg
+
+    backbone = load(name, weights="random", preprocessing="timm")
+    settings = get_pretrained_cfg(backbone.name)
+    assert settings is not None
+    steps: Any = create_transform(
+        **resolve_data_config(changes, pretrained_cfg=settings.to_dict()), use_prefetcher=True
+    )
+    ours = {name: value for name, value in changes.items() if name != "crop_pct"}
+    ours |= {"crop_mode": "pad", "crop": 1.0} if changes.get("crop_mode") == "border" else {}
+    fit = backbone.preprocessing.replace(**ours)
+    for photo in photos:
+        with Image.open(photo) as picture:
+            expected = np.asarray(steps(picture.convert("RGB"))).transpose(1, 2, 0)
+        np.testing.assert_array_equal(fit(decode(photo, min_side=fit.min_side)), expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9_000), (9_000, 1), (2, 3)], ids=str)
+@pytest.mark.parametrize("fit", FITS)
+def test_fault_29_by_timms_rules_too(fit: Any, shape: tuple[int, int]) -> None:
+    pixels = np.full((*shape, 3), (200, 100, 50), np.uint8)
+    found = Preprocessing(size=256, crop_mode=fit, rules="timm", interpolation="bicubic")(pixels)
+    assert (found.shape, found.dtype) == ((256, 256, 3), np.uint8)
+    assert found[127, 127].tolist() == [200, 100, 50]
 
 
 def test_values_survive_json_exactly() -> None:
-    fit = Preprocessing(300, "pad", 0.882, "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    fit = Preprocessing(300, "pad", 0.882, "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "timm")
     again = Preprocessing.from_dict(json.loads(json.dumps(fit.to_dict())))
     assert again == fit
     assert hash(again) == hash(fit)
@@ -122,6 +167,7 @@ def test_values_survive_json_exactly() -> None:
         ({"crop": 1.01}, "not 1.01"),
         ({"crop": math.nan}, "not nan"),
         ({"interpolation": "nearest"}, "not 'nearest'"),
+        ({"rules": "torch"}, "topwork or timm, not 'torch'"),
         ({"mean": (0.5, 0.5)}, "three numbers"),
         ({"mean": (0.5, 0.5, 127.5)}, "mean must be between 0 and 1"),
         ({"mean": (0.5, 0.5, math.nan)}, "mean must be between 0 and 1"),
@@ -137,6 +183,12 @@ def test_values_out_of_range_are_refused(change: dict[str, Any], said: str) -> N
         Preprocessing().replace(**change)
     with pytest.raises(BackboneError, match=said):
         Preprocessing.from_dict({**Preprocessing().to_dict(), **change})
+
+
+def test_a_record_from_before_there_were_rules_is_by_topworks() -> None:
+    fields = Preprocessing(crop_mode="squash").to_dict()
+    del fields["rules"]
+    assert Preprocessing.from_dict(fields) == Preprocessing(crop_mode="squash")
 
 
 @pytest.mark.parametrize("change", [{"colour": "RGB"}, {"size": "224"}, {"mean": None}, {"std": ("a", "b", "c")}])

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from topwork.backbones import load
-from topwork.checking import Checkup, check, vet
+from topwork.checking import Checkup, _probe, check, vet
 from topwork.data import ImageDataset, decode, grouped, read, split
 from topwork.errors import ImageError
 from topwork.features import _extract, extract
@@ -22,6 +22,7 @@ from topwork.features import _extract, extract
 from .conftest import encoded, pixels_of
 
 Write = Callable[..., Path]
+_probe_asked = _probe.ask_probe
 
 
 def cloth_files(cloth: dict[str, list[Path]], part: str = "") -> dict[str, bytes]:
@@ -197,6 +198,29 @@ def test_features_are_left_in_the_cache(
     backbone = load().replace(crop_mode="squash")
     again = extract(dataset, backbone, outputs=backbone.outputs("all"))
     assert np.array_equal(again.values, checkup.features.values)
+
+
+def test_what_the_probe_thinks_of_the_labels_is_kept_by_content(
+    write: Write, cloth: dict[str, list[Path]], empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = cloth_files(cloth)
+    names = list(files)
+    files[names[0].replace("nominal", "global")] = files.pop(names[0])  # one label is wrong
+    dataset = read(write(files))
+    first = check(dataset)
+    asked = []
+
+    def ask(*args: Any, **options: Any) -> Any:
+        asked.append(args)
+        return _probe_asked(*args, **options)
+
+    monkeypatch.setattr(_probe, "ask_probe", ask)
+    assert [found.to_dict() for found in check(dataset).findings] == [found.to_dict() for found in first.findings]
+    assert not asked
+    check(dataset, cache=False)
+    check(dataset, seed=1)
+    check(dataset.select(np.arange(1, len(dataset))))
+    assert len(asked) == 3
 
 
 def test_oblong_images_are_seen_by_their_centre(write: Write, pieces: list[Image.Image]) -> None:

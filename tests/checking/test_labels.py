@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from topwork.checking import _probe, check_classes
-from topwork.checking._labels import label_findings
+from topwork.checking._labels import WRONG, label_findings
 from topwork.checking._probe import Noise, ask_probe, fit_noise, wrong_probability
 from topwork.data import ImageDataset
 
@@ -78,7 +78,7 @@ def test_a_case_tells_the_given_and_the_likely_class_and_how_sure(digits: tuple[
     (found,) = label_findings(dataset, ask(values, changed))
     (case,) = found.cases
     assert (case.paths, case.given, case.likely) == ((dataset.paths[row],), "class 2", "class 0")
-    assert 0.6 < case.score <= 1
+    assert WRONG < case.score <= 1
     sure = "over 99%" if case.score > 0.99 else f"{case.score:.0%}"  # never certain
     assert case.detail == f"given 'class 2', likely 'class 0' (confidence {sure})"
     assert found.severity == "note"  # one of 720 is no reason for a warning
@@ -170,6 +170,34 @@ def test_noise_and_temperature_are_told_apart() -> None:
     assert found.temperature == pytest.approx(2.0, rel=0.15)
     listed_rows = found.wrong > 0.7
     assert turned_rows[listed_rows].mean() > 0.8
+
+
+@pytest.mark.parametrize("turned_labels", [0, 4, 12])
+def test_share_and_temperature_are_the_posteriors_mode(turned_labels: int) -> None:
+    """A search over both, by scipy, of likelihood times share; few images, so that the prior matters."""
+    from scipy.special import log_softmax
+
+    rng = np.random.default_rng(turned_labels)
+    logits = rng.normal(0, 3, (90, 3)).astype(np.float32)
+    labels = logits.argmax(axis=1)
+    labels[:turned_labels] = (labels[:turned_labels] + 1) % 3
+    temperatures, shares = np.geomspace(0.1, 5, 40)[:, None], np.geomspace(1e-4, 0.3, 4000)[None]
+    odds = np.zeros((40, 4000))
+    for row, label in zip(logits.astype(np.float64), labels, strict=True):
+        own = np.exp(log_softmax(row / temperatures, axis=1)[:, label])[:, None]
+        odds += np.log((1 - shares) * own + shares / 2 * (1 - own))
+    place, best = np.unravel_index((odds + np.log(shares)).argmax(), odds.shape)
+    found = fit_noise(logits, labels, 1.0)
+    assert found.temperature == pytest.approx(temperatures[place, 0])
+    assert found.share == pytest.approx(shares[0, best], rel=0.02)
+
+
+def test_no_more_than_the_prior_allows_is_taken_for_wrong() -> None:
+    """Labels that have nothing to do with the probe: a fit would give a high temperature, and none is listed."""
+    rng = np.random.default_rng(0)
+    found = fit_noise(rng.normal(0, 3, (500, 4)).astype(np.float32), rng.integers(0, 4, 500), 30.0)
+    assert found.share <= 0.3
+    assert found.wrong.max() < WRONG
 
 
 def test_a_class_that_no_image_has_changes_nothing() -> None:

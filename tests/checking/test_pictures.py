@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 
 from topwork.backbones import Preprocessing
 from topwork.checking import Examined, Finding, check_pictures
@@ -130,3 +130,53 @@ def test_without_a_network_nothing_is_said_of_its_size_and_crop(write: Write, ph
     bad = {"a/small.jpg": pixels_of(photos[0]).resize((20, 20)), "a/long.jpg": pixels_of(photos[1]).resize((1000, 100))}
     seen = survey(read(write(well(photos) | {name: encoded(image) for name, image in bad.items()})), lambda done: None)
     assert [found.name for found in check_pictures(Examined(seen, NO_TWINS))] == ["extreme-aspect"]
+
+
+def placeholder(size: tuple[int, int] = (300, 300)) -> Image.Image:
+    image = Image.new("RGB", size, (246, 246, 246))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((12, 12, size[0] - 12, size[1] - 12), outline=(230, 230, 230))
+    draw.text((60, 120), "IMAGE NOT FOUND", fill=(80, 80, 80), font_size=20)
+    return image
+
+
+def logo() -> Image.Image:
+    image = Image.new("RGB", (320, 240), (255, 255, 255))
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((80, 40, 240, 200), fill=(20, 90, 200))
+    draw.polygon([(160, 60), (220, 180), (100, 180)], fill=(250, 200, 0))
+    return image
+
+
+def sketch() -> Image.Image:
+    image = Image.new("RGB", (400, 300), (255, 255, 255))
+    for step in range(0, 300, 60):
+        ImageDraw.Draw(image).arc((40 + step // 2, 30, 360, 270 - step // 3), 0, 300, fill=(0, 0, 0), width=2)
+    return image
+
+
+@pytest.mark.parametrize("drawn", [placeholder, logo, sketch])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_lone_drawing_among_photographs_is_found(
+    write: Write, photos: list[Path], drawn: Callable[[], Image.Image], kind: str
+) -> None:
+    found = findings(write(well(photos) | {"a/drawn.jpg": encoded(drawn(), kind)}))["placeholders"]
+    assert [case.paths for case in found.cases] == [("a/drawn.jpg",)]
+    assert found.severity == "warning"
+
+
+def test_photographs_cut_out_or_by_night_are_no_drawings(write: Write, photos: list[Path]) -> None:
+    image = pixels_of(photos[3])
+    mask = Image.new("L", image.size)
+    ImageDraw.Draw(mask).ellipse([side * share for share in (0.3, 0.7) for side in image.size], fill=255)
+    cut_out = Image.composite(image, Image.new("RGB", image.size, (255, 255, 255)), mask)
+    night = image.convert("L").point(lambda value: max(0, value - 160) * 2).convert("RGB")
+    for odd in (cut_out, night):
+        assert "placeholders" not in findings(write(well(photos) | {"a/odd.jpg": encoded(odd)}))
+
+
+def test_a_set_of_drawings_and_several_among_photographs_are_as_they_are(write: Write, photos: list[Path]) -> None:
+    drawings = {f"{'ab'[row % 2]}/{row}.png": encoded(placeholder((300 + row, 300)), "PNG") for row in range(12)}
+    assert "placeholders" not in findings(write(drawings, "drawings"))
+    several = dict(list(drawings.items())[:3])
+    assert "placeholders" not in findings(write(well(photos) | several, "several"))

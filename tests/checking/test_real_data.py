@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from topwork.checking import check
+from topwork.checking import check, vet
 from topwork.data import read
 
 
@@ -23,6 +23,12 @@ def test_the_gif_that_is_no_photograph_is_found(hymenoptera: Path) -> None:
     checkup = check(read(hymenoptera))
     found = {found.name: [case.paths[0] for case in found.cases if case.paths] for found in checkup.findings}
     assert found["rare-format"] == ["train/ants/imageNotFound.gif"]
+    assert found["placeholders"] == ["train/ants/imageNotFound.gif"]
     assert "train/ants/imageNotFound.gif" in found["mixed-colour"]
     assert not checkup.blocking()
-    assert all(found.severity == "note" for found in checkup.findings)
+    assert [found.name for found in checkup.findings if found.severity != "note"] == ["placeholders"]
+
+
+@pytest.mark.parametrize("name", ["cats-dogs", "orl-faces"])
+def test_no_photograph_is_taken_for_a_drawing(hymenoptera: Path, name: str) -> None:
+    assert vet(read(hymenoptera.parent / name)).finding("placeholders") is None

@@ -16,17 +16,19 @@ from typer.testing import CliRunner
 
 from tests.model.samples import textile_folder
 from topwork.cli._app import app
+from topwork.cli._progress import LINE
 
 TOPWORK = (sys.executable, "-m", "topwork")
 
 
 @dataclass(frozen=True)
 class Done:
-    """What one run of the program gave."""
+    """What one run of the program gave; lines of progress, which come where the machine is slow, apart."""
 
     code: int
     out: str
     err: str
+    progress: tuple[str, ...] = ()
 
     @property
     def json(self) -> Any:
@@ -47,6 +49,17 @@ class Done:
 Run = Callable[..., Done]
 
 
+def without_progress(err: str) -> str:
+    """Standard error but for the lines of progress."""
+    return "".join(line for line in err.splitlines(keepends=True) if not line.startswith(LINE))
+
+
+def done_with(code: int, out: str, err: str) -> Done:
+    """What a run gave, its progress apart."""
+    told = tuple(line for line in err.splitlines() if line.startswith(LINE))
+    return Done(code, out, without_progress(err), told)
+
+
 @pytest.fixture(scope="session")
 def run(shared_cache: Path) -> Run:
     """The program in this process: a second a run less."""
@@ -57,7 +70,7 @@ def run(shared_cache: Path) -> Run:
         )
         if found.exception and not isinstance(found.exception, SystemExit):
             raise found.exception
-        return Done(found.exit_code, found.stdout, found.stderr)
+        return done_with(found.exit_code, found.stdout, found.stderr)
 
     return run
 
@@ -70,7 +83,7 @@ def spawn(shared_cache: Path) -> Run:
         command = [*map(os.fsencode, TOPWORK), *(os.fsencode(str(each)) for each in given)]
         environ = {**os.environ, "PYTHONUTF8": "1", "COLUMNS": "200", **environment}
         done = subprocess.run(command, input=stdin, capture_output=True, check=False, env=environ, timeout=120)
-        return Done(done.returncode, done.stdout.decode("utf-8", "strict"), done.stderr.decode("utf-8", "strict"))
+        return done_with(done.returncode, done.stdout.decode("utf-8", "strict"), done.stderr.decode("utf-8", "strict"))
 
     return spawn
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.model.samples import CLASSES, copied, easy_folder, photos, textiles
-from topwork import __version__
+from topwork import __version__, load_backbone
 from topwork.data import read
 from topwork.fitting import held_out_again
 from topwork.tasks import load
@@ -97,6 +97,17 @@ def test_the_options_of_fit_reach_the_model(run: Run, tmp_path: Path, shared_cac
     assert record["engine"] == {"name": "torch-cpu", "precision": "f32", "deviation": None}
     assert record["data"]["held_out"] == 8
     assert not (tmp_path / "m" / "backbone.safetensors").exists()
+
+
+def test_timms_preprocessing_is_the_models_too(run: Run, tmp_path: Path, shared_cache: Path) -> None:
+    data = easy_folder(tmp_path / "data")
+    given = ["--strategy", "probe", "--stages", "last", "--size", "96", "--preprocessing", "timm"]
+    record = run("fit", data, "-o", tmp_path / "m", "--json", *given).json
+    told = load_backbone("lite0", size=96, preprocessing="timm").preprocessing
+    assert record["backbone"]["preprocessing"] == json.loads(json.dumps(told.to_dict()))
+    assert not [trial for trial in record["trials"] if trial["question"] == "crop_mode"]  # timm's own, not measured
+    assert load(tmp_path / "m").backbone.preprocessing == told
+    assert ", timm)" in (tmp_path / "m" / "report.html").read_text("utf-8")
 
 
 @pytest.mark.slow
@@ -362,6 +373,23 @@ def test_models(run: Run) -> None:
     assert {"parameters", "gmacs", "top1", "stages", "hub", "free", "method"} <= rows[0].keys()
 
 
+def test_models_says_which_work_offline(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+
+    def offline() -> list[str]:
+        return [row["alias"] for row in run("models", "--json").json["models"] if row["offline"]]
+
+    assert offline() == ["lite0", "lite1", "lite2"]
+    folder = tmp_path / "models--timm--resnet18.a1_in1k"  # as the hub's client lays a fetched file down
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text("0" * 40)
+    (folder / "snapshots" / ("0" * 40)).mkdir(parents=True)
+    (folder / "snapshots" / ("0" * 40) / "model.safetensors").write_bytes(b"")
+    assert offline() == ["lite0", "lite1", "lite2", "resnet18"]
+    line = next(each for each in run("models").out.splitlines() if each.startswith("resnet50 "))
+    assert line.split()[-1] == "-"
+
+
 def test_models_by_what_they_are(run: Run) -> None:
     asked = ("models", "--family", "resnet", "--max-params", "30", "--licence", "free", "--method", "supervised")
     assert [row["alias"] for row in run(*asked, "--json").json["models"]] == ["resnet18", "resnet50"]
@@ -425,7 +453,7 @@ def test_fit_finetunes_and_says_what_it_kept(run: Run, tmp_path: Path, shared_ca
     asked = ("--strategy", "finetune", "--unfreeze", "1", "--epochs", "1", "--size", "64", "--augment", "none")
     done = run("fit", data, "-o", out, *asked, "--budget", "2m", "--stages", "last", "--crop-mode", "squash")
     assert done.code == 0
-    assert "Compared on validation images: probe (100.0% on 4 images, chosen), finetune 1 of 9 stages (" in done.out
+    assert "Compared on validation images: probe (100.0% on 9 images, chosen), finetune 1 of 9 stages (" in done.out
     assert not (tmp_path / "model.training").exists()
     assert len((out / "history.jsonl").read_text("utf-8").splitlines()) == 1
     assert load(out).history[0]["epoch"] == 1
@@ -500,6 +528,7 @@ def test_offline_fetches_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.M
         in done.err
     )
     assert "--weights FILE.safetensors" in done.err
+    assert "hint: use a backbone that works without the internet (lite0, lite1, lite2), or download " in done.err
     assert "HF_HUB_OFFLINE" not in os.environ
 
 
@@ -619,3 +648,29 @@ def test_predict_promises_no_more_than_it_can(run: Run, model: Path) -> None:
     for given in (("--coverage", "95"), ("--coverage", "0.9", "--abstain", "0.9")):
         assert run("predict", model, textiles("local")[0], *given).code == 2
     assert run("predict", "--backbone", "lite0", photos()[0], "--coverage", "0.9").code == 2
+
+
+def test_fit_measures_on_folds_and_says_what_that_takes(run: Run, tmp_path: Path, shared_cache: Path) -> None:
+    data = easy_folder(tmp_path / "data")
+    quick = ("--strategy", "probe", "--stages", "last", "--crop-mode", "crop")
+    done = run("fit", data, "-o", tmp_path / "m", *quick, "--cv", "2")
+    assert "note: --cv 2 does the whole fit 3 times" in done.err
+    assert "2-fold cross-validation on all images: accuracy 100.0%" in done.out
+    fields = json.loads((tmp_path / "m" / "model.json").read_text("utf-8"))
+    assert [fold["images"] for fold in fields["task"]["folds"]["folds"]] == [8, 8]
+    assert fields["options"]["cv"] == 2
+    message, hint = run("fit", data, "-o", tmp_path / "n", *quick, "--cv", "9").failed()
+    assert "cv=9 needs 9 usable images of every class" in message
+    assert "cv=8" in hint
+
+
+@pytest.mark.parametrize("cv", ["1", "0", "x"])
+def test_a_number_of_folds_that_is_none_is_a_wrong_command(run: Run, tmp_path: Path, cv: str) -> None:
+    assert run("fit", tmp_path, "-o", tmp_path / "m", "--cv", cv).code == 2
+
+
+def test_folds_of_nothing_are_a_wrong_command(run: Run, tmp_path: Path) -> None:
+    given = ("--strategy", "zero-shot", "--labels", "a cat,a dog", "--backbone", "clip-b32", "--cv", "5")
+    done = run("fit", "-o", tmp_path / "m", *given)
+    assert done.code == 2
+    assert "--cv needs DATA" in done.err

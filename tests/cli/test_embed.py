@@ -41,6 +41,14 @@ def test_all_kinds_hold_what_extract_gives(run: Run, data: Path, tmp_path: Path)
     np.testing.assert_array_equal(np.float32(table["f0"]), expected.values[:, 0])
 
 
+def test_timms_rules_are_those_of_the_library(run: Run, data: Path, tmp_path: Path) -> None:
+    expected = extract(read(data), load_backbone("lite0", preprocessing="timm")).values
+    assert run("embed", data, "-o", tmp_path / "x.npz", "--preprocessing", "timm").code == 0
+    with np.load(tmp_path / "x.npz") as file:
+        np.testing.assert_array_equal(file["values"], expected)
+    assert np.abs(expected - extract(read(data), load_backbone("lite0")).values).max() > 0.1
+
+
 def test_images_without_classes_have_features_too(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "loose"
     folder.mkdir()

@@ -7,6 +7,7 @@ import importlib.util
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -174,9 +175,9 @@ def test_what_is_kept_is_shown_on_the_models_page(run: Run, own: Path, textile: 
     page = parsed((own / "report.html").read_text("utf-8"))
     sections = {node.attributes["aria-labelledby"]: node for node in page.all("section")}
     assert "Accuracy on 2 images" in sections["robustness"].text
-    assert "--what corruptions" not in sections["robustness"].text
     assert "Grad-CAM for" in sections["explained"].text
-    assert "--what ideal --keep" in sections["ideal"].text
+    assert "--what corruptions" not in sections["missing"].text
+    assert "--what ideal --keep" in sections["missing"].text
     assert len(sections["explained"].all("img")) == len(sections["robustness"].all("img")) == 1
 
 
@@ -204,15 +205,19 @@ def test_ideal_images_of_a_model_are_of_each_of_its_classes(
 ) -> None:
     from topwork import explain
 
-    plain = explain.ideal_image
+    plain, asked = explain.ideal_image, []
+
+    def quickly(classifier: explain.TorchClassifier, label: str, *, steps: int, **more: Any) -> explain.IdealImage:
+        asked.append(steps)
+        return plain(classifier, label, steps=1, **more)
+
     monkeypatch.setattr("topwork.explain._ideal._PLAIN_STEPS", 1)
-    monkeypatch.setattr(
-        "topwork.explain.ideal_image",
-        lambda classifier, label, *, seed, progress: plain(classifier, label, steps=1, seed=seed),
-    )
+    monkeypatch.setattr("topwork.explain.ideal_image", quickly)
     done = run("explain", own, "--what", "ideal", "--keep", "--json")
     assert done.code == 0, done
     assert [each["label"] for each in done.json["pictures"]] == ["global", "local", "nominal"]
+    assert run("explain", own, "--what", "ideal", "--class", "global", "--fine", "-o", own.parent / "fine").code == 0
+    assert asked == [explain.QUICK_STEPS] * 3 + [explain.FINE_STEPS]
     monkeypatch.setattr("topwork.cli._explain._MOST_IDEAL", 2)
     error, hint = run("explain", own, "--what", "ideal").failed()
     assert "there are 3 classes" in error

@@ -16,7 +16,7 @@ from .conftest import Run
 SOURCE = Path(topwork.__file__).parent
 COMMANDS = ("check", "advise", "fit", "evaluate", "embed", "predict", "explain", "models", "doctor", "report", "demo")
 OPTION = re.compile(r"(?<![\w/-])--[a-z][a-z-]*[a-z]")
-NAMED = re.compile(rf"(?:topwork |^|: |[Ww]ith |\()({'|'.join(COMMANDS)}) (?:[A-Z.a-z]+ )*$")
+NAMED = re.compile(rf"(?:topwork |^|: |[Ww]ith |\()({'|'.join(COMMANDS)}) (?:[A-Z.a-z{{}}-]+ )*$")
 """A command that a text names right before an option."""
 
 NETWORKS = ("fit", "advise", "check", "predict", "explain")
@@ -38,6 +38,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "cli/_commands.py": COMMANDS,
     "cli/_explain.py": ("explain",),
     "cli/_fit.py": ("fit",),
+    "tasks/classification/_decision.py": ("fit",),
     "cli/_options.py:": ("check", "advise", "fit", "evaluate", "embed"),
     "cli/_options.py:_list_settings": LADDER,
     "cli/_options.py:_set": LADDER,
@@ -134,6 +135,7 @@ def test_a_table_row_that_nothing_needs_is_found() -> None:
     [
         ("`topwork check --write a.csv`", "check"),
         ("Sets: predict --coverage", "predict"),
+        ("topwork report {model} --data {data} --check", "report"),
         ("a model with --data", None),
     ],
 )
@@ -148,6 +150,13 @@ def test_weights_of_a_model_are_its_own(run: Run, command: str, given: tuple[str
     done = run(command, "MODEL", "a.jpg", *given)
     assert (done.code, done.out) == (2, "")
     assert f"{given[0]} is for --backbone; a model has its own weights" in done.err
+
+
+@pytest.mark.parametrize("command", ["predict", "explain"])
+def test_preprocessing_of_a_model_is_its_own(run: Run, command: str) -> None:
+    done = run(command, "MODEL", "a.jpg", "--preprocessing", "timm")
+    assert (done.code, done.out) == (2, "")
+    assert "--preprocessing is for --backbone; a model has its own preprocessing" in done.err
 
 
 @pytest.mark.parametrize("command", ["predict", "explain", "check", "advise"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from topwork.cli._commands import _each_set
 from topwork.cli._fit import advise_options, fit_options
 from topwork.cli._options import Option, fields, settings, strategies
 from topwork.tasks.classification.ladder import AdviceOptions
@@ -16,6 +17,7 @@ from topwork.tasks.classification.strategies import (
     AsIsOptions,
     FinetuneOptions,
     ProbeOptions,
+    ScratchOptions,
     ZeroShotOptions,
     default_config,
 )
@@ -23,10 +25,19 @@ from topwork.train import TrainConfig
 
 from .conftest import Run
 
-ALL = ("auto", "probe", "finetune", "as-is", "zero-shot")
+ALL = ("auto", "probe", "finetune", "scratch", "as-is", "zero-shot")
+TRAINERS = ("auto", "finetune", "scratch")
 CLIMBERS = ("auto", "finetune")
 PROBES = ("probe", "finetune")
-CLASSES = (AdviceOptions(), FinetuneOptions(), ProbeOptions(), AsIsOptions(), ZeroShotOptions(), TrainConfig())
+CLASSES = (
+    AdviceOptions(),
+    FinetuneOptions(),
+    ScratchOptions(),
+    ProbeOptions(),
+    AsIsOptions(),
+    ZeroShotOptions(),
+    TrainConfig(),
+)
 
 # Flag, a value in text, the fields that it sets of one strategy's options, the value, and whose it is.
 FLAGS: list[tuple[str, str, str, list[str], Any, tuple[str, ...]]] = [
@@ -38,19 +49,20 @@ FLAGS: list[tuple[str, str, str, list[str], Any, tuple[str, ...]]] = [
     ("--no-cache", "", "finetune", ["probe.cache"], False, ALL),
     ("--seed", "7", "finetune", ["probe.seed", "config.seed"], 7, ALL),
     ("--seed", "7", "auto", ["finetune.probe.seed", "finetune.config.seed"], 7, ALL),
-    ("--class-weight", "none", "auto", ["finetune.probe.class_weight"], "none", ("auto", *PROBES)),
+    ("--class-weight", "none", "auto", ["finetune.probe.class_weight"], "none", ("auto", *PROBES, "scratch")),
     ("--stages", "all", "probe", ["stages"], "all", PROBES),
     ("--stages", "a.1, b", "finetune", ["probe.stages"], ("a.1", "b"), PROBES),
     ("--pooling", "max", "probe", ["pooling"], "max", PROBES),
     ("--head", "knn", "probe", ["head"], "knn", PROBES),
     ("--unfreeze", "3", "finetune", ["unfreeze"], 3, CLIMBERS),
     ("--unfreeze", "all", "auto", ["finetune.unfreeze"], "all", CLIMBERS),
-    ("--augment", "colour", "auto", ["finetune.augment"], "colour", CLIMBERS),
-    ("--orient", "any", "finetune", ["orient"], "any", CLIMBERS),
-    ("--epochs", "5", "auto", ["finetune.config.epochs"], 5, CLIMBERS),
-    ("--budget", "2m", "auto", ["budget_seconds"], 120.0, CLIMBERS),
-    ("--budget", "1.5", "finetune", ["config.budget_seconds"], 1.5, CLIMBERS),
-    ("--resume", "", "finetune", ["resume"], True, ("finetune",)),
+    ("--augment", "colour", "auto", ["finetune.augment"], "colour", TRAINERS),
+    ("--orient", "any", "finetune", ["orient"], "any", TRAINERS),
+    ("--epochs", "5", "auto", ["finetune.config.epochs"], 5, TRAINERS),
+    ("--schedule", "plateau", "auto", ["finetune.config.schedule"], "plateau", TRAINERS),
+    ("--budget", "2m", "auto", ["budget_seconds"], 120.0, TRAINERS),
+    ("--budget", "1.5", "finetune", ["config.budget_seconds"], 1.5, TRAINERS),
+    ("--resume", "", "finetune", ["resume"], True, ("finetune", "scratch")),
     ("--map", '{"a": ["cat", 3]}', "as-is", ["class_map"], {"a": ["cat", 3]}, ("as-is",)),
     ("--labels", "a cat,a dog", "zero-shot", ["labels"], ("a cat", "a dog"), ("zero-shot",)),
     ("--descriptions", "a: b", "zero-shot", ["descriptions"], {"a": ("b",)}, ("zero-shot",)),
@@ -127,7 +139,14 @@ def test_a_flag_reaches_its_fields_and_no_others(
 def test_a_flag_is_refused_by_whoever_does_not_read_it(run: Run, flag: str, strategy: str) -> None:
     if strategy in OWNERS[flag]:
         return
-    text = {"--epochs": "3", "--head": "knn", "--pooling": "max", "--augment": "none", "--orient": "none"}
+    text = {
+        "--epochs": "3",
+        "--schedule": "cosine",
+        "--head": "knn",
+        "--pooling": "max",
+        "--augment": "none",
+        "--orient": "none",
+    }
     value = () if flag in ("--resume", "--blend") else (text.get(flag, "none"),)
     done = run("fit", "no such data", "-o", "OUT", "--strategy", strategy, flag, *value)
     assert done.code == 2
@@ -222,8 +241,8 @@ def test_a_setting_goes_before_a_flag(asked: Any) -> None:
         ("auto", "foo=1", "there is no setting 'foo'; see --set help"),
         ("auto", "=1", "there is no setting ''; see --set help"),
         ("auto", "stages=last", "--set stages is for --strategy probe, finetune, not for auto"),
-        ("probe", "learning_rate=1", "--set learning_rate is for --strategy auto, finetune, not for probe"),
-        ("auto", "config.budget_seconds=1", "is for --strategy finetune, not for auto"),
+        ("probe", "learning_rate=1", "--set learning_rate is for --strategy auto, finetune, scratch, not for probe"),
+        ("auto", "config.budget_seconds=1", "is for --strategy finetune, scratch, not for auto"),
         ("auto", "views", "--set takes NAME=VALUE, or help, not 'views'"),
         ("auto", "learning_rate=-1", "--set learning_rate takes a number, more than 0, not '-1'"),
         ("auto", "learning_rate=inf", "--set learning_rate takes a number, more than 0, not 'inf'"),
@@ -236,6 +255,13 @@ def test_a_setting_goes_before_a_flag(asked: Any) -> None:
         ("auto", "views=-1", "--set views takes a whole number, 0 or more, not '-1'"),
         ("auto", "ema_decay=much", "--set ema_decay takes a number, more than 0 and less than 1, or none, not 'much'"),
         ("auto", "schedule=cosin", "--set schedule takes cosine, constant, one-cycle or plateau, not 'cosin'"),
+        ("scratch", "unfreeze=2", "--set unfreeze is for --strategy auto, finetune, not for scratch"),
+        ("scratch", "head.hidden=2", "--set head.hidden is for --strategy probe, finetune, not for scratch"),
+        ("scratch", "stages=all", "--set stages is for --strategy probe, finetune, not for scratch"),
+        ("auto", "schedule.factor=2", "--set schedule.factor takes a number, more than 0 and less than 1, not '2'"),
+        ("auto", "schedule.patience=-1", "--set schedule.patience takes a whole number, 0 or more, not '-1'"),
+        ("finetune", "schedule.factor=0.2", "schedule.factor is for --schedule plateau"),
+        ("finetune", "schedule.facto=0.2", "did you mean schedule.factor"),
         ("auto", "cache=perhaps", "--set cache takes true or false, not 'perhaps'"),
         ("auto", "unfreeze=-1", "--set unfreeze takes a number of stages, all or auto, not '-1'"),
         ("auto", "budget_seconds=soon", "--set budget_seconds takes a time such as 90s, 5m or 1h, not 'soon'"),
@@ -250,25 +276,30 @@ def test_a_wrong_setting_is_a_wrong_command_line(run: Run, strategy: str, text: 
     assert not Path("OUT").exists()
 
 
+def test_one_set_takes_several_settings() -> None:
+    given = ["--schedule", "plateau", "--set", "schedule.factor=0.2", "schedule.patience=5", "--resume", "a=b"]
+    assert _each_set(given) == [*given[:4], "--set", *given[4:]]
+    assert _each_set(["a=b", "--set", "help", "c=d"]) == ["a=b", "--set", "help", "c=d"]
+
+
 def test_set_help_lists_every_setting_and_needs_nothing_else(run: Run) -> None:
     done, told = run("fit", "--set", "help"), run("fit", "--set", "help", "--json").json["settings"]
     assert (done.code, done.err) == (0, "")
     assert "learning_rate = 0.001                       a number, more than 0\n" in done.out
-    assert "Peak learning rate of the layer nearest the output. For auto, finetune.\n" in done.out
+    assert "Peak learning rate of the layer nearest the output. For auto, finetune, scratch.\n" in done.out
     assert "ema_decay = none " in done.out
     by_name = {name: [row for row in told if row["name"] == name] for name in (row["name"] for row in told)}
     for options in CLASSES:
         for each in settings(options, ("checkpoint",)):  # the command line's own: it removes that folder
-            rows = by_name[each.path[-1]] + by_name.get("probe.seed", [])
+            name = each.option.name or each.path[-1]
+            rows = by_name[name] + by_name.get("probe.seed", [])
             assert any(row["help"] and row["values"] == each.takes for row in rows), each.path
-            assert f"{each.path[-1]} = " in done.out
-    assert set(TrainConfig.model_fields) <= set(by_name)
-    (epochs,) = by_name["epochs"]
-    assert (epochs["default"], epochs["strategies"], epochs["values"]) == (
-        8,
-        ["auto", "finetune"],
-        "a whole number, 1 or more",
-    )
+            assert f"{name} = " in done.out
+    plain = {name for name in TrainConfig.model_fields if not name.startswith("plateau_")}
+    assert plain | {"schedule.factor", "schedule.patience"} <= set(by_name)
+    told_epochs = [(row["default"], row["strategies"], row["values"]) for row in by_name["epochs"]]
+    kind = "a whole number, 1 or more"
+    assert told_epochs == [(8, ["auto", "finetune"], kind), (30, ["scratch"], kind)]
     assert [row["strategies"] for row in by_name["crop_mode"]] == [list(ALL)]
     assert by_name["engine"][0]["default"] == "auto"
     assert by_name["templates"][0]["default"] == list(TEMPLATES)
@@ -289,5 +320,5 @@ def test_the_help_names_every_flag_with_its_choices(run: Run, command: str, line
         first = next(iter(readers.values()))[0]
         assert (f"{flag} " in text) == (flag != "--fit"), flag
         assert flag == "--fit" or "|".join(first.choices) in text, flag
-    assert "--strategy <auto|probe|finetune|as-is|zero-shot>" in text or command == "advise"
-    assert "[default: 8; x>=1]" in text
+    assert "--strategy <auto|probe|finetune|scratch|as-is|zero-shot>" in text or command == "advise"
+    assert "[default: 8; x>=1]" in text or command == "fit"  # scratch has another

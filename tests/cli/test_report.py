@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.model.samples import CLASSES, copied, easy_folder, photos, textiles
-from tests.report.pages import Node, parsed, pixels
+from tests.report.pages import Node, offered, parsed, pixels
+from topwork.explain import TorchClassifier
 
 from .conftest import Run
 
@@ -38,6 +40,40 @@ def test_a_fit_leaves_its_page_with_the_pictures_of_what_measured_it(
     assert page.all("img")
     again = run("fit", tmp_path / "data", "-o", tmp_path / "m", *QUICK)  # its own page is no stranger in the folder
     assert again.code == 0
+
+
+def test_the_commands_on_a_page_run_where_fit_ran(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: Path
+) -> None:
+    """Whatever the folders are called: every command is pasted as it stands."""
+    easy_folder(tmp_path / "my data's")
+    monkeypatch.chdir(tmp_path)
+    assert run("fit", "my data's", "-o", "the $model", *QUICK).code == 0
+    page = parsed((tmp_path / "the $model" / "report.html").read_text("utf-8"))
+    lines = [node.text for node in page.classed("line")]
+    usual, python = lines[: lines.index("import topwork")], lines[lines.index("import topwork") :]
+    assert len(usual) >= 3
+    for line in usual:
+        program, *given = shlex.split(line)
+        assert program == "topwork"
+        assert run(*given).code == 0, line
+    exec("\n".join(python), {})
+    for line in offered(page).values():
+        program, command, *given = shlex.split(line)
+        assert program == "topwork"
+        assert {"the $model", "my data's"} & set(given), line
+        if command == "report":
+            assert run(command, *given).code == 0, line
+
+
+def test_a_page_says_what_differs_from_the_defaults_first(
+    run: Run, tmp_path: Path, textile: Path, shared_cache: Path
+) -> None:
+    assert run("fit", textile, "-o", tmp_path / "m", *QUICK).code == 0
+    repeat = sections(tmp_path / "m" / "report.html")["repeat"]
+    chosen, usual = ([node.text for node in each.all("dt")] for each in repeat.classed("options"))
+    assert set(chosen) == {"strategy", "crop_mode", "stages"}
+    assert "seed" in usual
 
 
 def test_report_measures_and_shows_other_images(run: Run, folder: Path, data: Path) -> None:
@@ -99,7 +135,6 @@ def test_what_cannot_be_read_is_told_and_counted(run: Run, folder: Path, data: P
     assert dict(zip((each.text for each in shown.all("dt")), (each.text for each in shown.all("dd")), strict=True)) == {
         "Training images": "48",
         "Test images": "23",
-        "Files left out by fit": "0",
         "Files left out here": "7",
     }
     assert all(name in shown.text for name in names)
@@ -129,13 +164,28 @@ def test_another_language_is_a_wrong_command(run: Run, folder: Path) -> None:
     assert run("report").code == 2
 
 
+def test_figures_for_print_lie_in_a_folder_of_their_own(run: Run, folder: Path, data: Path, tmp_path: Path) -> None:
+    done = run("report", folder, "--data", data, "--figures", tmp_path / "figures", "--json")
+    names = {"confusion-matrix", "reliability", "risk-coverage"}
+    assert {Path(file).stem for file in done.json["figures"]} == names
+    assert {file.name for file in (tmp_path / "figures").iterdir()} == {
+        f"{name}.{kind}" for name in names for kind in ("svg", "png", "pdf")
+    }
+    (tmp_path / "file").write_text("mine")
+    message, hint = run("report", folder, "--data", data, "--figures", tmp_path / "file").failed()
+    assert "the figures cannot be written" in message
+    assert "--figures" in hint
+
+
 def test_report_of_no_model(run: Run, tmp_path: Path) -> None:
     message, hint = run("report", tmp_path / "none").failed()
     assert "there is no such model folder" in message
     assert hint
 
 
-def test_evidence_lies_beside_the_worst_mistakes(run: Run, folder: Path, data: Path, tmp_path: Path) -> None:
+def test_evidence_lies_beside_the_worst_mistakes(
+    run: Run, folder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     label = CLASSES[0]
     (data / label).rename(tmp_path / "aside")
     (data / CLASSES[1]).rename(data / label)  # so that there are mistakes
@@ -158,6 +208,10 @@ def test_evidence_lies_beside_the_worst_mistakes(run: Run, folder: Path, data: P
         _, said, _ = (node.text for node in case.all("dd"))
         first, second = (each.attributes["alt"] for each in case.all("img")[1:])
         assert first == f"Evidence for {said}" != second
+    with monkeypatch.context() as patch:  # a second run finds the maps, and opens no network for them
+        patch.setattr(TorchClassifier, "of_model", lambda model: pytest.fail("the model was opened in torch again"))
+        run("report", folder, "--data", data, "--evidence", "-o", tmp_path / "again.html")
+    assert (tmp_path / "again.html").read_bytes() == (tmp_path / "page.html").read_bytes()
 
 
 @pytest.mark.parametrize("option", ["--evidence", "--check"])

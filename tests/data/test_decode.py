@@ -21,7 +21,7 @@ from PIL import Image, ImageFile, ImageOps, features
 
 from topwork.data import _source, as_source, decode, read_bytes
 from topwork.data.formats import MAX_PIXELS
-from topwork.errors import ImageError
+from topwork.errors import ImageError, TopworkError
 
 Encode = Callable[..., bytes]
 
@@ -84,12 +84,26 @@ def test_real_photographs_give_pillows_pixels(photos: list[Path], textiles: list
 def test_a_jpeg_is_scaled_by_a_power_of_two_at_most(
     small: Image.Image, encode: Encode, min_side: int | None, factor: int
 ) -> None:
-    photo = small.resize((1500, 1200), Image.Resampling.BICUBIC)
+    photo = small.resize((1504, 1200), Image.Resampling.BICUBIC)
     pixels = decode(encode(photo, "JPEG", quality=95), min_side=min_side)
-    assert pixels.shape == (-(-1200 // factor), -(-1500 // factor), 3)
+    assert pixels.shape == (1200 // factor, 1504 // factor, 3)
     shrunk = np.asarray(photo.reduce(factor)).astype(int)
     height, width = shrunk.shape[:2]
     assert np.abs(pixels[:height, :width] - shrunk).mean() < 3
+
+
+def test_a_jpeg_is_not_scaled_to_part_of_a_pixel(small: Image.Image, encode: Encode) -> None:
+    """Half of 501 pixels is 250.5; taken for 251, the picture would be stretched when it is resized."""
+    for width, height, shape, rough in [
+        (600, 500, (125, 150), (125, 150)),
+        (602, 500, (250, 301), (125, 151)),
+        (601, 500, (500, 601), (125, 151)),
+        (600, 501, (501, 600), (126, 150)),
+        (604, 502, (251, 302), (126, 151)),
+    ]:
+        data = encode(small.resize((width, height)), "JPEG")
+        assert decode(data, min_side=125).shape[:2] == shape
+        assert decode(data, min_side=125, rough=True).shape[:2] == rough
 
 
 def test_odd_sides_never_fall_below_min_side(small: Image.Image, encode: Encode) -> None:
@@ -233,7 +247,7 @@ def test_fault_24_a_decompression_bomb_is_refused_in_little_memory(
     tracemalloc.start()
     try:
         with pytest.raises(ImageError, match="too large to decode safely"):
-            decode(data, min_side=10)
+            decode(data, min_side=None if kind == "JPEG" else 10)
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()
@@ -253,6 +267,48 @@ def test_fault_24_a_tile_larger_than_its_picture_is_refused(small: Image.Image, 
         data = data.replace(struct.pack("<HHI", private, 3, 1), struct.pack("<HHI", tile, 3, 1))
     with pytest.raises(ImageError, match="too large"):
         decode(data)
+
+
+@pytest.fixture(scope="module")
+def huge() -> Image.Image:
+    """More pixels than may be held; smooth, so that scaling it by any filter gives the same."""
+    return Image.linear_gradient("L").resize((10_000, 9_000))
+
+
+def test_a_jpeg_too_large_to_hold_is_read_small(huge: Image.Image, encode: Encode) -> None:
+    pixels = decode(encode(huge, "JPEG"), min_side=256)
+    assert pixels.shape == (1125, 1250, 3)
+    expected = np.asarray(huge.resize((1250, 1125), Image.Resampling.BOX), np.int16)
+    assert np.abs(pixels[..., 0] - expected).max() <= 2
+
+
+def test_what_cannot_be_read_small_is_refused_with_a_way_out(
+    huge: Image.Image, encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for data in (encode(huge, "JPEG", progressive=True), encode(huge, "PNG")):
+        with pytest.raises(ImageError, match="10,000 × 9,000 pixels, 89,478,485 allowed") as caught:
+            decode(data, min_side=256)
+        assert "TOPWORK_MAX_PIXELS=90000000" in str(caught.value.hint)
+        monkeypatch.setenv("TOPWORK_MAX_PIXELS", "90000000")
+        assert decode(data).shape == (9_000, 10_000, 3)
+        monkeypatch.delenv("TOPWORK_MAX_PIXELS")
+
+
+@pytest.mark.parametrize("size", [(40_000, 40_000), (65_535, 65_535)])
+def test_a_jpeg_that_takes_long_at_any_scale_is_refused(
+    size: tuple[int, int], small: Image.Image, encode: Encode
+) -> None:
+    with pytest.raises(ImageError, match="too large to decode safely"):
+        decode(bomb("JPEG", *size, small, encode), min_side=10)
+
+
+@pytest.mark.parametrize("value", ["200MP", "-1", "0", "1e9"])
+def test_a_limit_that_is_no_number_is_named(
+    value: str, small: Image.Image, encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOPWORK_MAX_PIXELS", value)
+    with pytest.raises(TopworkError, match="TOPWORK_MAX_PIXELS must be a whole number of pixels"):
+        decode(encode(small, "PNG"))
 
 
 def test_fault_24_no_limit_of_pillows_was_changed(files: dict[str, bytes]) -> None:

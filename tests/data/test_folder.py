@@ -314,6 +314,22 @@ def test_a_file_that_is_no_image_by_its_name_is_listed(make: Make) -> None:
     }
 
 
+def test_masks_beside_images_are_left_out_and_told(make: Make) -> None:
+    found = read(
+        make(
+            "benign/benign (1).png",
+            "benign/benign (1)_mask.png",
+            "benign/benign (1)_mask_1.png",
+            "benign/gas_mask.jpg",
+            "normal/a.jpg",
+            "normal/a-seg.png",
+        )
+    )
+    assert found.paths == ("benign/benign (1).png", "benign/gas_mask.jpg", "normal/a.jpg")
+    assert {item.reason for item in found.left_out} == {"looks like the mask of the image beside it"}
+    assert "masks beside images are left out (3), such as 'benign/benign (1)_mask.png'" in found.notes
+
+
 def test_images_in_nested_folders_belong_to_the_class(make: Make) -> None:
     dataset = read(make("cat/2023/may/*1", "cat/0.jpg", "dog/*1"))
     assert dataset.paths == ("cat/0.jpg", "cat/2023/may/0.jpg", "dog/0.jpg")

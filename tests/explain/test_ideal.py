@@ -23,7 +23,7 @@ from topwork.explain._ideal import Waves, moved, total_variation
 def test_it_is_called_the_class_after_a_shift_and_a_jpeg_too(label: str) -> None:
     classifier = TorchClassifier.of_backbone(load("lite0", size=128), device="cpu")
     before = traces(classifier)
-    found = ideal_image(classifier, label, steps=64)
+    found = ideal_image(classifier, label)
     assert found.ideal.probability >= 0.9
     assert found.ideal.after >= 0.9
     assert found.plain.probability >= 0.9  # noise that scores high ...
@@ -44,7 +44,7 @@ def test_a_class_of_the_users_own_has_one(tmp_path: Path) -> None:
         easy_folder(tmp_path / "data"), backbone=load("lite0", size=96), strategy="probe", options=ProbeOptions(seed=0)
     )
     classifier = TorchClassifier.of_model(model, device="cpu")
-    found = [ideal_image(classifier, label, steps=48) for label in classifier.classes]
+    found = [ideal_image(classifier, label) for label in classifier.classes]
     assert min(each.ideal.after for each in found) >= 0.9
     # Of two classes noise is one, too, and stays it; but a picture it is not.
     assert all(_roughness(each.plain.image) > 2 * _roughness(each.ideal.image) for each in found)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from topwork.backbones import Backbone, load
+from topwork.backbones import Backbone, classifier, load
 from topwork.data import ImageDataset, decode, read
 from topwork.engines import Engine, EngineChoice, open_engine, recorded_choice
 from topwork.errors import BackboneError, TopworkError
@@ -48,6 +48,28 @@ def files(dataset: ImageDataset) -> list[Path]:
 
 def segments(cache: Path) -> list[Path]:
     return sorted((cache / "features").glob("*/*.keys"))
+
+
+def test_by_timms_rules_the_embedding_is_timms_own(photos: list[Path]) -> None:
+    """timm's transform and network, on whole files, from Pillow; and the classes that the network then names."""
+    import torch
+    from PIL import Image
+    from timm.data import create_transform, resolve_data_config
+
+    backbone, photos = load("lite0", preprocessing="timm"), photos[:8]
+    found = extract_few(photos, backbone, ("embedding",), choice=F32).values
+    network: Any = backbone.module()
+    steps: Any = create_transform(**resolve_data_config(model=network))
+    with torch.no_grad():
+        maps = network.forward_features(torch.stack([steps(Image.open(photo).convert("RGB")) for photo in photos]))
+        expected = network.forward_head(maps, pre_logits=True).numpy()
+        logits = network.forward_head(maps).numpy()
+    moved = np.linalg.norm(found - expected, axis=1) / np.linalg.norm(expected, axis=1)
+    assert moved.max() < 1e-3
+    layer = classifier(backbone)
+    assert ((found @ layer.weight + layer.bias).argmax(axis=1) == logits.argmax(axis=1)).all()
+    plain = extract_few(photos, load("lite0"), ("embedding",), choice=F32).values
+    assert (np.linalg.norm(plain - expected, axis=1) / np.linalg.norm(expected, axis=1)).mean() > 0.05  # it tells them
 
 
 @pytest.fixture
@@ -319,10 +341,12 @@ def test_whatever_changes_features_makes_another_recipe(
     np.testing.assert_allclose(table.values, expected, rtol=0.2 if half else 1e-3, atol=0.3 if half else 1e-4)
 
 
-def test_features_that_the_first_version_cached_are_found() -> None:
+def test_features_that_were_cached_are_found_while_their_pixels_are_the_same() -> None:
     lite0 = load()
     recipe = _recipe(lite0, lite0.outputs("last"), F32)
-    assert recipe_folder(recipe).name == "f6952f201b8a4ddf747d8b67"  # of commit 4242e7a
+    assert recipe_folder(recipe).name == "2dd974c972244046e0745321"  # format 3: large JPEGs are decoded otherwise
+    timm = load(preprocessing="timm")
+    assert recipe_folder(_recipe(timm, timm.outputs("last"), F32)) != recipe_folder(recipe)
 
 
 def test_the_deviation_is_no_part_of_the_recipe(

@@ -46,7 +46,7 @@ def parted(tmp_path: Path, shared_cache: Path) -> Path:
 
 
 def test_the_public_names_are_there() -> None:
-    assert topwork.fitting.__all__ == ["advise", "fit", "held_out_again", "sample_folder"]
+    assert topwork.fitting.__all__ == ["advise", "default_options", "fit", "held_out_again", "sample_folder"]
     assert topwork.fit is topwork.fitting.fit
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.report.pages import parsed
 from topwork import fit
+from topwork.fitting import default_options
 from topwork.fitting._fit import as_json
 from topwork.report import model_page
 from topwork.tasks import load
@@ -49,5 +51,15 @@ def test_a_model_its_page_and_its_card_tell_what_was_asked(easy: Path, tmp_path:
     told = again.record.options_line
     assert told.startswith("strategy probe, test 0.25, stages last, pooling mean+max, crop_mode squash, ")
     assert told.endswith("seed 5")
-    assert told in model_page(again, "model", SECTIONS)
+    page = parsed(model_page(again, "model", SECTIONS, defaults=default_options(again.record)))
+    chosen, usual = page.classed("options")
+    differing = ["strategy", "probe", "test", "0.25", "stages", "last", "crop_mode", "squash", "seed", "5"]
+    assert [node.text for node in chosen.all("dt", "dd")] == differing
+    assert "class_weight" in [node.text for node in usual.all("dt")]
     assert told in (tmp_path / "model" / "README.md").read_text("utf-8").replace("\\", "")
+
+
+def test_the_defaults_of_a_strategy_that_is_not_known_here_are_none(easy: Path) -> None:
+    record = fit(easy, strategy="probe", options=ProbeOptions(stages="last", crop_mode="squash")).record
+    for options in ({}, {"strategy": "of another topwork"}, {"strategy": 7}):
+        assert default_options(record.model_copy(update={"options": options})) == {}

@@ -6,6 +6,7 @@ import pytest
 from topwork.errors import DataError
 from topwork.heads import equal_blocks, fit_linear
 from topwork.heads._rows import stratified_folds
+from topwork.heads._temperature import fit_temperature
 from topwork.metrics import macro_f1
 
 STRENGTHS = "topwork.heads._linear._RELATIVE_STRENGTHS"
@@ -48,6 +49,48 @@ def test_the_final_fit_is_scikit_learns_solution(n, width, n_classes, monkeypatc
         model = oracle(features, labels, fit.head, fit.strength)
         ours = softmax(fit.head.logits(features))
         np.testing.assert_allclose(ours, expected(model, features, fit.head), atol=3e-3)
+
+
+@pytest.mark.parametrize("class_weight", ["none", "balanced"])
+def test_images_count_as_scikit_learns_sample_weight_says(class_weight, monkeypatch):
+    features, labels = blobs(150, 20, 3)
+    weights = np.random.default_rng(1).integers(0, 5, 150)
+    monkeypatch.setattr(STRENGTHS, np.array([1.0]))
+    fit = fit_linear(features, labels, 3, class_weight=class_weight, sample_weight=7 * weights)
+    shares = weights / weights.mean() * (150 / (3 * np.bincount(labels))[labels] if class_weight == "balanced" else 1)
+    rows = (features.astype(np.float64) - fit.head.mean) / fit.head.scale
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=1 / fit.strength, tol=1e-9, max_iter=20_000).fit(rows, labels, sample_weight=shares)
+    np.testing.assert_allclose(softmax(fit.head.logits(features)), model.predict_proba(rows), atol=3e-3)
+
+
+def test_images_judge_by_their_weight():
+    features, labels = blobs(150, 20, 3)
+    weights = np.random.default_rng(1).integers(0, 4, 150)
+    fit = fit_linear(features, labels, 3, sample_weight=weights)
+    held = fit.held_out
+    assert held.tolist() == (weights > 0).tolist()
+    hits = fit.oof_logits[held].argmax(axis=1) == labels[held]
+    assert fit.cv_accuracy == pytest.approx(np.average(hits, weights=weights[held]))
+    expected = fit_temperature(fit.oof_logits[held], labels[held], weights[held])
+    assert fit.head.temperature == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("weights", "fault"),
+    [
+        (np.ones(3), "must be 60 numbers"),
+        (np.full(60, -1.0), "not below 0"),
+        (np.full(60, np.nan), "must be finite"),
+        (np.array(["1"] * 60), "must be 60 numbers"),
+        (np.zeros(60), "0 for all images of a class"),
+    ],
+)
+def test_weights_that_cannot_be_are_refused(weights, fault):
+    features, labels = blobs(60, 5, 3)
+    with pytest.raises(DataError, match=fault):
+        fit_linear(features, labels, 3, sample_weight=weights)
 
 
 @pytest.mark.parametrize(("n", "width", "n_classes"), SHAPES[:3])

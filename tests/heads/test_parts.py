@@ -39,13 +39,17 @@ def test_temperature_is_the_minimum_that_scipy_finds(factor):
     labels = np.array([rng.choice(4, p=np.exp(row) / np.exp(row).sum()) for row in logits])
     logits = (factor * logits).astype(np.float32)
 
-    def loss(log_temperature):
+    def loss(log_temperature, weights):
         rows = log_softmax(logits.astype(np.float64) / np.exp(log_temperature), axis=1)
         smoothing = 1 / 501
-        return -((1 - smoothing) * rows[np.arange(500), labels] + smoothing * rows.mean(axis=1)).mean()
+        each = (1 - smoothing) * rows[np.arange(500), labels] + smoothing * rows.mean(axis=1)
+        return -np.average(each, weights=weights)
 
-    best = minimize_scalar(loss, bounds=(np.log(0.005), np.log(50)), method="bounded", options={"xatol": 1e-9})
-    assert fit_temperature(logits, labels) == pytest.approx(np.exp(best.x), rel=1e-4)
+    for weights in (None, np.where(logits.argmax(axis=1) == labels, 1, 3)):
+        best = minimize_scalar(
+            loss, bounds=(np.log(0.005), np.log(50)), method="bounded", options={"xatol": 1e-9}, args=(weights,)
+        )
+        assert fit_temperature(logits, labels, weights) == pytest.approx(np.exp(best.x), rel=1e-4)
     assert fit_temperature(logits, labels) == pytest.approx(factor, rel=0.2)
 
 

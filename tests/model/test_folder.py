@@ -53,7 +53,8 @@ def test_a_loaded_model_predicts_what_the_saved_one_did(fitted: Classifier, save
 
 
 def test_the_folder_holds_the_files_of_the_contract_and_no_other(fitted: Classifier, tmp_path: Path) -> None:
-    plain = {"README.md", "head.safetensors", "model.json", "novelty.safetensors", "training.safetensors"}
+    told = {"README.md", "methods.md", "references.bib"}
+    plain = {*told, "head.safetensors", "model.json", "novelty.safetensors", "training.safetensors"}
     assert {p.name for p in fitted.save(tmp_path / "plain").iterdir()} == plain
     whole = fitted.save(tmp_path / "whole", self_contained=True)
     assert {p.name for p in whole.iterdir()} == {*plain, "backbone.safetensors"}

@@ -277,3 +277,9 @@ def test_a_model_can_be_sent_to_a_spawned_process(fitted: Classifier, textile: P
     path = sorted(textile.rglob("*.jpg"))[5]
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.apply(_predicted, (fitted, path)) == _predicted(fitted, path)
+
+
+def test_predictions_are_shown_as_a_table_in_a_notebook(fitted: Classifier, tmp_path: Path) -> None:
+    html = fitted.predict([tmp_path / "<b>none.jpg"])._repr_html_()  # type: ignore[attr-defined]
+    assert "&lt;b&gt;none.jpg" in html
+    assert "<b>none" not in html

@@ -89,3 +89,10 @@ def finding_section(page: Node, name: str) -> Node:
     """The part of the page that speaks of one finding."""
     (found,) = [node for node in page.all("article") if node.attributes["aria-labelledby"] == name]
     return found
+
+
+def offered(page: Node) -> dict[str, str]:
+    """What the page says can be added, by the headings of what is missing: the commands."""
+    found = [node for node in page.all("section") if node.attributes["aria-labelledby"] == "missing"]
+    names = [node.text for section in found for node in section.all("dt")]
+    return dict(zip(names, (node.text for section in found for node in section.all("code")), strict=False))

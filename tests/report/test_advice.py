@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 import re
@@ -21,7 +22,7 @@ from topwork.report._texts import Texts
 from topwork.tasks.classification._page import SECTIONS
 from topwork.tasks.classification.ladder._ladder import ORDER
 
-from .pages import Node, parsed
+from .pages import Node, offered, parsed
 from .test_model import HOSTILE, NAMES, evaluated, images, model, section
 
 FORECAST = Forecast.from_dict(
@@ -107,7 +108,7 @@ def test_the_choice_and_what_would_change_it_are_said() -> None:
 def test_the_forecast_says_what_is_expected_and_draws_the_bounds() -> None:
     page = section(page_of(ADVICE.to_dict()), "forecast")
     assert "Expected accuracy with 100 training images: 80.0 % (70.0 to 90.0)." in page.text
-    assert "Images needed for 87.5 %: 300 to 4,000." in page.text
+    assert "Images needed for 87.5 %: probably 300 to 4,000." in page.text
     assert f"{HOSTILE} (+12.3)" in page.text
     svg = page.one("svg")
     assert [len(mark.all("path")) for mark in svg.all("g")] == [0, 0, 0, 1, 1]  # only what is expected has bounds
@@ -115,16 +116,31 @@ def test_the_forecast_says_what_is_expected_and_draws_the_bounds() -> None:
     assert len(page.one("tbody").all("tr")) == 5
 
 
+@pytest.mark.parametrize("language", ["en", "ko"])
 @pytest.mark.parametrize(
-    ("needed", "said"),
+    ("changes", "said"),
     [
-        ((None, None), "87.5 % is not expected with this strategy"),
-        ((300, None), "about 300, if this strategy can reach it at all"),
+        ({"needed": (2000, None)}, ("forecast_more", {"aim": "87.5 %", "least": "2,000"})),
+        ({"ahead": (), "needed": (None, None)}, ("forecast_unknown", {})),
+        ({"points": (), "ahead": (), "needed": (None, None), "classes": ()}, ("forecast_unknown", {})),
     ],
+    ids=["more than can be told", "vague", "too few to measure"],
 )
-def test_a_forecast_may_never_get_there(needed: tuple[int | None, int | None], said: str) -> None:
-    told = dataclasses.replace(ADVICE, forecast=dataclasses.replace(FORECAST, needed=needed))
-    assert said in section(page_of(told.to_dict()), "forecast").text
+def test_a_forecast_says_what_cannot_be_told(
+    changes: dict[str, Any], said: tuple[str, dict[str, str]], language: str
+) -> None:
+    told = dataclasses.replace(ADVICE, forecast=dataclasses.replace(FORECAST, **changes))
+    page = section(page_of(told.to_dict(), language), "forecast")
+    name, values = said
+    assert Texts(language)(name, **values) in page.text
+    assert bool(page.all("svg")) == bool(changes.get("points", True))
+    assert "None" not in page.text
+    assert "never" not in page.text
+
+
+def test_where_no_error_is_left_no_number_is_asked_for() -> None:
+    told = dataclasses.replace(ADVICE, forecast=dataclasses.replace(FORECAST, needed=(None, None)))
+    assert "needed" not in section(page_of(told.to_dict()), "forecast").text
 
 
 def test_both_are_korean_on_a_korean_page() -> None:
@@ -139,8 +155,9 @@ def test_without_a_forecast_its_commands_are_named_where_there_can_be_one() -> N
     for advice in (None, dataclasses.replace(ADVICE, forecast=None).to_dict()):
         page = page_of(advice)
         assert ("ladder" in shown(page)) == (advice is not None)
-        assert section(page, "forecast").one("code").text == "topwork advise DATA topwork fit DATA -o m"
-    assert not section(page_of(ADVICE.to_dict()), "forecast").all("code")
+        assert offered(page)["Effect of more images"] == "topwork fit DATA -o m --budget 10m"
+        assert "forecast" not in shown(page)
+    assert "Effect of more images" not in offered(page_of(ADVICE.to_dict()))
     bare = dataclasses.replace(ADVICE, forecast=None, rungs=ADVICE.rungs[:1], choice=0, runner_up=None)
     page = page_of(bare.to_dict())
     assert {"ladder", "forecast"} & set(shown(page)) == {"ladder"}  # no curve is drawn of this rung
@@ -169,7 +186,7 @@ def test_advice_that_cannot_be_read_is_left_out(damage: Callable[[dict[str, Any]
     damage(advice)
     page = page_of(advice)
     assert "ladder" not in shown(page)
-    assert not section(page, "forecast").all("svg")
+    assert "forecast" not in shown(page)
 
 
 def test_a_record_keeps_its_advice_and_an_older_one_has_none() -> None:
@@ -195,6 +212,18 @@ def test_every_mark_lies_between_the_axes(accuracies: list[float], over: list[fl
     assert all(axes.left <= place <= axes.right for place, _ in axes.across)
     heights = [place for place, _ in axes.up]
     assert heights == sorted(heights, reverse=True)
+
+
+@pytest.mark.parametrize("over", [[1.0, 1.02, 1.04, 60.0], [1.0, 60.0, 61.0, 62.0], [5.0] * 7])
+def test_numbers_that_would_overlap_are_parted(over: list[float]) -> None:
+    marks = accuracy_plot([Spot(place, Estimate(0.5, 0.4, 0.6), "other", "1") for place in over]).marks
+    axes = accuracy_plot([Spot(place, Estimate(0.5, 0.4, 0.6), "other", "1") for place in over]).axes
+    places = [mark.beside for mark in marks]
+    assert places == sorted(places)
+    assert min(after - before for before, after in itertools.pairwise(places)) >= 18  # the discs' diameter
+    assert axes.left <= places[0] <= places[-1] <= axes.right
+    far = accuracy_plot([Spot(place, Estimate(0.5, 0.4, 0.6), "other", "1") for place in (1.0, 100.0)]).marks
+    assert all(mark.beside == mark.x for mark in far)
 
 
 def test_places_follow_the_logarithm() -> None:

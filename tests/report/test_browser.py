@@ -107,6 +107,68 @@ def test_no_line_is_wider_than_a_phone(browser: Browser, tmp_path: Path) -> None
         assert page.evaluate("document.documentElement.scrollWidth") == PHONE
 
 
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize(("width", "height"), [(DESKTOP, 800), (PHONE, 844)])
+def test_the_first_screen_has_verdict_examples_and_next_step(
+    browser: Browser, tmp_path: Path, language: str, width: int, height: int
+) -> None:
+    found = evaluated(images([f"species {place}" for place in range(12)], 120))
+    for evaluation in (found, evaluated(images(("cat", "dog"), 30))):
+        made = model(evaluation, evaluation.dataset.classes)
+        html = model_page(made, "m", SECTIONS, evaluation, language=language)  # type: ignore[arg-type]
+        page, _ = opened(browser, html, tmp_path, width=width)
+        for part in (".verdict", ".strip", ".next"):
+            box = page.locator(part).bounding_box()
+            assert box is not None
+            assert box["height"] > 20
+            assert box["y"] + box["height"] < height, part
+        assert page.locator(".strip img").first.is_visible()
+
+
+def test_no_table_is_cut_on_a_phone(browser: Browser, tmp_path: Path) -> None:
+    """Rows become cards, or the table scrolls by itself; no cell lies outside what can be scrolled to."""
+    page, _ = opened(browser, full_page("en", tmp_path), tmp_path, width=PHONE)
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    cut = page.evaluate(
+        """[...document.querySelectorAll('table')].filter(table => {
+            const around = table.closest('.wide'), style = getComputedStyle(around)
+            const fits = table.scrollWidth <= around.clientWidth + 1
+            return !(fits || style.overflowX === 'auto') || (table.matches('.rows') && !fits)
+        }).length"""
+    )
+    assert cut == 0
+    assert page.locator("table.rows").count() >= 4
+    assert page.locator(".rows thead th").first.evaluate(
+        "cell => getComputedStyle(cell.closest('thead')).position"
+    ) == ("absolute")
+
+
+def test_charts_and_cards_stand_side_by_side_where_there_is_room(browser: Browser, tmp_path: Path) -> None:
+    page, _ = opened(browser, full_page("en", tmp_path), tmp_path)
+    places = {
+        name: page.locator(f"section.{name}").bounding_box() for name in ("use", "data", "metrics", "calibration")
+    }
+    for one, other in (("use", "data"), ("metrics", "calibration")):
+        left, right = places[one], places[other]
+        assert left is not None
+        assert right is not None
+        assert (left["y"], left["height"]) == (right["y"], right["height"])  # no hole beneath the shorter one
+        assert left["x"] + left["width"] < right["x"]
+    chart, words = page.locator(".ladder .beside > *").all()[:2]
+    assert chart.bounding_box()["x"] < words.bounding_box()["x"]  # type: ignore[index]
+
+
+def test_the_menu_is_one_line_and_is_opened_by_keyboard(browser: Browser, tmp_path: Path) -> None:
+    page, _ = opened(browser, full_page("en", tmp_path), tmp_path, width=PHONE)
+    links = page.locator("nav a")
+    assert links.count() == page.locator("section").count() - 1  # all but what can be added
+    assert not links.first.is_visible()
+    page.locator("nav summary").focus()
+    page.keyboard.press("Enter")
+    links.last.click()
+    assert page.locator("section.repeat").bounding_box()["y"] < 900  # type: ignore[index]
+
+
 @pytest.mark.parametrize(("language", "width", "scheme"), [("en", PHONE, "dark"), ("ko", DESKTOP, "light")])
 def test_everybody_can_read_a_models_page(
     browser: Browser, tmp_path: Path, language: str, width: int, scheme: str

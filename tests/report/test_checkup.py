@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -171,7 +172,7 @@ def test_what_is_not_shown_is_counted(dataset: ImageDataset) -> None:
     assert len(section.one("ul").all("li")) == 12
     assert len(section.all("img")) == 4
     assert "The first 4 files are shown." in section.text
-    assert "29 more: topwork check --json lists them." in section.text
+    assert f"29 more: topwork check {shlex.quote(str(dataset.root))} --json lists them." in section.text
 
 
 def test_a_file_that_was_left_out_is_named_and_never_opened(dataset: ImageDataset) -> None:

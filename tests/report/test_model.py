@@ -15,6 +15,7 @@ import pytest
 
 import topwork.report
 from topwork.backbones import load
+from topwork.checking import Case
 from topwork.data import ImageDataset, from_arrays
 from topwork.engines import EngineChoice
 from topwork.errors import ReportError
@@ -35,6 +36,8 @@ from topwork.model import (
     DataRecord,
     EngineRecord,
     Evaluated,
+    FoldRecord,
+    FoldsRecord,
     SelectiveRecord,
     TrialRecord,
 )
@@ -42,12 +45,14 @@ from topwork.report import Section, model_page
 from topwork.report._texts import KIT, Texts, catalogue
 from topwork.tasks.classification._page import SECTIONS
 
-from .pages import Node, parsed
+from .conftest import checkup, finding
+from .pages import Node, offered, parsed
 
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(1)</script>'
 NAMES = ("고양이", "🐶 dog", "قطة \u202e")
-ADVISED = ("ladder",)  # sections of models that were advised on: test_advice.py
-LOOKED_INTO = ("findings", "space", "explained")  # of what was looked into: test_seen.py
+ADVISED = ("ladder", "forecast")  # sections of models that were advised on: test_advice.py
+LOOKED_INTO = ("findings", "space", "robustness", "ideal", "explained")  # of what was looked into: test_seen.py
+ASKED = ("folds",)
 
 
 def answers(labels: npt.NDArray[np.intp], classes: int, seed: int = 0) -> npt.NDArray[np.float32]:
@@ -141,6 +146,18 @@ def model(found: Evaluated | None, classes: Sequence[str], **changes: object) ->
     return Classifier(record, head, backbone)
 
 
+FOLDS = FoldsRecord(
+    split="all",
+    folds=(
+        FoldRecord(training=40, images=20, strategy="probe", accuracy=0.95, macro_f1=0.9, log_loss=0.1),
+        FoldRecord(training=40, images=20, strategy="finetune", accuracy=0.85, macro_f1=0.8, log_loss=0.3),
+    ),
+    accuracy=Estimate(0.9, 0.6, 1.0),
+    macro_f1=Estimate(0.85, 0.5, 1.0),
+    log_loss=Estimate(0.2, 0.0, 0.7),
+)
+
+
 def page_of(classes: Sequence[str] = NAMES, count: int = 60, *, language: str = "en", **how: bool) -> Node:
     found = evaluated(images(classes, count), **how)
     return parsed(model_page(model(found, found.dataset.classes), "my model", SECTIONS, found, language=language))  # type: ignore[arg-type]
@@ -157,7 +174,8 @@ def test_every_section_is_there_in_both_languages(language: str) -> None:
     t = Texts(language)
     assert page.attributes["lang"] == language
     assert [node.text for node in page.all("h2")] == [
-        t(each.name) for each in SECTIONS if each.name not in (*ADVISED, *LOOKED_INTO)
+        *(t(each.name) for each in SECTIONS if each.name not in (*ADVISED, *LOOKED_INTO, *ASKED)),
+        t("missing"),
     ]
     hangul = re.compile("[가-힣]")
     assert all(hangul.search(node.text) for node in page.all("h2")) == (language == "ko")
@@ -208,7 +226,7 @@ def test_the_page_stands_alone_and_can_be_found_ones_way_in(language: str) -> No
 def test_the_answer_is_three_sentences_with_the_figures() -> None:
     found = evaluated(images(NAMES, 60))
     page = parsed(model_page(model(found, NAMES), "m", SECTIONS, found))
-    first, second, third = (node.text for node in section(page, "answer").all("p"))
+    first, second, third = (node.text for node in section(page, "answer").classed("words")[0].all("p"))
     accuracy = found.evaluation.accuracy
     assert first.startswith(
         f"About {100 * accuracy.value:.0f} of 100 new images of this kind will be classified correctly"
@@ -216,7 +234,7 @@ def test_the_answer_is_three_sentences_with_the_figures() -> None:
     assert f"{100 * accuracy.low:.0f} to {100 * accuracy.high:.0f}" in first
     wrong = found.evaluation.confusion.copy()
     np.fill_diagonal(wrong, 0)
-    assert f": {wrong.max()} of 20 images" in second
+    assert f"{20 - wrong.sum(axis=1).max()} of 20 found" in second
     assert "It is confident on every image: the expected accuracy is at least 95%" in third
     few = [dataclasses.replace(each, answered=Estimate(0.4, 0.3, 0.5)) for each in found.selective[:1]]
     third = section(
@@ -352,14 +370,44 @@ def test_one_class_alone_and_a_flawless_model() -> None:
     assert "ROC-AUC" not in section(page, "metrics").text
 
 
+def test_the_methods_and_their_references_can_be_copied() -> None:
+    found = evaluated(images((HOSTILE, *NAMES[1:]), 60))
+    made = model(found, (HOSTILE, *NAMES[1:]))
+    html = model_page(made, "m", SECTIONS)
+    text, references = section(parsed(html), "cite").all("pre")
+    assert text.text == " ".join(made.methods().text.split())
+    entries = html.partition("@inproceedings")[2].partition("</pre>")[0]
+    assert "@inproceedings" + entries.replace("&amp;", "&").replace("&#39;", "'") == made.methods().references
+    assert references.text.startswith("@")
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_folds_are_shown_each_with_what_it_chose(language: str) -> None:
+    found = evaluated(images(NAMES, 60))
+    page = parsed(model_page(model(found, NAMES, folds=FOLDS), "m", SECTIONS, language=language))  # type: ignore[arg-type]
+    rows = [[" ".join(cell.text.split()) for cell in row.all("th", "td")] for row in section(page, "folds").all("tr")]
+    t = Texts(language)  # type: ignore[arg-type]
+    assert rows[1] == ["1", "40", "20", "95.0 %", "90.0 %", "0.100", t.named("strategy", "probe")]
+    assert rows[2][-1] == t.named("strategy", "finetune")
+    assert rows[3][3] == "90.0 % (60.0–100.0)"
+
+
 def test_a_loaded_model_has_its_figures_without_pictures() -> None:
     found = evaluated(images(NAMES, 60))
     page = parsed(model_page(model(found, NAMES), "m", SECTIONS))
     assert not page.all("img")
     shown = [node.attributes["aria-labelledby"] for node in page.all("section")]
     assert shown == [
-        each.name for each in SECTIONS if each.name not in ("worst", "unsure", "shift", *ADVISED, *LOOKED_INTO)
+        *(
+            each.name
+            for each in SECTIONS
+            if each.name not in ("worst", "unsure", "shift", *ADVISED, *LOOKED_INTO, *ASKED)
+        ),
+        "missing",
     ]
+    assert offered(page)["Most confident mistakes, Least confident predictions, Feature space"] == (
+        "topwork report m --data DATA"
+    )
 
 
 def test_an_older_model_and_one_that_nothing_measured() -> None:
@@ -418,6 +466,8 @@ def test_every_text_is_used() -> None:
         "severity_",
         "means_",
         "attack_",
+        "decision_",
+        "kept_",
     )  # put together from two pieces
     missing = [
         key
@@ -448,6 +498,77 @@ def test_a_task_brings_a_section_with_a_template_and_texts_of_its_own() -> None:
         assert section(page, "toy").one("p").text == told
         assert section(page, "answer").all("dt")[1].text == images_are
     assert "toys" not in model_page(model(found, NAMES), "<b>", SECTIONS, found)
+
+
+def test_the_first_screen_has_examples_of_each_kind() -> None:
+    """NumPy is the oracle: the surest right ones of different classes, the surest wrong ones, the least sure others."""
+    found = evaluated(images(NAMES, 60))
+    strip = section(parsed(model_page(model(found, NAMES), "m", SECTIONS, found)), "answer").classed("strip")[0]
+    said, sure = found.probabilities.argmax(axis=1), found.probabilities.max(axis=1)
+    names = {path: row for row, path in enumerate(found.dataset.paths)}
+    rows = [
+        [names[image.attributes["alt"].removeprefix("Picture ")] for image in each.all("img")]
+        for each in (strip.classed("right-answers") + strip.classed("wrong-answers") + strip.classed("unsure-answers"))
+    ]
+    right, wrong, unsure = rows
+    assert {int(found.dataset.labels[row]) for row in right} == {0, 1, 2}
+    assert all(said[row] == found.dataset.labels[row] for row in right)
+    missed = np.flatnonzero(said != found.dataset.labels)
+    assert wrong == sorted(missed.tolist(), key=lambda row: -sure[row])[:3]
+    assert unsure == [row for row in np.argsort(sure, kind="stable").tolist() if row not in right + wrong][:3]
+    flawless = np.eye(3, dtype=np.float32)[found.dataset.labels] * 0.97 + 0.01
+    better = dataclasses.replace(
+        found, probabilities=flawless, evaluation=evaluate(flawless, found.dataset.labels, NAMES)
+    )
+    html = model_page(model(better, NAMES), "m", SECTIONS, better)
+    assert [node.text for node in section(parsed(html), "answer").classed("strip")[0].all("h3")] == [
+        "Correct",
+        "Unsure",
+    ]
+
+
+def test_the_next_step_is_the_most_urgent_one() -> None:
+    found = evaluated(images(NAMES, 60))
+
+    def step(evaluated: Evaluated | None = found, **how: object) -> Node:
+        html = model_page(model(found, NAMES), "m", SECTIONS, evaluated, **how)  # type: ignore[arg-type]
+        return section(parsed(html), "answer").classed("next")[0]
+
+    assert "not used to train it" in step(dataclasses.replace(found, seen_in_training=True)).text
+    assert step(evaluated(images(NAMES, 60), strange=True)).one("a").attributes["href"] == "#shift"
+    blurred = finding(Case((found.dataset.paths[0],)))
+    assert "(1), first: blurred" in step(checkup=checkup(found.dataset, blurred)).text
+    good_to_know = dataclasses.replace(blurred, severity="note")
+    assert step(checkup=checkup(found.dataset, good_to_know)).one("a").attributes["href"] in ("#worst", "#unsure")
+    assert step(None).one("code").text == "topwork report m --data DATA"
+    nothing = parsed(model_page(model(None, NAMES), "m", SECTIONS))
+    assert "it has not seen" in section(nothing, "answer").classed("next")[0].text
+
+
+def test_what_was_chosen_stands_before_what_was_left_at_its_default() -> None:
+    asked = {"strategy": "probe", "test": 0.3, "config": {"epochs": 8, "batch": 32}}
+    usual = {"strategy": "auto", "test": 0.3, "config": {"epochs": 30, "batch": 32}}
+    made = model(None, NAMES, options=asked)
+    page = section(parsed(model_page(made, "m", SECTIONS, defaults=usual)), "repeat")
+    chosen, folded = page.classed("options")
+    assert [node.text for node in chosen.all("dt", "dd")] == ["strategy", "probe", "config.epochs", "8"]
+    assert [node.text for node in folded.all("dt", "dd")] == ["test", "0.3", "config.batch", "32"]
+    same = section(parsed(model_page(made, "m", SECTIONS, defaults=asked)), "repeat")
+    assert "Nothing but the defaults" in same.text
+
+
+def test_right_answers_are_counted_in_images() -> None:
+    found = evaluated(images(NAMES, 60))
+    page = parsed(model_page(model(found, NAMES), "m", SECTIONS, found))
+    rights = int(found.evaluation.confusion.trace())
+    titles = [node.text for node in section(page, "confusion").all("summary")]
+    assert f"Correct predictions, by class {rights}" in titles
+    rows = section(page, "selective").one("tbody").all("tr")
+    assert any(report.answered for report in found.selective)
+    for report, row in zip(found.selective, rows, strict=True):
+        answered = round(60 * report.answered.value) if report.answered else 0
+        told = f"{round(report.accuracy.value * answered)} of {answered} · " if report.accuracy else "–"
+        assert row.all("td")[-1].text.startswith(told)
 
 
 def test_a_section_with_nothing_to_show_is_left_out() -> None:

@@ -13,7 +13,8 @@ TEXT = 4.5  # contrast that level AA asks of text (1.4.3)
 SHAPES = 3.0  # and of what is no text but carries meaning (1.4.11)
 
 PAIRS = [
-    *((text, ground) for text in ("text", "muted", "link") for ground in ("ground", "panel")),
+    *((text, ground) for text in ("text", "muted", "link") for ground in ("ground", "card", "panel")),
+    *(("text", f"{name}-ground") for name in ("good", "warning", "blocks")),  # a verdict's sentences
     ("text", "note-ground"),  # a class's name on its bar
     *((name, f"{name}-ground") for name in ("blocks", "warning", "note", "good")),
 ]
@@ -46,7 +47,13 @@ def test_the_formula() -> None:
 
 def test_both_schemes_have_all_colours() -> None:
     assert SCHEMES["light"].keys() == SCHEMES["dark"].keys()
-    assert set(re.findall(r"var\(--([a-z-]+)", CSS)) <= SCHEMES["light"].keys() | {"side", "share"}
+    assert set(re.findall(r"var\(--([a-z-]+)", CSS)) <= SCHEMES["light"].keys() | {
+        "side",
+        "share",
+        "gap",
+        "inset",
+        "count",
+    }
     assert not re.findall(r"(?<!: )#[0-9a-f]{3,6}\b", CSS)  # every colour has a name
 
 
@@ -59,7 +66,7 @@ def test_text_can_be_read(scheme: str, text: str, ground: str) -> None:
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("name", ["blocks", "warning", "note"])
 def test_a_findings_border_can_be_seen(scheme: str, name: str) -> None:
-    assert contrast(SCHEMES[scheme][name], SCHEMES[scheme]["ground"]) >= SHAPES
+    assert contrast(SCHEMES[scheme][name], SCHEMES[scheme]["card"]) >= SHAPES
 
 
 def test_the_style_asks_for_nothing() -> None:

@@ -22,6 +22,9 @@ def test_every_setting_says_what_it_is():
         ("layer_decay", 1.1),
         ("optimizer", "adam"),
         ("schedule", "linear"),
+        ("plateau_factor", 2.0),
+        ("plateau_factor", 0.0),
+        ("plateau_patience", -1),
         ("warmup", 1.0),
         ("label_smoothing", 1.0),
         ("ema_decay", 1.0),
@@ -40,6 +43,12 @@ def test_a_wrong_value_fails_at_construction(name, value):
     with pytest.raises(TrainError, match=name) as caught:
         parse_config({name: value})
     assert caught.value.hint.startswith(name)
+
+
+def test_what_only_a_plateau_hears_is_refused_elsewhere():
+    with pytest.raises(TrainError, match=r"schedule\.factor is for --schedule plateau"):
+        parse_config({"plateau_factor": 0.2})
+    assert parse_config({"plateau_factor": 0.2, "schedule": "plateau"}).plateau_factor == 0.2
 
 
 def test_an_unknown_name_leads_to_the_nearest():

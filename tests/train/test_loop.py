@@ -120,13 +120,19 @@ def test_averaged_weights_are_those_measured_and_kept():
     assert digest(model) != digest(run(config.model_copy(update={"ema_decay": None}))[0])
 
 
-def test_plateau_lowers_the_rate_where_the_loss_stands_still():
-    config = PLAIN.model_copy(
-        update={"epochs": 8, "schedule": "plateau", "optimizer": "sgd", "learning_rate": 1e-12, "warmup": 0.0}
-    )
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, [1e-12] * 4 + [3e-13] * 3 + [9e-14]),
+        ({"plateau_factor": 0.2, "plateau_patience": 5}, [1e-12] * 7 + [2e-13]),
+    ],
+)
+def test_plateau_lowers_the_rate_where_the_loss_stands_still(changes, expected):
+    still = {"epochs": 8, "schedule": "plateau", "optimizer": "sgd", "learning_rate": 1e-12, "warmup": 0.0}
+    config = PLAIN.model_copy(update={**still, **changes})
     _, result = run(config, network(norm=False))
     rates = [record.learning_rate for record in result.history]
-    assert rates == pytest.approx([1e-12] * 4 + [3e-13] * 3 + [9e-14])
+    assert rates == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

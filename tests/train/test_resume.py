@@ -21,7 +21,9 @@ EVERY_STEP = {"checkpoint_minutes": 1e-9}
 
 STORIES = {
     "everything": BUSY,
-    "sgd and plateau": PLAIN.model_copy(update={"optimizer": "sgd", "schedule": "plateau", "epochs": 3}),
+    "sgd and plateau": PLAIN.model_copy(
+        update={"optimizer": "sgd", "schedule": "plateau", "epochs": 3, "plateau_factor": 0.2, "plateau_patience": 0}
+    ),
     "bf16, cosine, patience": PLAIN.model_copy(
         update={"precision": "bf16", "schedule": "cosine", "patience": 1, "epochs": 3}
     ),

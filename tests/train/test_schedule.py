@@ -54,14 +54,16 @@ def test_no_rate_is_negative_or_above_the_peak(schedule, share, warmup):
     assert 0 <= multiplier_at(share, TrainConfig(schedule=schedule, warmup=warmup)) <= 1
 
 
-def test_plateau_is_torchs():
+@pytest.mark.parametrize(("factor", "patience"), [(0.3, 2), (0.2, 5), (0.5, 0)])
+def test_plateau_is_torchs(factor, patience):
+    config = TrainConfig(schedule="plateau", plateau_factor=factor, plateau_patience=patience)
     losses = [1.0, 0.9, 0.95, 0.9, 0.91, 0.92, 0.8, 0.81, 0.82, 0.83, 0.79999, 0.79998, 0.7, 0.9, 0.9, 0.9, 0.9]
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    oracle = lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.3, patience=2)
+    oracle = lr_scheduler.ReduceLROnPlateau(optimizer, factor=factor, patience=patience, eps=0)
     plateau = Plateau()
-    for loss in losses:
+    for loss in losses * 2:
         oracle.step(loss)
-        plateau = Plateau.model_validate_json(plateau.after(loss).model_dump_json())
+        plateau = Plateau.model_validate_json(plateau.after(loss, config).model_dump_json())
         assert plateau.factor == pytest.approx(optimizer.param_groups[0]["lr"])
     assert plateau.factor < 0.1
 

@@ -25,10 +25,12 @@ from topwork._system._files import (
     write_whole,
     written_whole,
 )
+from topwork._system._kept import kept
 from topwork._system._marks import CHECKPOINT, PICTURE_HEAD, PICTURE_MARK, is_own_picture
 from topwork._system._memory import freed_memory_kept, release_pages
 from topwork._system._optional import WITH_TORCH, has_torch, optional, require_torch
 from topwork._system._precision import PRECISION_VARIABLE, uses_bf16
+from topwork._system._waiting import wait_considerately
 
 __all__ = [
     "CHECKPOINT",
@@ -48,6 +50,7 @@ __all__ = [
     "has_torch",
     "is_being_replaced",
     "is_own_picture",
+    "kept",
     "last_use",
     "make_room",
     "optional",
@@ -59,6 +62,7 @@ __all__ = [
     "take",
     "use",
     "uses_bf16",
+    "wait_considerately",
     "write_whole",
     "writing_cache",
     "written_whole",

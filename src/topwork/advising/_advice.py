@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from topwork._html import html_table
 from topwork.advising._learning_curve import Forecast
 from topwork.backbones import Backbone, CropMode, Pooling
 from topwork.errors import DataError
 from topwork.metrics import Estimate, wilson_interval
 
 Measured = Literal["as it is", "cross-validated", "held out", ""]
+_CHANCE = 0.05  # McNemar's p-value from which a difference may be chance
+_FASTER = 1.5  # times, from which it is worth telling
+
 RungStrategy = Literal["as-is", "zero-shot", "knn", "probe", "finetune"]
 
 
@@ -62,6 +66,7 @@ class Rung:
         seconds: What the climb took.
         milliseconds: What one prediction takes, decoding included; None where it was not measured.
         note: Why it was not measured, or what is to be known of it.
+        p_value: Of McNemar's test against the chosen rung; None where the two were not judged on the same images.
     """
 
     name: str
@@ -74,6 +79,7 @@ class Rung:
     seconds: float = 0.0
     milliseconds: float | None = None
     note: str = ""
+    p_value: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready fields."""
@@ -84,6 +90,29 @@ class Rung:
         """What ``to_dict`` gave."""
         estimate = fields["accuracy"]
         return cls(**{**fields, "accuracy": None if estimate is None else Estimate.from_dict(estimate)})
+
+
+Why = Literal["noise", "loss", "loss_tie", "baseline", "same_images", "gained"]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Why the chosen rung is kept over one with a higher accuracy.
+
+    Attributes:
+        over: The rung with the highest accuracy.
+        why: ``noise``: no significant difference; ``loss``: the chosen one's log loss is lower; ``loss_tie``: the other
+            one's is not lower beyond noise; ``baseline``: it is kNN, which is never chosen; ``same_images``: on the
+            same images the other was not better; ``gained``: on the same images the chosen one was better.
+        advantage: What speaks for the chosen one besides: its predictions are faster, it is simpler, or it learns from
+            images that are added later and the other does not.
+        times: How many times faster it is; 1 where that is not known.
+    """
+
+    over: Rung
+    why: Why
+    advantage: Literal["faster", "simpler", "learns", ""]
+    times: float
 
 
 def expected(accuracy: float, images: int) -> Estimate:
@@ -204,6 +233,44 @@ class Advice:
         """The rung to stand on."""
         return self.rungs[self.choice]
 
+    @property
+    def kept(self) -> Kept | None:
+        """Why the chosen rung is kept over one with a higher accuracy; None where there is none, or nobody knows."""
+        chosen = self.chosen
+        measured = [rung for rung in self.rungs if rung.accuracy is not None]
+        over = max(measured, key=lambda rung: rung.accuracy.value, default=None)  # type: ignore[union-attr]
+        if chosen.accuracy is None or over is None or over.accuracy is None:
+            return None
+        why = _why(chosen, over)
+        if over.accuracy.value <= chosen.accuracy.value or why is None:
+            return None
+        times = 1.0
+        if chosen.milliseconds and over.milliseconds:
+            times = over.milliseconds / chosen.milliseconds
+        advantage: Literal["faster", "simpler", "learns", ""] = ""
+        if times >= _FASTER:
+            advantage = "faster"
+        elif over.strategy in ("as-is", "zero-shot") and chosen.strategy in ("probe", "finetune"):
+            advantage = "learns"
+        elif over.strategy != "knn" and self.choice < self.rungs.index(over):
+            advantage = "simpler"
+        return Kept(over, why, advantage, times)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        head = ("", "strategy", "details", "accuracy (95 % interval)", "seconds")
+        rows = [
+            (
+                "chosen" if rung is self.chosen else "",
+                rung.name,
+                rung.detail,
+                rung.accuracy.as_percent() if rung.accuracy else "–",
+                f"{rung.seconds:.1f}",
+            )
+            for rung in self.rungs
+        ]
+        return html_table(f"Advice for {self.backbone}", head, rows, notes=self.changes)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready fields; ``from_dict`` gives an equal advice back."""
         return asdict(self)
@@ -230,3 +297,15 @@ class Advice:
             )
         except (TypeError, KeyError, ValueError) as error:
             raise DataError(f"not a saved advice: {error}") from error
+
+
+def _why(chosen: Rung, over: Rung) -> Why | None:
+    if over.strategy == "knn":
+        return "baseline"
+    if over.p_value is None:
+        if chosen.strategy == "finetune":
+            return "gained"
+        return "same_images" if over.strategy == "finetune" else None  # advice of an older topwork
+    if over.p_value >= _CHANCE or chosen.log_loss is None or over.log_loss is None:
+        return "noise"
+    return "loss" if chosen.log_loss <= over.log_loss else "loss_tie"

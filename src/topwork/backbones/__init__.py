@@ -8,9 +8,9 @@ from topwork.backbones._blocks import Block, Convolution, blocks_of, has_blocks,
 from topwork.backbones._catalogue import DEFAULT, EMBEDDING, CatalogueRow, Family, Method, Stage, catalogue, row, select
 from topwork.backbones._hub import file_sha256
 from topwork.backbones._imagenet import Classifier, Label, classifier, imagenet_indices, imagenet_labels, imagenet_near
-from topwork.backbones._preprocessing import CropMode, Interpolation, Preprocessing
+from topwork.backbones._preprocessing import CropMode, Interpolation, Preprocessing, Rules
 from topwork.backbones._text import TextTower, has_text, text_tower
-from topwork.backbones._weights import Weights, package_file
+from topwork.backbones._weights import Weights, from_seed, package_file, works_offline
 
 __all__ = [
     "DEFAULT",
@@ -27,6 +27,7 @@ __all__ = [
     "Method",
     "Pooling",
     "Preprocessing",
+    "Rules",
     "Stage",
     "TextTower",
     "Weights",
@@ -34,6 +35,7 @@ __all__ = [
     "catalogue",
     "classifier",
     "file_sha256",
+    "from_seed",
     "has_blocks",
     "has_text",
     "imagenet_indices",
@@ -45,4 +47,5 @@ __all__ = [
     "row",
     "select",
     "text_tower",
+    "works_offline",
 ]

@@ -153,6 +153,7 @@ def load(
     size: int | None = None,
     offline: bool = False,
     allow_pickle: bool = False,
+    preprocessing: Literal["topwork", "timm"] = "topwork",
 ) -> Backbone:
     """Find a backbone by name. Catalogue rows need neither torch nor a network; other names ask timm and its hub.
 
@@ -164,6 +165,7 @@ def load(
         offline: Whether to use no network, only what is on this machine; ``HF_HUB_OFFLINE=1`` says so too.
         allow_pickle: Whether a ``.pth``, ``.pt`` or ``.bin`` file will do as well. Its weights alone are read, and
             kept as ``.safetensors``.
+        preprocessing: ``timm`` does what timm's evaluation of the network does, to the pixel; see ``Preprocessing``.
 
     Raises:
         BackboneError: The name is unknown (the nearest right ones are in the hint), or the weights are not available.
@@ -192,7 +194,8 @@ def load(
     else:
         chosen = _weights.from_hub(facts["name"], offline=offline)
     backbone = Backbone(weights=chosen, **facts)
-    return backbone if size is None else backbone.replace(size=size)
+    changes: dict[str, Any] = {} if preprocessing == "timm" else {"rules": "topwork", "interpolation": "area"}
+    return backbone.replace(**changes, size=size or backbone.preprocessing.size)
 
 
 def _chosen_weights(weights: str | Path, name: str, *, allow_pickle: bool) -> Weights:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from topwork.backbones._preprocessing import Preprocessing
+from topwork.backbones._preprocessing import CropMode, Interpolation, Preprocessing
 from topwork.errors import BackboneError
 
 # The name of a network's own pooled features, beside its stages' names.
@@ -85,6 +85,8 @@ class CatalogueRow:
         embedding: Width of the network's own pooled features.
         size: Side of the square image in pixels.
         crop: Share of the shorter side that the centre crop keeps.
+        crop_mode: How an image was made square when the network was evaluated.
+        interpolation: Filter with which an image was resized then.
         pixels: Mean and deviation of the pixels that it expects.
         licence: The weights' licence by its SPDX name, where there is one.
         advice: One line on when to pick it.
@@ -107,6 +109,8 @@ class CatalogueRow:
     embedding: int
     size: int
     crop: float
+    crop_mode: CropMode
+    interpolation: Interpolation
     pixels: Pixels
     pretrained_on: str
     method: Method
@@ -158,8 +162,10 @@ class CatalogueRow:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """What the network was trained with."""
-        return Preprocessing(size=self.size, crop=self.crop, mean=self.pixels.mean, std=self.pixels.std)
+        """What timm evaluates the network with."""
+        return Preprocessing(
+            self.size, self.crop_mode, self.crop, self.interpolation, self.pixels.mean, self.pixels.std, "timm"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready fields."""

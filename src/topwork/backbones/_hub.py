@@ -9,6 +9,7 @@ import contextlib
 import functools
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -30,7 +31,14 @@ class HubFile:
 
 
 def fetch(
-    repository: str, file: str, *, revision: str = "", sha256: str = "", offline: bool = False, option: str = _OPTION
+    repository: str,
+    file: str,
+    *,
+    revision: str = "",
+    sha256: str = "",
+    offline: bool = False,
+    option: str = _OPTION,
+    instead: Callable[[], str] = str,
 ) -> HubFile:
     """A file of the hub's, verified.
 
@@ -41,20 +49,21 @@ def fetch(
         sha256: The hash that the file must have; when empty the one that the hub told when it was fetched.
         offline: Whether to use no network; ``HF_HUB_OFFLINE=1`` says so too.
         option: How the command line takes a file that was fetched by hand.
+        instead: Gives what else would do where the hub cannot be reached; it stands before the rest of the hint.
 
     Raises:
         BackboneError: It is not available, or not what it must be; then it is deleted from the cache.
     """
     from huggingface_hub import constants
 
-    path = _cached(repository, file, revision)
+    path = cached_file(repository, file, revision)
     if path is None:
         if offline or constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "") in _YES:
             raise BackboneError(
                 f"{repository}/{file} is not on this machine, and nothing is downloaded with --offline",
-                hint=_by_hand(repository, file, revision, option),
+                hint=instead() + _by_hand(repository, file, revision, option),
             )
-        path = _downloaded(repository, file, revision, option)
+        path = _downloaded(repository, file, revision, option, instead)
     actual, promised = file_sha256(path), _promised(path)
     if sha256 and actual == promised != sha256:  # what the hub has: it is the caller who wants another file
         raise BackboneError(
@@ -85,14 +94,15 @@ def _sha256_of(path: Path, size: int, modified: int) -> str:
     return sha256_of(path)
 
 
-def _cached(repository: str, file: str, revision: str) -> Path | None:
+def cached_file(repository: str, file: str, revision: str = "") -> Path | None:
+    """The file in the client's cache; None where it is not there. No network is used."""
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(repository, file, revision=revision or None)
     return Path(found) if isinstance(found, str) else None
 
 
-def _downloaded(repository: str, file: str, revision: str, option: str) -> Path:
+def _downloaded(repository: str, file: str, revision: str, option: str, instead: Callable[[], str]) -> Path:
     """Fetch a file; the client resumes where a connection broke, and publishes it whole or not at all.
 
     Without a network the client would try for half a minute, so the hub is asked once before. An answer, be it a bad
@@ -108,7 +118,7 @@ def _downloaded(repository: str, file: str, revision: str, option: str) -> Path:
     except Exception as error:  # the client's, httpx's and xet's own errors have no base in common
         raise BackboneError(
             f"{repository}/{file} cannot be downloaded from the hub: {_reason(error)}",
-            hint=_by_hand(repository, file, revision, option),
+            hint=instead() + _by_hand(repository, file, revision, option),
         ) from error
 
 

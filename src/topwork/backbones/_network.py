@@ -16,11 +16,14 @@ from torch import nn
 from topwork._arrays import Float32Array
 from topwork.backbones import _catalogue, _weights
 from topwork.backbones._catalogue import Stage
-from topwork.backbones._preprocessing import Preprocessing
+from topwork.backbones._preprocessing import CropMode, Interpolation, Preprocessing
 from topwork.backbones._weights import Weights
 from topwork.errors import BackboneError
 
 Hook = Callable[[nn.Module, Any, torch.Tensor], torch.Tensor | None]
+
+# timm's names for how an image becomes a square.
+_CROP_MODES: dict[str, CropMode] = {"center": "crop", "squash": "squash", "border": "pad"}
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -55,11 +58,13 @@ def _described(name: str, size: int | None) -> dict[str, Any]:
             network = timm.create_model(name, pretrained=False, img_size=size).eval()
     size = size or int(settings["input_size"][-1])
     mean, std = tuple(settings["mean"]), tuple(settings["std"])
+    crop_mode = _CROP_MODES[settings.get("crop_mode") or "center"]
+    interpolation: Interpolation = "bilinear" if settings.get("interpolation") == "bilinear" else "bicubic"
     return {
         "name": name,
         "stages": _stages(name, network, size),
         "embedding": int(network.head_hidden_size),
-        "preprocessing": Preprocessing(size=size, crop=float(settings["crop_pct"]), mean=mean, std=std),
+        "preprocessing": Preprocessing(size, crop_mode, float(settings["crop_pct"]), interpolation, mean, std, "timm"),
         "pretrained_on": str(settings.get("tag") or "unknown"),
         "licence": str(settings.get("license") or "unknown"),
         "fixed_size": fixed,

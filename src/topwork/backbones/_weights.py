@@ -123,8 +123,24 @@ def from_hub(name: str, *, offline: bool = False) -> Weights:
         BackboneError: timm knows no weights of that name, or they are not available.
     """
     repository = hub_repository(name)
-    found = _hub.fetch(repository, _FILE, offline=offline)
+    found = _hub.fetch(repository, _FILE, offline=offline, instead=_instead)
     return Weights("hub", found.sha256, repository, found.revision)
+
+
+def works_offline(row: _catalogue.CatalogueRow) -> bool:
+    """Whether a backbone's weights are on this machine, in an installed package or in the hub's cache."""
+    if not row.package:
+        return _hub.cached_file(row.hub, _FILE) is not None
+    try:
+        package_file(row)
+    except (MissingExtraError, BackboneError):
+        return False
+    return True
+
+
+def _instead() -> str:
+    here = [row.alias for row in _catalogue.catalogue() if works_offline(row)]
+    return f"use a backbone that works without the internet ({', '.join(here)}), or " if here else ""
 
 
 def hub_repository(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from topwork._html import html_table
 from topwork.backbones import Backbone
 from topwork.checking._examined import Check, Examined, examine, look_through
 from topwork.checking._files import check_files
@@ -21,10 +22,18 @@ from topwork.data import Dataset, ImageDataset, LeftOut
 from topwork.engines import EngineName
 from topwork.features import FeatureTable, Progress
 
-QUICK_CHECKS: tuple[Check, ...] = (check_files, check_copies, check_label_conflicts, check_leaks, check_classes)
-"""What can make a measured figure untrue, of images with one class each: asked of the files alone."""
+QUICK_CHECKS: tuple[Check, ...] = (
+    check_files,
+    check_copies,
+    check_label_conflicts,
+    check_leaks,
+    check_classes,
+    check_shortcuts,
+    check_pictures,
+)
+"""What is asked of images with one class each without a network, in one quick look at every file."""
 
-FULL_CHECKS: tuple[Check, ...] = (*QUICK_CHECKS, check_shortcuts, check_pictures, check_labels)
+FULL_CHECKS: tuple[Check, ...] = (*QUICK_CHECKS, check_labels)
 """All that is asked of images with one class each."""
 
 _KEPT_FIRST = ("test", "val", "train", "")
@@ -91,6 +100,14 @@ class Checkup:
             stays = min(rows, key=lambda row: (_KEPT_FIRST.index(splits[row]), row))
             yield from ((row, f"a copy of {self.dataset.paths[stays]}") for row in rows if row != stays)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        rows = [(each.severity, each.name, each.what, each.advice) for each in self.findings]
+        notes = () if rows else ("Nothing was found.",)
+        usable = len(self.dataset) - len(self.unusable)
+        title = f"Data check: {len(self.dataset)} images, {usable} of them usable"
+        return html_table(title, ("severity", "finding", "what", "what to do") if rows else (), rows, notes=notes)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready fields; features and clusters are left out, being as large as the data set."""
         classes = {"classes": len(self.classes)} if self.classes else {}
@@ -146,8 +163,8 @@ def check(
 def vet(dataset: Dataset, *, checks: Sequence[Check] = QUICK_CHECKS, progress: Progress | None = None) -> Checkup:
     """The part of the check that ``fit`` makes first: files, copies and classes, without a network.
 
-    It finds all that can make a measured figure untrue, in the time of one quick look at every file. Near copies are
-    those whose hashes all but agree; ``check`` finds more of them.
+    It finds all that can make a measured figure untrue, and what single pictures have wrong, in the time of one quick
+    look at every file. Near copies are those whose hashes all but agree; ``check`` finds more of them.
 
     Args:
         dataset: The images, in splits or not.

@@ -32,6 +32,7 @@ class Examined:
         features: Of the images that can be used; None where no image can be, or no network was asked.
         rows: (M,), which row of the data set each row of the features is.
         seed: Of whatever a check draws.
+        cache: Whether what a check computes may be kept on disk.
     """
 
     survey: Survey
@@ -40,6 +41,7 @@ class Examined:
     features: FeatureTable | None = None
     rows: Rows = field(default_factory=lambda: np.empty(0, np.intp))
     seed: int = 0
+    cache: bool = True
 
     @property
     def dataset(self) -> Any:
@@ -94,7 +96,7 @@ def examine(
     table = extract(dataset.select(seen.usable), chosen, outputs=names, engine=engine, cache=cache, progress=extracted)
     seen = _with_refused(seen, table)
     rows = np.flatnonzero(seen.usable)
-    return Examined(seen, find_near_duplicates(seen, Embedding(table, rows)), chosen, table, rows, seed)
+    return Examined(seen, find_near_duplicates(seen, Embedding(table, rows)), chosen, table, rows, seed, cache)
 
 
 def _default_backbone(seen: Survey) -> Backbone:

@@ -25,6 +25,13 @@ ENLARGED = 4.0  # times by which the network's input is larger than the image
 # Sharpness of photographs: median 0.3 to 0.6, 1 in 100 below 0.06; after a Gaussian blur of 2 % of the shorter side,
 # 95 in 100 below 0.013. Cloth under a lens is ten times sharper, blurred or not: hence a limit relative to the median.
 BLURRED, BLURRED_OF_MEDIAN = 0.02, 1 / 50
+# A drawing among photographs: photographs have a median of 0.1 and 0.35, cut out on white up to 0.84 and 0.93, by night
+# up to 0.68 and 0.997, so both must be beyond; a file that says "image not found" has 0.86 and 0.99.
+FLAT, PLAIN = 0.75, 0.95
+FLAT_PHOTOGRAPHS, PLAIN_PHOTOGRAPHS = (
+    0.3,
+    0.6,
+)  # medians of a set of photographs; faces before a wall have 0.12 and 0.84
 CROPPED = 0.6  # share of an image that the centre crop leaves out; 4:3 loses 0.43, 2:1 0.62
 CROPPED_IMAGES = 0.05  # share of such images below which nothing is said
 RARE = 0.02  # share of images of one format below which they stand out
@@ -56,6 +63,7 @@ def check_pictures(examined: Examined) -> Iterator[Finding]:
             yield Finding(limit.name, limit.severity, len(beyond), what, limit.advice, cases)
     if preprocessing is not None:
         yield from _cropped(survey, preprocessing, usable)
+    yield from _drawings(survey, usable)
     yield from _grey(survey, usable)
     yield from _formats(survey, usable)
 
@@ -176,6 +184,26 @@ def _grey(survey: Survey, usable: Rows) -> Iterator[Finding]:
         f"{share(len(rows), len(usable))} {what}.",
         "fine if the images to predict will be mixed in the same way; otherwise convert them",
         worst(survey.dataset, rows, np.abs(survey.facts["colour"][rows] - GREY), lambda row: ""),
+    )
+
+
+def _drawings(survey: Survey, usable: Rows) -> Iterator[Finding]:
+    """The few pictures among photographs that are even areas of few colours: placeholders, logos, drawings."""
+    flat, plain, spread = (survey.facts[name].astype(np.float64) for name in ("flat", "plain", "spread"))
+    several = usable[spread[usable] >= UNIFORM]  # what is blank is told as blank
+    rows = several[(flat[several] > FLAT) & (plain[several] > PLAIN)]
+    others = usable[~np.isnan(flat[usable])]
+    if not 0 < len(rows) <= max(1, RARE * len(usable)) or len(rows) == len(others):
+        return
+    if np.median(flat[others]) > FLAT_PHOTOGRAPHS or np.median(plain[others]) > PLAIN_PHOTOGRAPHS:
+        return
+    yield Finding(
+        "placeholders",
+        "warning",
+        len(rows),
+        f"{share(len(rows), len(usable))} look like a placeholder or a drawing, and the others like photographs.",
+        "look at them, and remove placeholders; keep drawings only if the images to predict will have some",
+        worst(survey.dataset, rows, plain[rows], lambda row: f"eight colours cover {plain[row]:.0%} of it"),
     )
 
 

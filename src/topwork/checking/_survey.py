@@ -34,6 +34,8 @@ _COLUMNS: dict[str, npt.DTypeLike] = {
     "spread": np.float32,
     "colour": np.float32,
     "sharpness": np.float32,
+    "flat": np.float32,
+    "plain": np.float32,
     "hash": np.uint64,
     "white": np.int32,
 }
@@ -152,6 +154,8 @@ class Look:
         spread: Standard deviation of the thumbnail's brightness.
         colour: Mean difference between the largest and the smallest channel of the thumbnail.
         sharpness: Of its edges, see ``_sharpness``; NaN where the image is too small to say.
+        flat: Share of it that is of one even colour, see ``_flat``; NaN where the image is too small to say.
+        plain: Share of it that its eight most frequent colours cover; NaN as well.
         white: What was taken for white in an image of 16 bits that does not say so, see ``assumed_white``; else 0.
         thumbnail: uint8 (32, 32), the whole image squashed, brightness alone.
     """
@@ -167,6 +171,8 @@ class Look:
     spread: float
     colour: float
     sharpness: float
+    flat: float
+    plain: float
     hash: int
     white: int
     thumbnail: UInt8Array
@@ -180,7 +186,7 @@ def look(found: bytes | UInt8Array) -> Look:
     """
     from PIL import Image
 
-    pixels = found if isinstance(found, np.ndarray) else decode(found, min_side=SHARP_SIDE)
+    pixels = found if isinstance(found, np.ndarray) else decode(found, min_side=SHARP_SIDE, rough=True)
     data = b"" if isinstance(found, np.ndarray) else found
     image = Image.fromarray(pixels)
     small = _resized(image, (SIDE, SIDE))
@@ -188,6 +194,7 @@ def look(found: bytes | UInt8Array) -> Look:
     order = np.sort(grey, axis=None)
     margin = order.size // 100
     height, width = true_size(data, kind := format_of(data), (pixels.shape[0], pixels.shape[1]))
+    sharpness, flat, plain = _drawn(image) if min(height, width) >= SHARP_SIDE else (float("nan"),) * 3
     return Look(
         key=pixels_key(found) if isinstance(found, np.ndarray) else content_key(found),
         kind=kind,
@@ -199,7 +206,9 @@ def look(found: bytes | UInt8Array) -> Look:
         high=float(order[-1 - margin]),
         spread=float(grey.std()),
         colour=float(np.ptp(small, axis=2).mean()),
-        sharpness=_sharpness(image) if min(height, width) >= SHARP_SIDE else float("nan"),
+        sharpness=sharpness,
+        flat=flat,
+        plain=plain,
         hash=image_hash(grey),
         white=assumed_white(data, kind),
         thumbnail=np.round(grey).astype(np.uint8),
@@ -211,19 +220,39 @@ def pixels_key(pixels: UInt8Array) -> bytes:
     return content_key(np.array(pixels.shape).tobytes() + pixels.tobytes())
 
 
-def _sharpness(image: Image) -> float:
-    """Variance of the Laplacian over the variance of the brightness, at a shorter side of 128 pixels.
+def _drawn(image: Image) -> tuple[float, float, float]:
+    """Sharpness, evenness and plainness at a shorter side of 128 pixels, which both sides must have at least."""
+    scale = SHARP_SIDE / min(image.size)
+    width, height = (max(SHARP_SIDE, round(side * scale)) for side in image.size)
+    pixels = _resized(image, (width, height))
+    return _sharpness(_brightness(pixels)), _flat(pixels), _plain(pixels)
+
+
+def _sharpness(grey: Float32Array) -> float:
+    """Variance of the Laplacian over the variance of the brightness.
 
     Source: Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy". At one scale for all images,
     since a large photograph that is a little soft is sharp to a network that sees 224 pixels of it; divided by
-    the variance, since a sharp picture of a grey day is still sharp. Both sides have at least 128 pixels.
+    the variance, since a sharp picture of a grey day is still sharp.
     """
-    scale = SHARP_SIDE / min(image.size)
-    width, height = (max(SHARP_SIDE, round(side * scale)) for side in image.size)
-    grey = _brightness(_resized(image, (width, height)))
     middle = grey[1:-1, 1:-1]
     laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * middle
     return float(laplacian.var() / max(float(middle.var()), 1.0))
+
+
+def _flat(pixels: UInt8Array) -> float:
+    """Share of pixels that differ from their neighbours to the right and beneath by two levels of 255 at most."""
+    values = pixels.astype(np.int16)
+    here = values[:-1, :-1]
+    steps = np.maximum(np.abs(here - values[:-1, 1:]), np.abs(here - values[1:, :-1]))
+    return float((steps.max(axis=2) <= 2).mean())
+
+
+def _plain(pixels: UInt8Array) -> float:
+    """Share of pixels that have one of the eight most frequent colours, of 16 levels a channel."""
+    levels = (pixels >> 4).astype(np.int16)
+    counts = np.bincount((levels @ np.array([256, 16, 1], np.int16)).ravel(), minlength=8)
+    return float(np.sort(counts)[-8:].sum() / counts.sum())
 
 
 def _brightness(pixels: UInt8Array) -> Float32Array:

@@ -11,13 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
+from topwork._system import wait_considerately
 from topwork.cli import _text
 from topwork.cli._commands import command, new_app
 from topwork.cli._console import Console, fail
 from topwork.cli._embed import embed
 from topwork.cli._evaluate import evaluate
 from topwork.cli._explain import explain
-from topwork.cli._fit import Data, Pickle, Weights, advise, advise_options, demo, fit, fit_options
+from topwork.cli._fit import Data, Pickle, Rules, Weights, advise, advise_options, demo, fit, fit_parameters
 from topwork.cli._options import CacheOption, Columns, FollowLinks, reading
 from topwork.cli._predict import predict
 from topwork.cli._report import report as report_command
@@ -55,6 +56,7 @@ def check(
     ] = None,
     weights: Weights = "pretrained",
     allow_pickle: Pickle = False,
+    preprocessing: Rules = "topwork",
     write: Annotated[
         Path | None,
         typer.Option(
@@ -87,11 +89,14 @@ def check(
                 f"--write needs a class for each image, and data of the task {room.name} have none"
             )
         require_free(dataset, write)
-    own = backbone is not None or weights != "pretrained"
-    network = load(backbone or DEFAULT, weights=weights, allow_pickle=allow_pickle) if own else None
+    own = backbone is not None or (weights, preprocessing) != ("pretrained", "topwork")
+    made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
+    network = load(backbone or DEFAULT, **made_by) if own else None
     with console.progress():
-        step = console.step("images")
+        step = console.step("two looks at each image")
         found = checking.check(dataset, network, checks=room.checks, cache=cache, seed=seed, progress=step)
+    if page is not None or write is not None:
+        console.step("writing")
     if write is not None:
         write_manifest(found.clean(), write)
     if page is not None:
@@ -100,7 +105,7 @@ def check(
 
 
 command(app, "advise", lambda task: advise_options(task).parameters())(advise)
-command(app, "fit", lambda task: fit_options(task).parameters())(fit)
+command(app, "fit", fit_parameters)(fit)
 command(app, "evaluate")(evaluate)
 command(app, "embed")(embed)
 command(app, "report")(report_command)
@@ -132,12 +137,14 @@ def models(
         typer.Option(help="Show only networks with at most this many GMACs (billions of multiply-adds) per image."),
     ] = None,
 ) -> None:
-    """List the backbones in topwork's catalogue. Any other timm model can be used by its name."""
-    from topwork.backbones import load, row, select
+    """List the backbones in topwork's catalogue, and which of them work offline. Any other timm model works by name."""
+    from topwork.backbones import load, row, select, works_offline
 
     if name is None:
         rows = select(family=family, method=method, licence=licence, max_params=max_params, max_gmacs=max_gmacs)
-        console.result({"models": [entry.to_dict() for entry in rows]}, _text.catalogue(rows))
+        here = [works_offline(entry) for entry in rows]
+        told = [{**entry.to_dict(), "offline": offline} for entry, offline in zip(rows, here, strict=True)]
+        console.result({"models": told}, _text.catalogue(rows, here))
         return
     entry = row(name)
     backbone = load(name, weights="random")  # its facts alone: nothing is fetched
@@ -150,6 +157,7 @@ def doctor(console: Console) -> None:
     """Check this installation: versions, devices, engines and the cache."""
     from topwork.doctor import examine
 
+    console.step("looking at this machine")
     health = examine()
     console.result(health.to_dict(), _text.health(health))
     if not health.well:
@@ -164,6 +172,7 @@ def main() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by whoever started us, as in `topwork fit … 2>&-`
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
+    wait_considerately()
     try:
         app()
     finally:  # freeing torch takes seconds, in which Python hears no signal any more and dies of one instead

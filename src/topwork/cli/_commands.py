@@ -6,11 +6,12 @@ import contextlib
 import functools
 import inspect
 import os
+import re
 import sys
 import tempfile
 import typing
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -27,6 +28,7 @@ _COMMON: dict[str, Any] = {
     "debug": typer.Option("--debug", help="Show the traceback of an error."),
     "offline": typer.Option("--offline", help="Do not use the internet, so no weights are downloaded from the hub."),
 }
+_PAIR = re.compile(r"[a-z_][\w.]*=")  # of a setting's name and its value
 _NO_CACHE: Any = typer.Option("--no-cache", help="Keep nothing on disk: what is in the cache is not used either.")
 
 
@@ -66,9 +68,19 @@ def _late(
         def make_context(self, info_name: str | None, args: list[str], *given: Any, **more: Any) -> Any:
             app = new_app()
             app.command(name)(_program(function, [*options(task_in(args)), task_parameter()]))
-            return get_command(app).make_context(info_name, args, *given, **more)
+            return get_command(app).make_context(info_name, _each_set(args), *given, **more)
 
     return Late
+
+
+def _each_set(given: Sequence[str]) -> list[str]:
+    """A command line in which every NAME=VALUE that follows ``--set NAME=VALUE`` has a ``--set`` of its own."""
+    found: list[str] = []
+    for arg in given:
+        if _PAIR.match(arg) and len(found) > 1 and found[-2] == "--set" and _PAIR.match(found[-1]):
+            found.append("--set")
+        found.append(arg)
+    return found
 
 
 def _program(function: Callable[..., None], more: list[inspect.Parameter]) -> Callable[..., None]:
@@ -80,7 +92,7 @@ def _program(function: Callable[..., None], more: list[inspect.Parameter]) -> Ca
     ) -> None:
         console = Console(as_json=as_json, quiet=quiet)
         settings = _settings(offline=offline, silent=as_json or quiet, no_cache=no_cache)
-        with settings, _failing_plainly(console, debug=debug):
+        with settings, _failing_plainly(console, debug=debug), console.lines():
             function(console, **arguments)
 
     hints = typing.get_type_hints(function, include_extras=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn, TextIO
 
 import typer
 
-Progress = Callable[[int, int], None]
+from topwork.cli._progress import Bars, Lines, Progress
 
 
 class Console:
@@ -19,7 +19,7 @@ class Console:
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self.as_json = as_json
         self.quiet = quiet
-        self._bars: Any = None
+        self._shown: Lines | Bars | None = None
 
     def result(self, fields: dict[str, Any], text: str) -> None:
         """Print a command's result: the fields as JSON where that was asked for, the text otherwise."""
@@ -41,39 +41,44 @@ class Console:
         print_line(f"error: {one_line(text)}", sys.stderr)
 
     def step(self, text: str) -> Progress | None:
-        """Announce a step; gives a progress callback where a person is watching."""
-        if self._bars is None:
-            return None
-        return _Bar(self._bars, text)
+        """Announce what begins; gives a progress callback where progress is shown."""
+        return self._shown.step(text) if self._shown is not None else None
+
+    def _line(self, text: str) -> None:
+        if not self.quiet:  # as a process beside others becomes when it learns of them
+            print_line(text, sys.stderr)  # without an import, for which a thread would wait while others are imported
+
+    def within(self, budget: float | None) -> None:
+        """Tell in the lines how much is left of the seconds that the whole may take, where there is such a limit."""
+        if isinstance(self._shown, Lines):
+            self._shown.budget = budget
+
+    @contextlib.contextmanager
+    def lines(self) -> Iterator[None]:
+        """Tell every few seconds what is being done, where stderr is no terminal and nobody asked for quiet."""
+        if self.quiet or sys.stderr.isatty():
+            yield
+            return
+        self._shown = Lines(self._line)
+        with self._shown.shown():
+            yield
+        self._shown = None
 
     @contextlib.contextmanager
     def progress(self) -> Iterator[None]:
-        """Show progress bars, where stderr is a terminal and nobody asked for quiet."""
+        """Show a progress bar, where stderr is a terminal and nobody asked for quiet."""
         if self.quiet or not sys.stderr.isatty():
             yield
             return
         from rich.console import Console as Terminal
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Terminal(stderr=True), transient=True) as self._bars:
+        with RichProgress(*columns, console=Terminal(stderr=True), transient=True) as bars:
+            self._shown = Bars(bars)
             yield
-        self._bars = None
-
-
-class _Bar:
-    """A progress callback that moves a bar; ``tell`` puts words beside it."""
-
-    def __init__(self, bars: Any, text: str) -> None:
-        self._bars = bars
-        self._text = text
-        self._task = bars.add_task(text, total=None)
-
-    def __call__(self, done: int, total: int) -> None:
-        self._bars.update(self._task, completed=done, total=total)
-
-    def tell(self, words: str) -> None:
-        self._bars.update(self._task, description=f"{self._text}: {words}")
+        self._shown = None
 
 
 def print_line(text: str, stream: TextIO) -> None:

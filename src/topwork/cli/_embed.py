@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from topwork.cli._console import Console
-from topwork.cli._fit import Data, Pickle, Size, Weights
+from topwork.cli._fit import Data, Pickle, Rules, Size, Weights
 from topwork.cli._options import CacheOption, Columns, FollowLinks, reading
 from topwork.cli._table import csv_table, parquet_table
 from topwork.data import printable
@@ -33,6 +33,7 @@ def embed(
     weights: Weights = "pretrained",
     allow_pickle: Pickle = False,
     size: Size = None,
+    preprocessing: Rules = "topwork",
     stages: Annotated[
         str, typer.Option(help="Which features: last, all, or names of stages with commas (see `topwork models NAME`).")
     ] = "last",
@@ -48,11 +49,12 @@ def embed(
     from topwork.backbones import load
     from topwork.features import extract
 
-    network = load(backbone, weights=weights, size=size, allow_pickle=allow_pickle)
+    network = load(backbone, weights=weights, size=size, allow_pickle=allow_pickle, preprocessing=preprocessing)
     outputs = network.outputs(stages if stages in ("last", "all") else [name.strip() for name in stages.split(",")])
     dataset: Any = _dataset(console, data, reading(columns, follow_links))
     with console.progress():
-        found = extract(dataset, network, outputs=outputs, cache=cache, progress=console.step("features"))
+        found = extract(dataset, network, outputs=outputs, cache=cache, progress=console.step("features of images"))
+    console.step("writing the file")
     _write(found, out)
     console.notes([f"note: left out: {printable(item.path)}: {item.reason}" for item in found.dataset.left_out])
     fields = {

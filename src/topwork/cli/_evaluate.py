@@ -45,7 +45,7 @@ def evaluate(
     room = task(model.record.task.name)
     dataset = unseen(console, model, room.read_for(model, data, **read))
     with console.progress():
-        found = model.evaluate(dataset, seed=seed, cache=cache, progress=console.step("features"))
+        found = model.evaluate(dataset, seed=seed, cache=cache, progress=console.step("features of images"))
     console.notes([*dataset.notes, *unlike(getattr(found, "shift", None))])
     fields = {"model": str(first), "data": str(data), **room.words.fields(found)}
     console.result(fields, "\n".join(room.words.evaluated(found)))
@@ -78,7 +78,7 @@ def _compare(
         raise typer.BadParameter(f"models of the task {room.name} cannot be compared")
     dataset = unseen(console, first, room.read_for(first, data, **read), second)
     with console.progress():
-        found = compare(first, second, dataset, **how, progress=console.step("features"))
+        found = compare(first, second, dataset, **how, progress=console.step("features of images"))
     names = [printable(str(folder)) for folder in folders]
     notes = [
         f"{name}: {told}"

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import itertools
-import re
-import tempfile
 import typing
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from topwork.cli._console import Console, Progress, fail, one_line, require_none_failed
+from topwork._options import seconds
+from topwork.cli._console import Console, fail, require_none_failed
 from topwork.cli._evaluate import unseen
-from topwork.cli._fit import Pickle, Weights
-from topwork.cli._options import CacheOption, SeedOption, no_model, require_heard, require_network
-from topwork.cli._text import printable
+from topwork.cli._explain_options import (
+    KINDS,
+    READERS,
+    WHAT_HELP,
+    ExplainOptions,
+    MethodName,
+    NormName,
+    ProjectionName,
+    WhatName,
+)
+from topwork.cli._fit import Pickle, Rules, Weights
+from topwork.cli._options import CacheOption, SeedOption, require_heard, require_network
+from topwork.cli._progress import Progress
+from topwork.cli._shelf import Shelf
+from topwork.cli._text import no_model, printable
 from topwork.errors import ExplainError, ImageError
 
 if TYPE_CHECKING:
@@ -25,107 +33,12 @@ if TYPE_CHECKING:
     from topwork.data import ImageDataset
     from topwork.explain import Result, TorchClassifier
     from topwork.model import Model
+    from topwork.tasks import Task
 
     Step = Progress | None
 
-WhatName = StrEnum(
-    "WhatName",
-    ["evidence", "features", "attack", "filters", "ideal", "channels", "space", "robustness", "corruptions"],
-)
-
-
-class MethodName(StrEnum):
-    """Ways to find the parts of an image that support a class."""
-
-    grad_cam = "grad-cam"
-    attention = "attention"
-    rollout = "rollout"
-    occlusion = "occlusion"
-    integrated_gradients = "integrated-gradients"
-
-
-NormName = StrEnum("NormName", {"linf": "linf", "l2": "l2"})
-ProjectionName = StrEnum("ProjectionName", {"pca": "pca", "tsne": "tsne", "umap": "umap"})
-
-_NAME = 200  # bytes of a picture's name; a file system takes 255, and a number may follow
 _OUT = Path("explained")
-_MOST_IDEAL = 20  # classes of a model that are painted without being named; each takes half a minute
-
-
-@dataclass(frozen=True)
-class ExplainOptions:
-    """What shapes a picture; each field says which pictures it is for, and ``_KINDS`` holds it."""
-
-    method: Annotated[MethodName, "For evidence: the attribution method."] = MethodName.grad_cam
-    label: Annotated[
-        str | None,
-        "For evidence: explain this class instead of the predicted one. For attack: target class. For ideal: "
-        "only this class.",
-    ] = None
-    stage: Annotated[str | None, "For channels: the stage to show; the last one if not given."] = None
-    channel: Annotated[
-        tuple[int, ...],
-        "For channels: number of a channel to show, may be repeated; the most discriminative ones if not given.",
-    ] = ()
-    norm: Annotated[NormName, "For attack, robustness: the norm that measures the size of a change."] = NormName.linf
-    projection: Annotated[ProjectionName, "For space: the projection to two dimensions."] = ProjectionName.pca
-    most: Annotated[int, "For robustness, corruptions: number of images sampled from the data."] = 50
-    seed: SeedOption = 0
-    cache: CacheOption = True
-
-
-class _Kind(NamedTuple):
-    """What can be drawn.
-
-    Attributes:
-        of: What it is of; of ``unseen`` data where a model must not be measured on what trained it.
-        help: What it shows.
-        hears: Options that shape it, and ``data`` where it is of that.
-        step: What takes a while in it; empty where nothing does.
-        headless: Whether it asks of no class, so that any network will do.
-    """
-
-    of: Literal["image", "class", "network", "data", "unseen"]
-    help: str
-    hears: tuple[str, ...] = ()
-    step: str = ""
-    headless: bool = False
-
-
-_KINDS = {
-    WhatName.evidence: _Kind("image", "the parts of an image that support a class", ("method", "label")),
-    WhatName.features: _Kind("image", "the strongest feature maps of each stage", headless=True),
-    WhatName.attack: _Kind(
-        "image", "the smallest change that turns the prediction into another class", ("label", "norm"), "attack"
-    ),
-    WhatName.filters: _Kind("network", "the filters of the first layer", headless=True),
-    WhatName.ideal: _Kind("class", "an image that maximises the score of --class", ("label", "seed")),
-    WhatName.channels: _Kind(
-        "data",
-        "the images of --data that activate each channel most",
-        ("data", "stage", "channel", "cache"),
-        "features",
-        True,
-    ),
-    WhatName.space: _Kind(
-        "data", "a 2-D map of the features of --data", ("data", "projection", "seed", "cache"), "features", True
-    ),
-    WhatName.robustness: _Kind(
-        "unseen", "accuracy on --data under adversarial attack", ("data", "norm", "most", "seed"), "attacks"
-    ),
-    WhatName.corruptions: _Kind(
-        "unseen",
-        "accuracy on blurred, noisy, compressed and brightened images",
-        ("data", "most", "seed"),
-        "corruptions",
-    ),
-}
-_WHAT_HELP = "; ".join(f"{what}: {kind.help}" for what, kind in _KINDS.items()) + "."
-_READERS = {
-    option: [what for what, kind in _KINDS.items() if option in kind.hears]
-    for option in itertools.chain.from_iterable(kind.hears for kind in _KINDS.values())
-}
-"""Which pictures hear an option, by its parameter's name; all of them, where it is not here."""
+_MOST_IDEAL = 20  # classes of a model that are painted without being named; each takes some seconds
 
 
 def _option(field: str, *names: str, **limits: Any) -> Any:
@@ -139,12 +52,13 @@ def explain(
     context: typer.Context,
     model: Annotated[str | None, typer.Argument(help="Model folder; leave it out when --backbone is given.")] = None,
     images: Annotated[list[str] | None, typer.Argument(help="Image files, for evidence, features and attack.")] = None,
-    what: Annotated[WhatName, typer.Option(help=_WHAT_HELP)] = WhatName.evidence,
+    what: Annotated[WhatName, typer.Option(help=WHAT_HELP)] = WhatName.evidence,
     backbone: Annotated[
         str | None, typer.Option(help="Use this pretrained network and its ImageNet classes instead of a model.")
     ] = None,
     weights: Weights = "pretrained",
     allow_pickle: Pickle = False,
+    preprocessing: Rules = "topwork",
     method: Annotated[MethodName, _option("method")] = ExplainOptions.method,
     label: Annotated[str | None, _option("label", "--class")] = ExplainOptions.label,
     data: Annotated[Path | None, typer.Option(help="Labelled images, in the same form as for fit.")] = None,
@@ -153,6 +67,7 @@ def explain(
     norm: Annotated[NormName, _option("norm")] = ExplainOptions.norm,
     projection: Annotated[ProjectionName, _option("projection")] = ExplainOptions.projection,
     most: Annotated[int, _option("most", min=1)] = ExplainOptions.most,
+    fine: Annotated[bool, _option("fine", "--fine")] = ExplainOptions.fine,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the image files.")] = _OUT,
     keep: Annotated[
         bool,
@@ -161,6 +76,7 @@ def explain(
     page: Annotated[
         Path | None, typer.Option("--report", help="Also write an HTML page with the images and their numbers.")
     ] = None,
+    budget: Annotated[str, _option("budget", metavar="TIME", callback=_time)] = "5m",
     seed: SeedOption = ExplainOptions.seed,
     cache: CacheOption = ExplainOptions.cache,
 ) -> None:
@@ -170,27 +86,35 @@ def explain(
     from topwork.model import EXPLAINED, Classifier, Model
     from topwork.tasks import DEFAULT, load, task
 
-    require_heard(context, "--what", what, _READERS)
+    require_heard(context, "--what", what, READERS)
+    if what == WhatName.transfer:
+        model, data, backbone = _of_transfer(model, data, backbone)
     if backbone is not None and model is not None:  # no model: every argument is an image
         images, model = [model, *(images or [])], None
-    require_network(model, backbone, weights=weights, allow_pickle=allow_pickle)
+    made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
+    require_network(model, backbone, **made_by)
     if keep and (backbone is not None or out != _OUT):
         raise typer.BadParameter("--keep saves to the folder of a model, so it cannot be used with --backbone or -o")
     _require_what_it_needs(what, images, data, bool(label) or backbone is None, no_model(model, backbone))
     if page is not None:
         report.require_free(page)
-    options = ExplainOptions(method, label, stage, tuple(channel or ()), norm, projection, most, seed, cache)
-    shelf = _Shelf(Path(model or "") / EXPLAINED if keep else out, what, page=page is not None)
+    options = ExplainOptions(
+        method, label, stage, tuple(channel or ()), norm, projection, most, fine, seconds(budget), seed, cache
+    )
+    shelf = Shelf(Path(model or "") / EXPLAINED if keep else out, what, page=page is not None)
     with console.progress():
         shelf.try_place("make that folder writable" if keep else "choose a writable folder with -o")
-        classless = _KINDS[what].headless and data is None  # pictures of data tell the images' classes
+        classless = KINDS[what].headless and data is None  # pictures of data tell the images' classes
         own = None if model is None else load(model, Model if classless else Classifier)
         room = task(DEFAULT if own is None else own.record.task.name)
         dataset = None if data is None else room.read(data)
-        network = None if backbone is None else load_backbone(backbone, weights=weights, allow_pickle=allow_pickle)
+        network = None if backbone is None else load_backbone(backbone, **made_by)
         classifier = _classifier(own, network, what)
         given = None if dataset is None else _rows(console, own, dataset, what)
-        failed = _draw(console, shelf, classifier, images or [], given, options)
+        if what == WhatName.transfer:
+            failed = _keep_transfer(console, shelf, room, classifier.backbone, given, options)
+        else:
+            failed = _draw(console, shelf, classifier, images or [], given, options)
     if page is not None:
         report.write_page(report.explained_page(shelf.results, name=backbone or model or "", dataset=dataset), page)
     if keep:
@@ -201,9 +125,28 @@ def explain(
     require_none_failed(failed)
 
 
+def _time(text: str) -> str:
+    try:
+        seconds(text)
+    except ValueError:
+        raise typer.BadParameter(f"it takes a time such as 90s, 5m or 1h, not {text!r}") from None
+    return text
+
+
+def _of_transfer(
+    model: str | None, data: Path | None, backbone: str | None
+) -> tuple[str | None, Path | None, str | None]:
+    """``explain DATA --what transfer`` needs no model: the network is the one named, a model's, or the default."""
+    from topwork.backbones import DEFAULT
+
+    if model is not None and data is None and not (Path(model) / "model.json").is_file():
+        return None, Path(model), backbone or DEFAULT
+    return model, data, backbone or (DEFAULT if model is None else None)
+
+
 def _draw(
     console: Console,
-    shelf: _Shelf,
+    shelf: Shelf,
     classifier: TorchClassifier,
     images: list[str],
     dataset: ImageDataset | None,
@@ -211,12 +154,29 @@ def _draw(
 ) -> int:
     """Put what was asked for on the shelf; gives the number of images that could not be used."""
     what = shelf.what
-    if _KINDS[what].of == "image":
+    if KINDS[what].of == "image":
         return _each_image(console, shelf, classifier, images, options)
-    if _KINDS[what].of == "class":
+    if KINDS[what].of == "class":
         _each_class(console, shelf, classifier, options)
     else:
         shelf.keep(_drawn(what, classifier, dataset, options, _step(console, what)), what)
+    return 0
+
+
+def _keep_transfer(
+    console: Console, shelf: Shelf, room: Task, backbone: Backbone, dataset: Any, options: ExplainOptions
+) -> int:
+    """Compare the pretrained network with random weights, and print the table above the picture's name."""
+    from topwork.backbones import load as load_backbone
+
+    if room.transfer is None:
+        raise ExplainError(f"--what transfer is not there for task {room.name}")
+    if backbone.weights.source == "file":  # a tuned one: what it was tuned from is asked about
+        backbone = load_backbone(backbone.name, size=backbone.preprocessing.size)
+    how: Any = {"budget": options.budget, "seed": options.seed, "cache": options.cache}
+    found = room.transfer(dataset, backbone, **how, announce=console.step)
+    shelf.keep(found, shelf.what)
+    shelf.lines[:0] = found.lines
     return 0
 
 
@@ -224,14 +184,14 @@ def _require_what_it_needs(
     asked: WhatName, images: list[str] | None, data: Path | None, classes: bool, missing: str
 ) -> None:
     """Refuse a command line that lacks what a picture is made of, or names what it is not made of."""
-    of_image, of_data = _KINDS[asked].of == "image", "data" in _KINDS[asked].hears
+    of_image, of_data = KINDS[asked].of == "image", "data" in KINDS[asked].hears
     if of_image and not images:
         raise typer.BadParameter(f"{missing}--what {asked} needs an image")
     if images and not of_image:
         raise typer.BadParameter(f"--what {asked} takes no image files" + ("; give --data instead" if of_data else ""))
     if of_data and data is None:
         raise typer.BadParameter(f"--what {asked} needs --data")
-    if _KINDS[asked].of == "class" and not classes:
+    if KINDS[asked].of == "class" and not classes:
         raise typer.BadParameter(f"--what {asked} needs --class")
 
 
@@ -243,16 +203,16 @@ def _classifier(model: Model | None, backbone: Backbone | None, what: WhatName) 
         return TorchClassifier.of_model(model)
     network = backbone if model is None else model.backbone
     assert network is not None
-    return (TorchClassifier.without_head if _KINDS[what].headless else TorchClassifier.of_backbone)(network)
+    return (TorchClassifier.without_head if KINDS[what].headless else TorchClassifier.of_backbone)(network)
 
 
 def _step(console: Console, what: WhatName) -> Step:
-    """The progress of a picture that takes a while."""
-    return console.step(_KINDS[what].step) if _KINDS[what].step else None
+    """The progress of a picture."""
+    return console.step(KINDS[what].step or what)
 
 
 def _each_image(
-    console: Console, shelf: _Shelf, classifier: TorchClassifier, images: list[str], options: ExplainOptions
+    console: Console, shelf: Shelf, classifier: TorchClassifier, images: list[str], options: ExplainOptions
 ) -> int:
     """Draw what was asked for of each image; gives the number of those that could not be used."""
     what, label, failed = shelf.what, options.label, 0
@@ -285,11 +245,11 @@ def _each_image(
     return failed
 
 
-def _each_class(console: Console, shelf: _Shelf, classifier: TorchClassifier, options: ExplainOptions) -> None:
+def _each_class(console: Console, shelf: Shelf, classifier: TorchClassifier, options: ExplainOptions) -> None:
     """Draw what was asked for of one class, or of each that the model has."""
     if not options.label and len(classifier.classes) > _MOST_IDEAL:
         raise ExplainError(
-            f"an ideal image takes half a minute per class, and there are {len(classifier.classes)} classes",
+            f"an ideal image takes about ten seconds per class, and there are {len(classifier.classes)} classes",
             hint="choose one with --class",
         )
     for label in (options.label,) if options.label else classifier.classes:
@@ -306,7 +266,9 @@ def _each_class(console: Console, shelf: _Shelf, classifier: TorchClassifier, op
 
 def _rows(console: Console, model: Model | None, dataset: ImageDataset, what: WhatName) -> ImageDataset:
     """The images of the data that are drawn from: accuracy is measured on those that did not train the model."""
-    if _KINDS[what].of == "data":
+    if KINDS[what].of == "splits":
+        return dataset
+    if KINDS[what].of == "data":
         return dataset.split("train") if (dataset.splits == "train").any() else dataset
     if dataset.held_out_split:
         return dataset.split(dataset.held_out_split)
@@ -334,7 +296,8 @@ def _drawn(what: WhatName, classifier: TorchClassifier, given: Any, options: Exp
         case WhatName.filters:
             return explain.filters(classifier)
         case WhatName.ideal:
-            return explain.ideal_image(classifier, given, seed=options.seed, progress=step)
+            steps = explain.FINE_STEPS if options.fine else explain.QUICK_STEPS
+            return explain.ideal_image(classifier, given, steps=steps, seed=options.seed, progress=step)
         case WhatName.channels:
             how: Any = {"stage": options.stage, "channels": options.channel or None, "cache": options.cache}
             return explain.exciting(classifier, given, **how, progress=step)
@@ -348,48 +311,5 @@ def _drawn(what: WhatName, classifier: TorchClassifier, given: Any, options: Exp
         case WhatName.corruptions:
             images, labels = explain.labelled_squares(classifier, given, options.most, seed=options.seed)
             return explain.corruption_accuracy(classifier, images, labels, seed=options.seed, progress=step)
-
-
-class _Shelf:
-    """Where the pictures go, no two under one name, and what is said of each: ``fields`` with --json, or ``lines``.
-
-    ``results`` are kept only where a page will show them: they hold every pixel.
-    """
-
-    def __init__(self, folder: Path, what: WhatName, *, page: bool) -> None:
-        self.what = what
-        self.fields: list[dict[str, Any]] = []
-        self.lines: list[str] = []
-        self.results: list[tuple[str, Result]] = []
-        self.skipped: list[dict[str, str]] = []
-        self._folder = folder
-        self._page = page
-        self._taken: set[str] = set()
-
-    def to_dict(self) -> dict[str, Any]:
-        """What --json tells."""
-        return {"pictures": self.fields, **({"skipped": self.skipped} if self.skipped else {})}
-
-    def try_place(self, hint: str) -> None:
-        """Refuse, before work that takes minutes, a place where the pictures cannot be written (``ExplainError``)."""
-        there = next(place for place in (self._folder, *self._folder.absolute().parents) if place.exists())
-        try:
-            with tempfile.TemporaryFile(dir=there):
-                return
-        except OSError as error:
-            raise ExplainError(f"{self._folder}: cannot be written: {error.strerror or error}", hint=hint) from error
-
-    def keep(self, result: Result, name: str, source: str = "") -> None:
-        """Write a result's picture under a name, with a number behind it where that is taken."""
-        from topwork.explain import write_result
-
-        shortened = re.sub(r"[^\w.-]+", "-", name).encode()[:_NAME].decode(errors="ignore")
-        plain = shortened.strip("-.") or "picture"
-        numbered = (f"{plain}{f'-{number}' if number > 1 else ''}.png" for number in itertools.count(1))
-        file = next(each for each in numbered if each.lower() not in self._taken)
-        self._taken.add(file.lower())
-        path = write_result(result, self._folder / file, what=self.what.value, source=source)
-        self.fields.append({**({"source": source} if source else {}), "picture": str(path), **result.to_dict()})
-        self.lines.append(f"{printable(str(path))}: {one_line(result.headline)}")
-        if self._page:
-            self.results.append((source, result))
+        case WhatName.transfer:
+            raise ValueError(what)  # ``_keep_transfer`` draws it: it is the task's

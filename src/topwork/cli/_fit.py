@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from topwork.cli import _text
 from topwork.cli._console import Console
-from topwork.cli._options import Columns, CommandLine, FollowLinks, reading, strategies
+from topwork.cli._options import Columns, CommandLine, FollowLinks, Setting, reading, settings, strategies
 from topwork.cli._report import write_report
 
 if TYPE_CHECKING:
@@ -53,6 +54,14 @@ Pickle = Annotated[
     bool,
     typer.Option("--allow-pickle", help="Allow --weights to be a .pth, .pt or .bin file. Only its tensors are read."),
 ]
+Rules = Annotated[
+    Literal["topwork", "timm"],
+    typer.Option(
+        "--preprocessing",
+        help="How images are decoded and resized: timm exactly as in timm's own evaluation of the network; topwork "
+        "faster, with other pixels and the same accuracy on photographs.",
+    ),
+]
 Size = Annotated[
     int | None, typer.Option(help="Side of the network's input in pixels; the pretrained size if not given.")
 ]
@@ -62,12 +71,43 @@ HeldOut = Annotated[
 Allowed = Annotated[
     list[str] | None, typer.Option(help="Continue despite this finding of `topwork check`, such as leakage.")
 ]
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        "--cv",
+        min=2,
+        metavar="K",
+        help="Also measure by K-fold cross-validation: the whole fit is done K times more, everything that it chooses "
+        "included, with features from the cache. The saved model stays the same.",
+        show_default=False,
+    ),
+]
 SelfContained = Annotated[bool, typer.Option("--self-contained", help="Save the backbone's weights with the model.")]
 
 
 def fit_options(task: str | None = None) -> CommandLine:
     """The options of all strategies; ``describe`` is for ``advise``, whose choice is the same without."""
     return CommandLine(strategies(task), own=("checkpoint",), describe=False)
+
+
+def decision_settings(task_name: str | None = None) -> list[Setting]:
+    """How a model of the task decides on an answer, whatever the strategy."""
+    from topwork.tasks import DEFAULT, task
+
+    kind = task(task_name or DEFAULT).decision
+    return settings(kind()) if kind is not None else []
+
+
+def fit_parameters(task_name: str | None = None) -> list[inspect.Parameter]:
+    """The options of ``fit`` that the task and its strategies have."""
+    own = [each.parameter(flag, each.help, None) for each in decision_settings(task_name) for flag in each.flags]
+    return [*fit_options(task_name).parameters(), *own]
+
+
+def _decision(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the command line says of how the model decides, by the names of ``fit``'s arguments."""
+    named = ((each.path[0], each.flags[0], each) for each in decision_settings(given["task"]))
+    return {name: each.read(given[name], flag) for name, flag, each in named if given.get(name)}
 
 
 def advise_options(task: str | None = None) -> CommandLine:
@@ -85,8 +125,10 @@ def fit(
     weights: Weights = "pretrained",
     allow_pickle: Pickle = False,
     size: Size = None,
+    preprocessing: Rules = "topwork",
     test: HeldOut = 0.2,
     allow: Allowed = None,
+    cv: Folds = None,
     self_contained: SelfContained = False,
     columns: Columns = None,
     follow_links: FollowLinks = False,
@@ -104,28 +146,45 @@ def fit(
     room, names = task(given["task"]), [name.strip() for name in backbone.split(",")]
     how = reading(columns, follow_links)
     strategy = room.strategy(given.get("strategy", room.strategies[0].name))
-    _require_one_process(room, strategy)
+    _require_one_process(room, strategy, cv)
+    decision = _decision(given)
+    if data is None and cv is not None:
+        raise typer.BadParameter("--cv needs DATA: without images there is nothing to measure")
     if data is None:
         _require_dataless(room, strategy, options, names)  # told before anything is fetched
+        if decision:
+            raise typer.BadParameter(
+                "without DATA the model predicts the most probable class, and nothing else can be set"
+            )
     model.require_free(out, room.model.block.files)
     if training:
         require_own(training)
-    networks = [load(name, weights=weights, size=size, allow_pickle=allow_pickle) for name in names]
+    made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
+    networks = [load(name, size=size, **made_by) for name in names]
     shared: Any = {"task": room, "strategy": strategy.name, "backbone": networks, "options": options, "test": test}
     checkups: list[Checkup] = []
+
+    def vetted(checkup: Checkup) -> None:
+        checkups.append(checkup)
+        if cv is not None:
+            console.note(f"note: --cv {cv} does the whole fit {cv + 1} times: for the model, and once for each fold")
+
     with joined() as first:
-        voice = console if first else Console(as_json=False, quiet=True)
-        with voice.progress():
+        console.quiet |= not first  # one voice for all processes
+        console.within(getattr(options, "budget_seconds", None))
+        with console.progress():
             if data is None:
                 assert strategy.dataless is not None
                 made = strategy.dataless(networks, options)
             else:
                 given_data = room.read(data, **how) if how else data
-                made = fitting.fit(given_data, allow=allow or (), announce=voice.step, vetted=checkups.append, **shared)
+                shared |= {"announce": console.step, "vetted": vetted, **decision}
+                made = fitting.fit(given_data, allow=allow or (), cv=cv, **shared)
             if not first:
                 return
+            console.step("saving the model and its page")
             made.save(out, self_contained=self_contained)
-            write_report(made, out, *checkups)
+            write_report(made, out, data, *checkups)
     if training and not any(strategy.broken_off in note for note in made.record.data.notes):
         remove_checkpoints(training)
     console.notes([*made.record.data.notes, *_text.unlike(getattr(made.held_out, "shift", None))])
@@ -140,6 +199,7 @@ def advise(
     backbone: Backbones = "lite0",
     weights: Weights = "pretrained",
     allow_pickle: Pickle = False,
+    preprocessing: Rules = "topwork",
     test: HeldOut = 0.2,
     allow: Allowed = None,
     columns: Columns = None,
@@ -154,7 +214,9 @@ def advise(
     options = advise_options(given["task"]).options(console, context, given)
     room = task(given["task"])
     how = reading(columns, follow_links)
-    networks = [load(name.strip(), weights=weights, allow_pickle=allow_pickle) for name in backbone.split(",")]
+    made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
+    networks = [load(name.strip(), **made_by) for name in backbone.split(",")]
+    console.within(getattr(options, "budget_seconds", None))
     with console.progress():
         found = fitting.advise(
             room.read(data, **how) if how else data,
@@ -168,9 +230,11 @@ def advise(
     console.result({"data": str(data), **found.to_dict()}, "\n".join(room.words.advised(found)))
 
 
-def _require_one_process(room: Task, strategy: Strategy) -> None:
+def _require_one_process(room: Task, strategy: Strategy, cv: int | None) -> None:
     from topwork.train import started_by_torchrun
 
+    if started_by_torchrun() and cv is not None:
+        raise typer.BadParameter("--cv works in one process, not with torchrun")
     if started_by_torchrun() and not strategy.distributed:
         together = ", ".join(each.name for each in room.strategies if each.distributed)
         raise typer.BadParameter(
@@ -205,11 +269,11 @@ def demo(console: Console, out: Out = Path("topwork-demo")) -> None:
     room = task(DEFAULT)
     options = room.strategies[0].options(budget_seconds=_DEMO_SECONDS)
     with console.progress():
-        checkup = checking.check(dataset, progress=console.step("images"))
-        advice = fitting.advise(dataset, options=options, announce=console.step)
-        fitted = fitting.fit(dataset, options=options, announce=console.step)
+        checkup = checking.check(dataset, progress=console.step("1. data check, two looks at each image"))
+        advice = fitting.advise(dataset, options=options, announce=lambda text: console.step(f"2. advice, {text}"))
+        fitted = fitting.fit(dataset, options=options, announce=lambda text: console.step(f"3. model, {text}"))
         fitted.save(out)
-        write_report(fitted, out, checkup)
+        write_report(fitted, out, checkup=checkup)
     examples = [unseen.full_path(int((unseen.labels == label).argmax())) for label in range(len(unseen.classes))]
     predictions = load(out).predict(examples)
     fields = {

@@ -10,7 +10,6 @@ import json
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -18,7 +17,6 @@ import typer
 
 from topwork._options import CACHE, SEED, Option
 from topwork.cli._console import Console
-from topwork.cli._text import printable
 
 if TYPE_CHECKING:
     from topwork.tasks import Strategy
@@ -129,21 +127,26 @@ class Setting:
             return "auto"
         return self.default if isinstance(self.default, str | int | float) and not self.option.parse else None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The path as ``--set`` has it: where an option has a name of its own, that stands for the field's."""
+        return (*self.path[:-1], *self.option.name.split(".")) if self.option.name else self.path
+
     def is_called(self, name: str) -> bool:
         """Whether a name, perhaps with dots, is the end of its path."""
-        return f".{'.'.join(self.path)}".endswith(f".{name}")
+        return f".{'.'.join(self.names)}".endswith(f".{name}")
 
     def read(self, given: Any, name: str) -> Any:
         """The value that a text stands for (``typer.BadParameter`` if none); what typer has read is one already."""
         from pydantic import ConfigDict, Field, TypeAdapter
 
-        if not isinstance(given, str) or given in self._words:
+        if not isinstance(given, str | list) or given in self._words:
             return given
         kinds = _members(self.kind)
         try:
             if self.option.parse:
                 return self.option.parse(given)
-            if any(get_origin(each) is tuple for each in kinds):
+            if isinstance(given, str) and any(get_origin(each) is tuple for each in kinds):
                 return tuple(map(str.strip, given.split(",")))
             if NoneType in kinds and given in ("none", "null", *self.choices[:1]):
                 return None
@@ -155,7 +158,8 @@ class Setting:
     def parameter(self, flag: str, help: str, default: Any) -> inspect.Parameter:
         """The flag as typer takes it."""
         plain = self.kind in (bool, int, float) and not self.option.parse
-        kind = self.kind if plain else _LITERAL[self.choices] if self.choices else str | None
+        text: Any = list[str] if self.option.many else str
+        kind = self.kind if plain else _LITERAL[self.choices] if self.choices else text | None
         names = f"{flag}/--no-{flag.removeprefix('--')}" if self.default is True else flag
         bounds: Any = {"min": self.option.ge, "max": self.option.le} if plain else {}
         told: Any = typer.Option(
@@ -209,24 +213,28 @@ def _members(kind: Any) -> list[Any]:
 
 def _named(found: Sequence[Setting], name: str) -> Setting | None:
     """The setting that a name means: the outermost that is called so, of several as far out the first."""
-    return min((each for each in found if each.is_called(name)), key=lambda each: len(each.path), default=None)
+    return min((each for each in found if each.is_called(name)), key=lambda each: len(each.names), default=None)
 
 
 def _name_in(found: Sequence[Setting], setting: Setting) -> str:
     """The shortest name that means this one."""
-    names = (".".join(setting.path[-length:]) for length in range(1, len(setting.path) + 1))
+    least = setting.option.name.count(".") + 1
+    names = (".".join(setting.names[-length:]) for length in range(least, len(setting.names) + 1))
     return next(name for name in names if _named(found, name) is setting)
 
 
 def _with_values(options: Any, values: Mapping[tuple[str, ...], Any]) -> Any:
-    """An options value with other values at some paths; pydantic's are validated again."""
+    """An options value with other values at some paths, validated again."""
     changes: dict[str, Any] = {}
     for name in dict.fromkeys(path[0] for path in values):
         inner = {path[1:]: value for path, value in values.items() if path[0] == name}
         changes[name] = inner[()] if () in inner else _with_values(getattr(options, name), inner)
-    if dataclasses.is_dataclass(options):
-        return dataclasses.replace(options, **changes)  # type: ignore[type-var]
-    return type(options).model_validate({**options.model_dump(), **changes})
+    try:
+        if dataclasses.is_dataclass(options):
+            return dataclasses.replace(options, **changes)  # type: ignore[type-var]
+        return type(options).model_validate({**options.model_dump(), **changes})
+    except ValueError as error:  # they do not fit each other; each alone was looked at before
+        raise typer.BadParameter(str(error).split("Value error, ")[-1].partition(" [type=")[0]) from None
 
 
 class CommandLine:
@@ -262,8 +270,8 @@ class CommandLine:
             defaults = {each.shown for same in readers.values() for each in same}
             default = defaults.pop() if len(defaults) == 1 else None
             found.append(one.parameter(flag, help, default))
-        help = "Set any setting by its name. `--set help` lists all settings with their defaults."
-        any_setting = typer.Option("--set", metavar="NAME=VALUE", help=help, callback=self._list_settings)
+        help = "Set any settings by their names. `--set help` lists all settings with their defaults."
+        any_setting = typer.Option("--set", metavar="NAME=VALUE …", help=help, callback=self._list_settings)
         return [*found, parameter("settings", Annotated[list[str] | None, any_setting], None)]
 
     def options(self, console: Console, context: typer.Context, given: Mapping[str, Any], **fixed: Any) -> Any:
@@ -357,20 +365,17 @@ def require_heard(context: typer.Context, option: str, chosen: str, readers: Map
             )
 
 
-def require_network(model: str | None, backbone: str | None, *, weights: str, allow_pickle: bool) -> None:
-    """Refuse a command line without a model or ``--backbone``, or with weights for a model (``typer.BadParameter``)."""
+def require_network(
+    model: str | None, backbone: str | None, *, weights: str, allow_pickle: bool, preprocessing: str
+) -> None:
+    """Refuse a command line without a model or ``--backbone``, or with a network's for a model (``BadParameter``)."""
     if backbone is None and (weights != "pretrained" or allow_pickle):
         given = "--weights" if weights != "pretrained" else "--allow-pickle"
         raise typer.BadParameter(f"{given} is for --backbone; a model has its own weights")
+    if backbone is None and preprocessing != "topwork":
+        raise typer.BadParameter("--preprocessing is for --backbone; a model has its own preprocessing")
     if backbone is None and model is None:
         raise typer.BadParameter("name a model folder, or a network with --backbone")
-
-
-def no_model(model: str | None, backbone: str | None) -> str:
-    """That the model is missing, where nothing follows its name and that is no folder: it may be an image's."""
-    if backbone is not None or model is None or Path(model).is_dir():
-        return ""
-    return f"there is no model folder {printable(model)}; name one first, then the images; "
 
 
 def parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:

@@ -18,9 +18,10 @@ import typer
 
 from topwork.cli import _text
 from topwork.cli._console import Console, require_none_failed
-from topwork.cli._fit import Pickle, Weights
-from topwork.cli._options import Columns, no_model, reading, require_network
+from topwork.cli._fit import Pickle, Rules, Weights
+from topwork.cli._options import Columns, reading, require_network
 from topwork.cli._table import csv_table, parquet_table
+from topwork.cli._text import no_model
 
 if TYPE_CHECKING:
     from topwork.metrics import Shift
@@ -75,6 +76,7 @@ def predict(
     backbone: Backbone = None,
     weights: Weights = "pretrained",
     allow_pickle: Pickle = False,
+    preprocessing: Rules = "topwork",
     stdin: Stdin = False,
     csv: CsvFile = None,
     parquet: ParquetFile = None,
@@ -90,7 +92,8 @@ def predict(
 
     if backbone is not None and model is not None:  # no model: every argument is an image
         images = [model, *(images or [])]
-    require_network(model, backbone, weights=weights, allow_pickle=allow_pickle)
+    made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
+    require_network(model, backbone, **made_by)
     if stdin == bool(images):
         missing = "" if stdin else no_model(model, backbone)
         raise typer.BadParameter(f"{missing}give either image files or --stdin")
@@ -102,7 +105,7 @@ def predict(
     loaded: Any = load(model or "", Classifier if asked else Model) if backbone is None else None
     room = task(DEFAULT if loaded is None else loaded.record.task.name)
     if loaded is None:
-        predict_each = _untrained(room, backbone or "", weights, allow_pickle)
+        predict_each = _untrained(room, backbone or "", made_by)
     else:
         predict_each = functools.partial(loaded.predict_each, **asked)
     names = _batches(images or ["-"], reading(columns, False).get("columns"), allow_url)
@@ -118,7 +121,7 @@ def predict(
     require_none_failed(failed)
 
 
-def _untrained(room: Task, backbone: str, weights: str, allow_pickle: bool) -> Predict:
+def _untrained(room: Task, backbone: str, made_by: Mapping[str, Any]) -> Predict:
     """What a network answers without a model."""
     from topwork.backbones import load
 
@@ -126,7 +129,7 @@ def _untrained(room: Task, backbone: str, weights: str, allow_pickle: bool) -> P
         raise typer.BadParameter(
             f"--backbone cannot be used for the task {room.name}: a pretrained network makes no predictions for it"
         )
-    return room.untrained(load(backbone, weights=weights, allow_pickle=allow_pickle))
+    return room.untrained(load(backbone, **made_by))
 
 
 def _answers(
@@ -139,6 +142,7 @@ def _answers(
 ) -> Iterator[Any]:
     """Print what is said of each image as it comes, and pass it on."""
     typicalities: list[float | None] = []
+    step, done = console.step("images"), 0
     for names in batches:
         for name, found in zip(names, predict_each(fetched.files(names)), strict=True):
             prediction = fetched.named(found, name)
@@ -152,6 +156,9 @@ def _answers(
             else:
                 console.result(prediction.to_dict(), words.predicted(prediction))
             yield prediction
+            done += 1
+            if step is not None:
+                step(done, 0)
         sys.stdout.flush()
     console.notes(_text.unlike(shift(typicalities)) if shift is not None else ())
 

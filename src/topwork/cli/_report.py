@@ -50,6 +50,14 @@ def report(
         typer.Option("--evidence", help="Show the evidence for each of the worst mistakes on --data (Grad-CAM)."),
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Also check --data, as `topwork check` does.")] = False,
+    figures: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Also write the figures for print into this folder, each as SVG, PNG and PDF. Some need --data.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(help="Random seed for the bootstrap intervals and the cross-validation folds.", min=0)
     ] = 0,
@@ -57,8 +65,9 @@ def report(
 ) -> None:
     """Write an HTML page about MODEL: how good it is, where it fails, how to use it and how to reproduce it."""
     from topwork.explain import stored
+    from topwork.fitting import default_options
     from topwork.model import EXPLAINED
-    from topwork.report import model_page, require_free, write_page
+    from topwork.report import model_page, require_free, write_figures, write_page
     from topwork.tasks import load, task
 
     if data is None and (evidence or check):
@@ -69,6 +78,7 @@ def report(
     evaluated = checkup = None
     if data is not None:
         evaluated, checkup = _measured(console, loaded, data, check, {"cache": cache, "seed": seed})
+    console.step("the page")
     html = model_page(
         loaded,
         model.resolve().name,
@@ -78,11 +88,25 @@ def report(
         explained=stored(model / EXPLAINED),
         language=lang.value,
         evidence=evidence,
+        cache=cache,
+        place=str(model),
+        data=str(data) if data is not None else "",
+        defaults=default_options(loaded.record),
     )
     write_page(html, page)
     left_out = [{"path": item.path, "reason": item.reason} for item in getattr(evaluated, "left_out", ())]
-    fields = {"model": str(model), "data": str(data) if data else None, "page": str(page), "left_out": left_out}
-    console.result(fields, f"Page: {printable(str(page))}")
+    fields: dict[str, Any] = {
+        "model": str(model),
+        "data": str(data) if data else None,
+        "page": str(page),
+        "left_out": left_out,
+    }
+    told = [f"Page: {printable(str(page))}"]
+    if figures is not None:
+        written = write_figures(loaded, figures, room.figures, evaluated, language=lang.value)
+        told.append(f"Figures: {len(written)} files in {printable(str(figures))}")
+        fields = {**fields, "figures": [str(file) for file in written]}
+    console.result(fields, "\n".join(told))
 
 
 def _measured(
@@ -97,18 +121,27 @@ def _measured(
     dataset = unseen(console, model, given)
     with console.progress():
         if check:
-            checkup = checking.check(given, checks=room.checks, **how, progress=console.step("doctor"))
-        found = model.evaluate(dataset, **how, progress=console.step("features"))
+            checkup = checking.check(given, checks=room.checks, **how, progress=console.step("two looks at each image"))
+        found = model.evaluate(dataset, **how, progress=console.step("features of images"))
     unread = [f"left out: {item.path}: {item.reason}" for item in getattr(found, "left_out", ())]
     told = first_of(unread, _NAMED, "left out: … and {} more; --json lists them all")
     console.notes([*dataset.notes, *room.words.caveats(found), *unlike(getattr(found, "shift", None)), *told])
     return found, checkup
 
 
-def write_report(model: Model, folder: Path, checkup: Checkup | None = None) -> Path:
+def write_report(model: Model, folder: Path, data: Path | None = None, checkup: Checkup | None = None) -> Path:
     """The page of a model that has just been fitted, in its folder, with what the data doctor said on the way."""
+    from topwork.fitting import default_options
     from topwork.report import model_page, write_page
     from topwork.tasks import task
 
-    sections = task(model.record.task.name).sections
-    return write_page(model_page(model, folder.resolve().name, sections, checkup=checkup), folder / PAGE)
+    html = model_page(
+        model,
+        folder.resolve().name,
+        task(model.record.task.name).sections,
+        checkup=checkup,
+        place=str(folder),
+        data=str(data) if data is not None else "",
+        defaults=default_options(model.record),
+    )
+    return write_page(html, folder / PAGE)

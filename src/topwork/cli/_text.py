@@ -80,8 +80,8 @@ def refused(prediction: Any) -> str:
     return error if error.startswith(f"{name}:") else f"{name}: {error}"
 
 
-def catalogue(rows: Sequence[CatalogueRow]) -> str:
-    """The catalogue as a table."""
+def catalogue(rows: Sequence[CatalogueRow], here: Sequence[bool]) -> str:
+    """The catalogue as a table; ``here`` says whose weights are on this machine."""
     if not rows:
         return "No backbone in the catalogue matches all of these conditions."
     cells = [
@@ -94,11 +94,16 @@ def catalogue(rows: Sequence[CatalogueRow]) -> str:
             f"{row.top1:.1f}" if row.top1 else "-",
             row.method,
             row.licence if row.free else f"{row.licence} (!)",
+            "yes" if offline else "-",
         )
-        for row in rows
+        for row, offline in zip(rows, here, strict=True)
     ]
-    head = ("name", "family", "M params", "GMACs", "pixels", "top-1 %", "pretraining", "licence")
-    notes = ["", "`topwork models NAME` shows the details of one. Any other timm model can be used by its name."]
+    head = ("name", "family", "M params", "GMACs", "pixels", "top-1 %", "pretraining", "licence", "offline")
+    notes = [
+        "",
+        "offline: the weights are on this machine, so no internet is needed.",
+        "`topwork models NAME` shows the details of one. Any other timm model can be used by its name.",
+    ]
     if not all(row.free for row in rows):
         notes.insert(1, "(!) This licence has special terms. Read it before commercial use.")
     return "\n".join([table(head, cells), *notes])
@@ -163,3 +168,10 @@ def demonstrated(out: Path, folder: Path, predictions: Sequence[Any]) -> list[st
         f"Page:  {out.resolve() / 'report.html'}",
         "Yours: topwork fit PHOTOS -o MODEL    (PHOTOS: a folder with one folder per class)",
     ]
+
+
+def no_model(model: str | None, backbone: str | None) -> str:
+    """That the model is missing, where nothing follows its name and that is no folder: it may be an image's."""
+    if backbone is not None or model is None or Path(model).is_dir():
+        return ""
+    return f"there is no model folder {printable(model)}; name one first, then the images; "

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.data._source import Pixels, Source, read_bytes, source_name
-from topwork.data.formats import check_size, check_structure, jpeg_segments, sniff
+from topwork.data.formats import check_jpeg_size, check_size, check_structure, jpeg_segments, max_pixels, sniff
 from topwork.errors import ImageError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ _UPRIGHT: dict[int, Callable[[Any], Any]] = {
 }
 
 
-def decode(source: Source, *, min_side: int | None = None) -> npt.NDArray[np.uint8]:
+def decode(source: Source, *, min_side: int | None = None, rough: bool = False) -> npt.NDArray[np.uint8]:
     """Decode one image, whole, to upright RGB. Safe to call from many threads; the decoders release the GIL.
 
     The format is told by the first bytes, not by the name: JPEG, PNG, WebP, GIF and TIFF (the first picture),
@@ -73,16 +73,18 @@ def decode(source: Source, *, min_side: int | None = None) -> npt.NDArray[np.uin
     Args:
         source: A path, the bytes of a file, a slice of a larger file, or pixels, which come back as they are.
         min_side: Pixels. A JPEG may then come scaled by 1/2, 1/4 or 1/8 (much faster), as long as its shorter
-            side is at least this long. Other formats, and a picture that is smaller to begin with, come at
-            full size.
+            side is at least this long and both sides can be divided by that: otherwise its last row or column would
+            be part of a pixel, and whoever resizes it would stretch it. Other formats, and a picture that is
+            smaller to begin with, come at full size. A picture that would be refused whole may be read so.
+        rough: Whether such a stretch does no harm.
 
     Returns:
         Shape ``(H, W, 3)``, uint8, RGB, C-contiguous.
 
     Raises:
-        ImageError: Not an image, of a format that is not read, damaged, truncated, of more than 89 million
-            pixels or 512 MiB, missing, or not a regular file; pixels that are not uint8 ``(H, W, 3)``. Names
-            the file where a path was given.
+        ImageError: Not an image, of a format that is not read, damaged, truncated, of more than 89 million pixels
+            (``TOPWORK_MAX_PIXELS``) or 512 MiB, missing, or not a regular file; pixels that are not uint8
+            ``(H, W, 3)``. Names the file where a path was given.
     """
     if min_side is not None and min_side < 1:
         raise ImageError(f"min_side must be at least 1 pixel, not {min_side}")
@@ -91,7 +93,7 @@ def decode(source: Source, *, min_side: int | None = None) -> npt.NDArray[np.uin
     data = source if isinstance(source, bytes) else read_bytes(source)
     try:
         kind = sniff(data)
-        pixels = decode_jpeg(data, min_side) if kind == "JPEG" else None
+        pixels = decode_jpeg(data, min_side, rough=rough) if kind == "JPEG" else None
         return decode_other(data, kind) if pixels is None else pixels
     except ImageError as error:
         if not (name := source_name(source)):
@@ -108,7 +110,7 @@ def _checked_pixels(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return image
 
 
-def decode_jpeg(data: bytes, min_side: int | None) -> npt.NDArray[np.uint8] | None:
+def decode_jpeg(data: bytes, min_side: int | None, *, rough: bool = False) -> npt.NDArray[np.uint8] | None:
     """Decode a JPEG to RGB, upright.
 
     The accurate DCT and the smooth chroma upsampling give the pixels that Pillow gives, bit for bit; the fast
@@ -126,9 +128,10 @@ def decode_jpeg(data: bytes, min_side: int | None) -> npt.NDArray[np.uint8] | No
         return None
     if colours in ("CMYK", "YCCK"):
         return None
-    check_size(width, height)
+    # A row of pixels more or less is nothing to a picture that is too large to be read whole.
+    factor = _factor(height, width, min_side, rough=rough or height * width > max_pixels())
+    check_jpeg_size(width, height, factor, progressive=_is_progressive(data))
     exif = _exif_of(data)
-    factor = _factor(min(height, width), min_side)
     least = {} if factor == 1 else {"min_height": -(-height // factor), "min_width": -(-width // factor)}
     try:
         # strict: without it a truncated file decodes, half of it grey.
@@ -138,14 +141,19 @@ def decode_jpeg(data: bytes, min_side: int | None) -> npt.NDArray[np.uint8] | No
     return upright(pixels, orientation(exif)) if exif else pixels
 
 
-def _factor(side: int, min_side: int | None) -> int:
-    """Choose the largest of 1, 2, 4, 8 that leaves the shorter side long enough.
+def _factor(height: int, width: int, min_side: int | None, *, rough: bool) -> int:
+    """Choose the largest of 1, 2, 4, 8 that leaves the shorter side long enough, and both whole unless it is rough.
 
     Only these: libjpeg-turbo's other factors have no SIMD code and take longer than no scaling.
     """
     if min_side is None:
         return 1
-    return next((factor for factor in (8, 4, 2) if -(-side // factor) >= min_side), 1)
+    long_enough = [factor for factor in (8, 4, 2) if -(-min(height, width) // factor) >= min_side]
+    return next((factor for factor in long_enough if rough or height % factor == width % factor == 0), 1)
+
+
+def _is_progressive(data: bytes) -> bool:
+    return any(marker in _PROGRESSIVE for marker, _, _ in jpeg_segments(data))
 
 
 def _exif_of(data: bytes) -> bytes:

@@ -6,8 +6,8 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from topwork.data._layout import classes_of, is_own_output, splits_of, without_companions
-from topwork.data._listing import Listing, is_system, look_into
+from topwork.data._layout import classes_of, is_own_output, masks_of, splits_of, without_companions
+from topwork.data._listing import MASK, Listing, is_system, look_into
 from topwork.data._names import printable, quoted
 from topwork.data._source import LINKS, readable, refusal, why
 from topwork.data.formats import IMAGE_SUFFIXES
@@ -200,7 +200,10 @@ class _Walk:
             if not folder:
                 raise DataError(f"{printable(str(self.root))}: {why(error)}") from error
             self.listing.leave_out(folder, why(error))
-        return sorted(folders), sorted(files)
+        masks = masks_of(files)
+        for name in masks:
+            self.listing.leave_out(_below(folder, name), MASK)
+        return sorted(folders), sorted(name for name in files if name not in masks)
 
     def _place(self, entry: os.DirEntry[str], folder: str, folders: list[str], files: list[str]) -> None:
         if is_system(entry.name):

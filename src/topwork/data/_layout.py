@@ -28,6 +28,7 @@ _NUMBERED = re.compile(r"(.*[^\W\d_])[\s_.\-]+\d+\.\w+")
 _CAMERAS = frozenset(
     {"dsc", "dscf", "dscn", "frame", "image", "img", "p", "photo", "picture", "pxl", "scan", "screenshot"}
 )
+_MASK = re.compile(r"(.+?)[ _.\-](?:mask|seg|segmentation|groundtruth|gt)s?(?:[ _.\-]?\d+)?", re.IGNORECASE)
 _IMAGES = frozenset({"images", "image", "imgs", "img", "jpegimages"})
 _COMPANIONS = frozenset({"annotations", "attributes", "devkit", "labels", "lists", "masks", "parts", "segmentations"})
 
@@ -78,6 +79,17 @@ def without_companions(folders: list[str]) -> list[str]:
     images = [name for name in folders if name.casefold() in _IMAGES]
     rest = [name for name in folders if name not in images and name.casefold() not in _COMPANIONS]
     return images if len(images) == 1 and not rest else folders
+
+
+def masks_of(names: Iterable[str]) -> dict[str, str]:
+    """The masks among the images of one folder -> the image that each is beside.
+
+    >>> masks_of(["a.jpg", "a_mask.png", "a_mask_1.png", "gas_mask.jpg"])
+    {'a_mask.png': 'a.jpg', 'a_mask_1.png': 'a.jpg'}
+    """
+    by_stem = {os.path.splitext(name)[0]: name for name in sorted(names)}
+    told = {name: _MASK.fullmatch(stem) for stem, name in by_stem.items()}
+    return {name: by_stem[match[1]] for name, match in told.items() if match and match[1] in by_stem}
 
 
 def is_own_output(folder: str) -> bool:

@@ -22,6 +22,9 @@ Labels = npt.NDArray[np.int32]
 
 _SYSTEM_NAMES = frozenset({"__macosx", "desktop.ini", "ehthumbs.db", "thumbs.db"})
 
+MASK = "looks like the mask of the image beside it"
+"""Why a file such as ``1_mask.png`` beside ``1.jpg`` is left out."""
+
 _QUANTITIES = 10
 """So many different numbers as labels may be a quantity; fewer are classes."""
 
@@ -119,7 +122,7 @@ def assembled(listing: Listing, classes: Sequence[str] | None = None) -> ImageDa
         ignored=listing.ignored,
         notes=(
             *listing.notes,
-            *_link_notes(listing),
+            *_left_out_notes(listing),
             *(_evaluation_notes(names, labels) if classes is not None else _training_notes(listing, names, labels)),
         ),
         groups=tuple(listing.groups) if any(listing.groups) else (),
@@ -283,9 +286,11 @@ def _training_notes(listing: Listing, classes: Sequence[str], labels: Labels) ->
             yield f"class names {_spelt(names)} {how}: one class, or {'two' if len(names) == 2 else len(names)}?"
 
 
-def _link_notes(listing: Listing) -> Iterator[str]:
+def _left_out_notes(listing: Listing) -> Iterator[str]:
     if count := sum(item.reason in LINKS for item in listing.left_out):
         yield f"links are not followed ({count:,}); --follow-links (in Python follow_links=True) follows them"
+    if masks := [item.path for item in listing.left_out if item.reason == MASK]:
+        yield f"masks beside images are left out ({len(masks):,}), such as '{printable(masks[0])}'"
 
 
 def _essence(name: str) -> str | float:

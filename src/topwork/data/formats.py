@@ -10,10 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.data._names import printable
-from topwork.errors import ImageError
+from topwork.errors import ImageError, TopworkError
 
 MAX_PIXELS = 89_478_485
 """A picture of more pixels is refused: 256 MiB of RGB, and the count at which Pillow starts to warn."""
+
+_VARIABLE = "TOPWORK_MAX_PIXELS"
+_LARGEST_SCALED = 16
+"""A JPEG of more than this many times the pixels allowed is refused at any scale: its lines take seconds to read."""
 
 READABLE = "JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, AVIF and (with an extra) HEIC"
 
@@ -141,10 +145,40 @@ def check_size(width: int, height: int) -> None:
     """Refuse a decompression bomb, before anything is allocated for it.
 
     Raises:
-        ImageError: More than ``MAX_PIXELS``.
+        ImageError: More than ``max_pixels()``.
     """
-    if width * height > MAX_PIXELS:
-        raise ImageError(f"too large to decode safely: {width:,} × {height:,} pixels, {MAX_PIXELS:,} allowed")
+    if width * height > (allowed := max_pixels()):
+        raise ImageError(
+            f"too large to decode safely: {width:,} × {height:,} pixels, {allowed:,} allowed",
+            hint=f"make it smaller; or, where you trust the file, set {_VARIABLE}={width * height}",
+        )
+
+
+def check_jpeg_size(width: int, height: int, factor: int, *, progressive: bool) -> None:
+    """``check_size`` for a JPEG that is decoded at 1/factor: its lines are read one after the other, so what counts is
+    what comes out, but for time, and but for a progressive one, which is held whole.
+
+    Raises:
+        ImageError: Too large.
+    """
+    slow = width * height > _LARGEST_SCALED * max_pixels()
+    factor = 1 if progressive or slow else factor
+    if -(-width // factor) * -(-height // factor) > max_pixels():
+        check_size(width, height)
+
+
+def max_pixels() -> int:
+    """Pixels that an image may have: ``TOPWORK_MAX_PIXELS``, else Pillow's own limit.
+
+    Raises:
+        TopworkError: The variable does not hold a whole number above zero.
+    """
+    text = os.environ.get(_VARIABLE, "").strip()
+    if not text:
+        return MAX_PIXELS
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise TopworkError(f"{_VARIABLE} must be a whole number of pixels such as 200000000, not {text!r}")
 
 
 def check_structure(data: bytes, kind: str) -> None:

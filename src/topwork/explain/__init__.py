@@ -17,7 +17,7 @@ from topwork.explain._attention import attention_rollout, weighted_attention
 from topwork.explain._attribution import grad_cam, integrated_gradients, occlusion
 from topwork.explain._classifier import TorchClassifier
 from topwork.explain._evidence import Evidence, evidence_sheet
-from topwork.explain._ideal import IdealImage, Painted, ideal_image
+from topwork.explain._ideal import FINE_STEPS, QUICK_STEPS, IdealImage, Painted, ideal_image
 from topwork.explain._pictures import Explanation, Result, stored, write_picture, write_result
 from topwork.explain._robust import (
     CORRUPTIONS,
@@ -30,6 +30,8 @@ from topwork.explain._robust import (
 from topwork.explain._space import FeatureSpace, Projection, feature_space, space_of
 
 __all__ = [
+    "FINE_STEPS",
+    "QUICK_STEPS",
     "CORRUPTIONS",
     "Attack",
     "AttackOptions",

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from topwork._arrays import Float32Array, IntegerArray, UInt8Array
+from topwork._arrays import Float32Array, Int64Array, IntegerArray, UInt8Array
 from topwork._system import require_torch
 from topwork.backbones import EMBEDDING, Backbone, classifier, imagenet_indices, imagenet_labels, imagenet_near
 from topwork.data import Source, decode, quoted
 from topwork.engines import has_cuda
 from topwork.errors import ExplainError
 from topwork.heads import Head, LinearHead
+from topwork.metrics import Rule, decide
 
 if TYPE_CHECKING:
     import torch
@@ -36,6 +37,7 @@ class TorchClassifier:
         classes: Names in the order of the logits.
         module: The whole as one torch module: images (N, 3, size, size) on the scale 0 to 1 to logits (N, C). Nothing
             in it asks for a gradient; ask for that of the pixels.
+        rule: How its probabilities become answers, as a model has it; None where it is the most probable class.
         averages: Of the outputs on whose average the head counts, that average: float32 (width,) each.
 
     Example:
@@ -63,6 +65,7 @@ class TorchClassifier:
         self.device = torch.device(device or ("cuda" if has_cuda() else "cpu"))
         self.averages = averages_of(backbone, outputs, head)
         self._imagenet = False
+        self.rule: Rule | None = None
         module = PixelsToLogits(backbone, outputs, head).eval()
         # Channels last is a third faster on a CPU.
         self.module = module.to(self.device).to(memory_format=torch.channels_last)
@@ -78,7 +81,9 @@ class TorchClassifier:
         Raises:
             BackboneError: The backbone's weights are not available on this machine.
         """
-        return cls(model.backbone, model.record.outputs, model.head, model.classes, device=device)
+        found = cls(model.backbone, model.record.outputs, model.head, model.classes, device=device)
+        found.rule = model.rule
+        return found
 
     @classmethod
     def of_backbone(cls, backbone: Backbone, *, device: str | None = None) -> TorchClassifier:
@@ -163,7 +168,7 @@ class TorchClassifier:
         return (pixels.permute(0, 3, 1, 2).float() / scale).contiguous(memory_format=torch.channels_last)
 
     def probabilities(self, images: UInt8Array | Float32Array) -> Float32Array:
-        """What the classifier answers: float32 (N, C) for images as ``tensor`` takes them."""
+        """Of every class: float32 (N, C) for images as ``tensor`` takes them."""
         import torch
 
         rows = [np.zeros((0, len(self.classes)), np.float32)]
@@ -172,6 +177,10 @@ class TorchClassifier:
                 logits = self.module(self.tensor(images[start : start + BATCH]))
                 rows.append(torch.softmax(logits, dim=1).cpu().numpy())
         return np.concatenate(rows)
+
+    def answers(self, images: UInt8Array | Float32Array) -> Int64Array:
+        """The class (N,) that it gives each image."""
+        return decide(self.probabilities(images), self.rule)
 
 
 def averages_of(backbone: Backbone, outputs: tuple[str, ...], head: Head | None) -> dict[str, Float32Array]:

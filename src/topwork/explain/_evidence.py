@@ -14,6 +14,7 @@ from topwork.drawing import Cell, overlay, sheet, signed, stretched
 from topwork.errors import ExplainError
 from topwork.explain._classifier import BATCH, Label, TorchClassifier, require_uint8
 from topwork.features import Progress
+from topwork.metrics import decide
 
 if TYPE_CHECKING:
     import torch
@@ -101,7 +102,8 @@ def collected(
         drawn = values.detach().float().cpu().numpy()
         for image, row, index, each in zip(part, probabilities, places, drawn, strict=True):
             asked_for = index, classifier.classes[index], float(row[index])
-            answered = classifier.classes[row.argmax()], float(row.max())
+            answer = int(decide(row[None], classifier.rule)[0])
+            answered = classifier.classes[answer], float(row[answer])
             found.append(Evidence(method, image, each, *asked_for, *answered, grain, of_class))
         if progress is not None:
             progress(len(found), len(images))

@@ -289,4 +289,4 @@ def _require_some(classifier: TorchClassifier, images: UInt8Array, labels: Integ
 
 def _right(classifier: TorchClassifier, images: UInt8Array | Float32Array, labels: IntegerArray) -> BoolArray:
     """(N,), which images are named right."""
-    return np.asarray(classifier.probabilities(images).argmax(axis=1) == labels)
+    return np.asarray(classifier.answers(images) == labels)

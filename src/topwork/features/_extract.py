@@ -37,7 +37,7 @@ _Pixels = tuple[bytes, npt.NDArray[np.uint8]]  # an image's key, and the image i
 _Batch = tuple[list[bytes], npt.NDArray[np.uint8]]  # several of them
 
 NOT_FINITE = "the network gives NaN or infinity for this image"
-_FORMAT = 2  # raise when decoding or resizing gives other pixels than before
+_FORMAT = 3  # raise when decoding or resizing gives other pixels than before
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import os
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from topwork.backbones import DEFAULT, Backbone
 from topwork.checking import ABOUT_FILES, Checkup
 from topwork.data import ImageDataset, LeftOut, printable
 from topwork.errors import DataError
+from topwork.fitting._folds import dealt, measured_on_folds
 from topwork.fitting._prepare import contents, loaded, prepared
 from topwork.model import DataRecord, EngineRecord, Model, ModelRecord, TaskRecord, TrialRecord, versions
 from topwork.tasks import DEFAULT as DEFAULT_TASK
@@ -24,7 +26,8 @@ from topwork.tasks import task as find_task
 
 _NOTED = ("imbalance", *ABOUT_FILES)
 _NAMED = 10  # files left out that the notes name
-_OF_ONE_RUN = {"checkpoint", "resume", "offline"}  # they change nothing in what comes out
+_TEST = 0.2  # share of the images that is held out
+_OF_ONE_RUN = {"checkpoint", "resume", "offline", "describe"}  # they change nothing in the model that comes out
 
 
 def fit(
@@ -34,10 +37,12 @@ def fit(
     strategy: str = "auto",
     backbone: str | Backbone | Sequence[str | Backbone] = DEFAULT,
     options: Any = None,
-    test: float = 0.2,
+    test: float = _TEST,
     allow: Collection[str] = (),
+    cv: int | None = None,
     announce: Announce | None = None,
     vetted: Callable[[Checkup], None] | None = None,
+    **decision: Any,
 ) -> Model:
     """Train a model on labelled data and measure it on data that it has not seen.
 
@@ -46,16 +51,23 @@ def fit(
         task: What is to be learnt.
         strategy: Which rung of the ladder; ``auto`` climbs it until the next rung is not expected to gain more than it
             costs (``advise``). ``finetune`` trains the top of the backbone too and keeps the probe where that is no
-            worse; ``as-is`` and ``zero-shot`` train nothing.
+            worse; ``scratch`` trains the same network from random weights; ``as-is`` and ``zero-shot`` train nothing.
         backbone: A name that ``load_backbone`` takes, or a backbone; or several, of which cross-validation on the
             training split keeps the best.
         options: Of the strategy: ``AdviceOptions`` for ``auto``, ``ProbeOptions`` for ``probe``, ``FinetuneOptions``
-            for ``finetune``, ``AsIsOptions`` for ``as-is``, ``ZeroShotOptions`` for ``zero-shot``.
+            for ``finetune``, ``ScratchOptions`` for ``scratch``, ``AsIsOptions`` for ``as-is``, ``ZeroShotOptions`` for
+            ``zero-shot``.
         test: Share of the images to hold out where the data has no ``test`` or ``val`` split; 0 holds none out. Copies
             and near copies of one picture stay on one side, there and in cross-validation.
         allow: Names of findings that would stop the fit, such as ``leakage``, to train in spite of.
+        cv: Number of folds on which the whole fit is done again to measure it; None does without. Its figures are the
+            recipe's, since each fold chooses for itself; the model is fitted as without. It takes ``cv`` times as long
+            again, but for features, which come from the cache.
         announce: Called with each step's name; may give a progress callback for it.
         vetted: Called with what the data doctor found, before anything is trained.
+        **decision: How the model decides on an answer, whatever the strategy: the fields of ``Task.decision``. Of
+            classification ``min_recall={"defect": 0.99}``, ``min_precision`` or ``cost={("defect", "ok"): 10}``
+            (``DecisionOptions``).
 
     Returns:
         The model, not yet saved: a ``Classifier``, whose ``metrics`` tell how it did on the held-out images, or what
@@ -67,18 +79,35 @@ def fit(
     """
     run, room = Run(announce), find_task(task)
     rung = room.strategy(strategy)
-    chosen = rung.checked(options)
+    chosen, decided = rung.checked(options), room.decided(decision)
     checkup, dataset = prepared(data, room, test=test, seed=chosen.seed, allow=allow, announce=announce)
+    for each in decided:
+        each.require(dataset)
+    folds = None if cv is None else dealt(checkup, dataset, room, cv, chosen.seed)
     if vetted is not None:
         vetted(checkup)
-    fitted: Fitted = rung.fit(dataset, loaded(backbone), chosen, run)
-    split = dataset.held_out_split
-    facts: dict[str, Any] = {
-        "data": _data(checkup, fitted, split, dataset, test),
-        "seed": chosen.seed,
-        "options": {"strategy": strategy, "test": test, "allow": sorted(allow), **as_json(chosen)},
-    }
-    model: Model = room.model_of(fitted, lambda block: _record(block, fitted, facts), split, chosen.seed)
+    networks = loaded(backbone)
+    asked = {"strategy": strategy, "test": test, "allow": sorted(allow), **({} if cv is None else {"cv": cv})}
+    rules = {name: as_json(value) for each in decided for name, value in vars(each).items() if value}
+
+    def fit_one(parted: ImageDataset, options: Any, run: Run) -> Model:
+        fitted: Fitted = rung.fit(parted, networks, options, run)
+        if run.announce is not None:
+            run.announce("measuring the model")
+        split = parted.held_out_split
+        facts: dict[str, Any] = {
+            "data": _data(checkup, fitted, split, parted, test),
+            "seed": options.seed,
+            "options": {**asked, **as_json(options), **rules},
+        }
+        model: Model = room.model_of(fitted, lambda block: _record(block, fitted, facts), split, options.seed, *decided)
+        return model
+
+    model = fit_one(dataset, chosen, run)
+    if folds is not None:
+        took = time.perf_counter() - run.began
+        found, notes = measured_on_folds(folds, room, fit_one, chosen, rung.broken_off, announce, took)
+        model.record = _with_folds(model.record, found, notes)
     return model
 
 
@@ -88,7 +117,7 @@ def advise(
     task: str | Task = DEFAULT_TASK,
     backbone: str | Backbone | Sequence[str | Backbone] = DEFAULT,
     options: Any = None,
-    test: float = 0.2,
+    test: float = _TEST,
     allow: Collection[str] = (),
     announce: Announce | None = None,
 ) -> Advice:
@@ -120,6 +149,12 @@ def advise(
     chosen = strategy.checked(options)
     dataset = prepared(data, room, test=test, seed=chosen.seed, allow=allow, announce=announce).dataset
     return strategy.advise(dataset, loaded(backbone), chosen, run)
+
+
+def _with_folds(record: ModelRecord[Any], found: Mapping[str, Any], notes: Sequence[str]) -> ModelRecord[Any]:
+    """The record with what the folds said."""
+    data = record.data.model_copy(update={"notes": (*record.data.notes, *notes)})
+    return record.model_copy(update={"task": record.task.model_copy(update=dict(found)), "data": data})
 
 
 def _record(block: TaskRecord, fitted: Fitted, facts: Mapping[str, Any]) -> ModelRecord[Any]:
@@ -174,6 +209,16 @@ def _left_out(items: Sequence[LeftOut]) -> list[str]:
     """A note on each of the first files that could not be used, and one on how many more there are."""
     notes = [f"left out: {printable(item.path)}: {item.reason}" for item in items]
     return first_of(notes, _NAMED, "left out: {} more")
+
+
+def default_options(record: ModelRecord[Any]) -> dict[str, Any]:
+    """What the record's options would be without a wish of the user's; empty where its strategy is not known here."""
+    room = find_task(record.task.name)
+    try:
+        rung = room.strategy(str(record.options.get("strategy")))
+    except DataError:
+        return {}
+    return {"strategy": room.strategies[0].name, "test": _TEST, "allow": [], **as_json(rung.options())}
 
 
 def as_json(options: Any) -> Any:

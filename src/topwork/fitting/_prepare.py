@@ -44,7 +44,7 @@ def prepared(
         DataError: The data cannot be used to train a classifier, or would make its figures untrue.
     """
     given = task.read(data)
-    progress = announce("images") if announce else None
+    progress = announce("first look at each image") if announce else None
     checkup = vet(given, checks=task.quick_checks, progress=progress)
     _require_sound(checkup, allow, task.blocking)
     return Prepared(checkup, _with_splits(grouped(given, checkup.clusters), task, test, seed))

@@ -1,8 +1,9 @@
 """Heads: what is trained on frozen features. Arrays in, arrays out; predicting needs numpy alone.
 
-``fit_linear`` is the one to use; ``fit_knn`` is the baseline it has to beat. ``map_classes`` and ``fit_mapped``
-let the network's own classifier answer, ``TextHead`` lets words do so. All are a ``Head``: that is all a caller needs
-to know of them. ``fit_novelty`` tells which images are unlike those; ``write_tensors`` stores what has tensors.
+``fit_linear`` is the one to use; ``fit_knn`` is the baseline it has to beat, and ``fit_mlp`` a small network that has
+to prove itself against it. ``map_classes`` and ``fit_mapped`` let the network's own classifier answer, ``TextHead``
+lets words do so. All are a ``Head``: that is all a caller needs to know of them. ``fit_novelty`` tells which images are
+unlike those; ``write_tensors`` stores what has tensors.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from ._knn import TEMPERATURE as KNN_TEMPERATURE
 from ._knn import KNNHead, fit_knn
 from ._linear import FOLDS, LinearFit, LinearHead, fit_linear
 from ._mapped import MappedHead, fit_mapped, map_classes, network_probabilities
+from ._mlp import DROPOUT, HIDDEN, MLPFit, MLPHead, fit_mlp
 from ._novelty import Novelty, fit_novelty
 from ._path import PathPoint
 from ._rows import shuffled_by_class
@@ -21,13 +23,17 @@ from ._tensors import read_tensors, write_tensors
 from ._text import BlendHead, TextHead, blended
 
 __all__ = [
+    "DROPOUT",
     "FOLDS",
+    "HIDDEN",
     "KNN_TEMPERATURE",
     "BlendHead",
     "Head",
     "KNNHead",
     "LinearFit",
     "LinearHead",
+    "MLPFit",
+    "MLPHead",
     "MappedHead",
     "Novelty",
     "PathPoint",
@@ -37,6 +43,7 @@ __all__ = [
     "fit_knn",
     "fit_linear",
     "fit_mapped",
+    "fit_mlp",
     "fit_novelty",
     "fit_temperature",
     "head_from_tensors",

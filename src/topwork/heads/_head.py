@@ -11,6 +11,7 @@ from topwork.errors import ModelError
 from ._knn import KNNHead
 from ._linear import LinearHead
 from ._mapped import MappedHead
+from ._mlp import MLPHead
 from ._text import BlendHead, TextHead
 
 
@@ -44,7 +45,7 @@ class Head(Protocol):
 
 
 _KINDS: dict[str, Callable[[Mapping[str, AnyArray]], Head]] = {
-    kind.kind: kind.from_tensors for kind in (LinearHead, KNNHead, TextHead, BlendHead, MappedHead)
+    kind.kind: kind.from_tensors for kind in (LinearHead, KNNHead, MLPHead, TextHead, BlendHead, MappedHead)
 }
 
 
@@ -52,7 +53,7 @@ def head_from_tensors(kind: str, tensors: Mapping[str, AnyArray]) -> Head:
     """Build the head of this kind from its tensors.
 
     Args:
-        kind: "linear", "knn", "mapped", "text" or "blend".
+        kind: "linear", "knn", "mlp", "mapped", "text" or "blend".
         tensors: What the head's `to_tensors` gave.
 
     Raises:

@@ -25,7 +25,7 @@ FOLDS = 5
 _FINAL_TOLERANCE = 1e-6  # of the objective
 # Of the L2 strengths to D features: D / strength is the prior variance of a logit, so one range fits any width.
 _RELATIVE_STRENGTHS = 10.0 ** np.arange(2.0, -5.5, -0.5)
-_IMBALANCE = 2.0
+IMBALANCE = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ class LinearFit:
         path: Each strength tried, strong to weak; empty where no row could be held out.
         oof_logits: (N, C) float32; each row's by the fold that did not train on it, before the temperature.
         held_out: (N,) bool; False for the only image of a class: it trains in every fold, so its logits are
-            not out-of-fold, and it counts in no score.
+            not out-of-fold, and it counts in no score; False too for an image of weight 0.
         cv_accuracy: Over held-out rows; None where there are none.
         cv_log_loss: Over held-out rows, in nats, at the head's temperature; None where there are none.
         class_weight: "none" or "balanced", as given or as measured.
@@ -116,6 +116,7 @@ def fit_linear(
     fold_of: AnyArray | None = None,
     class_weight: ClassWeight | Literal["auto"] = "auto",
     column_weights: AnyArray | None = None,
+    sample_weight: AnyArray | None = None,
 ) -> LinearFit:
     """Fit multinomial logistic regression with L2 on standardised features, every choice measured.
 
@@ -142,37 +143,42 @@ def fit_linear(
             own shares.
         column_weights: (D,) positive; the standard deviation of each feature after standardising, 1 by default. A
             larger one is shrunk less: `equal_blocks` gives narrow groups of columns as much say as wide ones.
+        sample_weight: (N,) how much each image counts, in the fit and in every choice, on top of its class's weight; 1
+            by default. Only their ratios matter. 0 leaves an image out of both.
 
     Raises:
         DataError: Features, labels, folds or weights that cannot be used.
     """
     labels = check_training(features, labels, n_classes)
     width = features.shape[1]
+    samples = _checked_samples(sample_weight, labels)
     if class_weight not in ("none", "balanced", "auto"):
         raise DataError(f"class_weight must be none, balanced or auto, got {class_weight!r}")
     if column_weights is not None and (column_weights.shape != (width,) or not (column_weights > 0).all()):
         raise DataError(f"column_weights must be ({width},) and positive, got {column_weights.shape}")
     seen, targets = np.unique(labels, return_inverse=True)
-    fold_of = stratified_folds(targets, FOLDS, seed) if fold_of is None else _checked_folds(fold_of, len(labels))
+    fold_of = stratified_folds(targets, FOLDS, seed) if fold_of is None else checked_folds(fold_of, len(labels))
+    fold_of = np.where(samples > 0, fold_of, ALWAYS_TRAINS)  # what weighs nothing judges nothing
     held = fold_of != ALWAYS_TRAINS
     strengths = (width * _RELATIVE_STRENGTHS).tolist()
     with threads_for(len(labels) * min(features.shape) * len(seen) * FOLDS):
         design = build_design(features, column_weights)
         if held.any():
-            weighting, path = _choose_weighting(design, targets, fold_of, strengths, class_weight)
+            weighting, path = _choose_weighting(design, targets, fold_of, strengths, class_weight, samples)
             points, chosen = path
             strength, accuracy, loss = points[chosen.place]
-            solved, logits = _fit_all(design, targets, weighting, strength, chosen.weights), chosen.logits
+            weights = samples * row_weights(targets, weighting)
+            solved, logits = _fit_all(design, targets, weights, strength, chosen.weights), chosen.logits
         else:  # one image a class: nothing can be measured, so the middle strength
             weighting = "balanced" if class_weight == "balanced" else "none"
             points, strength, accuracy, loss = (), strengths[len(strengths) // 2], None, None
             start = np.zeros((len(seen), design.rows.shape[1]), np.float32)
-            solved = _fit_all(design, targets, weighting, strength, start)
+            solved = _fit_all(design, targets, samples * row_weights(targets, weighting), strength, start)
             logits = (solved @ design.rows.T).T
         oof_logits = np.full((len(labels), n_classes), ABSENT_LOGIT, np.float32)
         oof_logits[:, seen] = logits
         return LinearFit(
-            head=_head(design, solved, seen, n_classes, fit_temperature(logits[held], targets[held])),
+            head=_head(design, solved, seen, n_classes, fit_temperature(logits[held], targets[held], samples[held])),
             strength=strength,
             path=points,
             oof_logits=oof_logits,
@@ -184,10 +190,28 @@ def fit_linear(
         )
 
 
-def _checked_folds(fold_of: AnyArray, rows: int) -> IntpArray:
+def checked_folds(fold_of: AnyArray, rows: int) -> IntpArray:
+    """The fold of each row (N,), once it is known to be usable; DataError where it is not."""
     if fold_of.shape != (rows,) or fold_of.dtype.kind not in "iu" or fold_of.min() < ALWAYS_TRAINS or fold_of.max() < 1:
         raise DataError(f"fold_of must be ({rows},) whole numbers with two folds at least, got {fold_of.shape}")
     return fold_of.astype(np.intp)
+
+
+def _checked_samples(sample_weight: AnyArray | None, labels: IntpArray) -> Float32Array:
+    """(N,) how much each image counts; their mean is 1."""
+    if sample_weight is None:
+        return np.ones(len(labels), np.float32)
+    samples = np.asarray(sample_weight)
+    if samples.shape != labels.shape or samples.dtype.kind not in "iufb":
+        raise DataError(f"sample_weight must be {len(labels)} numbers, got {samples.dtype} {samples.shape}")
+    samples = samples.astype(np.float64)
+    if not np.isfinite(samples).all() or samples.min() < 0:
+        raise DataError("sample_weight must be finite and not below 0")
+    seen = np.unique(labels)
+    if (np.bincount(labels, samples)[seen] == 0).any():
+        raise DataError("sample_weight is 0 for all images of a class", hint="leave out the images of that class")
+    weights: Float64Array = samples / samples.mean()
+    return weights.astype(np.float32)
 
 
 def row_weights(labels: IntpArray, class_weight: str) -> Float32Array:
@@ -200,18 +224,23 @@ def row_weights(labels: IntpArray, class_weight: str) -> Float32Array:
 
 
 def _choose_weighting(
-    design: Design, labels: IntpArray, fold_of: IntpArray, strengths: list[float], class_weight: str
+    design: Design,
+    labels: IntpArray,
+    fold_of: IntpArray,
+    strengths: list[float],
+    class_weight: str,
+    samples: Float32Array,
 ) -> tuple[ClassWeight, Path]:
     """The weighting asked for or found better, and its path."""
 
     def path(kind: str) -> Path:
-        return run_path(design, labels, fold_of, row_weights(labels, kind), strengths)
+        return run_path(design, labels, fold_of, samples * row_weights(labels, kind), strengths, samples)
 
     if class_weight == "balanced":
         return "balanced", path("balanced")
     plain = path("none")
     counts = np.bincount(labels)
-    if class_weight == "none" or counts.max() <= _IMBALANCE * counts.min():
+    if class_weight == "none" or counts.max() <= IMBALANCE * counts.min():
         return "none", plain
     balanced = path("balanced")
     held = fold_of != ALWAYS_TRAINS
@@ -220,10 +249,10 @@ def _choose_weighting(
 
 
 def _fit_all(
-    design: Design, labels: IntpArray, class_weight: str, strength: float, start: Float32Array
+    design: Design, labels: IntpArray, weights: Float32Array, strength: float, start: Float32Array
 ) -> Float32Array:
-    """Weights (C, d) fitted on all rows, to a tight tolerance."""
-    problem = Problem(design, labels, row_weights(labels, class_weight)[None])
+    """Weights (C, d) fitted on all rows, each of its weight (N,), to a tight tolerance."""
+    problem = Problem(design, labels, weights[None])
     solved: Float32Array = minimise(problem, strength, start[None], tolerance=_FINAL_TOLERANCE)[0][0]
     return solved
 

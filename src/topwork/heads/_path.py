@@ -38,7 +38,7 @@ class Candidate(NamedTuple):
     """One strength of the path with all that may still be needed of it."""
 
     place: int  # its place among the path's points
-    losses: Float64Array  # of each held-out row
+    losses: Float64Array  # of each held-out row, times its weight
     logits: Float32Array  # (N, C) out-of-fold
     weights: Float32Array  # (C, d) mean over the folds
 
@@ -51,24 +51,32 @@ class Path(NamedTuple):
 
 
 def run_path(
-    design: Design, labels: IntpArray, fold_of: IntpArray, row_weights: Float32Array, strengths: Sequence[float]
+    design: Design,
+    labels: IntpArray,
+    fold_of: IntpArray,
+    row_weights: Float32Array,
+    strengths: Sequence[float],
+    samples: Float32Array,
 ) -> Path:
     """Cross-validate strengths from strong to weak, each started at the solution of the one before.
+
+    Rows weigh ``row_weights`` (N,) where they train, and ``samples`` (N,) where they judge.
 
     The path ends early once the loss has clearly turned up: weaker strengths are the slowest to fit, and the
     loss has one minimum in all but freak cases. The labels (N,) are 0..C-1,
     each present; at least one row is held out; the strengths fall.
     """
     held = fold_of != ALWAYS_TRAINS
+    judges = samples[held] / samples[held].mean()
     weights = _start(labels, row_weights, int(fold_of.max()) + 1, design.rows.shape[1])
     candidates: list[Candidate] = []
     points: list[PathPoint] = []
     for strength in strengths:
         logits = _solve_folds(design, labels, fold_of, row_weights, strength, weights)
-        temperature = fit_temperature(logits[held], labels[held])
-        losses = row_losses(logits[held] / np.float32(temperature), labels[held])
+        temperature = fit_temperature(logits[held], labels[held], judges)
+        losses = judges * row_losses(logits[held] / np.float32(temperature), labels[held])
         hits = logits[held].argmax(axis=1) == labels[held]
-        points.append(PathPoint(float(strength), float(hits.mean()), float(losses.mean())))
+        points.append(PathPoint(float(strength), float(np.average(hits, weights=judges)), float(losses.mean())))
         found = Candidate(len(points) - 1, losses, logits, weights.mean(axis=0))
         candidates = _still_possible([*candidates, found])
         if _turned_up(candidates, found):

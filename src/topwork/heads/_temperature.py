@@ -51,7 +51,7 @@ def row_losses(logits: Float32Array, labels: IntpArray) -> Float64Array:
     return losses
 
 
-def fit_temperature(logits: Float32Array, labels: IntpArray) -> float:
+def fit_temperature(logits: Float32Array, labels: IntpArray, weights: AnyArray | None = None) -> float:
     """The temperature T that minimises the log loss of softmax(logits / T).
 
     Source: Guo et al. 2017, "On Calibration of Modern Neural Networks". The loss is convex in 1/T, so a bracketed
@@ -62,6 +62,7 @@ def fit_temperature(logits: Float32Array, labels: IntpArray) -> float:
     Args:
         logits: (N, C), made by a model that did not train on these rows.
         labels: (N,) class indices.
+        weights: (N,) how much each row counts; the same by default.
 
     Returns:
         T between 0.005 and 50; 1 where there are no rows.
@@ -72,10 +73,11 @@ def fit_temperature(logits: Float32Array, labels: IntpArray) -> float:
     rows -= rows.max(axis=1, keepdims=True)
     smoothing = 1.0 / (len(labels) + 1)
     wanted = (1 - smoothing) * rows[np.arange(len(labels)), labels] + smoothing * rows.mean(axis=1)
-    return float(1.0 / _root(rows, float(wanted.mean())))
+    shares = np.full(len(rows), 1 / len(rows)) if weights is None else weights / weights.sum(dtype=np.float64)
+    return float(1.0 / _root(rows, shares, float(wanted @ shares)))
 
 
-def _root(rows: Float64Array, wanted: float) -> float:
+def _root(rows: Float64Array, shares: Float64Array, wanted: float) -> float:
     """Where the mean expected logit equals the wanted one, searched over 1/T."""
     low, high, inverse = _BLUNTEST, _SHARPEST, 1.0
     for _ in range(60):
@@ -83,8 +85,8 @@ def _root(rows: Float64Array, wanted: float) -> float:
         weights = rows * inverse
         softmax(weights, out=weights)
         mean = (weights * rows).sum(axis=1)
-        slope = float(mean.mean() - wanted)
-        curvature = float(((weights * rows**2).sum(axis=1) - mean**2).mean())
+        slope = float(mean @ shares - wanted)
+        curvature = float(((weights * rows**2).sum(axis=1) - mean**2) @ shares)
         low, high = (inverse, high) if slope < 0 else (low, inverse)
         following = inverse - slope / curvature if curvature > 0 else high
         if not low < following < high:

@@ -5,16 +5,32 @@
 - of probabilities: `softmax`, `log_loss`, `brier`, `ece`, `reliability_curve`;
 - of the order of scores: `roc_auc`, `average_precision`;
 - intervals: `wilson_interval`, `bootstrap_intervals`;
+- from probabilities to answers: `decide` by a `Threshold` or `Costs`, `recall_threshold`, `precision_threshold`,
+  `decision_report`;
+- of k folds: `corrected_t_interval`, `mean_of_folds`;
 - two ways on the same images: `compare`, `mcnemar`, `exceeds_zero`;
 - prediction sets and selective prediction: `conformal_thresholds`, `prediction_sets`, `abstention_thresholds`,
-  `threshold_at`, `selective_reports`;
+  `threshold_at`, `selective_reports`, `refuting`;
 - whether new images are like the old ones: `typicality`, `shift`.
 """
 
 from __future__ import annotations
 
 from ._classification import balanced_accuracy, confusion_matrix, macro_f1
+from ._decision import (
+    Costs,
+    DecisionReport,
+    Outcome,
+    Rule,
+    SetThreshold,
+    Threshold,
+    decide,
+    decision_report,
+    precision_threshold,
+    recall_threshold,
+)
 from ._evaluation import Evaluation, evaluate, per_class
+from ._folds import corrected_t_interval, mean_of_folds
 from ._intervals import bootstrap_intervals, wilson_interval
 from ._paired import Comparison, compare, exceeds_zero, mcnemar
 from ._probabilities import brier, ece, log_loss, reliability_curve, softmax
@@ -25,6 +41,7 @@ from ._selective import (
     abstention_thresholds,
     conformal_thresholds,
     prediction_sets,
+    refuting,
     selective_reports,
     threshold_at,
 )
@@ -36,11 +53,17 @@ __all__ = [
     "LEVELS",
     "ClassReport",
     "Comparison",
+    "Costs",
+    "DecisionReport",
     "Estimate",
     "Evaluation",
+    "Outcome",
     "ReliabilityBin",
+    "Rule",
     "SelectiveReport",
+    "SetThreshold",
     "Shift",
+    "Threshold",
     "Uncalibrated",
     "abstention_thresholds",
     "average_precision",
@@ -50,14 +73,21 @@ __all__ = [
     "compare",
     "conformal_thresholds",
     "confusion_matrix",
+    "decide",
+    "decision_report",
+    "corrected_t_interval",
     "ece",
     "evaluate",
     "exceeds_zero",
     "log_loss",
     "macro_f1",
     "mcnemar",
+    "mean_of_folds",
     "per_class",
+    "precision_threshold",
     "prediction_sets",
+    "recall_threshold",
+    "refuting",
     "reliability_curve",
     "roc_auc",
     "selective_reports",

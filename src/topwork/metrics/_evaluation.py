@@ -10,13 +10,14 @@ import numpy as np
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError, ValidationInfo
 
 from topwork._arrays import AnyArray, Int64Array
+from topwork._html import html_table
 from topwork.errors import DataError
 
 from ._classification import balanced_accuracy, confusion_matrix, macro_f1
 from ._intervals import around, bootstrap_intervals, share_of
 from ._probabilities import brier, ece, log_loss, reliability_curve
 from ._ranking import TOP, average_precision, ranks, roc_auc
-from ._values import ClassReport, Estimate, ReliabilityBin, Saved, Uncalibrated, check_probabilities
+from ._values import ClassReport, Estimate, ReliabilityBin, Saved, Uncalibrated, answers_of, check_probabilities
 
 _CELLS = TypeAdapter(list[tuple[int, int, int]])
 
@@ -92,10 +93,51 @@ class Evaluation(Saved):
         if tuple(report.name for report in self.per_class) != self.classes:
             raise ValueError("per_class must have one report for each class, in the order of classes")
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        shares = ("accuracy", "top5", "balanced_accuracy", "macro_f1", "ece")
+        figures = [
+            (name, getattr(self, name)) for name in (*shares, "roc_auc", "average_precision", "log_loss", "brier")
+        ]
+        rows = [
+            (name, each.as_percent() if name in shares else f"{each.value:.4f} ({each.low:.4f} to {each.high:.4f})")
+            for name, each in figures
+            if each is not None
+        ]
+        missing = len(self.classes) - self.measured
+        notes = (
+            [f"Not measured: {missing} of the {len(self.classes)} classes, which have no images here"]
+            if missing
+            else []
+        )
+        title = f"{self.n} images in {len(self.classes)} classes"
+        return html_table(title, ("metric", "value (95 % interval)"), rows, notes=notes)
+
     @property
     def measured(self) -> int:
         """Number of classes with images: the macro averages are over these alone."""
         return sum(report.support > 0 for report in self.per_class)
+
+    @property
+    def weakest(self) -> int | None:
+        """Place of the class with the lowest recall, of several the one with most images; None where all are found."""
+        missing = [place for place, each in enumerate(self.per_class) if each.recall and each.recall.value < 1]
+        return min(missing, key=lambda place: (self._recall(place), -self.per_class[place].support), default=None)
+
+    def found(self, place: int) -> int:
+        """How many images of a class are found."""
+        return int(self.confusion[place, place])
+
+    def mistaken_for(self, place: int) -> tuple[int, int] | None:
+        """The class that a class's images are most often taken for, and how many of them; None where none is wrong."""
+        wrong = self.confusion[place].copy()
+        wrong[place] = 0
+        other = int(wrong.argmax())
+        return (other, int(wrong[other])) if wrong[other] else None
+
+    def _recall(self, place: int) -> float:
+        recall = self.per_class[place].recall
+        return 1.0 if recall is None else recall.value
 
 
 def evaluate(
@@ -103,6 +145,7 @@ def evaluate(
     labels: AnyArray,
     classes: Sequence[str],
     *,
+    decided: AnyArray | None = None,
     before_scaling: AnyArray | None = None,
     seed: int = 0,
 ) -> Evaluation:
@@ -112,6 +155,8 @@ def evaluate(
         probabilities: (N, C) floats, rows summing to one; ties go to the lower class index.
         labels: (N,) class indices.
         classes: C names.
+        decided: (N,) what is answered where that is not the most probable class. Accuracy, macro-F1, balanced accuracy,
+            the confusion matrix and each class's report are of the answers; all else is of the probabilities.
         before_scaling: (N, C), the probabilities as they were without a temperature.
         seed: Of the bootstrap.
 
@@ -121,9 +166,9 @@ def evaluate(
     if probabilities.ndim == 2 and probabilities.shape[1] != len(classes):
         raise DataError(f"{probabilities.shape[1]} columns of probabilities but {len(classes)} class names")
     probabilities, labels = check_probabilities(probabilities, labels)
-    predictions = probabilities.argmax(axis=1)
+    predictions = answers_of(probabilities, decided)
     confusion = confusion_matrix(predictions, labels, len(classes))
-    intervals = bootstrap_intervals(probabilities, labels, seed=seed)
+    intervals = bootstrap_intervals(probabilities, labels, predictions, seed=seed)
     return Evaluation(
         n=len(labels),
         classes=tuple(classes),

@@ -11,7 +11,7 @@ from topwork._arrays import AnyArray, BoolArray, Float32Array, Float64Array, Int
 
 from ._classification import mean_f1, mean_recall
 from ._probabilities import BINS, Reliability, distances, losses
-from ._values import Estimate, check_probabilities
+from ._values import Estimate, answers_of, check_probabilities
 
 LEVEL = 0.95
 RESAMPLES = 1000
@@ -60,21 +60,24 @@ class BootstrapIntervals(NamedTuple):
     ece: tuple[float, float]
 
 
-def bootstrap_intervals(probabilities: AnyArray, labels: AnyArray, *, seed: int = 0) -> BootstrapIntervals:
+def bootstrap_intervals(
+    probabilities: AnyArray, labels: AnyArray, decided: AnyArray | None = None, *, seed: int = 0
+) -> BootstrapIntervals:
     """Percentile bootstrap over images of macro-F1, balanced accuracy, log loss, Brier score and ECE.
 
     Of flawless answers resamples do not differ; macro-F1 and balanced accuracy then have Wilson's bounds by class.
 
     Source: Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13. The ECE of finite data is biased
     upwards, and that of a resample once more, so its interval lies high where the true error is near zero. The
-    arguments and errors are those of `log_loss`; the seed is that of the resampling.
+    arguments and errors are those of `log_loss`; ``decided`` (N,) is what is answered where that is not the most
+    probable class, and the seed is that of the resampling.
     """
     probabilities, labels = check_probabilities(probabilities, labels)
-    sums = _Sums.of(probabilities, labels)
+    said = answers_of(probabilities, decided)
+    sums = _Sums.of(probabilities, labels, said)
     parts = [sums.metrics(counts) for counts in resample(len(labels), seed)]
     found = BootstrapIntervals(*(percentiles(np.concatenate(values)) for values in zip(*parts, strict=True)))
-    right = probabilities.argmax(axis=1) == labels
-    shares = {name: _opened(getattr(found, name), right, labels) for name in ("macro_f1", "balanced_accuracy")}
+    shares = {name: _opened(getattr(found, name), said == labels, labels) for name in ("macro_f1", "balanced_accuracy")}
     return found._replace(**shares)
 
 
@@ -120,14 +123,13 @@ class _Sums(NamedTuple):
     linear: Float32Array  # (BINS + 2, N): gaps by bin, then the log loss and the Brier score
 
     @classmethod
-    def of(cls, probabilities: AnyArray, labels: Int64Array) -> _Sums:
+    def of(cls, probabilities: AnyArray, labels: Int64Array, predicted: Int64Array) -> _Sums:
         order = np.argsort(labels, kind="stable")
         found = Reliability.of(probabilities, labels)
         linear = np.zeros((BINS + 2, len(labels)))
         linear[found.bins, np.arange(len(labels))] = found.gaps
         linear[BINS] = losses(probabilities, labels)
         linear[BINS + 1] = distances(probabilities, labels)
-        predicted = probabilities.argmax(axis=1).astype(np.int64)
         right = (predicted == labels)[order, None].astype(np.float32)
         summed = linear[:, order].astype(np.float32)
         return cls(right, labels[order], predicted[order], probabilities.shape[1], summed)

@@ -12,7 +12,7 @@ from topwork.errors import DataError
 
 from ._intervals import around, percentiles, resample, wilson_interval
 from ._probabilities import losses
-from ._values import Estimate, Saved, check_probabilities
+from ._values import Estimate, Saved, answers_of, check_probabilities
 
 
 def exceeds_zero(differences: AnyArray, standard_errors: float = 1.0) -> bool:
@@ -47,7 +47,7 @@ class Comparison(Saved):
             image, what Wilson's interval leaves open.
         log_loss: Of the second less that of the first, in nats, with a paired bootstrap interval; below zero where the
             second is better.
-        p_value: Of McNemar's exact test: how often chance alone parts two equally accurate models so far or farther.
+        p_value: Of McNemar's exact test, two-sided, of models that are equally accurate.
     """
 
     n: int
@@ -62,7 +62,14 @@ class Comparison(Saved):
     _what = "comparison"
 
 
-def compare(first: AnyArray, second: AnyArray, labels: AnyArray, *, seed: int = 0) -> Comparison:
+def compare(
+    first: AnyArray,
+    second: AnyArray,
+    labels: AnyArray,
+    *,
+    decided: tuple[AnyArray | None, AnyArray | None] = (None, None),
+    seed: int = 0,
+) -> Comparison:
     """Compare two classifiers image by image, which tells far smaller differences than two separate intervals do.
 
     Sources: McNemar 1947, "Note on the sampling error of the difference between correlated proportions", in its exact
@@ -72,6 +79,7 @@ def compare(first: AnyArray, second: AnyArray, labels: AnyArray, *, seed: int = 
         first: (N, C) probabilities of the first model.
         second: (N, C) of the second, of the same images and classes.
         labels: (N,) class indices.
+        decided: (N,) what each answers, where that is not the most probable class.
         seed: Of the bootstrap.
 
     Raises:
@@ -81,7 +89,7 @@ def compare(first: AnyArray, second: AnyArray, labels: AnyArray, *, seed: int = 
         raise DataError(f"two models' probabilities must have one shape, got {first.shape} and {second.shape}")
     first, labels = check_probabilities(first, labels)
     second, labels = check_probabilities(second, labels)
-    right = first.argmax(axis=1) == labels, second.argmax(axis=1) == labels
+    right = answers_of(first, decided[0]) == labels, answers_of(second, decided[1]) == labels
     only_first, only_second = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
     differences = np.stack([right[1].astype(np.float64) - right[0], losses(second, labels) - losses(first, labels)])
     accuracy, log_loss = _differences(differences, seed)

@@ -18,7 +18,7 @@ from topwork._arrays import AnyArray, BoolArray
 from topwork.errors import DataError
 
 from ._intervals import share_of
-from ._values import Estimate, Saved, check_probabilities
+from ._values import Estimate, Saved, answers_of, check_probabilities
 
 LEVELS = (*(step / 100 for step in range(50, 100)), 0.995, 0.999)
 """Coverages and selective accuracies for which there are thresholds."""
@@ -65,6 +65,7 @@ def selective_reports(
     sets: Sequence[float],
     answers: Sequence[float],
     reported: Sequence[float] = REPORTED_LEVELS,
+    decided: AnyArray | None = None,
 ) -> tuple[SelectiveReport, ...]:
     """Measure calibrated thresholds on other labelled images.
 
@@ -75,17 +76,19 @@ def selective_reports(
         sets: What `conformal_thresholds` gave for them.
         answers: What `abstention_thresholds` gave for them; there may be fewer.
         reported: Levels to measure.
+        decided: (N,) what is answered; the most probable class when None.
 
     Raises:
         DataError: What `log_loss` refuses.
     """
     probabilities, labels = check_probabilities(probabilities, labels)
-    right, confidence = probabilities.argmax(axis=1) == labels, probabilities.max(axis=1)
+    said_class = answers_of(probabilities, decided)
+    right, confidence = said_class == labels, probabilities[np.arange(len(labels)), said_class]
     found = []
     for place, level in enumerate(levels):
         if level not in reported:
             continue
-        inside = prediction_sets(probabilities, sets[place])
+        inside = prediction_sets(probabilities, sets[place], said_class)
         coverage = share_of(int(inside[np.arange(len(labels)), labels].sum()), len(labels))
         answered = accuracy = None
         if place < len(answers):
@@ -122,15 +125,18 @@ def conformal_thresholds(
     return tuple(float(own[place - 1]) if place <= len(own) else 0.0 for place in places)
 
 
-def prediction_sets(probabilities: AnyArray, threshold: float) -> BoolArray:
-    """Which classes (N, C) belong to each image's set: those from the threshold on, and always the likeliest."""
+def prediction_sets(probabilities: AnyArray, threshold: float, decided: AnyArray | None = None) -> BoolArray:
+    """Which classes (N, C) belong to each image's set: those from the threshold on, and always the answer.
+
+    The answer is what was ``decided`` (N,), or the likeliest class. More classes only raise the coverage.
+    """
     inside: BoolArray = probabilities >= threshold
-    inside[np.arange(len(inside)), probabilities.argmax(axis=1)] = True
+    inside[np.arange(len(inside)), answers_of(probabilities, decided)] = True
     return inside
 
 
 def abstention_thresholds(
-    probabilities: AnyArray, labels: AnyArray, levels: Sequence[float] = LEVELS
+    probabilities: AnyArray, labels: AnyArray, levels: Sequence[float] = LEVELS, decided: AnyArray | None = None
 ) -> tuple[float, ...]:
     """The probability from which to answer, for each selective accuracy.
 
@@ -142,16 +148,17 @@ def abstention_thresholds(
     This one needs fewer images and is no guarantee: it holds on average where confidence orders the answers, right ones
     above wrong ones. Where it does not, the best of many prefixes is luck. So beyond what all answers together keep
     there is no threshold unless Mann and Whitney's test tells the right ones from the wrong ones at 5 %. The
-    arguments and errors are those of `conformal_thresholds`; the levels must rise.
+    arguments and errors are those of `conformal_thresholds`; the levels must rise, and ``decided`` (n,) is what is
+    answered where that is not the most probable class.
 
     Returns:
         A rising threshold for each level, up to the highest one that can be reached.
     """
     probabilities, labels = check_probabilities(probabilities, labels)
-    confidence = probabilities.max(axis=1).astype(np.float64)
+    said = answers_of(probabilities, decided)
+    confidence = probabilities[np.arange(len(labels)), said].astype(np.float64)
     order = np.argsort(-confidence, kind="stable")
-    confidence = confidence[order]
-    right = (probabilities.argmax(axis=1) == labels)[order]
+    confidence, right = confidence[order], (said == labels)[order]
     error = (np.cumsum(~right) + 1) / (np.arange(len(labels)) + 2)
     if mann_whitney_p_value(confidence, right) > _CHANCE:
         error[:-1] = np.inf  # all together, or none
@@ -163,6 +170,19 @@ def abstention_thresholds(
             break
         found.append(max(float(confidence[within[-1]]), found[-1] if found else 0.0))
     return tuple(found)
+
+
+def refuting(level: float, reports: Sequence[SelectiveReport]) -> SelectiveReport | None:
+    """The report by which held-out images refute the promise of an accuracy; None where none does.
+
+    It is that of the highest measured level up to the one asked for, where that is refuted; or one of a higher level
+    whose answers, surer ones, are right less often than asked for by their whole interval.
+    """
+    up_to = [each for each in reports if each.level <= level + 1e-9]
+    if up_to and up_to[-1].refuted:
+        return up_to[-1]
+    above = (each for each in reports[len(up_to) :] if each.accuracy is not None and each.accuracy.high < level)
+    return next(above, None)
 
 
 def mann_whitney_p_value(confidence: AnyArray, right: BoolArray) -> float:

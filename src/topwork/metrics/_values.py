@@ -69,6 +69,10 @@ class Estimate(Saved):
         if not (np.isfinite([self.value, self.low, self.high]).all() and self.low <= self.value <= self.high):
             raise ValueError(f"expected finite low <= value <= high, got {self.low}, {self.value}, {self.high}")
 
+    def as_percent(self) -> str:
+        """``98.1% (97.0 to 98.8)``."""
+        return f"{self.value:.1%} ({100 * self.low:.1f} to {100 * self.high:.1f})"
+
 
 @dataclass(frozen=True)
 class ClassReport:
@@ -152,3 +156,12 @@ def check_probabilities(probabilities: AnyArray, labels: AnyArray) -> tuple[AnyA
             hint="Pass probabilities, not logits.",
         )
     return probabilities, checked
+
+
+def answers_of(probabilities: AnyArray, answers: AnyArray | None) -> Int64Array:
+    """The answers (N,) that were given, checked; the most probable classes where none were."""
+    if answers is None:
+        return np.asarray(probabilities.argmax(axis=1), np.int64)
+    if answers.shape != (len(probabilities),):
+        raise DataError(f"{len(probabilities)} rows of probabilities but answers {answers.shape}")
+    return check_labels(answers, probabilities.shape[1], "answers")

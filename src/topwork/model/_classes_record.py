@@ -7,7 +7,8 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from topwork.errors import DataError
-from topwork.metrics import Evaluation, SelectiveReport
+from topwork.metrics import Estimate, Evaluation, Rule, SelectiveReport, refuting, threshold_at
+from topwork.model._decision import DecisionRecord
 from topwork.model._record import ModelRecord, Strict, TaskRecord
 
 
@@ -66,6 +67,67 @@ class SelectiveRecord(Strict):
             raise ValueError("levels must rise and thresholds be probabilities")
         return self
 
+    def set_from(self, coverage: float) -> float:
+        """The probability from which a class is in the set.
+
+        Raises:
+            DataError: There is none for so much coverage.
+        """
+        return threshold_at(coverage, self.levels, self.sets, "coverage")
+
+    def answer_from(self, accuracy: float) -> float:
+        """The probability from which to answer.
+
+        Raises:
+            DataError: There is none for so much accuracy, or the held-out images refute the promise.
+        """
+        threshold = threshold_at(accuracy, self.levels, self.answers, "accuracy")
+        reports = tuple(map(SelectiveReport.from_dict, self.measured))
+        refuted = refuting(accuracy, reports)
+        if refuted is not None and refuted.accuracy is not None:
+            kept = ", ".join(f"{each.level:g}" for each in reports if each.answered and not each.refuted)
+            raise DataError(
+                f"the promise of an accuracy of {accuracy:.4g} is withdrawn: on the held-out images only "
+                f"{refuted.accuracy.value:.1%} of such answers are correct",
+                hint=f"levels that were kept: {kept}" if kept else "no level was kept; predict without it",
+            )
+        return threshold
+
+
+class FoldRecord(Strict):
+    """One fold of a cross-validation, fitted from the beginning and measured on what it was not fitted on.
+
+    Attributes:
+        training: Images that it was fitted on.
+        images: Images that measured it.
+        strategy: What it chose.
+    """
+
+    training: int = Field(ge=1)
+    images: int = Field(ge=1)
+    strategy: str
+    accuracy: float = Field(ge=0, le=1)
+    macro_f1: float = Field(ge=0, le=1)
+    log_loss: float = Field(ge=0)
+
+
+class FoldsRecord(Strict):
+    """What ``fit(cv=k)`` measured: everything that is chosen was chosen inside each fold.
+
+    Attributes:
+        split: What was dealt into folds: ``all``, or ``train`` where the data came with a held-out split.
+        folds: In order.
+        accuracy: Mean over the folds, with the interval of ``metrics.mean_of_folds``; so the others.
+        macro_f1: Likewise.
+        log_loss: Likewise, in nats.
+    """
+
+    split: Literal["all", "train"]
+    folds: tuple[FoldRecord, ...] = Field(min_length=2)
+    accuracy: Estimate
+    macro_f1: Estimate
+    log_loss: Estimate
+
 
 class ClassesRecord(TaskRecord):
     """The block of ``model.json`` for answers that are one of several classes.
@@ -78,6 +140,8 @@ class ClassesRecord(TaskRecord):
         mapping: How the network's own classes met the user's, where they are what answers.
         words: What was said of the classes, where words answer.
         selective: Thresholds of prediction sets and of answers; None where no rows were there to read them off.
+        decision: How the probabilities become an answer; None where it is the most probable class.
+        folds: What k folds said; None where ``fit`` was not asked for any.
         metrics: ``Evaluation.to_dict`` on held-out rows; None where none were held out.
     """
 
@@ -87,6 +151,8 @@ class ClassesRecord(TaskRecord):
     mapping: MappingRecord | None = None
     words: WordsRecord | None = None
     selective: SelectiveRecord | None = None
+    decision: DecisionRecord | None = None
+    folds: FoldsRecord | None = None
     metrics: dict[str, Any] | None = None
 
     @model_validator(mode="after")
@@ -100,8 +166,15 @@ class ClassesRecord(TaskRecord):
             raise ValueError(f"{count} classes, but a mapping of {len(self.mapping.covers)}")
         if self.words is not None and len(self.words.prompts) != count:
             raise ValueError(f"{count} classes, but words for {len(self.words.prompts)}")
+        if self.decision is not None and not self.decision.names <= set(self.classes):
+            raise ValueError("decision: it speaks of a class that the model does not have")
         self._check_figures()
         return self
+
+    @property
+    def rule(self) -> Rule | None:
+        """What ``metrics.decide`` takes."""
+        return None if self.decision is None else self.decision.rule(self.classes)
 
     def _check_figures(self) -> None:
         try:

@@ -16,12 +16,23 @@ from topwork.data import Held, ImageDataset, read, several
 from topwork.errors import DataError, ImageError, ModelError
 from topwork.features import NOT_FINITE, FeatureTable, Progress, Source, extract, extract_few
 from topwork.heads import Head, Novelty, head_from_tensors
-from topwork.metrics import FALSE_ALARMS, Evaluation, Shift, prediction_sets, shift, threshold_at
+from topwork.metrics import (
+    FALSE_ALARMS,
+    Evaluation,
+    Rule,
+    Shift,
+    decide,
+    prediction_sets,
+    shift,
+)
 from topwork.model._classes_record import ClassesRecord, ClassifierRecord
 from topwork.model._classifier_card import classifier_card
+from topwork.model._classifier_methods import classifier_methods
 from topwork.model._evaluated import Evaluated, measure, typicalities
 from topwork.model._folder import Parts, Tensors
+from topwork.model._methods import Methods
 from topwork.model._model import Model
+from topwork.model._predictions import Predictions, predictions_html
 
 _CHUNK = 512  # images predicted at a time, so that a long list needs no more memory than a short one
 _DIGESTS = "digests"  # the one tensor of training.safetensors
@@ -33,7 +44,8 @@ class Prediction:
 
     Attributes:
         source: The file's name, or ``#3`` for the fourth array.
-        label: The most probable class; empty where the image could not be used.
+        label: The answer: the most probable class, or what the model's decision rule gives (``Classifier.rule``); empty
+            where the image could not be used.
         probability: Of that class, 0 to 1.
         probabilities: Of every class, most probable first.
         error: Why the image could not be used; empty where it could.
@@ -57,6 +69,9 @@ class Prediction:
     def unfamiliar(self) -> bool:
         """Whether the image is farther out than 95 % of the training images are."""
         return self.typicality is not None and self.typicality <= FALSE_ALARMS
+
+    def _repr_html_(self) -> str:
+        return predictions_html([self])
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready fields."""
@@ -156,10 +171,24 @@ class Classifier(Model):
         """Classes, figures, promises and limits, beside what every card tells."""
         return classifier_card(record, name)
 
+    def methods(self) -> Methods:
+        """Its classes, head, choices and figures too."""
+        return classifier_methods(self.record, len(self.history))
+
+    def _facts(self) -> list[tuple[str, str]]:
+        names = ", ".join(self.classes[:20]) + (", …" if len(self.classes) > 20 else "")
+        found = self.metrics
+        return [("classes", names), *([("accuracy", found.accuracy.as_percent())] if found else [])]
+
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names in the order of the probabilities."""
         return self.record.task.classes
+
+    @property
+    def rule(self) -> Rule | None:
+        """How its probabilities become answers (``metrics.decide``); None where it is the most probable class."""
+        return self.record.task.rule
 
     @property
     def metrics(self) -> Evaluation | None:
@@ -185,9 +214,9 @@ class Classifier(Model):
         Raises:
             ImageError: ``sources`` is one image rather than several.
             BackboneError: The backbone's weights are not available on this machine.
-            DataError: The model cannot promise so much.
+            DataError: The model cannot promise so much, or its held-out images refute that promise.
         """
-        return list(self.predict_each(sources, coverage=coverage, accuracy=accuracy))
+        return Predictions(self.predict_each(sources, coverage=coverage, accuracy=accuracy))
 
     def predict_each(
         self, sources: Iterable[Any], *, coverage: float | None = None, accuracy: float | None = None
@@ -290,6 +319,7 @@ class Classifier(Model):
             novelty=self.novelty,
             trained=self.trained,
             selective=self.record.task.selective,
+            decision=self.record.task.decision,
             split=split,
             seen_in_training=seen_in_training,
             seed=seed,
@@ -315,10 +345,11 @@ class Classifier(Model):
         probabilities = answers.probabilities[row]
         order = np.argsort(-probabilities, kind="stable")
         ranked = {self.classes[index]: float(probabilities[index]) for index in order}
-        label = self.classes[order[0]]
+        answer = decide(probabilities[None], self.rule)
+        label = self.classes[answer[0]]
         labels = None
         if asked.set_from is not None:
-            inside = prediction_sets(probabilities[None], asked.set_from)[0]
+            inside = prediction_sets(probabilities[None], asked.set_from, answer)[0]
             labels = tuple(self.classes[index] for index in order if inside[index])
         return Prediction(
             source=name,
@@ -340,10 +371,9 @@ class Classifier(Model):
             )
         if selective is None:
             return _Thresholds(None, None)
-        levels = selective.levels
         return _Thresholds(
-            None if coverage is None else threshold_at(coverage, levels, selective.sets, "coverage"),
-            None if accuracy is None else threshold_at(accuracy, levels, selective.answers, "accuracy"),
+            None if coverage is None else selective.set_from(coverage),
+            None if accuracy is None else selective.answer_from(accuracy),
         )
 
 

@@ -33,7 +33,13 @@ def classifier_card(record: ClassifierRecord, name: str) -> str:
         pipeline="image-classification",
         results=_results(record, metrics, name) if metrics is not None else (),
         before=[_summary(record), _use(record), *_classes(record, metrics)],
-        after=[_figures(record, metrics), *_promises(record), _limits(record, metrics)],
+        after=[
+            _figures(record, metrics),
+            *_folds(record),
+            *_decision(record),
+            *_promises(record),
+            _limits(record, metrics),
+        ],
     )
 
 
@@ -51,11 +57,15 @@ def _results(record: ClassifierRecord, metrics: Evaluation, name: str) -> list[s
     ]
 
 
+_HEADS = {"linear": "a linear head", "mlp": "a small network with one hidden layer"}
+
+
 def _summary(record: ClassifierRecord) -> str:
     network = record.backbone
     how = {
-        "probe": "a linear head was trained on its frozen features",
+        "probe": f"{_HEADS.get(record.head, 'a head')} was trained on its frozen features",
         "finetune": "a head and its top stages were trained",
+        "scratch": "all of it was trained from random weights",
         "as-is": "its own ImageNet classes are used",
         "zero-shot": "it compares images with texts for the classes",
     }.get(record.strategy, as_text(record.strategy))
@@ -128,6 +138,34 @@ def _figures(record: ClassifierRecord, metrics: Evaluation | None) -> str:
     if over:
         lines += ["", f"Nobody measured {classes - metrics.measured} of the classes: no image of them was held out."]
     return "## Metrics\n\n" + "\n".join(lines) + "\n"
+
+
+def _decision(record: ClassifierRecord) -> Iterator[str]:
+    decision = record.task.decision
+    if decision is not None:
+        yield "## Decision rule\n"
+        yield "\n".join(f"- {sentence}" for sentence in decision.sentences(as_text)) + "\n"
+
+
+def _folds(record: ClassifierRecord) -> Iterator[str]:
+    found = record.task.folds
+    if found is None:
+        return
+    of = "all images" if found.split == "all" else "the training images"
+    yield "## Cross-validation\n"
+    yield (
+        f"The whole procedure, with everything that it chooses, was repeated on each of {len(found.folds)} folds "
+        f"of {of}. The figures are of the procedure; the saved model was fitted as usual.\n"
+    )
+    rows = ["| fold | training images | test images | accuracy | macro-F1 |", "| --- | ---: | ---: | ---: | ---: |"]
+    for place, fold in enumerate(found.folds, 1):
+        rows.append(f"| {place} | {fold.training} | {fold.images} | {fold.accuracy:.1%} | {fold.macro_f1:.1%} |")
+    rows.append(f"| mean | | | {_percent(found.accuracy)} | {_percent(found.macro_f1)} |")
+    yield "\n".join(rows) + "\n"
+    yield (
+        "In brackets the wider of two 95 % intervals: the corrected resampled t of the folds (Nadeau and Bengio 2003), "
+        "and that of all answers taken together.\n"
+    )
 
 
 def _promises(record: ClassifierRecord) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,12 @@ from topwork.features import FeatureTable, Progress
 from topwork.heads import Head, Novelty
 from topwork.metrics import (
     Comparison,
+    DecisionReport,
     Evaluation,
     SelectiveReport,
     Shift,
+    decide,
+    decision_report,
     evaluate,
     selective_reports,
     shift,
@@ -24,6 +28,7 @@ from topwork.metrics import (
 )
 from topwork.metrics import compare as compare_predictions
 from topwork.model._classes_record import SelectiveRecord
+from topwork.model._decision import CostsRecord, CriticalRecord
 
 if TYPE_CHECKING:
     from topwork.model._classifier import Classifier
@@ -45,6 +50,7 @@ class Evaluated:
         probabilities: (N, C) float32, what the model said of them.
         shift: Whether they are like the training images; None where the model cannot tell.
         selective: What its thresholds gave, level by level; empty where it has none.
+        decision: Its decision rule with what that gave on these images (``measured``); None where it has none.
         features: What the head read of them, of very many of some; None where that was not kept.
         trained: How many of them the model was made from, byte for byte; None where it cannot tell.
     """
@@ -56,8 +62,15 @@ class Evaluated:
     probabilities: npt.NDArray[np.float32]
     shift: Shift | None = None
     selective: tuple[SelectiveReport, ...] = ()
+    decision: CriticalRecord | CostsRecord | None = None
     features: FeatureTable | None = None
     trained: int | None = None
+
+    @property
+    def answers(self) -> npt.NDArray[np.int64]:
+        """(N,), what the model answers: the most probable class, or what its decision rule gives."""
+        rule = self.decision.rule(self.dataset.classes) if self.decision else None
+        return decide(self.probabilities, rule)
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
@@ -72,6 +85,7 @@ def measure(
     novelty: Novelty | None = None,
     trained: npt.NDArray[np.uint64] | None = None,
     selective: SelectiveRecord | None = None,
+    decision: CriticalRecord | CostsRecord | None = None,
     split: str = "",
     seen_in_training: bool = False,
     seed: int = 0,
@@ -84,6 +98,7 @@ def measure(
         novelty: What tells images that are unlike the training images.
         trained: Digests of the images that the head has learnt from, ascending.
         selective: Thresholds whose promises are tried.
+        decision: How the probabilities become answers, where that is not the most probable class.
         split: What the images are to be called.
         seen_in_training: Whether the model is known to be made from them.
         seed: Of the bootstrap.
@@ -91,8 +106,9 @@ def measure(
     Raises:
         DataError: The head's probabilities are not finite.
     """
-    labels, probabilities = table.dataset.labels, head.probabilities(table.values)
-    found = evaluate(probabilities, labels, table.dataset.classes, before_scaling=_uncalibrated(head, table), seed=seed)
+    labels, classes, probabilities = table.dataset.labels, table.dataset.classes, head.probabilities(table.values)
+    before, answers = _uncalibrated(head, table), decide(probabilities, decision.rule(classes) if decision else None)
+    found = evaluate(probabilities, labels, classes, decided=answers, before_scaling=before, seed=seed)
     overlap = None if trained is None or table.digests is None else int(np.isin(table.digests, trained).sum())
     return Evaluated(
         evaluation=found,
@@ -101,7 +117,8 @@ def measure(
         dataset=table.dataset,
         probabilities=probabilities,
         shift=None if novelty is None else shift(typicalities(novelty, table.values), len(novelty.reference)),
-        selective=_reports(selective, probabilities, labels),
+        selective=_reports(selective, probabilities, labels, answers),
+        decision=None if decision is None else _measured(decision, probabilities, labels, classes, seed),
         features=table.select(np.sort(np.random.default_rng(seed).permutation(len(table))[:_MAPPED])),
         trained=overlap,
     )
@@ -118,14 +135,32 @@ def _uncalibrated(head: Head, table: FeatureTable) -> npt.NDArray[np.float32] | 
     return None if plain is None else plain.probabilities(table.values)
 
 
+def decided(
+    decision: CriticalRecord | CostsRecord,
+    probabilities: npt.NDArray[Any],
+    labels: npt.NDArray[Any],
+    classes: Sequence[str],
+    seed: int,
+) -> DecisionReport:
+    """What a decision gives on labelled images, beside the most probable class."""
+    place = classes.index(decision.name) if isinstance(decision, CriticalRecord) else None
+    return decision_report(probabilities, labels, decision.rule(classes), place=place, seed=seed)
+
+
+def _measured(decision: CriticalRecord | CostsRecord, *given: Any) -> CriticalRecord | CostsRecord:
+    return decision.model_copy(update={"measured": decided(decision, *given).to_dict()})
+
+
 def _reports(
-    selective: SelectiveRecord | None, probabilities: npt.NDArray[Any], labels: npt.NDArray[Any]
+    selective: SelectiveRecord | None,
+    probabilities: npt.NDArray[Any],
+    labels: npt.NDArray[Any],
+    answers: npt.NDArray[np.int64],
 ) -> tuple[SelectiveReport, ...]:
     if selective is None:
         return ()
-    return selective_reports(
-        probabilities, labels, levels=selective.levels, sets=selective.sets, answers=selective.answers
-    )
+    thresholds: Any = {name: getattr(selective, name) for name in ("levels", "sets", "answers")}
+    return selective_reports(probabilities, labels, **thresholds, decided=answers)
 
 
 @dataclass(frozen=True)
@@ -170,5 +205,7 @@ def compare(
     other = second.evaluate(dataset.relabelled(second.classes), seed=seed, cache=cache, progress=progress)
     if one.dataset.paths != other.dataset.paths:
         raise DataError("an image changed during the run", hint="run it again")
-    found = compare_predictions(one.probabilities, other.probabilities[:, order], one.dataset.labels, seed=seed)
+    answers = one.answers, np.argsort(order)[other.answers]  # the second's places in the first's order
+    probabilities = one.probabilities, other.probabilities[:, order]
+    found = compare_predictions(*probabilities, one.dataset.labels, decided=answers, seed=seed)
     return Compared(one, other, found)

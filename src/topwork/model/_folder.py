@@ -18,13 +18,15 @@ from topwork.backbones import Backbone, Weights, file_sha256, named_arrays, row
 from topwork.data import printable
 from topwork.errors import BackboneError, ModelError
 from topwork.heads import read_tensors, write_tensors
+from topwork.model._methods import Methods
 from topwork.model._record import ModelRecord, TaskRecord, parse_record
 
 RECORD, BACKBONE, HISTORY, CARD = "model.json", "backbone.safetensors", "history.jsonl", "README.md"
+METHODS, REFERENCES = "methods.md", "references.bib"
 EXPLAINED = "explained"
 """Folder in a model's folder: what `topwork explain --keep` found out about it, as picture files."""
 
-_OURS = {RECORD, HISTORY, CARD, EXPLAINED, BACKBONE, "report.html", ".DS_Store", "Thumbs.db"}
+_OURS = {RECORD, HISTORY, CARD, METHODS, REFERENCES, EXPLAINED, BACKBONE, "report.html", ".DS_Store", "Thumbs.db"}
 _RECORD_BYTES = 256 * 2**20  # far beyond any real record; keeps a hostile file out of memory
 _HISTORY_BYTES = 16 * 2**20  # 50,000 epochs
 
@@ -52,13 +54,21 @@ class Parts:
     history: tuple[dict[str, Any], ...] = ()
 
 
-def write(folder: Path, parts: Parts, card: Callable[[ModelRecord[Any]], str], *, self_contained: bool) -> None:
+def write(
+    folder: Path,
+    parts: Parts,
+    card: Callable[[ModelRecord[Any]], str],
+    methods: Methods,
+    *,
+    self_contained: bool,
+) -> None:
     """Write a model folder, or leave what was there.
 
     Args:
         folder: Where.
         parts: What.
         card: Makes the model card of the record as it is written.
+        methods: The paragraph for a paper, and what it cites.
         self_contained: Whether the backbone's weights go with it.
 
     Raises:
@@ -79,6 +89,8 @@ def write(folder: Path, parts: Parts, card: Callable[[ModelRecord[Any]], str], *
             if parts.history:
                 (draft / HISTORY).write_text("".join(f"{json.dumps(epoch)}\n" for epoch in parts.history), "utf-8")
             (draft / CARD).write_text(card(record), "utf-8", "replace")
+            (draft / METHODS).write_text(methods.text, "utf-8", "replace")
+            (draft / REFERENCES).write_text(methods.references, "utf-8")
             (draft / RECORD).write_text(_readable(record.model_dump_json(indent=2)) + "\n", "utf-8")
     except (OSError, SafetensorError) as error:  # the latter is what safetensors makes of a full disk
         reason = error.strerror if isinstance(error, OSError) else None

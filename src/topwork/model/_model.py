@@ -8,10 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from topwork._html import html_table
 from topwork.backbones import Backbone
 from topwork.engines import EngineChoice, Engines, nearest_choice
 from topwork.model import _folder
+from topwork.model._card import as_text
 from topwork.model._folder import Parts, Tensors
+from topwork.model._methods import Methods, methods
+from topwork.model._predictions import Predictions
 from topwork.model._record import ModelRecord, TaskRecord
 
 
@@ -65,6 +69,23 @@ class Model(ABC):
             name: What the model is called: its folder.
         """
 
+    def methods(self) -> Methods:
+        """What a paper tells of the model and cites; a task adds what it alone knows."""
+        version = as_text(self.record.versions.get("topwork", ""))
+        made = f"A model of the task {as_text(self.record.task.name)} was made with topwork {version}."
+        return methods(self.record, task=[made])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        record = self.record
+        rows = [("strategy", record.strategy), ("network", str(record.backbone["name"])), *self._facts()]
+        rows += [("training data", f"{record.data.training}"), ("held out", f"{record.data.held_out}")]
+        return html_table(f"topwork model: {record.task.name}", (), [*rows, ("made", record.created)])
+
+    def _facts(self) -> list[tuple[str, str]]:
+        """Names and values that a task adds to what a notebook shows."""
+        return []
+
     @property
     @abstractmethod
     def metrics(self) -> Any:
@@ -72,7 +93,7 @@ class Model(ABC):
 
     def predict(self, sources: Iterable[Any], *args: Any, **options: Any) -> list[Any]:
         """A prediction for each source, in order; one that cannot be used has its reason in ``error``."""
-        return list(self.predict_each(sources, *args, **options))
+        return Predictions(self.predict_each(sources, *args, **options))
 
     @abstractmethod
     def predict_each(self, sources: Iterable[Any], *args: Any, **options: Any) -> Iterator[Any]:
@@ -97,7 +118,7 @@ class Model(ABC):
         parts = Parts(self.record, self.backbone, self.tensors(), self.history)
         whole = self_contained or self.backbone.weights.source == "file"
         name = folder.resolve().name
-        _folder.write(folder, parts, lambda record: self.card(record, name), self_contained=whole)
+        _folder.write(folder, parts, lambda record: self.card(record, name), self.methods(), self_contained=whole)
         return folder
 
     @property

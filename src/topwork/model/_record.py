@@ -153,7 +153,12 @@ class ModelRecord(Strict, Generic[Block]):
     @property
     def options_line(self) -> str:
         """The options in a line: ``finetune.config.epochs 8, …``; what was left out or empty is not named."""
-        return ", ".join(f"{name} {value}" for name, value in _flat(self.options))
+        return ", ".join(f"{name} {value}" for name, value in flat_options(self.options).items())
+
+
+def flat_options(options: Mapping[str, Any]) -> dict[str, str]:
+    """Options by their whole names, ``finetune.config.epochs``; without what was left out or is empty."""
+    return dict(_flat(options))
 
 
 def _flat(fields: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:

@@ -8,21 +8,26 @@ classes. Which sections there are, and in what order, its task says; one may bri
 its own (``Section``).
 """
 
-from topwork.report import sections
+from topwork.report import figures, sections
 from topwork.report._checkup import checkup_page
 from topwork.report._explained import explained_page
-from topwork.report._model import PageContext, Section, model_page
+from topwork.report._figures import PrintFigure, write_figures
+from topwork.report._model import Missing, PageContext, Section, model_page
 from topwork.report._page import require_free, write_page
 from topwork.report._texts import Language
 
 __all__ = [
     "Language",
+    "Missing",
     "PageContext",
+    "PrintFigure",
     "Section",
     "checkup_page",
     "explained_page",
+    "figures",
     "model_page",
     "require_free",
     "sections",
+    "write_figures",
     "write_page",
 ]

@@ -10,6 +10,7 @@ from topwork.drawing import Axes, Axis, accuracy_axis, logarithmic_axis, named_a
 from topwork.metrics import Estimate, ReliabilityBin
 
 _MARGIN, _SMALL_MARGIN = 40.0, 16.0  # units of the drawing, as all sizes here; the small one where no text stands
+_APART = 22.0  # between two texts of a plot
 _LARGEST = 11.0  # radius of the bin with the most images
 
 
@@ -45,7 +46,7 @@ class Spot(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A spot in the drawing; ``high`` and ``low`` are where its interval ends."""
+    """A spot in the drawing; ``high`` and ``low`` are where its interval ends, ``beside`` is where its text stands."""
 
     x: float
     y: float
@@ -53,26 +54,48 @@ class Mark(NamedTuple):
     low: float
     kind: str
     text: str
+    beside: float
 
 
 class Plot(NamedTuple):
-    """Accuracy over a logarithmic axis; ``level`` is where an accuracy that is aimed at lies."""
+    """Accuracy over a logarithmic axis; ``level`` is where an accuracy that is aimed at lies.
+
+    The marks' texts stand in a row at ``top``, none upon another.
+    """
 
     axes: Axes
     marks: tuple[Mark, ...]
     level: float | None
+    top: float = _MARGIN - 14
 
 
 def accuracy_plot(spots: Sequence[Spot], aim: float | None = None) -> Plot:
     """Lay out accuracies, one at least, over what they cost or are made of; ``aim`` is marked across the whole."""
     ends = [end for spot in spots for end in (spot.accuracy.low, spot.accuracy.high)]
     up = accuracy_axis(ends if aim is None else [*ends, aim])
-    axes = _axes(320.0, 200.0, logarithmic_axis([spot.over for spot in spots]), up)
+    axes = _axes(360.0, 200.0, logarithmic_axis([spot.over for spot in spots]), up)
+    beside = parted([axes.x_at(spot.over) for spot in spots], axes.left, axes.right)
     marks = []
-    for spot in spots:
+    for spot, place in zip(spots, beside, strict=True):
         height, low, high = map(axes.y_at, (spot.accuracy.value, spot.accuracy.low, spot.accuracy.high))
-        marks.append(Mark(axes.x_at(spot.over), height, high, low, spot.kind, spot.text))
+        marks.append(Mark(axes.x_at(spot.over), height, high, low, spot.kind, spot.text, place))
     return Plot(axes, tuple(marks), None if aim is None else axes.y_at(aim))
+
+
+def parted(places: Sequence[float], low: float, high: float, least: float = _APART) -> list[float]:
+    """Places in their order, moved no farther than they must be to lie ``least`` apart between two ends.
+
+    >>> parted([10, 12, 90], 0, 100, 20)
+    [10, 30, 90]
+    """
+    order = sorted(range(len(places)), key=lambda number: places[number])
+    found, last = list(places), low - least
+    for number in order:
+        last = found[number] = max(found[number], last + least)
+    last = high + least
+    for number in reversed(order):
+        last = found[number] = min(found[number], last - least)
+    return [round(place, 1) for place in found]
 
 
 def curve_chart(name: str, accuracies: Sequence[float], across: Sequence[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -82,6 +83,7 @@ def checkup_page(checkup: Checkup) -> str:
         more_classes=_class_row("", counts[MOST_CLASSES:].sum(axis=0)),
         more_count=max(len(rows) - MOST_CLASSES, 0),
         total=_class_row("all", counts.sum(axis=0)),
+        command=f"topwork check {shlex.quote(str(checkup.dataset.root))} --json",
         largest=max((row["usable"] for row in rows), default=0) or 1,
     )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +20,13 @@ _ROOM_OF_SHEETS = 700_000  # of what was found out about the model before
 
 
 @dataclass(frozen=True)
+class Missing:
+    """What a section gives in place of values where it is empty and a command would fill it."""
+
+    command: str
+
+
+@dataclass(frozen=True)
 class PageContext:
     """What a model's page is about: each section makes its values of it.
 
@@ -30,6 +38,10 @@ class PageContext:
         checkup: What the data doctor found; None where it was not asked.
         explained: What was found out about the model before.
         evidence: Whether there are to be maps of where the model saw a class.
+        cache: Whether these are kept on disk.
+        place: What commands call the model: its folder, as whoever made the page named it.
+        data: What they call the data; empty where that is not known.
+        defaults: What ``fit`` would have been given without a wish of the user's, as the record has it.
     """
 
     model: Model
@@ -39,6 +51,19 @@ class PageContext:
     checkup: Checkup | None
     explained: tuple[Explanation, ...]
     evidence: bool
+    cache: bool = True
+    place: str = ""
+    data: str = ""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def without_images(self) -> Missing:
+        """What a section gives that needs images where there are none."""
+        return Missing(self.command("topwork report {model} --data {data}"))
+
+    def command(self, line: str) -> str:
+        """A command that can be pasted where the page was made: ``{model}`` and ``{data}`` in it are quoted paths."""
+        return line.format(model=shlex.quote(self.place or self.name), data=shlex.quote(self.data or "DATA"))
 
     @property
     def record(self) -> ModelRecord[Any]:
@@ -75,8 +100,8 @@ class PageContext:
 
     @cached_property
     def maps(self) -> MapAlbum | None:
-        """Makes maps of where the model saw a class, for which it is opened in torch; None where none are wanted."""
-        return MapAlbum(self.model) if self.evidence and self.evaluated is not None else None
+        """Makes maps of where the model saw a class; None where none are wanted."""
+        return MapAlbum(self.model, cache=self.cache) if self.evidence and self.evaluated is not None else None
 
 
 @dataclass(frozen=True)
@@ -85,16 +110,19 @@ class Section:
 
     Attributes:
         name: Its place on the page, and its template ``templates/model/NAME.html``.
-        values: Gives what the template shows as ``it``; None where there is nothing to show, and so no section.
+        values: Gives what the template shows as ``it``; None where there is nothing to show, and so no section. Of
+            what is ``Missing`` there is a line at the page's end.
         package: Where its template lies, and ``texts/LANGUAGE.toml`` with its texts: this kit, or another package. Of
             a text that both have, the other package's holds on the whole page.
         of_images: Whether it is there only with a data set's images, which may be nowhere else.
+        narrow: Whether it may stand beside another narrow one, where there is room.
     """
 
     name: str
     values: Callable[[PageContext], Any]
     package: str = KIT
     of_images: bool = False
+    narrow: bool = False
 
     @property
     def template(self) -> str:
@@ -112,6 +140,10 @@ def model_page(
     explained: Sequence[Explanation] = (),
     language: Language = "en",
     evidence: bool = False,
+    cache: bool = True,
+    place: str = "",
+    data: str = "",
+    defaults: Mapping[str, Any] | None = None,
 ) -> str:
     """Show a model as one HTML page that needs nothing else.
 
@@ -129,7 +161,11 @@ def model_page(
         language: ``en`` or ``ko``.
         evidence: Whether to show beside the worst mistakes where the model saw its answer and where the right class,
             and beside the least sure answers where it saw the two likeliest ones (``topwork.explain.grad_cam``); the
-            model is opened in torch for that.
+            model is opened in torch for maps that are not in the cache.
+        cache: Whether maps are kept on disk.
+        place: The model's folder as commands on the page name it, from where they will be run; ``name`` when empty.
+        data: The data set as they name it; ``DATA`` when empty.
+        defaults: The options of a fit without wishes (``ModelRecord.options``): what differs from them is told first.
 
     Returns:
         The page; ``write_page`` writes it.
@@ -144,8 +180,9 @@ def model_page(
     """
     packages = tuple(dict.fromkeys(section.package for section in sections if section.package != KIT))
     t, found = Texts(language, packages), model.held_out if evaluated is None else evaluated
-    page = PageContext(model, brief(name), found, t, checkup, tuple(explained), evidence)
-    shown = [(section, section.values(page)) for section in sections]
+    told: Any = (t, checkup, tuple(explained), evidence, cache, place, data, defaults or {})
+    page = PageContext(model, brief(name), found, *told)
+    given = [(section, section.values(page)) for section in sections]
     return render(
         "model.html",
         packages=packages,
@@ -153,5 +190,15 @@ def model_page(
         t=t,
         name=page.name,
         record=page.record,
-        sections=[(section, values) for section, values in shown if values is not None],
+        sections=[(section, values) for section, values in given if not isinstance(values, Missing | None)],
+        missing=_commands((section.name, values) for section, values in given if isinstance(values, Missing)),
+        again=page.command("topwork report {model} --data {data}"),
     )
+
+
+def _commands(missing: Iterable[tuple[str, Missing]]) -> dict[str, list[str]]:
+    """Each command once, with the sections that it fills."""
+    found: dict[str, list[str]] = {}
+    for name, values in missing:
+        found.setdefault(values.command, []).append(name)
+    return found

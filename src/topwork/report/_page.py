@@ -29,6 +29,7 @@ MARK = '<meta name="generator" content="topwork'
 
 _ISOLATE, _END = "\u2068", "\u2069"
 _RIGHT_TO_LEFT = ("R", "AL", "AN")
+_PERCENT = re.compile("(?<=[0-9]) %")  # the space of 91.9 % ends no line
 _BRIEF = 300  # characters; a path may have 4,096
 
 
@@ -99,7 +100,8 @@ def _as_text(value: Any) -> Any:
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
     pieces = re.split(f"([{_ISOLATE}{_END}])", value)  # whoever wrote them, they turn nothing beyond their paragraph
-    return "".join(piece if place % 2 else printable(piece) for place, piece in enumerate(pieces))
+    shown = "".join(piece if place % 2 else printable(piece) for place, piece in enumerate(pieces))
+    return _PERCENT.sub("\xa0%", shown)
 
 
 def write_page(html: str, path: str | os.PathLike[str]) -> Path:

@@ -6,20 +6,22 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from topwork._system import Executor, available_cores
-from topwork.data import Dataset, ImageDataset, Source, decode
+from topwork._system import Executor, available_cores, kept
+from topwork.data import Dataset, ImageDataset, Source, decode, read_source
 from topwork.drawing import overlay
 from topwork.errors import ExplainError, ImageError
 
 if TYPE_CHECKING:
     from PIL import Image
 
+    from topwork.explain import TorchClassifier
 
 SIDE = 192  # pixels of the longer side; shown at about 160, so sharp on most screens
 _SHEET_QUALITY = 82
@@ -118,24 +120,50 @@ class MapPicture:
 
 
 class MapAlbum:
-    """Makes maps of where in an image a model saw a class, by Grad-CAM; it is opened in torch, which takes seconds."""
+    """Makes maps of where in an image a model saw a class, by Grad-CAM, and keeps them in the cache.
 
-    def __init__(self, model: Any) -> None:
+    The model is opened in torch, which takes seconds, only for a map that is not there yet.
+    """
+
+    def __init__(self, model: Any, *, cache: bool = True) -> None:
+        self._model = model
+        self._cache = cache
+
+    @cached_property
+    def _network(self) -> TorchClassifier:
         from topwork.explain import TorchClassifier
 
-        self._network = TorchClassifier.of_model(model)
+        return TorchClassifier.of_model(self._model)
+
+    @cached_property
+    def _facts(self) -> tuple[Any, ...]:
+        """All of the model that a map depends on."""
+        record = self._model.record
+        head = sorted(self._model.head.to_tensors().items())
+        values = [part for name, tensor in head for part in (name, np.ascontiguousarray(tensor))]
+        return (SIDE, record.backbone, record.outputs, record.head, *values)
 
     def pictures(self, source: Source, classes: Sequence[int]) -> tuple[MapPicture, ...]:
         """One image's maps for some classes, by their places in the model's list.
 
         There is none of a class that has no evidence, nor of an image that cannot be read.
         """
+        try:
+            content = read_source(source)
+        except ImageError:
+            return ()
+        pixels = content if isinstance(content, bytes) else np.ascontiguousarray(content)
+        key = (*self._facts, np.shape(content), pixels, list(classes))
+        found = kept("maps", key, lambda: self._made(content, classes), cache=self._cache)
+        return tuple(MapPicture(self._model.classes[place], uri) for place, uri in found)
+
+    def _made(self, content: Any, classes: Sequence[int]) -> list[tuple[int, str]]:
         from topwork.explain import grad_cam
 
         try:
-            square = self._network.squares([source])
+            square = self._network.squares([content])
         except ImageError:
-            return ()
+            return []
         found = []
         for place in classes:
             try:
@@ -143,8 +171,8 @@ class MapAlbum:
             except ExplainError:  # such as of a nearest-neighbour head where no neighbour has the class
                 continue
             heat = (evidence.map / (float(np.abs(evidence.map).max()) or 1.0)).clip(0)  # what speaks for the class
-            found.append(MapPicture(self._network.classes[place], thumbnail(overlay(evidence.image, heat))))
-        return tuple(found)
+            found.append((place, thumbnail(overlay(evidence.image, heat))))
+        return found
 
 
 def thumbnail(source: Source, side: int = SIDE) -> str:
@@ -155,7 +183,7 @@ def thumbnail(source: Source, side: int = SIDE) -> str:
     """
     from PIL import Image
 
-    small = Image.fromarray(_enlarged(decode(source, min_side=side), side))
+    small = Image.fromarray(_enlarged(decode(source, min_side=side, rough=True), side))
     small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     return _as_uri(small, _QUALITY)
 

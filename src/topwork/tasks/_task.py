@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
 from topwork.checking import BLOCKING
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from topwork.data import ImageDataset
     from topwork.features import FeatureTable, Progress, Source
     from topwork.model import Model, ModelRecord, TaskRecord
-    from topwork.report import Section
+    from topwork.report import PrintFigure, Section
 
 Announce = Callable[[str], "Progress | None"]
 """Called with the name of a step that begins; may give a progress callback for it."""
@@ -142,11 +142,19 @@ class Task:
         quick_checks: Those among them that need no network: what ``fit`` asks first.
         strategies: The ways to a model; the first is the default.
         model: The class of its models: what they predict, and the type of its block in their record.
-        model_of: What a strategy gave, the record, the split to measure on (empty: none) and the seed, to a model.
+        model_of: What a strategy gave, the record, the split to measure on (empty: none) and the seed, to a model;
+            where there is a ``decision``, an instance of it comes last.
         sections: Of a model's page, in order.
         words: What the command line says.
+        folds_of: Models of k folds, each measured on what it was not fitted on, what was dealt into the folds (``all``
+            or ``train``) and the seed, to fields of the block; None where the task has no such figures.
+        figures: Of a model, for print, in order.
         blocking: Names of its checks' findings that may block: what ``fit(allow=…)`` takes.
+        decision: A dataclass of options, whatever the strategy, for how its models decide on an answer; its fields are
+            arguments of ``fit``, and ``require(dataset)`` refuses what cannot be. None where nothing is to be decided.
         untrained: What a backbone answers without a model, sources to predictions; None where it has no such answer.
+        transfer: What transfer buys: data set, backbone, ``budget``, ``seed``, ``cache`` and ``announce`` to a result
+            of ``topwork.explain``'s kind that has ``lines`` too; None where it cannot be told.
     """
 
     name: str
@@ -156,16 +164,33 @@ class Task:
     quick_checks: tuple[Check, ...]
     strategies: tuple[Strategy, ...]
     model: type[Model]
-    model_of: Callable[[Any, RecordOf, str, int], Model]
+    model_of: Callable[..., Model]
     sections: tuple[Section, ...]
     words: Words
+    folds_of: Callable[[Sequence[Any], Any, int], Mapping[str, Any]] | None = None
+    figures: tuple[PrintFigure, ...] = ()
     blocking: tuple[str, ...] = BLOCKING
+    decision: type[Any] | None = None
     untrained: Callable[[Backbone], Callable[[Sequence[Source]], Iterator[Any]]] | None = None
+    transfer: Callable[..., Any] | None = None
 
     def read_for(self, model: Model, data: Any, **how: Any) -> Any:
         """What ``read`` gives, held to the classes of a model that has any."""
         classes = getattr(model, "classes", None)
         return self.read(data, **how) if classes is None else self.read(data, classes=classes, **how)
+
+    def decided(self, given: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The task's ``decision`` with these values, alone in a tuple; nothing where the task has none.
+
+        Raises:
+            TypeError: A name is none of its fields.
+            DataError: A value cannot be used.
+        """
+        known = [] if self.decision is None else [each.name for each in fields(self.decision)]
+        for name in given:
+            if name not in known:
+                raise TypeError(f"fit() got an unexpected keyword argument {name!r}")
+        return () if self.decision is None else (self.decision(**given),)
 
     def strategy(self, name: str) -> Strategy:
         """The strategy of that name.

@@ -6,10 +6,12 @@ import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from topwork._options import SEED, Option, budget_option
 from topwork.errors import TrainError
+
+_OF_PLATEAU = ("plateau_factor", "plateau_patience")
 
 
 class TrainConfig(BaseModel):
@@ -45,8 +47,21 @@ class TrainConfig(BaseModel):
         "biases and other 1-d tensors.",
     )
     momentum: float = Field(default=0.9, ge=0, lt=1, description="Momentum of sgd; the first beta of adamw.")
-    schedule: Literal["cosine", "constant", "one-cycle", "plateau"] = Field(
-        default="one-cycle", description="Learning rate schedule after the warm-up."
+    schedule: Annotated[
+        Literal["cosine", "constant", "one-cycle", "plateau"],
+        Option(
+            "Learning rate schedule of a training; plateau multiplies the rate by schedule.factor after "
+            "schedule.patience epochs without a lower validation loss."
+        ),
+    ] = Field(default="one-cycle", description="Learning rate schedule after the warm-up.")
+    plateau_factor: Annotated[float, Option(flag=None, name="schedule.factor")] = Field(
+        default=0.3, gt=0, lt=1, description="Factor on the learning rate at a plateau; for schedule plateau."
+    )
+    plateau_patience: Annotated[int, Option(flag=None, name="schedule.patience")] = Field(
+        default=2,
+        ge=0,
+        description="Epochs without a lower validation loss that a plateau lasts before the rate falls; for schedule "
+        "plateau.",
     )
     warmup: float = Field(
         default=0.1, ge=0, lt=1, description="Share of all steps in which the learning rate rises to its peak."
@@ -97,6 +112,14 @@ class TrainConfig(BaseModel):
         default=None, gt=0, description="Seconds for the training; the schedule is shortened to fit. None is no limit."
     )
 
+    @model_validator(mode="after")
+    def _is_heard(self) -> TrainConfig:
+        fields = type(self).model_fields
+        unheard = [name for name in _OF_PLATEAU if getattr(self, name) != fields[name].default]
+        if unheard and self.schedule != "plateau":
+            raise ValueError(f"schedule.{unheard[0].removeprefix('plateau_')} is for --schedule plateau")
+        return self
+
 
 def parse_config(values: Mapping[str, Any]) -> TrainConfig:
     """A configuration from names and values that a user wrote.
@@ -112,5 +135,7 @@ def parse_config(values: Mapping[str, Any]) -> TrainConfig:
         if first["type"] == "extra_forbidden":
             near = difflib.get_close_matches(name, TrainConfig.model_fields, n=3) or sorted(TrainConfig.model_fields)
             raise TrainError(f"unknown training setting {name!r}", hint=f"did you mean {', '.join(near)}?") from error
+        if not name:  # two settings that do not fit each other
+            raise TrainError(first["msg"].removeprefix("Value error, ")) from error
         hint = TrainConfig.model_fields[name].description or ""
         raise TrainError(f"{name} = {first['input']!r}: {first['msg']}", hint=f"{name}: {hint}") from error

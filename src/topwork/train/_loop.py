@@ -314,7 +314,7 @@ def _end_epoch(job: Job, run: Run) -> None:
     last = _progress(job, run, record)
     state.epoch += 1
     run.keep_if_best(score)
-    state.plateau = state.plateau.after(score.loss)
+    state.plateau = state.plateau.after(score.loss, job.config)
     state.batch, state.samples, state.loss_sum, state.epoch_seconds = 0, 0, 0.0, 0.0
     state.stopped = _reason_to_stop(job, run)
     job.save()

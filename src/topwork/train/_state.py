@@ -16,8 +16,6 @@ from topwork.train._config import TrainConfig
 # The values of torch's OneCycleLR (Smith and Topin 2017, arXiv:1708.07120) and ReduceLROnPlateau.
 _START = 1 / 25  # of the peak, where a warm-up begins
 _END = _START / 1e4
-_REDUCTION = 0.3
-_PLATEAU_EPOCHS = 2
 _LEAST_GAIN = 1e-4  # of the loss, relative
 _NEWEST = 0.2  # weight of the newest measurement in the mean step time
 
@@ -89,19 +87,19 @@ class Pace(_Frozen):
 
 
 class Plateau(_Frozen):
-    """What ``schedule="plateau"`` remembers: the rate falls when the validation loss has not for two epochs."""
+    """What ``schedule="plateau"`` remembers: the rate falls when the validation loss has not for some epochs."""
 
     factor: float = 1.0  # on the learning rate
     lowest: float | None = None  # loss seen
     waited: int = 0  # epochs since then
 
-    def after(self, loss: float) -> Plateau:
+    def after(self, loss: float, config: TrainConfig) -> Plateau:
         """What to remember after an epoch with this validation loss."""
         if self.lowest is None or loss < self.lowest * (1 - _LEAST_GAIN):
             return Plateau(factor=self.factor, lowest=loss)
-        if self.waited < _PLATEAU_EPOCHS:
+        if self.waited < config.plateau_patience:
             return self.model_copy(update={"waited": self.waited + 1})
-        return Plateau(factor=self.factor * _REDUCTION, lowest=self.lowest)
+        return Plateau(factor=self.factor * config.plateau_factor, lowest=self.lowest)
 
 
 class State(BaseModel):

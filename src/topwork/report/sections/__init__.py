@@ -4,24 +4,29 @@ Each function gives from a ``PageContext`` the values that ``templates/model/NAM
 or None where there is nothing to show. A task's list says which a page has (``topwork.report.Section``).
 """
 
-from topwork.report.sections._advice import forecast, ladder, trials
+from topwork.report.sections._advice import advice_of, forecast, kept, ladder, p_value, trials
 from topwork.report.sections._answers import confusion, kinds_of_mistakes, unsure, worst
 from topwork.report.sections._explained import explained, ideal, robustness, space
-from topwork.report.sections._measured import answer, calibration, metrics, per_class, selective, shift
-from topwork.report.sections._record import data, findings, repeat, use
+from topwork.report.sections._measured import answer, calibration, folds, metrics, per_class, selective, shift
+from topwork.report.sections._record import cite, data, findings, repeat, use
 
 __all__ = [
+    "advice_of",
     "answer",
     "calibration",
+    "cite",
     "confusion",
     "data",
     "explained",
     "findings",
+    "folds",
     "forecast",
     "ideal",
     "kinds_of_mistakes",
+    "kept",
     "ladder",
     "metrics",
+    "p_value",
     "per_class",
     "repeat",
     "robustness",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,10 +11,9 @@ from topwork.advising import Advice, Forecast, Rung
 from topwork.metrics import Estimate, Evaluation
 from topwork.model import ClassifierRecord, TrialRecord
 from topwork.report._charts import Spot, accuracy_plot
-from topwork.report._model import PageContext
+from topwork.report._model import Missing, PageContext
 from topwork.report._page import brief, isolated, percent
 from topwork.report._texts import Texts
-from topwork.report.sections._explained import computed
 
 _SOONEST = 0.05  # seconds; what took less is drawn there
 _LONG = 500  # characters of a reason
@@ -24,7 +22,7 @@ _MANY = 1e12  # images or seconds, beyond any real ones
 
 def ladder(page: PageContext) -> dict[str, Any] | None:
     """The rungs with what they gained and cost, the choice, and what would change it."""
-    advice = _advice(page.record)
+    advice = advice_of(page.record)
     if advice is None:
         return None
     spots = [
@@ -46,15 +44,15 @@ def _step(page: PageContext, advice: Advice, place: int) -> dict[str, Any]:
     return {"number": place + 1, "rung": rung, "measured": measured, "chosen": place == advice.choice}
 
 
-def forecast(page: PageContext) -> dict[str, Any] | None:
+def forecast(page: PageContext) -> dict[str, Any] | Missing | None:
     """What more images would bring on the same rung; no curve is drawn of trained networks, nor without data."""
-    advice = _advice(page.record)
+    advice = advice_of(page.record)
     told = advice.forecast if advice is not None else None
-    if told is not None and told.points:
-        return computed([_curve(page, told)])
+    if told is not None:
+        return _curve(page, told)
     if not page.record.data.fingerprint or (advice is not None and advice.chosen.strategy != "probe"):
         return None
-    return computed([], "topwork advise DATA", f"topwork fit DATA -o {shlex.quote(page.name)}")
+    return Missing(page.command("topwork fit {data} -o {model} --budget 10m"))
 
 
 def _curve(page: PageContext, told: Forecast) -> dict[str, Any]:
@@ -63,11 +61,11 @@ def _curve(page: PageContext, told: Forecast) -> dict[str, Any]:
     spots += [Spot(each.images, each.accuracy, "ahead") for each in told.ahead]
     rows = [(point.images, point.accuracy, None) for point in told.points]
     ahead = [(each.images, each.accuracy.value, each.accuracy) for each in told.ahead]
-    plot = accuracy_plot(spots, told.target)
+    plot = accuracy_plot(spots, told.target) if spots else None
     return {"rows": [*rows, *ahead], "plot": plot, "sentences": list(_ahead(page, told))}
 
 
-def _advice(record: ClassifierRecord) -> Advice | None:
+def advice_of(record: ClassifierRecord) -> Advice | None:
     """The advice of a model; None where it has none, or one of another topwork that this one cannot read."""
     try:
         found = TypeAdapter(Advice).validate_python(record.advice) if record.advice is not None else None
@@ -98,6 +96,8 @@ def _choice(page: PageContext, advice: Advice) -> Iterator[str]:
         yield t("ladder_choice_alone", name=_name(t, chosen))
     else:
         yield t("ladder_choice", name=_name(t, chosen), **_shares(chosen.accuracy))
+    if line := kept(advice, t):
+        yield line
     other = advice.rungs[advice.runner_up] if advice.runner_up is not None else None
     if other is not None and other.accuracy is not None:
         yield t("ladder_runner_up", name=_name(t, other), **_shares(other.accuracy))
@@ -125,17 +125,41 @@ def _ahead(page: PageContext, told: Forecast) -> Iterator[str]:
     t = page.t
     for each in told.ahead:
         yield t("forecast_ahead", images=f"{each.images:,}", **_shares(each.accuracy))
+    if not told.ahead:
+        yield t("forecast_unknown")
+        return
     least, most = told.needed
     aim = percent(told.target)
-    if least is None:
-        yield t("forecast_never", aim=aim)
-    elif most is None:
-        yield t("forecast_perhaps", aim=aim, least=f"{least:,}")
-    else:
-        yield t("forecast_needed", aim=aim, least=f"{least:,}", most=f"{most:,}")
+    if least is not None:
+        yield (
+            t("forecast_more", aim=aim, least=f"{least:,}")
+            if most is None
+            else t("forecast_needed", aim=aim, least=f"{least:,}", most=f"{most:,}")
+        )
     if told.classes:
         gains = ", ".join(f"{isolated(each.name, 60)} (+{100 * each.gain:.1f})" for each in told.classes)
         yield t("forecast_classes", classes=gains)
+
+
+def kept(advice: Advice, t: Texts | None = None) -> str:
+    """Why the choice is kept over a way with a higher accuracy, in one line, English where no texts are given.
+
+    It is empty where there is no such way.
+    """
+    found, chosen, t = advice.kept, advice.chosen, t or Texts("en")
+    if found is None or chosen.accuracy is None or found.over.accuracy is None:
+        return ""
+    p, losses = found.over.p_value, (chosen.log_loss or 0.0, found.over.log_loss or 0.0)
+    told = {"p": "" if p is None else p_value(p), "loss": f"{losses[0]:.3f}", "other_loss": f"{losses[1]:.3f}"}
+    names = {"name": _name(t, chosen), "other": _name(t, found.over)}
+    scores = {"accuracy": percent(chosen.accuracy.value), "higher": percent(found.over.accuracy.value)}
+    besides = t(f"kept_{found.advantage}", **names, times=f"{found.times:.1f}") if found.advantage else ""
+    return t("kept", **names, **scores, why=t(f"kept_{found.why}", **names, **told), besides=besides)
+
+
+def p_value(value: float) -> str:
+    """``p = 0.62``, ``p = 0.0031``, ``p < 0.001``."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}" if value < 0.1 else f"p = {value:.2f}"
 
 
 def _name(t: Texts, rung: Rung) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.metrics import Evaluation
-from topwork.report._model import PageContext
+from topwork.report._model import Missing, PageContext
 from topwork.report._pictures import Album, MapPicture, Picture
 
 MOST_PICTURES = 12  # of the worst mistakes, and of the least sure answers
@@ -55,6 +55,7 @@ def confusion(page: PageContext) -> dict[str, Any] | None:
         "frequent": folded[:OPEN_KINDS],
         "rare": folded[OPEN_KINDS:],
         "right": [cell for cell in cells if cell["right"]],
+        "rights": int(found.confusion.trace()),
         "most": most,  # pictures of a cell
         "more": len(mistakes) - len(wrong) if page.evaluated or not matrix else 0,  # kinds that are left out
     }
@@ -94,9 +95,9 @@ def _cell(
     pictures: tuple[Answered, ...] = ()
     if page.evaluated is not None:
         labels, answers = page.evaluated.dataset.labels, page.evaluated.probabilities
-        rows = np.flatnonzero((labels == true) & (answers.argmax(axis=1) == said))
+        rows = np.flatnonzero((labels == true) & (page.evaluated.answers == said))
         surest = rows[np.argsort(-answers[rows, said], kind="stable")]
-        pictures = _answered(page, surest[:most], album)
+        pictures = answered(page, surest[:most], album)
     return {
         "key": _key(true, said),
         "right": true == said,
@@ -108,21 +109,21 @@ def _cell(
     }
 
 
-def worst(page: PageContext) -> tuple[Answered, ...] | None:
+def worst(page: PageContext) -> tuple[Answered, ...] | Missing | None:
     """Wrong answers, the surest first."""
     if page.evaluated is None:
-        return None
-    answers, labels = page.evaluated.probabilities, page.evaluated.dataset.labels
-    wrong = np.flatnonzero(answers.argmax(axis=1) != labels)
-    order = np.argsort(-answers[wrong].max(axis=1), kind="stable") if len(wrong) else wrong
+        return page.without_images
+    answers, labels = page.evaluated.answers, page.evaluated.dataset.labels
+    wrong = np.flatnonzero(answers != labels)
+    order = np.argsort(-page.evaluated.probabilities[wrong, answers[wrong]], kind="stable")
     rows = wrong[order][:MOST_PICTURES]
-    return _mapped(page, rows, [(int(answers[row].argmax()), int(labels[row])) for row in rows]) or None
+    return _mapped(page, rows, [(int(answers[row]), int(labels[row])) for row in rows]) or None
 
 
-def unsure(page: PageContext) -> tuple[Answered, ...] | None:
+def unsure(page: PageContext) -> tuple[Answered, ...] | Missing:
     """Answers, the least sure first, right or wrong."""
     if page.evaluated is None:
-        return None
+        return page.without_images
     answers = page.evaluated.probabilities
     rows = np.argsort(answers.max(axis=1), kind="stable")[:MOST_PICTURES]
     likeliest = np.argsort(-answers[rows], axis=1, kind="stable")[:, :2]
@@ -131,7 +132,7 @@ def unsure(page: PageContext) -> tuple[Answered, ...] | None:
 
 def _mapped(page: PageContext, rows: npt.NDArray[np.intp], of: Sequence[tuple[int, int]]) -> tuple[Answered, ...]:
     """Images as they were answered, each with the evidence for two classes where that is wanted."""
-    shown, album = _answered(page, rows, page.album), page.maps
+    shown, album = answered(page, rows, page.album), page.maps
     if album is None or page.evaluated is None:
         return shown
     sources = [page.evaluated.dataset.source(row) for row in rows.tolist()]
@@ -139,13 +140,13 @@ def _mapped(page: PageContext, rows: npt.NDArray[np.intp], of: Sequence[tuple[in
     return tuple(replace(one, maps=found) for one, found in zip(shown, maps, strict=True))
 
 
-def _answered(page: PageContext, rows: npt.NDArray[np.intp], album: Album | None) -> tuple[Answered, ...]:
+def answered(page: PageContext, rows: npt.NDArray[np.intp], album: Album | None) -> tuple[Answered, ...]:
     """Images as they were answered, from the album that has room for them."""
     assert page.evaluated is not None
     assert album is not None
     dataset, answers = page.evaluated.dataset, page.evaluated.probabilities
     found = []
     for row, picture in zip(rows.tolist(), album.pictures(rows.tolist()), strict=True):
-        said = int(answers[row].argmax())
+        said = int(page.evaluated.answers[row])
         found.append(Answered(picture, picture.label, dataset.classes[said], float(answers[row, said])))
     return tuple(found)

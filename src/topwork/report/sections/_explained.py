@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -12,7 +11,7 @@ from topwork.errors import ExplainError
 from topwork.explain import Explanation, space_of
 from topwork.report._charts import curve_chart
 from topwork.report._explained import seen, space_map
-from topwork.report._model import PageContext
+from topwork.report._model import Missing, PageContext
 from topwork.report._page import brief, isolated, percent
 
 MOST_POINTS = 300  # of each map; the images behind them take 1 MB at most
@@ -56,32 +55,29 @@ class _Ideal(BaseModel):
     probability_after_shift_and_jpeg: Share
 
 
-def computed(shown: Sequence[Any], *command: str) -> dict[str, Any]:
-    """What was computed before; where that is nothing, the lines of a command that computes it."""
-    return {"shown": shown, "command": () if shown else command}
-
-
-def space(page: PageContext) -> dict[str, Any] | None:
+def space(page: PageContext) -> dict[str, Any] | Missing | None:
     """Where the images that measured the model lie to each other, as its head reads them, and how many there are."""
     found = page.evaluated
-    if found is None or found.features is None:
+    if found is None:
+        return page.without_images
+    if found.features is None:
         return None
     try:
         places = space_of(found.features, seed=page.record.seed)
     except ExplainError:  # too few images for a map
         return None
-    dataset, said = found.dataset, found.probabilities.argmax(axis=1)
+    dataset, said = found.dataset, found.answers
     wrong = (said != dataset.labels).nonzero()[0]
     mistakes = {dataset.paths[row]: dataset.classes[said[row]] for row in wrong}
     return {"map": space_map(places, dataset, mistakes=mistakes, most=MOST_POINTS), "images": len(dataset)}
 
 
-def robustness(page: PageContext) -> dict[str, Any]:
+def robustness(page: PageContext) -> list[dict[str, Any]] | Missing:
     """Accuracy on corrupted and on attacked images."""
     shown = [_corrupted(page, each) for each in _kept(page, "corruptions")]
     shown += [_attacked(page, each) for each in _kept(page, "robustness")]
     found = [each for each in shown if each is not None]
-    return computed(found, *_command(page, "corruptions", "--data DATA "))
+    return found or Missing(page.command("topwork explain {model} --what corruptions --data {data} --keep"))
 
 
 def _corrupted(page: PageContext, found: Explanation) -> dict[str, Any] | None:
@@ -115,7 +111,7 @@ def _curves(found: Explanation, sentence: str, charts: Sequence[Any], across: st
     return {"sentence": sentence, "charts": charts, "across": across, "uri": uri, "headline": found.headline}
 
 
-def ideal(page: PageContext) -> dict[str, Any]:
+def ideal(page: PageContext) -> list[dict[str, Any]] | Missing:
     """What the model would like best to see as each of its classes."""
     found = []
     for each in _kept(page, "ideal"):
@@ -124,7 +120,7 @@ def ideal(page: PageContext) -> dict[str, Any]:
             shares = {"share": percent(numbers.probability), "after": percent(numbers.probability_after_shift_and_jpeg)}
             sentence = page.t("ideal_found", label=isolated(numbers.label, 80), **shares)
             found.append(seen(sentence, "", each.numbers, page.sheets.sheet(each.path)))
-    return computed(found, *_command(page, "ideal", ""))
+    return found or Missing(page.command("topwork explain {model} --what ideal --keep"))
 
 
 def explained(page: PageContext) -> list[dict[str, Any]] | None:
@@ -143,8 +139,3 @@ def _parsed(kind: type[Numbers], numbers: dict[str, Any]) -> Numbers | None:
         return kind.model_validate(numbers)
     except ValidationError:
         return None
-
-
-def _command(page: PageContext, what: str, data: str) -> tuple[str, ...]:
-    name = shlex.quote(page.name)
-    return (f"topwork explain {name} --what {what} {data}--keep", f"topwork report {name} --data DATA")

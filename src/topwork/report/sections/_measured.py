@@ -5,27 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from topwork.metrics import ClassReport, Estimate, SelectiveReport, Shift
+from topwork.metrics import ClassReport, DecisionReport, Estimate, Evaluation, SelectiveReport, Shift
+from topwork.model import CostsRecord, images_needed
 from topwork.report._charts import SQUARE, reliability_points
 from topwork.report._model import PageContext
 from topwork.report._page import isolated, percent
-from topwork.report.sections._answers import kinds_of_mistakes
+from topwork.report.sections._first import examples, next_step
 
+_FOUND = 0.8  # recall of the weakest class from which the verdict may be green
 MOST_CLASSES = 200  # rows of the table
+OPEN_CLASSES = 40  # rows up to which it is not folded
 _NO_SHARES = ("roc_auc", "average_precision", "log_loss", "brier")
 _FIGURES = ("accuracy", "top5", "balanced_accuracy", "macro_f1", *_NO_SHARES, "ece")
 
 
 def answer(page: PageContext) -> dict[str, Any]:
-    """Three sentences: how good it is, what it mistakes, and how far it may be trusted."""
+    """How good it is, its weakest class, how it decides and how far it may be trusted; some examples; what is next."""
     return {
-        "good": page.metrics is not None,
-        "warning": page.evaluated is not None
-        and (page.evaluated.seen_in_training or bool(page.evaluated.shift and page.evaluated.shift.alarm)),
-        "sentences": [*_how_good(page), *_unmeasured(page), *_most_mistaken(page), *_how_sure(page)],
+        "good": _deserves_it(page.metrics),
+        "warning": (
+            page.evaluated is not None
+            and (page.evaluated.seen_in_training or bool(page.evaluated.shift and page.evaluated.shift.alarm))
+        )
+        or bool(_rule(page) and _rule(page).refuted),
+        "sentences": [*_how_good(page), *_unmeasured(page), *_weakest(page), *_decision(page), *_how_sure(page)],
         "metrics": page.metrics,
         "record": page.record,
+        "examples": examples(page),
+        "next": next_step(page),
     }
+
+
+def _deserves_it(found: Evaluation | None) -> bool:
+    """Whether the verdict may be green: every class was measured, and of the weakest four images in five are found."""
+    return found is not None and all(each.recall and each.recall.value >= _FOUND for each in found.per_class)
 
 
 def _how_good(page: PageContext) -> list[str]:
@@ -52,16 +65,60 @@ def _unmeasured(page: PageContext) -> list[str]:
     return [page.t("answer_missing", count=len(found.classes) - found.measured, measured=found.measured)]
 
 
-def _most_mistaken(page: PageContext) -> list[str]:
-    if page.metrics is None:
+def _weakest(page: PageContext) -> list[str]:
+    """The class with the lowest recall, and what it is taken for most often."""
+    found: Evaluation | None = page.metrics
+    if found is None:
         return []
-    mistakes = kinds_of_mistakes(page.metrics)
-    if not mistakes:
+    if (place := found.weakest) is None or (mistaken := found.mistaken_for(place)) is None:
         return [page.t("answer_flawless")]
-    true, said = mistakes[0]
-    classes, confusion = page.metrics.classes, page.metrics.confusion
-    names = {"true": isolated(classes[true], 60), "said": isolated(classes[said], 60)}
-    return [page.t("answer_mistake", **names, count=confusion[true, said], total=confusion[true].sum())]
+    report = found.per_class[place]
+    assert report.recall is not None
+    names = {"name": isolated(report.name, 60), "said": isolated(found.classes[mistaken[0]], 60)}
+    counts = {"found": f"{found.found(place):,}", "total": f"{report.support:,}", "taken": f"{mistaken[1]:,}"}
+    return [page.t("answer_weakest", **names, **counts, recall=f"{100 * report.recall.value:.0f}")]
+
+
+def _rule(page: PageContext) -> Any:
+    """How the model decides, with what that gave on the images that measured it; None by the most probable class."""
+    return page.evaluated.decision if page.evaluated is not None else page.record.task.decision
+
+
+def _decision(page: PageContext) -> list[str]:
+    """How the model decides, and what that costs."""
+    rule, t = _rule(page), page.t
+    if rule is None:
+        return []
+    report = rule.report
+    if isinstance(rule, CostsRecord):
+        told = ", ".join(f"{isolated(true, 60)} → {isolated(said, 60)} {cost:g}" for true, said, cost in rule.costs)
+        costs = {} if report is None else {"cost": report.decided.cost, "usual": report.usual.cost}
+        measured = {name: f"{each.value:.3f}" for name, each in costs.items()}
+        return [t("decision_costs", costs=told), *([t("decision_cost", **measured)] if measured else [])]
+    name, target = isolated(rule.name, 60), f"{100 * rule.target:.4g} %"
+    key = f"decision_{rule.metric}" if rule.threshold is not None else f"decision_{rule.metric}_met"
+    sentences = [t(key, name=name, target=target, threshold=f"{rule.threshold or 0:.2g}")]
+    if report is not None and report.decided.recall is not None:
+        sentences.append(t("decision_measured", name=name, **_shares(report)))
+    if rule.refuted:
+        sentences.append(t("decision_refuted", target=target))
+    if not rule.enough:
+        sentences.append(t("decision_few", name=name, target=target, needed=f"{images_needed(rule.target):,}"))
+    return sentences
+
+
+def _shares(report: DecisionReport) -> dict[str, str]:
+    """Recall with its interval and precision, by the rule and by the most probable class."""
+    recall = report.decided.recall
+    assert recall is not None
+    shares = {"precision": report.decided.precision, "usual": report.usual.recall}
+    shares |= {"usual_precision": report.usual.precision}
+    told = {name: percent(each.value) if each else "–" for name, each in shares.items()}
+    return told | {
+        "recall": percent(recall.value),
+        "low": f"{100 * recall.low:.1f}",
+        "high": f"{100 * recall.high:.1f}",
+    }
 
 
 def _how_sure(page: PageContext) -> list[str]:
@@ -100,6 +157,11 @@ def metrics(page: PageContext) -> list[tuple[str, Estimate, bool]] | None:
     return [figure for figure in figures if figure[1] is not None]
 
 
+def folds(page: PageContext) -> Any:
+    """What k folds said of the whole procedure, as the record has it; None where ``fit`` was not asked."""
+    return getattr(page.record.task, "folds", None)
+
+
 def per_class(page: PageContext) -> dict[str, Any] | None:
     """A row for each class; of very many the ones with the lowest recall."""
     if page.metrics is None:
@@ -110,6 +172,7 @@ def per_class(page: PageContext) -> dict[str, Any] | None:
         reports = sorted(reports, key=lambda report: report.recall.value if report.recall else 2.0)[:MOST_CLASSES]
     return {
         "reports": [(report, training.get(report.name, 0)) for report in reports],
+        "open": OPEN_CLASSES,
         "cut": len(reports) < len(page.metrics.per_class),
     }
 
@@ -135,7 +198,15 @@ def calibration(page: PageContext) -> dict[str, Any] | None:
 def selective(page: PageContext) -> dict[str, Any] | None:
     """Prediction sets and abstention: where their thresholds are from, and what they gave, level by level."""
     thresholds, reports = page.record.task.selective, _selective(page)
-    return {"thresholds": thresholds, "reports": reports} if thresholds is not None and reports else None
+    if thresholds is None or not reports:
+        return None
+    return {"thresholds": thresholds, "rows": [(report, *_counted(report, page.metrics)) for report in reports]}
+
+
+def _counted(report: SelectiveReport, metrics: Any) -> tuple[int, int]:
+    """How many images a level answered, and how many of the answers are right."""
+    answered = round(report.answered.value * metrics.n) if report.answered and metrics is not None else 0
+    return answered, round(report.accuracy.value * answered) if report.accuracy else 0
 
 
 def _selective(page: PageContext) -> tuple[SelectiveReport, ...]:

@@ -6,9 +6,10 @@ import shlex
 from typing import Any
 
 from topwork.data import printable
-from topwork.metrics import SelectiveReport
+from topwork.metrics import SelectiveReport, refuting
+from topwork.model import flat_options
 from topwork.report._checkup import shown_findings
-from topwork.report._model import PageContext
+from topwork.report._model import Missing, PageContext
 from topwork.report._pictures import Album
 
 MOST_NOTES = 30
@@ -34,37 +35,62 @@ def data(page: PageContext) -> dict[str, Any]:
         "figures": figures,
         "noticed": [(key, notes[:MOST_NOTES], max(len(notes) - MOST_NOTES, 0)) for key, notes in noticed if notes],
         "found": bool(found),
+        "check": page.command("topwork check {data} --report page.html"),
     }
 
 
-def findings(page: PageContext) -> list[dict[str, Any]] | None:
-    """What the data doctor found, but for notes that are about no image."""
+def findings(page: PageContext) -> dict[str, Any] | Missing | None:
+    """What the data doctor found: what may do harm, then what is good to know."""
     checkup = page.checkup
     if checkup is None:
-        return None
-    told = [found for found in checkup.findings if found.severity != "note" or found.cases]
+        return Missing(page.command("topwork report {model} --data {data} --check"))
     album = Album(checkup.dataset, checkup.unusable, room=_ROOM_OF_FINDINGS)
-    return shown_findings(told, checkup, album, most=MOST_CASES) or None
+    shown = shown_findings(checkup.findings, checkup, album, most=MOST_CASES)
+    serious = [each for each in shown if each["finding"].severity != "note"]
+    notes = [each for each in shown if each["finding"].severity == "note"]
+    command = page.command("topwork check {data} --json")
+    return {"serious": serious, "notes": notes, "command": command} if shown else None
 
 
 def use(page: PageContext) -> dict[str, Any]:
-    """Lines to copy."""
-    name, selective = shlex.quote(page.name), page.record.task.selective
-    lines = [f"topwork predict {name} photo.jpg"]
+    """Lines to copy: they run where the page was made, on its own data where those are known."""
+    selective = page.record.task.selective
+    lines = [page.command("topwork predict {model} ") + shlex.quote(_example(page))]
     if selective is not None:
         lines.append(f"{lines[0]} --coverage 0.95")
-        refuted = [each.level for each in map(SelectiveReport.from_dict, selective.measured) if each.refuted]
-        reached = [each for each in selective.levels[: len(selective.answers)] if each < min(refuted, default=2)]
+        reports = tuple(map(SelectiveReport.from_dict, selective.measured))
+        below = min((each.level for each in reports if each.refuted), default=2)
+        levels = selective.levels[: len(selective.answers)]
+        reached = [each for each in levels if each < below and refuting(each, reports) is None]
         lines += [f"{lines[0]} --abstain {min(_SURE, reached[-1]):g}"] if reached else []
-    lines.append(f"topwork evaluate {name} more-photos/")
-    load = f"model = topwork.load({page.name!r})"
-    return {"command": lines, "python": ["import topwork", "", load, 'print(model.predict(["photo.jpg"])[0].label)']}
+    lines.append(page.command("topwork evaluate {model} {data}"))
+    load = f"model = topwork.load({page.place or page.name!r})"
+    return {
+        "command": lines,
+        "python": ["import topwork", "", load, f"print(model.predict([{_example(page)!r}])[0].label)"],
+    }
 
 
-def repeat(page: PageContext) -> list[tuple[str, str]]:
-    """Name in the texts and value of everything that a second run needs."""
+def _example(page: PageContext) -> str:
+    """An image of the data as a command can name it."""
+    measured = page.measured
+    if not page.data or measured is None or measured.store is not None:
+        return "photo.jpg"
+    path = str(measured.full_path(0))
+    return path if printable(path) == path else "photo.jpg"
+
+
+def cite(page: PageContext) -> Any:
+    """The methods as a paper tells them, and the references."""
+    return page.model.methods()
+
+
+def repeat(page: PageContext) -> dict[str, Any]:
+    """Name in the texts and value of everything that a second run needs; the options that were chosen come first."""
     record = page.record
     network, temperature = record.backbone, getattr(record.task, "calibration", {}).get("temperature")
+    made = network["preprocessing"]
+    rules = ", timm" if made.get("rules") == "timm" else ""
     facts = [
         ("created", record.created),
         ("strategy", record.strategy),
@@ -72,14 +98,19 @@ def repeat(page: PageContext) -> list[tuple[str, str]]:
         ("pretrained_on", network["pretrained_on"]),
         ("licence", network["licence"]),
         ("weights", network["weights"]["sha256"]),
-        ("pixels", f"{network['preprocessing']['size']} ({network['preprocessing']['crop_mode']})"),
+        ("pixels", f"{made['size']} ({made['crop_mode']}{rules})"),
         ("outputs", ", ".join(record.outputs)),
         ("head", record.head),
         ("temperature", f"{temperature:.4f}" if temperature is not None else ""),
         ("engine", f"{record.engine.name}, {record.engine.precision}"),
         ("seed", str(record.seed)),
-        ("asked", record.options_line),
         ("fingerprint", record.data.fingerprint),
         ("versions", ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items()))),
     ]
-    return [(key, value) for key, value in facts if value]
+    asked, usual = flat_options(record.options), flat_options(page.defaults)
+    chosen = {name: value for name, value in asked.items() if usual.get(name) != value}
+    return {
+        "facts": [(key, value) for key, value in facts if value],
+        "chosen": chosen,
+        "usual": {name: value for name, value in asked.items() if name not in chosen},
+    }

@@ -30,6 +30,7 @@ def advised(advice: Advice) -> list[str]:
         *(f"  {rung.name}: {printable(rung.note)}" for rung in advice.rungs if rung.note),
         "",
         _choice(advice),
+        *why_kept(advice),
         *(f"  {note}" for note in advice.changes),
         *_forecast(advice.forecast),
         f"Time: {advice.seconds:.0f} of {advice.budget:.0f} seconds. "
@@ -96,18 +97,21 @@ def _choice(advice: Advice) -> str:
     return f"Choice: {chosen.name}{tie}. {score}."
 
 
+def why_kept(advice: Advice | None) -> list[str]:
+    """Why the choice is kept over a way with a higher accuracy, in one line."""
+    from topwork.report import sections
+
+    line = sections.kept(advice) if advice is not None else ""
+    return [f"{line[:1].upper()}{line[1:]}"] if line else []
+
+
 def _forecast(forecast: Forecast | None) -> list[str]:
     if forecast is None:
         return []
+    if not forecast.ahead:
+        return ["From so few images, it cannot be told how much more of them would help."]
     shown = "; ".join(f"{percent(each.accuracy)} with {each.images:,} images" for each in forecast.ahead)
-    low, high = forecast.needed
-    if low is None:
-        needed = "not expected with this strategy, however many"
-    elif high is None:
-        needed = f"about {low:,}, if this strategy can reach it at all"
-    else:
-        needed = f"{low:,} to {high:,}"
-    lines = [f"Expected accuracy with more images: {shown}. Images needed for {forecast.target:.1%}: {needed}."]
+    lines = [f"Expected accuracy with more images: {shown}.{_needed(forecast)}"]
     if forecast.classes:
         gains = ", ".join(
             f"{printable(each.name)} (recall +{100 * each.gain:.1f} points when the images were last doubled)"
@@ -115,3 +119,14 @@ def _forecast(forecast: Forecast | None) -> list[str]:
         )
         lines.append(f"More images of these classes would help most: {gains}.")
     return lines
+
+
+def _needed(forecast: Forecast) -> str:
+    """How many images halve the errors, where that is asked for and can be told."""
+    least, most = forecast.needed
+    if least is None:
+        return ""
+    range_ = (
+        f"more than {least:,}; how many more cannot be told yet" if most is None else f"probably {least:,} to {most:,}"
+    )
+    return f" Images needed for {forecast.target:.1%}: {range_}."

@@ -8,37 +8,51 @@ import numpy.typing as npt
 from topwork.advising import novelty_of, training_rows
 from topwork.data import printable
 from topwork.errors import DataError
-from topwork.metrics import LEVELS, abstention_thresholds, conformal_thresholds
+from topwork.metrics import LEVELS, Rule, abstention_thresholds, conformal_thresholds, decide
 from topwork.model import ClassesRecord, Classifier, Evaluated, SelectiveRecord, measure
 from topwork.tasks._task import RecordOf
+from topwork.tasks.classification._decision import DecisionOptions, decision_record
 from topwork.tasks.classification.strategies import Fitted
 
 
-def model_of(fitted: Fitted, record_of: RecordOf, split: str, seed: int) -> Classifier:
+def model_of(
+    fitted: Fitted, record_of: RecordOf, split: str, seed: int, decision: DecisionOptions | None = None
+) -> Classifier:
     """A classifier with what its held-out images say of it; ``Task.model_of`` tells the arguments.
 
     Raises:
-        DataError: None of the images that are to measure the model can be read.
+        DataError: None of the images that are to measure the model can be read, or no decision rule reaches what is
+            asked for.
     """
     dataset = fitted.table.dataset
+    decided = decision_record(fitted, decision or DecisionOptions(), seed)
     novelty, trained = novelty_of(fitted.table, fitted.out_of_fold, seed), _trained(fitted)
-    selective = _selective(fitted)
+    selective = _selective(fitted, decided.rule(dataset.classes) if decided else None)
     found: Evaluated | None = None
     if split:
         table = fitted.table.split(split)
         if len(table) == 0:
             raise _unmeasured(fitted, split)
         found = measure(
-            table, fitted.head, novelty=novelty, trained=trained, selective=selective, split=split, seed=seed
+            table,
+            fitted.head,
+            novelty=novelty,
+            trained=trained,
+            selective=selective,
+            decision=decided,
+            split=split,
+            seed=seed,
         )
         if selective is not None:
             selective = selective.model_copy(update={"measured": tuple(each.to_dict() for each in found.selective)})
+        decided = found.decision
     block = ClassesRecord(
         name="classification",
         classes=dataset.classes,
         training=tuple(dataset.split("train").counts().tolist()),
         calibration=fitted.head.calibration,
         selective=selective,
+        decision=decided,
         metrics=found.evaluation.to_dict() if found else None,
         **fitted.facts,
     )
@@ -55,7 +69,7 @@ def _trained(fitted: Fitted) -> npt.NDArray[np.uint64] | None:
     return None if digests is None else np.unique(digests[rows])
 
 
-def _selective(fitted: Fitted) -> SelectiveRecord | None:
+def _selective(fitted: Fitted, rule: Rule | None) -> SelectiveRecord | None:
     """From which probability on to answer; None where no images are there to tell."""
     found = fitted.out_of_fold
     if found is None:
@@ -66,7 +80,7 @@ def _selective(fitted: Fitted) -> SelectiveRecord | None:
         images=len(labels),
         levels=LEVELS,
         sets=conformal_thresholds(found.probabilities, labels),
-        answers=abstention_thresholds(found.probabilities, labels),
+        answers=abstention_thresholds(found.probabilities, labels, decided=decide(found.probabilities, rule)),
     )
 
 

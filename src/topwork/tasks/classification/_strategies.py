@@ -20,10 +20,12 @@ from topwork.tasks.classification.strategies import (
     FinetuneOptions,
     Fitted,
     ProbeOptions,
+    ScratchOptions,
     ZeroShotOptions,
     finetune,
     fit_as_is,
     fit_best_probe,
+    fit_scratch,
     fit_zero_shot,
 )
 from topwork.train import first_alone
@@ -54,6 +56,10 @@ def _finetune(dataset: ImageDataset, backbones: Sequence[Backbone], options: Fin
     return finetune(dataset, probe, options, announce=run.announce)
 
 
+def _scratch(dataset: ImageDataset, backbones: Sequence[Backbone], options: ScratchOptions, run: Run) -> Fitted:
+    return fit_scratch(dataset, _only("scratch", backbones), options, announce=run.announce)
+
+
 def _as_is(dataset: ImageDataset, backbones: Sequence[Backbone], options: AsIsOptions, run: Run) -> Fitted:
     return fit_as_is(dataset, _only("as-is", backbones), options, announce=run.announce)
 
@@ -70,7 +76,7 @@ def _only(name: str, backbones: Sequence[Backbone]) -> Backbone:
     if len(backbones) != 1:
         raise DataError(
             f"{name} takes one backbone, not {len(backbones)}",
-            hint="give one backbone; nothing is trained that could compare several",
+            hint="give one backbone; nothing here compares several",
         )
     return backbones[0]
 
@@ -81,7 +87,16 @@ STRATEGIES = (
         "Try the strategies from cheap to expensive, as long as the next is expected to gain more than it costs.",
         AdviceOptions,
         _auto,
-        unused=("stages", "pooling", "head", "checkpoint", "resume", "config.budget_seconds"),
+        unused=(
+            "stages",
+            "pooling",
+            "head",
+            "head.hidden",
+            "head.dropout",
+            "checkpoint",
+            "resume",
+            "config.budget_seconds",
+        ),
         advise=_advise,
     ),
     Strategy("probe", "Train a new head on the frozen features.", ProbeOptions, _probe),
@@ -90,6 +105,16 @@ STRATEGIES = (
         "Train the head and the last stages of the network, or all stages.",
         FinetuneOptions,
         _finetune,
+        distributed=True,
+        broken_off=INTERRUPTED,
+    ),
+    Strategy(
+        "scratch",
+        "Train the same network from random weights, to see what pretrained weights are worth; far less accurate "
+        "unless there are many images.",
+        ScratchOptions,
+        _scratch,
+        unused=("unfreeze", "views", "stages", "pooling", "head", "head.hidden", "head.dropout"),
         distributed=True,
         broken_off=INTERRUPTED,
     ),

@@ -8,14 +8,24 @@ from typing import TYPE_CHECKING, Any
 from topwork._system import WITH_TORCH
 from topwork._text import first_of, table
 from topwork.data import printable
-from topwork.report.sections import kinds_of_mistakes
+from topwork.report.sections import advice_of, kinds_of_mistakes, p_value
 from topwork.tasks._task import Words
-from topwork.tasks.classification._advised import advised, percent
+from topwork.tasks.classification._advised import advised, percent, why_kept
 
 if TYPE_CHECKING:
     from topwork.data import LeftOut
     from topwork.metrics import ClassReport, Comparison, Estimate, Evaluation, SelectiveReport
-    from topwork.model import Classifier, ClassifierRecord, Compared, Evaluated, Prediction, TrialRecord, WordsRecord
+    from topwork.model import (
+        Classifier,
+        ClassifierRecord,
+        Compared,
+        CostsRecord,
+        CriticalRecord,
+        Evaluated,
+        Prediction,
+        TrialRecord,
+        WordsRecord,
+    )
     from topwork.tasks.classification.strategies import OwnAnswer
 
 _CLASSES = 30  # named on the terminal; --json has them all
@@ -39,6 +49,7 @@ def _choices(record: ClassifierRecord) -> list[str]:
         ("backbone", "Backbone, by cross-validation:"),
         ("crop_mode", "Crop mode, by cross-validation:"),
         ("stages", "Features for the head, by cross-validation:"),
+        ("head", "Head, by cross-validation:"),
         ("blend", "Text, probe or both, by cross-validation:"),
         ("orient", "Flips and rotations, by cross-validation:"),
         ("strategy", "Compared on validation images:"),
@@ -47,6 +58,7 @@ def _choices(record: ClassifierRecord) -> list[str]:
         trials = [trial for trial in record.trials if trial.question == question]
         if trials:
             lines.append(f"{words} " + ", ".join(map(_trial, trials)))
+            lines += why_kept(advice_of(record)) if question == "rung" else []
     lines += _for_want_of_torch(record)
     if record.task.mapping is not None:
         lines.append(_met(record))
@@ -94,13 +106,49 @@ def _quality(model: Classifier) -> list[str]:
     metrics, record = model.metrics, model.record
     if metrics is None:
         score = record.cross_validation.get("accuracy")
-        return ["No images were held out" + (f"; cross-validated accuracy {score:.1%}" if score else "")]
+        known = f"; cross-validated accuracy {score:.1%}" if score else ""
+        return [f"No images were held out{known}", *_folds(record), *_decision(record.task.decision)]
     return [
         f"Accuracy on {metrics.n} held-out images ({record.data.held_out_split}): {percent(metrics.accuracy)}",
         *_unmeasured(metrics),
+        *_weakest(metrics),
         f"Macro-F1{_over(metrics)} {percent(metrics.macro_f1)}, log loss {metrics.log_loss.value:.3f}, "
         f"calibration error {metrics.ece.value:.1%}",
+        *_folds(record),
         *_sure(record),
+        *_decision(record.task.decision),
+    ]
+
+
+def _weakest(found: Evaluation) -> list[str]:
+    """The class with the lowest recall and what it is taken for: nothing where every image is found."""
+    place = found.weakest
+    if place is None:
+        return []
+    recall, mistaken, name = found.per_class[place].recall, found.mistaken_for(place), printable(found.classes[place])
+    assert recall is not None
+    line = f"Weakest class: {name}, {found.found(place)} of {found.per_class[place].support} found "
+    line += f"(recall {percent(recall)})"
+    return [f"{line}, {mistaken[1]} taken for {printable(found.classes[mistaken[0]])}" if mistaken else line]
+
+
+def _decision(decision: CriticalRecord | CostsRecord | None) -> list[str]:
+    """How the model decides where that is not by the most probable class alone, and what that costs."""
+    return [] if decision is None else list(decision.sentences(printable))
+
+
+def _folds(record: ClassifierRecord) -> list[str]:
+    """What k folds said of the whole procedure."""
+    found = record.task.folds
+    if found is None:
+        return []
+    of = "all images" if found.split == "all" else "the training images"
+    each = ", ".join(f"{fold.accuracy:.1%}" for fold in found.folds)
+    chosen = list(dict.fromkeys(fold.strategy for fold in found.folds))
+    strategies = f"; the folds chose {' and '.join(chosen)}" if len(chosen) > 1 else ""
+    return [
+        f"{len(found.folds)}-fold cross-validation on {of}: accuracy {percent(found.accuracy)}, macro-F1 "
+        f"{percent(found.macro_f1)}; accuracy of each fold: {each}{strategies}"
     ]
 
 
@@ -193,6 +241,7 @@ def fields(found: Evaluated) -> dict[str, Any]:
         "caveats": caveats(found),
         **found.evaluation.to_dict(),
         "selective": [each.to_dict() for each in found.selective],
+        "decision": found.decision.model_dump(mode="json") if found.decision else None,
         "shift": found.shift.to_dict() if found.shift else None,
         "left_out": [{"path": item.path, "reason": item.reason} for item in found.left_out],
     }
@@ -220,6 +269,8 @@ def evaluated(found: Evaluated) -> list[str]:
         *caveats(found),
         *(f"{name.ljust(18)}{text}{where if name == 'Accuracy' else ''}" for name, text in _figures(evaluation)),
         *_unmeasured(evaluation),
+        *_weakest(evaluation),
+        *_decision(found.decision),
         "95 % intervals in brackets.",
         "",
         table(("class", "images", "precision", "recall"), rows[:_CLASSES]),
@@ -303,14 +354,9 @@ def compared(names: Sequence[str], both: Compared) -> list[str]:
         f"neither {found.neither}",
         f"Difference ({names[1]} minus {names[0]}): accuracy {_difference(found.accuracy, 100, ' points')}, "
         f"log loss {_difference(found.log_loss, 1, '')}",
-        f"{better} (McNemar {_p(found.p_value)})",
+        f"{better} (McNemar {p_value(found.p_value)})",
         *_unread(both.first.left_out),
     ]
-
-
-def _p(value: float) -> str:
-    """``p = 0.42``, ``p = 0.0031``, ``p < 0.0001``."""
-    return "p < 0.0001" if value < 0.0001 else f"p = {value:.2g}" if value < 0.1 else f"p = {value:.2f}"
 
 
 def _difference(estimate: Estimate, times: float, unit: str) -> str:

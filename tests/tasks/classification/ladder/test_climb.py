@@ -51,7 +51,9 @@ def test_the_ladder_is_told_whole(climbed: Climbed, textile: ImageDataset) -> No
         "fine-tuning, all stages",
     ]
     for rung in advice.rungs:
-        assert (rung.accuracy is None) == bool(rung.note) or rung.note == "not better than the probe on the same images"
+        assert (rung.accuracy is None) == bool(
+            rung.note
+        ) or rung.note == "not clearly better than the probe on the same images"
         if rung.accuracy is not None:
             assert 0 <= rung.accuracy.low <= rung.accuracy.value <= rung.accuracy.high <= 1
             assert rung.images > 0

@@ -24,7 +24,8 @@ from topwork.tasks.classification.strategies import (
     finetune,
     fit_probe,
 )
-from topwork.tasks.classification.strategies._finetune import _halves, _kept_weights
+from topwork.tasks.classification.strategies._augment import Score
+from topwork.tasks.classification.strategies._finetune import _keeps, _kept_weights, halves_of
 from topwork.tasks.classification.strategies._tunable import cpu_precision, stages_to_train, trained_layers, tunable
 from topwork.train import TrainError
 
@@ -91,7 +92,7 @@ def test_the_tuned_head_and_network_are_those_that_were_validated(digits: ImageD
     """The kept model's accuracy on the validation rows, through the engine, is the one that the training measured."""
     chosen = options()
     found = finetune(digits, probe, chosen)
-    rows = _halves(probe.table.dataset, chosen).check
+    rows = halves_of(probe.table.dataset, chosen).check
     held = found.table.dataset.paths.index
     table = found.table.select(np.array([held(probe.table.dataset.paths[row]) for row in rows]))
     right = (found.head.logits(table.values).argmax(axis=1) == table.dataset.labels).mean()
@@ -114,6 +115,50 @@ def test_the_probe_stays_where_it_is_no_worse(tmp_path: Path, shared_cache: Path
     assert found.trials[0].chosen
     assert found.notes[-1].endswith(", so the probe is kept")
     assert len(found.history) == 1
+
+
+def test_a_lead_that_may_be_chance_is_no_reason_to_leave_the_probe() -> None:
+    """By Student's paired t statistic against 2, as scipy has it; and never with fewer right answers."""
+    from scipy.stats import ttest_1samp
+
+    drawn = np.random.default_rng(0)
+    seen = set()
+    for mean in np.linspace(-0.2, 0.6, 17):
+        gains = drawn.normal(mean, 1.0, 40)
+        clear = bool(ttest_1samp(gains, 0).statistic > 2)
+        seen.add(clear)
+        for accuracy, keeps in ((0.8, clear), (0.9, clear), (0.79, False)):
+            assert _keeps(gains, Score(accuracy, 0.5), Score(0.8, 0.5)) == keeps
+    assert seen == {True, False}
+    assert _keeps(np.ones(30), Score(0.8, 0.5), Score(0.8, 0.5))
+    assert not _keeps(np.ones(29), Score(1.0, 0.5), Score(0.8, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("images", "share", "judges"), [(50, 0.15, 17), (99, 0.15, 33), (200, 0.15, 40), (400, 0.15, 60), (50, 0.5, 25)]
+)
+def test_few_images_give_more_of_them_to_judge_by(images: int, share: float, judges: int) -> None:
+    labels = ["a", "b"] * (images // 2) + ["a"] * (images % 2)
+    blank = from_arrays(np.zeros((images, 1, 1, 3), np.uint8), labels)
+    dataset = dataclasses.replace(blank, splits=np.full(images, "train"))
+    halves = halves_of(dataset, FinetuneOptions(validation=share))
+    assert len(halves.check) == judges
+    assert sorted([*halves.learn, *halves.check]) == list(range(images))
+
+
+def test_a_lead_that_may_be_chance_is_told_as_such(digits: ImageDataset, probe: Probe, monkeypatch: Any) -> None:
+    monkeypatch.setattr("topwork.tasks.classification.strategies._finetune._ERRORS", 100.0)
+    found = finetune(digits, probe, options())
+    assert (found.strategy, found.head) == ("probe", probe.head)
+    kept, tried = found.trials[:2]
+    assert (kept.chosen, tried.chosen) == (True, False)
+    assert kept.accuracy is not None
+    assert tried.accuracy is not None
+    assert tried.accuracy > kept.accuracy
+    assert found.notes[-1] == (
+        f"fine-tuning 5 stages gave {tried.accuracy:.1%} on 54 validation images and the probe {kept.accuracy:.1%}, "
+        "which may be chance, so the probe is kept"
+    )
 
 
 def test_where_no_epoch_beats_the_start_the_best_epoch_itself_is_told(digits: ImageDataset, probe: Probe) -> None:
@@ -149,7 +194,7 @@ def test_where_no_epoch_was_finished_there_is_no_trial_of_fine_tuning(digits: Im
 
 
 def test_fault_45_stages_that_are_not_trained_stay_to_the_byte(digits: ImageDataset, probe: Probe) -> None:
-    found = finetune(digits, probe, options(unfreeze=3))
+    found = finetune(digits, probe, options(unfreeze=3, config={"epochs": 10}))
     assert found.strategy == "finetune"
     before, after = probe.table.backbone.module().state_dict(), found.table.backbone.module().state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
@@ -221,7 +266,7 @@ def test_knn_is_no_head_to_start_from(digits: ImageDataset, probe: Probe) -> Non
 @pytest.mark.parametrize("unfreeze", ["all", 3])
 def test_a_broken_off_training_goes_on(unfreeze: Any, digits: ImageDataset, probe: Probe, tmp_path: Path) -> None:
     """From pixels, and from the maps of the frozen stages."""
-    wanted = functools.partial(options, unfreeze=unfreeze)
+    wanted = functools.partial(options, unfreeze=unfreeze, config={"epochs": 8})
     whole = finetune(digits, probe, wanted())
     assert whole.strategy == "finetune"
     folder = tmp_path / "training"
@@ -248,10 +293,10 @@ def test_the_part_val_validates_where_test_measures(digits: ImageDataset) -> Non
     splits = digits.splits.copy()
     train = np.flatnonzero(splits == "train")
     splits[train[:50]] = "val"
-    halves = _halves(dataclasses.replace(digits, splits=splits), options())
+    halves = halves_of(dataclasses.replace(digits, splits=splits), options())
     assert set(splits[halves.learn].tolist()) == {"train"}
     assert set(splits[halves.check].tolist()) == {"val"}
-    halves = _halves(digits, options())
+    halves = halves_of(digits, options())
     assert set(digits.splits[np.concatenate([halves.learn, halves.check])].tolist()) == {"train"}
     assert not set(halves.learn.tolist()) & set(halves.check.tolist())
 

@@ -9,8 +9,9 @@ from PIL import Image
 from tests.model.samples import copied, easy_folder, photos, textile_folder, textiles
 from topwork.backbones import load
 from topwork.data import ImageDataset, read, split
+from topwork.errors import DataError
 from topwork.features import Progress, extract
-from topwork.tasks.classification.strategies import Probe, ProbeOptions, fit_probe
+from topwork.tasks.classification.strategies import Probe, ProbeOptions, fit_best_probe, fit_probe
 from topwork.tasks.classification.strategies._probe import _TRIAL_IMAGES, crop_modes_to_try, sample_rows
 
 from .conftest import MakeTable
@@ -76,6 +77,16 @@ def test_the_table_that_is_kept_is_what_extraction_gives(easy: ImageDataset) -> 
     np.testing.assert_array_equal(probe.table.values, alone.values)
 
 
+def test_a_small_network_is_compared_with_the_linear_head_on_the_same_folds(easy: ImageDataset) -> None:
+    probe = fit_probe(easy, load(), ProbeOptions(head="mlp", crop_mode="crop", stages="last", mlp_hidden=8))
+    assert (probe.head.kind, probe.head.to_tensors()["hidden_bias"].shape) == ("mlp", (8,))
+    assert asked(probe) == [("head", "linear", False), ("head", "mlp", True)]
+    assert probe.out_of_fold is not None
+    assert len(probe.out_of_fold.rows) == len(probe.table.split("train"))
+    with pytest.raises(DataError, match="are for head mlp"):
+        fit_best_probe(easy, [load()], ProbeOptions(mlp_hidden=8))
+
+
 def test_a_knn_head_is_fitted_on_what_was_chosen(easy: ImageDataset) -> None:
     probe = fit_probe(easy, load(), ProbeOptions(head="knn", crop_mode="crop"))
     assert probe.head.kind == "knn"
@@ -91,7 +102,7 @@ def test_steps_may_show_their_progress(easy: ImageDataset) -> None:
         return lambda done, total: calls.append((text, done, total))
 
     fit_probe(easy, load(), ProbeOptions(), announce=announce)
-    assert [call for call in calls if call[0] == "features"][-1] == ("features", 20, 20)
+    assert [call for call in calls if call[0] == "features of images"][-1] == ("features of images", 20, 20)
 
 
 def _image(path: Path, width: int, height: int) -> None:

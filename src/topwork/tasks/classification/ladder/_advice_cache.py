@@ -21,7 +21,7 @@ from topwork.heads import LinearHead, read_tensors, write_tensors
 from topwork.tasks.classification.ladder._training_features import TrainingFeatures
 from topwork.tasks.classification.strategies import Finetuned
 
-_FORMAT = 2
+_FORMAT = 3
 _FILE = "advice.json"
 _TUNED = "tuned.safetensors"
 

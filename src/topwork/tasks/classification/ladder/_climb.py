@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 from topwork.advising import Advice, BudgetClock, Rung, Shortlisted, Trial, expected, forecast
 from topwork.backbones import Backbone
 from topwork.data import ImageDataset
+from topwork.metrics import mcnemar
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.ladder._advice_cache import AdviceCache
 from topwork.tasks.classification.ladder._candidates import Trained, chosen_features, train
 from topwork.tasks.classification.ladder._describe import compared_with_source, describe
-from topwork.tasks.classification.ladder._ladder import BY_NAME, ORDER, Ladder
+from topwork.tasks.classification.ladder._ladder import BY_NAME, ORDER, Ladder, RungAnnouncer
 from topwork.tasks.classification.ladder._training_features import AdviceOptions, TrainingFeatures
 from topwork.tasks.classification.strategies import (
     Finetuned,
@@ -52,7 +53,7 @@ def climb(
         DataError: Fewer than two classes have a readable training image.
     """
     clock = clock or BudgetClock(options.budget_seconds)
-    say = announce or (lambda text: None)
+    say = RungAnnouncer(announce or (lambda text: None))
     features, shortlist = chosen_features(dataset, backbones, options, clock, say)
     cache = AdviceCache(features) if options.probe.cache else None
     kept = cache.read() if cache else None
@@ -61,7 +62,9 @@ def climb(
     else:
         kept, ladder = None, Ladder(features, clock, say, cache)
         ladder.climb()
+        say.end()
         climbed, tuned, trained = _advice(ladder, shortlist), ladder.tuned, ladder.leader.trained
+    say("describing the images")
     advice = _described(climbed, features, clock)
     if cache is not None and (kept is None or advice is not climbed):
         cache.write(advice, tuned)
@@ -79,7 +82,10 @@ def _described(advice: Advice, features: TrainingFeatures, clock: BudgetClock) -
     if advice.forecast is None and advice.chosen.strategy == "probe":  # a curve of trained networks is too dear
         table = features.table(advice.spec.size)
         read = table.keep(advice.spec.outputs(table.backbone))
-        found["forecast"] = forecast(read, options.probe.class_weight, options.seed, clock)
+        told = advice.chosen.accuracy
+        found["forecast"] = forecast(
+            read, options.probe.class_weight, options.seed, clock, now=told.value if told is not None else 0.0
+        )
     if all(getattr(advice, name) == value for name, value in found.items()):
         return advice
     return replace(advice, seconds=advice.seconds + clock.spent - begun, **found)
@@ -88,7 +94,8 @@ def _described(advice: Advice, features: TrainingFeatures, clock: BudgetClock) -
 def _advice(ladder: Ladder, shortlist: tuple[Shortlisted, ...]) -> Advice:
     features, leader = ladder.features, ladder.leader
     chosen = ladder.tuned_rung or leader.rung
-    rungs = tuple(_corrected(rung, ladder) for rung in sorted(ladder.rungs, key=lambda rung: ORDER.index(rung.name)))
+    ordered = sorted(ladder.rungs, key=lambda rung: ORDER.index(rung.name))
+    rungs = tuple(_compared(_corrected(rung, ladder), ladder) for rung in ordered)
     place = next(i for i, rung in enumerate(rungs) if rung.name == chosen)
     second = _runner_up(rungs, place)
     trained = (leader.trained or ladder.contenders[0].trained) if ladder.tuned is None else ladder.contenders[0].trained
@@ -120,6 +127,16 @@ def _corrected(rung: Rung, ladder: Ladder) -> Rung:
     if rung.name != ladder.leader.rung or rung.accuracy is None:
         return rung
     return replace(rung, accuracy=expected(ladder.corrected_accuracy(), rung.images))
+
+
+def _compared(rung: Rung, ladder: Ladder) -> Rung:
+    """A rung with the p-value of its difference from the chosen one, where both were judged on the same images."""
+    other, chosen = ladder.scores.get(rung.name), ladder.leader
+    if other is None or ladder.tuned is not None or rung.name == chosen.rung:
+        return rung
+    shared = other.held & chosen.scores.held
+    ours, theirs = chosen.scores.hits[shared], other.hits[shared]
+    return replace(rung, p_value=mcnemar(int((ours & ~theirs).sum()), int((theirs & ~ours).sum())))
 
 
 def _runner_up(rungs: Sequence[Rung], chosen: int) -> int | None:

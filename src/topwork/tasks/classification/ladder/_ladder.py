@@ -44,6 +44,7 @@ from topwork.tasks.classification.strategies import (
 )
 
 if TYPE_CHECKING:
+    from topwork.features import Progress
     from topwork.tasks.classification.strategies._tunable import Unfreeze
 
 AS_IS, ZERO_SHOT, KNN = "as-is", "zero-shot", "kNN"
@@ -64,11 +65,31 @@ class Contender(NamedTuple):
     trained: Trained | None = None  # where it is a linear head
 
 
+class RungAnnouncer:
+    """Announces with the rung that is climbed, which of how many it is, and what is done on it."""
+
+    def __init__(self, announce: Announce) -> None:
+        self._announce = announce
+        self._rung = ""
+
+    def __call__(self, text: str) -> Progress | None:
+        return self._announce(f"{self._rung}: {text}" if self._rung else text)
+
+    def begin(self, place: int, of: int, rung: str) -> None:
+        """The next rung."""
+        self._rung = f"{place} of {of}: {rung}"
+        self._announce(self._rung)
+
+    def end(self) -> None:
+        """What comes is on no rung any more."""
+        self._rung = ""
+
+
 class Ladder:
     """What has been climbed so far; without a cache no checkpoint of a training is kept."""
 
     def __init__(
-        self, features: TrainingFeatures, clock: BudgetClock, say: Announce, cache: AdviceCache | None = None
+        self, features: TrainingFeatures, clock: BudgetClock, say: RungAnnouncer, cache: AdviceCache | None = None
     ) -> None:
         self.features = features
         self.clock = clock
@@ -76,6 +97,7 @@ class Ladder:
         self.cache = cache
         self.rungs: list[Rung] = []
         self.contenders: list[Contender] = []
+        self.scores: dict[str, Scores] = {}  # of each rung that was judged on the training images
         self.tuned: Finetuned | None = None
         self.gained = 0.0  # accuracy of what was fine-tuned over that of the best head
         self.tuned_rung: str | None = None
@@ -91,17 +113,21 @@ class Ladder:
             (ZERO_SHOT, "zero-shot", self.zero_shot),
             (BEST_PROBE, "probe", self.feature_specs),
         )
+        unfreeze = self.features.options.finetune.unfreeze
+        rest: tuple[Unfreeze, ...] = ("auto", "all") if unfreeze == "auto" else (unfreeze,)
+        rungs = 1 + len(cheap) + len(rest)
+        self.say.begin(1, rungs, PROBE)
         self.probe()
-        for name, strategy, measure in cheap:
+        for place, (name, strategy, measure) in enumerate(cheap, start=2):
+            self.say.begin(place, rungs, name)
             if self.clock.left > 0:
                 measure()
             else:
                 self.cut_short = True
                 self.skip(name, strategy, "the time was used up")
-        unfreeze = self.features.options.finetune.unfreeze
-        rest: tuple[Unfreeze, ...] = ("auto", "all") if unfreeze == "auto" else (unfreeze,)
         for again, stages in enumerate(rest):
             name = FINETUNING_ALL if stages == "all" else FINETUNING
+            self.say.begin(2 + len(cheap) + again, rungs, name)
             if self.stopped:
                 self.skip(name, "finetune", "the search ended at the previous strategy")
             else:
@@ -289,6 +315,7 @@ class Ladder:
         self, name: str, strategy: RungStrategy, spec: FeatureSpec, scores: Scores, measured: Measured, detail: str = ""
     ) -> None:
         """A rung that was measured."""
+        self.scores[name] = scores
         known, images = scores.held.any(), int(scores.held.sum())
         milliseconds = self.features.milliseconds(spec.size) if self.clock.left else None
         self.rungs.append(

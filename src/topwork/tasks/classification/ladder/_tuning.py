@@ -10,7 +10,7 @@ from topwork.tasks._task import Announce
 from topwork.tasks.classification.ladder._advice_cache import AdviceCache
 from topwork.tasks.classification.ladder._candidates import Trained
 from topwork.tasks.classification.ladder._training_features import TrainingFeatures
-from topwork.tasks.classification.strategies import INTERRUPTED, Finetuned, finetune, probe_of
+from topwork.tasks.classification.strategies import INTERRUPTED, Finetuned, finetune, probe_of, validation_share
 
 if TYPE_CHECKING:
     from topwork.tasks.classification.strategies._tunable import Unfreeze
@@ -44,7 +44,7 @@ def set_apart(features: TrainingFeatures) -> tuple[int, int]:
     splits, images = features.dataset.splits, len(features.train)
     if features.dataset.held_out_split == "test" and (splits == "val").any():
         return images, int((splits == "val").sum())
-    judges = round(features.options.finetune.validation * images)
+    judges = round(validation_share(images, features.options.finetune) * images)
     return images - judges, judges
 
 
@@ -120,7 +120,7 @@ def rung_of(found: Finetuned, spec: FeatureSpec, name: str, seconds: float, mill
         measured="held out",
         seconds=seconds,
         milliseconds=milliseconds,
-        note="" if found.strategy == "finetune" else "not better than the probe on the same images",
+        note="" if found.strategy == "finetune" else "not clearly better than the probe on the same images",
     )
 
 

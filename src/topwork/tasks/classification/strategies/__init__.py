@@ -17,6 +17,7 @@ from topwork.tasks.classification.strategies._finetune import (
     FinetuneOptions,
     default_config,
     finetune,
+    validation_share,
 )
 from topwork.tasks.classification.strategies._fitted import Fitted
 from topwork.tasks.classification.strategies._probe import (
@@ -32,6 +33,7 @@ from topwork.tasks.classification.strategies._probe import (
     sides_of_some,
 )
 from topwork.tasks.classification.strategies._prompts import TEMPLATES, read_descriptions, read_templates
+from topwork.tasks.classification.strategies._scratch import SCRATCH_NOTE, ScratchOptions, fit_scratch
 from topwork.tasks.classification.strategies._zero_shot import (
     Words,
     ZeroShot,
@@ -45,6 +47,7 @@ from topwork.tasks.classification.strategies._zero_shot import (
 __all__ = [
     "CROP_MODE_ERRORS",
     "INTERRUPTED",
+    "SCRATCH_NOTE",
     "TEMPLATES",
     "AsIs",
     "AsIsOptions",
@@ -56,6 +59,7 @@ __all__ = [
     "OwnClasses",
     "Probe",
     "ProbeOptions",
+    "ScratchOptions",
     "MappedBy",
     "Words",
     "ZeroShot",
@@ -66,6 +70,7 @@ __all__ = [
     "fit_as_is",
     "fit_best_probe",
     "fit_probe",
+    "fit_scratch",
     "fit_zero_shot",
     "probe_of",
     "read_class_map",
@@ -75,6 +80,7 @@ __all__ = [
     "require_two_classes",
     "sample_rows",
     "sides_of_some",
+    "validation_share",
     "words_alone",
     "words_record",
     "zero_shot_of",

@@ -106,7 +106,7 @@ def fit_as_is(
         outputs=(EMBEDDING,),
         engine=options.engine,
         cache=options.cache,
-        progress=announce("features") if announce else None,
+        progress=announce("features of images") if announce else None,
     )
     return _answering(table, meeting, layer)
 

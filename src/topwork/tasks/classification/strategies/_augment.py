@@ -142,10 +142,13 @@ class Score(NamedTuple):
 
 def score(head: LinearHead, table: FeatureTable) -> Score:
     """How well a head does on the images of a table."""
-    labels = table.dataset.labels.astype(np.int64)
-    logits = head.logits(table.values)
-    losses = row_losses(logits / head.temperature, labels)
-    return Score(float((logits.argmax(axis=1) == labels).mean()), float(losses.mean()))
+    right = head.logits(table.values).argmax(axis=1) == table.dataset.labels
+    return Score(float(right.mean()), float(losses(head, table).mean()))
+
+
+def losses(head: LinearHead, table: FeatureTable) -> npt.NDArray[np.float64]:
+    """Log loss of each image of a table, in nats, after the temperature."""
+    return row_losses(head.logits(table.values) / head.temperature, table.dataset.labels.astype(np.int64))
 
 
 def orient_trials(

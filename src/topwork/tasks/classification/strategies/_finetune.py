@@ -26,6 +26,7 @@ from topwork.data import ImageDataset, split
 from topwork.errors import DataError
 from topwork.features import FeatureTable, extract
 from topwork.heads import LinearHead, fit_temperature
+from topwork.metrics import exceeds_zero
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.strategies._augment import (
     WAYS,
@@ -33,6 +34,7 @@ from topwork.tasks.classification.strategies._augment import (
     Level,
     Orient,
     Score,
+    losses,
     orient_trials,
     score,
 )
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
 INTERRUPTED = "training was interrupted after"
 """How the note begins that Ctrl-C leaves behind; checkpoints are kept then."""
 
+_ERRORS, _LEAST = 2.0, 30  # standard errors by which its losses must be lower than the probe's; on so many images
+_JUDGES, _MOST = 40, 1 / 3  # validation images that there should be, and the share of the training images they may cost
 _OFTEN = 4  # epochs for each way round: with 8 for cloth's eight ways, crops cost 1.3 points (docs/decisions)
 
 
@@ -95,7 +99,11 @@ class FinetuneOptions:
     validation: Annotated[
         float,
         Option(
-            "Share of the training images used for validation when DATA has no val/ beside test/.", None, gt=0, lt=1
+            "Least share of the training images used for validation when DATA has no val/ beside test/; of few images "
+            "up to a third, until there are 40.",
+            None,
+            gt=0,
+            lt=1,
         ),
     ] = 0.15
     config: Annotated[TrainConfig, Option("Settings of the training.")] = field(default_factory=default_config)
@@ -131,10 +139,10 @@ class Finetuned(Fitted):
     A fine-tuned network is not cross-validated; its out-of-fold predictions are those on the validation images.
 
     Attributes:
-        strategy: ``finetune``, or ``probe`` where fine-tuning did not beat it.
+        strategy: ``finetune``, or ``probe`` where fine-tuning did not beat it; ``scratch`` from random weights.
     """
 
-    strategy: Literal["finetune", "probe"] = "finetune"  # type: ignore[misc]  # a class's fact elsewhere, a result here
+    strategy: Literal["finetune", "probe", "scratch"] = "finetune"  # type: ignore[misc]  # a class's fact elsewhere, a result here
 
 
 class _Halves(NamedTuple):
@@ -148,30 +156,34 @@ class _Halves(NamedTuple):
 def finetune(
     dataset: ImageDataset, probe: Probe, options: FinetuneOptions, *, announce: Announce | None = None
 ) -> Finetuned:
-    """Train the top stages of the probe's backbone with a head, and keep that if it beats the probe.
+    """Train the top stages of the probe's backbone with a head, and keep that if it is proven to beat the probe.
 
     Both are fitted on the same images and compared on the same others, of the training split or of ``val``; the split
     ``test`` is not looked at. It trains where the probe's engine runs: on the GPU, or on the CPU. The data set has
     splits, as the probe was given it; the probe's crop mode is kept.
 
     Raises:
-        DataError: Too few images to set some aside for validation, no room for them, or the probe's head is kNN.
+        DataError: Too few images to set some aside for validation, no room for them, or the probe's head is not linear.
         BackboneError: There are not so many stages.
         TrainError: The training cannot be made, or not resumed.
     """
     from topwork.tasks.classification.strategies._tunable import stages_to_train, tunable
 
-    if options.probe.head == "knn":
-        raise DataError("fine-tuning needs a linear head, not kNN", hint="leave out --head knn")
+    if options.probe.head != "linear":
+        raise DataError(
+            f"fine-tuning needs a linear head, not {options.probe.head}", hint=f"leave out --head {options.probe.head}"
+        )
     say = announce or (lambda text: None)
     backbone = probe.table.backbone
     count = stages_to_train(backbone, options.unfreeze)
-    halves = _halves(probe.table.dataset, options)
+    halves = halves_of(probe.table.dataset, options)
     last = _embedding(probe, options)
     start = _fit(last.select(halves.learn), options)
-    reference = score(_fit(probe.table.select(halves.learn), options), probe.table.select(halves.check))
+    rival, judges = _fit(probe.table.select(halves.learn), options), probe.table.select(halves.check)
+    reference = score(rival, judges)
     model = tunable(backbone, start)
     with squares(last.dataset, backbone.preprocessing, say("resizing images")) as images:
+        say("preparing the training")
         augmentation, tried = _augmentation(images, last, halves, options)
         result = _trained(model, images, augmentation, last, halves, count, options, say)
     notes = result.notes
@@ -182,18 +194,18 @@ def finetune(
     better = False
     reached = _best_epoch(result)
     if result.best_epoch > 0:
-        table = _served(model, dataset, backbone, options, say)
+        table = served(model, dataset, backbone, options, say)
         places = {path: row for row, path in enumerate(table.dataset.paths)}
         rows = np.array([places[last.dataset.paths[row]] for row in halves.check.tolist()], np.intp)
         check = table.select(rows)
-        head = _calibrated(model, check)
+        head = calibrated(model, check)
         reached = score(head, check)  # as it will be served: perhaps in bfloat16, which the training was not
-        better = reached.beats(reference)
+        better = _keeps(losses(rival, judges) - losses(head, check), reached, reference)
     trials = (*_trials(len(halves.check), reference, reached, count, backbone, better=better), *tried, *probe.trials)
     if better:
         out_of_fold = OutOfFold("validation", rows, head.probabilities(check.values))
         return Finetuned(head, table, trials, out_of_fold=out_of_fold, history=result.history, notes=notes)
-    notes += (_kept(result, reached, reference, count),)
+    notes += (_kept(result, reached, reference, count, len(halves.check)),)
     scores = (probe.cv_accuracy, probe.cv_log_loss, probe.out_of_fold)
     return Finetuned(probe.head, probe.table, trials, *scores, result.history, notes, strategy="probe")
 
@@ -204,24 +216,34 @@ def _best_epoch(result: TrainResult) -> Score | None:
     return max(epochs, key=lambda each: (each.accuracy, -each.log_loss), default=None)
 
 
-def _kept(result: TrainResult, reached: Score | None, reference: Score, count: int) -> str:
+def _keeps(gains: npt.NDArray[np.float64], reached: Score, reference: Score) -> bool:
+    """Whether as many are right and what each validation image saves of the loss is more than chance."""
+    return len(gains) >= _LEAST and reached.accuracy >= reference.accuracy and exceeds_zero(gains, _ERRORS)
+
+
+def _kept(result: TrainResult, reached: Score | None, reference: Score, count: int, images: int) -> str:
     """Why the probe is kept."""
-    stages = "1 stage" if count == 1 else f"{count} stages"
+    stages = _stages(count)
     if reached is None:
         return f"no epoch of fine-tuning {stages} was finished, so the probe is kept"
     if result.best_epoch > 0:
-        said = f"fine-tuning {stages} gave {reached.accuracy:.1%} on validation images"
-        return f"{said} and the probe {reference.accuracy:.1%}, so the probe is kept"
+        said = f"fine-tuning {stages} gave {reached.accuracy:.1%} on {images} validation images"
+        chance = ", which may be chance" if reached.beats(reference) else ""
+        return f"{said} and the probe {reference.accuracy:.1%}{chance}, so the probe is kept"
     start = f"its start of {result.start.accuracy:.1%}" if reached.beats(reference) else "its start"
     figures = f"best epoch: {reached.accuracy:.1%}, the probe {reference.accuracy:.1%} on the same validation images"
     return f"no epoch of fine-tuning {stages} beat {start} ({figures}), so the probe is kept"
+
+
+def _stages(count: int) -> str:
+    return "1 stage" if count == 1 else f"{count} stages"
 
 
 def _fit(table: FeatureTable, options: FinetuneOptions) -> LinearHead:
     return fit_head(table, class_weight=options.probe.class_weight, seed=options.seed).head
 
 
-def _served(
+def served(
     model: Tunable, dataset: ImageDataset, backbone: Backbone, options: FinetuneOptions, say: Announce
 ) -> FeatureTable:
     """What the tuned network makes of every image, in the engine that will run it."""
@@ -231,13 +253,22 @@ def _served(
         return extract(dataset, tuned, outputs=(EMBEDDING,), **how)
 
 
-def _halves(dataset: ImageDataset, options: FinetuneOptions) -> _Halves:
-    """``val`` validates where ``test`` measures; otherwise a share of the training split does."""
+def halves_of(dataset: ImageDataset, options: FinetuneOptions) -> _Halves:
+    """Rows to learn from and to judge by.
+
+    ``val`` validates where ``test`` measures; otherwise a share of the training split does.
+    """
     train = np.flatnonzero(dataset.splits == "train")
     if dataset.held_out_split == "test" and (dataset.splits == "val").any():
         return _Halves(train, np.flatnonzero(dataset.splits == "val"))
-    halved = split(dataset.split("train"), test=options.validation, seed=options.seed)
+    share = validation_share(len(train), options)
+    halved = split(dataset.split("train"), test=share, seed=options.seed)
     return _Halves(train[halved.splits == "train"], train[halved.splits == "test"])
+
+
+def validation_share(images: int, options: FinetuneOptions) -> float:
+    """Share of so many training images that judge a fine-tuning, where the data has no ``val`` for that."""
+    return max(options.validation, min(_MOST, _JUDGES / max(images, 1)))
 
 
 def _embedding(probe: Probe, options: FinetuneOptions) -> FeatureTable:
@@ -279,7 +310,7 @@ def _trained(
     from topwork.tasks.classification.strategies._tunable import settle, trained_layers
     from topwork.train import train
 
-    dataset, classes, config = last.dataset, len(last.dataset.classes), _config(model, last, options)
+    dataset, classes, config = last.dataset, len(last.dataset.classes), config_of(model, last, options)
     model.to("cuda" if last.choice.name == "torch-cuda" else "cpu")
     layers = trained_layers(model, last.backbone, count)
     views = min(options.views, config.epochs)
@@ -296,7 +327,7 @@ def _trained(
         learner, layers = (kept.model, kept.layers) if kept else (model, layers)
         plain = samples(halves.learn)
         settle(learner, layers, plain, config.batch_size, refit)
-        progress = say(f"training {count} stages{' from kept maps' if kept else ''}")
+        progress = say(f"training {_stages(count)}{' from kept maps' if kept else ''}")
         return train(
             learner,
             samples(halves.learn, augmentation) if augmentation.varies else plain,
@@ -305,11 +336,11 @@ def _trained(
             layers=layers,
             checkpoint=options.checkpoint,
             resume=options.resume,
-            progress=_shown(progress, config) if progress else None,
+            progress=shown(progress, config) if progress else None,
         )
 
 
-def _shown(progress: Progress, config: TrainConfig) -> Callable[[Step], None]:
+def shown(progress: Progress, config: TrainConfig) -> Callable[[Step], None]:
     """Steps done, and how it goes where that can be shown."""
     reached = ""
 
@@ -325,7 +356,7 @@ def _shown(progress: Progress, config: TrainConfig) -> Callable[[Step], None]:
     return tell
 
 
-def _config(model: Tunable, last: FeatureTable, options: FinetuneOptions) -> TrainConfig:
+def config_of(model: Tunable, last: FeatureTable, options: FinetuneOptions) -> TrainConfig:
     """With what the options leave open."""
     from topwork.tasks.classification.strategies._tunable import cpu_precision
 
@@ -365,7 +396,7 @@ def _kept_weights(model: Tunable, backbone: Backbone) -> Weights:
     return Weights("file", digest, str(file.resolve()))
 
 
-def _calibrated(model: Tunable, check: FeatureTable) -> LinearHead:
+def calibrated(model: Tunable, check: FeatureTable) -> LinearHead:
     """The trained head as one that needs no torch, with a temperature from the validation images."""
     weight = model.head.weight.detach().cpu().float().numpy().T.copy()
     head = LinearHead(

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Annotated, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from topwork.advising import (
     compare,
     cross_val_probabilities,
     fit_head,
+    fit_mlp_head,
     from_logits,
     held_out_losses,
     mean_or_none,
@@ -33,7 +34,7 @@ from topwork.data.formats import mostly_square
 from topwork.engines import EngineName
 from topwork.errors import DataError, ImageError
 from topwork.features import FeatureTable, Progress, extract
-from topwork.heads import Head, LinearFit, fit_knn
+from topwork.heads import DROPOUT, HIDDEN, Head, LinearFit, MLPFit, fit_knn
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.strategies._fitted import Fitted
 
@@ -89,9 +90,19 @@ class ProbeOptions:
         ),
     ] = "mean+max"
     crop_mode: AnyCropMode = "auto"
-    head: Annotated[Literal["linear", "knn"], Option("Head on the features; knn is a baseline to compare with.")] = (
-        "linear"
-    )
+    head: Annotated[
+        Literal["linear", "knn", "mlp"],
+        Option(
+            "Head on the features; knn is a baseline to compare with, mlp a network with one hidden layer and dropout."
+        ),
+    ] = "linear"
+    mlp_hidden: Annotated[int, Option("Units of the hidden layer; for head mlp.", None, "head.hidden", ge=1)] = HIDDEN
+    mlp_dropout: Annotated[
+        float,
+        Option(
+            "Share of the hidden units that a training step leaves out; for head mlp.", None, "head.dropout", ge=0, lt=1
+        ),
+    ] = DROPOUT
     class_weight: Annotated[
         ClassWeight,
         Option("Whether rare classes get a larger weight; auto measures it where the classes are imbalanced."),
@@ -126,11 +137,13 @@ def fit_probe(
         crop_modes_to_try(dataset.split("train"), backbone) if options.crop_mode == "auto" else [options.crop_mode]
     )
     outputs = backbone.outputs("all" if options.stages == "auto" else options.stages, options.pooling)
-    table = _extracted(dataset, backbone.replace(crop_mode=plain), outputs, options, say("features"))
+    table = _extracted(dataset, backbone.replace(crop_mode=plain), outputs, options, say("features of images"))
     require_two_classes(table.dataset.split("train"))
+    say("training the head")
     chosen = _choose_stages(table, options) if options.stages == "auto" else _Chosen(table)
     for other in others:
         chosen = _choose_crop_mode(chosen, dataset, other, options, say)
+        say("training the head")
     return _probe(chosen, options)
 
 
@@ -156,7 +169,7 @@ def _choose_crop_mode(
     backbone = table.backbone.replace(crop_mode=other)
     train = table.split("train")
     sample = train.select(sample_rows(train.dataset, options.seed, _TRIAL_IMAGES))
-    tried = _extracted(sample.dataset, backbone, table.outputs, options, say(f"features, {other}"))
+    tried = _extracted(sample.dataset, backbone, table.outputs, options, say(f"features of images, {other}"))
     if tried.dataset.paths != sample.dataset.paths:
         raise DataError("a training image was deleted or changed during the run", hint="run it again")
     plain = Candidate(table.backbone.preprocessing.crop_mode, sample)
@@ -164,7 +177,9 @@ def _choose_crop_mode(
     trials = (*chosen.trials, *found.trials)
     if found.winner is plain:
         return _Chosen(table, chosen.fitted, trials)
-    return _Chosen(_extracted(dataset, backbone, table.outputs, options, say(f"features, {other}")), None, trials)
+    return _Chosen(
+        _extracted(dataset, backbone, table.outputs, options, say(f"features of images, {other}")), None, trials
+    )
 
 
 def _compared(question: str, plain: Candidate, other: Candidate, options: ProbeOptions, errors: float) -> Comparison:
@@ -177,7 +192,22 @@ def _probe(chosen: _Chosen, options: ProbeOptions) -> Probe:
     if options.head == "knn":
         return _knn_probe(table, train, chosen.trials, options.seed)
     fitted = chosen.fitted or fit_head(train, class_weight=options.class_weight, seed=options.seed)
+    if options.head == "mlp":
+        return _mlp_probe(table, fitted, chosen.trials, options)
     return probe_of(table, fitted, chosen.trials)
+
+
+def _mlp_probe(table: FeatureTable, linear: LinearFit, trials: tuple[Trial, ...], options: ProbeOptions) -> Probe:
+    """The small network, and how it did beside the linear head on the same images."""
+    how: Any = {"hidden": options.mlp_hidden, "dropout": options.mlp_dropout}
+    fitted = fit_mlp_head(table.split("train"), class_weight=options.class_weight, seed=options.seed, **how)
+    plain, probe = probe_of(table, linear, ()), probe_of(table, fitted, ())
+    count = int(fitted.held_out.sum())
+    compared = tuple(
+        Trial("head", each.head.kind, count, each.cv_accuracy, each.cv_log_loss, chosen=each is probe)
+        for each in (plain, probe)
+    )
+    return dataclasses.replace(probe, trials=(*compared, *trials))
 
 
 def _knn_probe(table: FeatureTable, train: FeatureTable, trials: tuple[Trial, ...], seed: int) -> Probe:
@@ -196,7 +226,7 @@ def _knn_probe(table: FeatureTable, train: FeatureTable, trials: tuple[Trial, ..
     return Probe(head, table, trials, float(hits.mean()), None, out_of_fold)
 
 
-def probe_of(table: FeatureTable, fitted: LinearFit, trials: tuple[Trial, ...]) -> Probe:
+def probe_of(table: FeatureTable, fitted: LinearFit | MLPFit, trials: tuple[Trial, ...]) -> Probe:
     """The probe of a head that was fitted on the split ``train`` of a table."""
     train = table.split("train")
     log_loss = mean_or_none(held_out_losses(fitted, train))
@@ -213,7 +243,7 @@ def crop_modes_to_try(train: ImageDataset, backbone: Backbone) -> list[CropMode]
     their borders. So the whole image is the plain way for square ones, and the network's own crop for the others.
     """
     own = backbone.preprocessing.crop_mode
-    if own != "crop":
+    if own != "crop" or backbone.preprocessing.rules == "timm":
         return [own]
     sides = np.array(sides_of_some(train, _ASPECT_IMAGES, backbone.preprocessing.min_side), np.intp).reshape(-1, 2)
     return ["squash", "crop"] if mostly_square(sides[:, 0], sides[:, 1]) else ["crop", "squash"]
@@ -257,9 +287,11 @@ def fit_best_probe(
     what is announced names the backbone where there are several.
 
     Raises:
-        DataError: A backbone comes twice, or there is no cross-validation to compare several by: the head is kNN, or
-            the images are too few.
+        DataError: Settings of a head that is not wanted; a backbone comes twice; or there is no cross-validation to
+            compare several by: the head is kNN, or the images are too few.
     """
+    if options.head != "mlp" and (options.mlp_hidden, options.mlp_dropout) != (HIDDEN, DROPOUT):
+        raise DataError("head.hidden and head.dropout are for head mlp", hint="add --head mlp")
     if len(backbones) == 1:
         return fit_probe(dataset, backbones[0], options, announce=announce)
     _require_comparable(backbones, options)

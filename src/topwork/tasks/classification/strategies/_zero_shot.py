@@ -129,7 +129,12 @@ def fit_zero_shot(
     words = _words(dataset.classes, backbone, options, say)
     sized = backbone if options.crop_mode == "auto" else backbone.replace(crop_mode=options.crop_mode)
     table = extract(
-        dataset, sized, outputs=(EMBEDDING,), engine=options.engine, cache=options.cache, progress=say("features")
+        dataset,
+        sized,
+        outputs=(EMBEDDING,),
+        engine=options.engine,
+        cache=options.cache,
+        progress=say("features of images"),
     )
     return _answering(words, table, options)
 
@@ -185,7 +190,7 @@ def words_alone(labels: Sequence[str], backbone: Backbone, options: ZeroShotOpti
 
 def _words(classes: Sequence[str], backbone: Backbone, options: ZeroShotOptions, say: Announce) -> Words:
     told = prompts(classes, labels=options.labels, descriptions=options.descriptions, templates=options.templates)
-    say("texts")
+    say("features of the texts")
     tower = text_tower(backbone, options.text, offline=options.offline)
     return Words(_head(tower, told), tuple(classes), told, (tower.source, tower.revision, tower.sha256))
 

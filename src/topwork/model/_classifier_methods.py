@@ -1,0 +1,136 @@
+"""The methods of a classifier: its classes, its head, what was chosen and how, and its figures."""
+
+from __future__ import annotations
+
+from topwork.metrics import Estimate, Evaluation
+from topwork.model._card import as_text
+from topwork.model._classes_record import ClassifierRecord
+from topwork.model._methods import Methods, cited, methods
+
+_NAMED = 10
+_QUESTIONS = {
+    "backbone": "the network",
+    "crop_mode": "how an image is made square",
+    "stages": "the features that the head reads",
+    "blend": "text, probe or both",
+    "orient": "flips and rotations",
+}
+_WAYS = {
+    "given": "by a map that was given",
+    "names": "by their names",
+    "learnt": "by a map learnt from training images",
+}
+_SOURCES = {
+    "cross-validation": "out-of-fold predictions for",
+    "validation": "predictions for",
+    "training": "predictions for",
+}
+
+
+def classifier_methods(record: ClassifierRecord, epochs: int = 0) -> Methods:
+    """The methods of a classifier.
+
+    Args:
+        record: What is written down of it.
+        epochs: Of its training; 0 where nothing was trained by epochs.
+    """
+    names = ", ".join(map(as_text, record.task.classes[:_NAMED])) + (", …" if len(record.task.classes) > _NAMED else "")
+    version = as_text(record.versions.get("topwork", ""))
+    made = f"A classifier of images in {len(record.task.classes)} classes ({names}) was made with topwork {version}."
+    after = [*_head(record), *_trained(record, epochs), *_chosen(record), *_measured(record), *_folds(record)]
+    return methods(record, task=[made], after=[*after, *_thresholds(record)])
+
+
+def _head(record: ClassifierRecord) -> list[str]:
+    task = record.task
+    chosen = ", its strength chosen by cross-validation on the training images" if record.cross_validation else ""
+    leep = cited("nguyen2020leep") if task.mapping is not None and task.mapping.way == "learnt" else ""
+    way = f" {_WAYS[task.mapping.way]}" if task.mapping is not None else ""
+    tower = f" by the text tower {as_text(task.words.source)}" if task.words is not None else ""
+    said = {
+        "linear": f"The head is a multinomial logistic regression on standardised features with an L2 penalty{chosen}",
+        "knn": f"The head votes among the nearest training images{cited('wu2018instance')}",
+        "mapped": f"The network's own ImageNet classes answer; they were matched to these{way}{leep}",
+        "text": f"Images are compared with texts for the classes, embedded{tower}",
+        "blend": f"The head mixes a comparison with texts for the classes, embedded{tower}, and a logistic regression",
+    }[record.head]
+    if record.strategy == "finetune":
+        said = "The head is linear"
+    scaled = [f"Probabilities were calibrated by a temperature{cited('guo2017calibration')}."]
+    return [f"{said}.", *(scaled if "temperature" in task.calibration else [])]
+
+
+def _trained(record: ClassifierRecord, epochs: int) -> list[str]:
+    if record.strategy != "finetune":
+        return []
+    trial = next((each for each in record.trials if each.question == "strategy" and each.chosen), None)
+    what = f" ({as_text(trial.answer)})" if trial is not None else ""
+    length = f" in {epochs} epochs" if epochs else ""
+    return [
+        f"The head and the last stages of the network{what} were trained together{length} from a logistic regression "
+        f"on the frozen features{cited('kumar2022lpft')}, in PyTorch{cited('paszke2019pytorch')}; validation images "
+        "told which epoch to keep and that it beats the frozen features."
+    ]
+
+
+def _chosen(record: ClassifierRecord) -> list[str]:
+    found = []
+    for question, words in _QUESTIONS.items():
+        trials = [trial for trial in record.trials if trial.question == question]
+        kept = [trial.answer for trial in trials if trial.chosen]
+        if kept:
+            found.append(f"{words} ({as_text(kept[0])}, of {', '.join(as_text(trial.answer) for trial in trials)})")
+    lines = [f"Chosen by cross-validation on training images alone: {'; '.join(found)}."] if found else []
+    if record.advice is not None:
+        lines.append(
+            "How much of the network is trained was chosen among strategies of rising cost by their measured and "
+            "expected accuracy on training images, corrected for the choice by a "
+            f"bootstrap{cited('tsamardinos2018bbccv')}."
+        )
+    return lines
+
+
+def _measured(record: ClassifierRecord) -> list[str]:
+    if record.task.metrics is None:
+        return ["No images measured the finished model."]
+    found = Evaluation.from_dict(record.task.metrics)
+    over = f" over the {found.measured} classes with test images" if found.measured < len(found.classes) else ""
+    boot = f"95 % bootstrap intervals{cited('efron1993bootstrap')}"
+    return [
+        f"On the {found.n} test images, which had no part in any choice, its accuracy is {_percent(found.accuracy)}, "
+        f"with the 95 % Wilson interval{cited('wilson1927probable')} in brackets; its macro-F1{over} is "
+        f"{_percent(found.macro_f1)}, its log loss {_number(found.log_loss)} and its expected calibration error "
+        f"{_percent(found.ece)}, with {boot}."
+    ]
+
+
+def _folds(record: ClassifierRecord) -> list[str]:
+    found = record.task.folds
+    if found is None:
+        return []
+    of = "all images" if found.split == "all" else "the training images"
+    return [
+        f"In a stratified {len(found.folds)}-fold cross-validation on {of}, in which each fold repeated the whole "
+        f"procedure with all its choices, the mean accuracy was {_percent(found.accuracy)} and the mean macro-F1 "
+        f"{_percent(found.macro_f1)}; in brackets is the wider of the corrected resampled t "
+        f"interval{cited('nadeau2003inference')} and that of the pooled answers."
+    ]
+
+
+def _thresholds(record: ClassifierRecord) -> list[str]:
+    selective = record.task.selective
+    if selective is None:
+        return []
+    images = {"validation": "validation images"}.get(selective.source, "training images")
+    return [
+        f"Thresholds of prediction sets{cited('sadinle2019least')} and of abstention{cited('geifman2017selective')} "
+        f"were set on {_SOURCES[selective.source]} {selective.images} {images}."
+    ]
+
+
+def _percent(found: Estimate) -> str:
+    return f"{found.value:.1%} ({100 * found.low:.1f} to {100 * found.high:.1f})".replace("%", " %")
+
+
+def _number(found: Estimate) -> str:
+    return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"

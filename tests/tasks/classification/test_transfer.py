@@ -1,0 +1,90 @@
+"""What transfer buys: the same held-out images for all, nested sets to learn from, within the budget."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import Run
+from tests.cli.conftest import run as run
+from topwork.backbones import load
+from topwork.data import ImageDataset
+from topwork.errors import DataError
+from topwork.metrics import wilson_interval
+from topwork.tasks.classification._transfer import Point, Transfer, _nested, transfer
+from topwork.tasks.classification.strategies import ProbeOptions, fit_probe
+
+from .strategies.test_finetune import digits as digits
+
+FOUND = Transfer(
+    "lite0",
+    100,
+    tuple(Point(way, size, right, 2.0) for size, right in ((10, 60), (20, 90)) for way in ("scratch", "probe")),
+    ("fine-tuning with 10 training images was left out: too little time (--budget)",),
+)
+
+
+@pytest.mark.slow
+def test_it_measures_all_ways_on_the_same_images_within_the_budget(digits: ImageDataset, shared_cache: Path) -> None:
+    backbone, told, began = load("test_resnet", weights="random:1", size=32), list[str](), time.monotonic()
+    found = transfer(digits, backbone, budget=60, seed=0, cache=True, announce=told.append)
+    assert time.monotonic() - began < 80
+    assert found.skipped == ()
+    sizes = [90, 180, 360]
+    assert [(each.images, each.way) for each in found.points] == [
+        (size, way) for size in sizes for way in ("scratch", "probe", "fine-tuning")
+    ]
+    assert found.judged == 120
+    probe = fit_probe(digits, backbone, ProbeOptions(stages="last", crop_mode="crop"))
+    test = probe.table.split("test")
+    right = (probe.head.probabilities(test.values).argmax(axis=1) == test.dataset.labels).sum()
+    assert next(each.right for each in found.points if (each.images, each.way) == (360, "probe")) == right
+    assert any("180 images: training from random weights" in text for text in told)
+
+
+def test_each_set_is_within_the_next_and_all_have_the_held_out_images(digits: ImageDataset) -> None:
+    small, middle, large = _nested(digits, 0).values()
+    assert set(small.paths) < set(middle.paths) < set(large.paths) == set(digits.paths)
+    assert all(len(each.split("test")) == 120 for each in (small, middle, large))
+    assert (np.bincount(small.split("train").labels) >= 5).all()
+
+
+def test_it_is_told_in_a_line_in_a_table_and_in_a_picture() -> None:
+    assert FOUND.headline.startswith("lite0 with 20 training images: scratch 90.0% in 2 s, probe 90.0% in 2 s")
+    low, high = wilson_interval(60, 100)
+    assert f"60.0% ({100 * low:.1f} to {100 * high:.1f})" in FOUND.lines[1]
+    assert FOUND.lines[-1] == FOUND.skipped[0]
+    assert FOUND.to_dict()["points"][0]["interval"] == (low, high)
+    assert FOUND.picture().shape == (420, 760, 3)
+    assert FOUND.picture().std() > 0
+
+
+def test_too_few_images_are_refused(digits: ImageDataset) -> None:
+    few = digits.select(np.flatnonzero(digits.splits == "test"))
+    with pytest.raises(DataError, match="too few to compare sizes"):
+        _nested(few, 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--budget", "soon"], "it takes a time such as 90s, 5m or 1h, not 'soon'"),
+        (["--budget", "0"], "it takes a time"),
+        (["--most", "5"], "--most is for --what robustness, corruptions, not for transfer"),
+    ],
+)
+def test_a_wrong_command_line_is_told(run: Run, tmp_path: Path, given: list[str], said: str) -> None:
+    done = run("explain", tmp_path, "--what", "transfer", *given)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+
+
+def test_a_folder_without_images_is_told(run: Run, tmp_path: Path, shared_cache: Path) -> None:
+    done = run("explain", tmp_path, "--what", "transfer", "-o", tmp_path / "out")
+    assert (done.code, done.out) == (1, "")
+    assert "no" in done.err
+    assert "internal error" not in done.err
+    assert not (tmp_path / "out").exists()
