@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,14 +32,35 @@ def corrected_t_interval(values: Sequence[float], trained: int, measured: int) -
         >>> round(low, 3), round(high, 3)
         (0.881, 0.999)
     """
-    from scipy.special import stdtrit
-
     if len(values) < 2 or trained < 1 or measured < 1:
         raise ValueError(f"expected two values and some images, got {len(values)}, {trained} and {measured}")
     folds = len(values)
     error = float(np.std(values, ddof=1)) * float(np.sqrt(1 / folds + measured / trained))
-    half = float(stdtrit(folds - 1, (1 + LEVEL) / 2)) * error
+    half = _student(folds - 1) * error
     return float(np.mean(values)) - half, float(np.mean(values)) + half
+
+
+def _student(freedom: int) -> float:
+    """What Student's t stays below, on both sides of 0, with the probability ``LEVEL``; found by halving.
+
+    Source: Abramowitz & Stegun 1964, "Handbook of Mathematical Functions", 26.7.3 and 26.7.4: where the degrees of
+    freedom are whole, the probability is a finite sum over an angle whose tangent is t / sqrt(freedom).
+    """
+
+    def probability(angle: float) -> float:
+        term = total = math.cos(angle) if freedom % 2 else 1.0
+        for power in range(2 + freedom % 2, freedom - 1, 2):
+            term *= math.cos(angle) ** 2 * (power - 1) / power
+            total += term
+        if freedom % 2 == 0:
+            return math.sin(angle) * total
+        return 2 / math.pi * (angle + (math.sin(angle) * total if freedom > 1 else 0))
+
+    low, high = 0.0, math.pi / 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if probability(middle) < LEVEL else (low, middle)
+    return math.sqrt(freedom) * math.tan((low + high) / 2)
 
 
 def mean_of_folds(
