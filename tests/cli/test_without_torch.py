@@ -70,7 +70,9 @@ def whole(done: Done) -> str:
 
 def test_a_probe_is_fitted_and_predicts(light: Run, textile: Path, tmp_path: Path) -> None:
     model, image = tmp_path / "model", sorted((textile / "local").iterdir())[0]
-    assert "Accuracy on 12 held-out images (test): " in whole(light("fit", textile, "-o", model, "--strategy", "probe"))
+    assert "Accuracy on 12 held-out images (test): " in whole(
+        light("fit", textile, "-o", model, "--strategy", "probe", "--cv", "2")
+    )
     assert (model / "report.html").exists()
     said = whole(light("predict", model, image, "--json"))
     answer = load(model).predict([image])[0]  # with torch at hand, and from the same cache

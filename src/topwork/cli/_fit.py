@@ -185,7 +185,7 @@ def fit(
             console.step("saving the model and its page")
             made.save(out, self_contained=self_contained)
             write_report(made, out, data, *checkups)
-    if training and not any(strategy.broken_off in note for note in made.record.data.notes):
+    if training and not strategy.was_broken_off(made.record):
         remove_checkpoints(training)
     console.notes([*made.record.data.notes, *_text.unlike(getattr(made.held_out, "shift", None))])
     fields = {"model": str(out), **made.record.model_dump(mode="json")}
