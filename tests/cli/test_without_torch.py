@@ -82,6 +82,17 @@ def test_a_probe_is_fitted_and_predicts(light: Run, textile: Path, tmp_path: Pat
     assert whole(light("predict", model, image, "--json")) == said
 
 
+def test_the_backbones_are_listed_and_a_default_one_shows_its_facts(light: Run) -> None:
+    listed = whole(light("models"))
+    lines = {line.split()[0]: line for line in listed.splitlines() if line}
+    assert lines["lite0"].endswith("yes")
+    assert lines["resnet50"].endswith("-")  # whatever the hub's cache holds: what builds it is missing
+    assert listed.endswith(f"need PyTorch: {INSTALL}\n")
+    assert "\nblocks.6       320      32" in whole(light("models", "lite0"))
+    error, hint = light("models", "resnet50").failed()
+    assert (error, hint.startswith(INSTALL)) == ("the backbone 'resnet50' needs PyTorch, which is not installed", True)
+
+
 @pytest.mark.slow
 def test_the_whole_job(light: Run, tmp_path: Path) -> None:
     data, model = textile_folder(tmp_path / "data", 30), tmp_path / "model"
