@@ -223,7 +223,7 @@ class Ladder:
         if not expected_gain.worth:
             return self.end(name, expected_gain.words)
         if not has_torch():
-            return self.end(name, f"{expected_gain.words}; but it needs PyTorch, which is not installed: {WITH_TORCH}")
+            return self.end(name, f"{expected_gain.words}; but it needs PyTorch, which is not installed ({WITH_TORCH})")
         if planned.needed > planned.left:
             self.cut_short = True
             times = f"it takes at least {planned.needed:.0f} seconds, and {planned.left:.0f} were left"
