@@ -14,7 +14,8 @@ from topwork._arrays import UInt8Array
 from topwork._text import table
 from topwork.advising import BudgetClock, stratified_order
 from topwork.backbones import Backbone
-from topwork.data import ImageDataset, split
+from topwork.checking import vet
+from topwork.data import ImageDataset, grouped, split
 from topwork.drawing import Curve, line_chart
 from topwork.engines import has_cuda
 from topwork.errors import DataError, TopworkError
@@ -134,7 +135,7 @@ def transfer(
         DataError: Too few images for three sizes.
     """
     clock = BudgetClock(budget)
-    whole = dataset if dataset.held_out_split else split(dataset, test=0.2, seed=seed)
+    whole = dataset if dataset.held_out_split else _split(dataset, seed, announce)
     parts = _nested(whole, seed)
     how = ProbeOptions(stages="last", crop_mode=backbone.preprocessing.crop_mode, cache=cache, seed=seed)
     tried = replace(how, engine=None if has_cuda() else "torch-cpu")  # to convert a network takes longer than it saves
@@ -177,6 +178,12 @@ def transfer(
     judged = len(probes[max(probes)].table.split(whole.held_out_split))
     points.sort(key=lambda each: (each.images, _WAYS.index(each.way)))
     return Transfer(backbone.name, judged, tuple(points), tuple(skipped))
+
+
+def _split(dataset: ImageDataset, seed: int, announce: Announce) -> ImageDataset:
+    """A fifth held out, as ``fit`` does: copies of one picture stay on one side."""
+    copies = vet(dataset, checks=(), progress=announce("first look at each image")).clusters
+    return split(grouped(dataset, copies), test=0.2, seed=seed)
 
 
 def _of(announce: Announce, size: int) -> Announce:
