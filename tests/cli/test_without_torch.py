@@ -70,7 +70,9 @@ def whole(done: Done) -> str:
 
 def test_a_probe_is_fitted_and_predicts(light: Run, textile: Path, tmp_path: Path) -> None:
     model, image = tmp_path / "model", sorted((textile / "local").iterdir())[0]
-    assert "Accuracy on 12 held-out images (test): " in whole(light("fit", textile, "-o", model, "--strategy", "probe"))
+    assert "Accuracy on 12 held-out images (test): " in whole(
+        light("fit", textile, "-o", model, "--strategy", "probe", "--cv", "2")
+    )
     assert (model / "report.html").exists()
     said = whole(light("predict", model, image, "--json"))
     answer = load(model).predict([image])[0]  # with torch at hand, and from the same cache
@@ -100,7 +102,7 @@ def test_the_whole_job(light: Run, tmp_path: Path) -> None:
     assert "Accuracy" in whole(light("evaluate", model, data))
     assert "Page: " in whole(light("report", model, "--data", data, "--check"))
     whole(light("embed", data, "-o", tmp_path / "features.npz"))
-    assert np.load(tmp_path / "features.npz", allow_pickle=False)["features"].shape == (90, 1280)
+    assert np.load(tmp_path / "features.npz", allow_pickle=False)["values"].shape == (90, 1280)
     assert "not installed: pip install 'topwork[torch]'" in whole(light("doctor"))
     lines = whole(light("predict", model, data / "local")).splitlines()
     assert len(lines) == 30

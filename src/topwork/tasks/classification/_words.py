@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from topwork._system import WITH_TORCH
-from topwork._text import first_of, table
+from topwork._text import facts, first_of, table
 from topwork.data import printable
 from topwork.report.sections import advice_of, kinds_of_mistakes, p_value
 from topwork.tasks._task import Words
@@ -276,7 +276,7 @@ def evaluated(found: Evaluated) -> list[str]:
     where = f" on {evaluation.n} images" + (f" ({found.split})" if found.split else "")
     lines = [
         *caveats(found),
-        *(f"{name.ljust(18)}{text}{where if name == 'Accuracy' else ''}" for name, text in _figures(evaluation)),
+        facts([(name, text + (where if name == "Accuracy" else "")) for name, text in _figures(evaluation)]),
         *_unmeasured(evaluation),
         *_weakest(evaluation),
         *_decision(found.decision),
