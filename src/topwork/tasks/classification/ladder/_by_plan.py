@@ -29,7 +29,8 @@ def by_plan(ladder: Ladder, name: str, stages: Unfreeze, done: Plan | None, free
     if plan is not None:
         others = found.share if plan.seconds <= left * found.share else 1.0  # else they are hoped to end
         beside = found.beside(plan.size, len(ladder.features.dataset)) / others
-        plan = _tune(ladder, plan, every, (1 - SPARE) * left - beside, free)
+        start = ladder.start(plan.size)
+        plan = _tune(ladder, plan, start, every, (1 - SPARE) * ladder.clock.left - beside, free)
         worth = worthwhile(every, max(plan.gain, done.gain if done else 0.0))
     elif not worth and done is None:
         return ladder.end(name, ladder.expected_gain(max(each.seconds for each in every), again=again).words)
@@ -41,28 +42,28 @@ def by_plan(ladder: Ladder, name: str, stages: Unfreeze, done: Plan | None, free
     return None
 
 
-def _tune(ladder: Ladder, plan: Plan, every: Sequence[Plan], seconds: float, free: ExpectedGain) -> Plan:
+def _tune(
+    ladder: Ladder, plan: Plan, start: Trained, every: Sequence[Plan], seconds: float, free: ExpectedGain
+) -> Plan:
     """Fine-tune, with so many seconds for the training itself, and keep it if it is ahead; the plan as done."""
-    start = ladder.start(plan.size)
     found = tuned(ladder.features, plan, start, seconds, ladder.say, ladder.cache)
     ladder.cut_short |= INTERRUPTED in " ".join(found.notes)
     epochs = len(found.history)
     same = (each.gain for each in every if (each.stages, each.size, each.epochs) == (plan.stages, plan.size, epochs))
     plan = replace(plan, epochs=epochs, gain=next(same, 0.0), tried=True)
     ladder.plans.append(plan)
-    taken = ladder.clock.lap()
-    if not _ahead(ladder, found, start) > ladder.gained and ladder.tuned_rung == plan.rung:
-        return plan  # an earlier one on the same rung was better
+    taken, ahead = ladder.clock.lap(), _ahead(ladder, found, start)
+    better = found.strategy == "finetune" and ahead > ladder.gained
+    if not better and ladder.tuned_rung == plan.rung:
+        return plan  # an earlier one on the same rung was
     ladder.rungs = [rung for rung in ladder.rungs if rung.name != plan.rung]
     ladder.rungs.append(rung_of(found, start.spec, plan.rung, taken, ladder.features.milliseconds(plan.size)))
-    if not epochs:
-        ladder.stopped = f"{plan.rung}: no epoch was finished"
-    elif found.strategy == "finetune" and _ahead(ladder, found, start) > ladder.gained:
-        ladder.tuned, ladder.tuned_rung, ladder.gained = found, plan.rung, _ahead(ladder, found, start)
-        ladder.stopped = ""
+    if better:
+        ladder.tuned, ladder.tuned_rung, ladder.gained, ladder.stopped = found, plan.rung, ahead, ""
+    elif epochs:
+        ladder.stopped = f"{plan.rung}: {free.words}; it gained {100 * (ahead - ladder.gained):.1f} points"
     else:
-        gained = 100 * (_ahead(ladder, found, start) - ladder.gained)
-        ladder.stopped = f"{plan.rung}: {free.words}; it gained {gained:.1f} points"
+        ladder.stopped = f"{plan.rung}: no epoch was finished"
     return plan
 
 

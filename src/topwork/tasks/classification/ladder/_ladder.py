@@ -236,7 +236,8 @@ class Ladder:
         try:
             by_plan(self, name, stages, done, free, again=again)
         except TopworkError as error:  # such as too few images, or groups of them, to set any aside
-            self.end(name, error.message)
+            if done is None:
+                self.end(name, error.message)
         return None
 
     def expected_gain(self, seconds: float, *, again: bool) -> ExpectedGain:
