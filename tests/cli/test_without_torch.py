@@ -70,7 +70,9 @@ def whole(done: Done) -> str:
 
 def test_a_probe_is_fitted_and_predicts(light: Run, textile: Path, tmp_path: Path) -> None:
     model, image = tmp_path / "model", sorted((textile / "local").iterdir())[0]
-    assert "Accuracy on 12 held-out images (test): " in whole(light("fit", textile, "-o", model, "--strategy", "probe"))
+    assert "Accuracy on 12 held-out images (test): " in whole(
+        light("fit", textile, "-o", model, "--strategy", "probe", "--cv", "2")
+    )
     assert (model / "report.html").exists()
     said = whole(light("predict", model, image, "--json"))
     answer = load(model).predict([image])[0]  # with torch at hand, and from the same cache
@@ -78,6 +80,17 @@ def test_a_probe_is_fitted_and_predicts(light: Run, textile: Path, tmp_path: Pat
     (single,) = Path(os.environ["TOPWORK_CACHE"]).rglob("single-*.blob")
     single.unlink()  # another machine, or a cleared cache
     assert whole(light("predict", model, image, "--json")) == said
+
+
+def test_the_backbones_are_listed_and_a_default_one_shows_its_facts(light: Run) -> None:
+    listed = whole(light("models"))
+    lines = {line.split()[0]: line for line in listed.splitlines() if line}
+    assert lines["lite0"].endswith("yes")
+    assert lines["resnet50"].endswith("-")  # whatever the hub's cache holds: what builds it is missing
+    assert listed.endswith(f"need PyTorch: {INSTALL}\n")
+    assert "\nblocks.6       320      32" in whole(light("models", "lite0"))
+    error, hint = light("models", "resnet50").failed()
+    assert (error, hint.startswith(INSTALL)) == ("the backbone 'resnet50' needs PyTorch, which is not installed", True)
 
 
 @pytest.mark.slow
@@ -89,7 +102,7 @@ def test_the_whole_job(light: Run, tmp_path: Path) -> None:
     assert "Accuracy" in whole(light("evaluate", model, data))
     assert "Page: " in whole(light("report", model, "--data", data, "--check"))
     whole(light("embed", data, "-o", tmp_path / "features.npz"))
-    assert np.load(tmp_path / "features.npz", allow_pickle=False)["features"].shape == (90, 1280)
+    assert np.load(tmp_path / "features.npz", allow_pickle=False)["values"].shape == (90, 1280)
     assert "not installed: pip install 'topwork[torch]'" in whole(light("doctor"))
     lines = whole(light("predict", model, data / "local")).splitlines()
     assert len(lines) == 30

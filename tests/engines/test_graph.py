@@ -115,6 +115,8 @@ def test_the_precision_is_decided_without_torch(
     choice = decide(lite0, "openvino", pixels(lite0))
     assert choice.precision == precisions("openvino")[0]
     assert recorded_choice(lite0, "openvino") == choice
+    assert recorded_choice(lite0.replace(size=320), "openvino") == choice  # the same graph, but for its size
+    assert recorded_choice(load("lite1"), "openvino") in (None, EngineChoice("openvino", "f32"))
     if choice.precision == "bf16":
         assert choice.deviation is not None
         assert 1e-4 < choice.deviation <= TOLERANCE["bf16"]

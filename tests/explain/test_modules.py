@@ -8,7 +8,7 @@ import torch
 
 from topwork.errors import ExplainError
 from topwork.explain._modules import torch_head
-from topwork.heads import BlendHead, Head, KNNHead, LinearHead, MappedHead, TextHead, fit_knn, fit_linear
+from topwork.heads import BlendHead, Head, KNNHead, LinearHead, MappedHead, MLPHead, TextHead, fit_knn, fit_linear
 
 N, D, C = 40, 12, 3
 RNG = np.random.default_rng(0)
@@ -41,6 +41,7 @@ HEADS: dict[str, Head] = {
     "knn": fit_knn(FEATURES, LABELS, C, k=5),
     "text": text(),
     "mapped": mapped(),
+    "mlp": MLPHead(array(D), np.abs(array(D)) + 0.1, array(D, 6), array(6), array(6, C), array(C), 1.7),
     "blend": BlendHead(text(), linear(), 0.3, 1.5),
 }
 

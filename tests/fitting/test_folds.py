@@ -141,3 +141,26 @@ def test_ctrl_c_in_a_fold_keeps_the_model_and_says_so(easy: Path) -> None:
     assert model.record.task.folds is None
     assert model.metrics is not None
     assert "interrupted after 1 of 3 folds" in model.record.data.notes[-1]
+
+
+def test_ctrl_c_in_the_training_begins_no_fold(easy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_fit, "measured_on_folds", lambda *given: pytest.fail("a fold was fitted"))
+    monkeypatch.setattr(topwork.tasks.Strategy, "was_broken_off", lambda strategy, record: True)
+    assert "there was no cross-validation" in fit(easy, cv=2).record.data.notes[-1]
+
+
+def test_a_fold_that_cannot_be_fitted_does_not_lose_the_model(easy: Path) -> None:
+    """With two images of a class a fold learns from one, and no threshold can be set on that."""
+    for file in sorted((easy / "photo").iterdir())[2:]:
+        file.unlink()
+    model = fit(easy, test=0, cv=2, min_recall={"photo": 0.5})
+    assert model.record.task.folds is None
+    assert model.record.task.decision is not None
+    assert "fold 1 of 2 cannot be fitted, so cross-validation has no figures: " in model.record.data.notes[-1]
+
+
+def test_the_interval_is_of_the_answers_that_the_rule_gives(easy: Path) -> None:
+    """By the costs every image is called a photo, so half of the answers are right, and the interval is of those."""
+    found = fit(easy, cv=2, cost={("photo", "textile"): 1e12}).record.task.folds
+    assert found.accuracy.value == 0.5
+    assert found.accuracy.high < 1

@@ -9,7 +9,7 @@ from scipy import stats
 from topwork.metrics import corrected_t_interval, mean_of_folds, wilson_interval
 
 
-@pytest.mark.parametrize("folds", [2, 5, 10])
+@pytest.mark.parametrize("folds", [2, 3, 5, 10, 11, 200])
 def test_the_corrected_t_is_students_with_the_variance_of_nadeau_and_bengio(folds: int) -> None:
     values = np.random.default_rng(folds).uniform(0.7, 1, folds)
     trained, measured = 90 * (folds - 1), 90

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from topwork.backbones import catalogue
-from topwork.model import Classifier
+from topwork.heads._head import _KINDS
+from topwork.model import Classifier, CostsRecord, CriticalRecord
 from topwork.model._classifier_methods import classifier_methods
 from topwork.model._references import bibliography, entries, of_network
 from topwork.tasks import load
@@ -84,6 +85,47 @@ def test_fine_tuning_is_told_with_what_it_rests_on(fitted: Classifier) -> None:
     assert "in 8 epochs" in found.text
     assert "its weights, as fine-tuned here" in found.text
     assert {"@inproceedings{kumar2022lpft,", "@inproceedings{paszke2019pytorch,"} <= set(found.references.splitlines())
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+def test_every_kind_of_head_is_told(fitted: Classifier, kind: str) -> None:
+    assert classifier_methods(fitted.record.model_copy(update={"head": kind})).text.endswith(".\n")
+
+
+def test_a_network_that_was_not_pretrained_is_not_called_so(fitted: Classifier) -> None:
+    weights = {**fitted.record.backbone["weights"], "source": "file"}
+    network = {**fitted.record.backbone, "pretrained_on": "nothing", "weights": weights}
+    scratch = fitted.record.model_copy(update={"strategy": "scratch", "backbone": network})
+    text = classifier_methods(scratch, epochs=30).text
+    assert "trained together in 30 epochs from random weights" in text
+    assert "not pretrained; its weights, as trained here" in text
+    assert "logistic regression" not in text
+    assert "retrained on" not in fitted.card(scratch, "m")
+
+
+def test_weights_of_the_users_are_not_said_to_be_pretrained_with_labels(fitted: Classifier) -> None:
+    network = {**fitted.record.backbone, "pretrained_on": "unknown"}
+    text = classifier_methods(fitted.record.model_copy(update={"backbone": network})).text
+    assert "pretrained on data that are not known" in text
+
+
+def test_how_the_model_decides_is_told_before_its_figures(fitted: Classifier) -> None:
+    estimate = {"value": 0.9, "low": 0.8, "high": 1.0}
+    outcome = {"recall": estimate, "precision": estimate, "cost": None}
+    report = {"n": 9, "support": 3, "decided": outcome, "usual": outcome}
+    one, other, *_ = fitted.classes
+    critical = CriticalRecord(
+        name=one, metric="recall", target=0.9, threshold=0.2, enough=True, source="validation", out_of_fold=report
+    )
+    for rule, key in (
+        (critical, "vovk2012conditional"),
+        (CostsRecord(costs=((one, other, 10.0),), calibrated=True), "elkan2001foundations"),
+    ):
+        block = fitted.record.task.model_copy(update={"decision": rule})
+        found = classifier_methods(fitted.record.model_copy(update={"task": block}))
+        assert next(rule.sentences(str)).removesuffix(".") + f" [@{key}]." in found.text
+        assert found.text.index(f"[@{key}]") < found.text.index("its accuracy is")
+        assert key in found.references
 
 
 @pytest.mark.parametrize("name", ["[@evil2020]", "[@nadeau2003inference]", "<script>", "a_b*c*", "벌\n꿀", "x" * 500])

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from topwork._system import wait_considerately
+from topwork._system import has_torch, wait_considerately
 from topwork.cli import _text
 from topwork.cli._commands import LANG, Program, command, new_app
 from topwork.cli._console import Console
@@ -149,7 +149,8 @@ def models(
         console.result({"models": told}, _text.catalogue(rows, here))
         return
     entry = row(name)
-    backbone = load(name, weights="random")  # its facts alone: nothing is fetched
+    # its facts alone: nothing is fetched; a default network's own weights can be read without torch
+    backbone = load(name, weights="random" if has_torch() else "pretrained")
     fields = entry.to_dict() if entry else backbone.to_dict()
     console.result(fields, _text.backbone(backbone, entry))
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from topwork._system import WITH_TORCH, has_torch
 from topwork._text import facts, first_of, table
 
 if TYPE_CHECKING:
@@ -104,6 +105,8 @@ def catalogue(rows: Sequence[CatalogueRow], here: Sequence[bool]) -> list[str]:
         "offline: the weights are on this machine, so no internet is needed.",
         "`topwork models NAME` shows the details of one. Any other timm model can be used by its name.",
     ]
+    if not (has_torch() or all(row.package for row in rows)):
+        notes.append(f"Those that come from the hub need PyTorch: {WITH_TORCH}")
     if not all(row.free for row in rows):
         notes.insert(1, "(!) This licence has special terms. Read it before commercial use.")
     return [table(head, cells), *notes]

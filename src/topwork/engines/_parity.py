@@ -10,12 +10,13 @@ import contextlib
 import json
 import os
 import warnings
+from pathlib import Path
 
 import numpy as np
 
 from topwork._arrays import Float32Array, UInt8Array
-from topwork._system import PRECISION_VARIABLE, write_whole, writing_cache
-from topwork.backbones import Backbone, has_blocks
+from topwork._system import PRECISION_VARIABLE, has_torch, write_whole, writing_cache
+from topwork.backbones import Backbone, has_blocks, row
 from topwork.engines._engine import EngineChoice, EngineName, has_cuda, precisions
 from topwork.engines._open import open_engine
 from topwork.engines._openvino import network_folder
@@ -58,7 +59,7 @@ def recorded_choice(backbone: Backbone, engine: EngineName) -> EngineChoice | No
     if engine == reference.name and available == ("f32",):
         return reference
     try:
-        fields = json.loads((network_folder(backbone) / f"parity-{engine}.json").read_text("utf-8"))
+        fields = json.loads(_record_file(backbone, engine).read_text("utf-8"))
         choice = EngineChoice(engine, fields["precision"], fields["deviation"])
         among = fields.get("among", [*available])  # an older topwork did not write it
     except (OSError, ValueError, KeyError, TypeError, BackboneError):
@@ -68,7 +69,7 @@ def recorded_choice(backbone: Backbone, engine: EngineName) -> EngineChoice | No
 
 def nearest_choice(choice: EngineChoice) -> EngineChoice:
     """The engine and precision that made a head's features, or the nearest that this machine has, with a warning."""
-    if choice.name == "torch-cuda" and not has_cuda():
+    if (choice.name == "torch-cuda" and not has_cuda()) or (choice.name == "torch-cpu" and not has_torch()):
         choice = EngineChoice("openvino", choice.precision, choice.deviation)
     if choice.precision in precisions(choice.name):
         return choice
@@ -122,10 +123,17 @@ def _measure(backbone: Backbone, engine: EngineName, images: UInt8Array) -> Engi
     )
 
 
+def _record_file(backbone: Backbone, engine: EngineName) -> Path:
+    """Where a decision lies; one holds for all sizes of the image where the graph is the same but for its size."""
+    entry = row(backbone.name) if has_blocks(backbone) else None
+    of_size = backbone if entry is None else backbone.replace(size=entry.size)
+    return network_folder(of_size) / f"parity-{engine}.json"
+
+
 def _record(backbone: Backbone, choice: EngineChoice) -> None:
-    folder = network_folder(backbone)
+    file = _record_file(backbone, choice.name)
     fields = {"precision": choice.precision, "deviation": choice.deviation, "among": precisions(choice.name)}
     content = json.dumps(fields).encode()
     with writing_cache():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / f"parity-{choice.name}.json", content)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, content)

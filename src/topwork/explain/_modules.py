@@ -16,7 +16,7 @@ from torch.nn import functional
 from topwork.backbones import Backbone
 from topwork.backbones.layers import PooledStages
 from topwork.errors import ExplainError
-from topwork.heads import KNN_TEMPERATURE, BlendHead, Head, KNNHead, LinearHead, MappedHead, TextHead
+from topwork.heads import KNN_TEMPERATURE, BlendHead, Head, KNNHead, LinearHead, MappedHead, MLPHead, TextHead
 
 _TINY = float(np.finfo(np.float32).tiny)
 
@@ -80,6 +80,11 @@ def _linear(head: Any, features: torch.Tensor) -> Any:
     return (standard @ head.weight + head.bias) / head.temperature
 
 
+def _mlp(head: Any, features: torch.Tensor) -> Any:
+    hidden = torch.relu((features - head.mean) / head.scale @ head.hidden_weight + head.hidden_bias)
+    return (hidden @ head.weight + head.bias) / head.temperature
+
+
 def _text(head: Any, features: torch.Tensor) -> Any:
     images = functional.normalize(features @ head.projection + head.offset, dim=1, eps=_TINY)
     return head.scale / head.temperature * (images @ head.texts.T)
@@ -106,6 +111,7 @@ def _knn(head: Any, features: torch.Tensor) -> Any:
 _RULES: dict[type, Callable[[Any, torch.Tensor], Any]] = {
     LinearHead: _linear,
     KNNHead: _knn,
+    MLPHead: _mlp,
     MappedHead: _mapped,
     TextHead: _text,
     BlendHead: _blend,

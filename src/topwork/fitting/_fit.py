@@ -104,9 +104,11 @@ def fit(
         return model
 
     model = fit_one(dataset, chosen, run)
-    if folds is not None:
+    if folds is not None and rung.was_broken_off(model.record):
+        model.record = _with_folds(model.record, {}, ("training was interrupted, so there was no cross-validation",))
+    elif folds is not None:
         took = time.perf_counter() - run.began
-        found, notes = measured_on_folds(folds, room, fit_one, chosen, rung.broken_off, announce, took)
+        found, notes = measured_on_folds(folds, room, rung, fit_one, chosen, announce, took)
         model.record = _with_folds(model.record, found, notes)
     return model
 

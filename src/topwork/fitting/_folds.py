@@ -16,10 +16,10 @@ import numpy as np
 
 from topwork.checking import Checkup
 from topwork.data import ImageDataset, k_folds, printable
-from topwork.errors import DataError
+from topwork.errors import DataError, TopworkError
 from topwork.features import Progress
 from topwork.model import Model
-from topwork.tasks import Announce, Run, Task
+from topwork.tasks import Announce, Run, Strategy, Task
 
 _OF_ONE_RUN = {"checkpoint": None, "resume": False}  # a fold has neither
 
@@ -97,9 +97,9 @@ def _require_enough(pool: ImageDataset, k: int) -> None:
 def measured_on_folds(
     folds: Folds,
     room: Task,
+    rung: Strategy,
     fit_one: Callable[[ImageDataset, Any, Run], Model],
     options: Any,
-    broken_off: str,
     announce: Announce | None,
     took: float,
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -108,14 +108,15 @@ def measured_on_folds(
     Args:
         folds: What ``dealt`` gave.
         room: Their task.
+        rung: Its strategy.
         fit_one: Data set in splits, options and run to a measured model.
         options: Of the fit; a fold keeps no checkpoint.
-        broken_off: How the note begins that Ctrl-C leaves in a model.
         announce: As for ``fit``.
         took: Seconds of the fit that made the model; a fold's features are known by then, so it takes no longer.
 
     Returns:
-        Fields of the task's block, and notes. After Ctrl-C there are no figures, and a note says so.
+        Fields of the task's block, and notes. After Ctrl-C, or where a fold cannot be fitted, there are no figures, and
+        a note says so: the model is not lost for that.
     """
     assert room.folds_of is not None
     known = {field.name for field in dataclasses.fields(options)}
@@ -127,9 +128,12 @@ def measured_on_folds(
             each = (time.perf_counter() - began) / fold if fold else took
             run = Run(_named(announce, f"fold {fold + 1} of {folds.k}, about {each * (folds.k - fold):.0f} s left"))
             model = fit_one(folds.parted(fold), options, run)
-            if broken_off and any(broken_off in note for note in model.record.data.notes):
+            if rung.was_broken_off(model.record):
                 raise KeyboardInterrupt
             models.append(model)
+    except TopworkError as error:
+        note = f"fold {len(models) + 1} of {folds.k} cannot be fitted, so cross-validation has no figures"
+        return {}, (f"{note}: {error.message}",)
     except KeyboardInterrupt:
         note = f"cross-validation was interrupted after {len(models)} of {folds.k} folds, so it has no figures"
         return {}, (note,)

@@ -73,15 +73,17 @@ def _data(record: ModelRecord[Any]) -> str:
 
 def _licence(record: ModelRecord[Any]) -> str:
     network = record.backbone
-    source, licence = (
-        as_text(network["pretrained_on"]),
-        as_text(network["licence"] or "an unknown licence"),
-    )
+    licence = as_text(network["licence"] or "an unknown licence")
     return (
-        f"## Licence\n\nThe backbone's weights (`{network['name']}`, pretrained on {source}) "
+        f"## Licence\n\nThe backbone's weights (`{network['name']}`{pretrained_on(record)}) "
         f"are under {licence}. What was trained on your images "
         "is yours; the licence in the header is the backbone's.\n"
     )
+
+
+def pretrained_on(record: ModelRecord[Any]) -> str:
+    """``, pretrained on …``; empty where all of the network was trained here."""
+    return "" if record.strategy == "scratch" else f", pretrained on {as_text(record.backbone['pretrained_on'])}"
 
 
 def _again(record: ModelRecord[Any]) -> str:

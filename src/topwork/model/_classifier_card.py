@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from topwork.metrics import Estimate, Evaluation, SelectiveReport
-from topwork.model._card import as_text, card, quoted_yaml
+from topwork.model._card import as_text, card, pretrained_on, quoted_yaml
 from topwork.model._classes_record import ClassifierRecord
 
 _CLASSES = 50  # rows of the table
@@ -65,15 +65,14 @@ def _summary(record: ClassifierRecord) -> str:
     how = {
         "probe": f"{_HEADS.get(record.head, 'a head')} was trained on its frozen features",
         "finetune": "a head and its top stages were trained",
-        "scratch": "all of it was trained from random weights",
+        "scratch": "all of it was trained from random weights on these images",
         "as-is": "its own ImageNet classes are used",
         "zero-shot": "it compares images with texts for the classes",
     }.get(record.strategy, as_text(record.strategy))
     return (
         f"An image classifier of {len(record.task.classes)} classes, made by "
         f"topwork {as_text(record.versions.get('topwork', ''))} on {as_text(record.created[:10])}. "
-        f"The network is `{network['name']}`, pretrained on "
-        f"{as_text(network['pretrained_on'])}; {how}.\n"
+        f"The network is `{network['name']}`{pretrained_on(record)}; {how}.\n"
     )
 
 

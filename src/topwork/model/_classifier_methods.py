@@ -5,6 +5,7 @@ from __future__ import annotations
 from topwork.metrics import Estimate, Evaluation
 from topwork.model._card import as_text
 from topwork.model._classes_record import ClassifierRecord
+from topwork.model._decision import CostsRecord
 from topwork.model._methods import Methods, cited, methods
 
 _NAMED = 10
@@ -37,8 +38,8 @@ def classifier_methods(record: ClassifierRecord, epochs: int = 0) -> Methods:
     names = ", ".join(map(as_text, record.task.classes[:_NAMED])) + (", …" if len(record.task.classes) > _NAMED else "")
     version = as_text(record.versions.get("topwork", ""))
     made = f"A classifier of images in {len(record.task.classes)} classes ({names}) was made with topwork {version}."
-    after = [*_head(record), *_trained(record, epochs), *_chosen(record), *_measured(record), *_folds(record)]
-    return methods(record, task=[made], after=[*after, *_thresholds(record)])
+    after = [*_head(record), *_trained(record, epochs), *_chosen(record), *_decision(record), *_measured(record)]
+    return methods(record, task=[made], after=[*after, *_folds(record), *_thresholds(record)])
 
 
 def _head(record: ClassifierRecord) -> list[str]:
@@ -50,22 +51,30 @@ def _head(record: ClassifierRecord) -> list[str]:
     said = {
         "linear": f"The head is a multinomial logistic regression on standardised features with an L2 penalty{chosen}",
         "knn": f"The head votes among the nearest training images{cited('wu2018instance')}",
+        "mlp": "The head is a network with one hidden layer and dropout on standardised features, trained by "
+        f"Adam{cited('kingma2015adam')} for as many epochs as gave the lowest cross-validated log loss on the training "
+        "images",
         "mapped": f"The network's own ImageNet classes answer; they were matched to these{way}{leep}",
         "text": f"Images are compared with texts for the classes, embedded{tower}",
         "blend": f"The head mixes a comparison with texts for the classes, embedded{tower}, and a logistic regression",
     }[record.head]
-    if record.strategy == "finetune":
+    if record.strategy in ("finetune", "scratch"):
         said = "The head is linear"
     scaled = [f"Probabilities were calibrated by a temperature{cited('guo2017calibration')}."]
     return [f"{said}.", *(scaled if "temperature" in task.calibration else [])]
 
 
 def _trained(record: ClassifierRecord, epochs: int) -> list[str]:
+    length = f" in {epochs} epochs" if epochs else ""
+    if record.strategy == "scratch":
+        return [
+            f"All of the network and the head were trained together{length} from random weights, in "
+            f"PyTorch{cited('paszke2019pytorch')}; validation images told which epoch to keep."
+        ]
     if record.strategy != "finetune":
         return []
     trial = next((each for each in record.trials if each.question == "strategy" and each.chosen), None)
     what = f" ({as_text(trial.answer)})" if trial is not None else ""
-    length = f" in {epochs} epochs" if epochs else ""
     return [
         f"The head and the last stages of the network{what} were trained together{length} from a logistic regression "
         f"on the frozen features{cited('kumar2022lpft')}, in PyTorch{cited('paszke2019pytorch')}; validation images "
@@ -88,6 +97,19 @@ def _chosen(record: ClassifierRecord) -> list[str]:
             f"bootstrap{cited('tsamardinos2018bbccv')}."
         )
     return lines
+
+
+def _decision(record: ClassifierRecord) -> list[str]:
+    """How probabilities become the answers that the figures are of."""
+    rule = record.task.decision
+    if rule is None:
+        return []
+    if isinstance(rule, CostsRecord):
+        source = cited("elkan2001foundations")
+    else:
+        source = cited("vovk2012conditional") if rule.metric == "recall" else ""
+    said, *found = rule.sentences(as_text)
+    return [f"{said.removesuffix('.')}{source}.", *found]
 
 
 def _measured(record: ClassifierRecord) -> list[str]:

@@ -84,6 +84,10 @@ def _network(record: ModelRecord[Any]) -> list[str]:
     if weights["source"] == "random":
         said = f"with random weights (seed {as_text(weights['location'])})"
         keys = of_network(network["name"], "")
+    elif record.strategy == "scratch":
+        said, keys = "not pretrained", of_network(network["name"], "")
+    elif network["pretrained_on"] == "unknown":
+        said, keys = "pretrained on data that are not known", of_network(network["name"], "")
     else:
         known = row(network["name"])
         how = f" {_METHODS[known.method]}" if known is not None else ""
@@ -97,12 +101,12 @@ def _network(record: ModelRecord[Any]) -> list[str]:
         "file": "from a file",
         "random": "drawn at random",
     }[weights["source"]]
-    place = "as fine-tuned here" if record.strategy == "finetune" else place
-    size = preprocessing["size"]
+    place = {"finetune": "as fine-tuned here", "scratch": "as trained here"}.get(record.strategy, place)
+    size, rules = preprocessing["size"], ", as timm evaluates it" if preprocessing.get("rules") == "timm" else ""
     return [
         f"The network is `{network['name']}`{cited(*keys)} of timm{cited('wightman2019timm')}, {said}; its "
         f"weights, {place}, have the SHA-256 {as_text(weights['sha256'])}.",
-        f"It saw images at {size} × {size} pixels ({crop}).",
+        f"It saw images at {size} × {size} pixels ({crop}{rules}).",
     ]
 
 

@@ -105,10 +105,11 @@ def _ladder(page: PageContext, axes: Any) -> bool:
     for place, rung in enumerate(rungs):
         value: Any = rung.accuracy
         spread = [[value.value - value.low], [value.high - value.value]]
-        axes.errorbar(value.value, place, xerr=spread, fmt="o", color=_ORANGE if rung is advice.chosen else _BLUE)
+        colour = _ORANGE if rung is advice.chosen else _BLUE
+        axes.errorbar(value.value, place, xerr=spread, fmt="o", color=colour, markersize=4, linewidth=1)
     names = [f"{page.t.named('rung', each.name)} ({each.seconds:.0f} s)" for each in rungs]
     axes.set_yticks(range(len(rungs)), [letters(name) for name in names])
-    axes.invert_yaxis()
+    axes.set_ylim(len(rungs) - 0.5, -0.5)  # the cheapest on top
     axes.set_xlabel(letters(page.t("accuracy")))
     axes.grid(True, axis="x")
     return True

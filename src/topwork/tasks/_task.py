@@ -104,6 +104,10 @@ class Strategy:
             raise DataError(f"strategy {self.name} takes {self.options.__name__}, not {type(options).__name__}")
         return options if options is not None else self.options()
 
+    def was_broken_off(self, record: ModelRecord[Any]) -> bool:
+        """Whether Ctrl-C broke off the training that made a model."""
+        return bool(self.broken_off) and any(self.broken_off in note for note in record.data.notes)
+
 
 @dataclass(frozen=True)
 class Words:

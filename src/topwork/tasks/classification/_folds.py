@@ -19,7 +19,8 @@ def folds_of(models: Sequence[Classifier], split: Literal["all", "train"], seed:
     found = [model.held_out for model in models if model.held_out is not None]
     probabilities = np.concatenate([each.probabilities for each in found])
     labels = np.concatenate([each.dataset.labels for each in found])
-    pooled = evaluate(probabilities, labels, models[0].classes, seed=seed)
+    answers = np.concatenate([each.answers for each in found])
+    pooled = evaluate(probabilities, labels, models[0].classes, decided=answers, seed=seed)
     sizes = {"trained": min(fold.training for fold in folds), "measured": max(fold.images for fold in folds)}
     figures = {}
     for name in _FIGURES:
