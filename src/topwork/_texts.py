@@ -91,7 +91,7 @@ class Texts:
         return text if found is None else text[: len(text) - len(text.lstrip())] + found
 
     def _said(self, text: str) -> str | None:
-        whole = self._found("says", text)
+        whole = self._sentence(text)
         if whole is not None:
             return whole
         for pieces, mark in ((_SENTENCES.split(text), " "), (text.split("; "), "; ")):
@@ -99,11 +99,15 @@ class Texts:
             if None not in told:
                 return mark.join(filter(None, told))
         for place in (match.end() for match in re.finditer(": ", text)):
-            before, behind = text[: place - 2], self._found("says", text[place:])
+            before, behind = text[: place - 2], self._sentence(text[place:])
             if behind is not None:  # what stands before is said too, or is a name
                 return f"{self._said(before) or before}: {behind}"
         notes = self._said(text[:-1]) if text.endswith(".") else None  # several notes as one sentence
         return None if notes is None else f"{notes}."
+
+    def _sentence(self, text: str) -> str | None:
+        """One text of the kind ``says``; behind a colon it may begin with a small letter."""
+        return self._found("says", text) or self._found("says", text[:1].upper() + text[1:])
 
     def _found(self, kind: str, text: str, *, whole: bool = True) -> str | None:
         """What a text of a kind is in this language; None where no template has it.

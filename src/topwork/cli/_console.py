@@ -134,6 +134,11 @@ def print_line(text: str, stream: TextIO) -> None:
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
+def print_error(text: str) -> None:
+    """Print to stderr."""
+    print_line(text, sys.stderr)
+
+
 def one_line(text: str) -> str:
     """A message on one line, with what would steer a terminal escaped; it may quote any file's or class's name."""
     from topwork.data import printable
