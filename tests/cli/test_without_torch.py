@@ -154,6 +154,8 @@ DOORS = [
         "the engine torch-cuda needs PyTorch",
     ),
     (("explain", "MODEL", "IMAGE", "--what", "attack"), "needs PyTorch"),
+    (("fit", "DATA", "-o", "OUT", "--strategy", "scratch"), "training from random weights needs PyTorch"),
+    (("report", "MODEL", "--data", "DATA", "--evidence", "-o", "OUT"), "--evidence needs PyTorch"),
 ]
 
 

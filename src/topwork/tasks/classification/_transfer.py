@@ -19,7 +19,7 @@ from topwork.data import ImageDataset, grouped, split
 from topwork.drawing import Curve, line_chart
 from topwork.engines import has_cuda
 from topwork.errors import DataError, TopworkError
-from topwork.metrics import wilson_interval
+from topwork.metrics import Estimate, wilson_interval
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.strategies import (
     FinetuneOptions,
@@ -79,8 +79,7 @@ class Transfer:
         """A table of every run, and what was left out."""
         rows = []
         for each in self.points:
-            low, high = wilson_interval(each.right, self.judged)
-            shares = f"{each.right / self.judged:.1%} ({100 * low:.1f} to {100 * high:.1f})"
+            shares = Estimate(each.right / self.judged, *wilson_interval(each.right, self.judged)).as_percent()
             rows.append((each.way, str(each.images), shares, f"{each.seconds:.1f}"))
         head = ("way", "training images", "accuracy (95% interval)", "seconds")
         return (*table(head, rows).splitlines(), *self.skipped)

@@ -49,7 +49,7 @@ def _choices(record: ClassifierRecord) -> list[str]:
         ("backbone", "Backbone, by cross-validation:"),
         ("crop_mode", "Crop mode, by cross-validation:"),
         ("stages", "Features for the head, by cross-validation:"),
-        ("head", "Head, by cross-validation:"),
+        ("head", "Head as asked for, beside a linear one, by cross-validation:"),
         ("blend", "Text, probe or both, by cross-validation:"),
         ("orient", "Flips and rotations, by cross-validation:"),
         ("strategy", "Compared on validation images:"),
