@@ -6,6 +6,7 @@ Where the numbers come from is told in docs/decisions/advice.md; bench/budget.py
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -77,6 +78,20 @@ class Plan:
     seconds: float
     budget: float = 0.0
     tried: bool = False
+
+    @property
+    def budget_words(self) -> str:
+        """The budget as ``--budget`` takes it: whole minutes."""
+        return f"{math.ceil(self.budget / 60)}m"
+
+    @property
+    def words(self) -> str:
+        """What it would bring, and the command that has time for it."""
+        return (
+            f"{self.rung} ({self.stages} stages, {self.size} px, {self.epochs} epochs) is expected to gain "
+            f"{100 * self.gain:.1f} points for {self.seconds:.0f} seconds of computing. There is time for it with: "
+            f"topwork fit DATA -o MODEL --budget {self.budget_words}"
+        )
 
 
 def reach(stages: float, size: float, epochs: int, of: int) -> float:

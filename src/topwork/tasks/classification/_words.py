@@ -60,6 +60,7 @@ def _choices(record: ClassifierRecord) -> list[str]:
             lines.append(f"{words} " + ", ".join(_trial(trial, trials) for trial in trials))
             lines += why_kept(advice_of(record)) if question == "rung" else []
     lines += _for_want_of_torch(record)
+    lines += [f"Not tried: {plan.words}" for plan in getattr(advice_of(record), "plans", ()) if not plan.tried]
     if record.task.mapping is not None:
         lines.append(_met(record))
     if record.task.words is not None:

@@ -22,8 +22,7 @@ def by_plan(ladder: Ladder, name: str, stages: Unfreeze, done: Plan | None, free
     assert plain is not None
     found = prices(ladder.features, stages, plain.fitted.head)
     sizes = [size for size in sizes if size <= ladder.best_spec.size]
-    spent = ladder.clock.spent * found.share
-    every = planned(ladder.features, name, found, sizes, free.gain, spent)
+    every = planned(ladder.features, name, found, sizes, free.gain, ladder.clock)
     worth, left = worthwhile(every, done.gain if done else 0.0), ladder.clock.left
     plan = best_that_fits(worth, left, found.share)
     if plan is not None:
@@ -38,7 +37,7 @@ def by_plan(ladder: Ladder, name: str, stages: Unfreeze, done: Plan | None, free
         times = f"it takes at least {worth[0].seconds:.0f} seconds, and {left:.0f} were left"
         ladder.end(name, f"{free.words}; but {times}")
     ladder.cut_short |= bool(worth)
-    ladder.plans += worth
+    ladder.plans += dict.fromkeys(worth[place] for place in (0, len(worth) // 2, -1) if worth)  # few are told
     return None
 
 

@@ -200,6 +200,7 @@ def changes(advice: Advice) -> tuple[str, ...]:
         found.append(
             f"With about {advice.enough:,} training images and the same error rate, fine-tuning would be worth a try."
         )
-    if advice.cut_short:
+    found += [plan.words for plan in advice.plans if not plan.tried]
+    if advice.cut_short and all(plan.tried for plan in advice.plans):
         found.append("More time (--budget) might change the choice.")
     return tuple(found)

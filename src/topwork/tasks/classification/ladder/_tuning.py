@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from topwork.advising import FeatureSpec, Plan, Prices, Rung, Trial, expected, plans
+from topwork.advising import BudgetClock, FeatureSpec, Plan, Prices, Rung, Trial, expected, plans
 from topwork.heads import LinearHead
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.ladder._advice_cache import AdviceCache
@@ -18,7 +17,6 @@ from topwork.tasks.classification.strategies import INTERRUPTED, Finetuned, fine
 if TYPE_CHECKING:
     from topwork.tasks.classification.strategies._tunable import Unfreeze
 
-_ROUNDED = 30  # seconds, of a budget that is told
 _FEWER = 0.6  # of the stages that are usually trained: the cheaper plans
 
 
@@ -54,13 +52,14 @@ def prices(features: TrainingFeatures, unfreeze: Unfreeze, head: LinearHead) -> 
 
 
 def planned(
-    features: TrainingFeatures, name: str, found: Prices, sizes: Sequence[int], gain: float, spent: float
+    features: TrainingFeatures, name: str, found: Prices, sizes: Sequence[int], gain: float, clock: BudgetClock
 ) -> list[Plan]:
-    """All plans of a rung, at sizes up to that at which heads do best; ``spent`` seconds of ours came before."""
+    """All plans of a rung, at sizes up to that at which heads do best."""
     images, _ = set_apart(features)
     epochs, in_all = features.options.finetune.config.epochs, len(features.dataset)
     made = plans(name, found, sizes, epochs=epochs, images=images, in_all=in_all, gain=gain)
-    return [replace(each, budget=_ROUNDED * math.ceil((spent + each.seconds) / _ROUNDED)) for each in made]
+    spent = clock.spent * found.share
+    return [replace(each, budget=max(clock.budget, spent + each.seconds)) for each in made]
 
 
 def tuned(
