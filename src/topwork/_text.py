@@ -42,7 +42,7 @@ def _laid(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: bool) -> 
 
 
 def _padded(row: Sequence[str], widths: Sequence[int], left: bool) -> list[str]:
-    spaces = [" " * (width - width(cell)) for cell, width in zip(row, widths, strict=True)]
+    spaces = [" " * (most - width(cell)) for cell, most in zip(row, widths, strict=True)]
     return [
         cell + space if left or column == 0 else space + cell
         for column, (cell, space) in enumerate(zip(row, spaces, strict=True))

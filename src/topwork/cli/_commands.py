@@ -116,7 +116,6 @@ def _each_set(given: Sequence[str]) -> list[str]:
 
 def _program(function: Callable[..., None], more: list[inspect.Parameter]) -> Callable[..., None]:
     """What typer is to run for a command."""
-
     hints = typing.get_type_hints(function, include_extras=True)
     own = [each.replace(annotation=hints[each.name]) for each in inspect.signature(function).parameters.values()]
     named = [each for each in own[1:] if each.kind is not inspect.Parameter.VAR_KEYWORD]

@@ -14,19 +14,19 @@ from topwork.cli._console import print_error
 from topwork.cli._language import help_texts
 
 if TYPE_CHECKING:
-    from topwork._texts import Texts
+    from topwork._texts import Language, Texts
 
 _EXTRA = re.compile(r"(.*?)(?:  )?(?:\[([^\[\]]*(?:\[[^\]]*\])?[^\[\]]*)\])?", re.DOTALL)  # a help, and what follows it
 
 
-def speak(ctx: Any, language: str) -> None:
+def speak(ctx: Any, language: Language) -> None:
     """Make a context's help speak a language."""
     if language != "en":
         ctx.formatter_class = _formatter(ctx.formatter_class, help_texts(language))
 
 
 @contextlib.contextmanager
-def spoken_usage(language: str) -> Iterator[None]:
+def spoken_usage(language: Language) -> Iterator[None]:
     """Say in a language why a command line cannot be read, where it is not English."""
     try:
         yield
@@ -44,7 +44,7 @@ def spoken_usage(language: str) -> Iterator[None]:
 def _formatter(kind: type[Any], texts: Texts) -> type[Any]:
     """A formatter of help that says all it is given, and breaks lines where a terminal does."""
 
-    class Spoken(kind):
+    class Spoken(kind):  # type: ignore[misc]
         """In the place of the plain one."""
 
         def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
