@@ -4,12 +4,15 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from topwork import __version__, doctor
+from topwork.backbones import load
 from topwork.doctor import Finding, Health, examine
 from topwork.errors import BackboneError
 
@@ -125,3 +128,22 @@ def test_whatever_a_broken_installation_raises_is_a_finding(
     health = examine()
     assert not health.well
     assert found(health)["gpu"] == Finding("gpu", text, well=False)
+
+
+def test_an_engine_that_computes_something_else_is_found(monkeypatch: pytest.MonkeyPatch, shared_cache: Path) -> None:
+    """Where torch is not installed, no parity check would."""
+    monkeypatch.setattr(doctor, "_LENGTH", 14.5)
+    engine = found(examine())["engine"]
+    assert not engine.well
+    assert re.fullmatch(r"\S+ gives wrong features: of length 14\.02\d, where timm gives 14\.500", engine.text)
+
+
+def test_what_the_engine_has_to_give_is_what_timm_gives() -> None:
+    import torch
+
+    backbone = load()
+    fit, network = backbone.preprocessing, backbone.module()
+    scaled = (doctor.stripes(fit.size).astype(np.float32) / 255 - np.float32(fit.mean)) / np.float32(fit.std)
+    with torch.no_grad():
+        maps = network.forward_features(torch.from_numpy(scaled).permute(0, 3, 1, 2))  # type: ignore[operator]
+    assert float(maps.mean((2, 3)).norm()) == pytest.approx(doctor._LENGTH, rel=1e-4)

@@ -2,21 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+
+_MARK = re.compile(r"([*+! ] )?(.*)", re.DOTALL)  # what a row may begin with, and its first cell
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+class Table(str):
+    """Rows of text in columns: a text that can be laid out anew when its cells are said in another language."""
+
+    _head: Sequence[str]
+    _rows: Sequence[Sequence[str]]
+    _left: bool
+
+    def said(self, say: Callable[[str], str]) -> Table:
+        """The table with each cell as ``say`` gives it; a mark before a row's first cell stays."""
+        rows = [tuple(_said_cell(cell, say) for cell in row) for row in self._rows]
+        return _laid(tuple(map(say, self._head)), rows, left=self._left)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     """Rows of text in aligned columns, numbers (all but the first column) to the right."""
-    cells = [list(head), *[list(row) for row in rows]]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in cells
+    return _laid(head, rows, left=False)
+
+
+def facts(rows: Sequence[Sequence[str]]) -> Table:
+    """Names, and in a second column what is known of each."""
+    return _laid((), rows, left=True)
+
+
+def _laid(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: bool) -> Table:
+    cells = [list(row) for row in ([head, *rows] if head else rows)]
+    widths = [max(width(row[column]) for row in cells) for column in range(len(cells[0]))] if cells else []
+    lines = ("  ".join(_padded(row, widths, left)).rstrip() for row in cells)
+    found = Table("\n".join(lines))
+    found._head, found._rows, found._left = head, rows, left
+    return found
+
+
+def _padded(row: Sequence[str], widths: Sequence[int], left: bool) -> list[str]:
+    spaces = [" " * (most - width(cell)) for cell, most in zip(row, widths, strict=True)]
+    return [
+        cell + space if left or column == 0 else space + cell
+        for column, (cell, space) in enumerate(zip(row, spaces, strict=True))
     ]
-    return "\n".join(lines)
+
+
+def width(text: str) -> int:
+    """Columns of a terminal that a text takes: a letter of Korean takes two."""
+    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
+
+
+def _said_cell(cell: str, say: Callable[[str], str]) -> str:
+    mark, name = _MARK.fullmatch(cell).groups()  # type: ignore[union-attr]
+    return f"{mark or ''}{say(name)}"
 
 
 def first_of(lines: Sequence[str], most: int, more: str) -> list[str]:

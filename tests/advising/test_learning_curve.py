@@ -132,6 +132,15 @@ def test_of_too_few_images_nothing_is_told(make_table: MakeTable) -> None:
     assert (vague.ahead, vague.needed) == ((), (None, None))
 
 
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_of_few_groups_nothing_is_told(make_table: MakeTable, groups: int) -> None:
+    table = make_table(np.arange(60) % 2)
+    grouped = dataclasses.replace(table.dataset, groups=tuple(f"group {row // 2 % groups}" for row in range(60)))
+    told = forecast(dataclasses.replace(table, dataset=grouped), "none", 0, BudgetClock(60))
+    assert told is not None
+    assert (told.points, told.ahead, told.needed) == ((), (), (None, None))
+
+
 def test_a_class_that_no_subset_holds_is_no_error(make_table: MakeTable) -> None:
     labels: npt.NDArray[Any] = np.zeros(60, np.intp)
     labels[7] = 1

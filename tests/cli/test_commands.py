@@ -453,7 +453,7 @@ def test_fit_finetunes_and_says_what_it_kept(run: Run, tmp_path: Path, shared_ca
     asked = ("--strategy", "finetune", "--unfreeze", "1", "--epochs", "1", "--size", "64", "--augment", "none")
     done = run("fit", data, "-o", out, *asked, "--budget", "2m", "--stages", "last", "--crop-mode", "squash")
     assert done.code == 0
-    assert "Compared on validation images: probe (100.0% on 4 images, chosen), finetune 1 of 9 stages (" in done.out
+    assert "Compared on validation images: probe (100.0% on 9 images, chosen), finetune 1 of 9 stages (" in done.out
     assert not (tmp_path / "model.training").exists()
     assert len((out / "history.jsonl").read_text("utf-8").splitlines()) == 1
     assert load(out).history[0]["epoch"] == 1

@@ -82,6 +82,17 @@ def test_a_probe_is_fitted_and_predicts(light: Run, textile: Path, tmp_path: Pat
     assert whole(light("predict", model, image, "--json")) == said
 
 
+def test_the_backbones_are_listed_and_a_default_one_shows_its_facts(light: Run) -> None:
+    listed = whole(light("models"))
+    lines = {line.split()[0]: line for line in listed.splitlines() if line}
+    assert lines["lite0"].endswith("yes")
+    assert lines["resnet50"].endswith("-")  # whatever the hub's cache holds: what builds it is missing
+    assert listed.endswith(f"need PyTorch: {INSTALL}\n")
+    assert "\nblocks.6       320      32" in whole(light("models", "lite0"))
+    error, hint = light("models", "resnet50").failed()
+    assert (error, hint.startswith(INSTALL)) == ("the backbone 'resnet50' needs PyTorch, which is not installed", True)
+
+
 @pytest.mark.slow
 def test_the_whole_job(light: Run, tmp_path: Path) -> None:
     data, model = textile_folder(tmp_path / "data", 30), tmp_path / "model"
@@ -91,7 +102,7 @@ def test_the_whole_job(light: Run, tmp_path: Path) -> None:
     assert "Accuracy" in whole(light("evaluate", model, data))
     assert "Page: " in whole(light("report", model, "--data", data, "--check"))
     whole(light("embed", data, "-o", tmp_path / "features.npz"))
-    assert np.load(tmp_path / "features.npz", allow_pickle=False)["features"].shape == (90, 1280)
+    assert np.load(tmp_path / "features.npz", allow_pickle=False)["values"].shape == (90, 1280)
     assert "not installed: pip install 'topwork[torch]'" in whole(light("doctor"))
     lines = whole(light("predict", model, data / "local")).splitlines()
     assert len(lines) == 30
@@ -175,7 +186,7 @@ def test_the_ladder_tells_what_fine_tuning_would_gain_and_how_to_get_it(
     line = next(line for line in done.out.splitlines() if line.startswith("Not tried: "))
     assert line == (
         "Not tried: fine-tuning, last stages: expected gain 5.0 points, more than the 1.0 points that can be measured "
-        f"(of the errors); but it needs PyTorch, which is not installed: {INSTALL}"
+        f"(of the errors); but it needs PyTorch, which is not installed ({INSTALL})"
     )
     kept = [*(empty_cache / "advice").glob("*/advice.json")]
     shutil.rmtree(tmp_path / "model")

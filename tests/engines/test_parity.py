@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,15 @@ import numpy as np
 import pytest
 
 from topwork.backbones import Backbone, load
-from topwork.engines import EngineChoice, decide, deviation, open_engine, precisions, recorded_choice
+from topwork.engines import (
+    EngineChoice,
+    decide,
+    deviation,
+    nearest_choice,
+    open_engine,
+    precisions,
+    recorded_choice,
+)
 from topwork.engines._openvino import network_folder
 from topwork.engines._parity import TOLERANCE, worst_deviation
 from topwork.errors import BackboneError
@@ -153,3 +162,13 @@ def test_many_threads_may_decide_at_once(
         choices = list(pool.map(lambda _: decide(backbone, "openvino", images), range(400)))
     assert choices == [measured] * 400
     assert [path.name for path in network_folder(backbone).iterdir()] == ["parity-openvino.json"]
+
+
+def test_a_head_trained_in_torch_reads_openvinos_features_where_torch_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chosen = EngineChoice("torch-cpu", "f32")
+    assert nearest_choice(chosen) == chosen
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "torch" else find(name))
+    assert nearest_choice(chosen) == EngineChoice("openvino", "f32")

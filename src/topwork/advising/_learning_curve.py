@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from topwork.advising._budget import BudgetClock
 from topwork.advising._comparison import ClassWeight, fit_head, stratified_order
-from topwork.data import k_folds
+from topwork.data import k_folds_or_fewer
 from topwork.features import FeatureTable
 from topwork.metrics import Estimate, exceeds_zero
 
@@ -125,17 +125,18 @@ def forecast(
         now: Accuracy that was told of the images there are; no more of them are promised less.
 
     Returns:
-        None where the time was up; without points where a class has too few images.
+        None where the time was up; without points where a class has too few images, or all form too few groups.
     """
+    folds = k_folds_or_fewer(train.dataset, _FOLDS, seed=seed)
     sizes = _sizes(len(train), len(train.dataset.classes))
-    hits = _hits(train, sizes, class_weight, seed, clock)
+    if folds is None or folds.max() + 1 < _FOLDS or not sizes:  # fewer folds would leave other sizes to learn from
+        return Forecast((), (), (1 + now) / 2, (None, None), ())
+    hits = _hits(train, folds, sizes, class_weight, seed, clock)
     if hits is None:
         return None
     points = tuple(Point(size, float(row.mean())) for size, row in zip(sizes, hits, strict=True))
-    now = max(now, points[-1].accuracy) if points else now
+    now = max(now, points[-1].accuracy)
     target = (1 + now) / 2
-    if not points:
-        return Forecast((), (), target, (None, None), ())
     drawn = draw_curves(sizes, hits, len(train), np.random.default_rng(seed))
     ahead = tuple(_ahead(drawn, times * len(train), now) for times in AHEAD)
     told = tuple(each for each in ahead if each.accuracy.high - each.accuracy.low < VAGUE)
@@ -152,10 +153,14 @@ def _sizes(images: int, classes: int) -> list[int]:
 
 
 def _hits(
-    train: FeatureTable, sizes: Sequence[int], class_weight: ClassWeight, seed: int, clock: BudgetClock
+    train: FeatureTable,
+    folds: npt.NDArray[np.int64],
+    sizes: Sequence[int],
+    class_weight: ClassWeight,
+    seed: int,
+    clock: BudgetClock,
 ) -> npt.NDArray[np.bool_] | None:
     """(P, N) whether each image is named right by a head that learnt from so many others; None without time."""
-    folds = k_folds(train.dataset, _FOLDS, seed=seed) if sizes else np.zeros(len(train), np.intp)
     labels = train.dataset.labels
     hits = np.zeros((len(sizes), len(train)), np.bool_)
     for fold in range(_FOLDS):

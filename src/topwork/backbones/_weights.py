@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from topwork._arrays import AnyArray
-from topwork._system import cache_dir, cached, require_torch
+from topwork._system import cache_dir, cached, has_torch, require_torch
 from topwork.backbones import _catalogue, _hub
 from topwork.backbones._hub import file_sha256
 from topwork.backbones._torch_file import Arrays, read_torch_file
@@ -128,9 +128,9 @@ def from_hub(name: str, *, offline: bool = False) -> Weights:
 
 
 def works_offline(row: _catalogue.CatalogueRow) -> bool:
-    """Whether a backbone's weights are on this machine, in an installed package or in the hub's cache."""
+    """Whether a backbone can be used now and without the internet: its weights, and what builds it, are here."""
     if not row.package:
-        return _hub.cached_file(row.hub, _FILE) is not None
+        return has_torch() and _hub.cached_file(row.hub, _FILE) is not None
     try:
         package_file(row)
     except (MissingExtraError, BackboneError):

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from topwork._system import wait_considerately
+from topwork._system import has_torch, wait_considerately
 from topwork.cli import _text
-from topwork.cli._commands import command, new_app
-from topwork.cli._console import Console, fail
+from topwork.cli._commands import LANG, Program, command, new_app
+from topwork.cli._console import Console
 from topwork.cli._embed import embed
 from topwork.cli._evaluate import evaluate
 from topwork.cli._explain import explain
@@ -27,6 +27,7 @@ app = new_app(
     name="topwork",
     help="Turn a folder of labelled images into a trained, measured, usable classifier.",
     no_args_is_help=True,
+    cls=Program,
 )
 
 
@@ -43,6 +44,7 @@ def _main(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
+    lang: LANG = None,
 ) -> None:
     pass
 
@@ -100,7 +102,7 @@ def check(
     if write is not None:
         write_manifest(found.clean(), write)
     if page is not None:
-        report.write_page(report.checkup_page(found), page)
+        report.write_page(report.checkup_page(found, language=console.language), page)
     console.result({"data": str(data), **found.to_dict()}, _text.checked(found, manifest=write, page=page))
 
 
@@ -147,7 +149,8 @@ def models(
         console.result({"models": told}, _text.catalogue(rows, here))
         return
     entry = row(name)
-    backbone = load(name, weights="random")  # its facts alone: nothing is fetched
+    # its facts alone: nothing is fetched; a default network's own weights can be read without torch
+    backbone = load(name, weights="random" if has_torch() else "pretrained")
     fields = entry.to_dict() if entry else backbone.to_dict()
     console.result(fields, _text.backbone(backbone, entry))
 
@@ -161,7 +164,7 @@ def doctor(console: Console) -> None:
     health = examine()
     console.result(health.to_dict(), _text.health(health))
     if not health.well:
-        fail("something that topwork needs does not work on this machine", "see the lines marked with !")
+        console.fail("something that topwork needs does not work on this machine", "see the lines marked with !")
 
 
 command(app, "demo")(demo)

@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from topwork.cli._console import Console, fail
+from topwork.cli._console import Console
+from topwork.cli._help import speak, spoken_usage
+from topwork.cli._language import LanguageName, language_of
 from topwork.cli._options import parameter, task_in, task_parameter
 from topwork.errors import TopworkError
 
@@ -28,8 +30,37 @@ _COMMON: dict[str, Any] = {
     "debug": typer.Option("--debug", help="Show the traceback of an error."),
     "offline": typer.Option("--offline", help="Do not use the internet, so no weights are downloaded from the hub."),
 }
+LANG: Any = Annotated[
+    LanguageName | None,
+    typer.Option("--lang", help="Language of texts and pages; the locale's if not given.", show_default=False),
+]
+_LANGUAGE = "topwork.language"  # in the meta of a context, which all commands of a program share
 _PAIR = re.compile(r"[a-z_][\w.]*=")  # of a setting's name and its value
 _NO_CACHE: Any = typer.Option("--no-cache", help="Keep nothing on disk: what is in the cache is not used either.")
+
+
+class Program(TyperGroup):
+    """The commands, which speak the language that the command line or the locale asks for."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As it is, once the language is known."""
+        language = ctx.meta[_LANGUAGE] = language_of(args)
+        speak(ctx, language)
+        with spoken_usage(language):
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """As it is; what a command finds wrong with its arguments is said in the language."""
+        with spoken_usage(ctx.meta[_LANGUAGE]):
+            return super().invoke(ctx)
+
+
+class _Command(TyperCommand):
+    """A command whose help speaks the program's language."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        speak(ctx, ctx.meta.get(_LANGUAGE, "en"))
+        return super().parse_args(ctx, args)
 
 
 def new_app(**more: Any) -> typer.Typer:
@@ -49,7 +80,7 @@ def command(
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         if late is None:
-            app.command(name)(_program(function, []))
+            app.command(name, cls=_Command)(_program(function, []))
         else:
             app.command(name, cls=_late(name, function, late), help=inspect.getdoc(function))(lambda: None)
         return function
@@ -67,7 +98,7 @@ def _late(
 
         def make_context(self, info_name: str | None, args: list[str], *given: Any, **more: Any) -> Any:
             app = new_app()
-            app.command(name)(_program(function, [*options(task_in(args)), task_parameter()]))
+            app.command(name, cls=_Command)(_program(function, [*options(task_in(args)), task_parameter()]))
             return get_command(app).make_context(info_name, _each_set(args), *given, **more)
 
     return Late
@@ -85,22 +116,35 @@ def _each_set(given: Sequence[str]) -> list[str]:
 
 def _program(function: Callable[..., None], more: list[inspect.Parameter]) -> Callable[..., None]:
     """What typer is to run for a command."""
+    hints = typing.get_type_hints(function, include_extras=True)
+    own = [each.replace(annotation=hints[each.name]) for each in inspect.signature(function).parameters.values()]
+    named = [each for each in own[1:] if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    has_context = any(each.name == "context" for each in named)
 
     @functools.wraps(function)
     def run(
-        *, as_json: bool, quiet: bool, debug: bool, offline: bool, no_cache: bool = False, **arguments: Any
+        *,
+        as_json: bool,
+        quiet: bool,
+        debug: bool,
+        offline: bool,
+        lang: str | None,
+        context: typer.Context,
+        no_cache: bool = False,
+        **arguments: Any,
     ) -> None:
-        console = Console(as_json=as_json, quiet=quiet)
+        language = context.meta.get(_LANGUAGE, "en")  # ``lang`` was heard there, before the command was parsed
+        console = Console(as_json=as_json, quiet=quiet, language=language)
+        arguments |= {"context": context} if has_context else {}
         settings = _settings(offline=offline, silent=as_json or quiet, no_cache=no_cache)
         with settings, _failing_plainly(console, debug=debug), console.lines():
             function(console, **arguments)
 
-    hints = typing.get_type_hints(function, include_extras=True)
-    own = [each.replace(annotation=hints[each.name]) for each in inspect.signature(function).parameters.values()]
-    named = [each for each in own[1:] if each.kind is not inspect.Parameter.VAR_KEYWORD]
     has_own = any(each.name == "cache" for each in (*named, *more))
     all_have = _COMMON if has_own else {**_COMMON, "no_cache": _NO_CACHE}
     common = [parameter(name, Annotated[bool, option], False) for name, option in all_have.items()]
+    common.append(parameter("lang", LANG, None))
+    common += [] if has_context else [parameter("context", typer.Context, inspect.Parameter.empty)]
     parameters = [*named, *more, *common]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
@@ -144,7 +188,7 @@ def _failing_plainly(console: Console, *, debug: bool) -> Iterator[None]:
     except (Exception, KeyboardInterrupt) as error:
         if debug:
             raise
-        fail(*_told(error))
+        console.fail(*_told(error))
 
 
 def _told(error: BaseException) -> tuple[str, str]:

@@ -5,31 +5,67 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Iterable, Iterator
-from typing import Any, NoReturn, TextIO
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import typer
 
+from topwork._text import Table
+from topwork.cli._language import screen_texts
 from topwork.cli._progress import Bars, Lines, Progress
+
+if TYPE_CHECKING:
+    from topwork._texts import Language
+
+_FOR_PEOPLE = frozenset(
+    ("advice", "caveats", "changes", "detail", "error", "headline", "hint", "note", "notes", "reason", "text", "what")
+)
+"""Fields of JSON that hold sentences; all others are for programs."""
 
 
 class Console:
-    """One command's voice: stdout gets text or one JSON object; stderr notes and errors, or errors alone."""
+    """One command's voice: stdout gets text or one JSON object; stderr notes and errors, or errors alone.
 
-    def __init__(self, *, as_json: bool, quiet: bool) -> None:
+    What comes here is English; where the user wants another language, it is said in that.
+    """
+
+    def __init__(self, *, as_json: bool, quiet: bool, language: Language = "en") -> None:
         self.as_json = as_json
         self.quiet = quiet
+        self.language = language
+        self._texts = None if language == "en" else screen_texts(language)
         self._shown: Lines | Bars | None = None
 
-    def result(self, fields: dict[str, Any], text: str) -> None:
-        """Print a command's result: the fields as JSON where that was asked for, the text otherwise."""
+    def result(self, fields: dict[str, Any], lines: str | Sequence[str]) -> None:
+        """Print a command's result: the fields as JSON where that was asked for, the lines otherwise."""
         utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"  # elsewhere JSON's own escapes
-        print_line(json.dumps(fields, ensure_ascii=not utf8) if self.as_json else text, sys.stdout)
+        if self.as_json:
+            print_line(json.dumps(self._for_people(fields), ensure_ascii=not utf8), sys.stdout)
+            return
+        print_line("\n".join(map(self.said, [lines] if isinstance(lines, str) else lines)), sys.stdout)
+
+    def said(self, text: str) -> str:
+        """A line or a table in the user's language."""
+        if self._texts is None:
+            return text
+        if isinstance(text, Table):
+            return text.said(lambda cell: self._texts.named("cell", cell) if self._texts else cell)
+        return "\n".join(map(self._texts.said, text.split("\n")))
+
+    def _for_people(self, value: Any, name: str = "") -> Any:
+        """What JSON holds for a program to read, with what it says to people in their language."""
+        if self._texts is None:
+            return value
+        if isinstance(value, dict):
+            return {key: self._for_people(each, key) for key, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._for_people(each, name) for each in value]
+        return self.said(value) if isinstance(value, str) and name in _FOR_PEOPLE else value
 
     def note(self, text: str) -> None:
         """Say something beside the result."""
         if not self.quiet:
-            print_line(one_line(text), sys.stderr)
+            print_line(self.said(one_line(text)), sys.stderr)
 
     def notes(self, texts: Iterable[str]) -> None:
         """Say several things beside the result."""
@@ -38,7 +74,21 @@ class Console:
 
     def failure(self, text: str) -> None:
         """Say that one of many items failed; the command goes on."""
-        print_line(f"error: {one_line(text)}", sys.stderr)
+        print_line(self.said(f"error: {one_line(text)}"), sys.stderr)
+
+    def fail(self, message: str, hint: str = "") -> NoReturn:
+        """End the command with exit code 1."""
+        self.failure(message)
+        if hint:
+            print_line(self.said(f"hint: {one_line(hint)}"), sys.stderr)
+        raise typer.Exit(1)
+
+    def require_none_failed(self, images: int) -> None:
+        """End the command with exit code 1 where some images could not be used, which each one's line has told."""
+        if images:
+            noun = "image" if images == 1 else "images"
+            hint = "the line of each image says why; the other images are not affected"
+            self.fail(f"{images} {noun} could not be used", hint)
 
     def step(self, text: str) -> Progress | None:
         """Announce what begins; gives a progress callback where progress is shown."""
@@ -46,7 +96,9 @@ class Console:
 
     def _line(self, text: str) -> None:
         if not self.quiet:  # as a process beside others becomes when it learns of them
-            print_line(text, sys.stderr)  # without an import, for which a thread would wait while others are imported
+            print_line(
+                self.said(text), sys.stderr
+            )  # without an import, for which a thread would wait while others are imported
 
     def within(self, budget: float | None) -> None:
         """Tell in the lines how much is left of the seconds that the whole may take, where there is such a limit."""
@@ -76,7 +128,7 @@ class Console:
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with RichProgress(*columns, console=Terminal(stderr=True), transient=True) as bars:
-            self._shown = Bars(bars)
+            self._shown = Bars(bars, self.said)
             yield
         self._shown = None
 
@@ -87,23 +139,13 @@ def print_line(text: str, stream: TextIO) -> None:
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
+def print_error(text: str) -> None:
+    """Print to stderr."""
+    print_line(text, sys.stderr)
+
+
 def one_line(text: str) -> str:
     """A message on one line, with what would steer a terminal escaped; it may quote any file's or class's name."""
     from topwork.data import printable
 
     return printable(" ".join(text.split()))
-
-
-def fail(message: str, hint: str = "") -> NoReturn:
-    """End the command with exit code 1."""
-    print_line(f"error: {one_line(message)}", sys.stderr)
-    if hint:
-        print_line(f"hint: {one_line(hint)}", sys.stderr)
-    raise typer.Exit(1)
-
-
-def require_none_failed(images: int) -> None:
-    """End the command with exit code 1 where some images could not be used, which each one's line has told."""
-    if images:
-        noun = "image" if images == 1 else "images"
-        fail(f"{images} {noun} could not be used", "the line of each image says why; the other images are not affected")

@@ -48,7 +48,7 @@ def evaluate(
         found = model.evaluate(dataset, seed=seed, cache=cache, progress=console.step("features of images"))
     console.notes([*dataset.notes, *unlike(getattr(found, "shift", None))])
     fields = {"model": str(first), "data": str(data), **room.words.fields(found)}
-    console.result(fields, "\n".join(room.words.evaluated(found)))
+    console.result(fields, room.words.evaluated(found))
 
 
 def unseen(console: Console, model: Model, dataset: ImageDataset, other: Model | None = None) -> ImageDataset:
@@ -92,4 +92,4 @@ def _compare(
         "second": {"model": str(folders[1]), **words.fields(found.second)},
         "comparison": found.comparison.to_dict(),
     }
-    console.result(fields, "\n".join(words.compared(names, found)))
+    console.result(fields, words.compared(names, found))

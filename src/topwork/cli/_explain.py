@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from topwork._options import seconds
-from topwork.cli._console import Console, fail, require_none_failed
+from topwork.cli._console import Console
 from topwork.cli._evaluate import unseen
 from topwork.cli._explain_options import (
     KINDS,
@@ -121,8 +121,8 @@ def explain(
         shelf.lines.append(
             f"Next:  topwork report {printable(model or '')} --data DATA    (shows it on the model's page)"
         )
-    console.result(shelf.to_dict(), "\n".join(shelf.lines))
-    require_none_failed(failed)
+    console.result(shelf.to_dict(), shelf.lines)
+    console.require_none_failed(failed)
 
 
 def _time(text: str) -> str:
@@ -241,7 +241,7 @@ def _each_image(
         if bar is not None:
             bar(done, len(images))
     if shelf.skipped and not shelf.fields and not failed:
-        fail(f"no image was attacked: each is already predicted as {label!r}", "choose another class")
+        console.fail(f"no image was attacked: each is already predicted as {label!r}", "choose another class")
     return failed
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from topwork.cli import _text
-from topwork.cli._console import Console, require_none_failed
+from topwork.cli._console import Console
 from topwork.cli._fit import Pickle, Rules, Weights
 from topwork.cli._options import Columns, reading, require_network
 from topwork.cli._table import csv_table, parquet_table
@@ -118,7 +118,7 @@ def predict(
             failed += bool(prediction.error)
             for write in tables:
                 write(room.words.row(prediction, classes))
-    require_none_failed(failed)
+    console.require_none_failed(failed)
 
 
 def _untrained(room: Task, backbone: str, made_by: Mapping[str, Any]) -> Predict:

@@ -85,31 +85,33 @@ class Lines:
 class Bars:
     """A bar on a terminal for what is under way; the one before goes."""
 
-    def __init__(self, bars: Any) -> None:
+    def __init__(self, bars: Any, say: Callable[[str], str]) -> None:
         self._bars = bars
+        self._say = say
         self._last: Any = None
 
     def step(self, text: str) -> _Bar:
         """What comes next."""
         if self._last is not None:
             self._bars.remove_task(self._last)
-        self._last = self._bars.add_task(text, total=None)
-        return _Bar(self._bars, self._last, text)
+        self._last = self._bars.add_task(self._say(text), total=None)
+        return _Bar(self._bars, self._last, text, self._say)
 
 
 class _Bar:
     """A progress callback that moves a bar; ``tell`` puts words beside it."""
 
-    def __init__(self, bars: Any, task: Any, text: str) -> None:
+    def __init__(self, bars: Any, task: Any, text: str, say: Callable[[str], str]) -> None:
         self._bars = bars
         self._task = task
         self._text = text
+        self._say = say
 
     def __call__(self, done: int, total: int) -> None:
         self._change(completed=done, total=total or None)
 
     def tell(self, words: str) -> None:
-        self._change(description=f"{self._text}: {words}")
+        self._change(description=self._say(f"{self._text}: {words}"))
 
     def _change(self, **what: Any) -> None:
         with contextlib.suppress(KeyError):  # another step has begun

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,13 +22,6 @@ PAGE = "report.html"  # in the model folder
 _NAMED = 5  # files left out
 
 
-class LanguageName(StrEnum):
-    """Languages of the page."""
-
-    english = "en"
-    korean = "ko"
-
-
 def report(
     console: Console,
     model: Annotated[Path, typer.Argument(help="Model folder.")],
@@ -45,7 +37,6 @@ def report(
         Path | None,
         typer.Option("-o", "--out", help="HTML page to write; report.html in the model folder if not given."),
     ] = None,
-    lang: Annotated[LanguageName, typer.Option(help="Language of the page.")] = LanguageName.english,
     evidence: Annotated[
         bool,
         typer.Option("--evidence", help="Show the evidence for each of the worst mistakes on --data (Grad-CAM)."),
@@ -91,7 +82,7 @@ def report(
         evaluated,
         checkup=checkup,
         explained=stored(model / EXPLAINED),
-        language=lang.value,
+        language=console.language,
         evidence=evidence,
         cache=cache,
         place=str(model),
@@ -108,10 +99,10 @@ def report(
     }
     told = [f"Page: {printable(str(page))}"]
     if figures is not None:
-        written = write_figures(loaded, figures, room.figures, evaluated, language=lang.value)
+        written = write_figures(loaded, figures, room.figures, evaluated, language=console.language)
         told.append(f"Figures: {len(written)} files in {printable(str(figures))}")
         fields = {**fields, "figures": [str(file) for file in written]}
-    console.result(fields, "\n".join(told))
+    console.result(fields, told)
 
 
 def _measured(
@@ -134,7 +125,9 @@ def _measured(
     return found, checkup
 
 
-def write_report(model: Model, folder: Path, data: Path | None = None, checkup: Checkup | None = None) -> Path:
+def write_report(
+    console: Console, model: Model, folder: Path, data: Path | None = None, checkup: Checkup | None = None
+) -> Path:
     """The page of a model that has just been fitted, in its folder, with what the data doctor said on the way."""
     from topwork.fitting import default_options
     from topwork.report import model_page, write_page
@@ -145,6 +138,7 @@ def write_report(model: Model, folder: Path, data: Path | None = None, checkup: 
         folder.resolve().name,
         task(model.record.task.name).sections,
         checkup=checkup,
+        language=console.language,
         place=str(folder),
         data=str(data) if data is not None else "",
         defaults=default_options(model.record),

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from topwork._text import first_of, table
+from topwork._system import WITH_TORCH, has_torch
+from topwork._text import facts, first_of, table
 
 if TYPE_CHECKING:
     from topwork.backbones import Backbone, CatalogueRow
@@ -44,7 +45,7 @@ def saved(out: Path) -> list[str]:
     return [f"Model: {name}", f"Page:  {page}", f"Next:  topwork predict {name} IMAGE..."]
 
 
-def checked(found: Checkup, *, manifest: Path | None, page: Path | None) -> str:
+def checked(found: Checkup, *, manifest: Path | None, page: Path | None) -> list[str]:
     """The doctor's findings on a data set, each with its worst cases and what to do."""
     usable = len(found.dataset) - len(found.unusable)
     among = f" in {len(found.classes)} classes" if found.classes else ""
@@ -66,7 +67,7 @@ def checked(found: Checkup, *, manifest: Path | None, page: Path | None) -> str:
         lines.append(f"Cleaned manifest: {printable(str(manifest))}")
     if page is not None:
         lines.append(f"Page: {printable(str(page))}")
-    return "\n".join(lines)
+    return lines
 
 
 def _case(case: Case) -> str:
@@ -80,10 +81,10 @@ def refused(prediction: Any) -> str:
     return error if error.startswith(f"{name}:") else f"{name}: {error}"
 
 
-def catalogue(rows: Sequence[CatalogueRow], here: Sequence[bool]) -> str:
+def catalogue(rows: Sequence[CatalogueRow], here: Sequence[bool]) -> list[str]:
     """The catalogue as a table; ``here`` says whose weights are on this machine."""
     if not rows:
-        return "No backbone in the catalogue matches all of these conditions."
+        return ["No backbone in the catalogue matches all of these conditions."]
     cells = [
         (
             row.alias,
@@ -104,14 +105,16 @@ def catalogue(rows: Sequence[CatalogueRow], here: Sequence[bool]) -> str:
         "offline: the weights are on this machine, so no internet is needed.",
         "`topwork models NAME` shows the details of one. Any other timm model can be used by its name.",
     ]
+    if not (has_torch() or all(row.package for row in rows)):
+        notes.append(f"Those that come from the hub need PyTorch: {WITH_TORCH}")
     if not all(row.free for row in rows):
         notes.insert(1, "(!) This licence has special terms. Read it before commercial use.")
-    return "\n".join([table(head, cells), *notes])
+    return [table(head, cells), *notes]
 
 
-def backbone(found: Backbone, row: CatalogueRow | None) -> str:
+def backbone(found: Backbone, row: CatalogueRow | None) -> list[str]:
     """The details of one backbone."""
-    facts = [
+    told = [
         ("pretrained on", row.pretrained_on if row else found.pretrained_on),
         ("licence", row.licence if row else found.licence),
         ("input", f"{found.preprocessing.size} pixels"),
@@ -122,13 +125,9 @@ def backbone(found: Backbone, row: CatalogueRow | None) -> str:
         lines.append(row.advice)
         if not row.free:
             lines.append(f"Licence {row.licence} has special terms. Read it before commercial use.")
-        facts = _row_facts(row) + facts
-    width = max(len(name) for name, _ in facts) + 2
-    lines += ["", *(f"{name.ljust(width)}{value}" for name, value in facts), ""]
-    lines.append(
-        table(("stage", "channels", "stride"), [(s.name, str(s.channels), str(s.stride)) for s in found.stages])
-    )
-    return "\n".join(lines)
+        told = _row_facts(row) + told
+    stages = [(stage.name, str(stage.channels), str(stage.stride)) for stage in found.stages]
+    return [*lines, "", facts(told), "", table(("stage", "channels", "stride"), stages)]
 
 
 def _row_facts(row: CatalogueRow) -> list[tuple[str, str]]:
@@ -146,12 +145,9 @@ def _row_facts(row: CatalogueRow) -> list[tuple[str, str]]:
     ]
 
 
-def health(found: Health) -> str:
+def health(found: Health) -> list[str]:
     """The doctor's findings, one a line."""
-    width = max(len(finding.subject) for finding in found.findings)
-    return "\n".join(
-        f"{' ' if finding.well else '!'} {finding.subject.ljust(width)}  {finding.text}" for finding in found.findings
-    )
+    return [facts([(f"{' ' if each.well else '!'} {each.subject}", each.text) for each in found.findings])]
 
 
 def demonstrated(out: Path, folder: Path, predictions: Sequence[Any]) -> list[str]:

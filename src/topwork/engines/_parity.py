@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from topwork._arrays import Float32Array, UInt8Array
-from topwork._system import PRECISION_VARIABLE, write_whole, writing_cache
+from topwork._system import PRECISION_VARIABLE, has_torch, write_whole, writing_cache
 from topwork.backbones import Backbone, has_blocks, row
 from topwork.engines._engine import EngineChoice, EngineName, has_cuda, precisions
 from topwork.engines._open import open_engine
@@ -69,7 +69,7 @@ def recorded_choice(backbone: Backbone, engine: EngineName) -> EngineChoice | No
 
 def nearest_choice(choice: EngineChoice) -> EngineChoice:
     """The engine and precision that made a head's features, or the nearest that this machine has, with a warning."""
-    if choice.name == "torch-cuda" and not has_cuda():
+    if (choice.name == "torch-cuda" and not has_cuda()) or (choice.name == "torch-cpu" and not has_torch()):
         choice = EngineChoice("openvino", choice.precision, choice.deviation)
     if choice.precision in precisions(choice.name):
         return choice

@@ -13,7 +13,7 @@ from topwork.checking import Case, Checkup, Finding
 from topwork.data import printable
 from topwork.report._page import brief, render
 from topwork.report._pictures import Album, rows_of
-from topwork.report._texts import Texts
+from topwork.report._texts import Language, Texts
 
 MOST_CASES = 12  # of a finding, the worst first
 MOST_FILES = 4  # of a case: two copies say as much as twenty
@@ -52,7 +52,7 @@ def _shown_case(case: Case, album: Album, rows: dict[str, int]) -> dict[str, Any
     }
 
 
-def checkup_page(checkup: Checkup) -> str:
+def checkup_page(checkup: Checkup, *, language: Language = "en") -> str:
     """Show what the data doctor found as one HTML page, with pictures of what it found it in.
 
     The page needs nothing else: pictures and style lie in it, it has no scripts and makes no requests. It holds the
@@ -60,6 +60,7 @@ def checkup_page(checkup: Checkup) -> str:
 
     Args:
         checkup: What ``check`` or ``vet`` gave.
+        language: ``en`` or ``ko``.
 
     Returns:
         The page; ``write_page`` writes it. The same checkup gives the same page.
@@ -67,36 +68,40 @@ def checkup_page(checkup: Checkup) -> str:
     Example:
         >>> write_page(checkup_page(check(read("photos"))), "photos.html")  # doctest: +SKIP
     """
-    splits = tuple(name for name in ("train", "val", "test") if (checkup.dataset.splits == name).any())
+    t, splits = (
+        Texts(language),
+        tuple(name for name in ("train", "val", "test") if (checkup.dataset.splits == name).any()),
+    )
     counts = _counts(checkup, splits)
     rows = [_class_row(name, found) for name, found in zip(checkup.classes, counts, strict=False)]
     return render(
         "checkup.html",
         name=brief(str(checkup.dataset.root)),
         checkup=checkup,
-        t=Texts("en"),
+        language=language,
+        t=t,
         findings=shown_findings(checkup.findings, checkup, Album(checkup.dataset, checkup.unusable)),
-        obstacles=tuple(_obstacles(checkup)),
+        obstacles=tuple(_obstacles(checkup, t)),
         blocking=checkup.blocking(),
         splits=splits,
         classes=rows[:MOST_CLASSES],
         more_classes=_class_row("", counts[MOST_CLASSES:].sum(axis=0)),
         more_count=max(len(rows) - MOST_CLASSES, 0),
-        total=_class_row("all", counts.sum(axis=0)),
+        total=_class_row("", counts.sum(axis=0)),
         command=f"topwork check {shlex.quote(str(checkup.dataset.root))} --json",
         largest=max((row["usable"] for row in rows), default=0) or 1,
     )
 
 
-def _obstacles(checkup: Checkup) -> Iterator[str]:
+def _obstacles(checkup: Checkup, t: Texts) -> Iterator[str]:
     """Why ``fit`` would stop although no finding blocks: it needs two classes to learn and something to measure."""
     dataset, usable = checkup.dataset, _usable(checkup)
     training = usable & (dataset.splits == "train") if (dataset.splits == "train").any() else usable
     if checkup.classes and len(np.unique(dataset.labels[training])) < 2:
-        yield "fewer than two classes have a usable training image"
+        yield t("obstacle_classes")
     held_out = dataset.held_out_split
     if held_out and not (usable & (dataset.splits == held_out)).any():
-        yield f"no test image ({held_out}) can be used"
+        yield t("obstacle_test", split=held_out)
 
 
 def _usable(checkup: Checkup) -> npt.NDArray[np.bool_]:

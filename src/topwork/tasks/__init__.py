@@ -26,6 +26,7 @@ __all__ = [
     "Words",
     "load",
     "names",
+    "packages",
     "register",
     "task",
 ]
@@ -43,6 +44,11 @@ _REGISTERED: dict[str, Task] = {}
 def names() -> list[str]:
     """The names of all tasks."""
     return sorted({*_ROOMS, *_REGISTERED})
+
+
+def packages() -> tuple[str, ...]:
+    """The rooms of the tasks, whose texts are what their words say in other languages."""
+    return tuple(_ROOMS.values())
 
 
 def task(name: str | Task) -> Task:

@@ -22,7 +22,7 @@ def squares(files: list[Path], backbone: Backbone = SMALL) -> npt.NDArray[np.uin
 
 
 def test_it_is_what_the_first_norm_would_say_of_itself(photos: list[Path]) -> None:
-    """A batch norm in training mode standardises by the batch: what it then keeps is the batch's own mean."""
+    """Of a network that only torch knows: a norm on the pixels themselves, whose mean is counted here."""
     from torch import nn
 
     class Plain(nn.Module):
@@ -42,7 +42,8 @@ def test_it_is_what_the_first_norm_would_say_of_itself(photos: list[Path]) -> No
         def module(self) -> nn.Module:
             return Plain().eval()
 
-    backbone = Fake(**{name: getattr(SMALL, name) for name in SMALL.__dataclass_fields__})
+    plain = load(weights="random", size=96)
+    backbone = Fake(**{name: getattr(plain, name) for name in plain.__dataclass_fields__})
     pixels = squares(photos[:4])
     values = SMALL.preprocessing
     rows = (pixels.reshape(-1, 3) / 255 - values.mean) / values.std

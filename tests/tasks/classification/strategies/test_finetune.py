@@ -131,6 +131,8 @@ def test_a_lead_that_may_be_chance_is_no_reason_to_leave_the_probe() -> None:
         for accuracy, keeps in ((0.8, clear), (0.9, clear), (0.79, False)):
             assert _keeps(gains, Score(accuracy, 0.5), Score(0.8, 0.5)) == keeps
     assert seen == {True, False}
+    assert _keeps(np.ones(30), Score(0.8, 0.5), Score(0.8, 0.5))
+    assert not _keeps(np.ones(29), Score(1.0, 0.5), Score(0.8, 0.5))
 
 
 @pytest.mark.parametrize(
@@ -265,7 +267,7 @@ def test_knn_is_no_head_to_start_from(digits: ImageDataset, probe: Probe) -> Non
 @pytest.mark.parametrize("unfreeze", ["all", 3])
 def test_a_broken_off_training_goes_on(unfreeze: Any, digits: ImageDataset, probe: Probe, tmp_path: Path) -> None:
     """From pixels, and from the maps of the frozen stages."""
-    wanted = functools.partial(options, unfreeze=unfreeze)
+    wanted = functools.partial(options, unfreeze=unfreeze, config={"epochs": 8})
     whole = finetune(digits, probe, wanted())
     assert whole.strategy == "finetune"
     folder = tmp_path / "training"

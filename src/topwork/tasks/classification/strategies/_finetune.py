@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 INTERRUPTED = "training was interrupted after"
 """How the note begins that Ctrl-C leaves behind; checkpoints are kept then."""
 
-_ERRORS = 2.0  # standard errors by which its losses must be lower than the probe's
+_ERRORS, _LEAST = 2.0, 30  # standard errors by which its losses must be lower than the probe's; on so many images
 _JUDGES, _MOST = 40, 1 / 3  # validation images that there should be, and the share of the training images they may cost
 _OFTEN = 4  # epochs for each way round: with 8 for cloth's eight ways, crops cost 1.3 points (docs/decisions)
 
@@ -218,7 +218,7 @@ def _best_epoch(result: TrainResult) -> Score | None:
 
 def _keeps(gains: npt.NDArray[np.float64], reached: Score, reference: Score) -> bool:
     """Whether as many are right and what each validation image saves of the loss is more than chance."""
-    return reached.accuracy >= reference.accuracy and exceeds_zero(gains, _ERRORS)
+    return len(gains) >= _LEAST and reached.accuracy >= reference.accuracy and exceeds_zero(gains, _ERRORS)
 
 
 def _kept(result: TrainResult, reached: Score | None, reference: Score, count: int, images: int) -> str:
