@@ -51,11 +51,14 @@ def test_a_wrong_command_line_is_2_and_touches_nothing(run: Run, given: tuple[st
     ("given", "whose"),
     [
         (("--labels", "a,b"), "zero-shot, not for auto"),
-        (("--strategy", "probe", "--epochs", "6"), "auto, finetune, not for probe"),  # the default, and yet not heard
-        (("--strategy", "probe", "--resume"), "finetune, not for probe"),
+        (
+            ("--strategy", "probe", "--epochs", "6"),
+            "auto, finetune, scratch, not for probe",
+        ),  # the default, and yet not heard
+        (("--strategy", "probe", "--resume"), "finetune, scratch, not for probe"),
         (("--strategy", "finetune", "--blend"), "zero-shot, not for finetune"),
         (("--strategy", "zero-shot", "--map", "map.json"), "as-is, not for zero-shot"),
-        (("--strategy", "as-is", "--class-weight", "none"), "auto, probe, finetune, not for as-is"),
+        (("--strategy", "as-is", "--class-weight", "none"), "auto, probe, finetune, scratch, not for as-is"),
     ],
     ids=str,
 )

@@ -37,6 +37,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "cli/_app.py:check": ("check",),
     "cli/_commands.py": COMMANDS,
     "cli/_explain.py": ("explain",),
+    "cli/_explain_options.py": ("explain",),
     "cli/_fit.py": ("fit",),
     "tasks/classification/_decision.py": ("fit",),
     "cli/_options.py:": ("check", "advise", "fit", "evaluate", "embed"),

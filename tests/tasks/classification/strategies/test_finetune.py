@@ -260,7 +260,7 @@ def test_it_tells_how_the_training_goes(digits: ImageDataset, probe: Probe) -> N
 
 
 def test_knn_is_no_head_to_start_from(digits: ImageDataset, probe: Probe) -> None:
-    with pytest.raises(DataError, match="not kNN"):
+    with pytest.raises(DataError, match="not knn"):
         finetune(digits, probe, options(probe=dataclasses.replace(QUICK, head="knn")))
 
 
