@@ -92,6 +92,12 @@ def test_every_kind_of_head_is_told(fitted: Classifier, kind: str) -> None:
     assert classifier_methods(fitted.record.model_copy(update={"head": kind})).text.endswith(".\n")
 
 
+def test_a_head_of_rows_of_length_one_says_so(fitted: Classifier) -> None:
+    found = classifier_methods(fitted.record, normalised=True)
+    assert "logistic regression on features divided by their length and standardised" in found.text
+    assert "divided" not in classifier_methods(fitted.record).text
+
+
 def test_a_network_that_was_not_pretrained_is_not_called_so(fitted: Classifier) -> None:
     weights = {**fitted.record.backbone["weights"], "source": "file"}
     network = {**fitted.record.backbone, "pretrained_on": "nothing", "weights": weights}

@@ -178,7 +178,7 @@ def finetune(
     count = stages_to_train(backbone, options.unfreeze)
     halves = halves_of(probe.table.dataset, options)
     last = _embedding(probe, options)
-    start = _fit(last.select(halves.learn), options)
+    start = _layer(last.select(halves.learn), options)
     rival, judges = _fit(probe.table.select(halves.learn), options), probe.table.select(halves.check)
     reference = score(rival, judges)
     model = tunable(backbone, start)
@@ -241,6 +241,11 @@ def _stages(count: int) -> str:
 
 def _fit(table: FeatureTable, options: FinetuneOptions) -> LinearHead:
     return fit_head(table, class_weight=options.probe.class_weight, seed=options.seed).head
+
+
+def _layer(table: FeatureTable, options: FinetuneOptions) -> LinearHead:
+    """A head that a network's last layer can be: one that divides no row by its length."""
+    return fit_head(table, class_weight=options.probe.class_weight, seed=options.seed, scaling="standardise").head
 
 
 def halves_of(dataset: ImageDataset, options: FinetuneOptions) -> _Halves:
@@ -312,7 +317,7 @@ def _trained(
             return stack.enter_context(kept.samples(found)) if kept else found
 
         def refit(values: npt.NDArray[np.float32]) -> LinearHead:
-            return _fit(replace(last.select(halves.learn), values=values), options)
+            return _layer(replace(last.select(halves.learn), values=values), options)
 
         learner, layers = (kept.model, kept.layers) if kept else (model, layers)
         plain = samples(halves.learn)
