@@ -21,25 +21,27 @@ NAMED = re.compile(rf"(?:topwork |^|: |[Ww]ith |\()({'|'.join(COMMANDS)}) (?:[A-
 
 NETWORKS = ("fit", "advise", "check", "predict", "explain")
 LADDER = ("fit", "advise")
+DATA = ("check", "advise", "fit", "evaluate", "embed", "report", "explain")
 WHERE: dict[str, tuple[str, ...]] = {
     "_options.py": LADDER,
     "backbones/_hub.py": NETWORKS,
     "backbones/_text.py": ("fit",),
     "backbones/_weights.py": NETWORKS,
+    "_system/_cache.py": COMMANDS,
     "checking/_pictures.py": ("fit",),  # what the network's user may set, told by the doctor
     "cli/_embed.py": ("embed",),
     "cli/_predict.py": ("predict",),
-    "cli/_options.py:reading": ("check", "advise", "fit", "evaluate", "embed"),
-    "data/_folder.py": ("check", "advise", "fit", "evaluate", "embed"),
-    "data/_listing.py": ("check", "advise", "fit", "evaluate", "embed"),
-    "data/_manifest.py": ("check", "advise", "fit", "evaluate", "embed", "predict"),
-    "data/_manifest_rows.py": ("check", "advise", "fit", "evaluate", "embed", "predict"),
+    "cli/_options.py:reading": DATA,
+    "data/_folder.py": DATA,
+    "data/_listing.py": DATA,
+    "data/_manifest.py": (*DATA, "predict"),
+    "data/_manifest_rows.py": (*DATA, "predict"),
     "cli/_app.py:check": ("check",),
     "cli/_commands.py": COMMANDS,
     "cli/_explain.py": ("explain",),
     "cli/_fit.py": ("fit",),
     "tasks/classification/_decision.py": ("fit",),
-    "cli/_options.py:": ("check", "advise", "fit", "evaluate", "embed"),
+    "cli/_options.py:": DATA,
     "cli/_options.py:_list_settings": LADDER,
     "cli/_options.py:_set": LADDER,
     "cli/_options.py:_unknown": ("fit",),
@@ -49,6 +51,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "cli/_options.py:task_in": (),  # shown once there are several tasks
     "cli/_report.py": ("report",),
     "cli/_text.py": ("fit", "check", "evaluate"),
+    "features/_store.py": COMMANDS,
     "explain/_attention.py": ("explain",),
     "fitting/_prepare.py": LADDER,
     "report/_page.py": ("report",),

@@ -37,7 +37,9 @@ def unmeasured() -> Evaluated:
     )
 
 
-_SURE = "With predict --abstain {} (expected accuracy {}): 100.0% of these images answered, 96.0% of the answers correct"
+_SURE = (
+    "With predict --abstain {} (expected accuracy {}): 100.0% of these images answered, 96.0% of the answers correct"
+)
 
 
 @pytest.mark.parametrize(
