@@ -34,7 +34,7 @@ def facts(rows: Sequence[Sequence[str]]) -> Table:
 
 def _laid(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: bool) -> Table:
     cells = [list(row) for row in ([head, *rows] if head else rows)]
-    widths = [max(_width(row[column]) for row in cells) for column in range(len(cells[0]))] if cells else []
+    widths = [max(width(row[column]) for row in cells) for column in range(len(cells[0]))] if cells else []
     lines = ("  ".join(_padded(row, widths, left)).rstrip() for row in cells)
     found = Table("\n".join(lines))
     found._head, found._rows, found._left = head, rows, left
@@ -42,14 +42,14 @@ def _laid(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: bool) -> 
 
 
 def _padded(row: Sequence[str], widths: Sequence[int], left: bool) -> list[str]:
-    spaces = [" " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
+    spaces = [" " * (most - width(cell)) for cell, most in zip(row, widths, strict=True)]
     return [
         cell + space if left or column == 0 else space + cell
         for column, (cell, space) in enumerate(zip(row, spaces, strict=True))
     ]
 
 
-def _width(text: str) -> int:
+def width(text: str) -> int:
     """Columns of a terminal that a text takes: a letter of Korean takes two."""
     return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
 

@@ -1,8 +1,8 @@
 """What topwork says in another language: texts by their key, or by what is said in English.
 
 They are data: ``texts/LANGUAGE.toml`` of each package that says something, read when they are first asked for. Values
-(findings, notes, errors, results in words) say what they say in English, whoever asks; where it is shown, the English is
-looked up here. So there is one way for a page and for the command line, and English needs no file.
+(findings, notes, errors, results in words) say what they say in English, whoever asks; where it is shown, the English
+is looked up here. So there is one way for a page and for the command line, and English needs no file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LIBRARY = "topwork"
 """The package whose texts the values of the library's rooms say."""
 
 _LONGEST = 600  # characters that are looked up at once; longer ones are nothing that topwork says
-_SENTENCES = re.compile(r"(?<=[.!?]) +(?=[A-Z`(])")
+_SENTENCES = re.compile(r"(?<=[.!?]) +(?=[A-Z0-9`(])")
 
 
 @functools.cache
@@ -91,7 +91,7 @@ class Texts:
         return text if found is None else text[: len(text) - len(text.lstrip())] + found
 
     def _said(self, text: str) -> str | None:
-        whole = self._found("says", text)
+        whole = self._sentence(text)
         if whole is not None:
             return whole
         for pieces, mark in ((_SENTENCES.split(text), " "), (text.split("; "), "; ")):
@@ -99,11 +99,15 @@ class Texts:
             if None not in told:
                 return mark.join(filter(None, told))
         for place in (match.end() for match in re.finditer(": ", text)):
-            before, behind = text[: place - 2], self._found("says", text[place:])
+            before, behind = text[: place - 2], self._sentence(text[place:])
             if behind is not None:  # what stands before is said too, or is a name
                 return f"{self._said(before) or before}: {behind}"
         notes = self._said(text[:-1]) if text.endswith(".") else None  # several notes as one sentence
         return None if notes is None else f"{notes}."
+
+    def _sentence(self, text: str) -> str | None:
+        """One text of the kind ``says``; behind a colon it may begin with a small letter."""
+        return self._found("says", text) or self._found("says", text[:1].upper() + text[1:])
 
     def _found(self, kind: str, text: str, *, whole: bool = True) -> str | None:
         """What a text of a kind is in this language; None where no template has it.
@@ -114,7 +118,9 @@ class Texts:
             return None
         for plain, english, translated in _templates(kind, self._language, self._packages):
             match = _pattern(english).fullmatch(text) if plain in text else None
-            fields = {name: self._field(name, value, whole) for name, value in match.groupdict().items()} if match else {}
+            fields = (
+                {name: self._field(name, value, whole) for name, value in match.groupdict().items()} if match else {}
+            )
             if match is not None and None not in fields.values():
                 return translated.format(**fields)
         return None
@@ -145,4 +151,6 @@ def _templates(kind: str, language: str, packages: tuple[str, ...]) -> tuple[tup
 def _pattern(template: str) -> re.Pattern[str]:
     pieces = string.Formatter().parse(template)
     fields = ((plain, name, r"\S+?" if len(name or "") == 1 else ".+?") for plain, name, _, _ in pieces)
-    return re.compile("".join(re.escape(plain) + (f"(?P<{name}>{what})" if name else "") for plain, name, what in fields))
+    return re.compile(
+        "".join(re.escape(plain) + (f"(?P<{name}>{what})" if name else "") for plain, name, what in fields)
+    )

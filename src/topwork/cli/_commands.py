@@ -19,6 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from topwork.cli._console import Console
+from topwork.cli._help import speak, spoken_usage
 from topwork.cli._language import LanguageName, language_of
 from topwork.cli._options import parameter, task_in, task_parameter
 from topwork.errors import TopworkError
@@ -43,7 +44,22 @@ class Program(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As it is, once the language is known."""
-        ctx.meta[_LANGUAGE] = language_of(args)
+        language = ctx.meta[_LANGUAGE] = language_of(args)
+        speak(ctx, language)
+        with spoken_usage(language):
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """As it is; what a command finds wrong with its arguments is said in the language."""
+        with spoken_usage(ctx.meta[_LANGUAGE]):
+            return super().invoke(ctx)
+
+
+class _Command(TyperCommand):
+    """A command whose help speaks the program's language."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        speak(ctx, ctx.meta.get(_LANGUAGE, "en"))
         return super().parse_args(ctx, args)
 
 
@@ -64,7 +80,7 @@ def command(
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         if late is None:
-            app.command(name)(_program(function, []))
+            app.command(name, cls=_Command)(_program(function, []))
         else:
             app.command(name, cls=_late(name, function, late), help=inspect.getdoc(function))(lambda: None)
         return function
@@ -82,7 +98,7 @@ def _late(
 
         def make_context(self, info_name: str | None, args: list[str], *given: Any, **more: Any) -> Any:
             app = new_app()
-            app.command(name)(_program(function, [*options(task_in(args)), task_parameter()]))
+            app.command(name, cls=_Command)(_program(function, [*options(task_in(args)), task_parameter()]))
             return get_command(app).make_context(info_name, _each_set(args), *given, **more)
 
     return Late
@@ -100,7 +116,6 @@ def _each_set(given: Sequence[str]) -> list[str]:
 
 def _program(function: Callable[..., None], more: list[inspect.Parameter]) -> Callable[..., None]:
     """What typer is to run for a command."""
-
     hints = typing.get_type_hints(function, include_extras=True)
     own = [each.replace(annotation=hints[each.name]) for each in inspect.signature(function).parameters.values()]
     named = [each for each in own[1:] if each.kind is not inspect.Parameter.VAR_KEYWORD]

@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import typer
 
@@ -14,8 +14,11 @@ from topwork._text import Table
 from topwork.cli._language import screen_texts
 from topwork.cli._progress import Bars, Lines, Progress
 
+if TYPE_CHECKING:
+    from topwork._texts import Language
+
 _FOR_PEOPLE = frozenset(
-    "advice caveats changes detail error headline hint note notes reason text what".split()
+    ("advice", "caveats", "changes", "detail", "error", "headline", "hint", "note", "notes", "reason", "text", "what")
 )
 """Fields of JSON that hold sentences; all others are for programs."""
 
@@ -26,7 +29,7 @@ class Console:
     What comes here is English; where the user wants another language, it is said in that.
     """
 
-    def __init__(self, *, as_json: bool, quiet: bool, language: str = "en") -> None:
+    def __init__(self, *, as_json: bool, quiet: bool, language: Language = "en") -> None:
         self.as_json = as_json
         self.quiet = quiet
         self.language = language
@@ -93,7 +96,9 @@ class Console:
 
     def _line(self, text: str) -> None:
         if not self.quiet:  # as a process beside others becomes when it learns of them
-            print_line(self.said(text), sys.stderr)  # without an import, for which a thread would wait while others are imported
+            print_line(
+                self.said(text), sys.stderr
+            )  # without an import, for which a thread would wait while others are imported
 
     def within(self, budget: float | None) -> None:
         """Tell in the lines how much is left of the seconds that the whole may take, where there is such a limit."""
@@ -134,9 +139,13 @@ def print_line(text: str, stream: TextIO) -> None:
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
+def print_error(text: str) -> None:
+    """Print to stderr."""
+    print_line(text, sys.stderr)
+
+
 def one_line(text: str) -> str:
     """A message on one line, with what would steer a terminal escaped; it may quote any file's or class's name."""
     from topwork.data import printable
 
     return printable(" ".join(text.split()))
-

@@ -390,8 +390,8 @@ def _is_given(context: typer.Context, name: str) -> bool:
 
 
 def _tail(sentence: str) -> str:
-    """A sentence as it goes on after a colon."""
-    return sentence[:1].lower() + sentence[1:]
+    """A sentence as it goes on after a colon; one that begins with an abbreviation stays."""
+    return sentence if sentence[:2].isupper() else sentence[:1].lower() + sentence[1:]
 
 
 def _name(flag: str) -> str:

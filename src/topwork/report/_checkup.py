@@ -52,7 +52,7 @@ def _shown_case(case: Case, album: Album, rows: dict[str, int]) -> dict[str, Any
     }
 
 
-def checkup_page(checkup: Checkup, *, language: Language | str = "en") -> str:
+def checkup_page(checkup: Checkup, *, language: Language = "en") -> str:
     """Show what the data doctor found as one HTML page, with pictures of what it found it in.
 
     The page needs nothing else: pictures and style lie in it, it has no scripts and makes no requests. It holds the
@@ -68,7 +68,10 @@ def checkup_page(checkup: Checkup, *, language: Language | str = "en") -> str:
     Example:
         >>> write_page(checkup_page(check(read("photos"))), "photos.html")  # doctest: +SKIP
     """
-    t, splits = Texts(language), tuple(name for name in ("train", "val", "test") if (checkup.dataset.splits == name).any())
+    t, splits = (
+        Texts(language),
+        tuple(name for name in ("train", "val", "test") if (checkup.dataset.splits == name).any()),
+    )
     counts = _counts(checkup, splits)
     rows = [_class_row(name, found) for name, found in zip(checkup.classes, counts, strict=False)]
     return render(

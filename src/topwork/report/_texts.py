@@ -28,6 +28,7 @@ class Texts(Plain):
         return Markup("" if self._language == "en" else ' lang="en"')
 
     def told(self, kind: str, text: str) -> Markup:
-        """What ``named`` gives (``said`` for the kind ``says``), as a part of the page; what stays English says so."""
-        found = self.said(text) if kind == "says" else self.named(kind, text)
+        """What ``named`` gives, or ``said``, as a part of the page; what stays English says that it is."""
+        named = text if kind == "says" else self.named(kind, text)
+        found = self.said(text) if named == text else named
         return Markup("<span{}>{}</span>").format(self.english if found == text else "", printable(found))

@@ -49,7 +49,7 @@ def _choices(record: ClassifierRecord) -> list[str]:
         ("backbone", "Backbone, by cross-validation:"),
         ("crop_mode", "Crop mode, by cross-validation:"),
         ("stages", "Features for the head, by cross-validation:"),
-        ("head", "Head, by cross-validation:"),
+        ("head", "Head as asked for, beside a linear one, by cross-validation:"),
         ("blend", "Text, probe or both, by cross-validation:"),
         ("orient", "Flips and rotations, by cross-validation:"),
         ("strategy", "Compared on validation images:"),
@@ -60,6 +60,7 @@ def _choices(record: ClassifierRecord) -> list[str]:
             lines.append(f"{words} " + ", ".join(_trial(trial, trials) for trial in trials))
             lines += why_kept(advice_of(record)) if question == "rung" else []
     lines += _for_want_of_torch(record)
+    lines += [f"Not tried: {plan.words}" for plan in getattr(advice_of(record), "plans", ()) if not plan.tried]
     if record.task.mapping is not None:
         lines.append(_met(record))
     if record.task.words is not None:

@@ -1,0 +1,100 @@
+"""What topwork says in another language: the catalogues, and how a text is found in them."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+import string
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import topwork
+from topwork._texts import Texts, catalogue
+
+FOREIGN = ("says_usage", "says_foreign")
+"""How the keys begin of what typer, pydantic and libjpeg say."""
+
+ROOT = Path(topwork.__file__).parent
+PACKAGES = ("topwork", "topwork.report", "topwork.tasks.classification", "topwork.cli")
+
+
+def fields(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_english_text_has_a_korean_one_with_the_same_fields(package: str) -> None:
+    english, korean = (catalogue(package, language) for language in ("en", "ko"))
+    for kind in ("texts", "named"):
+        assert list(english[kind]) == list(korean[kind])
+        for key, text in english[kind].items():
+            assert text.strip()
+            assert fields(text) == fields(korean[kind][key]), key
+
+
+def pairs(text: str) -> set[tuple[str, str]]:
+    """Words that stand beside each other."""
+    words = re.findall(r"[\w'%-]+", text.lower())
+    return set(itertools.pairwise(words))
+
+
+@cache
+def said_somewhere() -> set[tuple[str, str]]:
+    """Of every string of the source, of the pages' texts and of the catalogue of backbones."""
+    trees = [ast.parse(file.read_text("utf-8")) for file in ROOT.rglob("*.py")]
+    nodes = (node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    catalogued = (ROOT / "backbones" / "catalogue.tsv").read_text("utf-8").splitlines()
+    texts = [*(each for each in nodes if isinstance(each, str)), *catalogued]
+    return set().union(*map(pairs, (*texts, *catalogue("topwork.report", "en")["texts"].values())))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_is_looked_up_is_what_the_source_says(package: str) -> None:
+    """A sentence that is changed in the source would be shown in English from then on.
+
+    One pair of words may be new in a clause, since a sentence may be put together of two pieces.
+    """
+    lost = []
+    for key, text in catalogue(package, "en")["named"].items():
+        plain = [] if key.startswith(FOREIGN) else string.Formatter().parse(text)
+        clauses = [each for piece, _, _, _ in plain for each in re.split(r"[:;,.()]", piece)]
+        lost += [(key, each) for each in clauses if len(pairs(each) - said_somewhere()) > 1]
+    assert lost == []
+
+
+KOREAN = Texts("ko", PACKAGES)
+
+
+@pytest.mark.parametrize(
+    ("english", "korean"),
+    [
+        ("3 of 2,002 images are almost one uniform surface.", "이미지 2,002장 중 3장은 거의 단색입니다."),
+        ("1 pair of nearly identical images.", "거의 같은 이미지가 1쌍 있습니다."),
+        ("  a/b: c.png: no such file", "  a/b: c.png: 그런 파일이 없음"),
+        ("note: leakage: 1 held-out image with an exact copy in another split (up to 50.0% of a split).",
+         "참고: leakage: 평가 이미지 1장과 완전히 같은 이미지가 다른 세트에도 있습니다(한 세트의 최대 50.0%)."),
+        ("all images were classified correctly.", "모든 이미지를 올바르게 분류했습니다."),
+        ("Nothing that topwork says.", "Nothing that topwork says."),
+        ("note: nothing that topwork says", "note: nothing that topwork says"),
+        ("add images; buy a camera", "add images; buy a camera"),
+        ("a\tcat\tno such file", "a\tcat\tno such file"),
+        ("", ""),
+        (": ", ": "),
+        (". ; : {} {0} {x!r} %s", ". ; : {} {0} {x!r} %s"),
+        ("class '{0}\\n{n}'", "클래스 ‘{0}\\n{n}’"),
+        ("class '" + "x" * 10_000 + "'", "class '" + "x" * 10_000 + "'"),
+    ],
+)  # fmt: skip
+def test_a_text_is_said_whole_or_not_at_all(english: str, korean: str) -> None:
+    assert Texts("en").said(english) == english
+    assert KOREAN.said(english) == korean
+
+
+def test_a_part_that_must_be_known_is_not_left_in_english() -> None:
+    assert KOREAN.said("damaged PNG: truncated") == "손상된 PNG: 중간에서 잘림"
+    assert KOREAN.said("Choice: probe, best features. Not measured.").startswith("선택: 프로브")
+    unknown = "Choice: a rung of tomorrow. Not measured."
+    assert KOREAN.said(unknown) == unknown
