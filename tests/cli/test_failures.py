@@ -51,11 +51,11 @@ def test_a_wrong_command_line_is_2_and_touches_nothing(run: Run, given: tuple[st
     ("given", "whose"),
     [
         (("--labels", "a,b"), "zero-shot, not for auto"),
-        (("--strategy", "probe", "--epochs", "6"), "auto, finetune, not for probe"),  # the default, and yet not heard
-        (("--strategy", "probe", "--resume"), "finetune, not for probe"),
+        (("--strategy", "probe", "--epochs", "6"), "auto, finetune, scratch, not for probe"),  # the default
+        (("--strategy", "probe", "--resume"), "finetune, scratch, not for probe"),
         (("--strategy", "finetune", "--blend"), "zero-shot, not for finetune"),
         (("--strategy", "zero-shot", "--map", "map.json"), "as-is, not for zero-shot"),
-        (("--strategy", "as-is", "--class-weight", "none"), "auto, probe, finetune, not for as-is"),
+        (("--strategy", "as-is", "--class-weight", "none"), "auto, probe, finetune, scratch, not for as-is"),
     ],
     ids=str,
 )
@@ -66,8 +66,8 @@ def test_an_option_of_another_strategy_is_2_and_names_whose_it_is(run: Run, give
     assert f"{option} is for --strategy {whose}" in done.err
 
 
-def test_predict_says_what_it_wants(spawn: Run) -> None:
-    done = spawn("predict", "MODEL")
+def test_predict_says_what_it_wants(spawn: Run, model: Path) -> None:
+    done = spawn("predict", model)
     assert (done.code, done.out) == (2, "")
     assert "name images: files, folders" in done.err
     assert "--stdin" not in done.err

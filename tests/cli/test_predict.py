@@ -143,9 +143,7 @@ def test_a_cache_that_cannot_be_written_stops_no_prediction(
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("TOPWORK_CACHE", str(tmp_path / "file"))
     done = spawn("predict", model, images)
-    assert (done.code, done.out) == (0, expected)
-    assert done.err.count("cannot be written") == 1
-    assert "note: the cache" in done.err
+    assert (done.code, done.out, done.err) == (0, expected, "")  # the default network needs nothing of it
     fit = spawn("fit", easy_folder(tmp_path / "data"), "-o", tmp_path / "m", "--strategy", "probe", "--no-cache")
     assert fit.code == 0
     assert os.listdir(tmp_path / "m")

@@ -97,7 +97,7 @@ def test_a_manifest_of_any_columns_and_links_are_data_of_a_page_and_a_picture(
     for given in ((data / "d.csv", "--columns", "path=wo,label=was"), (tmp_path / "linked", "--follow-links")):
         done = run("report", folder, "--data", *given, "-o", tmp_path / "page.html")
         assert done.code == 0, done
-        assert f"{len(lines)} images" in sections(tmp_path / "page.html")["answer"].text
+        assert f" Images {len(lines)} " in sections(tmp_path / "page.html")["answer"].text
         (tmp_path / "page.html").unlink()
         done = run("explain", folder, "--what", "space", "--data", *given, "-o", tmp_path / "pictures")
         assert f"PCA of {len(lines)} images" in done.out
