@@ -189,7 +189,7 @@ def _sure(record: ClassifierRecord) -> list[str]:
         level, answered = kept[-1].level, kept[-1].answered
         right = f", {kept[-1].accuracy.value:.1%} of the answers correct" if kept[-1].accuracy else ""
         said = f"With predict --abstain {level:g} (expected accuracy {level:.0%})"
-        lines = [f"{said}: {answered.value:.1%} of these images answered{right}"]
+        lines = [f"{said}: {answered.value:.1%} of them answered{right}"]
     return [*lines, *_withdrawn(reports)]
 
 
