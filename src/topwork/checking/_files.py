@@ -42,7 +42,15 @@ _KINDS: tuple[tuple[tuple[str, ...], str, Severity, str, str], ...] = (
         "check their permissions, and whether another program is writing to the folder",
     ),
     (
-        ("extension", "is not supported", "is not read", "that of an image", "not an image", "not in a class folder", "beside 'train'"),
+        (
+            "extension",
+            "is not supported",
+            "is not read",
+            "that of an image",
+            "not an image",
+            "not in a class folder",
+            "beside 'train'",
+        ),
         "not-images",
         "note",
         "not recognised as an image of a class",

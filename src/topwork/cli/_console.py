@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
@@ -21,6 +22,8 @@ _FOR_PEOPLE = frozenset(
     ("advice", "caveats", "changes", "detail", "error", "headline", "hint", "note", "notes", "reason", "text", "what")
 )
 """Fields of JSON that hold sentences; all others are for programs."""
+
+_BEFORE = re.compile("((?:(?:error|hint|note|progress): )?)(.*)")
 
 
 class Console:
@@ -50,7 +53,13 @@ class Console:
             return text
         if isinstance(text, Table):
             return text.said(lambda cell: self._texts.named("cell", cell) if self._texts else cell)
-        return "\n".join(map(self._texts.said, text.split("\n")))
+        return "\n".join(map(self._said, text.split("\n")))
+
+    def _said(self, line: str) -> str:
+        """A line, and what stands before it: that is English where the rest is."""
+        before, rest = _BEFORE.fullmatch(line).groups()  # type: ignore[union-attr]
+        told = self._texts.said(rest) if self._texts else rest
+        return f"{self._texts(before[:-2])}: {told}" if self._texts and before and told != rest else f"{before}{told}"
 
     def _for_people(self, value: Any, name: str = "") -> Any:
         """What JSON holds for a program to read, with what it says to people in their language."""

@@ -172,8 +172,8 @@ def _require_one_class_each(listing: Listing) -> None:
         if often or any(parts[name] <= parts.keys() for name in several):
             raise DataError(
                 f"{root}: labels such as {quoted(several[:2])} name several classes for an image",
-                hint="several labels per image are not supported yet: keep one for each, or write each combination as one "
-                f"name without '{separator}'",
+                hint="several labels per image are not supported yet: keep one for each, or write each combination as "
+                f"one name without '{separator}'",
             )
     values = [number for number in map(_number, names) if number is not None]
     if len(values) < max(len(names), _QUANTITIES):
@@ -182,8 +182,8 @@ def _require_one_class_each(listing: Listing) -> None:
     gaps = not whole or max(values) - min(values) + 1 > 2 * len(values)
     if gaps and len(listing.labels) < 10 * len(values):
         raise DataError(
-            f"{root}: the labels look like measurements ({len(values)} numbers from {min(values):g} to {max(values):g}); "
-            "predicting a number is regression, which topwork cannot do yet",
+            f"{root}: the labels look like measurements ({len(values)} numbers from {min(values):g} to "
+            f"{max(values):g}); predicting a number is regression, which topwork cannot do yet",
             hint="for classes, write ranges such as 'under 30' and '30 to 60' as labels",
         )
 

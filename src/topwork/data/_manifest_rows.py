@@ -146,7 +146,9 @@ class ManifestRows:
         if self._has_splits is None:
             self._has_splits = bool(name)
         if self._has_splits != bool(name):
-            raise DataError(f"{where}: some rows name a split and others do not", hint="fill in the column or remove it")
+            raise DataError(
+                f"{where}: some rows name a split and others do not", hint="fill in the column or remove it"
+            )
         return split_of(name)
 
     def _is_repeat(self, row: Row, where: str) -> bool:
