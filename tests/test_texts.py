@@ -14,8 +14,8 @@ import pytest
 import topwork
 from topwork._texts import Texts, catalogue
 
-FOREIGN = ("says_usage", "says_foreign")
-"""How the keys begin of what typer, pydantic and libjpeg say."""
+FOREIGN = ("says_usage", "says_foreign", "error_")
+"""How the keys begin of what typer, pydantic, libjpeg and the operating system say."""
 
 ROOT = Path(topwork.__file__).parent
 PACKAGES = ("topwork", "topwork.report", "topwork.tasks.classification", "topwork.cli")

@@ -13,7 +13,7 @@ import typer
 
 from topwork._text import Table
 from topwork.cli._language import screen_texts
-from topwork.cli._progress import Bars, Lines, Progress
+from topwork.cli._progress import LINE, Bars, Lines, Progress
 
 if TYPE_CHECKING:
     from topwork._texts import Language
@@ -105,9 +105,7 @@ class Console:
 
     def _line(self, text: str) -> None:
         if not self.quiet:  # as a process beside others becomes when it learns of them
-            print_line(
-                self.said(text), sys.stderr
-            )  # without an import, for which a thread would wait while others are imported
+            print_line(text, sys.stderr)  # without an import, for which a thread would wait while others are imported
 
     def within(self, budget: float | None) -> None:
         """Tell in the lines how much is left of the seconds that the whole may take, where there is such a limit."""
@@ -120,8 +118,9 @@ class Console:
         if self.quiet or sys.stderr.isatty():
             yield
             return
-        self._shown = Lines(self._line)
-        with self._shown.shown():
+        head = LINE if self._texts is None else f"{self._texts('progress')}: "
+        self._shown = lines = Lines(self._line, self.said, head)
+        with lines.shown():
             yield
         self._shown = None
 
