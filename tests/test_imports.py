@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +47,19 @@ def test_help_is_light(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_what_only_an_extra_brings_is_imported_by_its_own_side_alone() -> None:
+    """scikit-learn and SciPy are not in the core; anything else that an extra brings goes through ``optional``."""
+    found = set()
+    root = Path(topwork.__file__).parent
+    for file in root.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            if {name.partition(".")[0] for name in names} & {"sklearn", "scipy", "joblib", "pandas", "pyarrow"}:
+                found.add(file.relative_to(root).as_posix())
+    assert found == {"sklearn.py"}
 
 
 def test_the_public_names_are_sorted_and_resolve() -> None:

@@ -104,6 +104,20 @@ def test_copies_are_found_by_their_pixels_and_pictures(sick: tuple[Checkup, Any]
     assert paths_of(sick[0], "near-duplicates") == [("a/03.jpg", "a/near.jpg")]
 
 
+def test_what_is_left_out_on_purpose_is_not_called_damaged(cloth: dict[str, list[Path]], write: Write) -> None:
+    """Masks, what topwork wrote itself, and a file that a manifest names twice."""
+    files = cloth_files({name: paths[:4] for name, paths in cloth.items()})
+    first = next(iter(files))
+    mask, rows = f"{first[:-4]}_mask.png", [f"{name},{name.split('/')[0]}" for name in (*files, first)]
+    own = {"model/model.json": b'{"topwork": "0.1.0"}', "d.csv": "\n".join(["path,label", *rows]).encode()}
+    folder = write(files | own | {mask: encoded(Image.new("1", (90, 90)), "PNG")})
+    checkup = check(read(folder))
+    assert paths_of(checkup, "not-images") == [("d.csv",), ("model",), (mask,)]
+    repeated = check(read(folder / "d.csv"))
+    assert paths_of(repeated, "not-images") == [(first,)]
+    assert checkup.finding("damaged") is repeated.finding("damaged") is None
+
+
 def test_hidden_files_are_counted(sick: tuple[Checkup, Any]) -> None:
     found = sick[0].finding("hidden-files")
     assert found is not None

@@ -154,6 +154,8 @@ DOORS = [
         "the engine torch-cuda needs PyTorch",
     ),
     (("explain", "MODEL", "IMAGE", "--what", "attack"), "needs PyTorch"),
+    (("fit", "DATA", "-o", "OUT", "--strategy", "scratch"), "training from random weights needs PyTorch"),
+    (("report", "MODEL", "--data", "DATA", "--evidence", "-o", "OUT"), "--evidence needs PyTorch"),
 ]
 
 
@@ -184,7 +186,7 @@ def test_the_ladder_tells_what_fine_tuning_would_gain_and_how_to_get_it(
     line = next(line for line in done.out.splitlines() if line.startswith("Not tried: "))
     assert line == (
         "Not tried: fine-tuning, last stages: expected gain 5.0 points, more than the 1.0 points that can be measured "
-        f"(of the errors); but it needs PyTorch, which is not installed: {INSTALL}"
+        f"(of the errors); but it needs PyTorch, which is not installed ({INSTALL})"
     )
     kept = [*(empty_cache / "advice").glob("*/advice.json")]
     shutil.rmtree(tmp_path / "model")

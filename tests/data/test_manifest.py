@@ -168,6 +168,8 @@ ROWS = [("im/a/0.jpg", "a"), ("im/a/1.jpg", "a"), ("im/b/0.jpg", "b"), ("im/b/1.
         (",path,label", "0,{path},{label}", ""),
         ("Unnamed: 0,path,label", "0,{path},{label}", ""),
         ("path,label,class", "{path},{label},x", "unused columns: 'class'"),
+        ("path;label;;", "{path};{label};;", ""),
+        ("사진;분류", "{path};{label}", ""),
     ],
 )
 def test_manifests_are_read_as_people_write_them(make: Make, header: str, row: str, note: str) -> None:
@@ -178,6 +180,28 @@ def test_manifests_are_read_as_people_write_them(make: Make, header: str, row: s
     assert dataset.classes == ("a", "b")
     assert dataset.paths == tuple(path for path, _ in ROWS)
     assert [each for each in dataset.notes if "columns" in each] == ([note] if note else [])
+
+
+@pytest.mark.parametrize(("encoding", "delimiter"), [("cp949", ";"), ("utf-8-sig", ","), ("utf-16", "\t")])
+def test_what_a_korean_spreadsheet_exports_is_read(make: Make, encoding: str, delimiter: str) -> None:
+    """Its header too, paths of Windows, and the lines of delimiters that stand below a table."""
+    folder, labels = make("im/a/*2", "im/b/*2"), {"a": "고양이", "b": "강아지"}
+    rows = [("그림", "이름", "비고"), *((path.replace("/", "\\"), labels[k], "메모") for path, k in ROWS), ("", "", "")]
+    (folder / "d.csv").write_bytes("\r\n".join(map(delimiter.join, rows)).encode(encoding))
+    dataset = read(folder / "d.csv", columns={"path": "그림", "label": "이름"})
+    assert dataset.classes == ("강아지", "고양이")
+    assert dataset.paths == tuple(path for path, _ in ROWS)
+    assert "columns that are not used: '비고'" in dataset.notes
+    with pytest.raises(DataError, match="no column 'path', 'label' among '그림', '이름', '비고'"):
+        read(folder / "d.csv")
+
+
+def test_an_absolute_path_of_windows_is_answered_with_what_to_do(make: Make) -> None:
+    folder = make("im/a/*2", "im/b/*2")
+    (folder / "d.csv").write_text("path;label\nC:\\Users\\kim\\im\\a\\0.jpg;a\n")
+    with pytest.raises(DataError, match="is absolute") as caught:
+        read(folder / "d.csv")
+    assert "such as cat/1.jpg" in caught.value.hint
 
 
 def test_a_tsv_and_paths_of_windows_are_read(make: Make) -> None:
@@ -191,8 +215,9 @@ def test_columns_are_called_what_the_user_says(make: Make) -> None:
     (folder / "d.csv").write_text("was,class,wo\n" + "".join(f"{k},x,{p}\n" for p, k in ROWS))
     dataset = read(folder / "d.csv", columns={"path": "wo", "label": "was"})
     assert dataset.classes == ("a", "b")
-    with pytest.raises(DataError, match="no column 'wer' for the label; there are 'was', 'class', 'wo'"):
+    with pytest.raises(DataError, match="no column 'wer' for the label; there are 'was', 'class', 'wo'") as told:
         read(folder / "d.csv", columns={"label": "wer"})
+    assert told.value.hint == "--columns label=NAME takes one of these names"
     with pytest.raises(DataError, match="no column 'weight' is read"):
         read(folder / "d.csv", columns={"weight": "was"})
     with pytest.raises(DataError, match="no column 'path'") as caught:
@@ -233,7 +258,7 @@ def table(folder: Path, labels: list[str]) -> Path:
 
 @pytest.mark.parametrize("labels", [["disc,red", "box,red", "disc,blue"] * 4, ["a|b", "a", "b"] * 4])
 def test_several_labels_in_a_cell_are_refused(make: Make, labels: list[str]) -> None:
-    with pytest.raises(DataError, match="name several classes for an image") as caught:
+    with pytest.raises(DataError, match=r"d\.csv: labels such as .* name several classes for an image") as caught:
         read(table(make("im/*40"), labels))
     assert "not read yet" in caught.value.hint
 

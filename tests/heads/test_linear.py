@@ -66,7 +66,7 @@ def test_damaged_tensors_are_refused(name, fault):  # FAULTS 47
 def test_extra_tensors_and_unknown_kinds_are_refused():
     with pytest.raises(ModelError, match="not expected \\['more'\\]"):
         LinearHead.from_tensors({**head().to_tensors(), "more": np.zeros(1)})
-    with pytest.raises(ModelError, match="expected one of blend, knn, linear, mapped, text"):
+    with pytest.raises(ModelError, match="expected one of blend, knn, linear, mapped, mlp, text"):
         head_from_tensors("forest", {})
 
 

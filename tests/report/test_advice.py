@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from topwork._system import WITH_TORCH
 from topwork.advising import Advice, Description, FeatureSpec, Forecast, Rung
 from topwork.advising._budget import of_finetuning, of_specs
 from topwork.metrics import Estimate
@@ -253,6 +254,13 @@ STOPPED = (
             STOPPED,
             "미세 조정, 마지막 스테이지들: 예상 이득이 0.4%p로, 이미지 49장으로 확인할 수 있는 1.2%p를 넘지 못함"
             "(남은 오류 3.9% 중 12%: 다른 특징이 기본 프로브 오류의 25%를 바로잡았고 학습 이미지는 244장)",
+        ),
+        (
+            "reason",
+            f"{STOPPED}; but it needs PyTorch, which is not installed ({WITH_TORCH})",
+            "미세 조정, 마지막 스테이지들: 예상 이득이 0.4%p로, 이미지 49장으로 확인할 수 있는 1.2%p를 넘지 못함"
+            "(남은 오류 3.9% 중 12%: 다른 특징이 기본 프로브 오류의 25%를 바로잡았고 학습 이미지는 244장). "
+            "다만 PyTorch가 설치되어 있지 않아 시도하지 않음(pip install 'topwork[torch]')",
         ),
         ("reason", "kNN: <b>{x}</b> {y}", "최근접 이웃(kNN): <b>{x}</b> {y}"),
         ("reason", "x" * 601, "x" * 601),

@@ -56,7 +56,7 @@ def test_every_figure_is_a_whole_file_of_each_kind(tmp_path: Path, language: str
 def test_risk_and_coverage_are_counted_answer_by_answer() -> None:
     rng = np.random.default_rng(0)
     probabilities, labels = rng.dirichlet(np.ones(3), 40), rng.integers(0, 3, 40)
-    coverage, risk = risk_coverage(probabilities, labels)
+    coverage, risk = risk_coverage(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
     order = sorted(range(40), key=lambda row: -probabilities[row].max())
     for count in range(1, 41):
         wrong = sum(int(probabilities[row].argmax()) != labels[row] for row in order[:count])

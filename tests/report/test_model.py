@@ -23,6 +23,7 @@ from topwork.heads import LinearHead
 from topwork.metrics import (
     LEVELS,
     Estimate,
+    Outcome,
     abstention_thresholds,
     conformal_thresholds,
     evaluate,
@@ -33,6 +34,7 @@ from topwork.model import (
     ClassesRecord,
     Classifier,
     ClassifierRecord,
+    CriticalRecord,
     DataRecord,
     EngineRecord,
     Evaluated,
@@ -543,6 +545,22 @@ def test_the_next_step_is_the_most_urgent_one() -> None:
     assert step(None).one("code").text == "topwork report m --data DATA"
     nothing = parsed(model_page(model(None, NAMES), "m", SECTIONS))
     assert "it has not seen" in section(nothing, "answer").classed("next")[0].text
+
+
+def test_a_mistake_is_as_sure_as_the_rule_was_of_its_answer() -> None:
+    """Each image is 95 % of another class; the first class is the answer from 2 % on, which is no sure mistake."""
+    found = evaluated(images(NAMES, 60))
+    sure = np.full((60, 3), 0.025, np.float32)
+    sure[:, 1] = 0.95
+    report = {"n": 60, "support": 20, "decided": dataclasses.asdict(Outcome()), "usual": dataclasses.asdict(Outcome())}
+    rule = CriticalRecord(
+        name=NAMES[0], metric="recall", target=0.9, threshold=0.02, enough=True, source="validation", out_of_fold=report
+    )
+    ruled = dataclasses.replace(found, probabilities=sure, decision=rule)
+    np.testing.assert_array_equal(ruled.answers, 0)
+    np.testing.assert_allclose(ruled.confidence, 0.025)
+    html = model_page(model(found, NAMES), "m", SECTIONS, ruled)
+    assert section(parsed(html), "answer").classed("next")[0].one("a").attributes["href"] == "#unsure"
 
 
 def test_what_was_chosen_stands_before_what_was_left_at_its_default() -> None:

@@ -42,6 +42,7 @@ from topwork.advising._out_of_fold import (
     scores_of_linear,
     training_rows,
 )
+from topwork.advising._plans import SPARE, Plan, Prices, Timed, best_that_fits, plans, worthwhile
 from topwork.advising._scores import h_score, logme
 
 __all__ = [
@@ -57,13 +58,18 @@ __all__ = [
     "Forecast",
     "Measured",
     "OutOfFold",
+    "Plan",
+    "Prices",
+    "SPARE",
     "Rung",
     "RungStrategy",
     "Scores",
     "Shortlisted",
+    "Timed",
     "Trial",
     "accuracy_of_best",
     "best",
+    "best_that_fits",
     "compare",
     "cross_val_probabilities",
     "cross_val_scores",
@@ -82,8 +88,10 @@ __all__ = [
     "novelty_of",
     "of_finetuning",
     "of_specs",
+    "plans",
     "scores_of_head",
     "scores_of_linear",
     "stratified_order",
     "training_rows",
+    "worthwhile",
 ]

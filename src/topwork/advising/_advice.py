@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from topwork._html import html_table
 from topwork.advising._learning_curve import Forecast
+from topwork.advising._plans import Plan
 from topwork.backbones import Backbone, CropMode, Pooling
 from topwork.errors import DataError
 from topwork.metrics import Estimate, wilson_interval
@@ -208,6 +209,7 @@ class Advice:
         changes: What would change the choice, in plain words.
         budget: Seconds there were.
         seconds: Seconds it took, in the run that measured it.
+        plans: Of fine-tuning: those that were tried, and those that more time would allow, the shortest first.
     """
 
     backbone: str
@@ -227,6 +229,7 @@ class Advice:
     changes: tuple[str, ...]
     budget: float
     seconds: float
+    plans: tuple[Plan, ...] = ()
 
     @property
     def chosen(self) -> Rung:
@@ -293,6 +296,7 @@ class Advice:
                     "forecast": None if forecast is None else Forecast.from_dict(forecast),
                     "shortlist": tuple(Shortlisted(**each) for each in fields["shortlist"]),
                     "changes": tuple(fields["changes"]),
+                    "plans": tuple(Plan(**each) for each in fields.get("plans", ())),
                 }
             )
         except (TypeError, KeyError, ValueError) as error:

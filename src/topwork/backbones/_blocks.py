@@ -170,7 +170,7 @@ def _shapes(backbone: Backbone) -> dict[str, tuple[int, ...]]:
 
 
 def _convolution(layer: _Layer, state: Arrays) -> Convolution:
-    scale, shift, mean, variance = (state[f"{layer.norm}.{name}"] for name in _NORM)
+    names = (f"{layer.name}.weight", *(f"{layer.norm}.{name}" for name in _NORM))
+    kernel, scale, shift, mean, variance = (state[name].astype(np.float32, copy=False) for name in names)
     deviation = np.sqrt(variance + np.float32(_EPSILON))
-    kernel = state[f"{layer.name}.weight"]
     return Convolution(kernel, scale, shift, mean, deviation, layer.stride, layer.shape[1] == 1, layer.clipped)

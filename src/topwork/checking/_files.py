@@ -14,6 +14,24 @@ from topwork.data import LeftOut, printable
 # Words of the reason -> finding, its severity, what it says of the files, what to do. The first that fits is taken.
 _KINDS: tuple[tuple[tuple[str, ...], str, Severity, str, str], ...] = (
     (
+        (
+            *(
+                "extension",
+                "is not supported",
+                "is not read",
+                "not an image",
+                "that of an image",
+                "belongs to no image",
+            ),
+            *("not in a class folder", "beside 'train'", "beside shards"),
+            *("read already", "mask of", "made by topwork", "more than once", "of the sample"),
+        ),
+        "not-images",
+        "note",
+        "not recognised as an image of a class",
+        "nothing to do, unless one of them should be used",
+    ),
+    (
         ("a link", "linked folder"),
         "links",
         "warning",
@@ -40,21 +58,6 @@ _KINDS: tuple[tuple[tuple[str, ...], str, Severity, str, str], ...] = (
         "warning",
         "files that cannot be opened, or changed during the check",
         "check their permissions, and whether another program is writing to the folder",
-    ),
-    (
-        (
-            "extension",
-            "is not supported",
-            "is not read",
-            "that of an image",
-            "not an image",
-            "not in a class folder",
-            "beside 'train'",
-        ),
-        "not-images",
-        "note",
-        "not recognised as an image of a class",
-        "nothing to do, unless one of them should be used",
     ),
 )
 _OTHER: tuple[str, Severity, str, str] = (
@@ -87,7 +90,8 @@ def check_files(examined: Examined) -> Iterator[Finding]:
     yield from _assumed_white(examined)
     told = ("no training image", "only one training", "imbalanced")  # what other findings say in more detail
     if notes := [note for note in dataset.notes if not note.startswith(told)]:
-        what = f"{'; '.join(notes)}."
+        what = "; ".join(notes)
+        what += "" if what.endswith("?") else "."
         yield Finding("reader-notes", "note", len(notes), what, "read these notes; they are not errors by themselves")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from topwork._system import require_torch
 from topwork._text import first_of
 from topwork.cli._console import Console
 from topwork.cli._evaluate import unseen
@@ -58,11 +59,15 @@ def report(
     from topwork.explain import stored
     from topwork.fitting import default_options
     from topwork.model import EXPLAINED
-    from topwork.report import model_page, require_free, write_figures, write_page
+    from topwork.report import model_page, require_free, require_matplotlib, write_figures, write_page
     from topwork.tasks import load, task
 
     if data is None and (evidence or check):
         raise typer.BadParameter(f"{'--evidence' if evidence else '--check'} needs --data")
+    if evidence:
+        require_torch("--evidence")
+    if figures is not None:
+        require_matplotlib()
     page, loaded = out or model / PAGE, load(model)
     room = task(loaded.record.task.name)
     require_free(page, without=[each.name for each in room.sections if each.of_images and data is None])

@@ -84,7 +84,7 @@ def from_arrays(
     pixels = held if isinstance(held, list | tuple) else _checked_images(held)
     names, order = _label_names(_as_labels(labels), classes)
     store = _item_store(pixels) if isinstance(pixels, list | tuple) else ArrayStore(pixels)
-    listing = Listing(Path("<arrays>"), order=order, store=store, of_table=classes is None)
+    listing = Listing(Path("<arrays>"), order=order, store=store, table=Path("<arrays>") if classes is None else None)
     lengths = {len(names), *(len(column) for column in (splits, groups) if column is not None)}
     if lengths != {len(pixels)}:
         raise DataError(f"{len(pixels)} images, but {sorted(lengths)} labels, splits or groups")

@@ -209,7 +209,7 @@ class _Walk:
         if is_system(entry.name):
             self.listing.ignored += 1
         elif entry.is_dir(follow_symlinks=self._follow):
-            if entry.is_symlink() and self._reached and self._has_blocks(os.path.realpath(entry.path)):
+            if entry.is_symlink() and self._reached and self._is_known(os.path.realpath(entry.path)):
                 self.listing.leave_out(_below(folder, entry.name), "a link to a folder that is read already")
             elif is_own_output(entry.path):
                 self.listing.leave_out(_below(folder, entry.name), "made by topwork: not a class")
@@ -220,7 +220,7 @@ class _Walk:
         else:
             files.append(entry.name)
 
-    def _has_blocks(self, real: str) -> bool:
+    def _is_known(self, real: str) -> bool:
         known = any(real == folder or folder.startswith(os.path.join(real, "")) for folder in self._reached)
         self._reached.add(real)
         return known

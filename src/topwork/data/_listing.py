@@ -38,8 +38,8 @@ class Listing:
 
     ``found`` holds the class names seen in each split, those of empty class folders too. ``order`` is the
     classes' order where the data declare one; they are sorted otherwise. ``store`` knows the image of the first
-    row as 0, of the second as 1, and so on; without one, the images are files below ``root``. ``of_table`` says that
-    labels are cells of a table, where folders' names are classes whatever they look like.
+    row as 0, of the second as 1, and so on; without one, the images are files below ``root``. ``table`` is given where
+    labels are cells of one; folders' names are classes whatever they look like.
     """
 
     root: Path
@@ -53,7 +53,12 @@ class Listing:
     order: tuple[str, ...] = ()
     store: ImageStore | None = None
     notes: list[str] = field(default_factory=list)
-    of_table: bool = False
+    table: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """What was read, for messages."""
+        return printable(str(self.table or self.root))
 
     @property
     def training_split(self) -> str:
@@ -107,7 +112,7 @@ def assembled(listing: Listing, classes: Sequence[str] | None = None) -> ImageDa
         DataError: As :func:`~topwork.data.read` says.
     """
     _read_names(listing, classes or ())
-    if classes is None and listing.of_table:
+    if classes is None and listing.table:
         _require_one_class_each(listing)
     names = _training_classes(listing) if classes is None else _saved_classes(listing, classes)
     index = {name: label for label, name in enumerate(names)}
@@ -141,7 +146,7 @@ def _read_names(listing: Listing, known: Sequence[str]) -> None:
         texts, encoding = decoded(names)
     except UnicodeError as error:
         raise DataError(
-            f"a class name in {printable(str(listing.root))} is not UTF-8: {error}",
+            f"a class name in {listing.name} is not UTF-8: {error}",
             hint="convert it to UTF-8: folders with convmv -r -f ENCODING -t UTF-8 --notest DATA, "
             "a manifest with iconv -f ENCODING -t UTF-8 FILE",
         ) from error
@@ -163,7 +168,7 @@ def _require_one_class_each(listing: Listing) -> None:
     Raises:
         DataError: They are; says which.
     """
-    names, root = sorted(set(listing.labels)), printable(str(listing.root))
+    names, root = sorted(set(listing.labels)), listing.name
     for separator in ",;|":
         parts = {name: {part.strip() for part in name.split(separator)} for name in names}
         several = [name for name in names if len(parts[name]) > 1]
@@ -198,7 +203,7 @@ def _number(name: str) -> float | None:
 
 def _training_classes(listing: Listing) -> tuple[str, ...]:
     """Take the classes of the training split only: a split that is held out never adds one."""
-    root = printable(str(listing.root))
+    root = listing.name
     names = listing.found.get(listing.training_split, set())
     if not names:
         hint = _left_out_hint(listing.left_out) or "where there are splits, one must be 'train'"
@@ -229,7 +234,7 @@ def _saved_classes(listing: Listing, classes: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check_images(dataset: ImageDataset, listing: Listing, *, saved: bool) -> None:
-    root = printable(str(listing.root))
+    root = listing.name
     hint = _left_out_hint(dataset.left_out) or "add images: .jpg, .png, .webp, .tif, .bmp or .gif"
     if not len(dataset):
         raise DataError(f"no usable image in {root}", hint=hint)

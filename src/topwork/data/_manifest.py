@@ -18,7 +18,7 @@ from typing import Any, TextIO
 from topwork._system import optional
 from topwork.data._listing import Listing
 from topwork.data._manifest_rows import REQUIRED, Columns, ManifestRows, Row
-from topwork.data._names import printable, quoted
+from topwork.data._names import decoded, printable, quoted
 from topwork.data._source import why
 from topwork.errors import DataError
 
@@ -138,16 +138,18 @@ def _opened(manifest: Path, newline: str) -> TextIO:
 
 
 def _csv_rows(manifest: Path, columns: Columns) -> Placed:
-    """Rows and their lines, after a header that tells the delimiter (comma, semicolon or tab); a blank line is none."""
+    """Rows and their lines, after a header that tells the delimiter (comma, semicolon or tab); a blank line is none,
+    nor is one of delimiters alone, as a spreadsheet leaves them below a table.
+    """
     try:
         with _opened(manifest, newline="") as file:
             first = file.readline()
             file.seek(0)
             delimiter = max(_DELIMITERS, key=first.count)
             reader = csv.reader(file, strict=True, delimiter=delimiter)
-            header = [name.strip() for name in next(reader, [])]
+            header = _header(next(reader, []))
             places = columns.find(header, printable(str(manifest)))
-            for cells in filter(None, reader):
+            for cells in filter(any, reader):
                 where = f"{printable(manifest.name)}, line {reader.line_num}"
                 if len(cells) != len(header):
                     raise DataError(
@@ -157,6 +159,15 @@ def _csv_rows(manifest: Path, columns: Columns) -> Placed:
                 yield where, Row(**{column: cells[place] for column, place in places.items()})
     except csv.Error as error:
         raise DataError(f"{printable(str(manifest))}: not a CSV file: {error}") from error
+
+
+def _header(names: Sequence[str]) -> list[str]:
+    """The columns' names: in their own encoding where that can be told, without white space, and each with one."""
+    texts: dict[str, str] = {}
+    with contextlib.suppress(UnicodeError):
+        texts = decoded(names)[0]
+    stripped = [texts.get(name, name).strip() for name in names]
+    return [name or f"Unnamed: {place}" for place, name in enumerate(stripped)]  # as pandas calls them
 
 
 def _jsonl_rows(manifest: Path, columns: Columns) -> Placed:

@@ -31,14 +31,19 @@ COLUMNS = {
         "image_name",
         "img",
         "img_path",
+        *("경로", "사진", "이미지", "파일", "파일명"),
     ),
-    "label": ("labels", "class", "class_name", "classname", "category", "target", "species"),
+    "label": (
+        *("labels", "class", "class_name", "classname", "category", "target", "species"),
+        *("분류", "클래스", "라벨", "레이블", "정답"),
+    ),
     "split": ("subset", "partition", "set"),
     "group": ("groups",),
 }
 """Column -> what else people call it."""
 REQUIRED = ("path", "label")
 
+_RELATIVE = "write it as seen from the manifest's folder, such as cat/1.jpg"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -101,7 +106,10 @@ class Columns:
             if self._asked[column] in names:
                 return self._asked[column]
             shown = printable(self._asked[column])
-            raise DataError(f"{where}: no column '{shown}' for the {column}; there are {quoted(names)}")
+            raise DataError(
+                f"{where}: no column '{shown}' for the {column}; there are {quoted(names)}",
+                hint=f"--columns {column}=NAME takes one of these names",
+            )
         if column in names:
             return column
         usual = [name for name in names if name.casefold() in (column, *COLUMNS[column])]
@@ -117,7 +125,7 @@ class ManifestRows:
     """Checks the rows of a manifest of any kind and gathers them in ``listing``."""
 
     def __init__(self, manifest: Path) -> None:
-        self.listing = Listing(manifest.parent, of_table=True)
+        self.listing = Listing(manifest.parent, table=manifest)
         self._real_root = os.path.realpath(manifest.parent)
         self._roots = (os.path.abspath(manifest.parent), self._real_root)
         self._real_folders: dict[str, str] = {}
@@ -203,7 +211,7 @@ def inner_path(path: str, where: str) -> str:
     if not path or "\0" in path:
         raise DataError(f"{where}: the path is empty" if not path else f"{where}: the path '{shown}' holds a NUL")
     if posixpath.isabs(path) or ntpath.isabs(path) or ntpath.splitdrive(path)[0]:
-        raise DataError(f"{where}: the path '{shown}' is absolute", hint="paths are relative to the manifest's folder")
+        raise DataError(f"{where}: the path '{shown}' is absolute", hint=_RELATIVE)
     normal = posixpath.normpath(path)
     # Windows takes "\\" for a separator too, so a path has to stay inside by both readings.
     if normal.split("/")[0] == ".." or ntpath.normpath(path).split("\\")[0] == "..":

@@ -30,9 +30,9 @@ from topwork.explain._robust import (
 from topwork.explain._space import FeatureSpace, Projection, feature_space, space_of
 
 __all__ = [
+    "CORRUPTIONS",
     "FINE_STEPS",
     "QUICK_STEPS",
-    "CORRUPTIONS",
     "Attack",
     "AttackOptions",
     "CorruptionAccuracy",

@@ -76,7 +76,8 @@ class _HeadModule(nn.Module):
 
 
 def _linear(head: Any, features: torch.Tensor) -> Any:
-    standard = (features - head.mean) / head.scale
+    rows = functional.normalize(features, dim=1, eps=_TINY) if head.normalised else features
+    standard = (rows - head.mean) / head.scale
     return (standard @ head.weight + head.bias) / head.temperature
 
 

@@ -29,7 +29,7 @@ class Item:
 
 
 def read_ahead(
-    sources: Sequence[Source], preprocessing: Preprocessing, has_blocks: Callable[[bytes], bool]
+    sources: Sequence[Source], preprocessing: Preprocessing, is_known: Callable[[bytes], bool]
 ) -> Generator[Item]:
     """Items in the order of the sources; memory stays flat however many there are.
 
@@ -37,19 +37,19 @@ def read_ahead(
         sources: Files, slices of files, encoded images as bytes, or pixels as uint8 (height, width, 3); each is asked
             for once, on a decoder's thread.
         preprocessing: Applied to every image.
-        has_blocks: Whether a content's features exist already, so that it need not be decoded.
+        is_known: Whether a content's features exist already, so that it need not be decoded.
     """
     chunks = max(2, _AHEAD_BYTES // (_CHUNK * 3 * preprocessing.size**2))
 
     def read(index: int) -> Item:
-        return read_item(index, sources, preprocessing, has_blocks)
+        return read_item(index, sources, preprocessing, is_known)
 
     with Executor("decode") as decoders:
         yield from decoders.map_ordered(read, range(len(sources)), in_flight=chunks * _CHUNK, chunk=_CHUNK)
 
 
 def read_item(
-    index: int, sources: Sequence[Source], preprocessing: Preprocessing, has_blocks: Callable[[bytes], bool]
+    index: int, sources: Sequence[Source], preprocessing: Preprocessing, is_known: Callable[[bytes], bool]
 ) -> Item:
     """Read one source; what cannot be used comes back with its reason, never as an exception."""
 
@@ -57,11 +57,11 @@ def read_item(
         content = read_source(source)
         if isinstance(content, bytes):
             key = content_key(content)
-            pixels = None if has_blocks(key) else decode(content, min_side=preprocessing.min_side)
+            pixels = None if is_known(key) else decode(content, min_side=preprocessing.min_side)
         else:
             image = decode(content)
             key = content_key(image.tobytes() + str(image.shape).encode())
-            pixels = None if has_blocks(key) else image
+            pixels = None if is_known(key) else image
         return Item(index, key, None if pixels is None else preprocessing(pixels))
 
     found = try_source(sources, index, read)

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 
 from topwork._arrays import AnyArray, BoolArray, Float32Array, Float64Array, IntpArray
 from topwork.errors import DataError, ModelError
-from topwork.metrics import macro_f1
+from topwork.metrics import exceeds_zero, macro_f1
 
-from ._design import Design, build_design
-from ._path import Path, PathPoint, run_path
-from ._rows import ALWAYS_TRAINS, check_query, check_training, row_chunks, stratified_folds, threads_for
+from ._design import Design, build_design, one_block
+from ._path import Path, PathPoint, dealings_for, run_path
+from ._rows import (
+    ALWAYS_TRAINS,
+    check_query,
+    check_training,
+    row_chunks,
+    stratified_folds,
+    threads_for,
+    unit_length,
+)
 from ._solver import Problem, minimise
 from ._temperature import TemperatureScaled, fit_temperature
 
 ClassWeight = Literal["none", "balanced"]
+Scaling = Literal["standardise", "normalise"]
 
 ABSENT_LOGIT = -1e4  # of a class without images: its probability underflows to zero at any temperature allowed
 FOLDS = 5
@@ -26,6 +35,7 @@ _FINAL_TOLERANCE = 1e-6  # of the objective
 # Of the L2 strengths to D features: D / strength is the prior variance of a logit, so one range fits any width.
 _RELATIVE_STRENGTHS = 10.0 ** np.arange(2.0, -5.5, -0.5)
 IMBALANCE = 2.0
+FEW = 10  # images a class, up to which rows of length one are tried, and taken where nothing speaks against them
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +48,7 @@ class LinearHead(TemperatureScaled):
         weight: (D, C) float32, acts on the standardised features.
         bias: (C,) float32.
         temperature: > 0; logits are divided by it before the softmax.
+        normalised: Whether each row of features is divided by its length before that.
 
     Raises:
         ModelError: Shapes that do not fit each other, fewer than two classes, NaN or Inf, a scale or
@@ -49,6 +60,7 @@ class LinearHead(TemperatureScaled):
     weight: Float32Array
     bias: Float32Array
     temperature: float
+    normalised: bool = False
 
     kind: ClassVar[str] = "linear"
 
@@ -65,7 +77,10 @@ class LinearHead(TemperatureScaled):
 
     @cached_property
     def _folded(self) -> tuple[Float32Array, Float32Array]:
-        """Weight (D, C) and bias (C,) that act on raw features; summed in float64, the means may be large."""
+        """Weight (D, C) and bias (C,) that act on unscaled features, of length one where the head is normalised.
+
+        Summed in float64, the means may be large.
+        """
         weight = self.weight.astype(np.float64) / self.scale[:, None]
         bias = self.bias - self.mean.astype(np.float64) @ weight
         return weight.astype(np.float32), bias.astype(np.float32)
@@ -75,8 +90,17 @@ class LinearHead(TemperatureScaled):
         weight, bias = self._folded
         out = np.empty((len(features), self.n_classes), np.float32)
         for part in row_chunks(*features.shape):
-            out[part] = features[part].astype(np.float32, copy=False) @ weight + bias
+            rows = features[part].astype(np.float32, copy=False)
+            out[part] = (unit_length(rows) if self.normalised else rows) @ weight + bias
         return out
+
+
+class Tried(NamedTuple):
+    """A scaling that was tried, with its out-of-fold scores; None where no row could be held out."""
+
+    scaling: Scaling
+    accuracy: float | None
+    log_loss: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +117,9 @@ class LinearFit:
         cv_accuracy: Over held-out rows; None where there are none.
         cv_log_loss: Over held-out rows, in nats, at the head's temperature; None where there are none.
         class_weight: "none" or "balanced", as given or as measured.
+        scaling: "standardise" or "normalise", as given or as measured.
         folds: Number of folds used; 0 where no row could be held out.
+        tried: Every scaling that was tried.
     """
 
     head: LinearHead
@@ -104,7 +130,9 @@ class LinearFit:
     cv_accuracy: float | None
     cv_log_loss: float | None
     class_weight: ClassWeight
+    scaling: Scaling
     folds: int
+    tried: tuple[Tried, ...] = ()
 
 
 def fit_linear(
@@ -117,6 +145,7 @@ def fit_linear(
     class_weight: ClassWeight | Literal["auto"] = "auto",
     column_weights: AnyArray | None = None,
     sample_weight: AnyArray | None = None,
+    scaling: Scaling | Literal["auto"] = "auto",
 ) -> LinearFit:
     """Fit multinomial logistic regression with L2 on standardised features, every choice measured.
 
@@ -127,7 +156,8 @@ def fit_linear(
     moves with every image instead of jumping with a few, and the stronger of two equals as it is the less
     sure of what it has not seen. The loss is taken at the best temperature of each strength, as the head is
     used with one: judged without, strong L2 loses for being timid alone, and weights are chosen that name
-    fewer images right.
+    fewer images right. With fewer than 200 images no error can be told: then the folds are dealt up to four times, and
+    the lowest mean loss wins.
 
     Args:
         features: (N, D) floats, finite; may be memory-mapped, one float32 copy is made.
@@ -145,6 +175,9 @@ def fit_linear(
             larger one is shrunk less: `equal_blocks` gives narrow groups of columns as much say as wide ones.
         sample_weight: (N,) how much each image counts, in the fit and in every choice, on top of its class's weight; 1
             by default. Only their ratios matter. 0 leaves an image out of both.
+        scaling: "standardise" takes the columns as they are, "normalise" divides each row by its length first; "auto"
+            is "standardise" where there are more than ten images a class or columns of several kinds. Else both are
+            cross-validated, and it is "normalise" unless its log loss is higher by more than a paired standard error.
 
     Raises:
         DataError: Features, labels, folds or weights that cannot be used.
@@ -154,31 +187,66 @@ def fit_linear(
     samples = _checked_samples(sample_weight, labels)
     if class_weight not in ("none", "balanced", "auto"):
         raise DataError(f"class_weight must be none, balanced or auto, got {class_weight!r}")
+    if scaling not in ("standardise", "normalise", "auto"):
+        raise DataError(f"scaling must be standardise, normalise or auto, got {scaling!r}")
     if column_weights is not None and (column_weights.shape != (width,) or not (column_weights > 0).all()):
         raise DataError(f"column_weights must be ({width},) and positive, got {column_weights.shape}")
     seen, targets = np.unique(labels, return_inverse=True)
-    fold_of = stratified_folds(targets, FOLDS, seed) if fold_of is None else checked_folds(fold_of, len(labels))
-    fold_of = np.where(samples > 0, fold_of, ALWAYS_TRAINS)  # what weighs nothing judges nothing
-    held = fold_of != ALWAYS_TRAINS
-    strengths = (width * _RELATIVE_STRENGTHS).tolist()
-    with threads_for(len(labels) * min(features.shape) * len(seen) * FOLDS):
-        design = build_design(features, column_weights)
+    dealings = _dealings(fold_of, targets, samples, seed)
+    task = _Task(targets, seen, n_classes, dealings, samples, class_weight, column_weights)
+    few = len(labels) <= FEW * len(seen) and one_block(column_weights)
+    ways: list[Scaling] = [scaling] if scaling != "auto" else ["normalise", "standardise"] if few else ["standardise"]
+    if not task.held.any():  # nothing can be measured
+        ways = ways[:1]
+    fits = [_fit_scaled(features, way, task) for way in ways]
+    worse = len(fits) > 1 and exceeds_zero(fits[0][1] - fits[1][1])
+    tried = tuple(Tried(each.scaling, each.cv_accuracy, each.cv_log_loss) for each, _ in fits)
+    return replace(fits[worse][0], tried=tried)
+
+
+class _Task(NamedTuple):
+    """What is fitted, however the features are scaled."""
+
+    targets: IntpArray  # (N,) 0..S-1, each present
+    seen: IntpArray  # (S,) their classes
+    n_classes: int
+    dealings: list[IntpArray]  # each the fold (N,) that holds each row out
+    samples: Float32Array  # (N,)
+    class_weight: ClassWeight | Literal["auto"]
+    column_weights: AnyArray | None
+
+    @property
+    def held(self) -> BoolArray:
+        held: BoolArray = self.dealings[0] != ALWAYS_TRAINS
+        return held
+
+
+def _fit_scaled(features: AnyArray, scaling: Scaling, task: _Task) -> tuple[LinearFit, Float64Array]:
+    """The fit, and the losses by which it is compared with the other scaling."""
+    rows = unit_length(features) if scaling == "normalise" else features
+    targets, held, samples = task.targets, task.held, task.samples
+    strengths = (features.shape[1] * _RELATIVE_STRENGTHS).tolist()
+    with threads_for(len(targets) * min(features.shape) * len(task.seen) * FOLDS):
+        design = build_design(rows, task.column_weights)
+        losses = np.empty(0)
         if held.any():
-            weighting, path = _choose_weighting(design, targets, fold_of, strengths, class_weight, samples)
+            weighting, path = _choose_weighting(design, task, strengths)
             points, chosen = path
             strength, accuracy, loss = points[chosen.place]
             weights = samples * row_weights(targets, weighting)
-            solved, logits = _fit_all(design, targets, weights, strength, chosen.weights), chosen.logits
+            solved = _fit_all(design, targets, weights, strength, chosen.weights)
+            logits, losses = chosen.logits, chosen.losses
         else:  # one image a class: nothing can be measured, so the middle strength
-            weighting = "balanced" if class_weight == "balanced" else "none"
+            weighting = "balanced" if task.class_weight == "balanced" else "none"
             points, strength, accuracy, loss = (), strengths[len(strengths) // 2], None, None
-            start = np.zeros((len(seen), design.rows.shape[1]), np.float32)
+            start = np.zeros((len(task.seen), design.rows.shape[1]), np.float32)
             solved = _fit_all(design, targets, samples * row_weights(targets, weighting), strength, start)
             logits = (solved @ design.rows.T).T
-        oof_logits = np.full((len(labels), n_classes), ABSENT_LOGIT, np.float32)
-        oof_logits[:, seen] = logits
-        return LinearFit(
-            head=_head(design, solved, seen, n_classes, fit_temperature(logits[held], targets[held], samples[held])),
+        oof_logits = np.full((len(targets), task.n_classes), ABSENT_LOGIT, np.float32)
+        oof_logits[:, task.seen] = logits
+        temperature = fit_temperature(logits[held], targets[held], samples[held])
+        fitted = LinearFit(
+            head=_head(design, solved, task, temperature, scaling),
             strength=strength,
             path=points,
             oof_logits=oof_logits,
@@ -186,8 +254,23 @@ def fit_linear(
             cv_accuracy=accuracy,
             cv_log_loss=loss,
             class_weight=weighting,
-            folds=int(fold_of.max()) + 1,
+            scaling=scaling,
+            folds=int(task.dealings[0].max()) + 1,
         )
+        return fitted, losses
+
+
+def _dealings(fold_of: AnyArray | None, targets: IntpArray, samples: Float32Array, seed: int) -> list[IntpArray]:
+    """The folds (N,), dealt several times where few images judge; those that are given stay as they are."""
+    if fold_of is not None:
+        dealt = [checked_folds(fold_of, len(targets))]
+    else:
+        dealt = [stratified_folds(targets, FOLDS, seed)]
+        times = dealings_for(int((dealt[0] != ALWAYS_TRAINS).sum()))
+        dealt += [
+            stratified_folds(targets, FOLDS, other) for other in np.random.SeedSequence(seed).generate_state(times - 1)
+        ]
+    return [np.where(samples > 0, each, ALWAYS_TRAINS) for each in dealt]  # what weighs nothing judges nothing
 
 
 def checked_folds(fold_of: AnyArray, rows: int) -> IntpArray:
@@ -223,27 +306,21 @@ def row_weights(labels: IntpArray, class_weight: str) -> Float32Array:
     return weights.astype(np.float32)
 
 
-def _choose_weighting(
-    design: Design,
-    labels: IntpArray,
-    fold_of: IntpArray,
-    strengths: list[float],
-    class_weight: str,
-    samples: Float32Array,
-) -> tuple[ClassWeight, Path]:
+def _choose_weighting(design: Design, task: _Task, strengths: list[float]) -> tuple[ClassWeight, Path]:
     """The weighting asked for or found better, and its path."""
+    labels, samples = task.targets, task.samples
 
     def path(kind: str) -> Path:
-        return run_path(design, labels, fold_of, samples * row_weights(labels, kind), strengths, samples)
+        return run_path(design, labels, task.dealings, samples * row_weights(labels, kind), strengths, samples)
 
-    if class_weight == "balanced":
+    if task.class_weight == "balanced":
         return "balanced", path("balanced")
     plain = path("none")
     counts = np.bincount(labels)
-    if class_weight == "none" or counts.max() <= IMBALANCE * counts.min():
+    if task.class_weight == "none" or counts.max() <= IMBALANCE * counts.min():
         return "none", plain
     balanced = path("balanced")
-    held = fold_of != ALWAYS_TRAINS
+    held = task.held
     scores = [macro_f1(p.chosen.logits[held].argmax(axis=1), labels[held], len(counts)) for p in (plain, balanced)]
     return ("balanced", balanced) if scores[1] > scores[0] else ("none", plain)
 
@@ -257,9 +334,9 @@ def _fit_all(
     return solved
 
 
-def _head(design: Design, solved: Float32Array, seen: IntpArray, n_classes: int, temperature: float) -> LinearHead:
-    weight = np.zeros((len(design.mean), n_classes), np.float32)
-    weight[:, seen] = design.restore(solved)
-    bias = np.full(n_classes, ABSENT_LOGIT, np.float32)
-    bias[seen] = solved[:, -1]
-    return LinearHead(design.mean, design.scale, weight, bias, temperature)
+def _head(design: Design, solved: Float32Array, task: _Task, temperature: float, scaling: Scaling) -> LinearHead:
+    weight = np.zeros((len(design.mean), task.n_classes), np.float32)
+    weight[:, task.seen] = design.restore(solved)
+    bias = np.full(task.n_classes, ABSENT_LOGIT, np.float32)
+    bias[task.seen] = solved[:, -1]
+    return LinearHead(design.mean, design.scale, weight, bias, temperature, scaling == "normalise")

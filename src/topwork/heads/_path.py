@@ -17,6 +17,8 @@ from ._temperature import fit_temperature, row_losses
 
 PATH_TOLERANCE = 1e-5  # of the objective; at 1e-3 held-out probabilities are still off by up to 0.07
 _SAME_LOSS = 1e-4  # nats: losses closer than this are a tie whatever their standard error
+_MANY = 200  # images held out: with fewer, no error of a difference can be told, and folds are dealt again
+_DEALINGS = 4
 _STACK_ELEMENTS = 8_000_000  # 32 MB for each array of stacked folds; a solve holds about twenty
 
 
@@ -26,7 +28,8 @@ class PathPoint(NamedTuple):
     Attributes:
         strength: L2 strength, as in `fit_linear`.
         accuracy: Share of held-out rows whose class came first.
-        log_loss: Mean log loss of held-out rows in nats, at the temperature that suits them best.
+        log_loss: Mean log loss of held-out rows in nats, at the temperature that suits them best. Both are of the first
+            dealing of folds.
     """
 
     strength: float
@@ -38,8 +41,8 @@ class Candidate(NamedTuple):
     """One strength of the path with all that may still be needed of it."""
 
     place: int  # its place among the path's points
-    losses: Float64Array  # of each held-out row, times its weight
-    logits: Float32Array  # (N, C) out-of-fold
+    losses: Float64Array  # of each held-out row, times its weight; mean over the dealings
+    logits: Float32Array  # (N, C) out-of-fold, of the first dealing
     weights: Float32Array  # (C, d) mean over the folds
 
 
@@ -53,35 +56,50 @@ class Path(NamedTuple):
 def run_path(
     design: Design,
     labels: IntpArray,
-    fold_of: IntpArray,
+    dealings: Sequence[IntpArray],
     row_weights: Float32Array,
     strengths: Sequence[float],
     samples: Float32Array,
 ) -> Path:
     """Cross-validate strengths from strong to weak, each started at the solution of the one before.
 
-    Rows weigh ``row_weights`` (N,) where they train, and ``samples`` (N,) where they judge.
+    Each dealing gives every row (N,) its fold; all hold the same rows out. Rows weigh ``row_weights`` (N,) where they
+    train, and ``samples`` (N,) where they judge.
 
-    The path ends early once the loss has clearly turned up: weaker strengths are the slowest to fit, and the
-    loss has one minimum in all but freak cases. The labels (N,) are 0..C-1,
-    each present; at least one row is held out; the strengths fall.
+    The path ends early once the loss has clearly turned up: weaker strengths are the slowest to fit, and the loss has
+    one minimum in all but freak cases. The labels (N,) are 0..C-1, each present; at least one row is held out; the
+    strengths fall.
     """
-    held = fold_of != ALWAYS_TRAINS
+    held = dealings[0] != ALWAYS_TRAINS
     judges = samples[held] / samples[held].mean()
-    weights = _start(labels, row_weights, int(fold_of.max()) + 1, design.rows.shape[1])
+    errors = 1 if held.sum() >= _MANY else 0
+    weights = [_start(labels, row_weights, int(each.max()) + 1, design.rows.shape[1]) for each in dealings]
     candidates: list[Candidate] = []
     points: list[PathPoint] = []
     for strength in strengths:
-        logits = _solve_folds(design, labels, fold_of, row_weights, strength, weights)
-        temperature = fit_temperature(logits[held], labels[held], judges)
-        losses = judges * row_losses(logits[held] / np.float32(temperature), labels[held])
-        hits = logits[held].argmax(axis=1) == labels[held]
-        points.append(PathPoint(float(strength), float(np.average(hits, weights=judges)), float(losses.mean())))
-        found = Candidate(len(points) - 1, losses, logits, weights.mean(axis=0))
-        candidates = _still_possible([*candidates, found])
+        answers = [
+            _solve_folds(design, labels, fold_of, row_weights, strength, start)
+            for fold_of, start in zip(dealings, weights, strict=True)
+        ]
+        losses = np.array([_losses(each[held], labels[held], judges) for each in answers])
+        hits = answers[0][held].argmax(axis=1) == labels[held]
+        points.append(PathPoint(float(strength), float(np.average(hits, weights=judges)), float(losses[0].mean())))
+        found = Candidate(len(points) - 1, losses.mean(axis=0), answers[0], weights[0].mean(axis=0))
+        candidates = _still_possible([*candidates, found], errors)
         if _turned_up(candidates, found):
             break
     return Path(tuple(points), candidates[0])
+
+
+def dealings_for(images: int) -> int:
+    """How often folds are dealt, so that many answers judge however few images are held out."""
+    return max(1, min(_DEALINGS, _MANY // max(1, images)))
+
+
+def _losses(logits: Float32Array, labels: IntpArray, judges: Float32Array) -> Float64Array:
+    temperature = fit_temperature(logits, labels, judges)
+    losses: Float64Array = judges * row_losses(logits / np.float32(temperature), labels)
+    return losses
 
 
 def _start(labels: IntpArray, row_weights: Float32Array, n_folds: int, width: int) -> Float32Array:
@@ -116,15 +134,16 @@ def _solve_folds(
     return out
 
 
-def _still_possible(candidates: list[Candidate]) -> list[Candidate]:
-    """Candidates, strong to weak, from the first that is within one standard error of the best.
+def _still_possible(candidates: list[Candidate], errors: float) -> list[Candidate]:
+    """Candidates, strong to weak, from the first that is within so many standard errors of the best.
 
     The error is that of the *paired* difference in loss over the same rows. The plain one-standard-error rule
     (Breiman et al. 1984) compares with the spread of the loss itself, which on a few hundred images is so
-    wide that it picks strengths that plainly underfit; the paired error only calls a tie what is one.
+    wide that it picks strengths that plainly underfit; the paired error only calls a tie what is one. Of a few dozen
+    images even that is too wide, and the lowest loss is taken.
     """
     best = _best(candidates)
-    first = next(place for place, candidate in enumerate(candidates) if not _worse(candidate, best, errors=1))
+    first = next(place for place, candidate in enumerate(candidates) if not _worse(candidate, best, errors=errors))
     return candidates[first:]
 
 

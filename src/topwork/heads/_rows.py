@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from topwork._arrays import AnyArray, IntpArray
+from topwork._arrays import AnyArray, Float32Array, IntpArray
 from topwork.errors import DataError
 
 ALWAYS_TRAINS = -1
@@ -46,6 +46,16 @@ def check_training(features: AnyArray, labels: AnyArray, n_classes: int) -> Intp
             hint="Run the backbone in float32, or leave those images out.",
         )
     return labels.astype(np.intp)
+
+
+def unit_length(rows: AnyArray) -> Float32Array:
+    """Rows (N, D) divided by their Euclidean lengths; a row of zeros stays one."""
+    # By the largest first: the squares of large numbers would overflow.
+    largest = np.abs(rows).max(axis=1, keepdims=True).astype(np.float64)
+    scaled = rows / np.maximum(largest, np.finfo(np.float32).tiny)
+    lengths = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))[:, None]
+    found: Float32Array = (scaled / np.maximum(lengths, np.finfo(np.float32).tiny)).astype(np.float32)
+    return found
 
 
 def check_query(features: AnyArray, width: int) -> None:

@@ -14,15 +14,16 @@ from topwork._arrays import AnyArray
 from topwork.errors import ModelError
 
 _MODE = 0o644  # safetensors makes its files private; a model is to be shared
-_DTYPES: dict[Any, str] = {float: "float32", int: "int64"}
+_DTYPES: dict[Any, str] = {float: "float32", int: "int64", bool: "bool"}
 
 
 class Stored:
     """Base of frozen data classes that go to named tensors and come back.
 
     A field that is a ``float`` is a float32 tensor of shape (1,), an ``int`` an int64 one; arrays are tensors as they
-    are, and a field that is itself ``Stored`` gives its tensors with its name and a dot in front. What a class demands
-    of its values, its ``__post_init__`` checks, with `_require_shapes` and `_require_positive`.
+    are, and a field that is itself ``Stored`` gives its tensors with its name and a dot in front. A ``bool`` is a bool
+    tensor, which is left out where it is False, so that a head from before the field was there still loads. What a
+    class demands of its values, its ``__post_init__`` checks, with `_require_shapes` and `_require_positive`.
     """
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
@@ -43,6 +44,8 @@ class Stored:
         found: dict[str, AnyArray] = {}
         for name, kind in self._types().items():
             value = getattr(self, name)
+            if value is False:
+                continue
             if isinstance(value, Stored):
                 found |= {f"{name}.{inner}": tensor for inner, tensor in value.to_tensors().items()}
             else:
@@ -60,7 +63,7 @@ class Stored:
         parts = {name: kind for name, kind in types.items() if isinstance(kind, type) and issubclass(kind, Stored)}
         own = {name for name in tensors if not name.startswith(tuple(f"{part}." for part in parts))}
         expected = types.keys() - parts.keys()
-        missing, extra = sorted(expected - own), sorted(own - expected)
+        missing, extra = sorted(name for name in expected - own if types[name] is not bool), sorted(own - expected)
         if missing or extra:
             raise ModelError(f"head tensors: missing {missing or 'none'}, not expected {extra or 'none'}")
         values: dict[str, Any] = {}
@@ -68,6 +71,8 @@ class Stored:
             if name in parts:
                 inner = {key.removeprefix(f"{name}."): tensors[key] for key in tensors if key.startswith(f"{name}.")}
                 values[name] = parts[name].from_tensors(inner)
+            elif name not in tensors:
+                values[name] = False
             elif kind in _DTYPES:
                 _check_array(name, tensors[name], (1,), _DTYPES[kind])
                 values[name] = tensors[name].item()

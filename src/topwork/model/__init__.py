@@ -12,12 +12,13 @@ from topwork.model._classes_record import (
     SelectiveRecord,
     WordsRecord,
 )
-from topwork.model._classifier import Classifier, Prediction
+from topwork.model._classifier import Classifier
 from topwork.model._decision import CostsRecord, CriticalRecord, images_needed
 from topwork.model._evaluated import Compared, Evaluated, compare, decided, measure
 from topwork.model._folder import EXPLAINED, Parts, require_free
 from topwork.model._migrations import FORMAT
 from topwork.model._model import Model, load
+from topwork.model._predictions import Prediction
 from topwork.model._record import (
     DataRecord,
     EngineRecord,

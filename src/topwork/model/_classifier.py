@@ -16,15 +16,7 @@ from topwork.data import Held, ImageDataset, read, several
 from topwork.errors import DataError, ImageError, ModelError
 from topwork.features import NOT_FINITE, FeatureTable, Progress, Source, extract, extract_few
 from topwork.heads import Head, Novelty, head_from_tensors
-from topwork.metrics import (
-    FALSE_ALARMS,
-    Evaluation,
-    Rule,
-    Shift,
-    decide,
-    prediction_sets,
-    shift,
-)
+from topwork.metrics import Evaluation, Rule, Shift, decide, prediction_sets, shift
 from topwork.model._classes_record import ClassesRecord, ClassifierRecord
 from topwork.model._classifier_card import classifier_card
 from topwork.model._classifier_methods import classifier_methods
@@ -32,65 +24,10 @@ from topwork.model._evaluated import Evaluated, measure, typicalities
 from topwork.model._folder import Parts, Tensors
 from topwork.model._methods import Methods
 from topwork.model._model import Model
-from topwork.model._predictions import Predictions, predictions_html
+from topwork.model._predictions import Prediction, Predictions
 
 _CHUNK = 512  # images predicted at a time, so that a long list needs no more memory than a short one
 _DIGESTS = "digests"  # the one tensor of training.safetensors
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says of one image.
-
-    Attributes:
-        source: The file's name, or ``#3`` for the fourth array.
-        label: The answer: the most probable class, or what the model's decision rule gives (``Classifier.rule``); empty
-            where the image could not be used.
-        probability: Of that class, 0 to 1.
-        probabilities: Of every class, most probable first.
-        error: Why the image could not be used; empty where it could.
-        typicality: How many of the training images are as far out as this one, 0 to 1; None where the model cannot
-            tell.
-        answered: Whether the label is sure enough for the accuracy that was asked for; None where none was.
-        labels: The classes that hold the true one with the coverage that was asked for, most probable first; None where
-            none was.
-    """
-
-    source: str
-    label: str
-    probability: float
-    probabilities: dict[str, float]
-    error: str = ""
-    typicality: float | None = None
-    answered: bool | None = None
-    labels: tuple[str, ...] | None = None
-
-    @property
-    def unfamiliar(self) -> bool:
-        """Whether the image is farther out than 95 % of the training images are."""
-        return self.typicality is not None and self.typicality <= FALSE_ALARMS
-
-    def _repr_html_(self) -> str:
-        return predictions_html([self])
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready fields."""
-        if self.error:
-            return {"source": self.source, "error": self.error}
-        fields: dict[str, Any] = {
-            "source": self.source,
-            "label": self.label,
-            "probability": self.probability,
-            "probabilities": self.probabilities,
-        }
-        unfamiliar = None if self.typicality is None else self.unfamiliar
-        asked = {
-            "typicality": self.typicality,
-            "unfamiliar": unfamiliar,
-            "answered": self.answered,
-            "labels": self.labels,
-        }
-        return fields | {name: value for name, value in asked.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -350,7 +287,8 @@ class Classifier(Model):
         labels = None
         if asked.set_from is not None:
             inside = prediction_sets(probabilities[None], asked.set_from, answer)[0]
-            labels = tuple(self.classes[index] for index in order if inside[index])
+            others = (self.classes[index] for index in order if inside[index] and index != answer[0])
+            labels = (label, *others)
         return Prediction(
             source=name,
             label=label,

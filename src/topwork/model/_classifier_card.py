@@ -212,9 +212,7 @@ def _limits(record: ClassifierRecord, metrics: Evaluation | None) -> str:
 
 
 def _percent(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return "–"
-    return f"{estimate.value:.1%} ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
+    return estimate.as_percent() if estimate else "–"
 
 
 def _number(estimate: Estimate) -> str:

@@ -65,7 +65,7 @@ def _head(record: ClassifierRecord) -> list[str]:
 
 
 def _trained(record: ClassifierRecord, epochs: int) -> list[str]:
-    length = f" in {epochs} epochs" if epochs else ""
+    length = f" in {epochs} epoch{'s' * (epochs > 1)}" if epochs else ""
     if record.strategy == "scratch":
         return [
             f"All of the network and the head were trained together{length} from random weights, in "
@@ -151,7 +151,7 @@ def _thresholds(record: ClassifierRecord) -> list[str]:
 
 
 def _percent(found: Estimate) -> str:
-    return f"{found.value:.1%} ({100 * found.low:.1f} to {100 * found.high:.1f})".replace("%", " %")
+    return found.as_percent().replace("%", " %")
 
 
 def _number(found: Estimate) -> str:

@@ -195,4 +195,4 @@ def _costs(report: DecisionReport) -> str:
 
 
 def _percent(estimate: Estimate | None) -> str:
-    return f"{estimate.value:.1%} ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})" if estimate else "–"
+    return estimate.as_percent() if estimate else "–"

@@ -73,6 +73,12 @@ class Evaluated:
         return decide(self.probabilities, rule)
 
     @property
+    def confidence(self) -> npt.NDArray[np.float32]:
+        """(N,), the probability of each answer."""
+        found: npt.NDArray[np.float32] = self.probabilities[np.arange(len(self.probabilities)), self.answers]
+        return found
+
+    @property
     def left_out(self) -> tuple[LeftOut, ...]:
         """Images that could not be read."""
         return self.dataset.left_out

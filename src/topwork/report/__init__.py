@@ -11,7 +11,7 @@ its own (``Section``).
 from topwork.report import figures, sections
 from topwork.report._checkup import checkup_page
 from topwork.report._explained import explained_page
-from topwork.report._figures import PrintFigure, write_figures
+from topwork.report._figures import PrintFigure, require_matplotlib, write_figures
 from topwork.report._model import Missing, PageContext, Section, model_page
 from topwork.report._page import require_free, write_page
 from topwork.report._texts import Language
@@ -27,6 +27,7 @@ __all__ = [
     "figures",
     "model_page",
     "require_free",
+    "require_matplotlib",
     "sections",
     "write_figures",
     "write_page",

@@ -82,7 +82,7 @@ def write_figures(
         MissingExtraError: matplotlib is not installed.
         ReportError: The task draws none, a file of the user's has the name of one, or the folder cannot be written.
     """
-    optional("matplotlib", extra="figures", what="writing figures for print")
+    require_matplotlib()
     if not figures:
         raise ReportError(f"models of the task {model.record.task.name} have no figures for print")
     found = model.held_out if evaluated is None else evaluated
@@ -99,6 +99,11 @@ def write_figures(
             hint="choose another folder with --figures",
         ) from error
     return [folder / name for name in drawn]
+
+
+def require_matplotlib() -> None:
+    """Refuse figures where matplotlib is not installed (``MissingExtraError``)."""
+    optional("matplotlib", extra="figures", what="writing figures for print")
 
 
 def _require_ours(files: Iterable[Path]) -> None:

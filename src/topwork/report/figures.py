@@ -62,10 +62,10 @@ def _reliability(page: PageContext, axes: Any) -> bool:
 
 def _risk_coverage(page: PageContext, axes: Any) -> bool:
     """The error among the surest answers, over how many are given. Source: Geifman & El-Yaniv 2017."""
-    if page.evaluated is None or not len(page.evaluated.probabilities):
+    found = page.evaluated
+    if found is None or not len(found.probabilities):
         return False
-    probabilities, labels = page.evaluated.probabilities, page.evaluated.dataset.labels
-    coverage, risk = risk_coverage(probabilities, labels)
+    coverage, risk = risk_coverage(found.confidence, found.answers == found.dataset.labels)
     axes.plot(coverage, risk, color=_BLUE, linewidth=1)
     axes.set(xlim=(0, 1.02), ylim=(0, None))
     axes.set(xlabel=letters(page.t("answered_share")), ylabel=letters(page.t("error_share")))
@@ -73,10 +73,9 @@ def _risk_coverage(page: PageContext, axes: Any) -> bool:
     return True
 
 
-def risk_coverage(probabilities: Any, labels: Any) -> tuple[Any, Any]:
+def risk_coverage(confidence: Any, right: Any) -> tuple[Any, Any]:
     """Shares (N,) of images that are answered, the surest first, and the share of wrong answers among them (N,)."""
-    sure = np.asarray(probabilities).max(axis=1)
-    wrong = (np.asarray(probabilities).argmax(axis=1) != np.asarray(labels))[np.argsort(-sure, kind="stable")]
+    wrong = ~np.asarray(right)[np.argsort(-np.asarray(confidence), kind="stable")]
     count = np.arange(1, len(wrong) + 1)
     return count / len(wrong), np.cumsum(wrong) / count
 

@@ -10,11 +10,12 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.cli.conftest import run as run
+from tests.model.samples import easy_folder
 from topwork.backbones import load
-from topwork.data import ImageDataset
+from topwork.data import ImageDataset, read
 from topwork.errors import DataError
 from topwork.metrics import wilson_interval
-from topwork.tasks.classification._transfer import Point, Transfer, _nested, transfer
+from topwork.tasks.classification._transfer import Point, Transfer, _nested, _split, transfer
 from topwork.tasks.classification.strategies import ProbeOptions, fit_probe
 
 from .strategies.test_finetune import digits as digits
@@ -60,6 +61,20 @@ def test_it_is_told_in_a_line_in_a_table_and_in_a_picture() -> None:
     assert FOUND.to_dict()["points"][0]["interval"] == (low, high)
     assert FOUND.picture().shape == (420, 760, 3)
     assert FOUND.picture().std() > 0
+
+
+def test_copies_of_a_held_out_image_are_not_learnt(tmp_path: Path) -> None:
+    for number in range(3):
+        easy_folder(tmp_path / f"{number}", count=4)
+        for name in ("photo", "textile"):
+            for file in (tmp_path / f"{number}" / name).iterdir():
+                place = tmp_path / "data" / name / f"{number}-{file.name}"
+                place.parent.mkdir(parents=True, exist_ok=True)
+                file.rename(place)
+    whole = _split(read(tmp_path / "data"), 0, lambda text: None)
+    held = {path.partition("-")[2] for path in whole.split("test").paths}
+    assert held
+    assert not held & {path.partition("-")[2] for path in whole.split("train").paths}
 
 
 def test_too_few_images_are_refused(digits: ImageDataset) -> None:

@@ -11,11 +11,11 @@ import pytest
 from tests.report.test_model import NAMES, SECTIONS, evaluated, images, model, parsed, section
 from topwork.advising import Advice, Description, FeatureSpec, Rung
 from topwork.metrics import Estimate, SelectiveReport, evaluate
-from topwork.model import Evaluated
+from topwork.model import Evaluated, TrialRecord
 from topwork.report import model_page
 from topwork.report.sections import p_value
 from topwork.tasks.classification._advised import why_kept
-from topwork.tasks.classification._words import WORDS
+from topwork.tasks.classification._words import WORDS, _choices
 
 ALL = Estimate(1.0, 0.9, 1.0)
 SURE = (0.95, ALL, Estimate(0.96, 0.9, 0.99))
@@ -37,7 +37,9 @@ def unmeasured() -> Evaluated:
     )
 
 
-_SURE = "With predict --abstain {} (expected accuracy {}): 100.0% of them answered, 96.0% of the answers correct"
+_SURE = (
+    "With predict --abstain {} (expected accuracy {}): 100.0% of these images answered, 96.0% of the answers correct"
+)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +125,29 @@ def test_the_weakest_class_is_named_with_what_it_is_taken_for() -> None:
     assert line in WORDS.evaluated(weak)
     page = section(parsed(model_page(model(weak, NAMES), "m", SECTIONS)), "answer")
     assert f"Weakest class: {NAMES[0]}, 12 of 20 found (recall 60 %), 7 taken for {NAMES[1]}." in page.text
+
+
+@pytest.mark.parametrize(
+    ("question", "others", "told"),
+    [
+        ("crop_mode", (0.96, 0.25), "squash (96.0% on 50 images; higher log loss)"),
+        ("crop_mode", (0.96, 0.15), "squash (96.0% on 50 images; not significantly better)"),
+        ("crop_mode", (0.94, 0.25), "squash (94.0% on 50 images)"),
+        ("crop_mode", (None, None), "squash (not measured)"),
+        ("head", (0.96, 0.15), "squash (96.0% on 50 images)"),  # the user's choice
+    ],
+)
+def test_a_way_with_a_higher_accuracy_says_why_it_was_not_chosen(
+    question: str, others: tuple[float | None, float | None], told: str
+) -> None:
+    made = model(found(SURE), NAMES)
+    ways = [(True, "crop", 0.94, 0.2), (False, "squash", *others)]
+    trials = tuple(
+        TrialRecord(question=question, answer=name, images=50, accuracy=accuracy, log_loss=loss, chosen=chosen)
+        for chosen, name, accuracy, loss in ways
+    )
+    lines = _choices(made.record.model_copy(update={"trials": trials}))
+    assert any(line.endswith(f": crop (94.0% on 50 images, chosen), {told}") for line in lines), lines
 
 
 @pytest.mark.parametrize(("recall", "green"), [(16, True), (15, False)])

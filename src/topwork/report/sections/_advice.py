@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from topwork.advising import Advice, Forecast, Rung
+from topwork.advising import Advice, Forecast, Plan, Rung
 from topwork.metrics import Estimate, Evaluation
 from topwork.model import ClassifierRecord, TrialRecord
 from topwork.report._charts import Spot, accuracy_plot
@@ -87,6 +87,7 @@ def _can_be_drawn(advice: Advice) -> bool:
         and all(0 <= share <= 1 for share in shares)
         and all(0 < images < _MANY for images in (*(each.images for each in points), *(each.images for each in ahead)))
         and all(0 <= rung.seconds < _MANY for rung in advice.rungs)
+        and all(0 <= each < _MANY for plan in advice.plans for each in (plan.seconds, plan.budget, abs(plan.gain)))
     )
 
 
@@ -117,8 +118,17 @@ def _changes(page: PageContext, advice: Advice) -> Iterator[str]:
         yield t("ladder_stopped", reason=brief(t.named("reason", advice.stopped), _LONG))
     if advice.enough is not None:
         yield t("ladder_enough", images=f"{advice.enough:,}")
-    if advice.cut_short:
+    yield from (_more_time(page, plan) for plan in advice.plans if not plan.tried)
+    if advice.cut_short and all(plan.tried for plan in advice.plans):
         yield t("ladder_time", budget=f"{advice.budget:.0f}")
+
+
+def _more_time(page: PageContext, plan: Plan) -> str:
+    """What a larger budget would buy."""
+    sizes = {"stages": plan.stages, "size": plan.size, "epochs": plan.epochs}
+    told = {"gain": f"{100 * plan.gain:.1f}", "seconds": f"{plan.seconds:.0f}"}
+    command = page.command(f"topwork fit {{data}} -o {{model}} --budget {plan.budget_words}")
+    return page.t("ladder_plan", name=brief(page.t.named("rung", plan.rung)), **sizes, **told, command=command)
 
 
 def _ahead(page: PageContext, told: Forecast) -> Iterator[str]:

@@ -29,8 +29,8 @@ def examples(page: PageContext) -> list[tuple[str, tuple[Answered, ...]]]:
     """Right, wrong and unsure answers, each kind with its key in the texts; no kind that there is none of."""
     if page.evaluated is None:
         return []
-    answers, labels = page.evaluated.probabilities, page.evaluated.dataset.labels
-    confidence, right = answers.max(axis=1), page.evaluated.answers == labels
+    labels = page.evaluated.dataset.labels
+    confidence, right = page.evaluated.confidence, page.evaluated.answers == labels
     surest = np.argsort(-confidence, kind="stable")
     wrong = surest[~right[surest]][:MOST_EXAMPLES]
     rights = _of_each_class(surest[right[surest]], labels)
@@ -71,7 +71,7 @@ def _steps(page: PageContext) -> Iterator[Step]:
         yield Step(t("next_images"), command=page.without_images.command)
         return
     wrong = found.answers != found.dataset.labels
-    confident = int((found.probabilities.max(axis=1)[wrong] > _CONFIDENT).sum())
+    confident = int((found.confidence[wrong] > _CONFIDENT).sum())
     if confident:
         yield Step(t("next_labels", count=confident), "worst")
     if wrong.any():

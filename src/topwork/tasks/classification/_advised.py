@@ -13,10 +13,8 @@ if TYPE_CHECKING:
 
 
 def percent(estimate: Estimate | None) -> str:
-    """``98.1 %  (97.0 to 98.8)``."""
-    if estimate is None:
-        return "–"
-    return f"{estimate.value:.1%} ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
+    """``98.1% (97.0 to 98.8)``; a dash where nothing is known."""
+    return estimate.as_percent() if estimate else "–"
 
 
 def advised(advice: Advice) -> list[str]:

@@ -57,6 +57,7 @@ def _finetune(dataset: ImageDataset, backbones: Sequence[Backbone], options: Fin
 
 
 def _scratch(dataset: ImageDataset, backbones: Sequence[Backbone], options: ScratchOptions, run: Run) -> Fitted:
+    require_torch("training from random weights")
     return fit_scratch(dataset, _only("scratch", backbones), options, announce=run.announce)
 
 

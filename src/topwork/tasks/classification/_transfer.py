@@ -14,11 +14,12 @@ from topwork._arrays import UInt8Array
 from topwork._text import table
 from topwork.advising import BudgetClock, stratified_order
 from topwork.backbones import Backbone
-from topwork.data import ImageDataset, split
+from topwork.checking import vet
+from topwork.data import ImageDataset, grouped, split
 from topwork.drawing import Curve, line_chart
 from topwork.engines import has_cuda
 from topwork.errors import DataError, TopworkError
-from topwork.metrics import wilson_interval
+from topwork.metrics import Estimate, wilson_interval
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.strategies import (
     FinetuneOptions,
@@ -78,8 +79,7 @@ class Transfer:
         """A table of every run, and what was left out."""
         rows = []
         for each in self.points:
-            low, high = wilson_interval(each.right, self.judged)
-            shares = f"{each.right / self.judged:.1%} ({100 * low:.1f} to {100 * high:.1f})"
+            shares = Estimate(each.right / self.judged, *wilson_interval(each.right, self.judged)).as_percent()
             rows.append((each.way, str(each.images), shares, f"{each.seconds:.1f}"))
         head = ("way", "training images", "accuracy (95% interval)", "seconds")
         return (*table(head, rows).splitlines(), *self.skipped)
@@ -134,7 +134,7 @@ def transfer(
         DataError: Too few images for three sizes.
     """
     clock = BudgetClock(budget)
-    whole = dataset if dataset.held_out_split else split(dataset, test=0.2, seed=seed)
+    whole = dataset if dataset.held_out_split else _split(dataset, seed, announce)
     parts = _nested(whole, seed)
     how = ProbeOptions(stages="last", crop_mode=backbone.preprocessing.crop_mode, cache=cache, seed=seed)
     tried = replace(how, engine=None if has_cuda() else "torch-cpu")  # to convert a network takes longer than it saves
@@ -177,6 +177,12 @@ def transfer(
     judged = len(probes[max(probes)].table.split(whole.held_out_split))
     points.sort(key=lambda each: (each.images, _WAYS.index(each.way)))
     return Transfer(backbone.name, judged, tuple(points), tuple(skipped))
+
+
+def _split(dataset: ImageDataset, seed: int, announce: Announce) -> ImageDataset:
+    """A fifth held out, as ``fit`` does: copies of one picture stay on one side."""
+    copies = vet(dataset, checks=(), progress=announce("first look at each image")).clusters
+    return split(grouped(dataset, copies), test=0.2, seed=seed)
 
 
 def _of(announce: Announce, size: int) -> Announce:

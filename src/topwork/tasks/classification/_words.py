@@ -49,7 +49,7 @@ def _choices(record: ClassifierRecord) -> list[str]:
         ("backbone", "Backbone, by cross-validation:"),
         ("crop_mode", "Crop mode, by cross-validation:"),
         ("stages", "Features for the head, by cross-validation:"),
-        ("head", "Head, by cross-validation:"),
+        ("head", "Head as asked for, beside a linear one, by cross-validation:"),
         ("blend", "Text, probe or both, by cross-validation:"),
         ("orient", "Flips and rotations, by cross-validation:"),
         ("strategy", "Compared on validation images:"),
@@ -57,9 +57,10 @@ def _choices(record: ClassifierRecord) -> list[str]:
     for question, words in questions:
         trials = [trial for trial in record.trials if trial.question == question]
         if trials:
-            lines.append(f"{words} " + ", ".join(map(_trial, trials)))
+            lines.append(f"{words} " + ", ".join(_trial(trial, trials) for trial in trials))
             lines += why_kept(advice_of(record)) if question == "rung" else []
     lines += _for_want_of_torch(record)
+    lines += [f"Not tried: {plan.words}" for plan in getattr(advice_of(record), "plans", ()) if not plan.tried]
     if record.task.mapping is not None:
         lines.append(_met(record))
     if record.task.words is not None:
@@ -97,9 +98,18 @@ def _files(count: int) -> str:
     return "1 file" if count == 1 else f"{count} files"
 
 
-def _trial(trial: TrialRecord) -> str:
+def _trial(trial: TrialRecord, beside: Sequence[TrialRecord]) -> str:
     score = "not measured" if trial.accuracy is None else f"{trial.accuracy:.1%} on {trial.images} images"
-    return f"{trial.answer} ({score}{', chosen' if trial.chosen else ''})"
+    return f"{trial.answer} ({score}{', chosen' if trial.chosen else _why_not(trial, beside)})"
+
+
+def _why_not(trial: TrialRecord, beside: Sequence[TrialRecord]) -> str:
+    """Why a way with a higher accuracy than the chosen one's was not taken; a head is the user's to choose."""
+    chosen = next((each for each in beside if each.chosen), trial)
+    if trial.question in ("rung", "head") or (trial.accuracy or 0) <= (chosen.accuracy or 0):
+        return ""
+    worse = trial.log_loss is not None and chosen.log_loss is not None and trial.log_loss > chosen.log_loss
+    return "; higher log loss" if worse else "; not significantly better"
 
 
 def _quality(model: Classifier) -> list[str]:
@@ -179,7 +189,7 @@ def _sure(record: ClassifierRecord) -> list[str]:
         level, answered = kept[-1].level, kept[-1].answered
         right = f", {kept[-1].accuracy.value:.1%} of the answers correct" if kept[-1].accuracy else ""
         said = f"With predict --abstain {level:g} (expected accuracy {level:.0%})"
-        lines = [f"{said}: {answered.value:.1%} of them answered{right}"]
+        lines = [f"{said}: {answered.value:.1%} of these images answered{right}"]
     return [*lines, *_withdrawn(reports)]
 
 

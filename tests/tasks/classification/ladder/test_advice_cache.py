@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from tests.model.samples import easy_folder
 from topwork._system import cache_dir
+from topwork.advising import BudgetClock, Prices
 from topwork.backbones import Backbone, load
 from topwork.data import ImageDataset, from_arrays, read, split
 from topwork.tasks.classification.ladder import AdviceOptions, climb
@@ -86,14 +88,18 @@ def test_another_label_is_another_climb(easy: ImageDataset) -> None:
     assert len(kept()) == 2
 
 
-def test_what_time_cut_short_is_climbed_again_with_more_of_it(easy: ImageDataset) -> None:
-    short = climb(easy, [SMALL], dataclasses.replace(OPTIONS, budget_seconds=1e-3)).advice
+def test_what_time_cut_short_is_gone_on_with_in_as_much_time_or_more(easy: ImageDataset) -> None:
+    tiny = dataclasses.replace(OPTIONS, budget_seconds=1e-3)
+    short = climb(easy, [SMALL], tiny).advice
     assert short.cut_short
-    assert climb(easy, [SMALL], dataclasses.replace(OPTIONS, budget_seconds=1e-3)).advice == short
-    longer = climb(easy, [SMALL], OPTIONS).advice
-    assert longer.budget == OPTIONS.budget_seconds
-    assert not longer.cut_short
-    assert climb(easy, [SMALL], dataclasses.replace(OPTIONS, budget_seconds=1e-3)).advice == longer
+    assert climb(easy, [SMALL], dataclasses.replace(OPTIONS, budget_seconds=1e-4)).advice == short  # in less it stands
+    quiet = BudgetClock(1e-3, began=time.perf_counter() + 100)  # as if the machine were quiet now
+    again = climb(easy, [SMALL], tiny, clock=quiet).advice
+    assert sum(rung.accuracy is not None for rung in again.rungs) > sum(
+        rung.accuracy is not None for rung in short.rungs
+    )
+    assert climb(easy, [SMALL], tiny).advice.rungs == again.rungs  # and there never comes less of it
+    assert climb(easy, [SMALL], OPTIONS).advice.rungs == again.rungs
 
 
 @pytest.mark.parametrize("content", ["{", '{"advice": {}, "tuned": null}'])
@@ -155,6 +161,61 @@ def test_a_tuned_network_is_kept_and_found_again(
     shutil.rmtree(cache_dir() / "tuned")
     last = climb(digits, [network], options).advice
     assert last.chosen.name == first.advice.chosen.name, [(each.name, each.note, each.accuracy) for each in last.rungs]
+
+
+@pytest.mark.slow
+def test_a_fine_tuning_that_found_no_time_is_made_by_the_next_climb(
+    digits: ImageDataset, network: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("topwork.tasks.classification.ladder._ladder.of_finetuning", _always_worth)
+    monkeypatch.setattr("topwork.tasks.classification.ladder._ladder.Ladder.feature_specs", lambda ladder: None)
+    dear = Prices(32, 1e-3, {4: 3.0})
+    monkeypatch.setattr("topwork.tasks.classification.ladder._by_plan.prices", lambda *given: dear)
+    config = default_config(epochs=2, learning_rate=2e-3)
+    tuning = FinetuneOptions(unfreeze="all", orient="none", config=config, probe=ProbeOptions(crop_mode="squash"))
+    options = AdviceOptions(describe=False, finetune=tuning, budget_seconds=900)
+    hasty = climb(digits, [network], options).advice
+    assert hasty.cut_short
+    assert hasty.chosen.strategy == "probe"
+    assert "it takes at least" in hasty.stopped
+    assert [plan.tried for plan in hasty.plans] == [False]
+    assert hasty.plans[0].budget > 900
+    assert hasty.plans[0].words in hasty.changes
+
+    quiet = dear._replace(training={4: 0.01})  # asked again with the same budget, and nothing else runs now
+    monkeypatch.setattr("topwork.tasks.classification.ladder._by_plan.prices", lambda *given: quiet)
+    found = climb(digits, [network], options)
+    assert found.advice.chosen.name == "fine-tuning, all stages"
+    assert [(plan.tried, plan.epochs) for plan in found.advice.plans] == [(True, 2)]
+    assert not found.advice.cut_short
+    monkeypatch.setattr("topwork.tasks.classification.ladder._by_plan.tuned", lambda *given: pytest.fail("again"))
+    assert climb(digits, [network], options).advice == found.advice
+
+
+@pytest.mark.slow
+def test_more_time_goes_on_from_a_fine_tuning_that_was_cut_short(
+    digits: ImageDataset, network: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("topwork.tasks.classification.ladder._ladder.of_finetuning", _always_worth)
+    monkeypatch.setattr("topwork.tasks.classification.ladder._ladder.Ladder.feature_specs", lambda ladder: None)
+    two = Prices(32, 1e-3, {2: 0.01, 4: 4.0})  # two stages are cheap, all are dear
+    monkeypatch.setattr("topwork.tasks.classification.ladder._by_plan.prices", lambda *given: two)
+    config = default_config(epochs=3, learning_rate=2e-3)
+    tuning = FinetuneOptions(unfreeze="all", orient="none", config=config, probe=ProbeOptions(crop_mode="squash"))
+    options = AdviceOptions(describe=False, finetune=tuning, budget_seconds=900)
+    short = climb(digits, [network], options).advice
+    assert short.cut_short
+    assert [(plan.tried, plan.stages) for plan in short.plans] == [(True, 2), (False, 4)]
+    assert "2 of" in next(rung.detail for rung in short.rungs if rung.strategy == "finetune")
+
+    same = climb(digits, [network], options)  # nothing larger fits: what was measured stands, and is not made again
+    assert same.advice.chosen == short.chosen
+    assert [(plan.tried, plan.stages) for plan in same.advice.plans] == [(True, 2), (False, 4)]
+    longer = climb(digits, [network], dataclasses.replace(options, budget_seconds=9000)).advice
+    assert [(plan.tried, plan.stages) for plan in longer.plans] == [(True, 2), (True, 4)]
+    assert longer.chosen.accuracy is not None
+    assert short.chosen.accuracy is not None
+    assert longer.chosen.accuracy.value >= short.chosen.accuracy.value
 
 
 def _always_worth(*given: Any, **named: Any) -> Any:

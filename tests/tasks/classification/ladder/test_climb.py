@@ -108,7 +108,7 @@ def test_a_second_of_budget_gives_the_first_rung_and_names_what_was_skipped(easy
 
 def test_what_cannot_pay_is_not_even_priced(easy: ImageDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is left to mend here, so it does not matter how long a fine-tuning would take."""
-    monkeypatch.setattr("topwork.tasks.classification.ladder._ladder.plan", lambda *given: pytest.fail("was planned"))
+    monkeypatch.setattr("topwork.tasks.classification.ladder._by_plan.prices", lambda *given: pytest.fail("was priced"))
     advice = climb(easy, [SMALL], OPTIONS).advice
     assert advice.chosen.strategy == "probe"
     assert "expected gain 0.0 points" in advice.stopped

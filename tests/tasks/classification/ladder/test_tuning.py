@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,8 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from topwork.advising import BudgetClock, Plan, Prices, Timed
+from topwork.backbones import load
+from topwork.heads import LinearHead
 from topwork.tasks.classification.ladder import _tuning
-from topwork.tasks.classification.ladder._tuning import Plan, plan, tuned
+from topwork.tasks.classification.ladder._tuning import planned, prices, set_apart, tuned
 from topwork.tasks.classification.strategies import INTERRUPTED, FinetuneOptions
 from topwork.train import CheckpointError
 
@@ -28,26 +32,32 @@ def features(images: int = 1000, splits: tuple[str, ...] = ("train", "test"), se
     )
 
 
-def test_the_largest_size_that_there_is_time_for_is_taken() -> None:
-    sizes = [224, 256, 320]
-    found = [plan(features(), "auto", sizes, left).size for left in (40, 65, 300)]
-    assert found == [224, 256, 320]
-    planned = plan(features(), "auto", sizes, 300)
-    assert (planned.images, planned.judges) == (850, 150)
-    assert 30 < planned.beside < 100
-
-
 def test_a_part_val_judges_where_test_measures() -> None:
-    found = plan(features(splits=("train", "val", "test")), "auto", [224], 300)
-    assert (found.images, found.judges) == (1000, 1000)
+    assert set_apart(features(splits=("train", "val", "test"))) == (1000, 1000)
+    assert set_apart(features()) == (850, 150)
 
 
-def test_too_little_time_is_seen_before_it_is_spent() -> None:
-    found = plan(features(), "auto", [224], 20)
-    assert found.needed > found.left
-    assert found.seconds == 20
-    slow = plan(features(seconds=20e-3), "auto", [224], 300)  # an epoch takes 80 seconds, and three are the least
-    assert slow.needed > slow.left > slow.left - slow.beside > 100
+def test_a_plan_names_the_budget_that_has_time_for_all_that_came_before_it() -> None:
+    clock = BudgetClock(60.0, time.perf_counter() - 50)
+    every = planned(features(), "last", Prices(224, 3e-3, {5: 20e-3}, 0.5), [224], 0.03, clock)
+    assert [plan.epochs for plan in every] == [3, 4, 5, 6, 7, 8]
+    for plan in every:
+        assert plan.budget == pytest.approx(max(60, plan.seconds + 25), abs=1)  # half of what came before was ours
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("unfreeze", "counts"), [("auto", [1, 2]), ("all", [4]), (3, [3])])
+def test_prices_are_measured_by_steps_of_a_real_training(unfreeze: Any, counts: list[int]) -> None:
+    backbone = load("test_resnet", weights="random:1", size=64)
+    width, options = backbone.width(), FinetuneOptions()
+    row = np.ones(width, np.float32)
+    head = LinearHead(0 * row, row, np.zeros((width, 3), np.float32), np.zeros(3, np.float32), 1.0)
+    named = {"options": SimpleNamespace(finetune=options), "backbone": backbone, "size": 64, "on_gpu": False}
+    found = prices(SimpleNamespace(**named, timed_image=lambda size: Timed(4e-3, 1e-3)), unfreeze, head)  # type: ignore[arg-type]
+    assert sorted(found.training) == counts
+    assert all(0 < each < 1 for each in found.training.values())
+    assert found.image == 1e-3
+    assert 0 < found.share <= 1
 
 
 @pytest.fixture
@@ -64,7 +74,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[FinetuneOptions]:
     return seen
 
 
-PLAN = Plan("auto", 256, 850, 150, left=300.0, seconds=200.0, needed=60.0, beside=50.0)
+PLAN = Plan("last", 5, 256, 8, gain=0.03, seconds=200.0)
 START: Any = SimpleNamespace(spec=None, fitted=None)
 
 
@@ -73,7 +83,7 @@ def cache(place: Path) -> Any:
 
 
 def test_fault_43_a_training_that_was_broken_off_is_gone_on_with(tmp_path: Path, calls: list[FinetuneOptions]) -> None:
-    place = tmp_path / "auto-256"
+    place = tmp_path / "5-256"
     place.mkdir()
     (place / "checkpoint-00000001.safetensors").touch()
     tuned(features(), PLAN, START, 200, lambda text: None, cache(tmp_path))
@@ -82,16 +92,17 @@ def test_fault_43_a_training_that_was_broken_off_is_gone_on_with(tmp_path: Path,
     assert not calls[1].resume
 
 
-def test_what_its_start_took_is_taken_from_the_training(calls: list[FinetuneOptions]) -> None:
-    for left in (200, 120, 10):
-        tuned(features(), PLAN, START, left, lambda text: None, None)
-    assert [each.config.budget_seconds for each in calls] == [150, 70, 1]
+def test_the_schedule_is_as_long_as_there_is_time_for(calls: list[FinetuneOptions]) -> None:
+    for seconds in (150, -20):
+        tuned(features(), PLAN, START, seconds, lambda text: None, None)
+    assert [each.config.budget_seconds for each in calls] == [150, 1]
+    assert [(each.config.epochs, each.unfreeze) for each in calls] == [(8, 5), (8, 5)]
 
 
 def test_a_checkpoint_of_another_training_is_left(
     tmp_path: Path, calls: list[FinetuneOptions], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = tmp_path / "auto-256"
+    place = tmp_path / "5-256"
     place.mkdir()
     (place / "checkpoint-00000001.safetensors").touch()
 

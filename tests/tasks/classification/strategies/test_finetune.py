@@ -25,8 +25,9 @@ from topwork.tasks.classification.strategies import (
     fit_probe,
 )
 from topwork.tasks.classification.strategies._augment import Score
-from topwork.tasks.classification.strategies._finetune import _keeps, _kept_weights, halves_of
+from topwork.tasks.classification.strategies._finetune import _keeps, halves_of
 from topwork.tasks.classification.strategies._tunable import cpu_precision, stages_to_train, trained_layers, tunable
+from topwork.tasks.classification.strategies._tuned import _kept_weights
 from topwork.train import TrainError
 
 QUICK = ProbeOptions(stages="last", crop_mode="squash", engine="torch-cpu")  # nothing is converted

@@ -57,18 +57,26 @@ def climb(
     features, shortlist = chosen_features(dataset, backbones, options, clock, say)
     cache = AdviceCache(features) if options.probe.cache else None
     kept = cache.read() if cache else None
-    if kept is not None and (not kept[0].cut_short or kept[0].budget >= options.budget_seconds):
+    ladder = None
+    if kept is not None and (not kept[0].cut_short or options.budget_seconds < kept[0].budget):
         climbed, tuned, trained = replace(kept[0], shortlist=shortlist), kept[1], None
-    else:
-        kept, ladder = None, Ladder(features, clock, say, cache)
+    else:  # an answer that time has cut short is gone on from
+        ladder = Ladder(features, clock, say, cache, kept)
         ladder.climb()
         say.end()
         climbed, tuned, trained = _advice(ladder, shortlist), ladder.tuned, ladder.leader.trained
+        if kept is not None and _measured(climbed) < _measured(kept[0]):  # there was less time than before
+            climbed, tuned, trained = replace(kept[0], shortlist=shortlist), kept[1], None
     say("describing the images")
     advice = _described(climbed, features, clock)
-    if cache is not None and (kept is None or advice is not climbed):
+    if cache is not None and (ladder is not None or advice is not climbed):
         cache.write(advice, tuned)
     return Climbed(advice, lambda: fitted(advice, features, tuned, trained, say))
+
+
+def _measured(advice: Advice) -> int:
+    """How many rungs have an accuracy."""
+    return sum(rung.accuracy is not None for rung in advice.rungs)
 
 
 def _described(advice: Advice, features: TrainingFeatures, clock: BudgetClock) -> Advice:
@@ -118,6 +126,7 @@ def _advice(ladder: Ladder, shortlist: tuple[Shortlisted, ...]) -> Advice:
         changes=(),
         budget=ladder.clock.budget,
         seconds=ladder.clock.spent,
+        plans=tuple(sorted(ladder.plans, key=lambda plan: (not plan.tried, plan.seconds))),
     )
     return replace(advice, changes=changes(advice))
 
@@ -191,6 +200,7 @@ def changes(advice: Advice) -> tuple[str, ...]:
         found.append(
             f"With about {advice.enough:,} training images and the same error rate, fine-tuning would be worth a try."
         )
-    if advice.cut_short:
+    found += [plan.words for plan in advice.plans if not plan.tried]
+    if advice.cut_short and all(plan.tried for plan in advice.plans):
         found.append("More time (--budget) might change the choice.")
     return tuple(found)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from topwork._system import WITH_TORCH, has_torch
 from topwork.advising import (
+    Advice,
     BudgetClock,
     ExpectedGain,
     FeatureSpec,
     Measured,
+    Plan,
     Rung,
     RungStrategy,
     Scores,
@@ -31,11 +33,11 @@ from topwork.errors import TopworkError
 from topwork.metrics import wilson_interval
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.ladder._advice_cache import AdviceCache
+from topwork.tasks.classification.ladder._by_plan import by_plan, taken_over
 from topwork.tasks.classification.ladder._candidates import Trained, depths, halved, larger, train
 from topwork.tasks.classification.ladder._training_features import TrainingFeatures
-from topwork.tasks.classification.ladder._tuning import gain, plan, rung_of, set_apart, tuned
+from topwork.tasks.classification.ladder._tuning import set_apart
 from topwork.tasks.classification.strategies import (
-    INTERRUPTED,
     AsIsOptions,
     Finetuned,
     ZeroShotOptions,
@@ -86,15 +88,24 @@ class RungAnnouncer:
 
 
 class Ladder:
-    """What has been climbed so far; without a cache no checkpoint of a training is kept."""
+    """What has been climbed so far; without a cache no checkpoint of a training is kept.
+
+    ``before`` is what an earlier climb came to that was cut short: it is gone on from.
+    """
 
     def __init__(
-        self, features: TrainingFeatures, clock: BudgetClock, say: RungAnnouncer, cache: AdviceCache | None = None
+        self,
+        features: TrainingFeatures,
+        clock: BudgetClock,
+        say: RungAnnouncer,
+        cache: AdviceCache | None = None,
+        before: tuple[Advice, Finetuned | None] | None = None,
     ) -> None:
         self.features = features
         self.clock = clock
         self.say = say
         self.cache = cache
+        self.before = before
         self.rungs: list[Rung] = []
         self.contenders: list[Contender] = []
         self.scores: dict[str, Scores] = {}  # of each rung that was judged on the training images
@@ -104,6 +115,7 @@ class Ladder:
         self.stopped = ""
         self.cut_short = False
         self.enough: int | None = None
+        self.plans: list[Plan] = []  # of fine-tuning: tried, or left for more time
 
     def climb(self) -> None:
         """All rungs, or as many as pay."""
@@ -212,39 +224,20 @@ class Ladder:
                 name,
                 f"no strategy is significantly better than always predicting the largest class ({self.chance:.1%})",
             )
+        free = self.expected_gain(0.0, again=again)
+        done = taken_over(self, name)
+        if done is None and not free.worth:  # what it would take need not be measured then
+            return self.end(name, free.words)
+        if not has_torch():
+            return self.end(name, f"{free.words}; but it needs PyTorch, which is not installed ({WITH_TORCH})")
         if not self.clock.left:
             self.cut_short = True
-            return self.end(name, "the time was used up")
-        if not (free := self.expected_gain(0.0, again=again)).worth:  # what it would take need not be measured then
-            return self.end(name, free.words)
-        sizes = [size for size in (self.features.size, *larger(self.features)) if size <= self.best_spec.size]
-        planned = plan(self.features, stages, sizes, self.clock.left)
-        expected_gain = self.expected_gain(planned.seconds, again=again)
-        if not expected_gain.worth:
-            return self.end(name, expected_gain.words)
-        if not has_torch():
-            return self.end(name, f"{expected_gain.words}; but it needs PyTorch, which is not installed: {WITH_TORCH}")
-        if planned.needed > planned.left:
-            self.cut_short = True
-            times = f"it takes at least {planned.needed:.0f} seconds, and {planned.left:.0f} were left"
-            return self.end(name, f"{expected_gain.words}; but {times}")
+            return None if done else self.end(name, "the time was used up")
         try:
-            start = self.start(planned.size)
-            found = tuned(self.features, planned, start, self.clock.left, self.say, self.cache)
+            by_plan(self, name, stages, done, free, again=again)
         except TopworkError as error:  # such as too few images, or groups of them, to set any aside
-            return self.end(name, error.message)
-        spec = start.spec
-        self.cut_short |= planned.seconds >= planned.left or INTERRUPTED in " ".join(found.notes)
-        self.rungs.append(rung_of(found, spec, name, self.clock.lap(), self.features.milliseconds(spec.size)))
-        gained = gain(found)
-        if gained is None:
-            self.stopped = f"{name}: no epoch was finished"
-            return None
-        ahead = gained - (self.leader.scores.accuracy - start.scores.accuracy)
-        if found.strategy == "finetune" and ahead > self.gained:
-            self.tuned, self.tuned_rung, self.gained = found, name, ahead
-        else:
-            self.stopped = f"{name}: {expected_gain.words}; it gained {100 * (ahead - self.gained):.1f} points"
+            if done is None:
+                self.end(name, error.message)
         return None
 
     def expected_gain(self, seconds: float, *, again: bool) -> ExpectedGain:

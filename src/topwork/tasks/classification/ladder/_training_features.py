@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork._options import Option, budget_option
-from topwork.advising import FeatureSpec, fit_head, held_out_losses, stratified_order
+from topwork._system import available_cores
+from topwork.advising import FeatureSpec, Timed, fit_head, held_out_losses, stratified_order
 from topwork.backbones import Backbone, CropMode
 from topwork.data import ImageDataset
 from topwork.engines import Engines
@@ -115,7 +116,7 @@ class TrainingFeatures:
         self._tables: dict[int, FeatureTable] = {}
         self._samples: dict[tuple[int, int], FeatureTable] = {}
         self._times: dict[int, float] = {}
-        self._rates: dict[int, float] = {}
+        self._rates: dict[int, Timed] = {}
         self._images = dataset.split("train")
         self.backbone = backbone.replace(crop_mode=self._best_crop_mode(backbone))
         self.size = backbone.preprocessing.size
@@ -159,28 +160,39 @@ class TrainingFeatures:
         """What one prediction takes: decoding, the square, the network; the median of a few."""
         if size not in self._times:
             taken = self._timed(size, [[row] for row in range(_TIMED + 1)])
-            self._times[size] = 1e3 * statistics.median(taken[1:])  # the first opens the engine
+            self._times[size] = 1e3 * statistics.median(wall for wall, _ in taken[1:])  # the first opens the engine
         return self._times[size]
 
     def seconds_an_image(self, size: int) -> float:
         """What an image costs where there are many: decoding and the network together, on all cores."""
+        return self.timed_image(size).wall
+
+    def timed_image(self, size: int) -> Timed:
+        """The same, and what of it is our own."""
         if size not in self._rates:
             together = range(_TIMED_TOGETHER)
             taken = self._timed(size, [together[: _TIMED_TOGETHER // 4], together])  # the first opens the engine
-            self._rates[size] = taken[1] / _TIMED_TOGETHER
+            cores = 0 if self.on_gpu else available_cores()
+            wall, processor = (each / _TIMED_TOGETHER for each in taken[1])
+            self._rates[size] = Timed.of(wall, processor, cores)
         return self._rates[size]
 
-    def _timed(self, size: int, batches: Sequence[Sequence[int]]) -> list[float]:
-        """Seconds that each batch of training images takes, one batch after another; the rows go round."""
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the network runs on one."""
+        return self.train.choice.name == "torch-cuda"
+
+    def _timed(self, size: int, batches: Sequence[Sequence[int]]) -> list[tuple[float, float]]:
+        """Seconds by the clock and of the processor that each batch of training images takes; the rows go round."""
         backbone = self.backbone.replace(size=size)
         outputs = backbone.outputs("all")
         engines = Engines(backbone, outputs)
         taken = []
         for rows in batches:
-            begin = time.perf_counter()
+            wall, processor = time.perf_counter(), time.process_time()
             sources = [self._images.source(row % len(self._images)) for row in rows]
             extract_few(sources, backbone, outputs, choice=self.train.choice, open_network=engines)
-            taken.append(time.perf_counter() - begin)
+            taken.append((time.perf_counter() - wall, time.process_time() - processor))
         return taken
 
     def _best_crop_mode(self, backbone: Backbone) -> CropMode:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from topwork.advising import FeatureSpec, Rung, Trial, expected
+from topwork.advising import BudgetClock, FeatureSpec, Plan, Prices, Rung, Trial, expected, plans
+from topwork.heads import LinearHead
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.ladder._advice_cache import AdviceCache
 from topwork.tasks.classification.ladder._candidates import Trained
@@ -15,28 +17,7 @@ from topwork.tasks.classification.strategies import INTERRUPTED, Finetuned, fine
 if TYPE_CHECKING:
     from topwork.tasks.classification.strategies._tunable import Unfreeze
 
-# What a training image costs against one that the engine extracts: forward and back through the last stages in float32,
-# against one pass (Lite0's last five stages at 320 pixels: 4.2). It only has to be near, since the schedule fits the
-# time that there is.
-_STEP_COST = 4.5
-_PASSES = 3  # over all images beside the training: into the square, settling, the tuned network's features
-_OPENING = 15.0  # seconds until a tuned network is converted, proved and compiled
-_LEAST = 30.0  # seconds of training, below which none is begun
-_LEAST_EPOCHS = 3  # below which none is begun: after two, cloth was named worse (76 %) than by the probe (94 %)
-_SPARE = 0.1  # share of the time that is left which is kept for what is slower than measured
-
-
-class Plan(NamedTuple):
-    """A fine-tuning that has not begun; times are in seconds."""
-
-    unfreeze: Unfreeze
-    size: int  # side of the network's input in pixels
-    images: int  # that it would learn from
-    judges: int
-    left: float  # of the budget
-    seconds: float  # that it would take, as far as there is time
-    needed: float  # for the least of it
-    beside: float  # for what comes beside the training itself
+_FEWER = 0.6  # of the stages that are usually trained: the cheaper plans
 
 
 def set_apart(features: TrainingFeatures) -> tuple[int, int]:
@@ -48,47 +29,58 @@ def set_apart(features: TrainingFeatures) -> tuple[int, int]:
     return images - judges, judges
 
 
-def plan(features: TrainingFeatures, unfreeze: Unfreeze, sizes: list[int], left: float) -> Plan:
-    """Plan a fine-tuning at the largest of several sizes that there is time for.
+def prices(features: TrainingFeatures, unfreeze: Unfreeze, head: LinearHead) -> Prices:
+    """What fine-tuning takes here, by a few steps of a real one with each number of stages that may be trained.
 
-    A larger input for a few epochs is worth more than a smaller one for many, where heads already do better on it:
-    cloth, 1,000 images, three epochs at 320 pixels 100 %, eight at 224 pixels 97.6 %.
+    The head reads the network's own pooled features.
 
-    Sizes are sides of the network's input, the smallest first, up to that at which heads do best; ``left`` is what is
-    left of the budget, in seconds.
+    Raises:
+        TopworkError: There are not so many stages, or not enough memory.
     """
+    from topwork.tasks.classification.strategies._pricing import seconds_to_train
+    from topwork.tasks.classification.strategies._tunable import stages_to_train
+
     options = features.options.finetune
-    images, judges = set_apart(features)
-    plans = []
-    for size in sizes:
-        each = features.seconds_an_image(size)
-        rest = _SPARE * left + _OPENING + _PASSES * len(features.dataset) * each
-        epoch = images * each * _STEP_COST
-        whole = rest + options.config.epochs * epoch
-        needed = min(whole, rest + max(_LEAST, _LEAST_EPOCHS * epoch))
-        plans.append(Plan(unfreeze, size, images, judges, left, min(left, whole), needed, rest))
-    enough = [one for one in plans if one.needed <= left]
-    return enough[-1] if enough else plans[0]
+    usual = stages_to_train(features.backbone, unfreeze)
+    counts = {usual, max(1, round(_FEWER * usual))} if unfreeze == "auto" else {usual}
+    image = features.timed_image(features.size)
+    how: Any = {"gpu": features.on_gpu, "cut": options.views > 0}
+    steps = {count: seconds_to_train(features.backbone, head, count, options.config, **how) for count in sorted(counts)}
+    every = (image, *steps.values())
+    share = sum(each.own for each in every) / max(sum(each.wall for each in every), 1e-9)
+    return Prices(features.size, image.own, {count: each.own for count, each in steps.items()}, share)
+
+
+def planned(
+    features: TrainingFeatures, name: str, found: Prices, sizes: Sequence[int], gain: float, clock: BudgetClock
+) -> list[Plan]:
+    """All plans of a rung, at sizes up to that at which heads do best."""
+    images, _ = set_apart(features)
+    epochs, in_all = features.options.finetune.config.epochs, len(features.dataset)
+    made = plans(name, found, sizes, epochs=epochs, images=images, in_all=in_all, gain=gain)
+    spent = clock.spent * found.share
+    return [replace(each, budget=max(clock.budget, spent + each.seconds)) for each in made]
 
 
 def tuned(
     features: TrainingFeatures,
-    planned: Plan,
+    plan: Plan,
     start: Trained,
-    left: float,
+    seconds: float,
     announce: Announce,
     cache: AdviceCache | None,
 ) -> Finetuned:
-    """Fine-tune as planned from a head of that size, in the seconds that are left now that there is such a head.
+    """Fine-tune as planned from a head of that size, with so many seconds for the training itself.
 
-    A training that was broken off is gone on with.
+    The schedule is shortened to what there is time for; where there is more than was planned for, it is longer. A
+    training that was broken off is gone on with.
     """
     from topwork.train import CheckpointError, remove_checkpoints
 
     options = features.options.finetune
-    config = options.config.model_copy(update={"budget_seconds": max(1.0, left - planned.beside)})
-    place = cache.training(f"{planned.unfreeze}-{planned.size}") if cache else None
-    options = replace(options, config=config, unfreeze=planned.unfreeze, checkpoint=place)
+    config = options.config.model_copy(update={"budget_seconds": max(1.0, seconds)})
+    place = cache.training(f"{plan.stages}-{plan.size}") if cache else None
+    options = replace(options, config=config, unfreeze=plan.stages, checkpoint=place)
     probe = probe_of(features.whole(start.spec), start.fitted, ())
     broken_off = place is not None and any(place.glob("checkpoint-*"))
     try:

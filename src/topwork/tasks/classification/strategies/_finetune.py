@@ -7,7 +7,6 @@ arXiv 2202.10054: a head that is fitted first keeps the first steps from spoilin
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,13 +18,13 @@ import numpy.typing as npt
 from pydantic import NonNegativeInt
 
 from topwork._options import Option
-from topwork._system import cache_dir, delete_file, freed_memory_kept, make_room, use, write_whole
+from topwork._system import freed_memory_kept
 from topwork.advising import OutOfFold, Trial, fit_head
-from topwork.backbones import EMBEDDING, Backbone, Weights
+from topwork.backbones import EMBEDDING, Backbone
 from topwork.data import ImageDataset, split
 from topwork.errors import DataError
 from topwork.features import FeatureTable, extract
-from topwork.heads import LinearHead, fit_temperature
+from topwork.heads import LinearHead
 from topwork.metrics import exceeds_zero
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.strategies._augment import (
@@ -41,7 +40,8 @@ from topwork.tasks.classification.strategies._augment import (
 from topwork.tasks.classification.strategies._fitted import Fitted
 from topwork.tasks.classification.strategies._pictures import ImageSamples, Squares, squares
 from topwork.tasks.classification.strategies._probe import Probe, ProbeOptions, TellingProgress
-from topwork.train import TrainConfig, first_alone, parse_config
+from topwork.tasks.classification.strategies._tuned import calibrated, served
+from topwork.train import TrainConfig, parse_config
 
 if TYPE_CHECKING:
     from topwork.features import Progress
@@ -194,7 +194,7 @@ def finetune(
     better = False
     reached = _best_epoch(result)
     if result.best_epoch > 0:
-        table = served(model, dataset, backbone, options, say)
+        table = served(model, dataset, backbone, options.probe, say)
         places = {path: row for row, path in enumerate(table.dataset.paths)}
         rows = np.array([places[last.dataset.paths[row]] for row in halves.check.tolist()], np.intp)
         check = table.select(rows)
@@ -241,16 +241,6 @@ def _stages(count: int) -> str:
 
 def _fit(table: FeatureTable, options: FinetuneOptions) -> LinearHead:
     return fit_head(table, class_weight=options.probe.class_weight, seed=options.seed).head
-
-
-def served(
-    model: Tunable, dataset: ImageDataset, backbone: Backbone, options: FinetuneOptions, say: Announce
-) -> FeatureTable:
-    """What the tuned network makes of every image, in the engine that will run it."""
-    tuned, progress = backbone.with_weights(_kept_weights(model, backbone)), say("features of the tuned network")
-    how: Any = {"engine": options.probe.engine, "cache": options.probe.cache, "progress": progress}
-    with first_alone():
-        return extract(dataset, tuned, outputs=(EMBEDDING,), **how)
 
 
 def halves_of(dataset: ImageDataset, options: FinetuneOptions) -> _Halves:
@@ -379,32 +369,3 @@ def _trials(
         Trial("strategy", "probe", images, reference.accuracy, reference.log_loss, chosen=not better),
         Trial("strategy", name, images, tuned.accuracy, tuned.log_loss, chosen=better),
     )
-
-
-def _kept_weights(model: Tunable, backbone: Backbone) -> Weights:
-    """The tuned network's weights as a file in the cache, named by their hash; saving a model copies them."""
-    from safetensors.torch import save
-
-    state = {name: value.detach().cpu().contiguous().clone() for name, value in model.network.state_dict().items()}
-    content = save(state)
-    digest = hashlib.sha256(content).hexdigest()
-    file = cache_dir() / "tuned" / f"{backbone.name}-{digest[:16]}.safetensors"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, content)
-    use(file)  # until the model is saved, which may be hours later
-    make_room(file.parent, "*.safetensors", delete_file)
-    return Weights("file", digest, str(file.resolve()))
-
-
-def calibrated(model: Tunable, check: FeatureTable) -> LinearHead:
-    """The trained head as one that needs no torch, with a temperature from the validation images."""
-    weight = model.head.weight.detach().cpu().float().numpy().T.copy()
-    head = LinearHead(
-        mean=np.zeros(len(weight), np.float32),
-        scale=np.ones(len(weight), np.float32),
-        weight=weight,
-        bias=model.head.bias.detach().cpu().float().numpy().copy(),
-        temperature=1.0,
-    )
-    labels = check.dataset.labels.astype(np.int64)
-    return replace(head, temperature=fit_temperature(head.logits(check.values), labels))

@@ -114,7 +114,7 @@ def kept_prefix(
     tail = Tunable(network, model.head, nn.Identity())
     engine = open_prefix(backbone, stage, choice)
     return KeptPrefix(
-        tail, _of_tail(layers, model, tail), stage, min(views, room), tuple(maps.shape[1:]), engine, choice
+        tail, of_tail(layers, model, tail), stage, min(views, room), tuple(maps.shape[1:]), engine, choice
     )
 
 
@@ -138,7 +138,7 @@ def _room_for(images: int, size: int) -> int:
     return math.floor(room / (images * size)) - 1
 
 
-def _of_tail(layers: Layers, model: Tunable, tail: Tunable) -> Layers:
+def of_tail(layers: Layers, model: Tunable, tail: Tunable) -> Layers:
     """The same layers, of the tail: modules of its own, which share the parameters."""
     names = {module: name for name, module in model.named_modules()}
     *stages, head = layers

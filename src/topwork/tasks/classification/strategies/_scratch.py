@@ -23,15 +23,14 @@ from topwork.tasks.classification.strategies._finetune import (
     INTERRUPTED,
     Finetuned,
     FinetuneOptions,
-    calibrated,
     config_of,
     default_config,
     halves_of,
-    served,
     shown,
 )
 from topwork.tasks.classification.strategies._pictures import ImageSamples, squares
 from topwork.tasks.classification.strategies._probe import require_two_classes
+from topwork.tasks.classification.strategies._tuned import calibrated, served
 from topwork.train import TrainConfig, first_alone
 
 SCRATCH_NOTE = "trained from random weights: expect far lower accuracy unless there are many images"
@@ -97,7 +96,7 @@ def fit_scratch(
     notes = (SCRATCH_NOTE, *result.notes)
     if result.interrupted:
         notes += (f"{INTERRUPTED} {len(result.history)} epochs; the best epoch so far is used, --resume continues it",)
-    features = served(model, dataset, fresh, options, say)
+    features = served(model, dataset, fresh, options.probe, say)
     places = {path: row for row, path in enumerate(features.dataset.paths)}
     rows = np.array([places[data.paths[row]] for row in halves.check.tolist()], np.intp)
     judged = features.select(rows)
