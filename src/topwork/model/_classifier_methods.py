@@ -12,6 +12,7 @@ _QUESTIONS = {
     "backbone": "the network",
     "crop_mode": "how an image is made square",
     "stages": "the features that the head reads",
+    "method": "how the head is fitted",
     "blend": "text, probe or both",
     "orient": "flips and rotations",
 }
