@@ -241,7 +241,7 @@ def _stages(count: int) -> str:
 
 
 def _fit(table: FeatureTable, options: FinetuneOptions, method: HeadMethod = "logistic") -> LinearHead:
-    """A head; of this method it is one layer on the features as they are, and the network's last layer starts from it."""
+    """A head; a logistic one is a layer on the features as they are, from which the network's own can start."""
     return fit_head(table, class_weight=options.probe.class_weight, seed=options.seed, method=method).head
 
 
