@@ -15,6 +15,7 @@ from ._rows import ALWAYS_TRAINS
 SHRINKAGE = 0.5  # measured (docs/decisions/probe.md): within a point of the best on every set, and Ledoit-Wolf's is not
 
 _FLOOR = 1e-3  # of the variance of a standardised column, where classes have one image or copies of it
+_UNKNOWN = 10.0  # logits that a class without images is below the lowest
 
 
 def discriminant(design: Design, labels: IntpArray, weights: Float32Array) -> Float32Array:
@@ -41,8 +42,12 @@ def discriminant(design: Design, labels: IntpArray, weights: Float32Array) -> Fl
     solved: Float64Array = np.linalg.solve(within, means.T).T
     out = np.empty((len(means), rows.shape[1] + 1), np.float32)
     out[:, :-1] = solved
-    prior = np.log(np.maximum(counts / counts.sum(), 1e-12))
+    known = counts > 0
+    prior = np.log(counts, where=known, out=np.zeros_like(counts)) - np.log(counts.sum())
     out[:, -1] = prior - 0.5 * np.einsum("cd,cd->c", means, solved)
+    if not known.all():  # nothing is learnt of them, so they are below all others
+        out[~known] = 0
+        out[~known, -1] = (design.rows @ out[known].T).min() - _UNKNOWN
     return out
 
 
