@@ -118,11 +118,13 @@ def fit_head(train: FeatureTable, *, class_weight: ClassWeight, seed: int, metho
 
 
 def method_trials(fitted: LinearFit) -> tuple[Trial, ...]:
-    """The methods of a head that were compared; none where there was nothing to choose."""
+    """The methods of a head that were tried; none where the usual one was taken without a choice."""
+    if [each.method for each in fitted.tried] == ["logistic"]:
+        return ()
     images = int(fitted.held_out.sum())
     return tuple(
         Trial("method", each.method, images, each.accuracy, each.log_loss, each.method == fitted.method)
-        for each in (fitted.tried if len(fitted.tried) > 1 else ())
+        for each in fitted.tried
     )
 
 

@@ -21,6 +21,13 @@ _WAYS = {
     "names": "by their names",
     "learnt": "by a map learnt from training images",
 }
+_LINEAR = {
+    "logistic": "The head is a multinomial logistic regression on standardised features with an L2 penalty{chosen}",
+    "normalised": "The head is a multinomial logistic regression with an L2 penalty{chosen}, on features that are divided "
+    "by their length and standardised",
+    "lda": "The head is a linear discriminant analysis with shrinkage{cited} on features that are divided by their length "
+    "and standardised",
+}
 _SOURCES = {
     "cross-validation": "out-of-fold predictions for",
     "validation": "predictions for",
@@ -48,8 +55,9 @@ def _head(record: ClassifierRecord) -> list[str]:
     leep = cited("nguyen2020leep") if task.mapping is not None and task.mapping.way == "learnt" else ""
     way = f" {_WAYS[task.mapping.way]}" if task.mapping is not None else ""
     tower = f" by the text tower {as_text(task.words.source)}" if task.words is not None else ""
+    method = next((each.answer for each in record.trials if each.question == "method" and each.chosen), "logistic")
     said = {
-        "linear": f"The head is a multinomial logistic regression on standardised features with an L2 penalty{chosen}",
+        "linear": _LINEAR[method].format(chosen=chosen, cited=cited("friedman1989rda")),
         "knn": f"The head votes among the nearest training images{cited('wu2018instance')}",
         "mapped": f"The network's own ImageNet classes answer; they were matched to these{way}{leep}",
         "text": f"Images are compared with texts for the classes, embedded{tower}",
