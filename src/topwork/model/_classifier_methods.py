@@ -23,10 +23,9 @@ _WAYS = {
 }
 _LINEAR = {
     "logistic": "The head is a multinomial logistic regression on standardised features with an L2 penalty{chosen}",
-    "normalised": "The head is a multinomial logistic regression with an L2 penalty{chosen}, on features that are divided "
-    "by their length and standardised",
-    "lda": "The head is a linear discriminant analysis with shrinkage{cited} on features that are divided by their length "
-    "and standardised",
+    "normalised": "The head is a multinomial logistic regression with an L2 penalty{chosen}, on features that "
+    "are divided by their length and standardised",
+    "lda": "The head is a linear discriminant analysis with shrinkage{cited} on standardised features",
 }
 _SOURCES = {
     "cross-validation": "out-of-fold predictions for",
