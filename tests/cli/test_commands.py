@@ -144,7 +144,7 @@ def test_evaluate(run: Run, model: Path, tmp_path: Path) -> None:
 def test_evaluate_notes_what_is_not_measured(run: Run, model: Path, tmp_path: Path) -> None:
     copied(textiles("local")[40:44], tmp_path / "local")
     done = run("evaluate", model, tmp_path)
-    assert done.err == "note: no image of 2 classes: 'global', 'nominal': nothing will be measured for them\n"
+    assert done.err == "note: no image of 2 classes: 'global', 'nominal': there is nothing to measure for them\n"
 
 
 def test_evaluate_measures_the_held_out_part_and_says_so(run: Run, model: Path, tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def test_a_dog_becomes_a_cat_in_a_picture_file(small: TorchClassifier, images: P
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*scipy.ndimage:DeprecationWarning")  # foolbox's own import
 def test_a_change_is_as_small_as_foolboxs(small: TorchClassifier, images: Pixels) -> None:
-    """Its DDN, with as many steps; it need not end in whole numbers as ours does, which costs half at most."""
+    """Its DDN, with as many steps; it need not end in whole numbers as ours does, which costs half as much again."""
     import foolbox
 
     answers = torch.from_numpy(small.probabilities(images[:8]).argmax(axis=1))

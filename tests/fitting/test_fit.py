@@ -174,7 +174,7 @@ def test_fault_1_an_empty_folder_is_refused(tmp_path: Path) -> None:
 
 def test_fault_2_one_class_is_refused_with_why(tmp_path: Path) -> None:
     copied(photos()[:4], tmp_path / "photo")
-    with pytest.raises(DataError, match=r"only one class, 'photo'.*nothing to tell it from"):
+    with pytest.raises(DataError, match=r"only one class, 'photo'.*at least two classes"):
         fit(tmp_path)
 
 

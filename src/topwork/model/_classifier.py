@@ -110,7 +110,7 @@ class Classifier(Model):
 
     def methods(self) -> Methods:
         """Its classes, head, choices and figures too."""
-        return classifier_methods(self.record, len(self.history), normalised=getattr(self.head, "normalised", False))
+        return classifier_methods(self.record, len(self.history))
 
     def _facts(self) -> list[tuple[str, str]]:
         names = ", ".join(self.classes[:20]) + (", …" if len(self.classes) > 20 else "")
