@@ -94,7 +94,7 @@ def test_what_cannot_be_is_refused_before_any_work(
 def test_what_is_no_pair_is_a_wrong_command_line(run: Run, textile: Path, tmp_path: Path, value: str) -> None:
     done = run("fit", textile, "-o", tmp_path / "model", "--min-recall", value)
     assert done.code == 2
-    assert "such as defect=0.99" in done.err
+    assert f"such as defect=0.99, not '{value}'" in done.err
 
 
 def test_a_class_without_held_out_images_is_refused(textile: Path) -> None:

@@ -51,11 +51,11 @@ def test_a_wrong_command_line_is_2_and_touches_nothing(run: Run, given: tuple[st
     ("given", "whose"),
     [
         (("--labels", "a,b"), "zero-shot, not for auto"),
-        (("--strategy", "probe", "--epochs", "6"), "auto, finetune, not for probe"),  # the default, and yet not heard
-        (("--strategy", "probe", "--resume"), "finetune, not for probe"),
+        (("--strategy", "probe", "--epochs", "6"), "auto, finetune, scratch, not for probe"),  # the default
+        (("--strategy", "probe", "--resume"), "finetune, scratch, not for probe"),
         (("--strategy", "finetune", "--blend"), "zero-shot, not for finetune"),
         (("--strategy", "zero-shot", "--map", "map.json"), "as-is, not for zero-shot"),
-        (("--strategy", "as-is", "--class-weight", "none"), "auto, probe, finetune, not for as-is"),
+        (("--strategy", "as-is", "--class-weight", "none"), "auto, probe, finetune, scratch, not for as-is"),
     ],
     ids=str,
 )
@@ -66,10 +66,12 @@ def test_an_option_of_another_strategy_is_2_and_names_whose_it_is(run: Run, give
     assert f"{option} is for --strategy {whose}" in done.err
 
 
-def test_predict_says_what_it_wants(spawn: Run) -> None:
-    done = spawn("predict", "MODEL")
+def test_predict_says_what_it_wants(spawn: Run, model: Path) -> None:
+    done = spawn("predict", model)
     assert (done.code, done.out) == (2, "")
-    assert "give either image files or --stdin" in done.err
+    assert "name images: files, folders" in done.err
+    assert "--stdin" not in done.err
+    assert "give either image files or --stdin" in spawn("predict", "MODEL", "a.jpg", "--stdin").err
 
 
 @pytest.mark.parametrize("command", ["predict", "explain"])
@@ -77,7 +79,7 @@ def test_a_model_that_is_missing_is_told_where_images_are_too(run: Run, photos: 
     """Whoever forgets the model has named an image in its place."""
     done = run(command, photos[0])
     assert (done.code, done.out) == (2, "")
-    assert f"there is no model folder {photos[0]}; name one first, then the images; " in " ".join(done.err.split())
+    assert f"there is no model folder {photos[0]}; name one first, then the images" in " ".join(done.err.split())
 
 
 def test_where_the_model_is_there_only_the_images_are_missing(run: Run, tmp_path: Path) -> None:

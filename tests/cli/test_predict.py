@@ -77,6 +77,20 @@ def test_what_holds_no_image_is_an_error(run: Run, model: Path, tmp_path: Path, 
     assert told in done.err
 
 
+def test_a_spreadsheets_manifest_is_read_where_it_lies(
+    run: Run, model: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paths of Windows, Korean names in CP949; names are told as the user would write them."""
+    shutil.copy(images / "a.jpg", images / "deep/사진.jpg")
+    (images / "d.csv").write_bytes(
+        "경로;메모\r\ndeep\\c.jpg;x\r\ndeep\\사진.jpg;x\r\nnone\\d.jpg;x\r\n".encode("cp949")
+    )
+    monkeypatch.chdir(images)
+    done = run("predict", model, "d.csv")
+    assert files(done.out) == ["deep/c.jpg", "deep/사진.jpg"]
+    assert "error: none\\d.jpg: no such file" in done.err
+
+
 def test_a_manifest_without_a_path_column_is_an_error(run: Run, model: Path, tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("label\nx\n")
     done = run("predict", model, tmp_path / "d.csv")
@@ -129,9 +143,7 @@ def test_a_cache_that_cannot_be_written_stops_no_prediction(
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("TOPWORK_CACHE", str(tmp_path / "file"))
     done = spawn("predict", model, images)
-    assert (done.code, done.out) == (0, expected)
-    assert done.err.count("cannot be written") == 1
-    assert "note: the cache" in done.err
+    assert (done.code, done.out, done.err) == (0, expected, "")  # the default network needs nothing of it
     fit = spawn("fit", easy_folder(tmp_path / "data"), "-o", tmp_path / "m", "--strategy", "probe", "--no-cache")
     assert fit.code == 0
     assert os.listdir(tmp_path / "m")

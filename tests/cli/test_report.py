@@ -86,6 +86,23 @@ def test_report_measures_and_shows_other_images(run: Run, folder: Path, data: Pa
     assert page.all("img")
 
 
+def test_a_manifest_of_any_columns_and_links_are_data_of_a_page_and_a_picture(
+    run: Run, folder: Path, data: Path, tmp_path: Path
+) -> None:
+    lines = [f"{path.relative_to(data)},{path.parent.name}" for path in sorted(data.rglob("*.jpg"))]
+    (data / "d.csv").write_text("\n".join(["wo,was", *lines]))
+    (tmp_path / "linked").mkdir()
+    for name in {path.parent.name for path in data.rglob("*.jpg")}:
+        (tmp_path / "linked" / name).symlink_to(data / name)
+    for given in ((data / "d.csv", "--columns", "path=wo,label=was"), (tmp_path / "linked", "--follow-links")):
+        done = run("report", folder, "--data", *given, "-o", tmp_path / "page.html")
+        assert done.code == 0, done
+        assert f" Images {len(lines)} " in sections(tmp_path / "page.html")["answer"].text
+        (tmp_path / "page.html").unlink()
+        done = run("explain", folder, "--what", "space", "--data", *given, "-o", tmp_path / "pictures")
+        assert f"PCA of {len(lines)} images" in done.out
+
+
 def test_a_page_with_images_is_not_lost_for_one_without(run: Run, folder: Path, tmp_path: Path) -> None:
     """``folder`` has the page that the fit left."""
     page = (folder / "report.html").read_bytes()

@@ -189,5 +189,5 @@ def writing_cache() -> Iterator[None]:
     except OSError as error:
         raise BackboneError(
             f"the cache {cache_dir()} cannot be written: {error.strerror or error}",
-            hint="free some space, or set TOPWORK_CACHE to another folder",
+            hint="free some space, set TOPWORK_CACHE to another folder, or use --no-cache",
         ) from error

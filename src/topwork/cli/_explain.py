@@ -22,7 +22,7 @@ from topwork.cli._explain_options import (
     WhatName,
 )
 from topwork.cli._fit import Pickle, Rules, Weights
-from topwork.cli._options import CacheOption, SeedOption, require_heard, require_network
+from topwork.cli._options import CacheOption, Columns, FollowLinks, SeedOption, reading, require_heard, require_network
 from topwork.cli._progress import Progress
 from topwork.cli._shelf import Shelf
 from topwork.cli._text import no_model, printable
@@ -79,6 +79,8 @@ def explain(
     budget: Annotated[str, _option("budget", metavar="TIME", callback=_time)] = "5m",
     seed: SeedOption = ExplainOptions.seed,
     cache: CacheOption = ExplainOptions.cache,
+    columns: Columns = None,
+    follow_links: FollowLinks = False,
 ) -> None:
     """Explain the predictions of a network with images and a short description of each."""
     from topwork import report
@@ -107,7 +109,7 @@ def explain(
         classless = KINDS[what].headless and data is None  # pictures of data tell the images' classes
         own = None if model is None else load(model, Model if classless else Classifier)
         room = task(DEFAULT if own is None else own.record.task.name)
-        dataset = None if data is None else room.read(data)
+        dataset = None if data is None else room.read(data, **reading(columns, follow_links))
         network = None if backbone is None else load_backbone(backbone, **made_by)
         classifier = _classifier(own, network, what)
         given = None if dataset is None else _rows(console, own, dataset, what)
@@ -186,7 +188,7 @@ def _require_what_it_needs(
     """Refuse a command line that lacks what a picture is made of, or names what it is not made of."""
     of_image, of_data = KINDS[asked].of == "image", "data" in KINDS[asked].hears
     if of_image and not images:
-        raise typer.BadParameter(f"{missing}--what {asked} needs an image")
+        raise typer.BadParameter(missing or f"--what {asked} needs an image")
     if images and not of_image:
         raise typer.BadParameter(f"--what {asked} takes no image files" + ("; give --data instead" if of_data else ""))
     if of_data and data is None:

@@ -153,7 +153,8 @@ class Setting:
             kind: Any = Annotated[self.kind, Field(**self._limits)]
             return TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False)).validate_strings(given)
         except ValueError:
-            raise typer.BadParameter(f"{name} takes {self.takes}, not {given!r}") from None
+            told = given[0] if isinstance(given, list) and len(given) == 1 else given
+            raise typer.BadParameter(f"{name} takes {self.takes}, not {told!r}") from None
 
     def parameter(self, flag: str, help: str, default: Any) -> inspect.Parameter:
         """The flag as typer takes it."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _JUDGED = 1_000  # images of which it is told whether they are of another kind: a stream may have no end
 _CHUNK = 256  # names that are handed on together
 _SECONDS = 30  # to wait for an address
+_NO_IMAGES = "name images: files, folders, patterns such as '*.jpg', a manifest, or - for names from stdin"
 _ADDRESSES = ("http://", "https://")
 
 ModelOrNone = Annotated[str | None, typer.Argument(help="Model folder; leave it out when --backbone is given.")]
@@ -95,8 +96,8 @@ def predict(
     made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
     require_network(model, backbone, **made_by)
     if stdin == bool(images):
-        missing = "" if stdin else no_model(model, backbone)
-        raise typer.BadParameter(f"{missing}give either image files or --stdin")
+        both = "give either image files or --stdin" if stdin else ""
+        raise typer.BadParameter(both or no_model(model, backbone) or _NO_IMAGES)
     if (coverage, abstain) != (None, None) and (backbone is not None or None not in (coverage, abstain)):
         raise typer.BadParameter("--coverage and --abstain need a model, and only one of them can be used at a time")
     if everything and csv is None and parquet is None:

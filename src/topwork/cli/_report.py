@@ -11,7 +11,7 @@ from topwork._system import require_torch
 from topwork._text import first_of
 from topwork.cli._console import Console
 from topwork.cli._evaluate import unseen
-from topwork.cli._options import CacheOption
+from topwork.cli._options import CacheOption, Columns, FollowLinks, reading
 from topwork.cli._text import printable, unlike
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def report(
         int, typer.Option(help="Random seed for the bootstrap intervals and the cross-validation folds.", min=0)
     ] = 0,
     cache: CacheOption = True,
+    columns: Columns = None,
+    follow_links: FollowLinks = False,
 ) -> None:
     """Write an HTML page about MODEL: how good it is, where it fails, how to use it and how to reproduce it."""
     from topwork.explain import stored
@@ -73,7 +75,8 @@ def report(
     require_free(page, without=[each.name for each in room.sections if each.of_images and data is None])
     evaluated = checkup = None
     if data is not None:
-        evaluated, checkup = _measured(console, loaded, data, check, {"cache": cache, "seed": seed})
+        given = room.read_for(loaded, data, **reading(columns, follow_links))
+        evaluated, checkup = _measured(console, loaded, given, check, {"cache": cache, "seed": seed})
     console.step("the page")
     html = model_page(
         loaded,
@@ -106,14 +109,13 @@ def report(
 
 
 def _measured(
-    console: Console, model: Model, data: Path, check: bool, how: dict[str, Any]
+    console: Console, model: Model, given: Any, check: bool, how: dict[str, Any]
 ) -> tuple[Any, Checkup | None]:
     """What the data say of the model, and the doctor of the data where that is wanted; told is what may mislead."""
     from topwork import checking
     from topwork.tasks import task
 
     room, checkup = task(model.record.task.name), None
-    given = room.read_for(model, data)
     dataset = unseen(console, model, given)
     with console.progress():
         if check:

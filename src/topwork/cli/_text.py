@@ -170,4 +170,4 @@ def no_model(model: str | None, backbone: str | None) -> str:
     """That the model is missing, where nothing follows its name and that is no folder: it may be an image's."""
     if backbone is not None or model is None or Path(model).is_dir():
         return ""
-    return f"there is no model folder {printable(model)}; name one first, then the images; "
+    return f"there is no model folder {printable(model)}; name one first, then the images"

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 from topwork._system import optional
 from topwork.data._listing import Listing
-from topwork.data._manifest_rows import REQUIRED, Columns, ManifestRows, Row
+from topwork.data._manifest_rows import REQUIRED, Columns, ManifestRows, Row, path_here
 from topwork.data._names import decoded, printable, quoted
 from topwork.data._source import why
 from topwork.errors import DataError
@@ -72,9 +72,14 @@ def manifest_paths(manifest: Path, columns: Mapping[str, str] | None = None) -> 
         MissingExtraError: The package that reads this kind is not installed.
     """
     rows_of, hint = MANIFESTS[manifest.suffix.lower()]
+    folder = "" if manifest.parent == Path() else manifest.parent
     try:
         for _, row in rows_of(manifest, Columns(columns, hint, ("path",))):
-            yield os.path.join(manifest.parent, row.path)
+            path = os.path.join(folder, row.path)
+            with contextlib.suppress(UnicodeError):
+                other = path if os.path.lexists(path) else os.path.join(folder, path_here(row.path))
+                path = other if os.path.lexists(other) else path
+            yield path
     except OSError as error:
         raise DataError(f"{printable(str(manifest))}: {why(error)}") from error
 

@@ -182,7 +182,7 @@ class ManifestRows:
     def _elsewhere(self, path: str) -> str:
         """Where a file lies that is not at its path: one of Windows, or in an older encoding; empty where nowhere."""
         with contextlib.suppress(UnicodeError):
-            other = posixpath.normpath(decoded([path])[0].get(path, path).replace("\\", "/"))
+            other = path_here(path)
             return other if other != path and not self._refusal(other) else ""
         return ""
 
@@ -199,6 +199,15 @@ class ManifestRows:
 
 def _described(row: Row) -> str:
     return "/".join(f"'{printable(value)}'" for value in row[1:] if value)
+
+
+def path_here(path: str) -> str:
+    """A path that may be of Windows, or in an older encoding, as this system would write it.
+
+    Raises:
+        UnicodeError: It cannot be told which encoding it is in.
+    """
+    return posixpath.normpath(decoded([path])[0].get(path, path).replace("\\", "/"))
 
 
 def inner_path(path: str, where: str) -> str:

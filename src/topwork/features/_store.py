@@ -183,7 +183,7 @@ def _told(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise TopworkError(
             f"the feature cache {folder} cannot be written: {error.strerror or error}",
-            hint="free some space, or set TOPWORK_CACHE to another folder",
+            hint="free some space, set TOPWORK_CACHE to another folder, or use --no-cache",
         ) from error
 
 

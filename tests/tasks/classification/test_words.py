@@ -37,9 +37,7 @@ def unmeasured() -> Evaluated:
     )
 
 
-_SURE = (
-    "With predict --abstain {} (expected accuracy {}): 100.0% of these images answered, 96.0% of the answers correct"
-)
+_SURE = "With predict --abstain {} (expected accuracy {}): 100.0% of them answered, 96.0% of the answers correct"
 
 
 @pytest.mark.parametrize(
@@ -95,7 +93,9 @@ def test_classes_that_nobody_measured_are_told_beside_the_figures() -> None:
     assert any(line.startswith("Macro-F1 over the 2 measured classes ") for line in lines)
     lines = WORDS.evaluated(result)
     assert "Not measured: 1 of the 3 classes, which have no images here" in lines
-    over = {line[:18].strip() for line in lines if line.endswith(" over the 2 measured classes")}
+    over = {
+        line[:18].strip() for line in "\n".join(lines).splitlines() if line.endswith(" over the 2 measured classes")
+    }
     assert over == {"Balanced accuracy", "Macro-F1", "ROC-AUC", "Average precision"}
     card = made.card(made.record, "m")
     assert "| macro-F1 over the 2 measured of 3 classes |" in card

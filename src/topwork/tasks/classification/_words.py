@@ -50,6 +50,7 @@ def _choices(record: ClassifierRecord) -> list[str]:
         ("crop_mode", "Crop mode, by cross-validation:"),
         ("stages", "Features for the head, by cross-validation:"),
         ("head", "Head as asked for, beside a linear one, by cross-validation:"),
+        ("method", "Method of the head, by cross-validation:"),
         ("blend", "Text, probe or both, by cross-validation:"),
         ("orient", "Flips and rotations, by cross-validation:"),
         ("strategy", "Compared on validation images:"),
@@ -189,7 +190,7 @@ def _sure(record: ClassifierRecord) -> list[str]:
         level, answered = kept[-1].level, kept[-1].answered
         right = f", {kept[-1].accuracy.value:.1%} of the answers correct" if kept[-1].accuracy else ""
         said = f"With predict --abstain {level:g} (expected accuracy {level:.0%})"
-        lines = [f"{said}: {answered.value:.1%} of these images answered{right}"]
+        lines = [f"{said}: {answered.value:.1%} of them answered{right}"]
     return [*lines, *_withdrawn(reports)]
 
 
