@@ -77,7 +77,12 @@ class Task:
 def task(name: str, features: npt.NDArray[np.float32], labels: npt.NDArray[np.intp], widths: Sequence[int]) -> Task:
     start = time.perf_counter()
     found = fit_linear(
-        features, labels, int(labels.max()) + 1, column_weights=equal_blocks(widths), class_weight="none"
+        features,
+        labels,
+        int(labels.max()) + 1,
+        column_weights=equal_blocks(widths),
+        class_weight="none",
+        method="logistic",
     )
     whole = time.perf_counter() - start
     design = build_design(features, equal_blocks(widths))

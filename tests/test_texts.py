@@ -14,8 +14,8 @@ import pytest
 import topwork
 from topwork._texts import Texts, catalogue
 
-FOREIGN = ("says_usage", "says_foreign")
-"""How the keys begin of what typer, pydantic and libjpeg say."""
+FOREIGN = ("says_usage", "says_foreign", "error_")
+"""How the keys begin of what typer, pydantic, libjpeg and the operating system say."""
 
 ROOT = Path(topwork.__file__).parent
 PACKAGES = ("topwork", "topwork.report", "topwork.tasks.classification", "topwork.cli")
@@ -74,8 +74,8 @@ KOREAN = Texts("ko", PACKAGES)
         ("3 of 2,002 images are almost one uniform surface.", "이미지 2,002장 중 3장은 거의 단색입니다."),
         ("1 pair of nearly identical images.", "거의 같은 이미지가 1쌍 있습니다."),
         ("  a/b: c.png: no such file", "  a/b: c.png: 그런 파일이 없음"),
-        ("note: leakage: 1 held-out image with an exact copy in another split (up to 50.0% of a split).",
-         "참고: leakage: 평가 이미지 1장과 완전히 같은 이미지가 다른 세트에도 있습니다(한 세트의 최대 50.0%)."),
+        ("leakage: 1 held-out image with an exact copy in another split (up to 50.0% of a split).",
+         "leakage: 평가 이미지 1장과 완전히 같은 이미지가 다른 세트에도 있습니다(한 세트의 최대 50.0%)."),
         ("all images were classified correctly.", "모든 이미지를 올바르게 분류했습니다."),
         ("Nothing that topwork says.", "Nothing that topwork says."),
         ("note: nothing that topwork says", "note: nothing that topwork says"),

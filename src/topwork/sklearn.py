@@ -24,7 +24,7 @@ from topwork.data import printable
 from topwork.engines import PARITY_IMAGES, EngineChoice, EngineName, Engines, nearest_choice
 from topwork.errors import DataError, ImageError, MissingExtraError
 from topwork.features import Extraction, Source, extract_few
-from topwork.heads import equal_blocks, fit_linear
+from topwork.heads import Method, equal_blocks, fit_linear
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
@@ -204,6 +204,8 @@ class TransferClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc
 
     Args:
         class_weight: ``auto`` measures whether to weigh rare classes up; ``none``, ``balanced``.
+        method: ``logistic``, ``normalised`` (the same on features of length one) or ``lda``; ``auto`` compares them
+            where a class has ten images or fewer.
         random_state: Seed of the folds.
 
     Attributes:
@@ -224,6 +226,7 @@ class TransferClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc
         engine: EngineName | None = None,
         cache: bool = True,
         class_weight: Literal["auto", "none", "balanced"] = "auto",
+        method: Literal["auto"] | Method = "auto",
         random_state: int = 0,
     ) -> None:
         super().__init__(
@@ -238,6 +241,7 @@ class TransferClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc
             cache=cache,
         )
         self.class_weight = class_weight
+        self.method = method
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> TransferClassifier:
@@ -269,6 +273,7 @@ class TransferClassifier(ClassifierMixin, _ImageEstimator):  # type: ignore[misc
             len(self.classes_),
             seed=self.random_state,
             class_weight=self.class_weight,
+            method=self.method,
             column_weights=equal_blocks([*map(self.backbone_.width, self.outputs_)]),
             sample_weight=None if sample_weight is None else np.asarray(sample_weight),
         ).head

@@ -126,7 +126,7 @@ def test_a_failure_of_the_real_program(spawn: Run) -> None:
         (("fit", "two", "-o", "m", "--strategy", "probe", "--stages", ""), "has no stage ''", "its stages are bn1, "),
         (
             ("fit", "one", "-o", "m"),
-            "only one class, 'photo', in one: there is nothing to tell it from",
+            "only one class, 'photo', in one: at least two classes are needed",
             "add a folder",
         ),
         (("fit", "two/photo", "-o", "m"), "no class folders in two/photo", "put each class's images in a folder"),

@@ -56,7 +56,7 @@ def korean(english: Done, told: Done, *, timed: bool = False) -> None:
         lines = [line for line in said.splitlines() if not line.startswith("진행: ")]
         assert [line for line in lines if ENGLISH.search(re.sub(r"topwork [^(]*|`[^`]*`", "", line))] == []
         assert timed or numbers(plain) == numbers("\n".join(lines))
-        assert len(plain.splitlines()) == len(lines)
+        assert timed or len(plain.splitlines()) == len(lines)
 
 
 @pytest.fixture(scope="module")

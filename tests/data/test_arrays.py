@@ -141,7 +141,7 @@ def test_a_pair_of_images_and_labels_is_a_data_set(photos: list[Path]) -> None:
     for source in dataset.sources():
         np.testing.assert_array_equal(decode(source), pixels)
     assert read((np.zeros((2, 4, 4), np.uint8), ["a", "b"])).classes == ("a", "b")
-    with pytest.raises(ImageError, match="a NoneType is no image"):
+    with pytest.raises(ImageError, match="a NoneType is not an image"):
         read(([None, None], ["a", "b"])).source(0)
 
 

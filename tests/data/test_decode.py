@@ -197,7 +197,7 @@ def test_fault_23_refused_before_any_decoder(start: bytes, name: str, monkeypatc
 
     monkeypatch.setattr("topwork.data._decode.decode_other", fail)
     monkeypatch.setattr("topwork.data._decode.decode_jpeg", fail)
-    with pytest.raises(ImageError, match=f"{name}.* is not read") as caught:
+    with pytest.raises(ImageError, match=f"{name}.* is not supported") as caught:
         decode(start + b"\0" * 100)
     assert "JPEG" in caught.value.hint
 

@@ -79,7 +79,7 @@ def test_fault_1_class_folders_without_an_image_are_refused(make: Make) -> None:
 
 
 def test_fault_2_one_class_is_refused_with_why(make: Make) -> None:
-    with pytest.raises(DataError, match=r"only one class, 'cat'.*nothing to tell it from"):
+    with pytest.raises(DataError, match=r"only one class, 'cat'.*at least two classes"):
         read(make("cat/*3"))
 
 
@@ -306,10 +306,10 @@ def test_fault_14_a_folder_that_vanishes_is_listed(make: Make, monkeypatch: pyte
 def test_a_file_that_is_no_image_by_its_name_is_listed(make: Make) -> None:
     dataset = read(make("cat/*1", "dog/*1", "dog/notes.TXT", "dog/scan.pdf", "dog/README", "labels.csv", "a.jpg"))
     assert reasons(dataset) == {
-        "dog/notes.TXT": "its suffix '.txt' is not an image's",
-        "dog/scan.pdf": "its suffix '.pdf' is not an image's",
-        "dog/README": "it has no image's suffix",
-        "labels.csv": "its suffix '.csv' is not an image's",
+        "dog/notes.TXT": "its extension '.txt' is not that of an image",
+        "dog/scan.pdf": "its extension '.pdf' is not that of an image",
+        "dog/README": "its name has no extension",
+        "labels.csv": "its extension '.csv' is not that of an image",
         "a.jpg": "not in a class folder",
     }
 

@@ -200,5 +200,5 @@ def test_a_row_that_cannot_be_read_is_an_image_error(jpeg: bytes) -> None:
 
 
 def test_an_object_without_the_package_is_no_data_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(DataError, match="no data set: a dict"):
+    with pytest.raises(DataError, match="not a data set: a dict"):
         read({"image": [], "label": []})

@@ -164,10 +164,10 @@ ROWS = [("im/a/0.jpg", "a"), ("im/a/1.jpg", "a"), ("im/b/0.jpg", "b"), ("im/b/1.
         ("path\tlabel", "{path}\t{label}", ""),
         ("filename,class", "{path},{label}", ""),
         ("Image_Path,Species", "{path},{label}", ""),
-        ("path,label,age", "{path},{label},3", "columns that are not used: 'age'"),
+        ("path,label,age", "{path},{label},3", "unused columns: 'age'"),
         (",path,label", "0,{path},{label}", ""),
         ("Unnamed: 0,path,label", "0,{path},{label}", ""),
-        ("path,label,class", "{path},{label},x", "columns that are not used: 'class'"),
+        ("path,label,class", "{path},{label},x", "unused columns: 'class'"),
         ("path;label;;", "{path};{label};;", ""),
         ("사진;분류", "{path};{label}", ""),
     ],
@@ -272,7 +272,7 @@ def test_names_with_a_comma_are_names(make: Make) -> None:
     "labels", [[f"{20 + row / 3:.1f}" for row in range(40)], [str(100 + 7 * row) for row in range(40)]]
 )
 def test_quantities_are_refused_as_regression(make: Make, labels: list[str]) -> None:
-    with pytest.raises(DataError, match=r"look like a quantity .* regression"):
+    with pytest.raises(DataError, match=r"look like measurements .* regression"):
         read(table(make("im/*40"), labels))
 
 

@@ -42,7 +42,7 @@ def test_a_missing_path_is_named(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["set.json", "picture.jpg", "set"])
 def test_a_file_of_another_kind_is_refused_with_what_is_understood(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"path,label\n")
-    with pytest.raises(DataError, match=r"neither a folder nor a file of a kind that is read") as caught:
+    with pytest.raises(DataError, match=r"neither a folder nor a file of a supported kind") as caught:
         read(tmp_path / name)
     assert "(.csv, .tsv, .jsonl, .parquet, .tar)" in caught.value.message
     for known in ("folder", "manifest", "WebDataset", "Hugging Face", "from_arrays"):
@@ -51,7 +51,7 @@ def test_a_file_of_another_kind_is_refused_with_what_is_understood(tmp_path: Pat
 
 @pytest.mark.parametrize("data", [None, 3, b"set.csv", ["a.jpg"], np.zeros((2, 4, 4, 3), np.uint8)])
 def test_an_object_that_is_not_understood_is_refused_with_what_is(data: object) -> None:
-    with pytest.raises(DataError, match=f"no data set: a {type(data).__name__}") as caught:
+    with pytest.raises(DataError, match=f"not a data set: a {type(data).__name__}") as caught:
         read(data)
     assert "from_arrays(images, labels)" in caught.value.hint
 
@@ -91,7 +91,7 @@ def test_a_saved_models_classes_keep_their_order_and_one_suffices(make: Make) ->
     dataset = read(make("dog/*2"), classes=("horse", "dog", "cat"))
     assert dataset.classes == ("horse", "dog", "cat")
     assert dataset.labels.tolist() == [1, 1]
-    assert dataset.notes == ("no image of 2 classes: 'horse', 'cat': nothing will be measured for them",)
+    assert dataset.notes == ("no image of 2 classes: 'horse', 'cat': there is nothing to measure for them",)
 
 
 def test_what_was_read_is_given_back(make: Make) -> None:

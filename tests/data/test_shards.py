@@ -111,8 +111,8 @@ def test_what_is_not_used_is_listed(write: Write) -> None:
     several = "several images share the name up to its first dot"
     assert reasons(dataset) == {
         "set.tar/0.jpg": "stored more than once; the first is used",
-        "set.tar/2.jpg": "no label goes with it (.cls, .json, .txt)",
-        "set.tar/3.cls": "no image goes with it",
+        "set.tar/2.jpg": "it has no label (.cls, .json, .txt)",
+        "set.tar/3.cls": "it belongs to no image",
         "set.tar/4.jpg": "the label is empty",
         "set.tar/5.jpg": "its .cls cannot be read",
         "set.tar/6.jpg": "its .json cannot be read",
@@ -122,7 +122,7 @@ def test_what_is_not_used_is_listed(write: Write) -> None:
         "set.tar/x.1.jpg": several,
         "set.tar/x.2.jpg": several,
         "set.tar/y.jpg": "its .json has no 'label'",
-        "set.tar/README": "no image goes with it",
+        "set.tar/README": "it belongs to no image",
     }
 
 
@@ -183,7 +183,7 @@ def test_an_image_above_the_limit_is_left_out_unread(write: Write, monkeypatch: 
 def test_members_beyond_the_limit_are_listed_as_not_read(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_shard_index, "_MAX_MEMBERS", 4)
     path = write("set.tar", *PAIR, ("2.jpg", None))
-    assert reasons(read(path)) == {"set.tar": "more than 4 members; what follows is not read"}
+    assert reasons(read(path)) == {"set.tar": "more than 4 members; the rest is not read"}
 
 
 def test_a_folder_of_shards_takes_parts_from_words_or_folders(write: Write, tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_faults_10_to_13_beside_the_shards(write: Write, tmp_path: Path) -> None
         "out.tar": "a link that leaves the data folder",
         "loop.tar": "a link that leads back to itself",
         "notes.txt": "not a tar file",
-        "bad.tar": "cut off at byte 4; what follows is not read",
+        "bad.tar": "cut off at byte 4; the rest is not read",
         "small.tar.gz": "unpack it to a plain .tar: single images cannot be reached in a compressed one",
         "pipe.tar": "not a regular file",
     }
@@ -235,7 +235,7 @@ def test_class_folders_beside_a_tar_are_class_folders(write: Write, tmp_path: Pa
         (tmp_path / "set" / label / "0.jpg").write_bytes(jpeg)
     dataset = read(tmp_path / "set")
     assert dataset.paths == ("a/0.jpg", "b/0.jpg")
-    assert reasons(dataset) == {"0.tar": "its suffix '.tar' is not an image's"}
+    assert reasons(dataset) == {"0.tar": "its extension '.tar' is not that of an image"}
 
 
 @pytest.mark.skipif(not hasattr(os, "seteuid"), reason="POSIX permissions")

@@ -38,6 +38,7 @@ def mapped() -> MappedHead:
 HEADS: dict[str, Head] = {
     "linear": linear(),
     "fitted": fit_linear(FEATURES, LABELS, C).head,
+    "normalised": fit_linear(FEATURES, LABELS, C, method="normalised").head,
     "knn": fit_knn(FEATURES, LABELS, C, k=5),
     "text": text(),
     "mapped": mapped(),

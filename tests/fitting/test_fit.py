@@ -174,7 +174,7 @@ def test_fault_1_an_empty_folder_is_refused(tmp_path: Path) -> None:
 
 def test_fault_2_one_class_is_refused_with_why(tmp_path: Path) -> None:
     copied(photos()[:4], tmp_path / "photo")
-    with pytest.raises(DataError, match=r"only one class, 'photo'.*nothing to tell it from"):
+    with pytest.raises(DataError, match=r"only one class, 'photo'.*at least two classes"):
         fit(tmp_path)
 
 
@@ -346,8 +346,9 @@ def test_wrong_names_are_refused_with_the_nearest(easy: Path) -> None:
 def test_steps_are_announced_in_order(easy: Path) -> None:
     said: list[str] = []
     fit(easy, announce=said.append)
-    assert said[:2] == ["images", "features"]
-    assert all(step.startswith("features") for step in said[1:])
+    assert said[:2] == ["first look at each image", "features of images"]
+    assert all(step.startswith("features of") for step in said[1:-1])
+    assert said[-1] == "measuring the model"
 
 
 def test_fault_14_a_file_that_vanished_since_it_was_listed_is_named(easy: Path) -> None:

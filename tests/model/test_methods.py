@@ -9,7 +9,7 @@ import pytest
 
 from topwork.backbones import catalogue
 from topwork.heads._head import _KINDS
-from topwork.model import Classifier, CostsRecord, CriticalRecord
+from topwork.model import Classifier, CostsRecord, CriticalRecord, TrialRecord
 from topwork.model._classifier_methods import classifier_methods
 from topwork.model._references import bibliography, entries, of_network
 from topwork.tasks import load
@@ -90,6 +90,16 @@ def test_fine_tuning_is_told_with_what_it_rests_on(fitted: Classifier) -> None:
 @pytest.mark.parametrize("kind", _KINDS)
 def test_every_kind_of_head_is_told(fitted: Classifier, kind: str) -> None:
     assert classifier_methods(fitted.record.model_copy(update={"head": kind})).text.endswith(".\n")
+
+
+def test_the_method_of_a_linear_head_is_told(fitted: Classifier) -> None:
+    def told(method: str, strategy: str = "probe") -> str:
+        trial = TrialRecord(question="method", answer=method, images=9, accuracy=0.9, log_loss=0.3, chosen=True)
+        return classifier_methods(fitted.record.model_copy(update={"trials": (trial,), "strategy": strategy})).text
+
+    assert "on features that are divided by their length and standardised" in told("normalised")
+    assert "linear discriminant analysis with shrinkage" in told("lda")
+    assert "divided" not in told("normalised", "finetune")  # the trial is of the probe that it started from
 
 
 def test_a_network_that_was_not_pretrained_is_not_called_so(fitted: Classifier) -> None:

@@ -253,7 +253,7 @@ def test_what_is_no_image_is_told_for_itself_alone(fitted: Classifier, textile: 
     good = sorted(textile.rglob("*.jpg"))[0]
     found = fitted.predict([None, good, np.full((4, 4), np.nan), {"path": good}, io.BytesIO()])
     assert [bool(each.error) for each in found] == [True, False, True, True, True]
-    assert "a NoneType is no image" in found[0].error
+    assert "a NoneType is not an image" in found[0].error
     assert found[0].source == "#0"
     with pytest.raises(ImageError, match="as a list"):
         fitted.predict(Image.new("RGB", (8, 8)))

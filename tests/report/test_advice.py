@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from topwork._system import WITH_TORCH
-from topwork.advising import Advice, Description, FeatureSpec, Forecast, Rung
+from topwork.advising import Advice, Description, FeatureSpec, Forecast, Plan, Rung
 from topwork.advising._budget import of_finetuning, of_specs
 from topwork.metrics import Estimate
 from topwork.model import ClassesRecord, ClassifierRecord, parse_record
@@ -104,6 +104,27 @@ def test_the_choice_and_what_would_change_it_are_said() -> None:
         assert told in ladder
     sure = dataclasses.replace(ADVICE, tie=False, cut_short=False, enough=None, learnable=True, stopped=HOSTILE)
     assert "What could change the choice" not in section(page_of(sure.to_dict()), "ladder").text
+
+
+PLANS = (Plan("fine-tuning, last stages", 5, 224, 3, 0.01, 90.0, 100.0, tried=True),)
+PLANS += (Plan("fine-tuning, last stages", 5, 320, 4, 0.0251, 180.4, 301.0),)
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", "fine-tuning, last stages (5 stages, 320 px, 4 epochs) is expected to gain 2.5 points for 180 seconds"),
+        ("ko", "미세 조정, 마지막 스테이지들(스테이지 5개, 320 px, 4에포크): 약 180초를 더 계산하면 2.5%p"),
+    ],
+)
+def test_what_a_larger_budget_would_buy_is_told_with_its_command(language: str, told: str) -> None:
+    advice = dataclasses.replace(ADVICE, plans=PLANS)
+    ladder = section(page_of(json.loads(json.dumps(advice.to_dict())), language), "ladder").text
+    assert told in ladder
+    assert "topwork fit DATA -o m --budget 6m" in ladder
+    assert "224 px, 3" not in ladder  # it was tried
+    assert "20 seconds" not in ladder
+    assert Advice.from_dict(advice.to_dict()) == advice
 
 
 def test_the_forecast_says_what_is_expected_and_draws_the_bounds() -> None:

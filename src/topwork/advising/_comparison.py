@@ -10,10 +10,22 @@ import numpy.typing as npt
 
 from topwork.data import k_folds_or_fewer
 from topwork.features import FeatureTable
-from topwork.heads import DROPOUT, FOLDS, HIDDEN, LinearFit, MLPFit, equal_blocks, fit_linear, fit_mlp, row_losses
+from topwork.heads import (
+    DROPOUT,
+    FOLDS,
+    HIDDEN,
+    LinearFit,
+    Method,
+    MLPFit,
+    equal_blocks,
+    fit_linear,
+    fit_mlp,
+    row_losses,
+)
 from topwork.metrics import exceeds_zero
 
 ClassWeight = Literal["auto", "none", "balanced"]
+HeadMethod = Literal["auto"] | Method
 
 
 @dataclass(frozen=True)
@@ -21,7 +33,7 @@ class Trial:
     """One way that was tried, with its cross-validated score on the training split.
 
     Attributes:
-        question: What was to be decided: ``backbone``, ``crop_mode`` or ``stages``.
+        question: What was to be decided: ``backbone``, ``crop_mode``, ``stages`` or ``method``.
         answer: The way that was tried.
         images: How many it was tried on.
         accuracy: Out-of-fold, 0 to 1; None where the images were too few to hold any out.
@@ -61,7 +73,14 @@ class Comparison:
 
 
 def compare(
-    question: str, plain: Candidate, other: Candidate, *, errors: float, class_weight: ClassWeight, seed: int
+    question: str,
+    plain: Candidate,
+    other: Candidate,
+    *,
+    errors: float,
+    class_weight: ClassWeight,
+    seed: int,
+    method: HeadMethod = "auto",
 ) -> Comparison:
     """Cross-validate two ways on the same folds of the same images.
 
@@ -75,9 +94,10 @@ def compare(
         errors: Standard errors that make a proof.
         class_weight: Of the heads.
         seed: Of the folds.
+        method: Of the heads.
     """
     ways = (plain, other)
-    fits = [fit_head(way.table, class_weight=class_weight, seed=seed) for way in ways]
+    fits = [fit_head(way.table, class_weight=class_weight, seed=seed, method=method) for way in ways]
     losses = [held_out_losses(fitted, way.table) for fitted, way in zip(fits, ways, strict=True)]
     gain = losses[0] - losses[1]
     proven = exceeds_zero(gain, errors)
@@ -88,13 +108,24 @@ def compare(
     return Comparison(trials, ways[proven], fits[proven])
 
 
-def fit_head(train: FeatureTable, *, class_weight: ClassWeight, seed: int) -> LinearFit:
+def fit_head(train: FeatureTable, *, class_weight: ClassWeight, seed: int, method: HeadMethod = "auto") -> LinearFit:
     """A linear head that lets every stage have the same say, however many channels it has.
 
     On the textile sample this takes all stages from 87.7 to 91.9 % (docs/decisions/probe.md); one block alone is not
     affected.
     """
-    return fit_linear(*_given(train), class_weight=class_weight, seed=seed, **_as_told(train, seed))
+    return fit_linear(*_given(train), class_weight=class_weight, seed=seed, method=method, **_as_told(train, seed))
+
+
+def method_trials(fitted: LinearFit) -> tuple[Trial, ...]:
+    """The methods of a head that were tried; none where the usual one was taken without a choice."""
+    if [each.method for each in fitted.tried] == ["logistic"]:
+        return ()
+    images = int(fitted.held_out.sum())
+    return tuple(
+        Trial("method", each.method, images, each.accuracy, each.log_loss, each.method == fitted.method)
+        for each in fitted.tried
+    )
 
 
 def fit_mlp_head(

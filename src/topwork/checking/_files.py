@@ -15,8 +15,16 @@ from topwork.data import LeftOut, printable
 _KINDS: tuple[tuple[tuple[str, ...], str, Severity, str, str], ...] = (
     (
         (
-            *("suffix", "is not read", "not an image", "not in a class folder", "beside 'train'", "beside shards"),
-            *("read already", "mask of", "made by topwork", "more than once", "no image goes", "of the sample"),
+            *(
+                "extension",
+                "is not supported",
+                "is not read",
+                "not an image",
+                "that of an image",
+                "belongs to no image",
+            ),
+            *("not in a class folder", "beside 'train'", "beside shards"),
+            *("read already", "mask of", "made by topwork", "more than once", "of the sample"),
         ),
         "not-images",
         "note",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
@@ -12,7 +13,7 @@ import typer
 
 from topwork._text import Table
 from topwork.cli._language import screen_texts
-from topwork.cli._progress import Bars, Lines, Progress
+from topwork.cli._progress import LINE, Bars, Lines, Progress
 
 if TYPE_CHECKING:
     from topwork._texts import Language
@@ -21,6 +22,8 @@ _FOR_PEOPLE = frozenset(
     ("advice", "caveats", "changes", "detail", "error", "headline", "hint", "note", "notes", "reason", "text", "what")
 )
 """Fields of JSON that hold sentences; all others are for programs."""
+
+_BEFORE = re.compile("((?:(?:error|hint|note|progress): )?)(.*)")
 
 
 class Console:
@@ -50,7 +53,13 @@ class Console:
             return text
         if isinstance(text, Table):
             return text.said(lambda cell: self._texts.named("cell", cell) if self._texts else cell)
-        return "\n".join(map(self._texts.said, text.split("\n")))
+        return "\n".join(map(self._said, text.split("\n")))
+
+    def _said(self, line: str) -> str:
+        """A line, and what stands before it: that is English where the rest is."""
+        before, rest = _BEFORE.fullmatch(line).groups()  # type: ignore[union-attr]
+        told = self._texts.said(rest) if self._texts else rest
+        return f"{self._texts(before[:-2])}: {told}" if self._texts and before and told != rest else f"{before}{told}"
 
     def _for_people(self, value: Any, name: str = "") -> Any:
         """What JSON holds for a program to read, with what it says to people in their language."""
@@ -96,9 +105,7 @@ class Console:
 
     def _line(self, text: str) -> None:
         if not self.quiet:  # as a process beside others becomes when it learns of them
-            print_line(
-                self.said(text), sys.stderr
-            )  # without an import, for which a thread would wait while others are imported
+            print_line(text, sys.stderr)  # without an import, for which a thread would wait while others are imported
 
     def within(self, budget: float | None) -> None:
         """Tell in the lines how much is left of the seconds that the whole may take, where there is such a limit."""
@@ -111,8 +118,9 @@ class Console:
         if self.quiet or sys.stderr.isatty():
             yield
             return
-        self._shown = Lines(self._line)
-        with self._shown.shown():
+        head = LINE if self._texts is None else f"{self._texts('progress')}: "
+        self._shown = lines = Lines(self._line, self.said, head)
+        with lines.shown():
             yield
         self._shown = None
 

@@ -30,24 +30,29 @@ class Step:
         """Show these words beside the name."""
         self._words = words
 
-    def line(self) -> str:
-        """The name, how much is done, and how long the rest will take at this rate."""
-        passed, done, total = time.monotonic() - self._began, self._done, self._total
+    def line(self, say: Callable[[str], str] = str) -> str:
+        """The name, how much is done, and how long the rest will take at this rate, as ``say`` gives them."""
         name = f"{self._text}: {self._words}" if self._words else self._text
+        return f"{say(name)}, {say(self._so_far())}"
+
+    def _so_far(self) -> str:
+        passed, done, total = time.monotonic() - self._began, self._done, self._total
         if not done:
-            return f"{name}, {duration(passed)} so far"
+            return f"{duration(passed)} so far"
         if not total:
-            return f"{name}, {done:,} so far"
+            return f"{done:,} so far"
         if done >= total:
-            return f"{name}, all {total:,} done, working on the result"
-        return f"{name}, {done:,} of {total:,}, about {duration(passed * (total - done) / done)} left"
+            return f"all {total:,} done, working on the result"
+        return f"{done:,} of {total:,}, about {duration(passed * (total - done) / done)} left"
 
 
 class Lines:
     """Tells every few seconds what a command is doing, from a thread of its own, so that no step can be silent."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, write: Callable[[str], None], say: Callable[[str], str] = str, head: str = LINE) -> None:
         self._write = write
+        self._say = say
+        self._head = head
         self._began = time.monotonic()
         self._ended = threading.Event()
         self.current = Step("loading")
@@ -72,14 +77,14 @@ class Lines:
     def _tell(self) -> None:
         with contextlib.suppress(OSError, ValueError):  # nobody reads any more, or the stream is closed
             while not self._ended.wait(EVERY):
-                self._write(f"{LINE}{self.current.line()}{self._whole()}")
+                self._write(f"{self._head}{self.current.line(self._say)}{self._whole()}")
 
     def _whole(self) -> str:
         if self.budget is None:
             return ""
         left = self.budget - (time.monotonic() - self._began)
         whole = f"the budget of {duration(self.budget)}"
-        return f"; {duration(left)} of {whole} left" if left > 0 else f"; {whole} is used up"
+        return f"; {self._say(f'{duration(left)} of {whole} left' if left > 0 else f'{whole} is used up')}"
 
 
 class Bars:

@@ -72,7 +72,7 @@ def checked(found: Checkup, *, manifest: Path | None, page: Path | None) -> list
 
 def _case(case: Case) -> str:
     names = ", ".join(map(printable, case.paths[:2])) + (", …" if len(case.paths) > 2 else "")
-    return f"{names}: {printable(case.detail)}" if case.detail else names
+    return ": ".join(filter(None, (names, printable(case.detail))))
 
 
 def refused(prediction: Any) -> str:

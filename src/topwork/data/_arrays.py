@@ -35,7 +35,7 @@ class ArrayStore:
         try:
             image: Pixels = self.images[key]
         except IndexError as error:
-            raise ImageError(f"no image {key}: the array holds {len(self.images)}") from error
+            raise ImageError(f"no image {key}: the array has {len(self.images)}") from error
         return np.repeat(image[:, :, None], 3, axis=2) if image.ndim == 2 else image
 
 

@@ -250,7 +250,7 @@ def _check(image: ImageFile, kind: str) -> None:
         return
     tags = image.tag_v2  # type: ignore[attr-defined]
     if _DNG_VERSION in tags or tags.get(_SUBFILE_TYPE, 0) & 1:  # the first picture is a preview of another
-        raise ImageError("camera raw is not read", hint="develop it to JPEG, PNG or TIFF")
+        raise ImageError("camera raw is not supported", hint="develop it to JPEG, PNG or TIFF")
     check_size(tags.get(_TILE_WIDTH, 1), tags.get(_TILE_LENGTH, 1))  # a tile is allocated whole
 
 

@@ -234,7 +234,7 @@ class _Walk:
         suffix = os.path.splitext(entry.name)[1].lower()
         if suffix in IMAGE_SUFFIXES:
             return ""
-        return f"its suffix '{printable(suffix)}' is not an image's" if suffix else "it has no image's suffix"
+        return f"its extension '{printable(suffix)}' is not that of an image" if suffix else "its name has no extension"
 
 
 def _below(folder: str, name: str) -> str:

@@ -25,12 +25,12 @@ def several(images: object) -> Iterator[object]:
     """
     if isinstance(images, Mapping) or hasattr(images, "columns"):
         column = "of a data frame, give the column: model.predict(df['path'])"
-        raise ImageError(f"a {_kind(images)} is no list of images", hint=column)
+        raise ImageError(f"a {_kind(images)} is not a list of images", hint=column)
     single = isinstance(images, str | bytes | bytearray | memoryview | os.PathLike | Slice) or hasattr(images, "read")
     if single or _is_pillow(images) or getattr(images, "ndim", 1) not in (1, 4):
-        raise ImageError("images come as a list, not as one image", hint="model.predict([image])")
+        raise ImageError("several images are expected as a list, not as one image", hint="model.predict([image])")
     if not isinstance(images, Iterable):
-        raise ImageError(f"a {_kind(images)} is no list of images", hint=f"give a list, each of it {_HELD}")
+        raise ImageError(f"a {_kind(images)} is not a list of images", hint=f"give a list, each of it {_HELD}")
     return iter(images)
 
 
@@ -70,7 +70,7 @@ def as_source(image: object) -> Source:
     if hasattr(image, "read"):
         return _content(held.read())
     if not hasattr(image, "__array__"):
-        raise ImageError(f"a {_kind(image)} is no image", hint=f"give {_HELD}")
+        raise ImageError(f"a {_kind(image)} is not an image", hint=f"give {_HELD}")
     if hasattr(image, "detach"):  # a tensor of torch's, perhaps on a GPU
         held = held.detach().cpu()
         held = held.float() if held.is_floating_point() else held
@@ -102,7 +102,7 @@ def _pixels(array: npt.NDArray[Any]) -> Pixels:
         array = array.transpose(1, 2, 0)
     if array.ndim != 3 or array.shape[2] not in _CHANNELS or not array.size:
         raise ImageError(
-            f"an array of shape {shape} is no image",
+            f"an array of shape {shape} is not an image",
             hint="an image is (height, width), (height, width, channels) or (channels, height, width)",
         )
     values = _eight_bits(array)
@@ -121,7 +121,7 @@ def _eight_bits(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     if array.dtype == np.uint16:
         return eight_bits(array)
     if kind not in "iuf":
-        raise ImageError(f"an array of {array.dtype} is no image", hint="give numbers from 0 to 255")
+        raise ImageError(f"an array of {array.dtype} is not an image", hint="give numbers from 0 to 255")
     low, high = float(array.min()), float(array.max())
     if kind == "f" and low >= 0 and high <= 1:
         return np.rint(array * 255.0).astype(np.uint8)
@@ -129,7 +129,7 @@ def _eight_bits(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         whole: npt.NDArray[np.uint8] = np.rint(array).astype(np.uint8)
         return whole
     if not np.isfinite([low, high]).all():
-        raise ImageError("the array holds values that are no numbers", hint="replace NaN and infinity first")
+        raise ImageError("the array contains values that are not numbers", hint="replace NaN and infinity first")
     raise ImageError(
         f"the array's values run from {low:.4g} to {high:.4g}",
         hint="give values from 0 to 1 or from 0 to 255, without the network's own normalisation",

@@ -186,7 +186,7 @@ def _only(found: list[str], what: str, where: str, kinds: Mapping[str, str]) -> 
     if len(found) == 1:
         return found[0]
     has = ", ".join(f"{printable(name)}: {kind}" for name, kind in kinds.items())
-    hint = "dataset.remove_columns(…) takes others away" if found else "dataset.cast_column(…) makes one"
+    hint = "dataset.remove_columns(…) removes the others" if found else "dataset.cast_column(…) makes one"
     raise DataError(f"{where} needs {what}, and has {len(found)} ({has})", hint=hint)
 
 

@@ -102,7 +102,7 @@ def label_fault(label: str) -> str:
     """Say why a text cannot be a class name; empty where it can."""
     if not label.strip():
         return "the label is empty"
-    return "the label holds a NUL character" if "\0" in label else ""
+    return "the label contains a NUL character" if "\0" in label else ""
 
 
 def assembled(listing: Listing, classes: Sequence[str] | None = None) -> ImageDataset:
@@ -177,8 +177,8 @@ def _require_one_class_each(listing: Listing) -> None:
         if often or any(parts[name] <= parts.keys() for name in several):
             raise DataError(
                 f"{root}: labels such as {quoted(several[:2])} name several classes for an image",
-                hint="several labels an image are not read yet: keep one for each, or write each combination as one "
-                f"name without '{separator}'",
+                hint="several labels per image are not supported yet: keep one for each, or write each combination as "
+                f"one name without '{separator}'",
             )
     values = [number for number in map(_number, names) if number is not None]
     if len(values) < max(len(names), _QUANTITIES):
@@ -187,8 +187,8 @@ def _require_one_class_each(listing: Listing) -> None:
     gaps = not whole or max(values) - min(values) + 1 > 2 * len(values)
     if gaps and len(listing.labels) < 10 * len(values):
         raise DataError(
-            f"{root}: the labels look like a quantity ({len(values)} numbers from {min(values):g} to {max(values):g}), "
-            "and to predict one is regression, which topwork does not do yet",
+            f"{root}: the labels look like measurements ({len(values)} numbers from {min(values):g} to "
+            f"{max(values):g}); predicting a number is regression, which topwork cannot do yet",
             hint="for classes, write ranges such as 'under 30' and '30 to 60' as labels",
         )
 
@@ -217,8 +217,8 @@ def _training_classes(listing: Listing) -> tuple[str, ...]:
             )
     if len(names) < 2:
         raise DataError(
-            f"only one class, {quoted(names)}, in {root}: there is nothing to tell it from",
-            hint="add a folder of what the images are to be told from, for example 'other'",
+            f"only one class, {quoted(names)}, in {root}: at least two classes are needed",
+            hint="add a folder of images that do not belong to it, for example 'other'",
         )
     return tuple(name for name in listing.order if name in names) or tuple(sorted(names))
 
@@ -273,7 +273,7 @@ def _training_notes(listing: Listing, classes: Sequence[str], labels: Labels) ->
     counts: list[int] = np.bincount(labels, minlength=len(classes)).tolist()
     filled = sorted((count, name) for name, count in zip(classes, counts, strict=True) if count)
     if empty := [name for name, count in zip(classes, counts, strict=True) if count == 0]:
-        yield f"no training image of {_some(empty)}: kept as a class, never predicted well"
+        yield f"no training image of {_some(empty)}: it stays a class, but the model cannot learn it"
     if single := [name for name, count in zip(classes, counts, strict=True) if count == 1]:
         yield f"only one training image of {_some(single)}: nothing can be held out to measure it"
     if filled and filled[-1][0] > IMBALANCE * filled[0][0]:
@@ -311,7 +311,7 @@ def _evaluation_notes(classes: Sequence[str], labels: Labels) -> Iterator[str]:
     """Note the classes that an evaluation on these images cannot speak of."""
     counts = np.bincount(labels, minlength=len(classes))
     if missing := [name for name, count in zip(classes, counts, strict=True) if count == 0]:
-        yield f"no image of {_some(missing)}: nothing will be measured for {'it' if len(missing) == 1 else 'them'}"
+        yield f"no image of {_some(missing)}: there is nothing to measure for {'it' if len(missing) == 1 else 'them'}"
 
 
 def _spelt(names: Sequence[str]) -> str:

@@ -126,7 +126,7 @@ def _gathered(manifest: Path, rows: Placed, columns: Columns) -> Listing:
         for where, row in rows:
             gathered.add(row, where)
     if columns.unused:
-        gathered.listing.notes.append(f"columns that are not used: {quoted(columns.unused)}")
+        gathered.listing.notes.append(f"unused columns: {quoted(columns.unused)}")
     return gathered.listing
 
 
@@ -159,7 +159,7 @@ def _csv_rows(manifest: Path, columns: Columns) -> Placed:
                 if len(cells) != len(header):
                     raise DataError(
                         f"{where}: {len(cells)} fields, expected {len(header)}",
-                        hint=f"put a field that holds {_DELIMITERS[delimiter]} in double quotes",
+                        hint=f"put a field that contains {_DELIMITERS[delimiter]} in double quotes",
                     )
                 yield where, Row(**{column: cells[place] for column, place in places.items()})
     except csv.Error as error:

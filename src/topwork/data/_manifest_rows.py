@@ -154,7 +154,9 @@ class ManifestRows:
         if self._has_splits is None:
             self._has_splits = bool(name)
         if self._has_splits != bool(name):
-            raise DataError(f"{where}: some rows name a split and others do not", hint="fill the column or drop it")
+            raise DataError(
+                f"{where}: some rows name a split and others do not", hint="fill in the column or remove it"
+            )
         return split_of(name)
 
     def _is_repeat(self, row: Row, where: str) -> bool:
@@ -163,7 +165,7 @@ class ManifestRows:
             return False
         if first != row:
             before, now = _described(first), _described(row)
-            several = "several labels an image are not read yet: keep one" if first.label != row.label else ""
+            several = "several labels per image are not supported yet: keep one" if first.label != row.label else ""
             raise DataError(f"{where}: '{printable(row.path)}' came before as {before}, now as {now}", hint=several)
         self.listing.leave_out(row.path, "listed more than once; used once")
         return True

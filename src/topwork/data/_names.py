@@ -71,7 +71,7 @@ def decoded(names: Collection[str]) -> tuple[dict[str, str], str]:
         if all(fits(letter) for text in texts.values() for letter in text if not letter.isascii()):
             return texts, title
     if strange:
-        raise UnicodeError(f"{quoted(list(strange)[:3])} is in no encoding that can be told")
+        raise UnicodeError(f"{quoted(list(strange)[:3])} is in an encoding that cannot be recognised")
     return {}, ""
 
 

@@ -71,7 +71,7 @@ def read(
         return assembled(list_frame(data, columns), classes)
     if isinstance(data, tuple) and len(data) == 2:
         return from_arrays(*data, classes=classes)
-    raise DataError(f"no data set: a {type(data).__name__}", hint=f"topwork reads {_UNDERSTOOD}")
+    raise DataError(f"not a data set: a {type(data).__name__}", hint=f"topwork reads {_UNDERSTOOD}")
 
 
 def _list(path: Path, classes: Sequence[str] | None, columns: Mapping[str, str] | None, follow_links: bool) -> Listing:
@@ -88,7 +88,7 @@ def _list(path: Path, classes: Sequence[str] | None, columns: Mapping[str, str] 
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES or not stat.S_ISREG(mode):
         raise DataError(
-            f"{printable(str(path))} is neither a folder nor a file of a kind that is read ({', '.join(SUFFIXES)})",
+            f"{printable(str(path))} is neither a folder nor a file of a supported kind ({', '.join(SUFFIXES)})",
             hint=f"topwork reads {_UNDERSTOOD}",
         )
     return list_tar(path) if suffix == ".tar" else list_manifest(path, columns)

@@ -68,7 +68,7 @@ def _build(file: BinaryIO, size: int) -> ShardIndex:
                 raise TarError(f"more than {_MAX_MEMBERS:,} members")
             builder.add(member)
     except TarError as damage:
-        builder.left_out.append(("", f"{damage}; what follows is not read"))
+        builder.left_out.append(("", f"{damage}; the rest is not read"))
     return builder.finished()
 
 
@@ -148,7 +148,7 @@ class _Builder:
     def _row(self, sample: _Sample) -> tuple[Member, str, str] | None:
         """Give the sample's image with its label and group; what is not used goes on the list."""
         if not sample.images:
-            self._leave_out(sample.others, "no image goes with it")
+            self._leave_out(sample.others, "it belongs to no image")
             return None
         image = _chosen(sample.images)
         names = [each.name for each in sample.images]
@@ -185,7 +185,7 @@ def _chosen(images: list[Member]) -> Member | None:
 def _surest(labels: dict[str, tuple[str, str, str]]) -> tuple[str, str, str]:
     """Choose the label of the surest suffix that has one, else the surest one's fault."""
     found = [labels[suffix] for suffix in _LABEL_SUFFIXES if suffix in labels]
-    none = ("", "", f"no label goes with it ({', '.join(_LABEL_SUFFIXES)})")
+    none = ("", "", f"it has no label ({', '.join(_LABEL_SUFFIXES)})")
     return next((label for label in found if not label[2]), found[0] if found else none)
 
 

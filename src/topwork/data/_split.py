@@ -14,7 +14,7 @@ from topwork.data._source import content_key
 from topwork.errors import DataError
 
 Rows = npt.NDArray[np.intp]
-_TOO_FEW_HINT = "add images, raise the share, or give train/ and test/ yourself"
+_TOO_FEW_HINT = "add images, use a larger share, or divide the images into train/ and test/ yourself"
 
 Clusters = Sequence[Sequence[int]] | Sequence[npt.NDArray[np.integer]]
 
@@ -178,16 +178,16 @@ def split(dataset: AnyDataset, *, test: float = 0.2, seed: int = 0) -> AnyDatase
         seed: Another seed, another split.
 
     Raises:
-        DataError: The share is out of range, the data set is split already, or no image can be spared.
+        DataError: The share is out of range, the data set already has splits, or no image can be spared.
     """
     if not 0.0 < test < 1.0:
         raise DataError(f"test must be above 0 and below 1, not {test}")
     if len(np.unique(dataset.splits)) > 1:
-        raise DataError("the data set is split already", hint="split one split of it: dataset.split('train')")
+        raise DataError("the data set already has splits", hint="split one split of it: dataset.split('train')")
     choose = _choose_blocks if any(dataset.groups) else _choose_rows
     chosen = choose(dataset, test, seed)
     if not chosen.any():
-        raise DataError(f"no image can be spared for a test split of {test:.0%} of {len(dataset)}", hint=_TOO_FEW_HINT)
+        raise DataError(f"too few images for a test split of {test:.0%} of {len(dataset)}", hint=_TOO_FEW_HINT)
     return replace(dataset, splits=np.where(chosen, "test", "train"))
 
 

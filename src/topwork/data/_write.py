@@ -61,7 +61,7 @@ def require_free(dataset: ImageDataset, path: str | os.PathLike[str]) -> None:
 def _required(dataset: ImageDataset, final: Path) -> bytes:
     """What the manifest will hold, once all is known to be in order but for another manifest that is there."""
     if final.suffix.lower() != ".csv":
-        raise DataError(f"{printable(str(final))}: a manifest's name ends in .csv")
+        raise DataError(f"{printable(str(final))}: the name of a manifest must end in .csv")
     try:
         fault = fault_of_place(final, _is_manifest, "manifest")
     except OSError as error:

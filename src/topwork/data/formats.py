@@ -138,7 +138,7 @@ def _unknown(data: bytes) -> ImageError:
 
 
 def _not_read(name: str) -> ImageError:
-    return ImageError(f"{name} is not read", hint=f"convert it; topwork reads {READABLE}")
+    return ImageError(f"{name} is not supported", hint=f"convert it; topwork reads {READABLE}")
 
 
 def check_size(width: int, height: int) -> None:

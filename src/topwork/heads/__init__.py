@@ -12,7 +12,7 @@ from ._design import equal_blocks
 from ._head import Head, head_from_tensors
 from ._knn import TEMPERATURE as KNN_TEMPERATURE
 from ._knn import KNNHead, fit_knn
-from ._linear import FOLDS, LinearFit, LinearHead, fit_linear
+from ._linear import FOLDS, LinearFit, LinearHead, Method, fit_linear
 from ._mapped import MappedHead, fit_mapped, map_classes, network_probabilities
 from ._mlp import DROPOUT, HIDDEN, MLPFit, MLPHead, fit_mlp
 from ._novelty import Novelty, fit_novelty
@@ -35,6 +35,7 @@ __all__ = [
     "MLPFit",
     "MLPHead",
     "MappedHead",
+    "Method",
     "Novelty",
     "PathPoint",
     "TextHead",

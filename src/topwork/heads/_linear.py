@@ -13,6 +13,7 @@ from topwork.errors import DataError, ModelError
 from topwork.metrics import exceeds_zero, macro_f1
 
 from ._design import Design, build_design, one_block
+from ._lda import cross_validated, discriminant
 from ._path import Path, PathPoint, dealings_for, run_path
 from ._rows import (
     ALWAYS_TRAINS,
@@ -27,7 +28,7 @@ from ._solver import Problem, minimise
 from ._temperature import TemperatureScaled, fit_temperature
 
 ClassWeight = Literal["none", "balanced"]
-Scaling = Literal["standardise", "normalise"]
+Method = Literal["logistic", "normalised", "lda"]
 
 ABSENT_LOGIT = -1e4  # of a class without images: its probability underflows to zero at any temperature allowed
 FOLDS = 5
@@ -35,7 +36,8 @@ _FINAL_TOLERANCE = 1e-6  # of the objective
 # Of the L2 strengths to D features: D / strength is the prior variance of a logit, so one range fits any width.
 _RELATIVE_STRENGTHS = 10.0 ** np.arange(2.0, -5.5, -0.5)
 IMBALANCE = 2.0
-FEW = 10  # images a class, up to which rows of length one are tried, and taken where nothing speaks against them
+_LARGE = 1e9  # multiply-adds of one pass over the rows for all classes
+FEW = 10  # images a class, up to which other methods than "logistic" are tried
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +98,9 @@ class LinearHead(TemperatureScaled):
 
 
 class Tried(NamedTuple):
-    """A scaling that was tried, with its out-of-fold scores; None where no row could be held out."""
+    """A method that was tried, with its out-of-fold scores; None where no row could be held out."""
 
-    scaling: Scaling
+    method: Method
     accuracy: float | None
     log_loss: float | None
 
@@ -117,9 +119,9 @@ class LinearFit:
         cv_accuracy: Over held-out rows; None where there are none.
         cv_log_loss: Over held-out rows, in nats, at the head's temperature; None where there are none.
         class_weight: "none" or "balanced", as given or as measured.
-        scaling: "standardise" or "normalise", as given or as measured.
+        method: "logistic", "normalised" or "lda", as given or as measured.
         folds: Number of folds used; 0 where no row could be held out.
-        tried: Every scaling that was tried.
+        tried: Every method that was tried.
     """
 
     head: LinearHead
@@ -130,7 +132,7 @@ class LinearFit:
     cv_accuracy: float | None
     cv_log_loss: float | None
     class_weight: ClassWeight
-    scaling: Scaling
+    method: Method
     folds: int
     tried: tuple[Tried, ...] = ()
 
@@ -145,7 +147,7 @@ def fit_linear(
     class_weight: ClassWeight | Literal["auto"] = "auto",
     column_weights: AnyArray | None = None,
     sample_weight: AnyArray | None = None,
-    scaling: Scaling | Literal["auto"] = "auto",
+    method: Method | Literal["auto"] = "auto",
 ) -> LinearFit:
     """Fit multinomial logistic regression with L2 on standardised features, every choice measured.
 
@@ -175,9 +177,11 @@ def fit_linear(
             larger one is shrunk less: `equal_blocks` gives narrow groups of columns as much say as wide ones.
         sample_weight: (N,) how much each image counts, in the fit and in every choice, on top of its class's weight; 1
             by default. Only their ratios matter. 0 leaves an image out of both.
-        scaling: "standardise" takes the columns as they are, "normalise" divides each row by its length first; "auto"
-            is "standardise" where there are more than ten images a class or columns of several kinds. Else both are
-            cross-validated, and it is "normalise" unless its log loss is higher by more than a paired standard error.
+        method: "logistic" is as told above; "normalised" divides each row of features by its length before that; "lda"
+            is linear discriminant analysis with shrinkage, in closed form, on such rows. "auto" is "logistic" where
+            there are more than ten images a class or columns of several kinds. Else all three are cross-validated, and
+            it is the first of "normalised", "logistic" and "lda" that is not worse than the best by a paired standard
+            error. Of very many classes with few images each, "lda" alone is fitted: it takes seconds, not minutes.
 
     Raises:
         DataError: Features, labels, folds or weights that cannot be used.
@@ -187,21 +191,19 @@ def fit_linear(
     samples = _checked_samples(sample_weight, labels)
     if class_weight not in ("none", "balanced", "auto"):
         raise DataError(f"class_weight must be none, balanced or auto, got {class_weight!r}")
-    if scaling not in ("standardise", "normalise", "auto"):
-        raise DataError(f"scaling must be standardise, normalise or auto, got {scaling!r}")
+    if method not in ("logistic", "normalised", "lda", "auto"):
+        raise DataError(f"method must be logistic, normalised, lda or auto, got {method!r}")
     if column_weights is not None and (column_weights.shape != (width,) or not (column_weights > 0).all()):
         raise DataError(f"column_weights must be ({width},) and positive, got {column_weights.shape}")
     seen, targets = np.unique(labels, return_inverse=True)
     dealings = _dealings(fold_of, targets, samples, seed)
     task = _Task(targets, seen, n_classes, dealings, samples, class_weight, column_weights)
-    few = len(labels) <= FEW * len(seen) and one_block(column_weights)
-    ways: list[Scaling] = [scaling] if scaling != "auto" else ["normalise", "standardise"] if few else ["standardise"]
-    if not task.held.any():  # nothing can be measured
-        ways = ways[:1]
-    fits = [_fit_scaled(features, way, task) for way in ways]
-    worse = len(fits) > 1 and exceeds_zero(fits[0][1] - fits[1][1])
-    tried = tuple(Tried(each.scaling, each.cv_accuracy, each.cv_log_loss) for each, _ in fits)
-    return replace(fits[worse][0], tried=tried)
+    methods = [method] if method != "auto" else _methods_for(features.shape, task)
+    fits = [_fit_by(each, features, task) for each in methods]
+    lowest = min(fits, key=lambda fit: float(fit[1].mean()) if fit[1].size else 0.0)
+    chosen = next(fit for fit, losses in fits if not exceeds_zero(losses - lowest[1]))
+    tried = tuple(Tried(each.method, each.cv_accuracy, each.cv_log_loss) for each, _ in fits)
+    return replace(chosen, tried=tried)
 
 
 class _Task(NamedTuple):
@@ -220,44 +222,63 @@ class _Task(NamedTuple):
         held: BoolArray = self.dealings[0] != ALWAYS_TRAINS
         return held
 
+    @property
+    def one_block(self) -> bool:
+        return one_block(self.column_weights)
 
-def _fit_scaled(features: AnyArray, scaling: Scaling, task: _Task) -> tuple[LinearFit, Float64Array]:
-    """The fit, and the losses by which it is compared with the other scaling."""
-    rows = unit_length(features) if scaling == "normalise" else features
+
+def _methods_for(shape: tuple[int, ...], task: _Task) -> list[Method]:
+    """What to try, the one to take unless another is better first."""
+    rows, width = shape
+    if rows > FEW * len(task.seen):
+        return ["logistic"]
+    if rows * min(rows, width) * len(task.seen) > _LARGE:
+        return ["lda"]
+    if not task.one_block:
+        return ["logistic"]
+    return ["normalised", "logistic", "lda"] if task.held.any() else ["normalised"]
+
+
+def _fit_by(method: Method, features: AnyArray, task: _Task) -> tuple[LinearFit, Float64Array]:
+    """The fit, and the losses by which it is compared with other methods'."""
+    normalised = method == "normalised" or (method == "lda" and task.one_block)
     targets, held, samples = task.targets, task.held, task.samples
     strengths = (features.shape[1] * _RELATIVE_STRENGTHS).tolist()
     with threads_for(len(targets) * min(features.shape) * len(task.seen) * FOLDS):
-        design = build_design(rows, task.column_weights)
+        design = build_design(unit_length(features) if normalised else features, task.column_weights)
         losses = np.empty(0)
         if held.any():
-            weighting, path = _choose_weighting(design, task, strengths)
+            weighting, path = _choose_weighting(design, task, strengths, method)
             points, chosen = path
             strength, accuracy, loss = points[chosen.place]
-            weights = samples * row_weights(targets, weighting)
-            solved = _fit_all(design, targets, weights, strength, chosen.weights)
-            logits, losses = chosen.logits, chosen.losses
+            logits, losses, start = chosen.logits, chosen.losses, chosen.weights
         else:  # one image a class: nothing can be measured, so the middle strength
             weighting = "balanced" if task.class_weight == "balanced" else "none"
             points, strength, accuracy, loss = (), strengths[len(strengths) // 2], None, None
             start = np.zeros((len(task.seen), design.rows.shape[1]), np.float32)
-            solved = _fit_all(design, targets, samples * row_weights(targets, weighting), strength, start)
+        weights = samples * row_weights(targets, weighting)
+        if method == "lda":
+            solved = discriminant(design, targets, weights)
+        else:
+            solved = _fit_all(design, targets, weights, strength, start)
+        if not held.any():
             logits = (solved @ design.rows.T).T
-        oof_logits = np.full((len(targets), task.n_classes), ABSENT_LOGIT, np.float32)
-        oof_logits[:, task.seen] = logits
-        temperature = fit_temperature(logits[held], targets[held], samples[held])
-        fitted = LinearFit(
-            head=_head(design, solved, task, temperature, scaling),
-            strength=strength,
-            path=points,
-            oof_logits=oof_logits,
-            held_out=held,
-            cv_accuracy=accuracy,
-            cv_log_loss=loss,
-            class_weight=weighting,
-            scaling=scaling,
-            folds=int(task.dealings[0].max()) + 1,
-        )
-        return fitted, losses
+    oof_logits = np.full((len(targets), task.n_classes), ABSENT_LOGIT, np.float32)
+    oof_logits[:, task.seen] = logits
+    temperature = fit_temperature(logits[held], targets[held], samples[held])
+    fitted = LinearFit(
+        head=_head(design, solved, task, temperature, normalised),
+        strength=strength,
+        path=points,
+        oof_logits=oof_logits,
+        held_out=held,
+        cv_accuracy=accuracy,
+        cv_log_loss=loss,
+        class_weight=weighting,
+        method=method,
+        folds=int(task.dealings[0].max()) + 1,
+    )
+    return fitted, losses
 
 
 def _dealings(fold_of: AnyArray | None, targets: IntpArray, samples: Float32Array, seed: int) -> list[IntpArray]:
@@ -306,12 +327,15 @@ def row_weights(labels: IntpArray, class_weight: str) -> Float32Array:
     return weights.astype(np.float32)
 
 
-def _choose_weighting(design: Design, task: _Task, strengths: list[float]) -> tuple[ClassWeight, Path]:
+def _choose_weighting(design: Design, task: _Task, strengths: list[float], method: Method) -> tuple[ClassWeight, Path]:
     """The weighting asked for or found better, and its path."""
     labels, samples = task.targets, task.samples
 
     def path(kind: str) -> Path:
-        return run_path(design, labels, task.dealings, samples * row_weights(labels, kind), strengths, samples)
+        weights = samples * row_weights(labels, kind)
+        if method == "lda":
+            return cross_validated(design, labels, task.dealings, weights, samples)
+        return run_path(design, labels, task.dealings, weights, strengths, samples)
 
     if task.class_weight == "balanced":
         return "balanced", path("balanced")
@@ -334,9 +358,9 @@ def _fit_all(
     return solved
 
 
-def _head(design: Design, solved: Float32Array, task: _Task, temperature: float, scaling: Scaling) -> LinearHead:
+def _head(design: Design, solved: Float32Array, task: _Task, temperature: float, normalised: bool) -> LinearHead:
     weight = np.zeros((len(design.mean), task.n_classes), np.float32)
     weight[:, task.seen] = design.restore(solved)
     bias = np.full(task.n_classes, ABSENT_LOGIT, np.float32)
     bias[task.seen] = solved[:, -1]
-    return LinearHead(design.mean, design.scale, weight, bias, temperature, scaling == "normalise")
+    return LinearHead(design.mean, design.scale, weight, bias, temperature, normalised)

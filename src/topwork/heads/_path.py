@@ -81,7 +81,7 @@ def run_path(
             _solve_folds(design, labels, fold_of, row_weights, strength, start)
             for fold_of, start in zip(dealings, weights, strict=True)
         ]
-        losses = np.array([_losses(each[held], labels[held], judges) for each in answers])
+        losses = np.array([row_losses_at_best(each[held], labels[held], judges) for each in answers])
         hits = answers[0][held].argmax(axis=1) == labels[held]
         points.append(PathPoint(float(strength), float(np.average(hits, weights=judges)), float(losses[0].mean())))
         found = Candidate(len(points) - 1, losses.mean(axis=0), answers[0], weights[0].mean(axis=0))
@@ -96,7 +96,8 @@ def dealings_for(images: int) -> int:
     return max(1, min(_DEALINGS, _MANY // max(1, images)))
 
 
-def _losses(logits: Float32Array, labels: IntpArray, judges: Float32Array) -> Float64Array:
+def row_losses_at_best(logits: Float32Array, labels: IntpArray, judges: Float32Array) -> Float64Array:
+    """Log loss (N,) in nats at the temperature that suits the rows best, each times how much it judges."""
     temperature = fit_temperature(logits, labels, judges)
     losses: Float64Array = judges * row_losses(logits / np.float32(temperature), labels)
     return losses

@@ -13,6 +13,7 @@ _QUESTIONS = {
     "backbone": "the network",
     "crop_mode": "how an image is made square",
     "stages": "the features that the head reads",
+    "method": "how the head is fitted",
     "blend": "text, probe or both",
     "orient": "flips and rotations",
 }
@@ -20,6 +21,12 @@ _WAYS = {
     "given": "by a map that was given",
     "names": "by their names",
     "learnt": "by a map learnt from training images",
+}
+_LINEAR = {
+    "logistic": "The head is a multinomial logistic regression on standardised features with an L2 penalty{chosen}",
+    "normalised": "The head is a multinomial logistic regression with an L2 penalty{chosen}, on features that "
+    "are divided by their length and standardised",
+    "lda": "The head is a linear discriminant analysis with shrinkage{cited} on standardised features",
 }
 _SOURCES = {
     "cross-validation": "out-of-fold predictions for",
@@ -38,7 +45,13 @@ def classifier_methods(record: ClassifierRecord, epochs: int = 0) -> Methods:
     names = ", ".join(map(as_text, record.task.classes[:_NAMED])) + (", …" if len(record.task.classes) > _NAMED else "")
     version = as_text(record.versions.get("topwork", ""))
     made = f"A classifier of images in {len(record.task.classes)} classes ({names}) was made with topwork {version}."
-    after = [*_head(record), *_trained(record, epochs), *_chosen(record), *_decision(record), *_measured(record)]
+    after = [
+        *_head(record),
+        *_trained(record, epochs),
+        *_chosen(record),
+        *_decision(record),
+        *_measured(record),
+    ]
     return methods(record, task=[made], after=[*after, *_folds(record), *_thresholds(record)])
 
 
@@ -48,8 +61,10 @@ def _head(record: ClassifierRecord) -> list[str]:
     leep = cited("nguyen2020leep") if task.mapping is not None and task.mapping.way == "learnt" else ""
     way = f" {_WAYS[task.mapping.way]}" if task.mapping is not None else ""
     tower = f" by the text tower {as_text(task.words.source)}" if task.words is not None else ""
+    tried = () if record.strategy in ("finetune", "scratch") else record.trials  # of a tuned network's probe
+    method = next((each.answer for each in tried if each.question == "method" and each.chosen), "logistic")
     said = {
-        "linear": f"The head is a multinomial logistic regression on standardised features with an L2 penalty{chosen}",
+        "linear": _LINEAR[method].format(chosen=chosen, cited=cited("friedman1989rda")),
         "knn": f"The head votes among the nearest training images{cited('wu2018instance')}",
         "mlp": "The head is a network with one hidden layer and dropout on standardised features, trained by "
         f"Adam{cited('kingma2015adam')} for as many epochs as gave the lowest cross-validated log loss on the training "

@@ -187,8 +187,8 @@ def decision_record(fitted: Fitted, options: DecisionOptions, seed: int) -> Crit
     name, metric, target = options.critical
     if found is None or labels is None:
         raise DataError(
-            f"no threshold can be set for {name!r}: there are too few training images for out-of-fold predictions",
-            hint="give more training images of each class",
+            f"no threshold can be set for {name!r}: strategy {fitted.strategy} gave no out-of-fold predictions",
+            hint="use another strategy, such as probe; where that gives none either, add training images of each class",
         )
     place = _place(name, dataset.classes)
     set_at = recall_threshold if metric == "recall" else precision_threshold

@@ -115,7 +115,7 @@ STRATEGIES = (
         "unless there are many images.",
         ScratchOptions,
         _scratch,
-        unused=("unfreeze", "views", "stages", "pooling", "head", "head.hidden", "head.dropout"),
+        unused=("unfreeze", "views", "stages", "pooling", "head", "head.method", "head.hidden", "head.dropout"),
         distributed=True,
         broken_off=INTERRUPTED,
     ),

@@ -171,7 +171,7 @@ def test_a_fine_tuning_that_found_no_time_is_made_by_the_next_climb(
     monkeypatch.setattr("topwork.tasks.classification.ladder._ladder.Ladder.feature_specs", lambda ladder: None)
     dear = Prices(32, 1e-3, {4: 3.0})
     monkeypatch.setattr("topwork.tasks.classification.ladder._by_plan.prices", lambda *given: dear)
-    config = default_config(epochs=2, learning_rate=2e-3)
+    config = default_config(epochs=3, learning_rate=2e-3)
     tuning = FinetuneOptions(unfreeze="all", orient="none", config=config, probe=ProbeOptions(crop_mode="squash"))
     options = AdviceOptions(describe=False, finetune=tuning, budget_seconds=900)
     hasty = climb(digits, [network], options).advice
@@ -186,7 +186,7 @@ def test_a_fine_tuning_that_found_no_time_is_made_by_the_next_climb(
     monkeypatch.setattr("topwork.tasks.classification.ladder._by_plan.prices", lambda *given: quiet)
     found = climb(digits, [network], options)
     assert found.advice.chosen.name == "fine-tuning, all stages"
-    assert [(plan.tried, plan.epochs) for plan in found.advice.plans] == [(True, 2)]
+    assert [(plan.tried, plan.epochs) for plan in found.advice.plans] == [(True, 3)]
     assert not found.advice.cut_short
     monkeypatch.setattr("topwork.tasks.classification.ladder._by_plan.tuned", lambda *given: pytest.fail("again"))
     assert climb(digits, [network], options).advice == found.advice

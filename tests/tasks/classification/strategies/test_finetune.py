@@ -20,6 +20,7 @@ from topwork.tasks.classification.strategies import (
     FinetuneOptions,
     Probe,
     ProbeOptions,
+    _tunable,
     default_config,
     finetune,
     fit_probe,
@@ -259,8 +260,26 @@ def test_it_tells_how_the_training_goes(digits: ImageDataset, probe: Probe) -> N
     assert all(text.endswith(" images/s") for text in words)
 
 
+def test_of_few_images_it_starts_from_a_head_that_a_layer_can_be(
+    digits: ImageDataset, network: Backbone, shared_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The probe of so few images divides each row by its length, which a network's last layer does not."""
+    few = digits.select(np.concatenate([np.flatnonzero(digits.labels == label)[:12] for label in range(10)]))
+    probe = fit_probe(few, network, QUICK)
+    assert probe.head.normalised
+    heads: list[Any] = []
+    as_layer = _tunable._as_layer
+    monkeypatch.setattr(_tunable, "_as_layer", lambda head: heads.append(head) or as_layer(head))
+    finetune(few, probe, options(config={"epochs": 1}))
+    assert len(heads) == 2  # before the batch norms settle, and after
+    for head in heads:
+        values = np.random.default_rng(0).normal(size=(20, head.n_features)).astype(np.float32) * 5
+        found = as_layer(head)(torch.from_numpy(values)).detach().numpy()
+        np.testing.assert_allclose(found, head.logits(values) / head.temperature, rtol=1e-3, atol=1e-3)
+
+
 def test_knn_is_no_head_to_start_from(digits: ImageDataset, probe: Probe) -> None:
-    with pytest.raises(DataError, match="not kNN"):
+    with pytest.raises(DataError, match="not knn"):
         finetune(digits, probe, options(probe=dataclasses.replace(QUICK, head="knn")))
 
 

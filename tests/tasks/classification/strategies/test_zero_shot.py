@@ -203,5 +203,5 @@ def test_steps_may_show_their_progress(unseen: ImageDataset, backbone: Backbone,
         return lambda done, total: calls.append((text, done, total))
 
     fit_zero_shot(unseen, backbone, options, announce=announce)
-    assert steps == ["texts", "features"]
-    assert calls[-1] == ("features", len(unseen), len(unseen))
+    assert steps == ["features of the texts", "features of images"]
+    assert calls[-1] == ("features of images", len(unseen), len(unseen))

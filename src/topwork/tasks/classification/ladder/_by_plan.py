@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from topwork.tasks.classification.ladder._ladder import Ladder
     from topwork.tasks.classification.strategies._tunable import Unfreeze
 
+_HOPED = 0.5  # share of the cores that is hoped for where a plan is begun that would not fit the one there was
+
 
 def by_plan(ladder: Ladder, name: str, stages: Unfreeze, done: Plan | None, free: ExpectedGain, *, again: bool) -> None:
     """Fine-tune by the best plan that there is time for; ``done`` has been tried before."""
@@ -26,8 +28,8 @@ def by_plan(ladder: Ladder, name: str, stages: Unfreeze, done: Plan | None, free
     worth, left = worthwhile(every, done.gain if done else 0.0), ladder.clock.left
     plan = best_that_fits(worth, left, found.share)
     if plan is not None:
-        others = found.share if plan.seconds <= left * found.share else 1.0  # else they are hoped to end
-        beside = found.beside(plan.size, len(ladder.features.dataset)) / others
+        ours = found.share if plan.seconds <= left * found.share else max(found.share, _HOPED)
+        beside = found.beside(plan.size, len(ladder.features.dataset)) / ours
         start = ladder.start(plan.size)
         plan = _tune(ladder, plan, start, every, (1 - SPARE) * ladder.clock.left - beside, free)
         worth = worthwhile(every, max(plan.gain, done.gain if done else 0.0))

@@ -53,7 +53,8 @@ class Trained(NamedTuple):
 def train(features: TrainingFeatures, spec: FeatureSpec, table: FeatureTable) -> Trained:
     """Fit and cross-validate a head on what a spec takes of a table, which has all stages at the spec's size."""
     kept = table.keep(spec.outputs(table.backbone))
-    fitted = fit_head(kept, class_weight=features.options.probe.class_weight, seed=features.options.seed)
+    asked, seed = features.options.probe, features.options.seed
+    fitted = fit_head(kept, class_weight=asked.class_weight, seed=seed, method=asked.method)
     return Trained(spec, fitted, scores_of_linear(fitted, kept))
 
 

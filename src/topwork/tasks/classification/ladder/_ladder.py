@@ -226,13 +226,13 @@ class Ladder:
             )
         free = self.expected_gain(0.0, again=again)
         done = taken_over(self, name)
+        if not self.clock.left:
+            self.cut_short = True
+            return None if done else self.end(name, "the time was used up")
         if done is None and not free.worth:  # what it would take need not be measured then
             return self.end(name, free.words)
         if not has_torch():
             return self.end(name, f"{free.words}; but it needs PyTorch, which is not installed ({WITH_TORCH})")
-        if not self.clock.left:
-            self.cut_short = True
-            return None if done else self.end(name, "the time was used up")
         try:
             by_plan(self, name, stages, done, free, again=again)
         except TopworkError as error:  # such as too few images, or groups of them, to set any aside

@@ -216,7 +216,8 @@ class TrainingFeatures:
         found = []
         for outputs in (table.backbone.outputs("last"), table.outputs):
             kept = table.keep(outputs)
-            found.append(held_out_losses(fit_head(kept, class_weight=probe.class_weight, seed=probe.seed), kept))
+            fitted = fit_head(kept, class_weight=probe.class_weight, seed=probe.seed, method=probe.method)
+            found.append(held_out_losses(fitted, kept))
         return min(found, key=lambda losses: float(losses.mean()) if losses.size else 0.0)
 
     def _extracted(self, images: ImageDataset, backbone: Backbone) -> FeatureTable:

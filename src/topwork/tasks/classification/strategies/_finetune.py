@@ -19,7 +19,7 @@ from pydantic import NonNegativeInt
 
 from topwork._options import Option
 from topwork._system import freed_memory_kept
-from topwork.advising import OutOfFold, Trial, fit_head
+from topwork.advising import HeadMethod, OutOfFold, Trial, fit_head
 from topwork.backbones import EMBEDDING, Backbone
 from topwork.data import ImageDataset, split
 from topwork.errors import DataError
@@ -179,7 +179,8 @@ def finetune(
     halves = halves_of(probe.table.dataset, options)
     last = _embedding(probe, options)
     start = _fit(last.select(halves.learn), options)
-    rival, judges = _fit(probe.table.select(halves.learn), options), probe.table.select(halves.check)
+    rival = _fit(probe.table.select(halves.learn), options, options.probe.method)
+    judges = probe.table.select(halves.check)
     reference = score(rival, judges)
     model = tunable(backbone, start)
     with squares(last.dataset, backbone.preprocessing, say("resizing images")) as images:
@@ -239,8 +240,9 @@ def _stages(count: int) -> str:
     return "1 stage" if count == 1 else f"{count} stages"
 
 
-def _fit(table: FeatureTable, options: FinetuneOptions) -> LinearHead:
-    return fit_head(table, class_weight=options.probe.class_weight, seed=options.seed).head
+def _fit(table: FeatureTable, options: FinetuneOptions, method: HeadMethod = "logistic") -> LinearHead:
+    """A head; a logistic one is a layer on the features as they are, from which the network's own can start."""
+    return fit_head(table, class_weight=options.probe.class_weight, seed=options.seed, method=method).head
 
 
 def halves_of(dataset: ImageDataset, options: FinetuneOptions) -> _Halves:

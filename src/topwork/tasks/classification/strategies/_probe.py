@@ -16,6 +16,7 @@ from topwork.advising import (
     Candidate,
     ClassWeight,
     Comparison,
+    HeadMethod,
     OutOfFold,
     Trial,
     compare,
@@ -25,6 +26,7 @@ from topwork.advising import (
     from_logits,
     held_out_losses,
     mean_or_none,
+    method_trials,
     stratified_order,
     training_rows,
 )
@@ -96,6 +98,15 @@ class ProbeOptions:
             "Head on the features; knn is a baseline to compare with, mlp a network with one hidden layer and dropout."
         ),
     ] = "linear"
+    method: Annotated[
+        HeadMethod,
+        Option(
+            "How the linear head is fitted: logistic regression, the same on features of length one, or discriminant "
+            "analysis; auto compares them where a class has ten images or fewer.",
+            None,
+            "head.method",
+        ),
+    ] = "auto"
     mlp_hidden: Annotated[int, Option("Units of the hidden layer; for head mlp.", None, "head.hidden", ge=1)] = HIDDEN
     mlp_dropout: Annotated[
         float,
@@ -183,7 +194,11 @@ def _choose_crop_mode(
 
 
 def _compared(question: str, plain: Candidate, other: Candidate, options: ProbeOptions, errors: float) -> Comparison:
-    return compare(question, plain, other, errors=errors, class_weight=options.class_weight, seed=options.seed)
+    return compare(question, plain, other, errors=errors, **_how(options))
+
+
+def _how(options: ProbeOptions) -> dict[str, Any]:
+    return {"class_weight": options.class_weight, "seed": options.seed, "method": options.method}
 
 
 def _probe(chosen: _Chosen, options: ProbeOptions) -> Probe:
@@ -191,7 +206,7 @@ def _probe(chosen: _Chosen, options: ProbeOptions) -> Probe:
     train = table.split("train")
     if options.head == "knn":
         return _knn_probe(table, train, chosen.trials, options.seed)
-    fitted = chosen.fitted or fit_head(train, class_weight=options.class_weight, seed=options.seed)
+    fitted = chosen.fitted or fit_head(train, **_how(options))
     if options.head == "mlp":
         return _mlp_probe(table, fitted, chosen.trials, options)
     return probe_of(table, fitted, chosen.trials)
@@ -233,6 +248,8 @@ def probe_of(table: FeatureTable, fitted: LinearFit | MLPFit, trials: tuple[Tria
     held = fitted.held_out
     logits = fitted.oof_logits[held] / np.float32(fitted.head.temperature)
     out_of_fold = from_logits("cross-validation", training_rows(table)[held], logits)
+    if isinstance(fitted, LinearFit):
+        trials = (*trials, *method_trials(fitted))
     return Probe(fitted.head, table, trials, fitted.cv_accuracy, log_loss, out_of_fold)
 
 
@@ -292,6 +309,8 @@ def fit_best_probe(
     """
     if options.head != "mlp" and (options.mlp_hidden, options.mlp_dropout) != (HIDDEN, DROPOUT):
         raise DataError("head.hidden and head.dropout are for head mlp", hint="add --head mlp")
+    if options.head == "knn" and options.method != "auto":
+        raise DataError("head.method is for head linear", hint="leave out --head knn")
     if len(backbones) == 1:
         return fit_probe(dataset, backbones[0], options, announce=announce)
     _require_comparable(backbones, options)

@@ -113,7 +113,8 @@ def _ready(inputs: torch.Tensor, device: torch.device) -> torch.Tensor:
 
 
 def _as_layer(head: LinearHead) -> nn.Linear:
-    """The head on raw embeddings, temperature included."""
+    """The head on raw embeddings, temperature included; one that divides them by their length is no layer."""
+    assert not head.normalised
     weight = torch.from_numpy(head.weight.T / head.scale).float()
     bias = torch.from_numpy(head.bias).float() - weight @ torch.from_numpy(head.mean).float()
     layer = nn.Linear(head.n_features, head.n_classes)
