@@ -191,7 +191,7 @@ def test_what_a_korean_spreadsheet_exports_is_read(make: Make, encoding: str, de
     dataset = read(folder / "d.csv", columns={"path": "그림", "label": "이름"})
     assert dataset.classes == ("강아지", "고양이")
     assert dataset.paths == tuple(path for path, _ in ROWS)
-    assert "columns that are not used: '비고'" in dataset.notes
+    assert "unused columns: '비고'" in dataset.notes
     with pytest.raises(DataError, match="no column 'path', 'label' among '그림', '이름', '비고'"):
         read(folder / "d.csv")
 
