@@ -235,7 +235,7 @@ def test_fault_18_few_images_a_class_give_a_model(tmp_path: Path, shared_cache: 
 
 
 def test_too_few_images_to_hold_any_out_are_refused_with_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no image can be spared") as refused:
+    with pytest.raises(DataError, match="too few images for a test split") as refused:
         fit(textile_folder(tmp_path / "data", per_class=1))
     assert refused.value.hint
 
