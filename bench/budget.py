@@ -84,6 +84,7 @@ def main() -> None:
 def shown(row: dict[str, Any]) -> tuple[str, ...]:
     """A row of the table."""
     tried = [f"{each['epochs']} epochs" for each in row["plans"] if each["tried"] and each["rung"] == row["rung"]]
+    left = [each for each in row["plans"] if not each["tried"]][-1:]
     return (
         row["budget"],
         str(row["cores"]),
@@ -93,7 +94,11 @@ def shown(row: dict[str, Any]) -> tuple[str, ...]:
         ", ".join([row["rung"], row["detail"], *tried]),
         f"{100 * row['probe']:.1f}",
         f"{100 * row['accuracy']:.1f}",
-        row["stopped"],
+        row["stopped"].rpartition("); ")[2],
+        "; ".join(
+            f"{each['stages']} stages, {each['size']} px, {each['epochs']} epochs: {each['seconds']:.0f}"
+            for each in left
+        ),
     )
 
 

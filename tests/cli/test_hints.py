@@ -38,6 +38,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "data/_manifest_rows.py": (*DATA, "predict"),
     "cli/_app.py:check": ("check",),
     "cli/_commands.py": COMMANDS,
+    "cli/_commands.py:_each_set": LADDER,
     "cli/_explain.py": ("explain",),
     "cli/_explain_options.py": ("explain",),
     "cli/_language.py": COMMANDS,

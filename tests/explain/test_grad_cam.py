@@ -11,7 +11,8 @@ from topwork.backbones import classifier as own_classifier
 from topwork.backbones import load
 from topwork.errors import ExplainError
 from topwork.explain import TorchClassifier, feature_maps, grad_cam
-from topwork.heads import KNNHead
+from topwork.explain._attribution import _weighed
+from topwork.heads import KNNHead, LinearHead
 
 
 def test_it_is_the_class_activation_map_where_a_mean_is_pooled(lite0: TorchClassifier, squares: np.ndarray) -> None:
@@ -40,6 +41,26 @@ def test_it_is_captums(lite0: TorchClassifier, squares: np.ndarray, truths: list
     for image, place, expected in zip(images, places, large.numpy(), strict=True):
         found = grad_cam(classifier, image[None], place)[0].map
         assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] >= 0.997
+
+
+def test_of_a_head_of_rows_of_length_one_channels_count_from_its_average_at_the_images_own_length(
+    squares: np.ndarray,
+) -> None:
+    """By hand: the gradient of w . f / |f| is (w - u (u . w)) / |f| with u = f / |f|, times f - |f| m."""
+    backbone, rng = load("lite0"), np.random.default_rng(0)
+    weight = rng.normal(size=(1280, 3)).astype(np.float32)
+    mean = np.abs(rng.normal(size=1280)).astype(np.float32) / 36
+    head = LinearHead(mean, np.ones(1280, np.float32), weight, np.zeros(3, np.float32), 1.0, True)
+    classifier = TorchClassifier(backbone, ("embedding",), head, ("a", "b", "c"), device="cpu")
+    pixels = classifier.tensor(squares[:2])
+    with torch.no_grad():
+        features = classifier.module.pooled(pixels)[0].double().numpy()
+    found = _weighed(classifier, pixels, 1, backbone.stages[-1].name)[0].mean(dim=(1, 2)).detach().numpy()
+    for each, row in zip(found, features, strict=True):
+        length = np.linalg.norm(row)
+        unit = row / length
+        slope = (weight[:, 1] - unit * (unit @ weight[:, 1])) / length
+        assert each == pytest.approx(slope @ (row - length * mean), rel=1e-3, abs=1e-4)
 
 
 def test_the_class_that_is_named_is_asked_for(lite0: TorchClassifier, squares: np.ndarray) -> None:

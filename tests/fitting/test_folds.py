@@ -57,7 +57,10 @@ def test_each_fold_is_what_a_fit_on_the_other_folds_gives(textile: Path, tmp_pat
 
 
 def test_cross_val_score_of_scikit_learn_agrees(textile: Path) -> None:
-    """Logistic regression on the same features in the same folds: another solver and strength, so within 0.1."""
+    """Logistic regression on the same features in the same folds: another solver and strength, so within 0.1.
+
+    Of so few images ours divides columns by nearly the same deviation, and scikit-learn's by none.
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import PredefinedSplit, cross_val_score
     from sklearn.pipeline import make_pipeline
@@ -66,7 +69,7 @@ def test_cross_val_score_of_scikit_learn_agrees(textile: Path) -> None:
     dataset = read(textile)
     table = topwork.extract(dataset, topwork.load_backbone("lite0"))
     scores = cross_val_score(
-        make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500)),
+        make_pipeline(StandardScaler(with_std=False), LogisticRegression(C=0.01, max_iter=500)),
         table.values,
         dataset.labels,
         cv=PredefinedSplit(k_folds(dataset, 4)),

@@ -160,7 +160,8 @@ def _of_stages(classifier: TorchClassifier, pixels: torch.Tensor, place: int | N
         if output != EMBEDDING:
             stage = maps[stages[output]]
             average = torch.from_numpy(classifier.averages.get(output, np.zeros(read.shape[1], np.float32)))
-            cells = slope[:, :, None, None] * (stage - average.to(pixels.device)[:, None, None])
+            average = average.to(pixels.device) * _lengths(classifier, torch.cat(pooled, dim=1))
+            cells = slope[:, :, None, None] * (stage - average[:, :, None, None])
             if output.endswith("/max"):
                 highest = stage == read[:, :, None, None]
                 cells = cells * highest / highest.sum(dim=(2, 3), keepdim=True) * cells[0, 0].numel()
@@ -205,8 +206,17 @@ def _weighed(classifier: TorchClassifier, pixels: torch.Tensor, place: int | Non
     last = classifier.backbone.stages[-1]
     is_mean = classifier.backbone.mean_embedding and last.channels == classifier.backbone.embedding
     if is_mean and stage == last.name and EMBEDDING in classifier.averages:  # what the channels are on average
-        maps = maps - torch.from_numpy(classifier.averages[EMBEDDING])[:, None, None].to(maps)
+        average = torch.from_numpy(classifier.averages[EMBEDDING]).to(maps)
+        maps = maps - (average * _lengths(classifier, maps.mean(dim=(2, 3))))[:, :, None, None]
     return (weights * maps).sum(dim=1), logits.detach()
+
+
+def _lengths(classifier: TorchClassifier, rows: torch.Tensor) -> torch.Tensor:
+    """(n, 1), by how much the head's average is to be multiplied for each row (n, D) that it reads.
+
+    That is a row's length where the head divides by it, so that its average is of rows of length one.
+    """
+    return rows.norm(dim=1, keepdim=True) if classifier.normalised else rows.new_ones(len(rows), 1)
 
 
 def _softened(maps: torch.Tensor) -> torch.Tensor:

@@ -38,6 +38,7 @@ class TorchClassifier:
         module: The whole as one torch module: images (N, 3, size, size) on the scale 0 to 1 to logits (N, C). Nothing
             in it asks for a gradient; ask for that of the pixels.
         rule: How its probabilities become answers, as a model has it; None where it is the most probable class.
+        normalised: Whether the head divides each row of features by its length, so that its averages are of such rows.
         averages: Of the outputs on whose average the head counts, that average: float32 (width,) each.
 
     Example:
@@ -64,6 +65,7 @@ class TorchClassifier:
         self.classes = tuple(classes)
         self.device = torch.device(device or ("cuda" if has_cuda() else "cpu"))
         self.averages = averages_of(backbone, outputs, head)
+        self.normalised = bool(getattr(head, "normalised", False))
         self._imagenet = False
         self.rule: Rule | None = None
         module = PixelsToLogits(backbone, outputs, head).eval()

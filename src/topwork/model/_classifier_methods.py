@@ -102,7 +102,7 @@ def _chosen(record: ClassifierRecord) -> list[str]:
     for question, words in _QUESTIONS.items():
         trials = [trial for trial in record.trials if trial.question == question]
         kept = [trial.answer for trial in trials if trial.chosen]
-        if kept:
+        if kept and len(trials) > 1:
             found.append(f"{words} ({as_text(kept[0])}, of {', '.join(as_text(trial.answer) for trial in trials)})")
     lines = [f"Chosen by cross-validation on training images alone: {'; '.join(found)}."] if found else []
     if record.advice is not None:

@@ -50,7 +50,7 @@ def _choices(record: ClassifierRecord) -> list[str]:
         ("crop_mode", "Crop mode, by cross-validation:"),
         ("stages", "Features for the head, by cross-validation:"),
         ("head", "Head as asked for, beside a linear one, by cross-validation:"),
-        ("method", "Method of the head, by cross-validation:"),
+        ("method", "Method of the head:"),
         ("blend", "Text, probe or both, by cross-validation:"),
         ("orient", "Flips and rotations, by cross-validation:"),
         ("strategy", "Compared on validation images:"),

@@ -112,7 +112,7 @@ def test_what_cannot_pay_is_not_even_priced(easy: ImageDataset, monkeypatch: pyt
     advice = climb(easy, [SMALL], OPTIONS).advice
     assert advice.chosen.strategy == "probe"
     assert "expected gain 0.0 points" in advice.stopped
-    assert "that can be measured on 4 images" in advice.stopped
+    assert "that can be measured on 8 images" in advice.stopped
 
 
 def test_fault_44_shuffled_labels_teach_nothing_and_it_says_so(textile: ImageDataset) -> None:

@@ -33,7 +33,7 @@ def test_the_head_fits_the_table_and_the_table_holds_every_part(easy: ImageDatas
     assert probe.head.n_classes == 2
     said = probe.head.probabilities(probe.table.split("test").values).argmax(axis=1)
     assert said.tolist() == easy.split("test").labels.tolist()
-    assert sum(chosen for _, _, chosen in asked(probe)) == 2
+    assert [question for question, _, chosen in asked(probe) if chosen] == ["stages", "crop_mode", "method"]
 
 
 def test_the_held_out_part_has_no_say(easy: ImageDataset) -> None:
@@ -63,7 +63,9 @@ def test_the_last_stage_stays_where_few_images_prove_nothing_better(tmp_path: Pa
 
 
 def test_what_is_fixed_is_not_tried(easy: ImageDataset) -> None:
-    probe = fit_probe(easy, load(), ProbeOptions(stages=("blocks.3",), pooling="mean", crop_mode="pad"))
+    probe = fit_probe(
+        easy, load(), ProbeOptions(stages=("blocks.3",), pooling="mean", crop_mode="pad", method="logistic")
+    )
     assert probe.trials == ()
     assert probe.table.outputs == ("blocks.3/mean",)
     assert probe.table.backbone.preprocessing.crop_mode == "pad"
