@@ -106,11 +106,12 @@ def test_a_manifest_of_any_columns_and_links_are_data_of_a_page_and_a_picture(
 def test_a_page_with_images_is_not_lost_for_one_without(run: Run, folder: Path, tmp_path: Path) -> None:
     """``folder`` has the page that the fit left."""
     page = (folder / "report.html").read_bytes()
-    for more in ((), ("--lang", "ko"), ("-o", folder / "report.html")):
+    for more in ((), ("-o", folder / "report.html")):
         message, hint = run("report", folder, *more).failed()
         assert "report.html: this page shows images" in message
         assert "--data" in hint
         assert "-o" in hint
+    assert "이 페이지에는 이미지가 있는데" in run("report", folder, "--lang", "ko").err
     assert (folder / "report.html").read_bytes() == page
     assert run("report", folder, "-o", tmp_path / "page.html").code == 0
     assert run("report", folder, "-o", tmp_path / "page.html").code == 0  # it has no images either

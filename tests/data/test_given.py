@@ -90,7 +90,7 @@ def test_files_and_bytes_are_read(photos: list[Path]) -> None:
         (np.full((4, 4), np.nan), "not numbers", "NaN"),
         (np.array([[-2.1, 1.9]]), "from -2.1 to 1.9", "normalisation"),
         (np.array([[0, 70_000]]), "0 to 7e", "255"),
-        (np.array([["a", "b"]]), "no image", "numbers"),
+        (np.array([["a", "b"]]), "not an image", "numbers"),
         (Image.fromarray(np.zeros((2, 2), np.int32)), "no defined range", "8 or 16"),
     ],
 )
@@ -119,5 +119,5 @@ def test_one_image_is_not_several(held: object) -> None:
 
 @pytest.mark.parametrize("held", [{"a": 1}, 7, None])
 def test_no_list_is_not_several(held: object) -> None:
-    with pytest.raises(ImageError, match="no list of images"):
+    with pytest.raises(ImageError, match="not a list of images"):
         several(held)

@@ -51,7 +51,7 @@ def test_columns_stand_in_any_order_and_parts_and_groups_are_read(make: Make) ->
         ("path,label\nx/0.jpg,a,b\n", "line 2: 3 fields"),
         ("path,label\nx/0.jpg, \n", "line 2: the label is empty"),
         ("path,label\n,a\n", "line 2: the path is empty"),
-        ("path,label\nx/0.jpg,a\0\n", "line 2: the label holds a NUL|not a CSV"),
+        ("path,label\nx/0.jpg,a\0\n", "line 2: the label contains a NUL|not a CSV"),
         ("path,label\nx\0,a\n", "NUL"),
         ('path,label\n"x/0.jpg,a\n', "not a CSV file"),
         ("path,label,split\nx/0.jpg,a,tset\n", "line 2: split 'tset'; nearest: 'test'"),
@@ -260,7 +260,7 @@ def table(folder: Path, labels: list[str]) -> Path:
 def test_several_labels_in_a_cell_are_refused(make: Make, labels: list[str]) -> None:
     with pytest.raises(DataError, match=r"d\.csv: labels such as .* name several classes for an image") as caught:
         read(table(make("im/*40"), labels))
-    assert "not read yet" in caught.value.hint
+    assert "not supported yet" in caught.value.hint
 
 
 def test_names_with_a_comma_are_names(make: Make) -> None:

@@ -139,7 +139,7 @@ def test_what_is_no_manifest_is_never_touched(make: Make, content: bytes) -> Non
 def test_an_image_a_folder_or_a_link_is_never_touched(make: Make, jpeg: bytes) -> None:
     folder = make("a/*1", "b/*1", "d.csv/")
     dataset = read(folder)
-    with pytest.raises(DataError, match=r"ends in \.csv"):
+    with pytest.raises(DataError, match=r"must end in \.csv"):
         write_manifest(dataset, folder / "a" / "0.jpg", replace=True)
     assert (folder / "a" / "0.jpg").read_bytes() == jpeg
     (folder / "link.csv").symlink_to("a/0.jpg")
@@ -154,7 +154,7 @@ def test_an_image_a_folder_or_a_link_is_never_touched(make: Make, jpeg: bytes) -
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("a/0.jpg", r"ends in \.csv"),
+        ("a/0.jpg", r"must end in \.csv"),
         ("d.csv", "already exists and is not a manifest"),
         ("none/clean.csv", "cannot be written: No such file or directory"),
         ("a/clean.csv", "leaves the manifest's folder"),
