@@ -59,17 +59,17 @@ def main() -> None:
     if asked == ["table"]:
         rows = [json.loads(line) for line in Path(file).read_text("utf-8").splitlines()]
         print(header("Accuracy by budget, textile sample, 1,000 training images, empty cache"))
-        head = (
+        head: tuple[str, ...] = (
             "budget",
             "cores",
             "wall s",
             "processor s",
             "load",
             "chosen",
-            "probe, validation %",
+            "probe, cross-validated %",
             "test %",
-            "stopped",
         )
+        head += ("stopped", "largest plan left, own s")
         print(table(head, [shown(row) for row in rows]))
         return
     with tempfile.TemporaryDirectory() as folder:
