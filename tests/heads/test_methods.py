@@ -177,3 +177,12 @@ def test_a_damaged_flag_is_refused(flag):
     tensors = fit_linear(features, labels, 3, method="normalised").head.to_tensors()
     with pytest.raises(ModelError, match="normalised"):
         LinearHead.from_tensors({**tensors, "normalised": flag})
+
+
+def test_classes_of_near_copies_are_within_what_a_temperature_can_take_back():
+    rng = np.random.default_rng(0)
+    labels = np.arange(30) % 3
+    features = (rng.standard_normal((3, 200))[labels] + 1e-4 * rng.standard_normal((30, 200))).astype(np.float32)
+    head = fit_linear(features, labels, 3, method="lda").head
+    assert np.abs(head.logits(features)).max() < 1000
+    assert 0.01 < head.temperature < 40

@@ -15,6 +15,7 @@ from ._rows import ALWAYS_TRAINS
 SHRINKAGE = 0.5  # measured (docs/decisions/probe.md): within a point of the best on every set, and Ledoit-Wolf's is not
 
 _FLOOR = 1e-3  # of the variance of a standardised column, where classes have one image or copies of it
+_SPREAD = 50.0  # logits; the largest standard deviation among the classes for an image
 _UNKNOWN = 10.0  # logits that a class without images is below the lowest
 
 
@@ -45,6 +46,9 @@ def discriminant(design: Design, labels: IntpArray, weights: Float32Array) -> Fl
     known = counts > 0
     prior = np.log(counts, where=known, out=np.zeros_like(counts)) - np.log(counts.sum())
     out[:, -1] = prior - 0.5 * np.einsum("cd,cd->c", means, solved)
+    # Classes that hardly vary are told apart by thousands of logits, more than a temperature could take back.
+    spread = float((means @ solved.T + out[:, -1]).std(axis=1).mean())
+    out *= np.float32(min(1.0, _SPREAD / max(spread, 1e-6)))
     if not known.all():  # nothing is learnt of them, so they are below all others
         out[~known] = 0
         out[~known, -1] = (design.rows @ out[known].T).min() - _UNKNOWN
