@@ -78,8 +78,9 @@ def test_images_that_excite_a_channel_most(lite0: TorchClassifier, easy: ImageDa
         maps = feature_maps_of(lite0, images, "blocks.4")
     for row, channel in enumerate((7, 50)):
         values = np.array([each[channel].max() for each in maps])
-        assert found.paths[row] == tuple(easy.paths[place] for place in np.argsort(-values)[:3])
         np.testing.assert_allclose(found.values[row], np.sort(values)[::-1][:3], rtol=0.05)  # bf16 in the engine
+        chosen = [values[easy.paths.index(path)] for path in found.paths[row]]  # images nearly alike may change places
+        np.testing.assert_allclose(found.values[row], chosen, rtol=0.05)
     assert found.maps.shape[:2] == found.images.shape[:2] == (2, 3)
     assert found.picture().ndim == 3
 

@@ -313,7 +313,7 @@ def test_fault_9_a_file_name_that_is_not_utf8_is_used(tmp_path: Path, shared_cac
         ({"head": "knn"}, {"head": "knn", "cross_validation": {"accuracy": 1.0}}),
         ({"stages": ("blocks.2", "blocks.4"), "pooling": "max"}, {"outputs": ("blocks.2/max", "blocks.4/max")}),
         ({"stages": "last"}, {"outputs": ("embedding",)}),
-        ({"crop_mode": "pad"}, {"trials": ()}),
+        ({"crop_mode": "pad", "method": "logistic"}, {"trials": ()}),
         ({"seed": 7}, {"seed": 7}),
     ],
     ids=["knn", "stages", "last", "pad", "seed"],
@@ -347,8 +347,9 @@ def test_steps_are_announced_in_order(easy: Path) -> None:
     said: list[str] = []
     fit(easy, announce=said.append)
     assert said[:2] == ["first look at each image", "features of images"]
-    assert all(step.startswith("features of") for step in said[1:-1])
     assert said[-1] == "measuring the model"
+    others = [step for step in said[1:-1] if not step.startswith("features of")]
+    assert set(others) == {"training the head"}
 
 
 def test_fault_14_a_file_that_vanished_since_it_was_listed_is_named(easy: Path) -> None:

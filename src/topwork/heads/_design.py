@@ -43,14 +43,17 @@ class Design(NamedTuple):
         return self.standardised.T @ dual
 
 
-def build_design(features: AnyArray, column_weights: AnyArray | None = None) -> Design:
+def build_design(features: AnyArray, column_weights: AnyArray | None = None, *, balanced: bool = True) -> Design:
     """Standardise the features (N, D), multiply by the columns' weights (D,), and rotate where that pays.
+
+    Where the classes are not balanced, no average is mixed into the columns' variance: what is silent in the largest
+    class is what tells a rare one.
 
     The statistics come from all training rows, held-out folds included. They use no label, and a fold would
     move them by less than their own standard error; in return all folds share one matrix, and one pass serves
     them all.
     """
-    mean, scale = column_statistics(features, _IMAGINED if one_block(column_weights) else 0)
+    mean, scale = column_statistics(features, _IMAGINED if balanced and one_block(column_weights) else 0)
     if column_weights is not None:
         scale = (scale / column_weights).astype(np.float32)
     rows = _standardise(features, mean, scale)

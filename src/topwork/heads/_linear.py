@@ -223,6 +223,11 @@ class _Task(NamedTuple):
         return held
 
     @property
+    def balanced(self) -> bool:
+        counts = np.bincount(self.targets)
+        return bool(counts.max() <= IMBALANCE * counts.min())
+
+    @property
     def one_block(self) -> bool:
         return one_block(self.column_weights)
 
@@ -245,7 +250,8 @@ def _fit_by(method: Method, features: AnyArray, task: _Task) -> tuple[LinearFit,
     targets, held, samples = task.targets, task.held, task.samples
     strengths = (features.shape[1] * _RELATIVE_STRENGTHS).tolist()
     with threads_for(len(targets) * min(features.shape) * len(task.seen) * FOLDS):
-        design = build_design(unit_length(features) if normalised else features, task.column_weights)
+        rows = unit_length(features) if normalised else features
+        design = build_design(rows, task.column_weights, balanced=task.balanced)
         losses = np.empty(0)
         if held.any():
             weighting, path = _choose_weighting(design, task, strengths, method)
@@ -340,12 +346,11 @@ def _choose_weighting(design: Design, task: _Task, strengths: list[float], metho
     if task.class_weight == "balanced":
         return "balanced", path("balanced")
     plain = path("none")
-    counts = np.bincount(labels)
-    if task.class_weight == "none" or counts.max() <= IMBALANCE * counts.min():
+    if task.class_weight == "none" or task.balanced:
         return "none", plain
     balanced = path("balanced")
     held = task.held
-    scores = [macro_f1(p.chosen.logits[held].argmax(axis=1), labels[held], len(counts)) for p in (plain, balanced)]
+    scores = [macro_f1(p.chosen.logits[held].argmax(axis=1), labels[held], len(task.seen)) for p in (plain, balanced)]
     return ("balanced", balanced) if scores[1] > scores[0] else ("none", plain)
 
 

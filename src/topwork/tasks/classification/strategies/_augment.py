@@ -161,9 +161,10 @@ def orient_trials(
 ) -> tuple[Trial, ...]:
     """How a probe is served by each way of showing training images; the best is marked.
 
-    Heads are fitted on images as they are, on these and mirrored ones, and on these, mirrored and turned ones; the one
-    with the lowest log loss on validation images as they are wins. Where a mirrored image belongs to another class
-    (digits, left and right), the copies contradict the originals, and the head gets worse.
+    Heads are fitted on images as they are, on these and mirrored ones, and on these, mirrored and turned ones. Of those
+    that name as many validation images right as the first, the one with the lowest log loss wins. Where a mirrored
+    image belongs to another class (digits, left and right), the copies contradict the originals, and the head gets
+    worse.
 
     Pixels (N, size, size, 3) are of all rows of the table of embeddings; ``learn`` and ``check`` are its rows to learn
     from and to validate with.
@@ -181,7 +182,8 @@ def orient_trials(
         copies = table.select(np.tile(rows, len(values)))
         head = fit(replace(copies, values=np.concatenate(values)))
         tried.append(Trial("orient", orient, len(check), *score(head, held), chosen=False))
-    best = min(range(len(tried)), key=lambda place: tried[place].log_loss or 0.0)
+    harmless = [place for place, trial in enumerate(tried) if (trial.accuracy or 0) >= (tried[0].accuracy or 0)]
+    best = min(harmless, key=lambda place: tried[place].log_loss or 0.0)
     return tuple(replace(trial, chosen=place == best) for place, trial in enumerate(tried))
 
 
