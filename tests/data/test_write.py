@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from topwork.data import ImageDataset, _write, from_arrays, read, require_free, split, write_manifest
+from topwork.data import ImageDataset, _write, from_arrays, read, read_texts, require_free, split, write_manifest
 from topwork.errors import DataError
 
 Make = Callable[..., Path]
@@ -209,3 +209,45 @@ def test_classes_that_no_row_has_come_back_as_classes(make: Make) -> None:
     dataset = read(folder)
     written = write_manifest(dataset, folder / "clean.csv")
     same(read(written, classes=dataset.classes), dataset)
+
+
+CELLS = st.text(st.characters(exclude_categories=()), min_size=1, max_size=20).filter(str.strip)
+
+
+@given(texts=st.lists(CELLS, min_size=4, max_size=8), splits=st.booleans(), groups=st.booleans())
+@settings(deadline=None, max_examples=40)
+def test_texts_read_back_the_same(texts: list[str], splits: bool, groups: bool) -> None:
+    dataset = read_texts((texts, [f"{row % 2}, or so" for row in range(len(texts))]), classes=["0, or so", "1, or so"])
+    names = np.array(["train" if row < 3 else "test" for row in range(len(texts))])
+    dataset = dataclasses.replace(
+        dataset,
+        splits=names if splits else dataset.splits,
+        groups=tuple("a" if row < 2 else "" for row in range(len(texts))) if groups else (),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        require_free(dataset, Path(folder) / "clean.csv")
+        written = write_manifest(dataset, Path(folder) / "clean.csv")
+        again = read_texts(written, classes=dataset.classes)
+    assert list(again.sources()) == texts
+    assert again.labels.tolist() == dataset.labels.tolist()
+    assert again.splits.tolist() == dataset.splits.tolist()
+    assert again.groups == dataset.groups
+
+
+def test_texts_never_go_over_what_they_were_read_from(tmp_path: Path) -> None:
+    source = tmp_path / "reviews.csv"
+    source.write_text("text,label,note\na,x,1\nb,y,2\n ,y,3\n")
+    dataset, before = read_texts(source), source.read_bytes()
+    require_free(dataset, source)
+    for replace in (False, True):
+        with pytest.raises(DataError, match="another manifest is there"):
+            write_manifest(dataset, source, replace=replace)
+    assert source.read_bytes() == before
+    clean = write_manifest(dataset, tmp_path / "clean.csv")
+    assert clean.read_bytes() == b"text,label\r\na,x\r\nb,y\r\n"
+    assert write_manifest(dataset, clean) == clean
+    assert len(read_texts(write_manifest(dataset.select([0]), clean, replace=True), classes=["x", "y"])) == 1
+    images = tmp_path / "images.csv"
+    images.write_text("path,label\n")
+    with pytest.raises(DataError, match="already exists and is not a manifest"):
+        write_manifest(dataset, images, replace=True)

@@ -61,6 +61,11 @@ def test_both_stores_give_back_what_they_took(folder: Path) -> None:
             assert store.gather([]).shape == (0, WIDTH)
 
 
+def test_features_are_their_owners_alone(folder: Path) -> None:
+    with DiskStore(folder / "recipe", WIDTH):
+        assert (folder / "recipe").stat().st_mode & 0o777 == 0o700
+
+
 def test_a_later_run_finds_the_segments_of_all_earlier_ones(folder: Path) -> None:
     put(folder, 1, 2, 3)
     put(folder, 4)

@@ -1,52 +1,87 @@
-"""Read a labelled set of images, decode one, split the set; what cannot be used is listed, not dropped.
+"""Read a labelled set of images, texts or boxes, decode an image, split the set; what cannot be used is listed.
 
 One natural pass: :func:`read` lists a folder, a manifest, tar shards or a Hugging Face data set into an
 :class:`ImageDataset` without opening an image (:func:`from_arrays` does so for pixels), :func:`split` gives each row
-its split, ``dataset.source(row)`` says where a row's image lies, and :func:`decode` turns that into pixels. Needs
-numpy, simplejpeg and Pillow; Parquet and Hugging Face data need an extra each.
+its split, ``dataset.source(row)`` says where a row's image lies, and :func:`decode` turns that into pixels. For texts
+:func:`read_texts` gives a :class:`TextDataset`, whose ``source(row)`` is the text; for boxes :func:`read_boxes` gives a
+:class:`BoxDataset`, and :func:`write_boxes` writes it in other formats. Needs numpy, simplejpeg and Pillow; Parquet and
+Hugging Face data need an extra each.
 """
 
 from __future__ import annotations
 
+from topwork.data._annotations._read import looks_like_boxes, read_boxes
+from topwork.data._annotations._write import BOX_FORMATS, BoxFormat, WrittenBoxes, write_boxes
 from topwork.data._arrays import from_arrays
-from topwork.data._dataset import Dataset, ImageDataset, LeftOut
+from topwork.data._boxes import BoxDataset, Boxes, BoxFlaw
+from topwork.data._dataset import Dataset, ImageDataset, LabelledDataset, LeftOut, TextDataset, name_bytes
 from topwork.data._decode import assumed_white, decode
-from topwork.data._folder import image_files
+from topwork.data._encoding import text_of
+from topwork.data._folder import TEXT_SUFFIXES, files_below, image_files
 from topwork.data._given import Held, as_source, several
+from topwork.data._given_texts import given_texts, text_rows
+from topwork.data._image_size import image_size
+from topwork.data._looks_like_texts import looks_like_texts
 from topwork.data._manifest import is_manifest, manifest_paths
-from topwork.data._names import printable, quoted
+from topwork.data._names import decoded, printable, quoted
 from topwork.data._read import read
 from topwork.data._source import MAX_FILE_BYTES, Slice, Source, content_key, read_bytes, read_source, try_source
 from topwork.data._split import grouped, k_folds, k_folds_or_fewer, split
+from topwork.data._text_store import TextStore
+from topwork.data._texts import read_texts
 from topwork.data._write import require_free, write_manifest
+from topwork.data.formats import IMAGE_SUFFIXES
 
 __all__ = [
+    "BOX_FORMATS",
+    "BoxDataset",
+    "BoxFlaw",
+    "BoxFormat",
+    "Boxes",
     "Dataset",
     "Held",
+    "IMAGE_SUFFIXES",
     "ImageDataset",
+    "LabelledDataset",
     "LeftOut",
     "MAX_FILE_BYTES",
     "Slice",
     "Source",
+    "TEXT_SUFFIXES",
+    "TextDataset",
+    "TextStore",
+    "WrittenBoxes",
     "as_source",
     "assumed_white",
     "content_key",
     "decode",
+    "decoded",
+    "files_below",
     "from_arrays",
+    "given_texts",
     "grouped",
     "image_files",
+    "image_size",
     "is_manifest",
     "k_folds",
     "k_folds_or_fewer",
+    "looks_like_boxes",
+    "looks_like_texts",
     "manifest_paths",
+    "name_bytes",
     "printable",
     "quoted",
     "read",
+    "read_boxes",
     "read_bytes",
     "read_source",
+    "read_texts",
     "require_free",
     "several",
     "split",
+    "text_of",
+    "text_rows",
     "try_source",
+    "write_boxes",
     "write_manifest",
 ]

@@ -82,7 +82,7 @@ def from_arrays(
     """
     held: Any = images
     pixels = held if isinstance(held, list | tuple) else _checked_images(held)
-    names, order = _label_names(_as_labels(labels), classes)
+    names, order = label_names(as_labels(labels), classes)
     store = _item_store(pixels) if isinstance(pixels, list | tuple) else ArrayStore(pixels)
     listing = Listing(Path("<arrays>"), order=order, store=store, table=Path("<arrays>") if classes is None else None)
     lengths = {len(names), *(len(column) for column in (splits, groups) if column is not None)}
@@ -114,7 +114,7 @@ def _item_store(images: Sequence[object]) -> ItemStore:
     return ItemStore([as_source(image) if hasattr(image, "read") else image for image in images])
 
 
-def _as_labels(labels: npt.ArrayLike) -> npt.NDArray[Any]:
+def as_labels(labels: npt.ArrayLike) -> npt.NDArray[Any]:
     """Labels of any usual kind (a column of a data frame, Keras's (N, 1), truths) as whole numbers or text, shape (N,).
 
     Raises:
@@ -137,7 +137,7 @@ def _as_labels(labels: npt.ArrayLike) -> npt.NDArray[Any]:
     return array.astype(np.str_) if array.dtype.kind == "b" else array
 
 
-def _label_names(labels: npt.NDArray[Any], classes: Sequence[str] | None) -> tuple[list[str], tuple[str, ...]]:
+def label_names(labels: npt.NDArray[Any], classes: Sequence[str] | None) -> tuple[list[str], tuple[str, ...]]:
     """Give each row's class name, and the order of the classes where there is one."""
     if labels.ndim != 1 or (labels.size and labels.dtype.kind not in "iuU"):
         raise DataError(f"labels must be whole numbers or text of shape (N,), not {labels.dtype} {labels.shape}")

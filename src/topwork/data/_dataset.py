@@ -1,4 +1,4 @@
-"""The data set as a value: which images, which class, which split, and what was left out."""
+"""The data set as a value: which images or texts, which class, which split, and what was left out."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self, TypeVar, overload
+from typing import Any, ClassVar, Self, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from topwork.data._names import nearest, printable, quoted
-from topwork.data._source import ImageStore, Source
+from topwork.data._source import ImageStore, Source, content_key
+from topwork.data._text_store import TextStore
 from topwork.errors import DataError
 
 SPLITS = ("", "train", "val", "test")
@@ -35,7 +36,7 @@ class LeftOut:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images by name, whatever is to be learnt of them; the pixels stay on disk. N rows.
+    """Images or texts by name, whatever is to be learnt of them; pixels and texts stay on disk. N rows.
 
     A task's data set adds its targets: it says how they are selected (:meth:`_targets_at`), what of a row's target its
     fingerprint holds (:meth:`_target_bytes`), and what a split keeps the shares of (:meth:`strata`).
@@ -51,7 +52,7 @@ class Dataset:
         notes: What the user should know about the set, in plain words.
         groups: N group names (a patient, a production lot), or empty; ``""`` is a row that is in no group.
         store: Where the images lie when they are not files below ``root``: tar shards, a Hugging Face data
-            set, an array.
+            set, an array, texts.
         keys: Shape ``(N,)``, int64, each row's place in ``store``; empty without one.
 
     Raises:
@@ -67,6 +68,9 @@ class Dataset:
     groups: tuple[str, ...] = ()
     store: ImageStore | None = None
     keys: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    thing: ClassVar[str] = "image"
+    """What a row is called."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "splits", _frozen(self.splits, "<U5"))
@@ -181,10 +185,8 @@ class Dataset:
 
 
 @dataclass(frozen=True, eq=False)
-class ImageDataset(Dataset):
-    """Labelled images by name, one class each. N rows, C classes.
-
-    A row costs about 150 bytes, most of it its name, so a million images fit in some 150 MB.
+class LabelledDataset(Dataset):
+    """Rows of one class each, whatever they are. N rows, C classes.
 
     Args:
         labels: Shape ``(N,)``, int32, an index into ``classes``.
@@ -226,8 +228,8 @@ class ImageDataset(Dataset):
         """As many as there are classes."""
         return len(self.classes)
 
-    def relabelled(self, classes: Sequence[str]) -> ImageDataset:
-        """The same images with the same class names in another order.
+    def relabelled(self, classes: Sequence[str]) -> Self:
+        """The same rows with the same class names in another order.
 
         Raises:
             DataError: These are other names.
@@ -238,8 +240,41 @@ class ImageDataset(Dataset):
         return replace(self, classes=tuple(classes), labels=places[self.labels])
 
     def counts(self) -> npt.NDArray[np.int64]:
-        """Count the images of each class; shape ``(C,)``."""
+        """Count the rows of each class; shape ``(C,)``."""
         return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageDataset(LabelledDataset):
+    """Labelled images by name, one class each. N rows, C classes.
+
+    A row costs about 150 bytes, most of it its name, so a million images fit in some 150 MB.
+    """
+
+
+@dataclass(frozen=True, eq=False)
+class TextDataset(LabelledDataset):
+    """Labelled texts, one class each. N rows, C classes; the texts lie in ``store``, which every text set has.
+
+    A row's name says where its text came from, such as ``reviews.csv:17``, and nothing of the text. So the fingerprint
+    is over the texts too.
+    """
+
+    thing: ClassVar[str] = "text"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.store, TextStore):
+            raise DataError("a set of texts needs a store that holds them")
+
+    def text(self, index: int) -> str:
+        """The text of row ``index``."""
+        assert isinstance(self.store, TextStore)
+        return self.store.source(int(self.keys[index]))
+
+    def _target_bytes(self) -> Iterable[bytes]:
+        texts = (content_key(name_bytes(self.text(row))) for row in range(len(self)))
+        return (label + text for label, text in zip(super()._target_bytes(), texts, strict=True))
 
 
 AnyDataset = TypeVar("AnyDataset", bound=Dataset)

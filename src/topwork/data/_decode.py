@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import importlib
 import io
-import struct
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from topwork.data._source import Pixels, Source, read_bytes, source_name
+from topwork.data._upright import orientation, upright
 from topwork.data.formats import check_jpeg_size, check_size, check_structure, jpeg_segments, max_pixels, sniff
 from topwork.errors import ImageError
 
@@ -46,20 +46,6 @@ _PLUGINS = {
 }
 _SUBFILE_TYPE, _TILE_WIDTH, _TILE_LENGTH, _DNG_VERSION = 254, 322, 323, 50706
 _BITS, _PHOTOMETRIC, _MAX_SAMPLE, _WHITE_IS_ZERO = 258, 262, 281, 0
-
-_ORIENTATION = 0x0112
-_NUMBERS = {3: "H", 4: "I"}  # SHORT, as the standard says; some cameras write LONG
-
-# EXIF 2.32, tag Orientation: what has to be done to see the picture upright.
-_UPRIGHT: dict[int, Callable[[Any], Any]] = {
-    2: lambda pixels: pixels[:, ::-1],
-    3: lambda pixels: pixels[::-1, ::-1],
-    4: lambda pixels: pixels[::-1],
-    5: lambda pixels: pixels.transpose(1, 0, 2),
-    6: lambda pixels: pixels[::-1].transpose(1, 0, 2),
-    7: lambda pixels: pixels[::-1, ::-1].transpose(1, 0, 2),
-    8: lambda pixels: pixels[:, ::-1].transpose(1, 0, 2),
-}
 
 
 def decode(source: Source, *, min_side: int | None = None, rough: bool = False) -> npt.NDArray[np.uint8]:
@@ -89,7 +75,7 @@ def decode(source: Source, *, min_side: int | None = None, rough: bool = False) 
     if min_side is not None and min_side < 1:
         raise ImageError(f"min_side must be at least 1 pixel, not {min_side}")
     if isinstance(source, np.ndarray):
-        return _checked_pixels(source)
+        return checked_pixels(source)
     data = source if isinstance(source, bytes) else read_bytes(source)
     try:
         kind = sniff(data)
@@ -101,7 +87,7 @@ def decode(source: Source, *, min_side: int | None = None, rough: bool = False) 
         raise ImageError(f"{name}: {error.message}", hint=error.hint) from error
 
 
-def _checked_pixels(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def checked_pixels(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise ImageError(
             f"an image array must be uint8 (height, width, 3), not {image.dtype} {image.shape}",
@@ -227,7 +213,25 @@ def pixels_of(image: Image) -> npt.NDArray[np.uint8]:
     return upright(pixels, orientation(exif)) if isinstance(exif, bytes) else pixels
 
 
-def _plugin(kind: str) -> Callable[[io.BytesIO], ImageFile]:
+@contextmanager
+def opened_image(file: BinaryIO, kind: str) -> Iterator[ImageFile]:
+    """A picture of which the header alone is read, while Pillow's warnings are silent.
+
+    Raises:
+        ImageError: Damaged, or what must not be decoded.
+    """
+    try:
+        with _pillow_quiet():
+            image = _plugin(kind)(file)
+            _check(image, kind)
+            yield image
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:  # as where pixels are decoded
+        raise ImageError(f"damaged {kind}: {str(error) or type(error).__name__}") from error
+
+
+def _plugin(kind: str) -> Callable[[BinaryIO], ImageFile]:
     """Give the class that reads one format.
 
     ``Image.open`` would do the same after importing every plugin, and would warn of large pictures by itself.
@@ -239,7 +243,7 @@ def _plugin(kind: str) -> Callable[[io.BytesIO], ImageFile]:
         raise ImageError(f"{kind} needs a package that is not installed: pip install {package}") from error
     if not getattr(module, "SUPPORTED", True):  # AVIF's module is there where its library is not
         raise ImageError(f"{kind} needs a package that is not installed: pip install {package}")
-    plugin: Callable[[io.BytesIO], ImageFile] = getattr(module, f"{name}ImageFile")
+    plugin: Callable[[BinaryIO], ImageFile] = getattr(module, f"{name}ImageFile")
     return plugin
 
 
@@ -358,35 +362,3 @@ def _pillow_quiet() -> Iterator[None]:
             _quiet_threads -= 1
             if _quiet_threads == 0 and _quiet_context is not None:
                 _quiet_context.__exit__(None, None, None)
-
-
-def orientation(exif: bytes) -> int:
-    """Read the orientation, 1 to 8, from an EXIF block; 1 (upright) where it has none or is damaged.
-
-    The block is a TIFF header and its directory, with or without ``Exif\\0\\0`` before it.
-    """
-    exif = exif.removeprefix(b"Exif\0\0")
-    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
-    if order is None:
-        return 1
-    try:
-        return _lookup(exif, order)
-    except struct.error:  # an offset that points outside the block
-        return 1
-
-
-def _lookup(exif: bytes, order: str) -> int:
-    (directory,) = struct.unpack_from(order + "I", exif, 4)
-    (entries,) = struct.unpack_from(order + "H", exif, directory)
-    for position in range(directory + 2, directory + 2 + 12 * entries, 12):
-        tag, kind = struct.unpack_from(order + "HH", exif, position)
-        if tag == _ORIENTATION and kind in _NUMBERS:
-            (value,) = struct.unpack_from(order + _NUMBERS[kind], exif, position + 8)
-            return int(value) if 1 <= value <= 8 else 1
-    return 1
-
-
-def upright(pixels: Pixels, orientation: int) -> Pixels:
-    """Turn pixels, shape ``(H, W, 3)``, the right way up; the result is C-contiguous."""
-    turn = _UPRIGHT.get(orientation)
-    return np.ascontiguousarray(turn(pixels)) if turn else pixels

@@ -6,7 +6,7 @@ import json
 import os
 import posixpath
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -89,16 +89,25 @@ def list_saved(folder: Path) -> Listing:
         DataError: It cannot be loaded, names files elsewhere, or is no data set of labelled images.
         MissingExtraError: ``datasets`` is not installed.
     """
+    return _list(load_saved(folder), folder, inside=True)
+
+
+def load_saved(folder: Path) -> Any:
+    """The ``Dataset`` or ``DatasetDict`` of a folder that ``save_to_disk`` has written.
+
+    Raises:
+        DataError: It cannot be loaded, or names files elsewhere.
+        MissingExtraError: ``datasets`` is not installed.
+    """
     module = optional("datasets", extra="datasets", what="a saved Hugging Face data set")
     try:
         _check_inside(folder)
-        data = module.load_from_disk(str(folder))
+        return module.load_from_disk(str(folder))
     except DataError:
         raise
     except Exception as error:  # the package raises nearly every built-in exception on damaged files
         reason = printable(str(error)) or type(error).__name__
         raise DataError(f"{printable(str(folder))}: the Hugging Face data set cannot be loaded: {reason}") from error
-    return _list(data, folder, inside=True)
 
 
 def _check_inside(folder: Path) -> None:
@@ -125,20 +134,29 @@ def list_object(data: object) -> Listing:
     Raises:
         DataError: It streams, or is no data set of labelled images.
     """
+    return _list(data, root_of(data), inside=False)
+
+
+def root_of(data: object) -> Path:
+    """What stands for the place of a ``Dataset`` or ``DatasetDict``.
+
+    Raises:
+        DataError: It streams.
+    """
     name = type(data).__name__
     if name.startswith("Iterable"):
         raise DataError(
             f"a {name} streams: its rows cannot be read by number",
             hint="load it without streaming=True, or datasets.Dataset.from_generator(lambda: iter(rows))",
         )
-    return _list(data, Path(f"<datasets.{name}>"), inside=False)
+    return Path(f"<datasets.{name}>")
 
 
 def _list(data: Any, root: Path, *, inside: bool) -> Listing:
     listing = Listing(root)
     splits: list[Any] = []
     rows: list[npt.NDArray[np.int64]] = []
-    for name, split, rows_of in _splits(data, listing):
+    for name, split, rows_of in splits_in(data, root, listing.leave_out):
         columns = _columns(rows_of.features, f"{printable(str(root))}{f', split {printable(name)}' if name else ''}")
         for label in columns.names:
             listing.add_class(label, split)
@@ -154,19 +172,19 @@ def _list(data: Any, root: Path, *, inside: bool) -> Listing:
     return listing
 
 
-def _splits(data: Any, listing: Listing) -> Iterator[tuple[str, str, Any]]:
-    """Give each split's own name, its split, and its rows."""
+def splits_in(data: Any, root: Path, leave_out: Callable[[str, str], None]) -> Iterator[tuple[str, str, Any]]:
+    """Give each split's own name, its split, and its rows; ``leave_out`` hears of what is no split, and why."""
     if not isinstance(data, Mapping):
         yield "", "", data
         return
     splits = [split for name in data if (split := split_of(name))]
     if len(set(splits)) < len(splits):
-        raise DataError(f"{printable(str(listing.root))} gives one split twice: {quoted(data)}")
+        raise DataError(f"{printable(str(root))} gives one split twice: {quoted(data)}")
     for name, rows in data.items():
         if split := split_of(name):
             yield name, split, rows
         else:
-            listing.leave_out(name, f"a split of {len(rows):,} rows that is not 'train', 'validation' or 'test'")
+            leave_out(name, f"a split of {len(rows):,} rows that is not 'train', 'validation' or 'test'")
 
 
 def _columns(features: Mapping[str, Any], where: str) -> _Columns:
@@ -195,13 +213,13 @@ def _list_split(
 ) -> npt.NDArray[np.int64]:
     """Add the rows of one split, and give their places in it."""
     cells = list(_cells(rows_of, columns))
-    names = _row_names(cells, name)
+    names = row_names([cell.path for cell in cells], name)
     real_root = os.path.realpath(listing.root)
     kept = []
     for row, (cell, path) in enumerate(zip(cells, names, strict=True)):
-        label, fault = _label(cell.label, columns.names)
+        label, fault = label_of(cell.label, columns.names)
         if not cell.embedded:
-            fault = fault or _path_fault(cell.path, real_root, inside=inside)
+            fault = fault or path_fault(cell.path, real_root, inside=inside)
         if fault:
             listing.leave_out(path, fault)
             continue
@@ -223,15 +241,15 @@ def _cells(rows_of: Any, columns: _Columns) -> Iterator[_Cell]:
             yield _Cell(cell[0], cell[1] or "", cell[2], "" if group is None else str(group))
 
 
-def _row_names(cells: list[_Cell], split: str) -> list[str]:
+def row_names(paths: list[str], split: str) -> list[str]:
     """Name the rows after their files where those are known and differ, so that their order does not matter."""
-    files = [posixpath.basename(cell.path.replace(os.sep, "/")) for cell in cells]
+    files = [posixpath.basename(path.replace(os.sep, "/")) for path in paths]
     if not all(files) or len(set(files)) < len(files):
-        files = [str(row) for row in range(len(cells))]
+        files = [str(row) for row in range(len(paths))]
     return [f"{split}/{file}" if split else file for file in files]
 
 
-def _label(value: Any, names: tuple[str, ...]) -> tuple[str, str]:
+def label_of(value: Any, names: tuple[str, ...]) -> tuple[str, str]:
     """Give the class name of a label, and why there is none."""
     if value is None or value == -1:  # how the hub's test sets without labels are filled
         return "", "no label"
@@ -242,7 +260,8 @@ def _label(value: Any, names: tuple[str, ...]) -> tuple[str, str]:
     return names[value], label_fault(names[value])
 
 
-def _path_fault(path: str, real_root: str, *, inside: bool) -> str:
+def path_fault(path: str, real_root: str, *, inside: bool) -> str:
+    """Why the file that a row names must not be read; empty where it may be."""
     if not path:
         return "no image"
     if "://" in path:

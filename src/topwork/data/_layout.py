@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from topwork._system import CHECKPOINT, PICTURE_HEAD, is_own_picture
+from topwork.data._names import nearest, printable
+from topwork.errors import DataError
 
 SPLIT_WORDS = {
     "train": "train",
@@ -41,6 +43,31 @@ def split_of(name: str) -> str:
     """
     split, rest = _split_and_rest(name)
     return "" if rest else split
+
+
+class SplitCells:
+    """The splits that the rows of one table name: all of them or none."""
+
+    def __init__(self) -> None:
+        self._are_given: bool | None = None
+
+    def named(self, cell: str, where: str) -> str:
+        """The split that a row's cell means; empty where the table gives none.
+
+        Raises:
+            DataError: It means none, or some rows name a split and others do not.
+        """
+        name = cell.strip()
+        if name and not split_of(name):
+            near = nearest(name.casefold(), SPLIT_WORDS)
+            raise DataError(f"{where}: split '{printable(cell)}'; nearest: {near}")
+        if self._are_given is None:
+            self._are_given = bool(name)
+        if self._are_given != bool(name):
+            raise DataError(
+                f"{where}: some rows name a split and others do not", hint="fill in the column or remove it"
+            )
+        return split_of(name)
 
 
 def splits_of(names: Iterable[str]) -> dict[str, str]:

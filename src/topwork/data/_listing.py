@@ -6,19 +6,22 @@ import math
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from topwork.data._dataset import ImageDataset, LeftOut, as_splits
+from topwork._text import article
+from topwork.data._dataset import Dataset, ImageDataset, LabelledDataset, LeftOut, as_splits
 from topwork.data._names import decoded, nearest, printable, quoted
 from topwork.data._source import LINKS, ImageStore
 from topwork.errors import DataError
 
 Labels = npt.NDArray[np.int32]
+Kind = TypeVar("Kind", bound=LabelledDataset)
 
 _SYSTEM_NAMES = frozenset({"__macosx", "desktop.ini", "ehthumbs.db", "thumbs.db"})
 
@@ -29,7 +32,9 @@ _QUANTITIES = 10
 """So many different numbers as labels may be a quantity; fewer are classes."""
 
 IMBALANCE = 10
-"""The largest class may hold this many times the smallest one's images before a note says so."""
+"""The largest class may hold this many times the smallest one's rows before a note says so."""
+
+_ADD = {"image": "add images: .jpg, .png, .webp, .tif, .bmp or .gif", "text": "add texts"}
 
 
 @dataclass
@@ -39,7 +44,8 @@ class Listing:
     ``found`` holds the class names seen in each split, those of empty class folders too. ``order`` is the
     classes' order where the data declare one; they are sorted otherwise. ``store`` knows the image of the first
     row as 0, of the second as 1, and so on; without one, the images are files below ``root``. ``table`` is given where
-    labels are cells of one; folders' names are classes whatever they look like.
+    labels are cells of one; folders' names are classes whatever they look like. ``what`` is what a row is,
+    for messages: ``image`` or ``text``.
     """
 
     root: Path
@@ -54,6 +60,7 @@ class Listing:
     store: ImageStore | None = None
     notes: list[str] = field(default_factory=list)
     table: Path | None = None
+    what: str = "image"
 
     @property
     def name(self) -> str:
@@ -66,11 +73,11 @@ class Listing:
         return "train" if any(self.found) else ""
 
     def add_class(self, label: str, split: str) -> None:
-        """Note that a class was seen in a split, with images or without."""
+        """Note that a class was seen in a split, with rows or without."""
         self.found.setdefault(split, set()).add(label)
 
     def add(self, path: str, label: str, split: str, group: str = "") -> None:
-        """Add one image."""
+        """Add one row."""
         self.add_class(label, split)
         self.paths.append(path)
         self.labels.append(label)
@@ -105,7 +112,14 @@ def label_fault(label: str) -> str:
     return "the label contains a NUL character" if "\0" in label else ""
 
 
-def assembled(listing: Listing, classes: Sequence[str] | None = None) -> ImageDataset:
+def assembled(listing: Listing, classes: Sequence[str] | None = None, *, identities: bool = False) -> ImageDataset:
+    """The data set of images that a reader found; see :func:`assembled_as`."""
+    return assembled_as(ImageDataset, listing, classes, identities=identities)
+
+
+def assembled_as(
+    kind: type[Kind], listing: Listing, classes: Sequence[str] | None = None, *, identities: bool = False
+) -> Kind:
     """Check what a reader found and make the data set of it, with the classes of a saved model where there is one.
 
     Raises:
@@ -114,10 +128,10 @@ def assembled(listing: Listing, classes: Sequence[str] | None = None) -> ImageDa
     _read_names(listing, classes or ())
     if classes is None and listing.table:
         _require_one_class_each(listing)
-    names = _training_classes(listing) if classes is None else _saved_classes(listing, classes)
+    names = _training_classes(listing, identities) if classes is None else _saved_classes(listing, classes)
     index = {name: label for label, name in enumerate(names)}
     labels = np.array([index[name] for name in listing.labels], dtype=np.int32)
-    dataset = ImageDataset(
+    dataset = kind(
         root=listing.root,
         paths=tuple(listing.paths),
         labels=labels,
@@ -128,38 +142,60 @@ def assembled(listing: Listing, classes: Sequence[str] | None = None) -> ImageDa
         notes=(
             *listing.notes,
             *_left_out_notes(listing),
-            *(_evaluation_notes(names, labels) if classes is not None else _training_notes(listing, names, labels)),
+            *(
+                _evaluation_notes(names, labels, listing.what)
+                if classes is not None
+                else ()
+                if identities
+                else _training_notes(listing, names, labels)
+            ),
         ),
         groups=tuple(listing.groups) if any(listing.groups) else (),
         store=listing.store,
         keys=np.arange(0 if listing.store is None else len(listing.paths)),
     )
-    _check_images(dataset, listing, saved=classes is not None)
-    _check_groups(dataset)
+    _check_rows(dataset, listing, saved=classes is not None)
+    check_groups(dataset, listing.what)
     return dataset
 
 
 def _read_names(listing: Listing, known: Sequence[str]) -> None:
-    """Class names as text: in their own encoding where that can be told, and without white space around them."""
-    names = set().union(listing.order, *listing.found.values()).difference(known)
-    try:
-        texts, encoding = decoded(names)
-    except UnicodeError as error:
-        raise DataError(
-            f"a class name in {listing.name} is not UTF-8: {error}",
-            hint="convert it to UTF-8: folders with convmv -r -f ENCODING -t UTF-8 --notest DATA, "
-            "a manifest with iconv -f ENCODING -t UTF-8 FILE",
-        ) from error
-    if texts:
-        listing.notes.append(f"class names are read as {encoding}: {_some(sorted(texts.values()))}")
-    told = {name: texts.get(name, name).strip() or name for name in names}
-    told = {name: text for name, text in told.items() if name != text}
-    if trimmed := sorted(text for name, text in told.items() if name not in texts or texts[name] != text):
-        listing.notes.append(f"white space around class names is left out: {_some(trimmed)}")
+    """Class names as text, see :func:`class_texts`."""
+    told, notes = class_texts(set().union(listing.order, *listing.found.values()).difference(known), listing.name)
+    listing.notes += notes
     if told:
         listing.labels = [told.get(name, name) for name in listing.labels]
         listing.order = tuple(dict.fromkeys(told.get(name, name) for name in listing.order))
         listing.found = {split: {told.get(name, name) for name in found} for split, found in listing.found.items()}
+
+
+def class_texts(names: Collection[str], where: str) -> tuple[dict[str, str], list[str]]:
+    """Class names as text: in their own encoding where that can be told, and without white space around them.
+
+    Args:
+        names: As ``os.fsdecode`` carries them.
+        where: What they were read from.
+
+    Returns:
+        Those that change -> their text, and what there is to note.
+
+    Raises:
+        DataError: It cannot be told which encoding they are in.
+    """
+    try:
+        texts, encoding = decoded(names)
+    except UnicodeError as error:
+        raise DataError(
+            f"a class name in {where} is not UTF-8: {error}",
+            hint="convert it to UTF-8: folders with convmv -r -f ENCODING -t UTF-8 --notest DATA, "
+            "a manifest with iconv -f ENCODING -t UTF-8 FILE",
+        ) from error
+    notes = [f"class names are read as {encoding}: {some_of(sorted(texts.values()))}"] if texts else []
+    told = {name: texts.get(name, name).strip() or name for name in names}
+    told = {name: text for name, text in told.items() if name != text}
+    if trimmed := sorted(text for name, text in told.items() if name not in texts or texts[name] != text):
+        notes.append(f"white space around class names is left out: {some_of(trimmed)}")
+    return told, notes
 
 
 def _require_one_class_each(listing: Listing) -> None:
@@ -176,9 +212,9 @@ def _require_one_class_each(listing: Listing) -> None:
         often = 2 * len(several) >= len(names) and any(uses[part] > 1 for name in several for part in parts[name])
         if often or any(parts[name] <= parts.keys() for name in several):
             raise DataError(
-                f"{root}: labels such as {quoted(several[:2])} name several classes for an image",
-                hint="several labels per image are not supported yet: keep one for each, or write each combination as "
-                f"one name without '{separator}'",
+                f"{root}: labels such as {quoted(several[:2])} name several classes for {article(listing.what)}",
+                hint=f"several labels per {listing.what} are not supported yet: keep one for each, or write "
+                f"each combination as one name without '{separator}'",
             )
     values = [number for number in map(_number, names) if number is not None]
     if len(values) < max(len(names), _QUANTITIES):
@@ -193,6 +229,11 @@ def _require_one_class_each(listing: Listing) -> None:
         )
 
 
+def is_number(name: str) -> bool:
+    """Tell a label that is a number."""
+    return _number(name) is not None
+
+
 def _number(name: str) -> float | None:
     try:
         value = float(name)
@@ -201,24 +242,26 @@ def _number(name: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _training_classes(listing: Listing) -> tuple[str, ...]:
-    """Take the classes of the training split only: a split that is held out never adds one."""
+def _training_classes(listing: Listing, identities: bool) -> tuple[str, ...]:
+    """Take the classes of the training split only: a split that is held out never adds one, unless it may."""
     root = listing.name
     names = listing.found.get(listing.training_split, set())
     if not names:
         hint = _left_out_hint(listing.left_out) or "where there are splits, one must be 'train'"
         raise DataError(f"no training rows in {root}", hint=hint)
     for split, found in listing.found.items():
-        if extra := sorted(found - names):
+        if identities:
+            names = names | found
+        elif extra := sorted(found - names):
             raise DataError(
                 f"class {quoted(extra[:3])} is in {split} but not in train in {root}; "
                 f"nearest: {nearest(extra[0], names)}",
-                hint="a model can only know classes it was trained on: rename it, or add training images",
+                hint=f"a model can only know classes it was trained on: rename it, or add training {listing.what}s",
             )
     if len(names) < 2:
         raise DataError(
             f"only one class, {quoted(names)}, in {root}: at least two classes are needed",
-            hint="add a folder of images that do not belong to it, for example 'other'",
+            hint=f"add {listing.what}s that do not belong to it, for example 'other'",
         )
     return tuple(name for name in listing.order if name in names) or tuple(sorted(names))
 
@@ -233,19 +276,19 @@ def _saved_classes(listing: Listing, classes: Sequence[str]) -> tuple[str, ...]:
     return tuple(classes)
 
 
-def _check_images(dataset: ImageDataset, listing: Listing, *, saved: bool) -> None:
+def _check_rows(dataset: LabelledDataset, listing: Listing, *, saved: bool) -> None:
     root = listing.name
-    hint = _left_out_hint(dataset.left_out) or "add images: .jpg, .png, .webp, .tif, .bmp or .gif"
+    hint = _left_out_hint(dataset.left_out) or _ADD[listing.what]
     if not len(dataset):
-        raise DataError(f"no usable image in {root}", hint=hint)
+        raise DataError(f"no usable {listing.what} in {root}", hint=hint)
     if saved:
         return
     training = dataset.select(dataset.splits == listing.training_split).counts()
     if not training.any():
-        raise DataError(f"no usable image in the training split of {root}", hint=hint)
+        raise DataError(f"no usable {listing.what} in the training split of {root}", hint=hint)
     if np.count_nonzero(training) < 2:
         only = dataset.classes[int(np.argmax(training))]
-        raise DataError(f"only class '{printable(only)}' has training images in {root}", hint=hint)
+        raise DataError(f"only class '{printable(only)}' has training {listing.what}s in {root}", hint=hint)
 
 
 def _left_out_hint(left_out: Sequence[LeftOut]) -> str:
@@ -254,8 +297,8 @@ def _left_out_hint(left_out: Sequence[LeftOut]) -> str:
     return f"{len(left_out)} left out, the first: {printable(left_out[0].path)}: {left_out[0].reason}"
 
 
-def _check_groups(dataset: ImageDataset) -> None:
-    """Refuse a group in two splits: the held-out images would be ones the model has all but seen."""
+def check_groups(dataset: Dataset, what: str) -> None:
+    """Refuse a group in two splits: the held-out rows would be ones the model has all but seen."""
     if not dataset.groups:
         return
     split_of: dict[str, str] = {}
@@ -263,23 +306,24 @@ def _check_groups(dataset: ImageDataset) -> None:
         if group and split_of.setdefault(group, split) != split:
             raise DataError(
                 f"group '{printable(group)}' is in both {split_of[group]} and {split}",
-                hint="keep all images of one group in one split",
+                hint=f"keep all {what}s of one group in one split",
             )
 
 
 def _training_notes(listing: Listing, classes: Sequence[str], labels: Labels) -> Iterator[str]:
-    """Note empty classes, classes of one training image, imbalance, and names that are hard to tell apart."""
+    """Note empty classes, classes of one training row, imbalance, and names that are hard to tell apart."""
     labels = labels[as_splits(listing.splits) == listing.training_split]
     counts: list[int] = np.bincount(labels, minlength=len(classes)).tolist()
     filled = sorted((count, name) for name, count in zip(classes, counts, strict=True) if count)
     if empty := [name for name, count in zip(classes, counts, strict=True) if count == 0]:
-        yield f"no training image of {_some(empty)}: it stays a class, but the model cannot learn it"
+        yield f"no training {listing.what} of {some_of(empty)}: it stays a class, but the model cannot learn it"
     if single := [name for name, count in zip(classes, counts, strict=True) if count == 1]:
-        yield f"only one training image of {_some(single)}: nothing can be held out to measure it"
+        yield f"only one training {listing.what} of {some_of(single)}: nothing can be held out to measure it"
     if filled and filled[-1][0] > IMBALANCE * filled[0][0]:
         (fewest, rare), (most, common) = filled[0], filled[-1]
         yield (
-            f"imbalanced: '{printable(common)}' has {most:,} training images, '{printable(rare)}' has {fewest:,} "
+            f"imbalanced: '{printable(common)}' has {most:,} training {listing.what}s, "
+            f"'{printable(rare)}' has {fewest:,} "
             f"({most / fewest:,.0f}:1)"
         )
     alike: dict[str | float, list[str]] = {}
@@ -307,11 +351,12 @@ def _essence(name: str) -> str | float:
         return text
 
 
-def _evaluation_notes(classes: Sequence[str], labels: Labels) -> Iterator[str]:
-    """Note the classes that an evaluation on these images cannot speak of."""
+def _evaluation_notes(classes: Sequence[str], labels: Labels, what: str) -> Iterator[str]:
+    """Note the classes that an evaluation on these rows cannot speak of."""
     counts = np.bincount(labels, minlength=len(classes))
     if missing := [name for name, count in zip(classes, counts, strict=True) if count == 0]:
-        yield f"no image of {_some(missing)}: there is nothing to measure for {'it' if len(missing) == 1 else 'them'}"
+        them = "it" if len(missing) == 1 else "them"
+        yield f"no {what} of {some_of(missing)}: there is nothing to measure for {them}"
 
 
 def _spelt(names: Sequence[str]) -> str:
@@ -321,7 +366,7 @@ def _spelt(names: Sequence[str]) -> str:
     return ", ".join(ascii(name) for name in names)
 
 
-def _some(names: Sequence[str]) -> str:
+def some_of(names: Sequence[str]) -> str:
     """Show at most five names, so that a note on a thousand classes stays one line."""
     more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
     return ("class " if len(names) == 1 else f"{len(names):,} classes: ") + quoted(names[:5]) + more

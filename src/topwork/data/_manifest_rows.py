@@ -1,46 +1,23 @@
-"""What a row of a manifest may say: its columns by their usual names, and paths that stay in the manifest's folder."""
+"""What a row of a manifest of images may say, and paths that stay in the manifest's folder."""
 
 from __future__ import annotations
 
 import contextlib
-import difflib
 import ntpath
 import os
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from topwork.data._layout import SPLIT_WORDS, split_of
+from topwork.data._layout import SplitCells
 from topwork.data._listing import Listing, label_fault
-from topwork.data._names import decoded, nearest, printable, quoted
-from topwork.data._source import refusal, within
+from topwork.data._names import decoded, printable
+from topwork.data._source import LINKS, refusal, within
 from topwork.errors import DataError
 
-COLUMNS = {
-    "path": (
-        "file",
-        "filename",
-        "file_name",
-        "filepath",
-        "file_path",
-        "image",
-        "image_path",
-        "image_name",
-        "img",
-        "img_path",
-        *("경로", "사진", "이미지", "파일", "파일명"),
-    ),
-    "label": (
-        *("labels", "class", "class_name", "classname", "category", "target", "species"),
-        *("분류", "클래스", "라벨", "레이블", "정답"),
-    ),
-    "split": ("subset", "partition", "set"),
-    "group": ("groups",),
-}
-"""Column -> what else people call it."""
 REQUIRED = ("path", "label")
 
 _RELATIVE = "write it as seen from the manifest's folder, such as cat/1.jpg"
@@ -56,81 +33,15 @@ class Row(NamedTuple):
     group: str = ""
 
 
-class Columns:
-    """Finds a manifest's columns by their names.
-
-    Args:
-        asked: Column -> what it is called here; the others are found by their usual names.
-        hint: What to say where one is missing.
-        wanted: Those that are looked for.
-
-    Raises:
-        DataError: ``asked`` names a column that topwork does not read.
-    """
-
-    def __init__(self, asked: Mapping[str, str] | None, hint: str, wanted: Sequence[str] = tuple(COLUMNS)) -> None:
-        self._asked = dict(asked or {})
-        self._hint = hint
-        self._wanted = wanted
-        self.unused: dict[str, None] = {}
-        if strange := sorted(self._asked.keys() - COLUMNS.keys()):
-            raise DataError(f"no column {quoted(strange)} is read; these are: {', '.join(COLUMNS)}")
-
-    def find(self, names: Sequence[str], where: str) -> dict[str, int]:
-        """Column -> its place among these names.
-
-        Raises:
-            DataError: One is missing, comes twice, or is one of several that it may be.
-        """
-        if len(set(names)) != len(names):
-            raise DataError(f"{where}: a column comes twice: {quoted(names)}", hint=self._hint)
-        found = {}
-        for column in self._wanted:
-            name = self._name_of(column, names, where)
-            if name is not None:
-                found[column] = names.index(name)
-        rest = [name for place, name in enumerate(names) if place not in found.values()]
-        missing = [column for column in REQUIRED if column in self._wanted and column not in found]
-        for name in rest:
-            if near := difflib.get_close_matches(name, [each for each in self._wanted if each not in found], 1, 0.75):
-                raise DataError(
-                    f"{where}: unknown column '{printable(name)}'; nearest: {quoted(near)}", hint=self._hint
-                )
-        if missing:
-            raise DataError(f"{where}: no column {quoted(missing)} among {quoted(names)}", hint=self._hint)
-        self.unused |= dict.fromkeys(name for name in rest if name and not name.startswith("Unnamed: "))  # an index
-        return found
-
-    def _name_of(self, column: str, names: Sequence[str], where: str) -> str | None:
-        if column in self._asked:
-            if self._asked[column] in names:
-                return self._asked[column]
-            shown = printable(self._asked[column])
-            raise DataError(
-                f"{where}: no column '{shown}' for the {column}; there are {quoted(names)}",
-                hint=f"--columns {column}=NAME takes one of these names",
-            )
-        if column in names:
-            return column
-        usual = [name for name in names if name.casefold() in (column, *COLUMNS[column])]
-        usual = [name for name in usual if name not in self._asked.values()]
-        if len(usual) > 1:
-            raise DataError(
-                f"{where}: which is the {column}: {quoted(usual)}?", hint=f"--columns {column}={usual[0]} says so"
-            )
-        return usual[0] if usual else None
-
-
 class ManifestRows:
     """Checks the rows of a manifest of any kind and gathers them in ``listing``."""
 
     def __init__(self, manifest: Path) -> None:
         self.listing = Listing(manifest.parent, table=manifest)
-        self._real_root = os.path.realpath(manifest.parent)
-        self._roots = (os.path.abspath(manifest.parent), self._real_root)
-        self._real_folders: dict[str, str] = {}
+        self._inside = Inside(manifest.parent)
+        self._roots = (os.path.abspath(manifest.parent), self._inside.real_root)
         self._seen: dict[str, Row] = {}
-        self._has_splits: bool | None = None
+        self._splits = SplitCells()
 
     def add(self, row: Row, where: str) -> None:
         """Take one row; ``where`` names its place in messages.
@@ -139,25 +50,12 @@ class ManifestRows:
             DataError: The row cannot be meant as it stands.
         """
         path = inner_path(_local_path(row.path, self._roots, where), where)
-        row = Row(path, row.label, self._split_name(row.split, where), row.group)
+        row = Row(path, row.label, self._splits.named(row.split, where), row.group)
         if fault := label_fault(row.label):
             raise DataError(f"{where}: {fault}")
         self.listing.add_class(row.label, row.split)
         if not self._is_repeat(row, where):
             self._place(row)
-
-    def _split_name(self, split: str, where: str) -> str:
-        name = split.strip()
-        if name and not split_of(name):
-            near = nearest(name.casefold(), SPLIT_WORDS)
-            raise DataError(f"{where}: split '{printable(split)}'; nearest: {near}")
-        if self._has_splits is None:
-            self._has_splits = bool(name)
-        if self._has_splits != bool(name):
-            raise DataError(
-                f"{where}: some rows name a split and others do not", hint="fill in the column or remove it"
-            )
-        return split_of(name)
 
     def _is_repeat(self, row: Row, where: str) -> bool:
         first = self._seen.setdefault(row.path, row)
@@ -171,30 +69,45 @@ class ManifestRows:
         return True
 
     def _place(self, row: Row) -> None:
-        path, reason = row.path, self._refusal(row.path)
-        if reason and (other := self._elsewhere(path)):
-            path, reason = other, ""
+        path, reason = self._inside.found(row.path)
         if reason:
             self.listing.leave_out(path, reason)
         else:
             self.listing.add(path, row.label, row.split, row.group)
 
-    def _elsewhere(self, path: str) -> str:
-        """Where a file lies that is not at its path: one of Windows, or in an older encoding; empty where nowhere."""
+
+class Inside:
+    """The files below a folder that others name: which of them may be read.
+
+    Args:
+        root: The folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.real_root = os.path.realpath(root)
+        self._real_folders: dict[str, str] = {}
+
+    def found(self, path: str) -> tuple[str, str]:
+        """Where a file lies, and why it must not be read, which is empty where it may be.
+
+        Args:
+            path: Relative, with forward slashes; that of Windows, or in an older encoding, is found too.
+        """
+        reason = self._refusal(path)
         with contextlib.suppress(UnicodeError):
-            other = path_here(path)
-            return other if other != path and not self._refusal(other) else ""
-        return ""
+            if reason and (other := path_here(path)) != path and not self._refusal(other):
+                return other, ""
+        return path, reason
 
     def _refusal(self, path: str) -> str:
         """Why a file must not be read; the folder's own links are resolved once a folder, not once a file."""
         folder, name = posixpath.split(path)
         if folder not in self._real_folders:
-            self._real_folders[folder] = os.path.realpath(os.path.join(self._real_root, folder))
+            self._real_folders[folder] = os.path.realpath(os.path.join(self.real_root, folder))
         real = os.path.join(self._real_folders[folder], name)
-        if not within(real, self._real_root):
-            return "a link that leaves the data folder"
-        return refusal(real, self._real_root)
+        if not within(real, self.real_root):
+            return LINKS[0]
+        return refusal(real, self.real_root)
 
 
 def _described(row: Row) -> str:

@@ -12,13 +12,14 @@ from topwork.data._dataset import ImageDataset
 from topwork.data._folder import list_folder
 from topwork.data._huggingface import is_huggingface, is_saved, list_object, list_saved
 from topwork.data._listing import Listing, assembled
-from topwork.data._manifest import MANIFESTS, list_frame, list_manifest
+from topwork.data._manifest import list_frame, list_manifest
 from topwork.data._names import printable
 from topwork.data._shards import COMPRESSED_HINT, has_shards, is_compressed, list_shards, list_tar
 from topwork.data._source import why
+from topwork.data._table import TABLES
 from topwork.errors import DataError
 
-SUFFIXES = (*MANIFESTS, ".tar")
+SUFFIXES = (*TABLES, ".tar")
 """Of the files that are read."""
 
 _UNDERSTOOD = (
@@ -34,6 +35,7 @@ def read(
     classes: Sequence[str] | None = None,
     columns: Mapping[str, str] | None = None,
     follow_links: bool = False,
+    identities: bool = False,
 ) -> ImageDataset:
     """Read a labelled data set; lists what there is and opens no image.
 
@@ -53,6 +55,8 @@ def read(
         columns: What a manifest or a data frame calls ``path``, ``label``, ``split`` and ``group``, as far as it is
             neither that nor another usual name.
         follow_links: Whether a folder's links are followed to where they lead; only those to files in it otherwise.
+        identities: Whether the classes are such as a model need not know, so that ``val`` and ``test`` may hold others
+            than ``train``.
 
     Raises:
         DataError: Nothing there or nothing that is understood, no class folders, fewer than two classes to train
@@ -64,11 +68,11 @@ def read(
     if isinstance(data, ImageDataset):
         return data if classes is None else data.relabelled(classes)
     if isinstance(data, str | os.PathLike):
-        return assembled(_list(Path(data), classes, columns, follow_links), classes)
+        return assembled(_list(Path(data), classes, columns, follow_links), classes, identities=identities)
     if is_huggingface(data):
-        return assembled(list_object(data), classes)
+        return assembled(list_object(data), classes, identities=identities)
     if hasattr(data, "iloc") and hasattr(data, "columns"):
-        return assembled(list_frame(data, columns), classes)
+        return assembled(list_frame(data, columns), classes, identities=identities)
     if isinstance(data, tuple) and len(data) == 2:
         return from_arrays(*data, classes=classes)
     raise DataError(f"not a data set: a {type(data).__name__}", hint=f"topwork reads {_UNDERSTOOD}")

@@ -91,7 +91,7 @@ def read_bytes(source: str | os.PathLike[str] | Slice) -> bytes:
         return _read_slice(source)
     name = os.fspath(source)
     with opened(name) as (file, info):
-        data = file.read(_checked_size(info.st_size, name) + 1)
+        data = file.read(checked_size(info.st_size, name) + 1)
         if len(data) != info.st_size:
             raise ImageError(f"{printable(name)}: changed while it was being read")
     return data
@@ -136,7 +136,7 @@ def _read_slice(part: Slice) -> bytes:
         if part.stamp not in (None, stamp(info)):
             raise ImageError(f"{part}: the file has changed since it was listed")
         file.seek(part.offset)
-        data = file.read(_checked_size(part.size, str(part)))
+        data = file.read(checked_size(part.size, str(part)))
         if len(data) != part.size:
             raise ImageError(f"{part}: the file ends before that")
     return data
@@ -171,7 +171,8 @@ def _check_regular(info: os.stat_result, name: str) -> None:
         raise ImageError(f"{printable(name)}: not a regular file")
 
 
-def _checked_size(size: int, name: str) -> int:
+def checked_size(size: int, name: str) -> int:
+    """The bytes of a file, as far as they are allowed (``ImageError`` otherwise)."""
     if size > MAX_FILE_BYTES:
         raise ImageError(f"{printable(name)}: {size:,} bytes, more than the {MAX_FILE_BYTES:,} allowed")
     return size

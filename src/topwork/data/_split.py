@@ -14,7 +14,6 @@ from topwork.data._source import content_key
 from topwork.errors import DataError
 
 Rows = npt.NDArray[np.intp]
-_TOO_FEW_HINT = "add images, use a larger share, or divide the images into train/ and test/ yourself"
 
 Clusters = Sequence[Sequence[int]] | Sequence[npt.NDArray[np.integer]]
 
@@ -127,7 +126,8 @@ def k_folds(dataset: Dataset, k: int = 5, *, seed: int = 0) -> npt.NDArray[np.in
     dealt = sorted(blocks(dataset, seed), key=len, reverse=True)  # stable: equal ones keep their order
     if len(dealt) < k:
         raise DataError(
-            f"{len(dealt)} images or groups of images that stay together cannot fill {k} folds", hint="lower k"
+            f"{len(dealt)} {dataset.thing}s or groups of {dataset.thing}s that stay together cannot fill {k} folds",
+            hint="lower k",
         )
     totals: list[int] = np.maximum(np.bincount(dataset.strata()), 1).tolist()
     labels: list[int] = dataset.strata().tolist()
@@ -187,7 +187,11 @@ def split(dataset: AnyDataset, *, test: float = 0.2, seed: int = 0) -> AnyDatase
     choose = _choose_blocks if any(dataset.groups) else _choose_rows
     chosen = choose(dataset, test, seed)
     if not chosen.any():
-        raise DataError(f"too few images for a test split of {test:.0%} of {len(dataset)}", hint=_TOO_FEW_HINT)
+        raise DataError(
+            f"too few {dataset.thing}s for a test split of {test:.0%} of {len(dataset)}",
+            hint=f"add {dataset.thing}s, use a larger share, or divide the {dataset.thing}s into train/ and test/ "
+            "yourself",
+        )
     return replace(dataset, splits=np.where(chosen, "test", "train"))
 
 

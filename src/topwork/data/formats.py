@@ -114,6 +114,11 @@ def format_of(data: bytes) -> str:
         return ""
 
 
+def suffix_of(kind: str) -> str:
+    """What the name of a file of a format ends in; empty for none."""
+    return {"JPEG": ".jpg"}.get(kind, _SUFFIXES[kind][0]) if kind else ""
+
+
 def suffix_fits(path: str, kind: str) -> bool:
     """Whether a file's name says what its first bytes say; a name without a suffix says nothing wrong."""
     suffix = os.path.splitext(path)[1].lower()

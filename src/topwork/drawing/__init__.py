@@ -1,14 +1,17 @@
 """Drawing: arrays and words in, pictures out. It knows nothing of networks.
 
-A ``sheet`` lays out pictures with words beneath them; ``line_chart`` and ``scatter`` draw numbers, and ``Axes`` says
-where those lie, for whoever draws them otherwise. Pillow alone is needed for it.
+A ``sheet`` lays out pictures with words beneath them; ``framed`` draws boxes, an ``Outline`` each, upon one;
+``line_chart`` and ``scatter`` draw numbers, and ``Axes`` says where those lie, for whoever draws them otherwise. Pillow
+alone is needed for it.
 """
 
 from __future__ import annotations
 
 from topwork.drawing._axes import Axes, Axis, accuracy_axis, logarithmic_axis, named_axis, share_axis, spread
+from topwork.drawing._boxes import framed
 from topwork.drawing._chart import Curve, legend, line_chart, scatter
 from topwork.drawing._colours import class_colours, heat, overlay, signed, stretched
+from topwork.drawing._outlines import Outline, Stroke
 from topwork.drawing._sheet import Cell, sheet
 
 __all__ = [
@@ -16,8 +19,11 @@ __all__ = [
     "Axis",
     "Cell",
     "Curve",
+    "Outline",
+    "Stroke",
     "accuracy_axis",
     "class_colours",
+    "framed",
     "heat",
     "legend",
     "line_chart",

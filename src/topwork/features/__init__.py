@@ -1,21 +1,32 @@
-"""Features: what a backbone makes of images.
+"""Features: what a backbone makes of images or texts.
 
 In: a data set and a backbone. Out: a ``FeatureTable``, memory-mapped, through a cache on disk.
 """
 
 from topwork.data import Source
 from topwork.features._extract import NOT_FINITE, Extraction, Progress, extract, extract_few
-from topwork.features._read_ahead import read_ahead
+from topwork.features._map_samples import MapSamples, Pictures, on_all_cores
+from topwork.features._read_ahead import ImageReader, read_ahead
+from topwork.features._squares import Squares, scratch, squares
+from topwork.features._store import rows_on_disk
 from topwork.features._table import FeatureTable, scattered_rows
 
 __all__ = [
     "NOT_FINITE",
     "Extraction",
     "FeatureTable",
+    "ImageReader",
+    "MapSamples",
+    "Pictures",
     "Progress",
     "Source",
+    "Squares",
     "extract",
     "extract_few",
+    "on_all_cores",
     "read_ahead",
+    "rows_on_disk",
     "scattered_rows",
+    "scratch",
+    "squares",
 ]

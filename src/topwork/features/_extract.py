@@ -4,39 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from topwork._system import Executor
-from topwork.backbones import Backbone
-from topwork.data import ImageDataset, LeftOut, Source
+from topwork.backbones import AnyBackbone, Preprocessing, TextBackbone
+from topwork.data import Dataset, LeftOut, Source
 from topwork.engines import (
     PARITY_IMAGES,
     Engine,
     EngineChoice,
     EngineName,
     decide,
-    default_engine,
+    engine_for,
     open_engine,
     recorded_choice,
 )
-from topwork.features._read_ahead import Item, read_ahead
-from topwork.features._store import DiskStore, FeatureStore, MemoryStore, recipe_folder
+from topwork.features._read_ahead import Item, Reader, read_ahead, reader_of
+from topwork.features._store import FeatureStore, MemoryStore, rows_on_disk
 from topwork.features._table import FeatureTable
 
 Float32Array = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
 OpenNetwork = Callable[[EngineChoice, int], Engine]
-_Pixels = tuple[bytes, npt.NDArray[np.uint8]]  # an image's key, and the image in the network's square
-_Batch = tuple[list[bytes], npt.NDArray[np.uint8]]  # several of them
+_Content = tuple[bytes, Any]  # an image's or a text's key, and what the network takes of it
+_Batch = tuple[list[bytes], Any]  # several of them
 
-NOT_FINITE = "the network gives NaN or infinity for this image"
+NOT_FINITE = "the network gives NaN or infinity for this {}"
+"""Why a row is refused; takes what it is called."""
 _FORMAT = 3  # raise when decoding or resizing gives other pixels than before
 
 
@@ -60,8 +59,8 @@ class Extraction:
 
 
 def extract(
-    dataset: ImageDataset,
-    backbone: Backbone,
+    dataset: Dataset,
+    backbone: AnyBackbone,
     *,
     outputs: Sequence[str] | None = None,
     engine: EngineName | None = None,
@@ -69,7 +68,7 @@ def extract(
     cache: bool = True,
     progress: Progress | None = None,
 ) -> FeatureTable:
-    """Features of every image of a data set.
+    """Features of every image or text of a data set.
 
     Args:
         dataset: The images; what cannot be decoded is listed in the table's data set under ``left_out``.
@@ -98,7 +97,7 @@ def extract(
 
 def extract_few(
     sources: Sequence[Source],
-    backbone: Backbone,
+    backbone: AnyBackbone,
     outputs: Sequence[str],
     *,
     engine: EngineName | None = None,
@@ -126,28 +125,26 @@ def extract_few(
     good = np.isfinite(found.values).all(axis=1)
     if good.all():
         return found
-    refused = [*found.refused, *((int(place), NOT_FINITE) for place in found.kept[~good])]
+    why = NOT_FINITE.format("text" if isinstance(backbone, TextBackbone) else "image")
+    refused = [*found.refused, *((int(place), why) for place in found.kept[~good])]
     return Extraction(found.values[good], found.digests[good], found.kept[good], tuple(sorted(refused)), found.choice)
 
 
 def _disk_store(
-    stack: contextlib.ExitStack, backbone: Backbone, names: tuple[str, ...], cache: bool
+    stack: contextlib.ExitStack, backbone: AnyBackbone, names: tuple[str, ...], cache: bool
 ) -> Callable[[EngineChoice], FeatureStore]:
     """Opens a store on the disk, closed with the stack: the cache's, or one that is gone with it."""
 
     def open_store(choice: EngineChoice) -> FeatureStore:
-        if cache:
-            folder = recipe_folder(_recipe(backbone, names, choice))
-        else:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="topwork-")))
-        return stack.enter_context(DiskStore(folder, _width(backbone, names)))
+        rows = rows_on_disk(_recipe(backbone, names, choice), _width(backbone, names), cache=cache)
+        return stack.enter_context(rows)
 
     return open_store
 
 
 def run(
     sources: Sequence[Source],
-    backbone: Backbone,
+    backbone: AnyBackbone,
     outputs: tuple[str, ...],
     open_store: Callable[[EngineChoice], FeatureStore],
     *,
@@ -160,34 +157,35 @@ def run(
 
     Where no earlier run has chosen the precision, the first images decide it; the others are decoded meanwhile.
     """
-    name = choice.name if choice else engine or default_engine()
+    name = choice.name if choice else engine_for(backbone, engine)
     choice = choice or recorded_choice(backbone, name)
+    reader = reader_of(backbone)
     store = open_store(choice) if choice else None
-    items = read_ahead(sources, backbone.preprocessing, store.__contains__ if store is not None else lambda key: False)
+    items = read_ahead(sources, reader, store.__contains__ if store is not None else lambda key: False)
     with contextlib.closing(items):
         ahead: list[Item] = []
         if choice is None or store is None:
-            ahead = _first_pixels(items)
-            pixels = [item.pixels for item in ahead if item.pixels is not None]
-            # without an image that can be used there is nothing to compute, and nothing to decide
-            choice = decide(backbone, name, np.stack(pixels)) if pixels else EngineChoice(name, "f32")
+            ahead = _first_usable(items)
+            contents = [item.content for item in ahead if item.content is not None]
+            # without one that can be used there is nothing to compute, and nothing to decide
+            choice = decide(backbone, name, reader.batch(contents)) if contents else EngineChoice(name, "f32")
             store = open_store(choice)
         opener = open_network or (lambda choice, count: open_engine(backbone, outputs, choice, images=count))
         rows = _Rows()
         unknown = rows.unknown(_counted(itertools.chain(ahead, items), len(sources), progress), store)
-        _compute(unknown, rows, store, lambda: opener(choice, len(sources)))
+        _compute(unknown, reader, rows, store, lambda: opener(choice, len(sources)))
     refused = tuple(rows.refused)
     digests = np.frombuffer(b"".join(rows.keys), "<u8")[::2].astype(np.uint64)  # half a key, on any machine the same
     return Extraction(store.gather(rows.keys), digests, np.array(rows.kept, np.intp), refused, choice)
 
 
-def _first_pixels(items: Iterator[Item]) -> list[Item]:
+def _first_usable(items: Iterator[Item]) -> list[Item]:
     """Items up to the first few that can be used."""
     ahead: list[Item] = []
     usable = 0
     for item in items:
         ahead.append(item)
-        usable += item.pixels is not None
+        usable += item.content is not None
         if usable == PARITY_IMAGES:
             break
     return ahead
@@ -209,7 +207,7 @@ class _Rows:
     refused: list[tuple[int, str]] = field(default_factory=list)  # place and reason of every other one
     on_their_way: set[bytes] = field(default_factory=set)  # keys whose features are being computed
 
-    def unknown(self, items: Iterable[Item], store: FeatureStore) -> Iterator[_Pixels]:
+    def unknown(self, items: Iterable[Item], store: FeatureStore) -> Iterator[_Content]:
         """Note every item; give key and pixels of those whose features are neither there nor on their way."""
         for item in items:
             if item.reason:
@@ -217,13 +215,15 @@ class _Rows:
                 continue
             self.keys.append(item.key)
             self.kept.append(item.index)
-            if item.pixels is not None and item.key not in store and item.key not in self.on_their_way:
+            if item.content is not None and item.key not in store and item.key not in self.on_their_way:
                 self.on_their_way.add(item.key)
-                yield item.key, item.pixels
+                yield item.key, item.content
 
 
-def _compute(unknown: Iterator[_Pixels], rows: _Rows, store: FeatureStore, open_network: Callable[[], Engine]) -> None:
-    """Send pixels through the network, in batches, while the next are decoded; features reach the store in order."""
+def _compute(
+    unknown: Iterator[_Content], reader: Reader, rows: _Rows, store: FeatureStore, open_network: Callable[[], Engine]
+) -> None:
+    """Send contents through the network, in batches, while the next are decoded; features reach the store in order."""
     first = next(unknown, None)
     if first is None:  # a run that finds everything in the store needs no network
         return
@@ -233,33 +233,40 @@ def _compute(unknown: Iterator[_Pixels], rows: _Rows, store: FeatureStore, open_
         return batch[0], engine(batch[1])
 
     with Executor("engine", engine.callers) as callers:
-        batches = _batches(itertools.chain([first], unknown), engine.batch_size)
+        batches = _batches(itertools.chain([first], unknown), reader, engine.batch_size)
         for keys, features in callers.map_ordered(call, batches, in_flight=2 * engine.callers + 1):
             store.add(keys, features)
             rows.on_their_way.difference_update(keys)
 
 
-def _batches(unknown: Iterator[_Pixels], size: int) -> Iterator[_Batch]:
+def _batches(unknown: Iterator[_Content], reader: Reader, size: int) -> Iterator[_Batch]:
     while waiting := list(itertools.islice(unknown, size)):
-        keys, images = [key for key, _ in waiting], np.stack([pixels for _, pixels in waiting])
-        waiting.clear()  # or the pixels would be held twice while the batch waits
-        yield keys, images
+        keys, contents = [key for key, _ in waiting], reader.batch([content for _, content in waiting])
+        waiting.clear()  # or pixels would be held twice while the batch waits
+        yield keys, contents
 
 
-def _width(backbone: Backbone, outputs: Sequence[str]) -> int:
+def _width(backbone: AnyBackbone, outputs: Sequence[str]) -> int:
     return sum(map(backbone.width, outputs))
 
 
-def _recipe(backbone: Backbone, outputs: tuple[str, ...], choice: EngineChoice) -> dict[str, Any]:
+def _recipe(backbone: AnyBackbone, outputs: tuple[str, ...], choice: EngineChoice) -> dict[str, Any]:
     """Everything that changes the features of an image, in words that stay, or what users have cached would be lost."""
-    preprocessing = backbone.preprocessing.to_dict()
-    preprocessing["fit"] = preprocessing.pop("crop_mode")  # its name when the first features were cached
+    if isinstance(backbone, TextBackbone):
+        network = backbone.identity
+    else:
+        read = _as_cached(backbone.preprocessing)
+        network = {"backbone": backbone.identity, "weights": backbone.weights.sha256, "preprocessing": read}
     return {
         "format": _FORMAT,
-        "backbone": backbone.name,
-        "weights": backbone.weights.sha256,
-        "preprocessing": preprocessing,
+        **network,
         "outputs": outputs,
         "engine": choice.name,
         "precision": choice.precision,
     }
+
+
+def _as_cached(preprocessing: Preprocessing) -> dict[str, Any]:
+    fields = preprocessing.to_dict()
+    fields["fit"] = fields.pop("crop_mode")  # its name when the first features were cached
+    return fields

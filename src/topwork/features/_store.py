@@ -72,7 +72,7 @@ class DiskStore:
         """
         size_limit()  # now, not when the work is done
         with _told(self._folder):
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # features may be of people
         for keys_file in sorted(self._folder.glob("*.keys")):
             with contextlib.suppress(OSError):  # another process may have made room meanwhile
                 self._open_segment(keys_file)
@@ -169,6 +169,15 @@ class DiskStore:
             return
         for segment in merged:
             _delete(self._names[segment])
+
+
+@contextlib.contextmanager
+def rows_on_disk(recipe: dict[str, Any], width: int, *, cache: bool) -> Iterator[DiskStore]:
+    """Rows of so many numbers made in one way: the cache's, or in a folder that is gone with the block."""
+    with contextlib.ExitStack() as stack:
+        own = tempfile.TemporaryDirectory(prefix="topwork-") if not cache else None
+        folder = recipe_folder(recipe) if own is None else Path(stack.enter_context(own))
+        yield stack.enter_context(DiskStore(folder, width))
 
 
 FeatureStore = MemoryStore | DiskStore

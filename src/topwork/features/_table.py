@@ -1,4 +1,4 @@
-"""The feature table: what a backbone makes of every image of a data set."""
+"""The feature table: what a backbone makes of every image or text of a data set."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork._system import release_pages
-from topwork.backbones import Backbone
-from topwork.data import ImageDataset
 from topwork.engines import EngineChoice
 from topwork.errors import BackboneError
 
@@ -22,10 +20,10 @@ _SCATTERED = 32  # rows at a time that do not lie side by side: each may bring i
 
 @dataclass(frozen=True, eq=False)
 class FeatureTable:
-    """Features of a data set's images, row by row.
+    """Features of a data set's images or texts, row by row.
 
     Attributes:
-        dataset: The images, without those that could not be read; row i of ``values`` is its image i.
+        dataset: The rows, without those that could not be read; row i of ``values`` is its row i.
         backbone: What made the features, preprocessing included.
         choice: Engine and precision that made them.
         outputs: Names of the blocks of columns, see ``Backbone.outputs``.
@@ -33,8 +31,8 @@ class FeatureTable:
         digests: uint64 (N,), equal for images of equal content; None where the features are not from images.
     """
 
-    dataset: ImageDataset
-    backbone: Backbone
+    dataset: Any
+    backbone: Any
     choice: EngineChoice
     outputs: tuple[str, ...]
     values: Float32Array
@@ -62,7 +60,7 @@ class FeatureTable:
         return self.select(np.flatnonzero(np.asarray(self.dataset.splits) == name))
 
     def select(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> FeatureTable:
-        """Some rows by position or mask, as ``ImageDataset.select``; neighbouring ones stay memory-mapped."""
+        """Some rows by position or mask, as ``Dataset.select``; neighbouring ones stay memory-mapped."""
         rows = np.arange(len(self))[rows]
         neighbours = len(rows) > 0 and bool((np.diff(rows) == 1).all())
         chosen = slice(rows[0], rows[-1] + 1) if neighbours else rows

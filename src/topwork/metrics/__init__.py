@@ -11,6 +11,13 @@
 - two ways on the same images: `compare`, `mcnemar`, `exceeds_zero`;
 - prediction sets and selective prediction: `conformal_thresholds`, `prediction_sets`, `abstention_thresholds`,
   `threshold_at`, `selective_reports`, `refuting`;
+- of identities: `pairs_of`, `verification` (ROC, EER, true accepts), `identification` (ranks, open set, retrieval),
+  `group_reports`, `threshold_for`;
+- of a detector: `detection_report`, COCO's figures of `Detections`; `average_precision50` and
+  `average_precision_of_boxes` alone, light;
+  `precision_recall_curves`; a threshold for each class by `detection_thresholds`, what thresholds give by
+  `at_thresholds`; `score_calibration`; kinds of error by `error_report`; `class_table` with background;
+  `worst_misses`, `worst_inventions`; two detectors by `compare_detections`;
 - whether new images are like the old ones: `typicality`, `shift`.
 """
 
@@ -29,8 +36,40 @@ from ._decision import (
     precision_threshold,
     recall_threshold,
 )
+from ._detection import (
+    ClassTable,
+    DetectionComparison,
+    DetectionReport,
+    DetectionThresholds,
+    ErrorKind,
+    ErrorReport,
+    Invention,
+    Miss,
+    ObjectClassReport,
+    Objects,
+    OperatingPoint,
+    OperatingReport,
+    PrecisionRecallCurve,
+    ScoreCalibration,
+    at_thresholds,
+    average_precision50,
+    average_precision_of_boxes,
+    class_table,
+    compare_detections,
+    detection_report,
+    detection_thresholds,
+    error_report,
+    overlaps,
+    precision_recall_curves,
+    score_calibration,
+    worst_inventions,
+    worst_misses,
+)
+from ._detections import Detections
 from ._evaluation import Evaluation, evaluate, per_class
 from ._folds import corrected_t_interval, mean_of_folds
+from ._group_reports import GroupReport, group_reports, identities_of_groups
+from ._identification import Identification, OpenSetPoint, identification
 from ._intervals import bootstrap_intervals, wilson_interval
 from ._paired import Comparison, compare, exceeds_zero, mcnemar
 from ._probabilities import brier, ece, log_loss, reliability_curve, softmax
@@ -46,54 +85,109 @@ from ._selective import (
     threshold_at,
 )
 from ._shift import FALSE_ALARMS, Shift, shift, typicality
-from ._values import ClassReport, Estimate, ReliabilityBin, Uncalibrated
+from ._values import ClassReport, Estimate, ReliabilityBin, Uncalibrated, as_percent
+from ._verification import (
+    LEAST_FALSE_ACCEPTS,
+    AcceptPoint,
+    Pairs,
+    Verification,
+    equal_error_rate,
+    pairs_of,
+    some_images,
+    threshold_for,
+    verification,
+)
 
 __all__ = [
-    "FALSE_ALARMS",
-    "LEVELS",
+    "AcceptPoint",
     "ClassReport",
+    "ClassTable",
     "Comparison",
     "Costs",
     "DecisionReport",
+    "DetectionComparison",
+    "DetectionReport",
+    "DetectionThresholds",
+    "Detections",
+    "ErrorKind",
+    "ErrorReport",
     "Estimate",
     "Evaluation",
+    "GroupReport",
+    "Identification",
+    "OpenSetPoint",
+    "OperatingPoint",
+    "Pairs",
+    "Verification",
+    "equal_error_rate",
+    "group_reports",
+    "identification",
+    "identities_of_groups",
+    "pairs_of",
+    "some_images",
+    "threshold_for",
+    "verification",
+    "FALSE_ALARMS",
+    "Invention",
+    "LEAST_FALSE_ACCEPTS",
+    "LEVELS",
+    "Miss",
+    "ObjectClassReport",
+    "Objects",
+    "OperatingReport",
     "Outcome",
+    "PrecisionRecallCurve",
     "ReliabilityBin",
     "Rule",
+    "ScoreCalibration",
     "SelectiveReport",
     "SetThreshold",
     "Shift",
     "Threshold",
     "Uncalibrated",
     "abstention_thresholds",
+    "as_percent",
+    "at_thresholds",
     "average_precision",
+    "average_precision50",
+    "average_precision_of_boxes",
     "balanced_accuracy",
     "bootstrap_intervals",
     "brier",
+    "class_table",
     "compare",
+    "compare_detections",
     "conformal_thresholds",
     "confusion_matrix",
     "corrected_t_interval",
     "decide",
     "decision_report",
+    "detection_report",
+    "detection_thresholds",
     "ece",
+    "error_report",
     "evaluate",
     "exceeds_zero",
     "log_loss",
     "macro_f1",
     "mcnemar",
     "mean_of_folds",
+    "overlaps",
     "per_class",
+    "precision_recall_curves",
     "precision_threshold",
     "prediction_sets",
     "recall_threshold",
     "refuting",
     "reliability_curve",
     "roc_auc",
+    "score_calibration",
     "selective_reports",
     "shift",
     "softmax",
     "threshold_at",
     "typicality",
     "wilson_interval",
+    "worst_inventions",
+    "worst_misses",
 ]

@@ -81,7 +81,9 @@ class SetThreshold(NamedTuple):
     enough: bool
 
 
-def recall_threshold(probabilities: AnyArray, labels: AnyArray, place: int, target: float, name: str) -> SetThreshold:
+def recall_threshold(
+    probabilities: AnyArray, labels: AnyArray, place: int, target: float, name: str, thing: str = "image"
+) -> SetThreshold:
     """The highest threshold of a class with which so many of its images are found: it raises the fewest false alarms.
 
     Of n images of the class, floor((n + 1) * (1 - target)) - 1 may be missed. Then a new one of the same kind is found
@@ -95,14 +97,14 @@ def recall_threshold(probabilities: AnyArray, labels: AnyArray, place: int, targ
         place: The class's index.
         target: Recall, above 0 and below 1.
         name: Of the class, for messages.
+        thing: What a row is called in them.
 
     Raises:
         DataError: What `log_loss` refuses; no image is of the class; or only calling every image so finds enough.
     """
     probabilities, labels = check_probabilities(probabilities, labels)
-    own, positive = probabilities[:, place], _of(labels, place, name)
-    misses = math.floor(round((int(positive.sum()) + 1) * (1 - target), 9)) - 1
-    enough, misses = misses >= 0, max(misses, 0)
+    own, positive = probabilities[:, place], _of(labels, place, name, thing)
+    misses, enough = allowed_misses(int(positive.sum()), target)
     if int((decide(probabilities)[positive] != place).sum()) <= misses:
         return SetThreshold(None, enough)
     found = np.sort(own[positive])
@@ -111,15 +113,21 @@ def recall_threshold(probabilities: AnyArray, labels: AnyArray, place: int, targ
         least = own[~positive].min() if not positive.all() else np.inf
         reachable = _percent(float((found > least).mean()))
         raise DataError(
-            f"a recall of {target:.4g} for {name!r} is only reached by calling every image {name!r}",
-            hint=f"at most {reachable} is reachable on the {len(labels)} images that the threshold is set on; "
-            "choose a lower recall, or give more images of the class",
+            f"a recall of {target:.4g} for {name!r} is only reached by calling every {thing} {name!r}",
+            hint=f"at most {reachable} is reachable on the {len(labels)} {thing}s that the threshold is set on; "
+            f"choose a lower recall, or give more {thing}s of the class",
         )
     return SetThreshold(float(threshold), enough)
 
 
+def allowed_misses(total: int, recall: float) -> tuple[int, bool]:
+    """How many of so many may be missed, that a new one is found so often; whether they are enough to expect that."""
+    misses = math.floor(round((total + 1) * (1 - recall), 9)) - 1
+    return max(misses, 0), misses >= 0
+
+
 def precision_threshold(
-    probabilities: AnyArray, labels: AnyArray, place: int, target: float, name: str
+    probabilities: AnyArray, labels: AnyArray, place: int, target: float, name: str, thing: str = "image"
 ) -> SetThreshold:
     """The lowest threshold of a class from which on so many of its answers are right: it finds the most images.
 
@@ -131,7 +139,7 @@ def precision_threshold(
         DataError: What `log_loss` refuses; no image is of the class; or no threshold is that precise.
     """
     probabilities, labels = check_probabilities(probabilities, labels)
-    own, positive = probabilities[:, place], _of(labels, place, name)
+    own, positive = probabilities[:, place], _of(labels, place, name, thing)
     enough = positive.sum() >= target / (1 - target) - _ROUNDING
     more, allowed = int(enough), 1 - target + _ROUNDING
     usual = decide(probabilities) == place
@@ -145,19 +153,19 @@ def precision_threshold(
     if not within.size:
         raise DataError(
             f"a precision of {target:.4g} for {name!r} is not reached at any confidence",
-            hint=f"at most {_percent(1 - float(error.min()))} is reachable on the {len(labels)} images that the "
+            hint=f"at most {_percent(1 - float(error.min()))} is reachable on the {len(labels)} {thing}s that the "
             "threshold is set on; choose a lower precision",
         )
     return SetThreshold(float(own[within[-1]]), bool(enough))
 
 
-def _of(labels: Int64Array, place: int, name: str) -> BoolArray:
+def _of(labels: Int64Array, place: int, name: str, thing: str) -> BoolArray:
     """(N,), which images are of the class."""
     positive: BoolArray = labels == place
     if not positive.any():
         raise DataError(
-            f"none of the {len(labels)} images that the threshold would be set on is of class {name!r}",
-            hint="give more training images of that class",
+            f"none of the {len(labels)} {thing}s that the threshold would be set on is of class {name!r}",
+            hint=f"give more training {thing}s of that class",
         )
     return positive
 

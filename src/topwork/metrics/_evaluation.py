@@ -22,23 +22,28 @@ from ._values import ClassReport, Estimate, ReliabilityBin, Saved, Uncalibrated,
 _CELLS = TypeAdapter(list[tuple[int, int, int]])
 
 
-def _cells(confusion: Int64Array) -> list[tuple[int, int, int]]:
+def cells_of(confusion: Int64Array) -> list[tuple[int, int, int]]:
     """Only what is not zero, as (true class, predicted class, images): a thousand classes have a million numbers."""
     return [(int(true), int(said), int(confusion[true, said])) for true, said in zip(*confusion.nonzero(), strict=True)]
 
 
-def _from_cells(cells: Any, others: ValidationInfo) -> Int64Array:
+def from_cells(cells: Any, others: ValidationInfo, more: int = 0) -> Int64Array:
+    """The table of such cells, of the classes and so many places more."""
     try:
         checked = _CELLS.validate_python(cells)
     except ValidationError as wrong:
         raise ValueError("expected whole numbers (true class, predicted class, images)") from wrong
-    size = len(others.data.get("classes", ()))
+    size = len(others.data.get("classes", ())) + more
     confusion = np.zeros((size, size), np.int64)
     for true, said, images in checked:
         if not (0 <= true < size and 0 <= said < size):
             raise ValueError(f"confusion names class {max(true, said)} of {size}")
         confusion[true, said] = images
     return confusion
+
+
+def _of_classes(cells: Any, others: ValidationInfo) -> Int64Array:
+    return from_cells(cells, others)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +77,7 @@ class Evaluation(Saved):
     log_loss: Estimate
     ece: Estimate
     per_class: tuple[ClassReport, ...]
-    confusion: Annotated[Int64Array, PlainValidator(_from_cells), PlainSerializer(_cells)]
+    confusion: Annotated[Int64Array, PlainValidator(_of_classes), PlainSerializer(cells_of)]
     top5: Estimate | None = None
     balanced_accuracy: Estimate | None = None
     roc_auc: Estimate | None = None
@@ -106,11 +111,11 @@ class Evaluation(Saved):
         ]
         missing = len(self.classes) - self.measured
         notes = (
-            [f"Not measured: {missing} of the {len(self.classes)} classes, which have no images here"]
+            [f"Not measured: {missing} of the {len(self.classes)} classes, of which there is none here"]
             if missing
             else []
         )
-        title = f"{self.n} images in {len(self.classes)} classes"
+        title = f"{len(self.classes)} classes, n = {self.n:,}"
         return html_table(title, ("metric", "value (95 % interval)"), rows, notes=notes)
 
     @property

@@ -17,7 +17,7 @@ LEVEL = 0.95
 RESAMPLES = 1000
 LEVEL_Z = 1.959963984540054  # the normal quantile at 97.5 %
 _CHUNK_ELEMENTS = 1_000_000  # 8 MB of draws at a time
-_SAME = 1e-9  # resamples that differ by no more do so by rounding
+SAME = 1e-9  # resamples that differ by no more do so by rounding
 
 
 def wilson_interval(right: int, total: int) -> tuple[float, float]:
@@ -87,7 +87,7 @@ def _opened(interval: tuple[float, float], right: BoolArray, labels: Int64Array)
     So it is where all answers of each class are right or all wrong: no resample can show what these images did not.
     """
     value, high = interval
-    if high - value > _SAME:
+    if high - value > SAME:
         return interval
     images, hits = np.bincount(labels), np.bincount(labels, weights=right).astype(int)
     present = np.flatnonzero(images)
@@ -96,12 +96,12 @@ def _opened(interval: tuple[float, float], right: BoolArray, labels: Int64Array)
     return max(0.0, value - float(below)), min(1.0, value + float(above))
 
 
-def resample(size: int, seed: int) -> Iterator[Float32Array]:
+def resample(size: int, seed: int, resamples: int = RESAMPLES) -> Iterator[Float32Array]:
     """How often each image is drawn, (N, r), r of the resamples at a time."""
     rng = np.random.default_rng(seed)
     step = max(1, _CHUNK_ELEMENTS // size)
-    for first in range(0, RESAMPLES, step):
-        width = min(step, RESAMPLES - first)
+    for first in range(0, resamples, step):
+        width = min(step, resamples - first)
         drawn = rng.integers(0, size, (size, width), dtype=np.int64)
         drawn *= width
         drawn += np.arange(width)

@@ -94,7 +94,7 @@ def compare(
     differences = np.stack([right[1].astype(np.float64) - right[0], losses(second, labels) - losses(first, labels)])
     accuracy, log_loss = _differences(differences, seed)
     if accuracy.low == accuracy.high:
-        accuracy = _unparted(accuracy.value, len(labels))
+        accuracy = unparted(accuracy.value, len(labels))
     return Comparison(
         n=len(labels),
         both=int((right[0] & right[1]).sum()),
@@ -107,7 +107,7 @@ def compare(
     )
 
 
-def _unparted(value: float, images: int) -> Estimate:
+def unparted(value: float, images: int) -> Estimate:
     """A difference that is the same on every image, -1, 0 or 1, with what so many images leave open of others."""
     other = wilson_interval(0, images)[1]
     return Estimate(value, max(-1.0, value - other * (1 + value)), min(1.0, value + other * (1 - value)))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from topwork._arrays import AnyArray, Float64Array, Int64Array
+from topwork._arrays import AnyArray, BoolArray, Float64Array, Int64Array
 
 from ._values import ReliabilityBin, check_probabilities
 
@@ -51,10 +51,30 @@ class Reliability(NamedTuple):
 
     @classmethod
     def of(cls, probabilities: AnyArray, labels: Int64Array) -> Reliability:
-        confidence = probabilities.max(axis=1).astype(np.float64)
-        right = probabilities.argmax(axis=1) == labels
+        return cls.of_confidence(probabilities.max(axis=1).astype(np.float64), probabilities.argmax(axis=1) == labels)
+
+    @classmethod
+    def of_confidence(cls, confidence: Float64Array, right: BoolArray) -> Reliability:
+        """Of how sure each answer is, and whether it is right."""
         bins = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
         return cls(bins, confidence, right - confidence)
+
+    def ece(self) -> float:
+        gaps = np.bincount(self.bins, self.gaps, minlength=BINS)
+        return float(np.abs(gaps).sum() / len(self.bins))
+
+    def curve(self) -> tuple[ReliabilityBin, ...]:
+        counts = np.bincount(self.bins, minlength=BINS)
+        sums = np.bincount(self.bins, self.confidence, minlength=BINS)
+        gaps = np.bincount(self.bins, self.gaps, minlength=BINS)
+        return tuple(
+            ReliabilityBin(
+                images=int(counts[place]),
+                confidence=float(sums[place] / counts[place]),
+                accuracy=float((sums[place] + gaps[place]) / counts[place]),
+            )
+            for place in np.flatnonzero(counts).tolist()
+        )
 
 
 def log_loss(probabilities: AnyArray, labels: AnyArray) -> float:
@@ -105,9 +125,7 @@ def ece(probabilities: AnyArray, labels: AnyArray) -> float:
     Calibration of Modern Neural Networks". The arguments and errors are those of `log_loss`.
     """
     probabilities, labels = check_probabilities(probabilities, labels)
-    found = Reliability.of(probabilities, labels)
-    gaps = np.bincount(found.bins, found.gaps, minlength=BINS)
-    return float(np.abs(gaps).sum() / len(labels))
+    return Reliability.of(probabilities, labels).ece()
 
 
 def reliability_curve(probabilities: AnyArray, labels: AnyArray) -> tuple[ReliabilityBin, ...]:
@@ -116,15 +134,4 @@ def reliability_curve(probabilities: AnyArray, labels: AnyArray) -> tuple[Reliab
     The arguments and errors are those of `log_loss`.
     """
     probabilities, labels = check_probabilities(probabilities, labels)
-    found = Reliability.of(probabilities, labels)
-    counts = np.bincount(found.bins, minlength=BINS)
-    sums = np.bincount(found.bins, found.confidence, minlength=BINS)
-    gaps = np.bincount(found.bins, found.gaps, minlength=BINS)
-    return tuple(
-        ReliabilityBin(
-            images=int(counts[place]),
-            confidence=float(sums[place] / counts[place]),
-            accuracy=float((sums[place] + gaps[place]) / counts[place]),
-        )
-        for place in np.flatnonzero(counts).tolist()
-    )
+    return Reliability.of(probabilities, labels).curve()

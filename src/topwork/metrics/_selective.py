@@ -203,7 +203,9 @@ def mann_whitney_p_value(confidence: AnyArray, right: BoolArray) -> float:
     return 0.5 * math.erfc((above - rights * wrongs / 2 - 0.5) / math.sqrt(2 * variance))
 
 
-def threshold_at(level: float, levels: Sequence[float], thresholds: Sequence[float], what: str) -> float:
+def threshold_at(
+    level: float, levels: Sequence[float], thresholds: Sequence[float], what: str, thing: str = "image"
+) -> float:
     """The threshold of the smallest level that is no less than the one asked for.
 
     Args:
@@ -211,6 +213,7 @@ def threshold_at(level: float, levels: Sequence[float], thresholds: Sequence[flo
         levels: Rising.
         thresholds: Of the first levels; there may be fewer.
         what: Coverage or accuracy, for the message.
+        thing: What a row is called in it.
 
     Raises:
         DataError: The level is no share, or there is no threshold for so much.
@@ -223,6 +226,6 @@ def threshold_at(level: float, levels: Sequence[float], thresholds: Sequence[flo
         most = f"{known[-1][0]:.1%} at most" if known else "none"
         raise DataError(
             f"{what} of {level:.4g} cannot be promised by this model: {most}",
-            hint="choose a lower level; a higher one needs more images or a better model",
+            hint=f"choose a lower level; a higher one needs more {thing}s or a better model",
         )
     return found

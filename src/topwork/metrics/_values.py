@@ -74,6 +74,11 @@ class Estimate(Saved):
         return f"{self.value:.1%} ({100 * self.low:.1f} to {100 * self.high:.1f})"
 
 
+def as_percent(found: Estimate | None) -> str:
+    """``98.1% (97.0 to 98.8)``; a dash where nothing is known."""
+    return found.as_percent() if found else "–"
+
+
 @dataclass(frozen=True)
 class ClassReport:
     """One class of the test set.

@@ -1,0 +1,1 @@
+"""Formats of annotations: readers and writers of data sets of boxes."""

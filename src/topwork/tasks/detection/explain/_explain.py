@@ -1,0 +1,113 @@
+"""The one way in: a detector, which object is asked about, and an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from topwork._arrays import Float32Array
+from topwork.data import Boxes, as_source, decode, image_size, quoted
+from topwork.engines import Engine, open_engine
+from topwork.errors import ExplainError
+from topwork.metrics import Detections
+from topwork.tasks.detection._evaluated import detected
+from topwork.tasks.detection._found import FoundObjects
+from topwork.tasks.detection._model import Detector
+from topwork.tasks.detection.explain._checked import checked, named
+from topwork.tasks.detection.explain._found import BoxEvidence
+from topwork.tasks.detection.explain._occlusion import occlusion
+from topwork.tasks.detection.explain._shown import Shown
+from topwork.tasks.detection.explain._target import Target
+from topwork.tasks.detection.network import in_square
+
+
+@dataclass(frozen=True, eq=False)
+class Explain:
+    """Tells what the score of one object in an image rests on; the network is opened once for all images.
+
+    Attributes:
+        model: A detector.
+        label: Ask about objects of this class, also about those below its threshold; about those that ``predict``
+            tells of when None.
+        number: Which of them, the surest being 1.
+        seed: Of the random places that the check compares with.
+
+    Raises:
+        ExplainError: There is no such class, or the number is none.
+    """
+
+    model: Detector
+    label: str | None = None
+    number: int = 1
+    seed: int = 0
+    _features: Engine = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        classes = self.model.classes
+        if self.label is not None and self.label not in classes:
+            raise ExplainError(f"no class is called {self.label!r}", hint=f"the classes are {quoted(classes[:20])}")
+        if self.number < 1:
+            raise ExplainError(
+                f"boxes are counted from 1, so there is no box {self.number}", hint="1 is the surest box"
+            )
+        model = self.model
+        features = open_engine(model.backbone, model.record.outputs, model.engine_choice)
+        object.__setattr__(self, "_features", features)
+
+    def __call__(self, image: Any) -> BoxEvidence:
+        """Explain one object.
+
+        Args:
+            image: As ``predict`` takes it: a path, bytes, an array, Pillow's image.
+
+        Raises:
+            ImageError: It cannot be used.
+            ExplainError: Nothing is found in it, or not so many objects.
+        """
+        source, preprocessing = as_source(image), self.model.backbone.preprocessing
+        size, pixels = image_size(source), decode(source, min_side=preprocessing.min_side)
+        square = preprocessing(pixels)
+        (seen,) = detected(self._features(square[None]), self.model.head, preprocessing, np.array([size]))
+        found = self._chosen(seen)
+        own = found.select(np.array([self.number - 1]))
+        box = in_square(Boxes(own.corners, own.labels, np.zeros(1, np.bool_)), preprocessing, *size).corners[0]
+        label = int(own.labels[0])
+        target = Target(self.model.head, self._features, square, box, label, preprocessing.view(*size)[1])
+        values = occlusion(target)
+        mask, shown = named(values), Shown(pixels, preprocessing, size)
+        return BoxEvidence(
+            next(iter(FoundObjects("", own, self.model.classes))),
+            label,
+            self.number,
+            len(found),
+            shown.image,
+            shown.map(values),
+            shown.pixels(target.without(mask)) if mask.any() else None,
+            shown.corners(own.corners[0]),
+            _inside(values, box),
+            checked(target, mask, seed=self.seed) if mask.any() else None,
+        )
+
+    def _chosen(self, found: Detections) -> Detections:
+        """What there is to choose from, the surest first."""
+        if self.label is None:
+            found = found.select(found.scores >= self.model.thresholds[found.labels])
+        else:
+            found = found.select(found.labels == self.model.classes.index(self.label))
+        if not len(found) and self.label is None:
+            raise ExplainError("no object was found", hint="with --class, boxes below the threshold are explained too")
+        if not len(found):
+            raise ExplainError(f"no box of class {self.label!r} was found")
+        if self.number > len(found):
+            raise ExplainError(f"there is no box {self.number}", hint=f"the last one is box {len(found)}")
+        return found
+
+
+def _inside(values: Float32Array, corners: Float32Array) -> float | None:
+    """The share of the evidence in a box; None where there is none."""
+    weights = np.clip(values, 0, None)
+    left, top, right, bottom = np.round(corners).astype(int)
+    total = float(weights.sum())
+    return float(weights[top:bottom, left:right].sum()) / total if total > 0 else None

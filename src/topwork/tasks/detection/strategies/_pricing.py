@@ -1,0 +1,72 @@
+"""What a training of the backbone takes on this machine: a few steps of the real one."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from topwork._system import available_cores
+from topwork.advising import Prices, Timed
+from topwork.engines import open_engine
+from topwork.features import on_all_cores
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from topwork.tasks.detection.strategies._probe import Probed
+    from topwork.tasks.detection.strategies._ready import Ready
+
+_IMAGES = 8
+_STEPS = 3  # the first one allocates the memory, and is not counted; the quickest of the others is
+
+
+def prices(given: Ready, probe: Probed, stages: int, share: float) -> Prices:
+    """Seconds an image: its maps, and once forward and back through the last stages and the head.
+
+    Args:
+        given: What would be trained on.
+        probe: From which it would start; stays as it is.
+        stages: How many would be trained.
+        share: Of the cores, what this process has had so far, 0 to 1; the share in these steps may be larger.
+    """
+    table, size = given.table, given.backbone.preprocessing.size
+    pixels = np.resize(np.asarray(given.images.pixels[:_IMAGES]), (_IMAGES, size, size, 3))
+    engine = on_all_cores(open_engine(given.backbone, table.outputs, table.choice, images=_IMAGES))
+    cores = 0 if given.device == "cuda" else available_cores()
+    image, step = _timed(lambda: engine(pixels), cores), _timed(_step(given, probe, stages), cores)
+    ours = (image.own + step.own) / max(image.wall + step.wall, 1e-9)
+    return Prices(size, image.own, {stages: step.own}, max(share, ours))
+
+
+def _step(given: Ready, probe: Probed, stages: int) -> Callable[[], object]:
+    """One step forward and back; nothing is changed by it."""
+    import copy
+
+    from topwork.tasks.detection.strategies._detector import Detector
+    from topwork.tasks.detection.strategies._loss import DetectionLoss
+
+    detector = Detector(given.backbone, copy.deepcopy(probe.head)).to(given.device)
+    for _, layer in detector.layers(given.backbone, stages):
+        layer.requires_grad_(True)
+    rows = np.resize(given.halves.learn, _IMAGES)
+    images, targets = (each.to(given.device) for each in given.samples(rows).batch(0, np.arange(_IMAGES)))
+    loss = DetectionLoss(given.spec)
+
+    def step() -> None:
+        loss(detector(images), targets).backward()  # type: ignore[no-untyped-call]
+
+    return step
+
+
+def _timed(work: Callable[[], object], cores: int) -> Timed:
+    """Seconds an image, the quickest of a few."""
+    found = []
+    for _ in range(_STEPS):
+        wall, processor = time.perf_counter(), time.process_time()
+        work()
+        found.append(
+            Timed.of((time.perf_counter() - wall) / _IMAGES, (time.process_time() - processor) / _IMAGES, cores)
+        )
+    return min(found[1:])

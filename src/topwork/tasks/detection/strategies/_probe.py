@@ -1,0 +1,122 @@
+"""The probe: a new pyramid and head on the maps of a frozen backbone, which is run once for each view of an image."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from topwork._system import freed_memory_kept
+from topwork.backbones import Backbone, DetectorNetwork
+from topwork.data import BoxDataset
+from topwork.features import MapSamples
+from topwork.tasks._classes._finetuned import notes_of, shown
+from topwork.tasks._task import Announce
+from topwork.tasks.detection.network import DetectorHead, torch_head
+from topwork.tasks.detection.strategies._fitted import Fitted, judged
+from topwork.tasks.detection.strategies._options import ProbeOptions
+from topwork.tasks.detection.strategies._ready import Ready, ready
+from topwork.train import TrainConfig, TrainResult
+
+if TYPE_CHECKING:
+    from topwork.tasks.detection.network._module import TorchHead
+
+
+_MAPS_SHARE = 0.4  # of the time for a probe, at most, for maps of more views than one
+_ENOUGH = 0.75  # of the epochs; with fewer, it is said that there was too little time
+
+
+class Probed(NamedTuple):
+    """A probe, and its head as it can be trained further."""
+
+    fitted: Fitted
+    head: TorchHead
+
+
+@freed_memory_kept()
+def fit_probe(
+    dataset: BoxDataset, backbone: Backbone, options: ProbeOptions, *, announce: Announce | None = None
+) -> Fitted:
+    """Train a head on the split ``train``; the other splits are only looked at, so that their maps are at hand.
+
+    Of a detector that is trained already the boxes stay, and a new class layer is trained on its candidates.
+
+    Raises:
+        DataError: No training image has an object, or too few images to set any aside.
+        BackboneError: The network has no maps that serve.
+        TrainError: The training cannot be made, or not resumed.
+    """
+    say = announce or (lambda text: None)
+    if isinstance(backbone, DetectorNetwork):
+        from topwork.tasks.detection.strategies._candidates import fit_candidates
+
+        return fit_candidates(dataset, backbone, options, say)
+    with ready(dataset, backbone, options, say) as given:
+        return probed(given, options, say).fitted
+
+
+def probed(given: Ready, options: ProbeOptions, say: Announce) -> Probed:
+    """A head trained on the kept maps of views of the images that are learnt from."""
+    from topwork.tasks.detection.strategies._loss import DetectionLoss
+    from topwork.train import train
+
+    head = new_head(given, options.seed)
+    head.to(given.device)
+    config = given.config(options.config)
+    views = min(options.views, config.epochs)
+    with contextlib.ExitStack() as stack:
+        learn = stack.enter_context(given.maps(given.samples(given.halves.learn, given.augmentation()), views))
+        check = stack.enter_context(given.maps(given.samples(given.halves.check), 1))
+        config = _in_what_is_left(config, learn, check, say)
+        progress = say("training the head on kept maps")
+        result = train(
+            head,
+            learn,
+            check,
+            config,
+            layers=[("head", head)],
+            loss=DetectionLoss(given.spec),
+            checkpoint=options.checkpoint,
+            resume=options.resume,
+            progress=shown(progress, config, measure="AP of an image") if progress else None,
+        )
+    found = DetectorHead.from_module(head.cpu())
+    validation = judged(found, given.table, given.halves.check)
+    notes = (*given.notes, *notes_of(result), *_too_short(options.config, result))
+    return Probed(Fitted(found, given.table, validation, history=result.history, notes=notes), head)
+
+
+def _in_what_is_left(config: TrainConfig, learn: MapSamples, check: MapSamples, say: Announce) -> TrainConfig:
+    """With a budget, the maps are made first, of as many views as fit into a part of it; the rest is for the head.
+
+    The steps then all take the same time, so that the schedule fits what is left from its first step on.
+    """
+    if config.budget_seconds is None:
+        return config
+    begun = time.monotonic()
+    say("maps of views of the images")
+    check.make_within(0)
+    learn.make_within(_MAPS_SHARE * config.budget_seconds - (time.monotonic() - begun))
+    left = config.budget_seconds - (time.monotonic() - begun)
+    return config.model_copy(update={"budget_seconds": max(1.0, left)})
+
+
+def _too_short(config: TrainConfig, result: TrainResult) -> tuple[str, ...]:
+    """That the time ended long before the head could learn what it can."""
+    done = len(result.history)
+    if config.budget_seconds is None or result.interrupted or done >= _ENOUGH * config.epochs:
+        return ()
+    return (
+        f"the time was enough for {done} of {config.epochs} epochs of the head, so the detector is worse than it could "
+        f"be; give it about {math.ceil(config.epochs / max(1, done))} times as long with --budget",
+    )
+
+
+def new_head(given: Ready, seed: int) -> TorchHead:
+    """A head of random numbers that the seed alone decides."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return torch_head(given.spec)
