@@ -55,6 +55,8 @@ class Hub:
         redirect: Where files are: ``MOVED`` of this hub, or the ``url`` of another one before that.
     """
 
+    handler: type[BaseHTTPRequestHandler]
+
     def __init__(self) -> None:
         self.commits: dict[str, dict[str, Files]] = {}
         self.main: dict[str, str] = {}
@@ -65,7 +67,7 @@ class Hub:
         self.short = False
         self.status = 0
         self.redirect = ""
-        self._server = _Server(("127.0.0.1", 0), partial(_Handler, self))
+        self._server = _Server(("127.0.0.1", 0), partial(self.handler, self))
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
 
@@ -97,7 +99,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False  # closing waits for them
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 10
 
@@ -183,6 +185,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
 
+Hub.handler = Handler
+
+
 def etag(file: str, content: bytes) -> str:
     """What the hub names a file's content by."""
     if file.endswith(LARGE):
@@ -191,9 +196,9 @@ def etag(file: str, content: bytes) -> str:
 
 
 @contextlib.contextmanager
-def serving(cache: Path) -> Iterator[Hub]:
+def serving(cache: Path, kind: type[Hub] = Hub) -> Iterator[Any]:
     """A hub that the client of this process talks to, with a cache of its own, until the block ends."""
-    hub = Hub()
+    hub = kind()
     settings = {
         "ENDPOINT": hub.url,
         "HUGGINGFACE_CO_URL_TEMPLATE": hub.url + "/{repo_id}/resolve/{revision}/{filename}",

@@ -118,8 +118,9 @@ def test_every_image_text_row_has_its_text_tower(entry: Any, monkeypatch: pytest
         raise BackboneError("far enough")
 
     monkeypatch.setattr(text_module._hub, "fetch", fetch)
+    small = load(clips.NETWORK, weights="random")  # the row's name is what tells; building its network takes seconds
     with pytest.raises(BackboneError, match="far enough"):
-        text_tower(load(entry.alias, weights="random"))
+        text_tower(dataclasses.replace(small, name=entry.name))
     known = {tag.get("hf_hub", "").rstrip("/") for model in pretrained._PRETRAINED.values() for tag in model.values()}
     assert asked[0] in known
     assert has_text(entry.name)
@@ -231,12 +232,11 @@ def test_a_rows_own_image_tower_is_open_clips(hub: Hub, alias: str, published: s
     entry = row(alias)
     assert entry is not None
     model, files = _full_size(published)
-    hub.publish(entry.hub, {FILE: _converted(entry.name, model)})
-    hub.publish(text_module._ELSEWHERE.get(entry.name, entry.hub), {**files, FILE: _converted(entry.name, model)})
+    weights = {FILE: _converted(entry.name, model)}
+    hub.publish(entry.hub, weights)
+    hub.publish(text_module._ELSEWHERE.get(entry.name, entry.hub), files | weights)
     tower = text_tower(load(alias), None)
     assert tower.projection.shape == (entry.embedding, model.visual(torch.zeros(1, 3, 224, 224)).shape[1])
-    with pytest.raises(BackboneError, match="they differ by"):
-        text_tower(load(alias, weights="random:5"))
 
 
 def _full_size(published: str) -> tuple[Any, dict[str, bytes]]:

@@ -27,13 +27,13 @@ def small(empty_cache: Path) -> Backbone:
 def compilations(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The network files that were read to be compiled."""
     seen: list[Path] = []
-    read = room._read
+    read = room.read_network
 
     def counted(core: Any, file: Path) -> Any:
         seen.append(file)
         return read(core, file)
 
-    monkeypatch.setattr(room, "_read", counted)
+    monkeypatch.setattr(room, "read_network", counted)
     return seen
 
 
@@ -166,3 +166,18 @@ def test_networks_used_longest_ago_make_room_and_this_processs_own_stay(
     files = [network_file(load("resnet18", weights=f"random:{seed}", size=32)) for seed in (1, 2)]
     assert sorted(file.parents[1] for file in files) == sorted((empty_cache / "networks").iterdir())
     assert all(file.with_suffix(".bin").exists() for file in files)
+
+
+@pytest.mark.parametrize("precision", precisions("openvino"))
+def test_single_images_from_several_threads_get_what_one_alone_gets(precision: Any) -> None:
+    """What a server answers must not depend on what else it was asked."""
+    backbone = load("lite0", size=64)
+    outputs, choice = backbone.outputs("last"), EngineChoice("openvino", precision)
+    images = np.random.default_rng(1).integers(0, 256, (24, 1, 64, 64, 3), dtype=np.uint8)
+    alone = open_engine(backbone, outputs, choice, images=1)
+    expected = [alone(image) for image in images]
+    engine = open_engine(backbone, outputs, choice, many=True)
+    assert engine.batch_size in (1, 2)
+    with ThreadPoolExecutor(4) as pool:
+        np.testing.assert_array_equal(list(pool.map(engine, images)), expected)
+    np.testing.assert_array_equal(engine(np.concatenate(images)), np.concatenate(expected))

@@ -1,15 +1,18 @@
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from topwork.errors import DataError
-from topwork.heads import equal_blocks, fit_linear
+from topwork.heads import equal_blocks
+from topwork.heads import fit_linear as fit_by_any_method
 from topwork.heads._rows import stratified_folds
 from topwork.heads._temperature import fit_temperature
 from topwork.metrics import macro_f1
 
-STRENGTHS = "topwork.heads._linear._RELATIVE_STRENGTHS"
+fit_linear = partial(fit_by_any_method, method="logistic")
+STRENGTHS = "topwork.heads._crossed._RELATIVE_STRENGTHS"
 SHAPES = [(60, 300, 3), (300, 40, 3), (90, 120, 2), (2100, 2200, 3)]
 
 
@@ -84,7 +87,7 @@ def test_images_judge_by_their_weight():
         (np.full(60, -1.0), "not below 0"),
         (np.full(60, np.nan), "must be finite"),
         (np.array(["1"] * 60), "must be 60 numbers"),
-        (np.zeros(60), "0 for all images of a class"),
+        (np.zeros(60), "0 for all rows of a class"),
     ],
 )
 def test_weights_that_cannot_be_are_refused(weights, fault):
@@ -303,7 +306,7 @@ def test_auto_leaves_balanced_classes_alone_and_measures_unbalanced_ones():
         ({"labels": np.zeros(5)}, "integers"),
         ({"labels": np.array([0, 1, 2, 0, 1])}, "1 of 5 labels"),
         ({"labels": np.array([0, -1, 1, -1, 1])}, "2 of 5 labels"),
-        ({"labels": np.ones(5, int)}, "all 5 images are of class 1"),
+        ({"labels": np.ones(5, int)}, "all 5 rows are of class 1"),
         ({"n_classes": 1}, "at least 2 classes"),
         ({"class_weight": "auot"}, "class_weight"),
     ],

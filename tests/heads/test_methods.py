@@ -1,4 +1,4 @@
-"""The three methods of the linear head: scikit-learn is the oracle, and few or odd images are the trouble."""
+"""The methods of the linear head: scikit-learn is the oracle, and few or odd images are the trouble."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import pytest
 from safetensors.numpy import load, save
 
 from topwork.errors import DataError, ModelError
-from topwork.heads import LinearHead, equal_blocks, fit_linear, head_from_tensors
+from topwork.heads import LinearHead, equal_blocks, fit_linear, fit_temperature, head_from_tensors
 from topwork.heads._design import build_design
 from topwork.heads._lda import SHRINKAGE
 
 from .test_fit_linear import STRENGTHS, blobs, softmax
 
-METHODS = ["logistic", "normalised", "lda"]
+SCALINGS = ["blend", "normalised", "power"]
+METHODS = ["logistic", "lda", *SCALINGS]
 
 
 def lengthened(features):
@@ -25,22 +26,50 @@ def lengthened(features):
 def scaled(features, head):
     from sklearn.preprocessing import Normalizer
 
-    rows = Normalizer().fit_transform(features.astype(np.float64)) if head.normalised else features
+    rows = features.astype(np.float64)
+    if head.rooted:
+        rows = np.sign(rows) * np.abs(rows) ** 0.5
+    rows = Normalizer().fit_transform(rows) if head.normalised else rows
     return (rows - head.mean) / head.scale
 
 
+@pytest.mark.parametrize("method", SCALINGS)
 @pytest.mark.parametrize(("n", "width", "n_classes"), [(60, 300, 3), (300, 40, 3), (90, 120, 2)])
-def test_normalised_is_scikit_learns_regression_on_rows_of_length_one(n, width, n_classes, monkeypatch):
+def test_a_blend_is_the_mean_of_scikit_learns_logits_at_their_temperatures(method, n, width, n_classes, monkeypatch):
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.linear_model import LogisticRegression
 
     features, labels = blobs(n, width, n_classes)
+    features, fold_of = lengthened(features), np.arange(n) % 5
     monkeypatch.setattr(STRENGTHS, np.array([0.03]))
-    fit = fit_linear(lengthened(features), labels, n_classes, method="normalised")
+    fit = fit_linear(features, labels, n_classes, method=method, fold_of=fold_of)
+    assert (fit.head.normalised, fit.head.rooted) == (method != "blend", method == "power")
+    rows = scaled(features, fit.head)
     inverse = (2 if n_classes == 2 else 1) / fit.strength
-    rows = scaled(lengthened(features), fit.head)
-    model = LogisticRegression(C=inverse, tol=1e-9, max_iter=20_000).fit(rows, labels)
-    np.testing.assert_allclose(softmax(fit.head.logits(lengthened(features))), model.predict_proba(rows), atol=3e-3)
-    np.testing.assert_allclose(fit.head.logits(features), fit.head.logits(lengthened(features)), atol=1e-2)
+    logits, out_of_fold = 0, 0
+    for model in (
+        LogisticRegression(C=inverse, tol=1e-9, max_iter=20_000),
+        LinearDiscriminantAnalysis(solver="lsqr", shrinkage=SHRINKAGE),
+    ):
+        others = np.empty((n, n_classes))
+        for fold in range(5):
+            out = fold_of == fold
+            others[out] = model.fit(rows[~out], labels[~out]).predict_log_proba(rows[out])
+        temperature = fit_temperature(others, labels)
+        logits = logits + 0.5 * model.fit(rows, labels).predict_log_proba(rows) / temperature
+        out_of_fold = out_of_fold + 0.5 * others / temperature
+    np.testing.assert_allclose(softmax(fit.head.logits(features)), softmax(logits), atol=5e-3)
+    np.testing.assert_allclose(softmax(fit.oof_logits), softmax(out_of_fold), atol=3e-2)  # folds are fitted loosely
+    assert fit.head.temperature == pytest.approx(fit_temperature(out_of_fold, labels), rel=0.02)
+    assert fit.cv_accuracy == pytest.approx((out_of_fold.argmax(axis=1) == labels).mean(), abs=1.01 / n)
+
+
+def test_lengths_of_rows_change_nothing_where_they_are_divided_by():
+    features, labels = blobs(60, 100, 3)
+    for method in ("normalised", "power"):
+        head = fit_linear(features, labels, 3, method=method).head
+        lengths = np.random.default_rng(7).uniform(0.2, 5, (60, 1)).astype(np.float32)
+        np.testing.assert_allclose(head.logits(features * lengths), head.logits(features), atol=1e-2)
 
 
 @pytest.mark.parametrize("counts", [(20, 20, 20), (30, 9, 4), (300, 200, 250)])
@@ -110,10 +139,10 @@ def test_huge_and_tiny_features_stay_finite(method):
         assert np.isfinite(head.probabilities(features * np.float32(factor))).all()
 
 
-def test_auto_tries_all_where_images_are_few_and_takes_a_better_one():
+def test_auto_compares_three_scalings_where_images_are_few_and_takes_the_lowest_loss():
     features, labels = blobs(60, 200, 6, apart=2)
     fit = fit_linear(features, labels, 6)
-    assert [each.method for each in fit.tried] == ["normalised", "logistic", "lda"]
+    assert [each.method for each in fit.tried] == ["normalised", "blend", "power"]
     chosen = next(each for each in fit.tried if each.method == fit.method)
     assert (chosen.accuracy, chosen.log_loss) == (fit.cv_accuracy, fit.cv_log_loss)
     # Lengths that tell the class are lost by dividing by them: here the direction is noise.
@@ -121,15 +150,29 @@ def test_auto_tries_all_where_images_are_few_and_takes_a_better_one():
     labels = np.arange(20) % 2
     directions = np.abs(rng.standard_normal((20, 40))) + 3
     told = (directions * (1 + 2 * labels)[:, None]).astype(np.float32)
-    assert fit_linear(told, labels, 2).method != "normalised"
+    assert fit_linear(told, labels, 2).method == "blend"
+    # Large columns of noise drown small ones that tell the class, but for their roots.
+    noise = rng.exponential(50, (40, 60)) * rng.integers(0, 2, (40, 60))
+    labels = np.arange(40) % 2
+    signal = 0.5 + np.stack([labels, 1 - labels], axis=1).repeat(10, axis=1) + rng.uniform(0, 1, (40, 20))
+    assert fit_linear(np.hstack([noise, signal]).astype(np.float32), labels, 2).method == "power"
 
 
-@pytest.mark.parametrize(("images", "weights"), [(66, None), (24, equal_blocks([5, 25]))])
-def test_auto_is_logistic_where_images_are_many_or_columns_of_several_kinds(images, weights):
+@pytest.mark.parametrize(
+    ("images", "weights", "method"),
+    [(501, None, "blend"), (24, equal_blocks([5, 25]), "blend"), (2049, None, "logistic")],
+)
+def test_auto_tries_one_where_images_are_many_or_columns_of_several_kinds(images, weights, method):
     features, labels = blobs(images, 30, 6)
     fit = fit_linear(features, labels, 6, column_weights=weights)
-    assert [each.method for each in fit.tried] == ["logistic"]
+    assert [each.method for each in fit.tried] == [method]
     assert not fit.head.normalised
+
+
+def test_auto_is_logistic_where_classes_are_imbalanced():
+    features, labels = blobs(60, 30, 3)
+    kept = np.flatnonzero((labels > 0) | (np.arange(60) < 20))
+    assert [each.method for each in fit_linear(features[kept], labels[kept], 3).tried] == ["logistic"]
 
 
 def test_very_many_classes_of_few_images_get_lda_alone(monkeypatch):
@@ -156,27 +199,38 @@ def test_a_class_that_a_fold_holds_out_whole_gets_nothing_there():
 
 def test_an_unknown_method_is_refused():
     features, labels = blobs(30, 20, 3)
-    with pytest.raises(DataError, match="method must be logistic, normalised, lda or auto"):
+    with pytest.raises(
+        DataError, match="method must be one of logistic, lda, blend, normalised, power, auto, got 'svm'"
+    ):
         fit_linear(features, labels, 3, method="svm")
 
 
-def test_a_normalised_head_comes_back_and_an_older_one_is_not_normalised():
+def test_a_head_of_roots_comes_back_and_an_older_one_has_neither_roots_nor_lengths():
     features, labels = blobs(30, 20, 3)
-    head = fit_linear(features, labels, 3, method="normalised").head
+    head = fit_linear(features, labels, 3, method="power").head
     tensors = load(save(head.to_tensors()))
     again = head_from_tensors("linear", tensors)
     assert again.probabilities(features).tobytes() == head.probabilities(features).tobytes()
-    older = LinearHead.from_tensors({name: value for name, value in tensors.items() if name != "normalised"})
+    older = LinearHead.from_tensors({name: value for name, value in tensors.items() if tensors[name].dtype != bool})
     assert not older.normalised
-    assert "normalised" not in older.to_tensors()
+    assert not older.rooted
+    assert {"normalised", "rooted"}.isdisjoint(older.to_tensors())
 
 
+@pytest.mark.parametrize("name", ["normalised", "rooted"])
 @pytest.mark.parametrize("flag", [np.ones(1, np.float32), np.ones(2, np.bool_)])
-def test_a_damaged_flag_is_refused(flag):
+def test_a_damaged_flag_is_refused(flag, name):
     features, labels = blobs(30, 20, 3)
-    tensors = fit_linear(features, labels, 3, method="normalised").head.to_tensors()
-    with pytest.raises(ModelError, match="normalised"):
-        LinearHead.from_tensors({**tensors, "normalised": flag})
+    tensors = fit_linear(features, labels, 3, method="power").head.to_tensors()
+    with pytest.raises(ModelError, match=name):
+        LinearHead.from_tensors({**tensors, name: flag})
+
+
+def test_roots_without_lengths_are_refused():
+    features, labels = blobs(30, 20, 3)
+    tensors = fit_linear(features, labels, 3, method="power").head.to_tensors()
+    with pytest.raises(ModelError, match="rooted: expected a head that is normalised"):
+        LinearHead.from_tensors({name: value for name, value in tensors.items() if name != "normalised"})
 
 
 def test_classes_of_near_copies_are_within_what_a_temperature_can_take_back():

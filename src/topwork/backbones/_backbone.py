@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from topwork._system import WITH_TORCH, has_torch, require_torch
-from topwork.backbones import _catalogue, _weights
-from topwork.backbones._catalogue import EMBEDDING, Stage
+from topwork.backbones import _catalogue, _faces, _weights
+from topwork.backbones._catalogue import EMBEDDING, MAP, Stage
 from topwork.backbones._preprocessing import Preprocessing
 from topwork.backbones._weights import Weights
 from topwork.errors import BackboneError, MissingExtraError
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 Pooling = Literal["mean", "max", "mean+max"]
 
-_SEEDS = 2**63  # what torch takes
 _WITHOUT = "lite0, which needs none"
 
 # What a row of the catalogue tells of a backbone, beside its weights.
@@ -34,7 +33,7 @@ class Backbone:
     Attributes:
         name: timm's name.
         weights: Which numbers it holds, and their hash.
-        stages: Its successive blocks, nearest the pixels first.
+        stages: Its successive blocks, nearest the pixels first; none where only the last layer is to be had.
         embedding: Width of the network's own pooled features.
         fixed_size: Whether the network is built for one image size (a ViT) and must be rebuilt for another.
         mean_embedding: Whether its own pooled features are a mean over the last map, rather than a token or attention.
@@ -68,7 +67,7 @@ class Backbone:
         """
         if pooling not in ("mean", "max", "mean+max"):
             raise BackboneError(f"pooling must be mean, max or mean+max, not {pooling!r}")
-        known = [*(stage.name for stage in self.stages), EMBEDDING]
+        known = [*self._names, EMBEDDING]
         if stages == "last":
             return (EMBEDDING,)
         wanted = known if stages == "all" else [stages] if isinstance(stages, str) else list(stages)
@@ -86,6 +85,8 @@ class Backbone:
     @property
     def _twin(self) -> str | None:
         """The output that holds the embedding's numbers (or the same before a last norm), where there is one."""
+        if not self.stages:
+            return None
         last = self.stages[-1]
         return f"{last.name}/mean" if self.mean_embedding and last.channels == self.embedding else None
 
@@ -101,7 +102,34 @@ class Backbone:
         for stage in self.stages:
             if stage.name == name and pool in ("mean", "max"):
                 return stage.channels
+            if stage.name == name and pool == MAP:
+                return stage.channels * self.side(name) ** 2
         raise BackboneError(f"{self.name} has no output {output!r}")
+
+    def side(self, stage: str) -> int:
+        """Rows, and columns, of a stage's map.
+
+        Raises:
+            BackboneError: There is no such stage.
+        """
+        for each in self.stages:
+            if each.name == stage:
+                return -(-self.preprocessing.size // each.stride)
+        raise BackboneError(f"{self.name} has no stage {stage!r}", hint=f"its stages are {', '.join(self._names)}")
+
+    def maps(self, stages: Sequence[str]) -> tuple[str, ...]:
+        """Names of the outputs that are stages' whole maps, (channels, side, side) each, flattened to a row.
+
+        Raises:
+            BackboneError: There is no such stage.
+        """
+        for name in stages:
+            self.side(name)
+        return tuple(f"{name}/{MAP}" for name in stages)
+
+    @property
+    def _names(self) -> list[str]:
+        return [stage.name for stage in self.stages]
 
     def module(self) -> nn.Module:
         """The network with its weights, in evaluation mode on the CPU, float32; imports torch and timm.
@@ -110,11 +138,18 @@ class Backbone:
             BackboneError: The weights are missing, changed, or do not fit the network.
             MissingExtraError: PyTorch is not installed.
         """
+        if _faces.is_face(self):
+            raise BackboneError(f"{self.name} is no torch network", hint="OpenVINO runs it: leave out --engine")
         require_torch(f"the network {self.name}")
         from topwork.backbones import _network
 
         size = self.preprocessing.size if self.fixed_size else None
         return _network.build(self.name, self.weights, size)
+
+    @property
+    def identity(self) -> str:
+        """What a network with these weights is told apart by from any other; of most its name."""
+        return self.name
 
     def replace(self, **changes: Any) -> Backbone:
         """Copy that preprocesses differently, e.g. ``replace(size=320)`` or ``replace(crop_mode="squash")``."""
@@ -175,6 +210,8 @@ def load(
         >>> load("lite0").outputs("all", "mean")
         ('bn1/mean', 'blocks.0/mean', ..., 'blocks.6/mean', 'embedding')
     """
+    if (face := _faces.face_row(name)) is not None:
+        return _face(face, weights, size)
     row = _catalogue.row(name)
     if not has_torch() and (row is None or not row.package or str(weights).startswith("random")):
         raise MissingExtraError(
@@ -187,7 +224,7 @@ def load(
 
         facts = _network.describe(name, size)
     if str(weights) != "pretrained":
-        chosen = _chosen_weights(weights, facts["name"], allow_pickle=allow_pickle)
+        chosen = _weights.chosen_weights(weights, facts["name"], allow_pickle=allow_pickle)
         facts["pretrained_on"] = "unknown"
     elif row and row.package:
         chosen = _weights.from_package(row)
@@ -198,10 +235,22 @@ def load(
     return backbone.replace(**changes, size=size or backbone.preprocessing.size)
 
 
-def _chosen_weights(weights: str | Path, name: str, *, allow_pickle: bool) -> Weights:
-    kind, _, seed = str(weights).partition(":")
-    if kind == "random":
-        if seed and not (seed.isdecimal() and int(seed) < _SEEDS):
-            raise BackboneError(f"random weights take a whole number below 2^63 as their seed, not {seed!r}")
-        return _weights.from_seed(int(seed or 0))
-    return _weights.from_path(Path(weights), name, allow_pickle=allow_pickle)
+def _face(row: _faces.FaceRow, weights: str | Path, size: int | None) -> Backbone:
+    """A network of faces, from its package or the user's file."""
+    if size not in (None, row.size):
+        raise BackboneError(f"{row.name} takes faces of {row.size} pixels, not {size}", hint="leave out --size")
+    facts = {name: getattr(row, name) for name in ("name", "embedding", "preprocessing", "pretrained_on", "licence")}
+    if str(weights) == "pretrained":
+        if not row.package:
+            raise BackboneError(f"{row.name} needs a file of weights", hint="--weights FILE.onnx names it")
+        return Backbone(weights=_weights.from_package(row), stages=(), **facts)
+    path = Path(weights)
+    if row.package or path.suffix.lower() != ".onnx":
+        raise BackboneError(
+            f"{row.name} takes {'the weights of its package alone' if row.package else 'an ONNX file'}, not {path}",
+            hint="an ONNX file goes with --backbone arcface",
+        )
+    if not path.is_file():
+        raise BackboneError(f"{path}: no such weights file")
+    facts |= _faces.of_file(row, path)
+    return Backbone(weights=_weights.from_path(_faces.onnx_as_weights(path), row.name), stages=(), **facts)

@@ -16,6 +16,8 @@ import numpy as np
 from topwork._arrays import Float32Array
 from topwork.backbones import _weights
 from topwork.backbones._backbone import Backbone
+from topwork.backbones._detector import DetectorNetwork
+from topwork.backbones._faces import is_face
 from topwork.backbones._torch_file import Arrays
 
 _DEPTHS = {  # blocks of each stage
@@ -97,14 +99,26 @@ def named_arrays(backbone: Backbone) -> Arrays:
     Raises:
         BackboneError: The weights are missing, changed, or do not fit the network.
     """
+    if is_face(backbone):
+        return face_arrays(backbone)
     if not has_blocks(backbone):
-        return {name: tensor.numpy() for name, tensor in backbone.module().state_dict().items()}
+        inside = "network." if isinstance(backbone, DetectorNetwork) else ""
+        return {name.removeprefix(inside): value.numpy() for name, value in backbone.module().state_dict().items()}
     state = _weights.read_arrays(backbone.weights)
     own = _shapes(backbone)
     if backbone.weights.source == "package" and len(own) == len(state):  # names of their own, in timm's order
         state = dict(zip(own, state.values(), strict=True))
     _weights.require_fit(own, {name: value.shape for name, value in state.items()}, ("classifier.",))
     return state
+
+
+def face_arrays(backbone: Backbone) -> Arrays:
+    """The numbers of a network of faces, or its ONNX file's bytes as ``onnx``.
+
+    Raises:
+        BackboneError: The weights are missing or changed.
+    """
+    return _weights.read_arrays(backbone.weights)
 
 
 class _Layer(NamedTuple):

@@ -25,12 +25,16 @@ from topwork.errors import BackboneError
 # The name of a network's own pooled features, beside its stages' names.
 EMBEDDING = "embedding"
 
+# What stands behind a stage's name where its map is not pooled.
+MAP = "map"
+
 DEFAULT = "tf_efficientnet_lite0"
 
 Method = Literal["supervised", "self-supervised", "image-text", "segmentation"]
 
 _TABLE = Path(__file__).with_name("catalogue.tsv")
-_FREE = ("Apache-2.0", "BSD-3-Clause", "MIT")
+FREE = ("Apache-2.0", "BSD-3-Clause", "MIT", "PDDL-1.0")
+"""Licences that allow commercial use without terms of their own."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,11 @@ class CatalogueRow:
         return self.package.replace("-", "_")
 
     @property
+    def extra(self) -> str:
+        """What brings the package, where it is not topwork itself."""
+        return "lite"
+
+    @property
     def hub(self) -> str:
         """The hub's repository, empty for a package; which commit was fetched is kept in the saved model."""
         return "" if self.package else self.repository or f"timm/{self.name}"
@@ -158,7 +167,7 @@ class CatalogueRow:
     @property
     def free(self) -> bool:
         """Whether the licence allows commercial use without terms of its own."""
-        return self.licence in _FREE
+        return self.licence in FREE
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -317,7 +326,11 @@ def _require_known(what: str, value: str | None, known: list[str]) -> None:
 
 
 def unknown(name: str, known: list[str]) -> BackboneError:
-    """The error for a name that nobody knows, with the nearest right ones."""
+    """The error for a name that no network of images has, with the nearest right ones."""
+    from topwork.backbones._text_catalogue import text_row
+
+    if text_row(name) is not None:
+        return BackboneError(f"{name} is a network of texts, not of images", hint="`topwork models` lists both kinds")
     every = [*(entry.alias for entry in catalogue()), *known]
     names = list({_plain(each): each for each in reversed(every)}.values())  # one spelling of each, an alias first
     nearest = difflib.get_close_matches(_plain(name), names, n=3, cutoff=0.5) or difflib.get_close_matches(

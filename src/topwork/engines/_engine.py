@@ -14,9 +14,15 @@ import numpy as np
 
 from topwork._arrays import Float32Array, UInt8Array
 from topwork._system import has_torch, require_torch, uses_bf16
+from topwork.backbones import AnyBackbone, DetectorNetwork, TextBackbone, is_face
+from topwork.engines._package import openvino
 from topwork.errors import BackboneError
 
 EngineName = Literal["openvino", "torch-cpu", "torch-cuda"]
+RunsOn = EngineName | Literal["numpy"]
+"""What features may come from: an engine, or a lookup that needs none."""
+
+_LOOKUP = "numpy"
 Precision = Literal["bf16", "f32"]
 
 _lock = threading.Lock()
@@ -24,19 +30,23 @@ BATCH = 16  # images a call; larger batches are no faster on a CPU and hold more
 
 
 class Engine(Protocol):
-    """Takes batches of uint8 images and gives float32 features; may be called from several threads at once.
+    """Takes batches of uint8 images or lists of texts and gives float32 features; several threads may call it at once.
 
     Attributes:
-        batch_size: Images a call that suit it best; any number is taken.
+        batch_size: Images or texts a call that suit it best; any number is taken.
         callers: Threads that should call it at once.
     """
 
-    name: EngineName
-    precision: Precision
-    batch_size: int
-    callers: int
+    @property
+    def name(self) -> RunsOn: ...
+    @property
+    def precision(self) -> Precision: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def callers(self) -> int: ...
 
-    def __call__(self, images: UInt8Array) -> Float32Array:
+    def __call__(self, images: Any, /) -> Float32Array:
         """Features of uint8 (N, size, size, 3) images, N at least 1: float32 (N, width of the outputs together).
 
         Raises:
@@ -53,13 +63,14 @@ class EngineChoice:
             is the reference.
     """
 
-    name: EngineName
+    name: RunsOn
     precision: Precision
     deviation: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse, by a BackboneError, an engine or a precision that does not exist."""
-        _require(self.name, "engine", get_args(EngineName))
+        if self.name != _LOOKUP:
+            _require(self.name, "engine", get_args(EngineName))
         _require(self.precision, "precision", get_args(Precision))
 
 
@@ -71,6 +82,20 @@ def _require(value: str, what: str, known: tuple[str, ...]) -> None:
 def default_engine() -> EngineName:
     """CUDA where torch sees a GPU, OpenVINO otherwise."""
     return "torch-cuda" if has_cuda() else "openvino"
+
+
+def engine_for(backbone: AnyBackbone, engine: EngineName | None = None) -> RunsOn:
+    """What runs a backbone where nothing else is asked for: a lookup needs none; texts and faces take the CPU.
+
+    A detector of torchvision runs in torch alone: it chooses boxes within, whose number differs from image to image.
+    """
+    if isinstance(backbone, TextBackbone):
+        return "openvino" if backbone.family == "transformer" else "numpy"
+    if isinstance(backbone, DetectorNetwork) and backbone.library == "torchvision":
+        return "torch-cuda" if engine != "torch-cpu" and has_cuda() else "torch-cpu"
+    if is_face(backbone):
+        return engine or "openvino"
+    return engine or default_engine()
 
 
 def has_cuda() -> bool:
@@ -88,7 +113,7 @@ def has_cuda() -> bool:
     return torch.cuda.is_available()
 
 
-def precisions(engine: EngineName) -> tuple[Precision, ...]:
+def precisions(engine: RunsOn) -> tuple[Precision, ...]:
     """What the engine may compute in: what this machine does natively and ``TOPWORK_PRECISION`` lets it, fastest first.
 
     Raises:
@@ -96,6 +121,8 @@ def precisions(engine: EngineName) -> tuple[Precision, ...]:
         MissingExtraError: It needs PyTorch, which is not installed.
         TopworkError: The variable asks for what there is not.
     """
+    if engine == _LOOKUP:
+        return ("f32",)
     _require(engine, "engine", get_args(EngineName))
     if engine == "torch-cpu":
         return ("f32",)
@@ -122,10 +149,8 @@ def openvino_core() -> Any:
 
 @functools.cache
 def _core() -> Any:
-    import openvino
-
-    openvino.Tensor(np.zeros(1, np.uint8))
-    return openvino.Core()
+    openvino().Tensor(np.zeros(1, np.uint8))
+    return openvino().Core()
 
 
 def batches(images: UInt8Array, size: int, count: int) -> Iterator[UInt8Array]:
@@ -136,3 +161,8 @@ def batches(images: UInt8Array, size: int, count: int) -> Iterator[UInt8Array]:
             hint="use the preprocessing of the backbone",
         )
     yield from (images[start : start + count] for start in range(0, len(images), count))
+
+
+def last_line(error: Exception) -> str:
+    """What OpenVINO says after the places in its own source."""
+    return str(error).strip().rpartition("\n")[2]

@@ -9,6 +9,7 @@ import numpy as np
 
 from topwork._arrays import Float32Array
 from topwork.backbones import EMBEDDING, Block, Convolution
+from topwork.engines._package import openvino
 
 
 def graph(blocks: tuple[Block, ...], size: int, outputs: tuple[str, ...]) -> Any:
@@ -19,8 +20,7 @@ def graph(blocks: tuple[Block, ...], size: int, outputs: tuple[str, ...]) -> Any
         size: Side of the images in pixels.
         outputs: Names of a stage and how its map is pooled; the network's own pooled features are the last map's mean.
     """
-    import openvino
-    from openvino import opset13 as operators
+    operators = openvino().opset13
 
     def convolved(maps: Any, convolution: Convolution) -> Any:
         kernel, bias = convolution.folded
@@ -38,13 +38,12 @@ def graph(blocks: tuple[Block, ...], size: int, outputs: tuple[str, ...]) -> Any
     for name in outputs:
         pooled[name].output(0).add_names({name})
         results.append(operators.result(pooled[name]))
-    return openvino.Model(results, [images])
+    return openvino().Model(results, [images])
 
 
 def graph_of_norms(blocks: tuple[Block, ...], size: int) -> Any:
     """The same network; its outputs are the means of what each batch norm takes, (channels,) over images and places."""
-    import openvino
-    from openvino import opset13 as operators
+    operators = openvino().opset13
 
     seen = []
 
@@ -59,15 +58,14 @@ def graph_of_norms(blocks: tuple[Block, ...], size: int) -> Any:
     images = operators.parameter([1, 3, size, size], np.float32)
     for _ in _through(blocks, images, convolved):
         pass
-    return openvino.Model(seen, [images])
+    return openvino().Model(seen, [images])
 
 
 def _through(
     blocks: tuple[Block, ...], images: Any, convolved: Callable[[Any, Convolution], Any]
 ) -> Iterator[tuple[Block, Any]]:
     """Every block and its map; ``convolved`` makes a convolution with its batch norm."""
-    from openvino import opset13 as operators
-
+    operators = openvino().opset13
     maps = images
     for block in blocks:
         before = maps
@@ -81,8 +79,7 @@ def _through(
 
 
 def _convolution(maps: Any, kernel: Float32Array, convolution: Convolution) -> Any:
-    from openvino import opset13 as operators
-
+    operators = openvino().opset13
     step, none, each = [convolution.stride] * 2, [0, 0], [1, 1]
     if convolution.depthwise:  # (groups, out of each, in of each, k, k)
         of_groups = operators.constant(kernel[:, None])
@@ -91,6 +88,5 @@ def _convolution(maps: Any, kernel: Float32Array, convolution: Convolution) -> A
 
 
 def _by_channel(numbers: Float32Array) -> Any:
-    from openvino import opset13 as operators
-
+    operators = openvino().opset13
     return operators.constant(numbers[None, :, None, None])

@@ -16,7 +16,7 @@ import json
 import queue
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,9 +25,11 @@ import numpy as np
 
 from topwork._arrays import Float32Array, UInt8Array
 from topwork._system import available_cores, cache_dir, cached, delete_file, make_room, use, write_whole
-from topwork.backbones import Backbone, blocks_of, has_blocks
-from topwork.engines._engine import BATCH, EngineName, Precision, batches, openvino_core
+from topwork.backbones import MAP, Backbone, blocks_of, has_blocks, is_face
+from topwork.engines._engine import BATCH, EngineName, Precision, batches, last_line, openvino_core
+from topwork.engines._faces import face_graph
 from topwork.engines._graph import graph, graph_of_norms
+from topwork.engines._package import openvino
 from topwork.errors import BackboneError
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ _lock = threading.Lock()  # two threads that ask for the same network must not b
 def network_folder(backbone: Backbone) -> Path:
     """Where the converted network and its parity record lie; named by all that shapes them."""
     values = backbone.preprocessing
-    facts = [_CONVERTED_FORMAT, backbone.name, backbone.weights.sha256, values.size, values.mean, values.std]
+    facts = [_CONVERTED_FORMAT, backbone.identity, backbone.weights.sha256, values.size, values.mean, values.std]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
     return cache_dir() / "networks" / f"{backbone.name}-{values.size}-{key}"
 
@@ -57,10 +59,8 @@ def network_file(backbone: Backbone) -> Path:
     """
 
     def make() -> Callable[[Path], object]:
-        import openvino
-
         network = _converted(backbone)
-        return lambda file: openvino.save_model(network, file, compress_to_fp16=False)
+        return lambda file: openvino().save_model(network, file, compress_to_fp16=False)
 
     return cached(network_folder(backbone), _NETWORK, make)
 
@@ -71,8 +71,15 @@ def _all_outputs(backbone: Backbone) -> tuple[str, ...]:
     return (*pooled, *backbone.outputs("last"))
 
 
+def is_built(backbone: Backbone) -> bool:
+    """Whether the network's graph is made, or read, without torch."""
+    return has_blocks(backbone) or is_face(backbone)
+
+
 def _built(backbone: Backbone) -> Any | None:
-    """The network with all its outputs, where topwork knows it block by block."""
+    """The network with all its outputs, where it needs no torch."""
+    if is_face(backbone):
+        return _taking_pixels(face_graph(backbone), backbone)
     blocks = blocks_of(backbone)
     if blocks is None:
         return None
@@ -81,10 +88,10 @@ def _built(backbone: Backbone) -> Any | None:
 
 def _converted(backbone: Backbone) -> Any:
     """The network with all its outputs, from torch."""
-    from topwork.backbones.layers import PooledStages
+    from topwork.backbones.layers import giving
 
     outputs = _all_outputs(backbone)
-    network = converted(PooledStages(backbone, outputs), backbone)
+    network = converted(giving(backbone, outputs), backbone)
     for output, name in zip(network.outputs, outputs, strict=True):
         output.set_names({name})
     return network
@@ -104,6 +111,8 @@ def converted(module: nn.Module, backbone: Backbone) -> Any:
         BackboneError: OpenVINO cannot read the network.
     """
     import torch
+
+    openvino()  # before its parts are imported
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
@@ -125,23 +134,21 @@ def converted(module: nn.Module, backbone: Backbone) -> Any:
 
 def _taking_pixels(network: Any, backbone: Backbone) -> Any:
     """Put the normalisation in front, so that the network takes the pixels as the decoder leaves them."""
-    import openvino
-    from openvino.preprocess import PrePostProcessor
-
     values = backbone.preprocessing
     network.reshape([1, 3, values.size, values.size])
-    steps = PrePostProcessor(network)
-    steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
-    steps.input().model().set_layout(openvino.Layout("NCHW"))
+    ov = openvino()
+    steps = ov.preprocess.PrePostProcessor(network)
+    steps.input().tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+    steps.input().model().set_layout(ov.Layout("NCHW"))
     mean, std = ([each * 255 for each in numbers] for numbers in (values.mean, values.std))
-    steps.input().preprocess().convert_element_type(openvino.Type.f32).mean(mean).scale(std)
+    steps.input().preprocess().convert_element_type(ov.Type.f32).mean(mean).scale(std)
     return steps.build()
 
 
 class OpenVINOEngine:
     """Runs the converted network with a static shape: one stream a core, each its own batch, so that no core waits.
 
-    One image a call gets the lowest latency.
+    One image a call gets the lowest latency, where all cores work on it, ``alone``; or one call a core.
 
     Raises:
         BackboneError: The weights are not available, or OpenVINO cannot run the network.
@@ -149,32 +156,54 @@ class OpenVINOEngine:
 
     name: EngineName = "openvino"
 
-    def __init__(self, backbone: Backbone, outputs: tuple[str, ...], precision: Precision, batch_size: int) -> None:
+    def __init__(
+        self, backbone: Backbone, outputs: tuple[str, ...], precision: Precision, batch_size: int, *, alone: bool
+    ) -> None:
         self.precision: Precision = precision
         self.batch_size = batch_size
-        self.callers = 1 if batch_size == 1 else available_cores()
+        self.callers = 1 if alone else available_cores()
         self._size = backbone.preprocessing.size
         # All outputs are compiled always: with fewer the compiler fuses layers differently, and in bfloat16 the
-        # features that a head is trained on would not be those that it reads when it predicts.
+        # features that a head is trained on would not be those that it reads when it predicts. Where whole maps are
+        # wanted the same outputs are, each time, and no others: maps are large.
         with _lock:
-            network = _compiled(_Key(network_folder(backbone), backbone), precision, batch_size, available_cores())
-        self._wanted = [network.output(name) for name in outputs]
-        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
+            key, settings = _Key(network_folder(backbone), backbone), (available_cores(), self.callers)
+            alone_wanted = outputs if any(name.endswith(f"/{MAP}") for name in outputs) else ()
+            network = _compiled(key, alone_wanted, precision, batch_size, *settings)
+        self._idle: queue.SimpleQueue[_Request] = queue.SimpleQueue()
         for _ in range(self.callers):
-            self._idle.put(network.create_infer_request())
+            self._idle.put(_Request(network, outputs))
 
     def __call__(self, images: UInt8Array) -> Float32Array:
         """Features of uint8 (N, size, size, 3) images: float32 (N, D)."""
-        return np.concatenate([self._run(*batch) for batch in _full_batches(images, self._size, self.batch_size)])
+        return np.concatenate([self._run(batch) for batch in batches(images, self._size, self.batch_size)])
 
-    def _run(self, images: UInt8Array, count: int) -> Float32Array:
+    def _run(self, images: UInt8Array) -> Float32Array:
         request = self._idle.get()
         try:
-            request.infer({0: images}, share_inputs=True)
-            parts = [request.get_tensor(output).data[:count] for output in self._wanted]
-            return np.concatenate(parts, axis=1, dtype=np.float32)
+            return request(images)
         finally:
             self._idle.put(request)
+
+
+class _Request:
+    """A place to run a network of a static shape: its own arrays are filled and read, which OpenVINO never moves.
+
+    Handing arrays over with each call instead takes 0.2 ms of a core (bench/serve.py asks for 200 a second).
+    """
+
+    def __init__(self, network: Any, outputs: tuple[str, ...]) -> None:
+        self._request = network.create_infer_request()
+        self._images = self._request.get_input_tensor().data
+        self._features = [self._request.get_tensor(network.output(name)).data for name in outputs]
+
+    def __call__(self, images: UInt8Array) -> Float32Array:
+        """Features of as many images as the network takes, or fewer; a copy."""
+        self._images[: len(images)] = images
+        self._images[len(images) :] = 0
+        self._request.start_async()  # ``infer`` would copy every output for us to see
+        self._request.wait()
+        return np.concatenate([each[: len(images)] for each in self._features], axis=1, dtype=np.float32)
 
 
 def _full_batches(images: UInt8Array, size: int, count: int) -> Iterator[tuple[UInt8Array, int]]:
@@ -200,6 +229,45 @@ def openvino_prefix(prefix: nn.Module, backbone: Backbone, precision: Precision)
         return torch.cat(parts).float()
 
     return run
+
+
+def openvino_maps(backbone: Backbone, stages: Sequence[str]) -> Callable[[UInt8Array], tuple[Float32Array, ...]]:
+    """The network up to the maps of some stages, in float32, for one image at a time; see ``open_maps``."""
+    network: Any = _built(backbone) if is_built(backbone) else read_network(openvino_core(), network_file(backbone))
+    network = openvino().Model([_map_of(network, backbone, stage) for stage in stages], network.get_parameters())
+    compiled = _made(openvino_core(), network, backbone, 1, _settings("f32", available_cores(), streams=1))
+
+    def run(image: UInt8Array) -> tuple[Float32Array, ...]:
+        request = compiled.create_infer_request()  # each caller its own
+        request.infer({0: image[None]})
+        return tuple(request.get_output_tensor(place).data[0].copy() for place in range(len(stages)))
+
+    return run
+
+
+def _map_of(network: Any, backbone: Backbone, stage: str) -> Any:
+    """What a stage gives before it is pooled: (1, channels, rows, columns), or flattened to three axes."""
+    mean = network.output(f"{stage}/mean").get_node().input_value(0).get_node()
+    if mean.get_type_name() != "ReduceMean":
+        raise BackboneError(f"{backbone.name}: the maps of its stages are not to be had from the converted network")
+    return mean.input_value(0)
+
+
+def _with_maps(network: Any, backbone: Backbone, outputs: tuple[str, ...]) -> Any:
+    """The network with these outputs alone: pooled as they are, maps flattened to one row an image."""
+    operators, results = openvino().opset13, []
+    for name in outputs:
+        stage, _, pooling = name.rpartition("/")
+        if pooling == MAP:
+            row = operators.constant(np.array([0, -1], np.int64))
+            found = operators.reshape(_map_of(network, backbone, stage), row, special_zero=True)
+            found.output(0).add_names({name})
+            if found.output(0).get_partial_shape()[1] != backbone.width(name):
+                raise BackboneError(f"{backbone.name}: the map of {stage} is not {backbone.side(stage)} pixels wide")
+        else:
+            found = network.output(name).get_node().input_value(0).get_node()
+        results.append(operators.result(found.output(0)))
+    return openvino().Model(results, network.get_parameters())
 
 
 def norm_shifts(backbone: Backbone, images: UInt8Array) -> tuple[Float32Array, ...] | None:
@@ -236,16 +304,17 @@ class _Key:
 
 
 @functools.lru_cache(maxsize=1)
-def _compiled(key: _Key, precision: str, batch_size: int, cores: int) -> Any:
-    """The network as an ``openvino.CompiledModel`` of a static shape, with all its outputs under their names."""
-    core, settings = openvino_core(), _settings(precision, cores, streams=1 if batch_size == 1 else cores)
-    converted_file = None if has_blocks(key.backbone) else network_file(key.backbone)
-    kept = _kept_file(core, key.folder, settings) if batch_size == 1 else None
+def _compiled(key: _Key, outputs: tuple[str, ...], precision: str, batch_size: int, cores: int, streams: int) -> Any:
+    """The network as an ``openvino.CompiledModel`` of a static shape, with these outputs or all, under their names."""
+    core, settings = openvino_core(), _settings(precision, cores, streams=streams)
+    converted_file = None if is_built(key.backbone) else network_file(key.backbone)
+    kept = _kept_file(core, key.folder, settings, outputs) if batch_size == 1 else None
     content = _kept(kept) if kept is not None else None
     if content is not None:
         with contextlib.suppress(RuntimeError):  # of another OpenVINO: compile as if there were none
             return core.import_model(content, "CPU", settings)
-    network = _built(key.backbone) if converted_file is None else _read(core, converted_file)
+    network: Any = _built(key.backbone) if converted_file is None else read_network(core, converted_file)
+    network = _with_maps(network, key.backbone, outputs) if outputs else network
     found = _made(core, network, key.backbone, batch_size, settings)
     if kept is not None:
         with contextlib.suppress(OSError):  # no room: the next process compiles again
@@ -267,15 +336,13 @@ def _made(core: Any, network: Any, backbone: Backbone, batch_size: int, settings
     try:
         return core.compile_model(network, "CPU", settings)
     except RuntimeError as error:
-        raise BackboneError(f"OpenVINO cannot run {backbone.name}: {_last_line(error)}") from error
+        raise BackboneError(f"OpenVINO cannot run {backbone.name}: {last_line(error)}") from error
 
 
-def _kept_file(core: Any, folder: Path, settings: dict[str, Any]) -> Path:
+def _kept_file(core: Any, folder: Path, settings: dict[str, Any], outputs: tuple[str, ...]) -> Path:
     """Named by all that shapes the compiled network: the program, the processor, the settings."""
-    import openvino
-
     processor = [core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
-    facts = [_COMPILED_FORMAT, openvino.__version__, processor, settings]
+    facts = [_COMPILED_FORMAT, openvino().__version__, processor, settings, *outputs]
     return folder / _SINGLE.replace("*", hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16])
 
 
@@ -301,16 +368,12 @@ def _keep(found: Any, file: Path) -> None:
     make_room(file.parents[1], f"*/{_SINGLE}", delete_file)
 
 
-def _read(core: Any, file: Path) -> Any:
+def read_network(core: Any, file: Path) -> Any:
+    """A converted network out of the cache, as an ``openvino.Model``; a BackboneError where it is damaged."""
     try:
         return core.read_model(file)
     except RuntimeError as error:
         raise BackboneError(
-            f"{file}: the converted network is damaged: {_last_line(error)}",
+            f"{file}: the converted network is damaged: {last_line(error)}",
             hint=f"delete {file.parent}; it will be created again",
         ) from error
-
-
-def _last_line(error: Exception) -> str:
-    """What OpenVINO says after the places in its own source."""
-    return str(error).strip().rpartition("\n")[2]

@@ -11,15 +11,17 @@ import json
 import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from topwork._arrays import Float32Array, UInt8Array
+from topwork._arrays import Float32Array
 from topwork._system import PRECISION_VARIABLE, has_torch, write_whole, writing_cache
-from topwork.backbones import Backbone, has_blocks, row
-from topwork.engines._engine import EngineChoice, EngineName, has_cuda, precisions
+from topwork.backbones import AnyBackbone, DetectorNetwork, TextBackbone, has_blocks, is_face, row
+from topwork.engines._engine import EngineChoice, RunsOn, has_cuda, precisions
 from topwork.engines._open import open_engine
-from topwork.engines._openvino import network_folder
+from topwork.engines._openvino import is_built, network_folder
+from topwork.engines._texts import text_network_folder
 from topwork.errors import BackboneError
 
 # Relative distance that each output may have from the reference's. bfloat16 keeps 8 bits: it moves Lite0's embedding
@@ -42,7 +44,7 @@ def deviation(features: Float32Array, reference: Float32Array) -> float:
 
 
 def worst_deviation(
-    backbone: Backbone, outputs: tuple[str, ...], features: Float32Array, reference: Float32Array
+    backbone: AnyBackbone, outputs: tuple[str, ...], features: Float32Array, reference: Float32Array
 ) -> float:
     """The deviation of the output that deviates most, so that a wide output cannot hide a narrow one's."""
     ends = np.cumsum([backbone.width(output) for output in outputs])[:-1]
@@ -50,13 +52,27 @@ def worst_deviation(
     return max(deviation(part, expected) for part, expected in parts)
 
 
-def recorded_choice(backbone: Backbone, engine: EngineName) -> EngineChoice | None:
+def _in_order_of(features: Float32Array, reference: Float32Array, queries: int) -> Float32Array:
+    """A detector's candidates in the reference's order, each the nearest: they stand by score, and near ties swap."""
+    return np.stack([_matched(*pair, queries) for pair in zip(features, reference, strict=True)])
+
+
+def _matched(row: Float32Array, reference: Float32Array, queries: int) -> Float32Array:
+    boxes, told = 4 * queries, (queries, -1)
+    ours, theirs = (np.hstack([each[:boxes].reshape(told), each[boxes:].reshape(told)]) for each in (row, reference))
+    distances = (ours**2).sum(axis=1) - 2 * theirs @ ours.T  # and what is the same for all of ours
+    order = distances.argmin(axis=1)
+    return np.concatenate([each.reshape(told)[order].ravel() for each in (row[:boxes], row[boxes:])])
+
+
+def recorded_choice(backbone: AnyBackbone, engine: RunsOn) -> EngineChoice | None:
     """The decision of an earlier run, None where there is none among the precisions that may be used now.
 
-    Where there is nothing to decide it is the reference.
+    Where there is nothing to decide it is the reference. Of faces it always is: who was enrolled on one machine is
+    compared on another, which may not have the other precision.
     """
     available, reference = precisions(engine), _reference(backbone, engine)
-    if engine == reference.name and available == ("f32",):
+    if engine == reference.name and (available == ("f32",) or is_face(backbone)):
         return reference
     try:
         fields = json.loads(_record_file(backbone, engine).read_text("utf-8"))
@@ -82,13 +98,13 @@ def nearest_choice(choice: EngineChoice) -> EngineChoice:
     return EngineChoice(choice.name, "f32")
 
 
-def decide(backbone: Backbone, engine: EngineName, images: UInt8Array) -> EngineChoice:
-    """The fastest precision whose features agree with float32's on these images; remembered for this network.
+def decide(backbone: AnyBackbone, engine: RunsOn, images: Any) -> EngineChoice:
+    """The fastest precision whose features agree with float32's on these images or texts; remembered for this network.
 
     Args:
         backbone: The network that is run.
         engine: The engine that is to run it.
-        images: Real images, preprocessed: uint8 (N, size, size, 3); the first few are used.
+        images: Real images, preprocessed: uint8 (N, size, size, 3), or N texts; the first few are used.
 
     Raises:
         BackboneError: Not even float32 agrees: the conversion is wrong and its features cannot be trusted.
@@ -102,19 +118,25 @@ def decide(backbone: Backbone, engine: EngineName, images: UInt8Array) -> Engine
     return choice
 
 
-def _reference(backbone: Backbone, engine: EngineName) -> EngineChoice:
+def _reference(backbone: AnyBackbone, engine: RunsOn) -> EngineChoice:
     """What gives the true features."""
-    return EngineChoice("openvino" if engine == "openvino" and has_blocks(backbone) else "torch-cpu", "f32")
+    if isinstance(backbone, TextBackbone):  # one graph for both precisions, which the tests hold equal to torch's
+        return EngineChoice(engine, "f32")
+    return EngineChoice("openvino" if engine == "openvino" and is_built(backbone) else "torch-cpu", "f32")
 
 
-def _measure(backbone: Backbone, engine: EngineName, images: UInt8Array) -> EngineChoice:
+def _measure(backbone: AnyBackbone, engine: RunsOn, images: Any) -> EngineChoice:
     outputs, reference = backbone.outputs("all"), _reference(backbone, engine)
     expected = open_engine(backbone, outputs, reference)(images)
-    for precision in precisions(engine):
+    of_boxes = isinstance(backbone, DetectorNetwork)
+    for precision in ("f32",) if of_boxes else precisions(engine):  # bfloat16 would move a box by pixels
         if (engine, precision) == (reference.name, reference.precision):
             return reference
         trial = open_engine(backbone, outputs, EngineChoice(engine, precision))
-        distance = worst_deviation(backbone, outputs, trial(images), expected)
+        given = trial(images)
+        if isinstance(backbone, DetectorNetwork):
+            given = _in_order_of(given, expected, backbone.queries)
+        distance = worst_deviation(backbone, outputs, given, expected)
         if distance <= TOLERANCE[precision]:
             return EngineChoice(engine, precision, round(distance, 6))
     raise BackboneError(
@@ -123,14 +145,16 @@ def _measure(backbone: Backbone, engine: EngineName, images: UInt8Array) -> Engi
     )
 
 
-def _record_file(backbone: Backbone, engine: EngineName) -> Path:
+def _record_file(backbone: AnyBackbone, engine: RunsOn) -> Path:
     """Where a decision lies; one holds for all sizes of the image where the graph is the same but for its size."""
+    if isinstance(backbone, TextBackbone):
+        return text_network_folder(backbone) / f"parity-{engine}.json"
     entry = row(backbone.name) if has_blocks(backbone) else None
     of_size = backbone if entry is None else backbone.replace(size=entry.size)
     return network_folder(of_size) / f"parity-{engine}.json"
 
 
-def _record(backbone: Backbone, choice: EngineChoice) -> None:
+def _record(backbone: AnyBackbone, choice: EngineChoice) -> None:
     file = _record_file(backbone, choice.name)
     fields = {"precision": choice.precision, "deviation": choice.deviation, "among": precisions(choice.name)}
     content = json.dumps(fields).encode()

@@ -10,8 +10,8 @@ import numpy as np
 
 from topwork._arrays import Float32Array, UInt8Array
 from topwork._system import require_torch
-from topwork.backbones import Backbone
-from topwork.engines._engine import BATCH, EngineChoice, EngineName, Precision, batches
+from topwork.backbones import Backbone, DetectorNetwork
+from topwork.engines._engine import BATCH, EngineChoice, Precision, RunsOn, batches
 from topwork.errors import BackboneError
 
 if TYPE_CHECKING:
@@ -27,20 +27,20 @@ class TorchEngine:
         require_torch(f"the engine {choice.name}")
         import torch
 
-        from topwork.backbones.layers import PooledStages
+        from topwork.backbones.layers import giving
 
-        self.name: EngineName = choice.name
+        self.name: RunsOn = choice.name
         self.precision: Precision = choice.precision
         cuda = choice.name == "torch-cuda"
         if cuda and not torch.cuda.is_available():
             raise BackboneError(
                 "torch finds no CUDA GPU here", hint="`topwork fit --engine openvino` runs on the processor"
             )
-        self.batch_size = _CUDA_BATCH if cuda else BATCH
+        self.batch_size = 1 if isinstance(backbone, DetectorNetwork) else _CUDA_BATCH if cuda else BATCH
         self.callers = 2 if cuda else 1  # one batch is copied while the other is computed
         self._size = backbone.preprocessing.size
         self._device = _Device(backbone, choice)
-        network = PooledStages(backbone, outputs).to(self._device.place)
+        network = giving(backbone, outputs).to(self._device.place)
         self._network = network.to(memory_format=torch.channels_last) if cuda else network
         self._lock = threading.Lock()
 

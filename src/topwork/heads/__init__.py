@@ -2,23 +2,27 @@
 
 ``fit_linear`` is the one to use; ``fit_knn`` is the baseline it has to beat, and ``fit_mlp`` a small network that has
 to prove itself against it. ``map_classes`` and ``fit_mapped`` let the network's own classifier answer, ``TextHead``
-lets words do so. All are a ``Head``: that is all a caller needs to know of them. ``fit_novelty`` tells which images are
-unlike those; ``write_tensors`` stores what has tensors.
+lets words do so. All are a ``Head``: that is all a caller needs to know of them. ``fit_projection`` makes embeddings of
+features, for identities rather than classes. ``fit_novelty`` tells which images are unlike those; ``write_tensors``
+stores what has tensors.
 """
 
 from __future__ import annotations
 
+from ._crossed import Method
 from ._design import equal_blocks
 from ._head import Head, head_from_tensors
 from ._knn import TEMPERATURE as KNN_TEMPERATURE
 from ._knn import KNNHead, fit_knn
-from ._linear import FOLDS, LinearFit, LinearHead, Method, fit_linear
+from ._linear import FOLDS, LinearFit, LinearHead, fit_linear
 from ._mapped import MappedHead, fit_mapped, map_classes, network_probabilities
 from ._mlp import DROPOUT, HIDDEN, MLPFit, MLPHead, fit_mlp
 from ._novelty import Novelty, fit_novelty
 from ._path import PathPoint
+from ._projection import METHODS as PROJECTIONS
+from ._projection import Projection, ProjectionMethod, fit_projection
 from ._rows import shuffled_by_class
-from ._temperature import fit_temperature, row_losses
+from ._temperature import TemperatureScaled, fit_temperature, row_losses
 from ._tensors import read_tensors, write_tensors
 from ._text import BlendHead, TextHead, blended
 
@@ -37,7 +41,11 @@ __all__ = [
     "MappedHead",
     "Method",
     "Novelty",
+    "PROJECTIONS",
     "PathPoint",
+    "Projection",
+    "ProjectionMethod",
+    "TemperatureScaled",
     "TextHead",
     "blended",
     "equal_blocks",
@@ -46,6 +54,7 @@ __all__ = [
     "fit_mapped",
     "fit_mlp",
     "fit_novelty",
+    "fit_projection",
     "fit_temperature",
     "head_from_tensors",
     "map_classes",

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from topwork._arrays import AnyArray, Float32Array, Float64Array, IntpArray
 
 from ._design import Design
-from ._path import Candidate, Path, PathPoint, row_losses_at_best
 from ._rows import ALWAYS_TRAINS
 
 SHRINKAGE = 0.5  # measured (docs/decisions/probe.md): within a point of the best on every set, and Ledoit-Wolf's is not
@@ -63,20 +60,8 @@ def class_sums(rows: AnyArray, labels: IntpArray, weights: Float32Array) -> tupl
     return np.add.reduceat(weighted, starts), np.bincount(labels, weights).astype(np.float64)
 
 
-def cross_validated(
-    design: Design, labels: IntpArray, dealings: Sequence[IntpArray], weights: Float32Array, samples: Float32Array
-) -> Path:
-    """What `discriminant` says of held-out rows, in the form of a path of one point; the arguments are `run_path`'s."""
-    held = dealings[0] != ALWAYS_TRAINS
-    judges = samples[held] / samples[held].mean()
-    answers = [_held_out(design, labels, fold_of, weights) for fold_of in dealings]
-    losses = np.array([row_losses_at_best(each[held], labels[held], judges) for each in answers])
-    hits = answers[0][held].argmax(axis=1) == labels[held]
-    point = PathPoint(SHRINKAGE, float(np.average(hits, weights=judges)), float(losses[0].mean()))
-    return Path((point,), Candidate(0, losses.mean(axis=0), answers[0], np.empty((0, 0), np.float32)))
-
-
-def _held_out(design: Design, labels: IntpArray, fold_of: IntpArray, weights: Float32Array) -> Float32Array:
+def held_out(design: Design, labels: IntpArray, fold_of: IntpArray, weights: Float32Array) -> Float32Array:
+    """Logits (N, C) of every row by `discriminant` of the other folds."""
     out = np.empty((len(labels), int(labels.max()) + 1), np.float32)
     for fold in range(int(fold_of.max()) + 1):
         # A row that always trains has no out-of-fold logits; the first fold's stand in for them.

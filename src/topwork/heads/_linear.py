@@ -1,4 +1,4 @@
-"""The linear head, and its fit: strength by cross-validation, temperature on out-of-fold logits, then all rows."""
+"""The linear head, and its fit: all choices by cross-validation, temperature on out-of-fold logits, then all rows."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import numpy as np
 
 from topwork._arrays import AnyArray, BoolArray, Float32Array, Float64Array, IntpArray
 from topwork.errors import DataError, ModelError
-from topwork.metrics import exceeds_zero, macro_f1
 
-from ._design import Design, build_design, one_block
-from ._lda import cross_validated, discriminant
-from ._path import Path, PathPoint, dealings_for, run_path
+from ._crossed import ClassWeight, Method, Task, cross_validated, row_weights
+from ._design import ROTATE_UP_TO, Design, build_design
+from ._lda import discriminant
+from ._path import PathPoint, dealings_for, row_losses_at_best
 from ._rows import (
     ALWAYS_TRAINS,
     check_query,
     check_training,
+    power_normalised,
     row_chunks,
     stratified_folds,
     threads_for,
@@ -27,22 +28,17 @@ from ._rows import (
 from ._solver import Problem, minimise
 from ._temperature import TemperatureScaled, fit_temperature
 
-ClassWeight = Literal["none", "balanced"]
-Method = Literal["logistic", "normalised", "lda"]
-
 ABSENT_LOGIT = -1e4  # of a class without images: its probability underflows to zero at any temperature allowed
 FOLDS = 5
 _FINAL_TOLERANCE = 1e-6  # of the objective
-# Of the L2 strengths to D features: D / strength is the prior variance of a logit, so one range fits any width.
-_RELATIVE_STRENGTHS = 10.0 ** np.arange(2.0, -5.5, -0.5)
-IMBALANCE = 2.0
 _LARGE = 1e9  # multiply-adds of one pass over the rows for all classes
-FEW = 10  # images a class, up to which other methods than "logistic" are tried
+_FEW, _FEW_A_CLASS = 500, 10  # images, or images of a class, up to which ways to scale the features are compared
+_METHODS = ("logistic", "lda", "blend", "normalised", "power", "auto")
 
 
 @dataclass(frozen=True, eq=False)
 class LinearHead(TemperatureScaled):
-    """A multinomial logistic regression on standardised features.
+    """A linear function of standardised features.
 
     Args:
         mean: (D,) float32, subtracted from the features.
@@ -51,10 +47,11 @@ class LinearHead(TemperatureScaled):
         bias: (C,) float32.
         temperature: > 0; logits are divided by it before the softmax.
         normalised: Whether each row of features is divided by its length before that.
+        rooted: Whether the square root of each feature, its sign kept, is taken before that; only where normalised.
 
     Raises:
         ModelError: Shapes that do not fit each other, fewer than two classes, NaN or Inf, a scale or
-            temperature that is not positive.
+            temperature that is not positive, roots without lengths.
     """
 
     mean: Float32Array
@@ -63,6 +60,7 @@ class LinearHead(TemperatureScaled):
     bias: Float32Array
     temperature: float
     normalised: bool = False
+    rooted: bool = False
 
     kind: ClassVar[str] = "linear"
 
@@ -72,13 +70,15 @@ class LinearHead(TemperatureScaled):
         width, n_classes = self.weight.shape
         self._require_shapes(weight=(width, n_classes), mean=(width,), scale=(width,), bias=(n_classes,))
         self._require_positive("scale", "temperature")
+        if self.rooted and not self.normalised:
+            raise ModelError("rooted: expected a head that is normalised")
 
     @property
     def n_classes(self) -> int:
         return int(self.weight.shape[1])
 
     @cached_property
-    def _folded(self) -> tuple[Float32Array, Float32Array]:
+    def folded(self) -> tuple[Float32Array, Float32Array]:
         """Weight (D, C) and bias (C,) that act on unscaled features, of length one where the head is normalised.
 
         Summed in float64, the means may be large.
@@ -89,12 +89,18 @@ class LinearHead(TemperatureScaled):
 
     def logits(self, features: AnyArray) -> Float32Array:
         check_query(features, len(self.mean))
-        weight, bias = self._folded
+        weight, bias = self.folded
         out = np.empty((len(features), self.n_classes), np.float32)
         for part in row_chunks(*features.shape):
-            rows = features[part].astype(np.float32, copy=False)
-            out[part] = (unit_length(rows) if self.normalised else rows) @ weight + bias
+            rows = _scaled(features[part].astype(np.float32, copy=False), self.normalised, self.rooted)
+            out[part] = rows @ weight + bias
         return out
+
+
+def _scaled(rows: AnyArray, normalised: bool, rooted: bool) -> AnyArray:
+    if rooted:
+        return power_normalised(rows)
+    return unit_length(rows) if normalised else rows
 
 
 class Tried(NamedTuple):
@@ -112,14 +118,15 @@ class LinearFit:
     Attributes:
         head: Fitted on all rows at the chosen strength.
         strength: The chosen L2 strength.
-        path: Each strength tried, strong to weak; empty where no row could be held out.
+        path: Each strength of the regression that was tried, strong to weak; empty where there is none, or no row could
+            be held out.
         oof_logits: (N, C) float32; each row's by the fold that did not train on it, before the temperature.
         held_out: (N,) bool; False for the only image of a class: it trains in every fold, so its logits are
             not out-of-fold, and it counts in no score; False too for an image of weight 0.
         cv_accuracy: Over held-out rows; None where there are none.
         cv_log_loss: Over held-out rows, in nats, at the head's temperature; None where there are none.
         class_weight: "none" or "balanced", as given or as measured.
-        method: "logistic", "normalised" or "lda", as given or as measured.
+        method: As given or as measured.
         folds: Number of folds used; 0 where no row could be held out.
         tried: Every method that was tried.
     """
@@ -149,17 +156,16 @@ def fit_linear(
     sample_weight: AnyArray | None = None,
     method: Method | Literal["auto"] = "auto",
 ) -> LinearFit:
-    """Fit multinomial logistic regression with L2 on standardised features, every choice measured.
+    """Fit a linear head on standardised features, every choice measured: logistic regression, or what `method` says.
 
-    The objective is that of scikit-learn: the sum over images of (class weight x log loss), plus strength / 2
-    times the squared weights; the bias is free. `strength` is scikit-learn's 1 / C (with two classes 2 / C:
-    each has its own weights here). The strength with the lowest cross-validated log loss wins, or the
-    strongest one that is no worse within one paired standard error: log loss rather than accuracy, as it
-    moves with every image instead of jumping with a few, and the stronger of two equals as it is the less
-    sure of what it has not seen. The loss is taken at the best temperature of each strength, as the head is
-    used with one: judged without, strong L2 loses for being timid alone, and weights are chosen that name
-    fewer images right. With fewer than 200 images no error can be told: then the folds are dealt up to four times, and
-    the lowest mean loss wins.
+    The objective of multinomial logistic regression with L2 is that of scikit-learn: the sum over images of (class
+    weight x log loss), plus strength / 2 times the squared weights; the bias is free. `strength` is scikit-learn's
+    1 / C (with two classes 2 / C: each has its own weights here). The strength with the lowest cross-validated log loss
+    wins, or the strongest one that is no worse within one paired standard error: log loss rather than accuracy, as it
+    moves with every image instead of jumping with a few, and the stronger of two equals as it is the less sure of what
+    it has not seen. The loss is taken at the best temperature of each strength, as the head is used with one: judged
+    without, strong L2 loses for being timid alone, and weights are chosen that name fewer images right. With fewer than
+    200 images no error can be told: then the folds are dealt up to four times, and the lowest mean loss wins.
 
     Args:
         features: (N, D) floats, finite; may be memory-mapped, one float32 copy is made.
@@ -177,11 +183,15 @@ def fit_linear(
             larger one is shrunk less: `equal_blocks` gives narrow groups of columns as much say as wide ones.
         sample_weight: (N,) how much each image counts, in the fit and in every choice, on top of its class's weight; 1
             by default. Only their ratios matter. 0 leaves an image out of both.
-        method: "logistic" is as told above; "normalised" divides each row of features by its length before that; "lda"
-            is linear discriminant analysis with shrinkage, in closed form, on such rows. "auto" is "logistic" where
-            there are more than ten images a class or columns of several kinds. Else all three are cross-validated, and
-            it is the first of "normalised", "logistic" and "lda" that is not worse than the best by a paired standard
-            error. Of very many classes with few images each, "lda" alone is fitted: it takes seconds, not minutes.
+        method: "logistic" is as told above. "blend" is the mean of its logits and those of linear discriminant analysis
+            with shrinkage on the same features, each at its own temperature: again one linear head. "normalised" is a
+            blend on rows of features divided by their length, "power" one on such rows of square roots. "lda" is the
+            discriminant analysis alone, on rows divided by their length. "auto" cross-validates "normalised", "blend"
+            and "power" up to 500 images, or ten a class, and takes the lowest log loss; with columns of several kinds
+            or more images it is "blend"; beyond 2,048 images, or where the largest class has more than twice the images
+            of the smallest, "logistic". Of very many classes with few images each, "lda" alone is fitted: it takes
+            seconds, not minutes. With one image a class nothing can be measured, and a regression on rows divided by
+            their length is taken.
 
     Raises:
         DataError: Features, labels, folds or weights that cannot be used.
@@ -191,100 +201,66 @@ def fit_linear(
     samples = _checked_samples(sample_weight, labels)
     if class_weight not in ("none", "balanced", "auto"):
         raise DataError(f"class_weight must be none, balanced or auto, got {class_weight!r}")
-    if method not in ("logistic", "normalised", "lda", "auto"):
-        raise DataError(f"method must be logistic, normalised, lda or auto, got {method!r}")
+    if method not in _METHODS:
+        raise DataError(f"method must be one of {', '.join(_METHODS)}, got {method!r}")
     if column_weights is not None and (column_weights.shape != (width,) or not (column_weights > 0).all()):
         raise DataError(f"column_weights must be ({width},) and positive, got {column_weights.shape}")
     seen, targets = np.unique(labels, return_inverse=True)
     dealings = _dealings(fold_of, targets, samples, seed)
-    task = _Task(targets, seen, n_classes, dealings, samples, class_weight, column_weights)
+    task = Task(targets, seen, n_classes, dealings, samples, class_weight, column_weights)
     methods = [method] if method != "auto" else _methods_for(features.shape, task)
     fits = [_fit_by(each, features, task) for each in methods]
-    lowest = min(fits, key=lambda fit: float(fit[1].mean()) if fit[1].size else 0.0)
-    chosen = next(fit for fit, losses in fits if not exceeds_zero(losses - lowest[1]))
-    tried = tuple(Tried(each.method, each.cv_accuracy, each.cv_log_loss) for each, _ in fits)
-    return replace(chosen, tried=tried)
+    tried = tuple(Tried(fit.method, fit.cv_accuracy, fit.cv_log_loss) for fit, _ in fits)
+    return replace(min(fits, key=lambda fit: fit[1])[0], tried=tried)
 
 
-class _Task(NamedTuple):
-    """What is fitted, however the features are scaled."""
-
-    targets: IntpArray  # (N,) 0..S-1, each present
-    seen: IntpArray  # (S,) their classes
-    n_classes: int
-    dealings: list[IntpArray]  # each the fold (N,) that holds each row out
-    samples: Float32Array  # (N,)
-    class_weight: ClassWeight | Literal["auto"]
-    column_weights: AnyArray | None
-
-    @property
-    def held(self) -> BoolArray:
-        held: BoolArray = self.dealings[0] != ALWAYS_TRAINS
-        return held
-
-    @property
-    def balanced(self) -> bool:
-        counts = np.bincount(self.targets)
-        return bool(counts.max() <= IMBALANCE * counts.min())
-
-    @property
-    def one_block(self) -> bool:
-        return one_block(self.column_weights)
-
-
-def _methods_for(shape: tuple[int, ...], task: _Task) -> list[Method]:
-    """What to try, the one to take unless another is better first."""
+def _methods_for(shape: tuple[int, ...], task: Task) -> list[Method]:
+    """What to try: ways to scale the features where images are few, else what is affordable."""
     rows, width = shape
-    if rows > FEW * len(task.seen):
-        return ["logistic"]
-    if rows * min(rows, width) * len(task.seen) > _LARGE:
+    few = rows <= _FEW_A_CLASS * len(task.seen)
+    if few and rows * min(rows, width) * len(task.seen) > _LARGE:
         return ["lda"]
-    if not task.one_block:
+    if not task.balanced:  # a covariance that all classes share is that of the large ones, and rare ones lose by it
         return ["logistic"]
-    return ["normalised", "logistic", "lda"] if task.held.any() else ["normalised"]
+    if task.one_block and (few or rows <= _FEW):
+        return ["normalised", "blend", "power"] if task.held.any() else ["normalised"]
+    return ["blend"] if rows <= ROTATE_UP_TO else ["logistic"]
 
 
-def _fit_by(method: Method, features: AnyArray, task: _Task) -> tuple[LinearFit, Float64Array]:
-    """The fit, and the losses by which it is compared with other methods'."""
-    normalised = method == "normalised" or (method == "lda" and task.one_block)
+def _fit_by(method: Method, features: AnyArray, task: Task) -> tuple[LinearFit, float]:
+    """The fit, and the log loss by which it is compared with other methods'; 0 where nothing is held out."""
+    rooted = method == "power"
+    normalised = rooted or method == "normalised" or (method == "lda" and task.one_block)
     targets, held, samples = task.targets, task.held, task.samples
-    strengths = (features.shape[1] * _RELATIVE_STRENGTHS).tolist()
     with threads_for(len(targets) * min(features.shape) * len(task.seen) * FOLDS):
-        rows = unit_length(features) if normalised else features
-        design = build_design(rows, task.column_weights, balanced=task.balanced)
-        losses = np.empty(0)
-        if held.any():
-            weighting, path = _choose_weighting(design, task, strengths, method)
-            points, chosen = path
-            strength, accuracy, loss = points[chosen.place]
-            logits, losses, start = chosen.logits, chosen.losses, chosen.weights
-        else:  # one image a class: nothing can be measured, so the middle strength
-            weighting = "balanced" if task.class_weight == "balanced" else "none"
-            points, strength, accuracy, loss = (), strengths[len(strengths) // 2], None, None
-            start = np.zeros((len(task.seen), design.rows.shape[1]), np.float32)
-        weights = samples * row_weights(targets, weighting)
-        if method == "lda":
-            solved = discriminant(design, targets, weights)
-        else:
-            solved = _fit_all(design, targets, weights, strength, start)
-        if not held.any():
-            logits = (solved @ design.rows.T).T
+        design = build_design(_scaled(features, normalised, rooted), task.column_weights, balanced=task.balanced)
+        found = cross_validated(method, design, task)
+        weights = samples * row_weights(targets, found.weighting)
+        solved = np.zeros((len(task.seen), design.rows.shape[1]), np.float32)
+        if found.start is not None:
+            solved += np.float32(found.shares[0]) * _fit_all(design, targets, weights, found.strength, found.start)
+        if found.shares[1]:
+            solved += np.float32(found.shares[1]) * discriminant(design, targets, weights)
+    logits = found.logits or [(solved @ design.rows.T).T]
+    judges = samples[held]
+    losses = [row_losses_at_best(each[held], targets[held], judges / judges.mean()) for each in logits if held.any()]
     oof_logits = np.full((len(targets), task.n_classes), ABSENT_LOGIT, np.float32)
-    oof_logits[:, task.seen] = logits
-    temperature = fit_temperature(logits[held], targets[held], samples[held])
+    oof_logits[:, task.seen] = logits[0]
+    hits = logits[0][held].argmax(axis=1) == targets[held]
+    temperature = fit_temperature(logits[0][held], targets[held], judges)
     fitted = LinearFit(
-        head=_head(design, solved, task, temperature, normalised),
-        strength=strength,
-        path=points,
+        head=_head(design, solved, task, temperature, normalised, rooted),
+        strength=found.strength,
+        path=found.points,
         oof_logits=oof_logits,
         held_out=held,
-        cv_accuracy=accuracy,
-        cv_log_loss=loss,
-        class_weight=weighting,
+        cv_accuracy=float(np.average(hits, weights=judges)) if losses else None,
+        cv_log_loss=float(losses[0].mean()) if losses else None,
+        class_weight=found.weighting,
         method=method,
         folds=int(task.dealings[0].max()) + 1,
     )
-    return fitted, losses
+    return fitted, float(np.mean(losses)) if losses else 0.0
 
 
 def _dealings(fold_of: AnyArray | None, targets: IntpArray, samples: Float32Array, seed: int) -> list[IntpArray]:
@@ -319,39 +295,9 @@ def _checked_samples(sample_weight: AnyArray | None, labels: IntpArray) -> Float
         raise DataError("sample_weight must be finite and not below 0")
     seen = np.unique(labels)
     if (np.bincount(labels, samples)[seen] == 0).any():
-        raise DataError("sample_weight is 0 for all images of a class", hint="leave out the images of that class")
+        raise DataError("sample_weight is 0 for all rows of a class", hint="leave out the rows of that class")
     weights: Float64Array = samples / samples.mean()
     return weights.astype(np.float32)
-
-
-def row_weights(labels: IntpArray, class_weight: str) -> Float32Array:
-    """(N,) weight of each image; their mean is 1."""
-    if class_weight == "none":
-        return np.ones(len(labels), np.float32)
-    counts = np.bincount(labels)
-    weights: Float64Array = len(labels) / (len(counts) * counts[labels])
-    return weights.astype(np.float32)
-
-
-def _choose_weighting(design: Design, task: _Task, strengths: list[float], method: Method) -> tuple[ClassWeight, Path]:
-    """The weighting asked for or found better, and its path."""
-    labels, samples = task.targets, task.samples
-
-    def path(kind: str) -> Path:
-        weights = samples * row_weights(labels, kind)
-        if method == "lda":
-            return cross_validated(design, labels, task.dealings, weights, samples)
-        return run_path(design, labels, task.dealings, weights, strengths, samples)
-
-    if task.class_weight == "balanced":
-        return "balanced", path("balanced")
-    plain = path("none")
-    if task.class_weight == "none" or task.balanced:
-        return "none", plain
-    balanced = path("balanced")
-    held = task.held
-    scores = [macro_f1(p.chosen.logits[held].argmax(axis=1), labels[held], len(task.seen)) for p in (plain, balanced)]
-    return ("balanced", balanced) if scores[1] > scores[0] else ("none", plain)
 
 
 def _fit_all(
@@ -363,9 +309,11 @@ def _fit_all(
     return solved
 
 
-def _head(design: Design, solved: Float32Array, task: _Task, temperature: float, normalised: bool) -> LinearHead:
+def _head(
+    design: Design, solved: Float32Array, task: Task, temperature: float, normalised: bool, rooted: bool
+) -> LinearHead:
     weight = np.zeros((len(design.mean), task.n_classes), np.float32)
     weight[:, task.seen] = design.restore(solved)
     bias = np.full(task.n_classes, ABSENT_LOGIT, np.float32)
     bias[task.seen] = solved[:, -1]
-    return LinearHead(design.mean, design.scale, weight, bias, temperature, normalised)
+    return LinearHead(design.mean, design.scale, weight, bias, temperature, normalised, rooted)

@@ -15,8 +15,9 @@ from topwork._system import Executor
 from topwork.errors import DataError, ModelError
 from topwork.metrics import macro_f1, softmax
 
+from ._crossed import IMBALANCE, ClassWeight, row_weights
 from ._design import column_statistics
-from ._linear import ABSENT_LOGIT, FOLDS, IMBALANCE, ClassWeight, checked_folds, row_weights
+from ._linear import ABSENT_LOGIT, FOLDS, checked_folds
 from ._rows import ALWAYS_TRAINS, check_query, check_training, one_thread, row_chunks, stratified_folds
 from ._temperature import TemperatureScaled, fit_temperature, row_losses
 

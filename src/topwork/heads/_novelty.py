@@ -105,7 +105,7 @@ def _fitted(values: Float32Array, weights: AnyArray, seed: int) -> Novelty:
     The scale is theirs too: that of all rows would know of a channel which only the row to be measured wakes.
     """
     if len(values) < 4:
-        raise DataError(f"{len(values)} images are too few to detect unlike images")
+        raise DataError(f"{len(values)} rows are too few to tell what is unlike them")
     mean, scale = column_statistics(values)
     scale = (scale / weights).astype(np.float32)
     rows = (values - mean) / scale

@@ -36,14 +36,14 @@ def check_training(features: AnyArray, labels: AnyArray, n_classes: int) -> Intp
         raise DataError(f"{outside} of {len(labels)} labels are outside 0..{n_classes - 1}")
     if np.ptp(labels) == 0:
         raise DataError(
-            f"all {len(labels)} images are of class {int(labels[0])}",
-            hint="Add images of at least one other class.",
+            f"all {len(labels)} rows are of class {int(labels[0])}",
+            hint="add rows of at least one other class",
         )
     bad = sum(int(np.sum(~np.isfinite(features[part]).all(axis=1))) for part in row_chunks(*features.shape))
     if bad:
         raise DataError(
             f"{bad} of {len(features)} feature rows contain NaN or Inf",
-            hint="Run the backbone in float32, or leave those images out.",
+            hint="run the backbone in float32, or leave those rows out",
         )
     return labels.astype(np.intp)
 
@@ -56,6 +56,14 @@ def unit_length(rows: AnyArray) -> Float32Array:
     lengths = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))[:, None]
     found: Float32Array = (scaled / np.maximum(lengths, np.finfo(np.float32).tiny)).astype(np.float32)
     return found
+
+
+def power_normalised(rows: AnyArray) -> Float32Array:
+    """Rows (N, D) with the square root of each number, its sign kept, divided by their lengths.
+
+    Source: Perronnin et al. 2010, "Improving the Fisher Kernel for Large-Scale Image Classification".
+    """
+    return unit_length(np.sign(rows) * np.sqrt(np.abs(rows)))
 
 
 def check_query(features: AnyArray, width: int) -> None:
@@ -104,4 +112,9 @@ def one_thread() -> AbstractContextManager[Any]:
 
 def threads_for(multiply_adds: float) -> AbstractContextManager[Any]:
     """`one_thread` where matrix products of this size are too small to be shared."""
-    return nullcontext() if multiply_adds > _WORTH_SHARING else one_thread()
+    return nullcontext() if is_worth_sharing(multiply_adds) else one_thread()
+
+
+def is_worth_sharing(multiply_adds: float) -> bool:
+    """Whether a matrix product is so large that several cores should share it."""
+    return multiply_adds > _WORTH_SHARING

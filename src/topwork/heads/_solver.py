@@ -13,16 +13,20 @@ K problems, C classes, d coordinates (the last is the constant 1), N rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from topwork._arrays import BoolArray, Float32Array, Float64Array, IntpArray
+from topwork._system import Executor
 from topwork.metrics import softmax
 
 from ._design import Design
+from ._rows import is_worth_sharing, one_thread
 
 _MEMORY = 8
+_PART = 512  # rows of a product that a core takes; smaller parts are no better shared, and packed more often
 _SLOPE_LEFT = 0.3  # a step is good once the slope along it has shrunk to this part of what it was
 _MAX_TRIALS = 8
 _MAX_ITERATIONS = 200
@@ -30,16 +34,22 @@ _FLOOR = 1e-7  # nats a row: where float32 slopes end and rounding begins
 
 
 class Problem(NamedTuple):
-    """What is fixed while strengths vary: rows, labels, and (K, N) row weights."""
+    """What is fixed while strengths vary: rows, labels, and (K, N) row weights; and who shares the products."""
 
     design: Design
     labels: IntpArray
     row_weights: Float32Array
+    cores: Executor | None = None
 
     def forward(self, weights: Float32Array) -> Float32Array:
         """Weights (K, C, d) to logits (K, C, N)."""
-        flat = weights.reshape(-1, weights.shape[2]) @ self.design.rows.T
-        return flat.reshape(*weights.shape[:2], -1)
+        flat, rows = weights.reshape(-1, weights.shape[2]), self.design.rows
+        if self.cores is None:
+            return (flat @ rows.T).reshape(*weights.shape[:2], -1)
+        out = np.empty((len(flat), len(rows)), np.float32)
+        for _ in self._in_parts(lambda part: np.matmul(flat, rows[part].T, out=out[:, part])):
+            pass
+        return out.reshape(*weights.shape[:2], -1)
 
     def objective(self, probabilities: Float32Array, weights: Float32Array, strength: float) -> Float64Array:
         """(K,) weighted log loss plus penalty."""
@@ -54,10 +64,19 @@ class Problem(NamedTuple):
         residuals = probabilities
         residuals[:, self.labels, np.arange(len(self.labels))] -= 1
         residuals *= self.row_weights[:, None]
-        flat = residuals.reshape(-1, residuals.shape[2]) @ self.design.rows
-        out: Float32Array = flat.reshape(weights.shape)
+        flat, rows = residuals.reshape(-1, residuals.shape[2]), self.design.rows
+        out = np.zeros(weights.shape, np.float32)
+        summed = out.reshape(len(flat), -1)
+        for each in [flat @ rows] if self.cores is None else self._in_parts(lambda part: flat[:, part] @ rows[part]):
+            summed += each
         out[..., :-1] += np.float32(strength) * weights[..., :-1]
         return out
+
+    def _in_parts(self, product: Callable[[slice], Float32Array]) -> Iterator[Float32Array]:
+        """Products with some of the rows each, in their order; as many whatever the cores, so that the sum is too."""
+        assert self.cores is not None
+        parts = [slice(start, start + _PART) for start in range(0, len(self.labels), _PART)]
+        return self.cores.map_ordered(product, parts, in_flight=2 * self.cores.workers)
 
 
 def minimise(
@@ -68,9 +87,21 @@ def minimise(
     From a start (K, C, d). It stops when every problem is, by its own quadratic model, within the tolerance, a share of
     its objective, from its minimum. A share, not nats: at weak strengths on separable rows the objective is tiny.
 
+    Large products are shared out by rows to threads of ours, since BLAS's own wait for each other by spinning
+    (`one_thread`): beside other jobs they take six times as long.
+
     Returns:
         Weights (K, C, d) and their logits (K, C, N) on every row.
     """
+    if not is_worth_sharing(float(start.size) * len(problem.labels)):
+        return _minimise(problem, strength, start, tolerance)
+    with one_thread(), Executor("rows") as cores:
+        return _minimise(problem._replace(cores=cores), strength, start, tolerance)
+
+
+def _minimise(
+    problem: Problem, strength: float, start: Float32Array, tolerance: float
+) -> tuple[Float32Array, Float32Array]:
     weights, logits = start.copy(), problem.forward(start)
     probabilities = softmax(logits)
     metric = _Metric.at(problem, probabilities, strength)
