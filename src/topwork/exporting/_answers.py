@@ -1,0 +1,45 @@
+"""What a task's exported models answer with: its outputs as nodes, and what they must agree with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from topwork._arrays import AnyArray, Float32Array
+from topwork.exporting._nodes import Value
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a task gives the room (``Task.exported``).
+
+    Attributes:
+        nodes: Model and its features, float32 (batch, width), to the values of its outputs by name.
+        expected: Model and float32 (N, width) features to the same outputs as ``predict`` has them.
+        tolerances: How far an output may be from that at most, number by number; of others it is recorded alone.
+        outputs: What each output is, in words.
+        label: The output that tells which answer it is, for the share of equal answers.
+        metadata: Model to what the file tells beside the graph; names without ``topwork.``, values fit for JSON.
+        files: Model to files beside it: names and contents.
+        line: What ``predict.py`` prints for a row, a Python expression in ``name``, ``found`` (outputs) and ``row``.
+        setup: Lines of ``predict.py`` before that, such as what reads a file of ``files``.
+        label_code: Model to a Python expression in ``probabilities``, an array, that gives the labels: for targets
+            whose graph ends there.
+        head: Gives the model's head, where the answers are one's; ``--to torch`` needs it.
+        recalibrated: The model as it is to be with other features: of the model, and features (N, width) and classes
+            (N,) of held-out rows. None where there is nothing to calibrate; ``--int8`` needs it.
+    """
+
+    nodes: Callable[[Any, Value], Mapping[str, Value]]
+    expected: Callable[[Any, Float32Array], Mapping[str, AnyArray]]
+    tolerances: Mapping[str, float]
+    line: str
+    outputs: Mapping[str, str]
+    label: str = ""
+    setup: str = ""
+    metadata: Callable[[Any], Mapping[str, Any]] = lambda model: {}
+    files: Callable[[Any], Mapping[str, str]] = lambda model: {}
+    label_code: Callable[[Any], str] = lambda model: "probabilities.argmax(1)"
+    head: Callable[[Any], Any] = lambda model: None
+    recalibrated: Callable[[Any, Float32Array, AnyArray], Any] | None = None

@@ -1,0 +1,196 @@
+"""What a request asks for in its address, and how the API's description says so.
+
+It is read here and not by the framework: that took a third of what an answer costs beside the network, and said what is
+wrong in words that are not ours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from topwork.server._refusal import unusable
+from topwork.tasks import Wanted
+
+_MOST_CLASSES, _MOST_NEAREST = 10_000, 20
+_TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of ``POST /predict``.
+
+    Attributes:
+        model: By name; the first one when None.
+        wanted: Of its answers.
+    """
+
+    model: str | None
+    wanted: Wanted
+
+
+def question(query: Mapping[str, str]) -> Question:
+    """What an address asks for; a RefusedError (422) for a value that is none."""
+    read: Mapping[str, tuple[Callable[[str], Any], Callable[[Any], bool], str]] = {
+        "top": (int, lambda value: 1 <= value <= _MOST_CLASSES, f"a whole number, 1 to {_MOST_CLASSES}"),
+        "coverage": (float, _is_share, _SHARE),
+        "accuracy": (float, _is_share, _SHARE),
+        "map": (_flag, lambda value: True, "true or false"),
+        "nearest": (int, lambda value: 0 <= value <= _MOST_NEAREST, f"a number, 0 to {_MOST_NEAREST}"),
+        "threshold": (float, lambda value: 0 <= value <= 1, "a number from 0 to 1"),
+    }
+    given = {name: _read(query, name, *how) for name, how in read.items() if name in query}
+    return Question(query.get("model"), Wanted(**given))
+
+
+_SHARE = "a number above 0 and below 1, such as 0.95"
+
+
+def _is_share(value: float) -> bool:
+    return math.isfinite(value) and 0 < value < 1
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in _TRUE + _FALSE:
+        raise ValueError(text)
+    return text.lower() in _TRUE
+
+
+def _read(
+    query: Mapping[str, str], name: str, kind: Callable[[str], Any], fits: Callable[[Any], bool], is_: str
+) -> Any:
+    text = query[name]
+    try:
+        value = kind(text) if len(text) < 40 else None
+    except ValueError:
+        value = None
+    if value is None or not fits(value):
+        raise unusable(f"{name} is {is_}, not {text[:40]!r}")
+    return value
+
+
+def _parameter(name: str, told: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "description": told, "schema": schema}
+
+
+_ONE = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
+MODEL = _parameter("model", "Name of the model; the first one if not given.", {"type": "string"})
+_ERROR = {
+    "type": "object",
+    "required": ["error", "hint"],
+    "properties": {"error": {"type": "string"}, "hint": {"type": "string"}},
+}
+_OBJECT = {
+    "type": "object",
+    "required": ["category", "score", "bbox"],
+    "properties": {
+        "category": {"type": "string"},
+        "score": {"type": "number"},
+        "bbox": {
+            "type": "array",
+            "items": {"type": "number"},
+            "minItems": 4,
+            "maxItems": 4,
+            "description": "x, y, width and height in pixels of the image as it is shown.",
+        },
+    },
+}
+_PREDICTION = {
+    "type": "object",
+    "required": ["source"],
+    "properties": {
+        "source": {"type": "string", "description": "The file's name, or #0, #1, …"},
+        "error": {"type": "string", "description": "Why this one of several could not be used."},
+        "label": {"type": "string"},
+        "probability": {"type": "number"},
+        "probabilities": {"type": "object", "additionalProperties": {"type": "number"}},
+        "typicality": {"type": "number"},
+        "unfamiliar": {"type": "boolean"},
+        "answered": {"type": "boolean"},
+        "labels": {"type": "array", "items": {"type": "string"}},
+        "critical": {"type": "object"},
+        "map": {"type": "string"},
+        "view": {"type": "array", "items": {"type": "number"}},
+        "nearest": {"type": "array", "items": {"type": "object"}},
+        "width": {"type": "integer", "description": "Of the image as it is shown, in pixels."},
+        "height": {"type": "integer"},
+        "count": {"type": "integer", "description": "How many objects there are."},
+        "objects": {"type": "array", "items": _OBJECT},
+    },
+}
+_FILE = {"type": "string", "format": "binary"}
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """How the description tells that a route may refuse."""
+    said = {
+        400: "Not valid HTTP, or not what the protocol asks for.",
+        404: "There is no such model.",
+        408: "The body took too long.",
+        413: "Too large, or too many.",
+        415: "A type of body that is not taken.",
+        422: "What was sent cannot be used.",
+        500: "A decoder failed.",
+        503: "Busy, or not ready; Retry-After says when to try again.",
+        504: "The deadline has passed.",
+        507: "The disk is full, or cannot be written.",
+    }
+    shape = {"application/json": {"schema": _ERROR}}
+    return {status: {"description": said[status], "content": shape} for status in statuses}
+
+
+def form_of(**fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A form with these fields, each once or several times."""
+    return {"schema": {"type": "object", "properties": fields}}
+
+
+PREDICT: dict[str, Any] = {
+    "parameters": [
+        MODEL,
+        _parameter("top", "Classes of each answer.", {"type": "integer", "minimum": 1, "maximum": _MOST_CLASSES}),
+        _parameter("coverage", "List classes until the true one is among them so often.", _ONE),
+        _parameter("accuracy", "Say which answers are sure enough to be right so often.", _ONE),
+        _parameter("map", "Whether with the evidence, as a picture.", {"type": "boolean"}),
+        _parameter("nearest", "Nearest training images.", {"type": "integer", "minimum": 0, "maximum": _MOST_NEAREST}),
+        _parameter("threshold", "Tell of objects from this score on.", {"type": "number", "minimum": 0, "maximum": 1}),
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": form_of(
+                image={"type": "array", "items": _FILE}, text={"type": "array", "items": {"type": "string"}}
+            ),
+            "image/jpeg": {"schema": _FILE},
+            "image/png": {"schema": _FILE},
+            "application/octet-stream": {"schema": _FILE},
+            "text/plain": {"schema": {"type": "string"}},
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["texts"],
+                    "properties": {"texts": {"type": "array", "minItems": 1, "items": {"type": "string"}}},
+                }
+            },
+        },
+    },
+}
+
+COLLECT: dict[str, Any] = {
+    "parameters": [MODEL],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": form_of(image=_FILE, text={"type": "string"}, label={"type": "string"}),
+        },
+    },
+}
+
+COLLECTED = {"type": "object", "required": ["saved"], "properties": {"saved": {"type": "string"}}}
+
+PREDICTED = {
+    "type": "object",
+    "required": ["model", "predictions"],
+    "properties": {"model": {"type": "string"}, "predictions": {"type": "array", "items": _PREDICTION}},
+}

@@ -1,0 +1,136 @@
+"""The works: check, fit, export. Each is a value that travels to a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import zipfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from topwork.errors import TopworkError
+from topwork.ui._jobs import Voice
+from topwork.ui._mending import Mending
+
+if TYPE_CHECKING:
+    from topwork._texts import Language
+    from topwork.checking import Checkup
+
+
+@dataclass(frozen=True)
+class CheckWork:
+    """Read a data set, with a person's changes, and look for what would spoil a model."""
+
+    path: Path
+    task: str
+    mending: Mending
+
+    def run(self, voice: Voice) -> Checkup:
+        """The checkup; its features stay in the cache, where ``fit`` finds them."""
+        from topwork import checking, tasks
+
+        room = tasks.task(self.task)
+        voice.step("reading")
+        dataset = room.read(self.path)
+        if self.mending:
+            dataset = self.mending.applied(dataset)
+        kind = room.examination()
+        step = voice.step(f"two looks at each {kind.thing}")
+        found = checking.check(dataset, checks=room.checks(), examination=kind, progress=step)
+        return replace(found, features=None)
+
+
+@dataclass(frozen=True)
+class FitWork:
+    """Fit, save the model, and write its page.
+
+    Attributes:
+        path: Of the data.
+        task: Its task.
+        out: The model's folder.
+        budget: Seconds.
+        allow: Findings in spite of which it goes on.
+        critical: A class that must not be missed, and the share of it that is to be found; None where there is none.
+        language: Of the page.
+    """
+
+    path: Path
+    task: str
+    out: Path
+    budget: float
+    allow: tuple[str, ...] = ()
+    critical: tuple[str, float] | None = None
+    language: Language = "en"
+
+    def run(self, voice: Voice) -> tuple[str, ...]:
+        """What the task says of the model, line by line."""
+        from topwork import fitting, model, tasks
+
+        room = tasks.task(self.task)
+        model.require_free(self.out, room.model.block.files)
+        options = room.strategies()[0].options(budget_seconds=self.budget)
+        decision: Any = {"min_recall": dict([self.critical])} if self.critical else {}
+        checkups: list[Checkup] = []
+        made = fitting.fit(
+            self.path,
+            task=room,
+            options=options,
+            allow=self.allow,
+            announce=voice.step,
+            vetted=checkups.append,
+            climbed=voice.say,
+            thumbnails=True,
+            **decision,
+        )
+        voice.step("saving the model and its page")
+        made.save(self.out)
+        fitting.write_report(made, self.out, data=str(self.path), checkup=checkups[0], language=self.language)
+        return tuple(room.words.fitted(made))
+
+
+@dataclass(frozen=True)
+class ExportWork:
+    """Export a model, compared with ``predict`` on its data, and pack the folder.
+
+    Attributes:
+        model: Its folder.
+        data: What it was fitted on.
+        to: One of the targets.
+        out: The folder.
+        name: What a page calls the model.
+        language: Of that page.
+    """
+
+    model: Path
+    data: Path
+    to: str
+    out: Path
+    name: str = "model"
+    language: Language = "en"
+
+    def run(self, voice: Voice) -> Path:
+        """The zip, which lies beside the folder."""
+        from topwork import tasks
+
+        packed = self.out.with_name(f"{self.out.name}.zip")
+        _require_ours(packed, f"{self.out.name}/export.json")
+        model = tasks.load(self.model)
+        room = tasks.task(model.record.task.name)
+        page: Any = {"name": self.name, "language": self.language} if self.to == "web" else {}
+        tasks.export(model, self.to, self.out, images=room.read(self.data), announce=voice.step, **page)
+        voice.step("packing")
+        draft = shutil.make_archive(str(self.out.with_name(f".{self.out.name}")), "zip", self.out.parent, self.out.name)
+        os.replace(draft, packed)
+        return packed
+
+
+def _require_ours(packed: Path, record: str) -> None:
+    """Refuse to write over a zip that is not the one of an earlier export."""
+    if not os.path.lexists(packed):
+        return
+    with contextlib.suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(packed) as archive:
+        if record in archive.namelist():
+            return
+    raise TopworkError(f"{packed}: already exists and is not an export; it was not changed", hint="move it away")

@@ -1,0 +1,32 @@
+"""The page in Korean is told in Korean what is wrong, and everybody else in English."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.server.wire import MOST, PHOTO, Server
+
+
+@pytest.mark.parametrize(
+    ("accept", "empty"),
+    [
+        ("ko", "텍스트가 비어 있음"),
+        ("ko-KR,en;q=0.8", "텍스트가 비어 있음"),
+        ("en,ko", "the text is empty"),
+        ("", "the text is empty"),
+    ],
+)
+def test_a_refusal_is_said_in_the_language_that_is_asked_for(server: Server, accept: str, empty: str) -> None:
+    two = server.predict(
+        ("text", None, b" "), ("text", None, b"call me"), asked="?model=messages", accept_language=accept
+    )
+    assert two.json["predictions"][0]["error"] == empty
+    alone = server.predict(("text", None, b" "), asked="?model=messages", accept_language=accept)
+    assert alone.refused(422) == empty
+
+
+def test_images_and_limits_are_told_in_korean(server: Server) -> None:
+    damaged = server.predict(("image", "a.jpg", PHOTO[: len(PHOTO) // 2]), accept_language="ko")
+    large = server.predict(("image", "a.jpg", bytes(MOST)), accept_language="ko")
+    assert damaged.refused(422).startswith("손상된 JPEG")
+    assert large.refused(413).startswith("요청이 1,048,576바이트보다 큽니다")
