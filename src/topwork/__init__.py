@@ -17,13 +17,14 @@ from topwork._version import __version__
 
 if TYPE_CHECKING:
     from topwork.backbones import load as load_backbone
+    from topwork.backbones import load_text as load_text_backbone
     from topwork.checking import check
-    from topwork.data import ImageDataset, read
+    from topwork.data import BoxDataset, ImageDataset, TextDataset, read, read_boxes, read_texts
     from topwork.errors import TopworkError
     from topwork.features import extract
     from topwork.fitting import advise, fit
     from topwork.model import Model
-    from topwork.tasks import load
+    from topwork.tasks import export, load
     from topwork.tasks.classification.ladder import AdviceOptions
     from topwork.tasks.classification.strategies import AsIsOptions, ProbeOptions
 
@@ -31,34 +32,46 @@ if TYPE_CHECKING:
 _ROOMS = {
     "AdviceOptions": ("topwork.tasks.classification.ladder", "AdviceOptions"),
     "AsIsOptions": ("topwork.tasks.classification.strategies", "AsIsOptions"),
+    "BoxDataset": ("topwork.data", "BoxDataset"),
     "ImageDataset": ("topwork.data", "ImageDataset"),
     "Model": ("topwork.model", "Model"),
     "ProbeOptions": ("topwork.tasks.classification.strategies", "ProbeOptions"),
+    "TextDataset": ("topwork.data", "TextDataset"),
     "TopworkError": ("topwork.errors", "TopworkError"),
     "advise": ("topwork.fitting", "advise"),
     "check": ("topwork.checking", "check"),
+    "export": ("topwork.tasks", "export"),
     "extract": ("topwork.features", "extract"),
     "fit": ("topwork.fitting", "fit"),
     "load": ("topwork.tasks", "load"),
     "load_backbone": ("topwork.backbones", "load"),
+    "load_text_backbone": ("topwork.backbones", "load_text"),
     "read": ("topwork.data", "read"),
+    "read_boxes": ("topwork.data", "read_boxes"),
+    "read_texts": ("topwork.data", "read_texts"),
 }
 
 __all__ = [
     "AdviceOptions",
     "AsIsOptions",
+    "BoxDataset",
     "ImageDataset",
     "Model",
     "ProbeOptions",
+    "TextDataset",
     "TopworkError",
     "__version__",
     "advise",
     "check",
+    "export",
     "extract",
     "fit",
     "load",
     "load_backbone",
+    "load_text_backbone",
     "read",
+    "read_boxes",
+    "read_texts",
 ]
 
 

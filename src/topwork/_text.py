@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from typing import Any
 
 _MARK = re.compile(r"([*+! ] )?(.*)", re.DOTALL)  # what a row may begin with, and its first cell
+_FORMULA = re.compile(r"[\s'\"]*[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]")  # wide forms too: spreadsheets read them
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+_LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # surrogates that stand for no byte of a name
 
 
 class Table(str):
@@ -59,6 +63,32 @@ def _said_cell(cell: str, say: Callable[[str], str]) -> str:
     return f"{mark or ''}{say(name)}"
 
 
+def article(noun: str) -> str:
+    """``an image``, ``a text``."""
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+
+
+def lies_in(thing: str) -> str:
+    """What a row comes from, and is lost with: an image has a file of its own."""
+    return "file" if thing == "image" else thing
+
+
 def first_of(lines: Sequence[str], most: int, more: str) -> list[str]:
     """The first lines; where there are others, then ``more`` with their number in the place of ``{}``."""
     return [*lines[:most], *([more.format(len(lines) - most)] if len(lines) > most else [])]
+
+
+def encodable(value: Any) -> Any:
+    """A cell as it is, but for a text's lone surrogates, which no file holds: those of a name's bytes stay."""
+    return _LONE.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
+
+
+def csv_cell(value: Any) -> Any:
+    """A cell of a CSV file: ``encodable``, and no formula, whatever a file or a class is called.
+
+    What a spreadsheet would take for a formula gets an apostrophe in front; a plain number is none. So an apostrophe is
+    taken away again where what follows it would have got one. The page's ``csv.js`` does the same.
+    """
+    found = encodable(value)
+    is_formula = isinstance(found, str) and _FORMULA.match(found) and not _NUMBER.fullmatch(found)
+    return f"'{found}" if is_formula else found

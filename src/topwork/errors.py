@@ -4,13 +4,15 @@
 
     TopworkError
     ├── DataError        the data set as a whole cannot be used
-    │   └── ImageError   one image cannot be used
+    │   ├── ImageError   one image cannot be used
+    │   └── TextError    one text cannot be used
     ├── BackboneError    a backbone cannot be named, found, verified or run
     ├── ModelError       a model folder cannot be read or written
     ├── ExplainError     a network cannot be looked into in this way, or a picture cannot be written
     ├── ReportError      a page cannot be written
     ├── TrainError       a training cannot be begun or continued
     │   └── CheckpointError  a checkpoint cannot be written, read, or belongs to another training
+    ├── WatchError       a folder cannot be watched, or its table not be written
     └── MissingExtraError  an optional package is not installed
 """
 
@@ -39,6 +41,10 @@ class ImageError(DataError):
     """One image cannot be used: not an image, damaged, or too large to decode safely."""
 
 
+class TextError(DataError):
+    """One text cannot be used: there is nothing to read in it, or it is none."""
+
+
 class BackboneError(TopworkError):
     """A backbone cannot be named, found, verified or run."""
 
@@ -61,6 +67,10 @@ class TrainError(TopworkError):
 
 class CheckpointError(TrainError):
     """A checkpoint cannot be written, read, or belongs to another training."""
+
+
+class WatchError(TopworkError):
+    """A folder cannot be watched, or its table not be written."""
 
 
 class MissingExtraError(TopworkError):

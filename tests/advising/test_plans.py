@@ -26,7 +26,7 @@ def test_every_plan_is_priced_and_the_largest_gains_what_is_expected() -> None:
     largest = max(found, key=lambda plan: plan.gain)
     assert (largest.stages, largest.size, largest.epochs) == (5, 320, 8)
     assert largest.gain == pytest.approx(0.033)
-    passes = 850 * 8 * 23e-3 + 3 * 2000 * 3e-3
+    passes = 850 * 8 * 23e-3 + (2 * 850 + 2000) * 3e-3
     assert largest.seconds == pytest.approx((15 + passes * (320 / 224) ** 2) / 0.9)
     assert min(plan.epochs for plan in found) == LEAST_EPOCHS
 
@@ -59,12 +59,23 @@ def test_where_the_full_plan_does_not_fit_a_smaller_one_is_begun() -> None:
     assert 0 < found.gain < largest.gain
 
 
-def test_where_others_have_the_cores_the_shortest_is_begun_in_the_hope_that_they_end() -> None:
+def test_where_others_have_most_cores_the_shortest_is_begun_if_half_of_them_would_do() -> None:
     worth = worthwhile(cloth(QUICK))
     shortest = worth[0]
-    assert best_that_fits(worth, shortest.seconds + 1, 0.2) == shortest
+    assert best_that_fits(worth, 2 * shortest.seconds + 1, 0.2) == shortest
+    assert best_that_fits(worth, 2 * shortest.seconds - 1, 0.2) is None  # at a fifth it would end in the first epoch
     assert best_that_fits(worth, shortest.seconds - 1, 1.0) is None
     assert best_that_fits([], 1000) is None
+
+
+def test_few_stages_are_not_trained_where_all_fit_without_the_others() -> None:
+    """As it was on cloth with four minutes: 198 seconds were left, and a third of the cores was ours for a moment."""
+    worth = worthwhile(cloth(Prices(224, 2.6e-3, {3: 0.8e-3, 5: 11.5e-3})))
+    sure, found = best_that_fits(worth, 198 / 3), best_that_fits(worth, 198, 1 / 3)
+    assert sure is not None
+    assert found is not None
+    assert sure.stages == 3
+    assert (found.stages, found.size, found.epochs) == (5, 224, 3)
 
 
 def test_what_was_reached_is_not_done_again_for_less_than_it_costs() -> None:

@@ -97,7 +97,7 @@ def test_of_copies_the_held_out_one_stays(splits: list[str], stays: int) -> None
 def test_all_copies_under_two_labels_go() -> None:
     clean = checkup(in_memory([0, 1, 0, 1]), ((0, 1),)).clean()
     assert clean.paths == ("0/2.jpg", "1/3.jpg")
-    assert {item.reason for item in clean.left_out} == {"an identical image has another label"}
+    assert {item.reason for item in clean.left_out} == {"an identical one has another label"}
 
 
 def test_a_program_can_read_it() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+import topwork
 from tests.model.samples import textile_folder
 from topwork.cli._app import app
 from topwork.cli._progress import LINE
@@ -97,5 +98,18 @@ def textile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(spawn: Run, textile: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("saved") / "model"
     done = spawn("fit", textile, "-o", folder, "--strategy", "probe")
+    assert done.code == 0, done
+    return folder
+
+
+MESSAGES = Path(topwork.__file__).parent / "tasks" / "text" / "messages.csv"
+"""The texts that topwork carries."""
+
+
+@pytest.fixture(scope="session")
+def text_model(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of texts that needs no network."""
+    folder = tmp_path_factory.mktemp("saved") / "texts"
+    done = run("fit", MESSAGES, "-o", folder, "--strategy", "ngrams")
     assert done.code == 0, done
     return folder

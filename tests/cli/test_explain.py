@@ -44,6 +44,12 @@ def test_a_network_alone_tells_why(run: Run, photos: list[Path], tmp_path: Path)
     assert done.out == f"{tmp_path / photos[0].stem}-grad-cam.png: Grad-CAM for zebra (0.0%); predicted: bull mastiff\n"
 
 
+def test_only_a_model_that_finds_objects_has_boxes(run: Run, photos: list[Path], tmp_path: Path) -> None:
+    done = run("explain", "--backbone", "lite0", photos[0], "--box", "1", "-o", tmp_path)
+    assert done.code == 1
+    assert "--box is for models that find objects" in done.err
+
+
 def test_an_image_that_is_none_does_not_stop_the_others(run: Run, photos: list[Path], tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_text("no image")
     done = run("explain", "--backbone", "lite0", tmp_path / "bad.jpg", photos[0], "-o", tmp_path / "out")
@@ -89,7 +95,10 @@ def test_every_picture_can_be_asked_for(run: Run, model: Path, textile: Path, tm
         (["--what", "ideal"], "needs --class"),
         (["--what", "space"], "needs --data"),
         (["--what", "filters", "a.jpg"], "takes no image files"),
-        (["--what", "features", "a.jpg", "--method", "occlusion"], "--method is for --what evidence, not for features"),
+        (
+            ["--what", "features", "a.jpg", "--method", "occlusion"],
+            "--method is for --what evidence, not for features",
+        ),
         (["a.jpg", "--norm", "l2"], "--norm is for --what attack, robustness, not for evidence"),
         (["--what", "pictures"], "--what"),
         (["--what", "filters", "--keep"], "--keep saves to the folder of a model"),
@@ -321,7 +330,20 @@ def test_help_says_what_can_be_drawn_and_whose_an_option_is(run: Run) -> None:
     for what in WhatName:
         assert f"{what}: " in told
     for readers in (
-        "For evidence: the attribution method.",
+        "For evidence, words: the attribution method.",
         "For attack, robustness: the norm that measures the size of a change.",
     ):
         assert readers in told
+
+
+@pytest.mark.parametrize("what", ["words", "neighbours", "fewest"])
+def test_what_is_of_texts_is_refused_for_images(run: Run, model: Path, what: str) -> None:
+    error, hint = run("explain", model, "--what", what).failed()
+    assert "is for models of texts" in error
+    assert "evidence" in hint
+
+
+def test_a_text_cannot_be_given_to_a_model_of_images(run: Run, model: Path) -> None:
+    done = run("explain", model, "--text", "a text")
+    assert done.code == 2
+    assert "--text is for --what words" in " ".join(done.err.split())

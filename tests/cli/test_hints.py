@@ -14,7 +14,29 @@ import topwork
 from .conftest import Run
 
 SOURCE = Path(topwork.__file__).parent
-COMMANDS = ("check", "advise", "fit", "evaluate", "embed", "predict", "explain", "models", "doctor", "report", "demo")
+COMMANDS = (
+    "check",
+    "advise",
+    "fit",
+    "evaluate",
+    "embed",
+    "predict",
+    "explain",
+    "models",
+    "doctor",
+    "report",
+    "demo",
+    "push",
+    "convert",
+    "enroll",
+    "forget",
+    "verify",
+    "group",
+    "watch",
+    "export",
+    "serve",
+    "ui",
+)
 OPTION = re.compile(r"(?<![\w/-])--[a-z][a-z-]*[a-z]")
 NAMED = re.compile(rf"(?:topwork |^|: |[Ww]ith |\()({'|'.join(COMMANDS)}) (?:[A-Z.a-z{{}}-]+ )*$")
 """A command that a text names right before an option."""
@@ -24,58 +46,112 @@ LADDER = ("fit", "advise")
 DATA = ("check", "advise", "fit", "evaluate", "embed", "report", "explain")
 WHERE: dict[str, tuple[str, ...]] = {
     "_options.py": LADDER,
+    "_system/_cache.py": COMMANDS,
+    "backbones/_backbone.py": ("fit",),
+    "backbones/_detector.py": ("fit",),
+    "backbones/_detector_files.py": ("fit",),
+    "backbones/_detector_module.py": ("fit",),
+    "backbones/_detector_words.py": ("fit",),
+    "backbones/_faces.py": ("fit",),
     "backbones/_hub.py": NETWORKS,
     "backbones/_text.py": ("fit",),
+    "backbones/_text_files.py": ("fit", "advise", "check", "embed"),
     "backbones/_weights.py": NETWORKS,
-    "_system/_cache.py": COMMANDS,
     "checking/_pictures.py": ("fit",),  # what the network's user may set, told by the doctor
-    "cli/_embed.py": ("embed",),
-    "cli/_predict.py": ("predict",),
-    "cli/_options.py:reading": DATA,
-    "data/_folder.py": DATA,
-    "data/_listing.py": DATA,
-    "data/_manifest.py": (*DATA, "predict"),
-    "data/_manifest_rows.py": (*DATA, "predict"),
     "cli/_app.py:check": ("check",),
+    "cli/_cleaned.py": ("check",),
     "cli/_commands.py": COMMANDS,
     "cli/_commands.py:_each_set": LADDER,
+    "cli/_convert.py": ("convert",),
+    "cli/_embed.py": ("embed",),
     "cli/_explain.py": ("explain",),
+    "cli/_explain_images.py": ("explain",),
     "cli/_explain_options.py": ("explain",),
-    "cli/_language.py": COMMANDS,
+    "cli/_explain_texts.py": ("explain",),
+    "cli/_export.py": ("export",),
     "cli/_fit.py": ("fit",),
-    "tasks/classification/_decision.py": ("fit",),
+    "cli/_language.py": COMMANDS,
     "cli/_options.py:": DATA,
     "cli/_options.py:_list_settings": LADDER,
     "cli/_options.py:_set": LADDER,
     "cli/_options.py:_unknown": ("fit",),
     "cli/_options.py:options": ("fit",),
     "cli/_options.py:parameters": LADDER,
+    "cli/_options.py:reading": DATA,
     "cli/_options.py:require_network": ("predict", "explain"),
-    "cli/_options.py:task_in": (),  # shown once there are several tasks
+    "cli/_predict.py": ("predict",),
+    "cli/_push.py": ("push",),
+    "cli/_recognise.py": ("group",),
+    "cli/_recognise.py:enroll": ("fit",),
     "cli/_report.py": ("report",),
+    "cli/_serve.py": ("serve",),
+    "cli/_sources.py": ("predict",),
+    "cli/_tasks.py": (),  # shown once there are several tasks
     "cli/_text.py": ("fit", "check", "evaluate"),
-    "features/_store.py": COMMANDS,
+    "cli/_text.py:detector": ("fit",),
+    "cli/_text.py:face": ("fit",),
+    "cli/_text.py:faces": ("fit",),
+    "cli/_ui.py": ("ui",),
+    "cli/_watch.py": ("watch",),
+    "data/_columns.py": (*DATA, "predict"),
+    "data/_folder.py": DATA,
+    "data/_given_texts.py": ("predict",),
+    "data/_listing.py": DATA,
+    "data/_manifest.py": (*DATA, "predict"),
+    "data/_text_huggingface.py": DATA,
+    "data/_text_rows.py": (*DATA, "predict"),
     "explain/_attention.py": ("explain",),
+    "exporting": ("export",),
+    "exporting/_texts.py": ("fit",),
+    "features/_squares.py": ("fit",),
+    "features/_store.py": COMMANDS,
+    "fitting/_fit.py": ("fit",),
     "fitting/_prepare.py": LADDER,
+    "model/_classifier_card.py": ("predict",),
+    "model/_hub.py": ("push",),
+    "model/_kind.py": ("predict",),
     "report/_figures.py": ("report",),
     "report/_page.py": ("report",),
     "report/sections/_explained.py": ("explain",),
     "report/sections/_record.py": ("predict",),
+    "server": ("serve",),
+    "tasks/_classes/_decision.py": ("fit",),
+    "tasks/_classes/_finetuned.py": ("fit",),
+    "tasks/_classes/_prompts.py": ("fit",),
+    "tasks/_classes/_words.py": ("evaluate",),
+    "tasks/_export.py": ("export",),
+    "tasks/_said.py": ("fit", "evaluate"),
     "tasks/classification/_transfer.py": ("explain",),
-    "tasks/classification/_words.py": ("evaluate",),
     "tasks/classification/ladder/_climb.py": LADDER,
     "tasks/classification/strategies": ("fit",),
+    "tasks/detection/_words.py": ("predict",),
+    "tasks/detection/checks/_boxes.py": ("fit",),
+    "tasks/detection/explain/_explain.py": ("explain",),
+    "tasks/detection/page/_answer.py": ("predict",),
+    "tasks/detection/strategies": ("fit",),
+    "tasks/text/_ladder.py": ("fit",),
+    "tasks/text/_load.py": ("fit", "embed"),
+    "tasks/text/_tuning.py": LADDER,
+    "tasks/text/explain": ("explain",),
+    "tasks/text/strategies": ("fit",),
     "train/_checkpoint.py": ("fit",),
     "train/_config.py": LADDER,
     "train/_loop.py": LADDER,
     "train/_run.py": ("fit",),
+    "ui": ("ui",),
+    "watching": ("watch",),
 }
 """The commands whose user may read a text: by the file, by the file and function, or by the folder."""
 
 NO_HINTS = {
-    "cli/_app.py:_main": "--version",
-    "data/_listing.py:_read_names": "--notest",
-    "model/_migrations.py": "--upgrade",
+    "cli/_app.py:_main": ("--version",),
+    "backbones/_detector_files.py:built_config": ("--upgrade",),
+    "data/_listing.py:class_texts": ("--notest",),
+    "engines/_transformer/_converted.py": ("--upgrade",),
+    "exporting/_runtime.py": ("--ignore-scripts", "--silent"),
+    "exporting/_web.py": ("--directory",),
+    "cli/_export.py": ("--directory",),
+    "model/_migrations.py": ("--upgrade",),
 }
 """What is an option of the whole program, or of another."""
 
@@ -110,7 +186,7 @@ def hints() -> list[tuple[str, str, str, tuple[str, ...]]]:
     for file, function, text in texts():
         for match in OPTION.finditer(text):
             places = (f"{file}:{function}", file, file.rpartition("/")[0])
-            if any(NO_HINTS.get(place) == match.group() for place in places):
+            if any(match.group() in NO_HINTS.get(place, ()) for place in places):
                 continue
             named = NAMED.search(text[: match.start()])
             known = [WHERE[place] for place in places if place in WHERE]
@@ -123,6 +199,7 @@ def hints() -> list[tuple[str, str, str, tuple[str, ...]]]:
 def test_an_option_that_a_hint_names_is_one_of_the_command(run: Run) -> None:
     options = {command: set(OPTION.findall(run(command, "--help").out)) for command in COMMANDS}
     options["fit"] |= {"--fit"}  # an old name, which its help leaves out
+    options["fit"] |= set(OPTION.findall(run("fit", "--task", "recognition", "--help").out))
     found = hints()
     missing = [
         f"{command} has no {option}: {file}: {text!r}"

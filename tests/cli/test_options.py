@@ -322,3 +322,13 @@ def test_the_help_names_every_flag_with_its_choices(run: Run, command: str, line
         assert flag == "--fit" or "|".join(first.choices) in text, flag
     assert "--strategy <auto|probe|finetune|scratch|as-is|zero-shot>" in text or command == "advise"
     assert "[default: 8; x>=1]" in text or command == "fit"  # scratch has another
+
+
+def test_thumbnails_are_kept_on_request_and_need_data(run: Run, textile: Path, tmp_path: Path) -> None:
+    done = run("fit", textile, "-o", tmp_path / "model", "--strategy", "probe", "--thumbnails", "--lang", "ko")
+    assert done.code == 0
+    assert "섬네일이 모델 폴더에 있습니다" in done.err
+    assert (tmp_path / "model" / "neighbours.safetensors").exists()
+    refused = run("fit", "-o", tmp_path / "other", "--strategy", "zero-shot", "--labels", "a,b", "--thumbnails")
+    assert refused.code == 2
+    assert "--thumbnails needs DATA" in refused.err

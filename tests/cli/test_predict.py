@@ -18,7 +18,7 @@ from tests.model.samples import easy_folder, textiles
 from topwork.cli._table import parquet_table
 from topwork.model import Prediction
 from topwork.tasks import load
-from topwork.tasks.classification._words import WORDS
+from topwork.tasks._classes._words import WORDS
 
 from .conftest import Run
 
@@ -196,10 +196,10 @@ def test_all_classes_need_a_file_to_stand_in(run: Run, model: Path, images: Path
 
 def test_a_class_may_be_called_like_a_column(tmp_path: Path) -> None:
     found = Prediction("a.jpg", "error", 0.7, {"error": 0.7, "fine": 0.3})
-    assert WORDS.row(found, ("error", "fine")) == {
-        **{"file": "a.jpg", "class": "error", "probability": 0.7, "unlike": None, "error": ""},
-        **{"error (class)": 0.7, "fine": 0.3},
-    }
+    assert WORDS.rows(found, ("error", "fine")) == [
+        {"file": "a.jpg", "class": "error", "probability": 0.7, "unlike": None, "error": ""}
+        | {"error (class)": 0.7, "fine": 0.3}
+    ]
 
 
 def test_a_table_may_begin_with_nothing_but_faults(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tests.model.samples import copied, photos, textile_folder
 from topwork.backbones import imagenet_labels
 from topwork.tasks import load
 
-from .conftest import Done, Run
+from .conftest import MESSAGES, Done, Run
 
 GONE = ("torch", "torchvision", "timm")
 ONLY_IN_EXTRAS = (*GONE, "huggingface_hub", "sklearn", "scipy", "joblib", "pandas", "pyarrow")
@@ -80,10 +80,12 @@ def test_a_probe_is_fitted_and_predicts(light: Run, textile: Path, tmp_path: Pat
     (single,) = Path(os.environ["TOPWORK_CACHE"]).rglob("single-*.blob")
     single.unlink()  # another machine, or a cleared cache
     assert whole(light("predict", model, image, "--json")) == said
+    whole(light("explain", model, "--what", "space", "--data", textile, "-o", tmp_path / "maps"))
+    assert (tmp_path / "maps" / "space.png").exists()
 
 
 def test_the_backbones_are_listed_and_a_default_one_shows_its_facts(light: Run) -> None:
-    listed = whole(light("models"))
+    listed = whole(light("models", "--reads", "image"))
     lines = {line.split()[0]: line for line in listed.splitlines() if line}
     assert lines["lite0"].endswith("yes")
     assert lines["resnet50"].endswith("-")  # whatever the hub's cache holds: what builds it is missing
@@ -195,3 +197,10 @@ def test_the_ladder_tells_what_fine_tuning_would_gain_and_how_to_get_it(
     monkeypatch.setattr(Ladder, "finetuning", lambda ladder, name, stages, *, again: ladder.end(name, "thought again"))
     assert "Not tried" not in run("fit", tmp_path / "data", "-o", tmp_path / "model").out
     assert len([*(empty_cache / "advice").glob("*/advice.json")]) == len(kept) + 1
+
+
+def test_text_backbones_are_listed_and_the_hub_names_its_pip_line(light: Run) -> None:
+    done = light("models", "--reads", "text")
+    assert (done.code, "kcelectra" in done.out) == (0, True)
+    error, hint = light("fit", MESSAGES, "-o", "OUT", "--backbone", "bert").failed()
+    assert ("huggingface_hub" in error, hint) == (True, "pip install 'topwork[tune]'")

@@ -39,6 +39,7 @@ HEADS: dict[str, Head] = {
     "linear": linear(),
     "fitted": fit_linear(FEATURES, LABELS, C).head,
     "normalised": fit_linear(FEATURES, LABELS, C, method="normalised").head,
+    "power": fit_linear(FEATURES, LABELS, C, method="power").head,
     "knn": fit_knn(FEATURES, LABELS, C, k=5),
     "text": text(),
     "mapped": mapped(),

@@ -14,9 +14,9 @@ from tests.model.samples import CLASSES, copied, easy_folder, photos, textile_fo
 from topwork.backbones import load as load_backbone
 from topwork.data import read, split
 from topwork.errors import BackboneError, DataError, MissingExtraError
-from topwork.fitting import sample_folder
 from topwork.model import Classifier
 from topwork.tasks import load
+from topwork.tasks.classification import sample_folder
 from topwork.tasks.classification.strategies import ProbeOptions
 
 QUICK = ProbeOptions(stages="last", crop_mode="crop")
@@ -46,7 +46,7 @@ def parted(tmp_path: Path, shared_cache: Path) -> Path:
 
 
 def test_the_public_names_are_there() -> None:
-    assert topwork.fitting.__all__ == ["advise", "default_options", "fit", "held_out_again", "sample_folder"]
+    assert topwork.fitting.__all__ == ["PAGE", "advise", "default_options", "fit", "held_out_again", "write_report"]
     assert topwork.fit is topwork.fitting.fit
 
 
@@ -56,9 +56,11 @@ def test_a_fit_beats_chance_and_says_how_it_was_made(textile: Path) -> None:
     assert model.metrics.n == 12
     assert model.metrics.accuracy.value >= 0.5  # chance: 0.33
     assert model.record.data.held_out_split == "test"
-    assert [(trial.question, trial.images) for trial in model.record.trials] == [("stages", 48)] * 2 + [
-        ("crop_mode", 48)
-    ] * 2
+    assert [(trial.question, trial.images) for trial in model.record.trials] == [
+        *[("stages", 48)] * 2,
+        *[("crop_mode", 48)] * 2,
+        *[("method", 48)] * 3,
+    ]
     assert model.record.cross_validation.keys() == {"accuracy", "log_loss"}
 
 

@@ -99,6 +99,8 @@ def test_the_method_of_a_linear_head_is_told(fitted: Classifier) -> None:
 
     assert "on features that are divided by their length and standardised" in told("normalised")
     assert "linear discriminant analysis with shrinkage" in told("lda")
+    assert "The head is the mean of the logits of a multinomial logistic regression" in told("blend")
+    assert "square roots of features that are divided by their length [@perronnin2010fisher]" in told("power")
     assert "divided" not in told("normalised", "finetune")  # the trial is of the probe that it started from
 
 

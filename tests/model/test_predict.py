@@ -10,6 +10,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,9 +20,10 @@ import pytest
 from PIL import Image
 
 from topwork.data import decode
-from topwork.errors import ImageError
-from topwork.features import Source
+from topwork.errors import DataError, ImageError
+from topwork.features import Source, extract_few
 from topwork.features._store import MemoryStore
+from topwork.heads import LinearHead
 from topwork.model import Classifier, Prediction
 
 from .samples import textiles
@@ -103,6 +105,9 @@ def test_an_image_that_the_network_gives_nan_for_is_an_error_and_no_answer(
     def spoiling(store: Any, keys: Sequence[bytes], rows: npt.NDArray[np.float32]) -> None:
         add(store, keys, np.where(np.array([key == wrong for key in keys])[:, None], np.float32(spoilt), rows))
 
+    assert isinstance(fitted.head, LinearHead)
+    head = replace(fitted.head, normalised=False, rooted=False)  # one that divides by lengths has none too large
+    fitted = Classifier(fitted.record, head, fitted.backbone)
     wrong = hashlib.blake2b(sources[1].read_bytes(), digest_size=16).digest()
     plain = fitted.predict(sources[:3])
     monkeypatch.setattr(MemoryStore, "add", spoiling)
@@ -181,6 +186,19 @@ def test_one_image_instead_of_several_is_refused_with_the_remedy(fitted: Classif
 def test_probabilities_of_a_bad_image_are_refused_by_its_place(fitted: Classifier, sources: list[Path]) -> None:
     with pytest.raises(ImageError, match=r"image 1 of 3 cannot be used: .*empty file"):
         fitted.predict_proba([sources[0], b"", b"x"])
+
+
+def test_rows_of_features_are_answered_as_the_images_that_gave_them(fitted: Classifier, sources: list[Path]) -> None:
+    found = extract_few(sources, fitted.backbone, fitted.record.outputs, choice=fitted.engine_choice)
+    names = [str(source) for source in sources]
+    assert fitted.predict_features(found.values, names, coverage=0.9) == fitted.predict(sources, coverage=0.9)
+    spoilt = found.values.copy()
+    spoilt[1, 0] = np.nan
+    errors = [bool(each.error) for each in fitted.predict_features(spoilt, names)]
+    assert errors == [place == 1 for place in range(len(sources))]
+    assert fitted.predict_features(found.values[:0], []) == []
+    with pytest.raises(DataError):
+        fitted.predict_features(found.values, names, accuracy=0.9999)
 
 
 def test_a_prediction_as_json(fitted: Classifier, sources: list[Path]) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.explain.test_stored import Drawn
 from topwork.explain import space_of, stored, write_result
@@ -21,20 +19,10 @@ from .test_advice import ADVICE
 from .test_model import NAMES, evaluated, images, model
 from .test_seen import CORRUPTED, with_features
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 DESKTOP, PHONE = 1280, 390  # pixels
 PATIENCE = 120_000  # milliseconds; other tests run beside these
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"], timeout=PATIENCE)
+pytestmark = pytest.mark.slow
 
 
 def opened(browser: Browser, html: str, folder: Path, *, width: int = DESKTOP, **how: Any) -> tuple[Page, list[str]]:

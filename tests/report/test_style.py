@@ -7,7 +7,10 @@ from importlib.resources import files
 
 import pytest
 
-CSS = (files("topwork.report") / "templates" / "style.css").read_text("utf-8")
+CSS = "".join(
+    (files(package) / name).read_text("utf-8")
+    for package, name in (("topwork.drawing", "colours.css"), ("topwork.report", "templates/style.css"))
+)
 
 TEXT = 4.5  # contrast that level AA asks of text (1.4.3)
 SHAPES = 3.0  # and of what is no text but carries meaning (1.4.11)

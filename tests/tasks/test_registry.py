@@ -16,7 +16,7 @@ from topwork.model import Model
 from topwork.tasks import DEFAULT, Words, task
 
 TASKS = Path(topwork.tasks.__file__).parent
-ROOMS = sorted(path.name for path in TASKS.iterdir() if (path / "__init__.py").is_file())
+ROOMS = sorted(path.parent.name for path in TASKS.glob("[!_]*/__init__.py"))
 
 
 def imported(file: Path) -> set[str]:
@@ -51,12 +51,12 @@ def test_a_task_is_whole(room: str) -> None:
     found = task(room)
     assert issubclass(found.model, Model)
     assert "name" in found.model.block.model_fields
-    assert found.sections
-    assert set(found.quick_checks) <= set(found.checks)
+    assert found.sections()
+    assert set(found.quick_checks()) <= set(found.checks())
     assert isinstance(found.words, Words)
-    names = [strategy.name for strategy in found.strategies]
+    names = [strategy.name for strategy in found.strategies()]
     assert len(set(names)) == len(names)
-    for strategy in found.strategies:
+    for strategy in found.strategies():
         assert strategy.help.endswith(".")
         assert dataclasses.is_dataclass(strategy.options)
         assert strategy.checked(None).seed == 0
@@ -70,7 +70,7 @@ def test_a_task_is_whole(room: str) -> None:
 def test_a_tasks_options_are_known_without_torch() -> None:
     code = (
         "import sys; from topwork.tasks import task\n"
-        "[strategy.options() for strategy in task('classification').strategies if strategy.name != 'finetune']\n"
+        "[strategy.options() for strategy in task('classification').strategies() if strategy.name != 'finetune']\n"
         "print([name for name in ('torch', 'timm', 'openvino', 'sklearn') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

@@ -166,13 +166,13 @@ TOY = Task(
     name="brightness",
     read=read,
     split=hold_out,
-    checks=(check_files, check_copies, check_dark, check_black),
-    quick_checks=(check_files, check_copies, check_dark, check_black),
+    checks=lambda: (check_files, check_copies, check_dark, check_black),
+    quick_checks=lambda: (check_files, check_copies, check_dark, check_black),
     blocking=("black",),
-    strategies=(Strategy("ridge", "Ridge regression on frozen features.", RidgeOptions, fit_ridge),),
+    strategies=lambda: (Strategy("ridge", "Ridge regression on frozen features.", RidgeOptions, fit_ridge),),
     model=BrightnessModel,
     model_of=model_of,
-    sections=(
+    sections=lambda: (
         Section("brightness", lambda page: page.model.metrics, "tests.tasks.toy"),
         Section("data", sections.data),
         Section("findings", sections.findings, of_images=True),
@@ -256,7 +256,7 @@ def test_a_measured_nothing_is_measured(fitted: Model) -> None:
 
 
 def test_its_page_has_its_sections_with_its_own_template_and_texts(fitted: Model) -> None:
-    page = model_page(fitted, "shades", TOY.sections)
+    page = model_page(fitted, "shades", TOY.sections())
     assert "How bright it is" in page
     assert f"{fitted.metrics:.3f}" in page
     assert "To repeat it" in page or "repeat" in page
@@ -312,7 +312,7 @@ def test_the_command_line_checks_its_data_with_its_checks(
     assert {each["name"] for each in found["findings"]} == {"dark", "exact-duplicates"}
     assert "all but black" in (tmp_path / "page.html").read_text("utf-8")
     assert run("check", folder, "--task", "brightness", "--write", tmp_path / "clean.csv").code == 2
-    clean = vet(read(folder), checks=TOY.quick_checks).clean()
+    clean = vet(read(folder), checks=TOY.quick_checks()).clean()
     assert isinstance(clean, Brightnesses)
     assert len(clean) == 41
 
@@ -343,9 +343,14 @@ def test_the_help_names_the_task_where_there_are_several(
     run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands = ("fit", "check", "advise")
-    assert not any("--task" in run(command, "--help").out for command in commands)
+    assert all(
+        "--task <classification|detection|recognition|text>" in run(command, "--help").out for command in commands
+    )
     monkeypatch.setattr("topwork.tasks._REGISTERED", {TOY.name: TOY})
-    assert all("--task <brightness|classification>" in run(command, "--help").out for command in commands)
+    assert all(
+        "--task <brightness|classification|detection|recognition|text>" in run(command, "--help").out
+        for command in commands
+    )
     told = run("fit", "--task", "brightness", "--help").out
     assert "--penalty" in told
     assert "--epochs" not in told

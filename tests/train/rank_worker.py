@@ -38,7 +38,7 @@ def work(folder: Path, rank: int, world: int, task: str) -> None:
         store = f"file://{folder.absolute()}/store"
         dist.init_process_group("gloo", init_method=store, rank=rank, world_size=world, timeout=timedelta(seconds=60))
     try:
-        told = {"measure": _measured, "train": _trained, "few": _few, "die": _dies}[task](folder)
+        told = {"measure": _measured, "train": _trained, "few": _few, "norm": _with_norm, "die": _dies}[task](folder)
     except TrainError as error:
         told = {"error": error.message, "hint": error.hint}
     (folder / f"rank{rank}.json").write_text(json.dumps(told))
@@ -60,6 +60,13 @@ def _trained(folder: Path, samples=SAMPLES, size: int = 20) -> dict[str, object]
     result = train(model, samples, VALIDATION, config, layers=layers_of(model), checkpoint=folder / "checkpoint")
     weights = [float(value) for value in torch.cat([v.flatten() for v in model.state_dict().values()])]
     return {"weights": weights, "digest": digest(model), "history": [r.model_dump() for r in result.history]}
+
+
+def _with_norm(folder: Path) -> dict[str, object]:
+    """BatchNorm's statistics, of which each rank has its own, and their moving average."""
+    model = network()
+    train(model, SAMPLES, VALIDATION, PLAIN.model_copy(update={"ema_decay": 0.9}), layers=layers_of(model))
+    return {"digest": digest(model)}
 
 
 def _few(folder: Path) -> dict[str, object]:

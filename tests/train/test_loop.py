@@ -348,7 +348,7 @@ def test_no_memory_is_an_error_with_advice(error):  # FAULTS 37
     def fail(index, inputs, targets):
         raise error
 
-    with pytest.raises(TrainError, match="not enough memory for 20 images in 1 pieces") as caught:
+    with pytest.raises(TrainError, match="not enough memory for 20 samples in 1 pieces") as caught:
         run(PLAIN, data=Wrapped(TRAINING, fail))
     assert "accumulate = 2" in caught.value.hint
 

@@ -58,6 +58,12 @@ def test_two_processes_train_like_one(tmp_path):
 
 
 @pytest.mark.slow
+def test_every_rank_ends_with_the_same_statistics(tmp_path):
+    """A moving average of BatchNorm's statistics was each rank's own."""
+    first, second = together(tmp_path, "norm", 2)[0]
+    assert first["digest"] == second["digest"]
+
+
 def test_more_ranks_than_samples_in_a_batch_do_not_hang(tmp_path):  # FAULTS 41
     (alone,), *others = together(tmp_path, "few", 1, 3, 4)
     for told in others:

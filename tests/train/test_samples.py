@@ -48,3 +48,17 @@ def test_samples_are_known_by_their_content():
     assert TensorSamples(images.double(), labels, 2).fingerprint != first
     with pytest.raises(TrainError, match="4 inputs have labels of shape"):
         TensorSamples(images, labels[:3], 2)
+
+
+def test_samples_of_like_length_stand_in_one_batch_and_differ_from_epoch_to_epoch() -> None:
+    lengths = np.random.default_rng(0).integers(1, 100, 1000)
+    batches = epoch_batches(0, 0, 1000, 16, lengths)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(1000))
+    assert {len(batch) for batch in batches} == {15, 16}
+    filled = sum(len(batch) * lengths[batch].max() for batch in batches)
+    assert filled < 1.1 * lengths.sum()
+    other = epoch_batches(0, 1, 1000, 16, lengths)
+    assert {tuple(sorted(batch)) for batch in batches}.isdisjoint(tuple(sorted(batch)) for batch in other)
+    means = [lengths[batch].mean() for batch in batches]
+    assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.4  # long and short ones alternate
+    assert (np.diff(lengths[np.concatenate(in_order(1000, 16, lengths))]) >= 0).all()

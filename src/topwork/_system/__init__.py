@@ -28,9 +28,9 @@ from topwork._system._files import (
 from topwork._system._kept import kept
 from topwork._system._marks import CHECKPOINT, PICTURE_HEAD, PICTURE_MARK, is_own_picture
 from topwork._system._memory import freed_memory_kept, release_pages
-from topwork._system._optional import WITH_TORCH, has_torch, optional, require_torch
+from topwork._system._optional import WITH_TORCH, has_module, has_torch, optional, quiet, require_torch
 from topwork._system._precision import PRECISION_VARIABLE, uses_bf16
-from topwork._system._waiting import wait_considerately
+from topwork._system._waiting import free_cores, wait_considerately
 
 __all__ = [
     "CHECKPOINT",
@@ -46,7 +46,9 @@ __all__ = [
     "delete_folder",
     "fault_of_place",
     "folder_size",
+    "free_cores",
     "freed_memory_kept",
+    "has_module",
     "has_torch",
     "is_being_replaced",
     "is_own_picture",
@@ -54,6 +56,7 @@ __all__ = [
     "last_use",
     "make_room",
     "optional",
+    "quiet",
     "release_pages",
     "require_torch",
     "restored",

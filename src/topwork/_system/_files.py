@@ -109,8 +109,13 @@ def _locked(folder: Path) -> int | None:
     return None
 
 
-def write_whole(final: Path, content: bytes) -> None:
+def write_whole(final: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Write a file so that it appears whole or not at all; one that is there is replaced, for its readers too.
+
+    Args:
+        final: Where.
+        content: What.
+        mode: Who may read it; all may when nothing else is said.
 
     Raises:
         OSError: The folder is not there or cannot be written; nothing is left behind.
@@ -121,7 +126,7 @@ def write_whole(final: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(draft, 0o644)  # mkstemp makes it private
+        os.chmod(draft, mode)  # mkstemp makes it private
         os.replace(draft, final)
     except BaseException:
         with contextlib.suppress(OSError):

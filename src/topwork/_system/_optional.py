@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 from topwork.errors import MissingExtraError
@@ -15,6 +18,11 @@ WITH_TORCH = "pip install 'topwork[torch]'"
 def has_torch() -> bool:
     """Whether PyTorch, torchvision and timm are installed; imports none of them."""
     return all(importlib.util.find_spec(module) is not None for module in ("torch", "torchvision", "timm"))
+
+
+def has_module(name: str) -> bool:
+    """Whether a module is installed; it is not imported."""
+    return importlib.util.find_spec(name) is not None
 
 
 def require_torch(what: str) -> None:
@@ -48,3 +56,20 @@ def optional(module: str, *, extra: str, what: str) -> Any:
         raise MissingExtraError(
             f"{what} needs {package}, which is not installed", hint=f"pip install 'topwork[{extra}]'"
         ) from error
+
+
+@contextlib.contextmanager
+def quiet(transformers: Any) -> Iterator[None]:
+    """Without transformers' bars and its report, whose important lines become errors."""
+    told = transformers.utils.logging
+    level, bars = told.get_verbosity(), told.is_progress_bar_enabled()
+    told.set_verbosity_error()
+    told.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        told.set_verbosity(level)
+        if bars:
+            told.enable_progress_bar()

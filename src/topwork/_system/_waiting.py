@@ -36,18 +36,22 @@ def wait_considerately() -> None:
 
 def crowded() -> bool:
     """Whether there are fewer idle cores than this process may use; False where the system does not tell."""
+    return free_cores() < available_cores()
+
+
+def free_cores() -> int:
+    """Cores that this process may use and nobody else does, at least one; all where the system does not tell."""
     others = None
     for look in range(_LOOKS):
         if look:
             time.sleep(_APART)
         running = _running()
         if running is None:
-            return False
+            return available_cores()
         others = running - 1 if others is None else min(others, running - 1)  # one of them is this process
         if not others:
-            return False
-    assert others is not None
-    return others + available_cores() > (os.cpu_count() or 1)
+            break
+    return max(1, min(available_cores(), (os.cpu_count() or 1) - (others or 0)))
 
 
 def _running() -> int | None:

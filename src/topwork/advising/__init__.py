@@ -15,7 +15,7 @@ from topwork.advising._advice import (
     expected,
 )
 from topwork.advising._bbc_cv import accuracy_of_best, best, goes_with_labels
-from topwork.advising._budget import BudgetClock, ExpectedGain, enough_images, of_finetuning, of_specs
+from topwork.advising._budget import PRICE, BudgetClock, ExpectedGain, enough_images, of_finetuning, of_specs
 from topwork.advising._comparison import (
     Candidate,
     ClassWeight,
@@ -44,7 +44,7 @@ from topwork.advising._out_of_fold import (
     scores_of_linear,
     training_rows,
 )
-from topwork.advising._plans import SPARE, Plan, Prices, Timed, best_that_fits, plans, worthwhile
+from topwork.advising._plans import HOPED, SPARE, Plan, Prices, Timed, best_that_fits, plans, worthwhile
 from topwork.advising._scores import h_score, logme
 
 __all__ = [
@@ -63,6 +63,8 @@ __all__ = [
     "OutOfFold",
     "Plan",
     "Prices",
+    "HOPED",
+    "PRICE",
     "SPARE",
     "Rung",
     "RungStrategy",

@@ -17,7 +17,7 @@ Measured = Literal["as it is", "cross-validated", "held out", ""]
 _CHANCE = 0.05  # McNemar's p-value from which a difference may be chance
 _FASTER = 1.5  # times, from which it is worth telling
 
-RungStrategy = Literal["as-is", "zero-shot", "knn", "probe", "finetune"]
+RungStrategy = Literal["as-is", "ngrams", "zero-shot", "knn", "probe", "finetune"]
 
 
 @dataclass(frozen=True)
@@ -136,8 +136,8 @@ class Description:
         classes: Classes.
         smallest: Images of the smallest class.
         largest: Images of the largest.
-        width: Median over a few, in pixels.
-        height: Median over the same few, in pixels.
+        width: Median over a few, in pixels; 0 of what are no images.
+        height: Median over the same few.
         distance: How far the network's activations lie from those of its own training images, in standard deviations
             of these, a mean over channels and stages (``domain_shift``); None where the network keeps no such
             statistics, or there was no time.
@@ -196,7 +196,8 @@ class Advice:
         choice: Place of the chosen rung; its accuracy is free of the luck of having been chosen.
         runner_up: Place of the next best that could be chosen, so never kNN; None where nothing else was measured.
         tie: Whether the two cannot be told apart on these images.
-        spec: What the chosen head reads of the network; the last features where the choice is no probe.
+        spec: What the chosen head reads of a network of images; the last features where the choice is no probe, None
+            where the network is of texts.
         cut_short: Whether time was what ended the climb, or left a rung out: with more of it the choice may be another.
         stopped: Why it climbed no further: the number that made it stop.
         enough: Training images, those that judge included, with which a fine-tuning that was left out would be expected
@@ -210,6 +211,7 @@ class Advice:
         budget: Seconds there were.
         seconds: Seconds it took, in the run that measured it.
         plans: Of fine-tuning: those that were tried, and those that more time would allow, the shortest first.
+        thing: What a row is called.
     """
 
     backbone: str
@@ -217,7 +219,7 @@ class Advice:
     choice: int
     runner_up: int | None
     tie: bool
-    spec: FeatureSpec
+    spec: FeatureSpec | None
     cut_short: bool
     stopped: str
     enough: int | None
@@ -230,6 +232,7 @@ class Advice:
     budget: float
     seconds: float
     plans: tuple[Plan, ...] = ()
+    thing: str = "image"
 
     @property
     def chosen(self) -> Rung:
@@ -291,7 +294,7 @@ class Advice:
                 **{
                     **fields,
                     "rungs": tuple(map(Rung.from_dict, fields["rungs"])),
-                    "spec": FeatureSpec(**fields["spec"]),
+                    "spec": None if fields["spec"] is None else FeatureSpec(**fields["spec"]),
                     "description": Description.from_dict(fields["description"]),
                     "forecast": None if forecast is None else Forecast.from_dict(forecast),
                     "shortlist": tuple(Shortlisted(**each) for each in fields["shortlist"]),

@@ -25,6 +25,7 @@ class BudgetClock:
     def __init__(self, budget: float, began: float | None = None) -> None:
         self.budget = budget
         self._began = self._lap = time.perf_counter() if began is None else began
+        self._made = time.perf_counter(), time.process_time()
 
     @property
     def spent(self) -> float:
@@ -35,6 +36,11 @@ class BudgetClock:
     def left(self) -> float:
         """Seconds of the budget that are left; never below zero."""
         return max(0.0, self.budget - self.spent)
+
+    def share(self, cores: int) -> float:
+        """Of so many cores, what this process has had since the clock was made, 0 to 1; less where it had to wait."""
+        wall, processor = time.perf_counter() - self._made[0], time.process_time() - self._made[1]
+        return min(1.0, processor / max(wall, 1e-9) / cores)
 
     def lap(self) -> float:
         """Seconds since it was asked last."""
@@ -83,7 +89,9 @@ def of_specs(error: float, seconds: float) -> ExpectedGain:
     )
 
 
-def of_finetuning(last: float, error: float, images: int, judges: int, seconds: float, *, again: bool) -> ExpectedGain:
+def of_finetuning(
+    last: float, error: float, images: int, judges: int, seconds: float, *, again: bool, thing: str = "image"
+) -> ExpectedGain:
     """A fine-tuning.
 
     How far the last features fit these images is told by how many of their errors another spec mends, of earlier
@@ -97,6 +105,7 @@ def of_finetuning(last: float, error: float, images: int, judges: int, seconds: 
         judges: Images that would judge it.
         seconds: What it would take.
         again: Whether fewer stages were fine-tuned before: half as much is expected then.
+        thing: What a row is called.
     """
     mended = max(0.0, 1 - error / last) if last > 0 else 0.0
     grown = images / (images + _LEARNING)
@@ -107,10 +116,10 @@ def of_finetuning(last: float, error: float, images: int, judges: int, seconds: 
         share * error,
         max(price, noise),
         f"{share:.0%} of the {error:.1%} errors that remain; other features corrected {mended:.0%} of the plain "
-        f"probe's errors, and there are {images} training images",
+        f"probe's errors, and there are {images} training {thing}s",
         f"that {_duration(seconds)} of computing should bring"
         if price > noise
-        else f"that can be measured on {judges} images",
+        else f"that can be measured on {judges} {thing}s",
     )
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from topwork.advising._comparison import held_out_losses
 from topwork.advising._learning_curve import Doubles
+from topwork.backbones import NGRAMS
 from topwork.data import k_folds, k_folds_or_fewer
 from topwork.errors import DataError
 from topwork.features import FeatureTable
@@ -73,13 +74,16 @@ def novelty_of(table: FeatureTable, out_of_fold: OutOfFold | None, seed: int) ->
     """What tells images that are unlike the training images; None where these are too few.
 
     Features of images that trained the network itself lie closer together than those of others, so after fine-tuning
-    the validation images are what new ones are compared with.
+    the validation images are what new ones are compared with. Scores of n-grams tell nothing: a training text has them
+    from a table that was not fitted on it, a new one from one fitted on more, whose scores are larger.
 
     Args:
         table: Features of the training images, in the columns that the head reads, and perhaps of others.
         out_of_fold: What the head says of images that it has not learnt from.
         seed: Of the folds, and of the sample where there are very many images.
     """
+    if table.outputs == (NGRAMS,):
+        return None
     rows = training_rows(table)
     if out_of_fold is not None and out_of_fold.source == "validation":
         rows = np.union1d(rows, out_of_fold.rows)

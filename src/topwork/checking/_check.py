@@ -11,14 +11,14 @@ import numpy.typing as npt
 
 from topwork._html import html_table
 from topwork.backbones import Backbone
-from topwork.checking._examined import Check, Examined, examine, look_through
+from topwork.checking._examined import IMAGES, Check, Examination, Examined, examine, look_through
 from topwork.checking._files import check_files
 from topwork.checking._finding import SEVERITIES, Finding, current_names
 from topwork.checking._labels import check_classes, check_labels
 from topwork.checking._leaks import check_copies, check_label_conflicts, check_leaks
 from topwork.checking._pictures import check_pictures
 from topwork.checking._shortcuts import check_shortcuts
-from topwork.data import Dataset, ImageDataset, LeftOut
+from topwork.data import BoxDataset, Dataset, LabelledDataset, LeftOut
 from topwork.engines import EngineName
 from topwork.features import FeatureTable, Progress
 
@@ -48,11 +48,11 @@ class Checkup:
         findings: What is wrong or worth knowing: what blocks first, then warnings, then notes.
         features: Of the images that can be used; they lie in the cache, where ``fit`` finds them. None where no
             image can be, or no network was asked (``vet``).
-        clusters: Groups of rows that are copies or show nearly the same picture, two or more each: for
-            ``data.grouped``.
-        unusable: Row and reason of every image that cannot be decoded.
-        exact: Groups of rows with equal pixels.
-        keys: uint64 (N, 2), equal for equal files; zeros where an image cannot be decoded.
+        clusters: Groups of rows that are copies or nearly so, two or more each: for ``data.grouped``.
+        unusable: Row and reason of every row that cannot be used.
+        exact: Groups of rows with equal contents: pixels, or a text but for case and white space.
+        keys: uint64 (N, 2), equal for equal contents; zeros where there is none.
+        things: What the rows are called, in the plural.
     """
 
     dataset: Any
@@ -62,11 +62,12 @@ class Checkup:
     unusable: dict[int, str]
     exact: tuple[tuple[int, ...], ...]
     keys: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros((0, 2), np.uint64))
+    things: str = IMAGES.things
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The data set's classes; none where its targets are something else."""
-        return self.dataset.classes if isinstance(self.dataset, ImageDataset) else ()
+        return self.dataset.classes if isinstance(self.dataset, LabelledDataset | BoxDataset) else ()
 
     def blocking(self, allow: Collection[str] = ()) -> tuple[Finding, ...]:
         """Findings for which ``fit`` must refuse, but for those allowed by name, or by the name they had before."""
@@ -95,7 +96,7 @@ class Checkup:
         strata, splits = self.dataset.strata(), self.dataset.splits.tolist()
         for rows in self.exact:
             if len({int(strata[row]) for row in rows}) > 1:
-                yield from ((row, "an identical image has another label") for row in rows)
+                yield from ((row, "an identical one has another label") for row in rows)
                 continue
             stays = min(rows, key=lambda row: (_KEPT_FIRST.index(splits[row]), row))
             yield from ((row, f"a copy of {self.dataset.paths[stays]}") for row in rows if row != stays)
@@ -105,14 +106,14 @@ class Checkup:
         rows = [(each.severity, each.name, each.what, each.advice) for each in self.findings]
         notes = () if rows else ("Nothing was found.",)
         usable = len(self.dataset) - len(self.unusable)
-        title = f"Data check: {len(self.dataset)} images, {usable} of them usable"
+        title = f"Data check: {len(self.dataset)} {self.things}, {usable} of them usable"
         return html_table(title, ("severity", "finding", "what", "what to do") if rows else (), rows, notes=notes)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready fields; features and clusters are left out, being as large as the data set."""
         classes = {"classes": len(self.classes)} if self.classes else {}
         return {
-            "images": len(self.dataset),
+            self.things: len(self.dataset),
             "usable": len(self.dataset) - len(self.unusable),
             **classes,
             "blocking": [found.name for found in self.blocking()],
@@ -125,6 +126,7 @@ def check(
     backbone: Backbone | None = None,
     *,
     checks: Sequence[Check] = FULL_CHECKS,
+    examination: Examination = IMAGES,
     outputs: Sequence[str] | None = None,
     engine: EngineName | None = None,
     cache: bool = True,
@@ -140,7 +142,8 @@ def check(
         dataset: The images, in splits or not.
         backbone: Whose features. When None, the default one, looking at the whole of square images and at the centre
             of others, as the probe does to begin with.
-        checks: What is asked, in this order; a task that is no classification brings its own.
+        checks: What is asked, in this order; a task that is no classification of images brings its own.
+        examination: How the rows are looked at before they are asked of.
         outputs: Which features; all stages when None, since those are what the probe asks for. The last one must be
             the network's own pooled features.
         engine: What runs the network; the best that is here when None.
@@ -156,11 +159,18 @@ def check(
         >>> [(found.name, found.count) for found in checkup.findings]  # doctest: +SKIP
         [('likely-label-errors', 3), ('near-duplicates', 1)]
     """
-    examined = examine(dataset, backbone, outputs=outputs, engine=engine, cache=cache, seed=seed, progress=progress)
-    return _asked(dataset, examined, checks)
+    how: Any = {"outputs": outputs, "engine": engine, "cache": cache, "seed": seed, "progress": progress}
+    return _asked(dataset, examine(dataset, backbone, examination, **how), checks, examination)
 
 
-def vet(dataset: Dataset, *, checks: Sequence[Check] = QUICK_CHECKS, progress: Progress | None = None) -> Checkup:
+def vet(
+    dataset: Dataset,
+    *,
+    checks: Sequence[Check] = QUICK_CHECKS,
+    examination: Examination = IMAGES,
+    progress: Progress | None = None,
+    cache: bool = False,
+) -> Checkup:
     """The part of the check that ``fit`` makes first: files, copies and classes, without a network.
 
     It finds all that can make a measured figure untrue, and what single pictures have wrong, in the time of one quick
@@ -169,14 +179,17 @@ def vet(dataset: Dataset, *, checks: Sequence[Check] = QUICK_CHECKS, progress: P
     Args:
         dataset: The images, in splits or not.
         checks: What is asked, in this order; one that needs features finds nothing.
+        examination: How the rows are looked at before they are asked of.
         progress: Called with (images done, images in all).
+        cache: Whether what is seen of each file is looked up and kept on disk.
     """
-    return _asked(dataset, look_through(dataset, progress), checks)
+    return _asked(dataset, look_through(dataset, examination, progress, cache=cache), checks, examination)
 
 
-def _asked(dataset: Dataset, examined: Examined, checks: Sequence[Check]) -> Checkup:
+def _asked(dataset: Dataset, examined: Examined, checks: Sequence[Check], examination: Examination) -> Checkup:
     found = [finding for each in checks for finding in each(examined)]
     findings = tuple(sorted(found, key=lambda finding: -SEVERITIES.index(finding.severity)))  # stable: in their order
     copies = examined.duplicates
     survey = examined.survey
-    return Checkup(dataset, findings, examined.features, copies.clusters, survey.refused, copies.exact, survey.keys)
+    facts = survey.refused, copies.exact, survey.keys
+    return Checkup(dataset, findings, examined.features, copies.clusters, *facts, examination.things)

@@ -15,6 +15,16 @@ from topwork.data import LeftOut, printable
 _KINDS: tuple[tuple[tuple[str, ...], str, Severity, str, str], ...] = (
     (
         (
+            *("annotation", "none of its boxes", "that of another image", "without a file_name"),
+            *("imagesets", "not xml", "document type", "no image is called", "file of boxes"),
+        ),
+        "unusable-annotations",
+        "warning",
+        "their annotations are missing, cannot be read or do not fit them",
+        "mend these annotations, or remove the images with them",
+    ),
+    (
+        (
             *(
                 "extension",
                 "is not supported",
@@ -23,12 +33,12 @@ _KINDS: tuple[tuple[tuple[str, ...], str, Severity, str, str], ...] = (
                 "that of an image",
                 "belongs to no image",
             ),
-            *("not in a class folder", "beside 'train'", "beside shards"),
+            *("not in a class folder", "beside 'train'", "beside shards", "beside tables"),
             *("read already", "mask of", "made by topwork", "more than once", "of the sample"),
         ),
-        "not-images",
+        "not-{things}",
         "note",
-        "not recognised as an image of a class",
+        "not recognised as {a_thing} of a class",
         "nothing to do, unless one of them should be used",
     ),
     (
@@ -44,6 +54,20 @@ _KINDS: tuple[tuple[tuple[str, ...], str, Severity, str, str], ...] = (
         "warning",
         "too large or too costly to decode safely",
         "make them smaller or leave them out; one such file can use up all memory",
+    ),
+    (
+        ("text is empty",),
+        "empty-texts",
+        "warning",
+        "empty, or of white space and what cannot be seen",
+        "look for what made them so; remove them if nothing did",
+    ),
+    (
+        ("label is empty",),
+        "unlabelled",
+        "note",
+        "without a label",
+        "label them if they should be used",
     ),
     (
         ("truncated", "premature end", "end of file", "empty file"),
@@ -67,29 +91,39 @@ _OTHER: tuple[str, Severity, str, str] = (
     "copy or download them again, or leave them out",
 )
 
-ABOUT_FILES = (*(name for _, name, _, _, _ in _KINDS), _OTHER[0])
-"""Names of the findings on files that cannot be used."""
+ABOUT_FILES = (
+    *dict.fromkeys(name.format(things=things) for things in ("images", "texts") for _, name, _, _, _ in _KINDS),
+    _OTHER[0],
+)
+"""Names of the findings on files and rows that cannot be used."""
 
 
 def check_files(examined: Examined) -> Iterator[Finding]:
-    """What cannot be used, by the kind of its fault; each file is in exactly one finding.
+    """What of a set of images cannot be used, see ``check_left_out``; and whose white is an assumption."""
+    yield from check_left_out(examined)
+    yield from _assumed_white(examined)
 
-    None of it blocks: the files are listed, counted and not trained on, so that no figure is untrue for them.
+
+def check_left_out(examined: Examined) -> Iterator[Finding]:
+    """What cannot be used, by the kind of its fault, each in exactly one finding; and what the reader had to say.
+
+    None of it blocks: the files or rows are listed, counted and not trained on, so that no figure is untrue for them.
     """
-    dataset = examined.dataset
+    dataset, thing = examined.dataset, examined.thing
+    called, a_thing = ("file", "an image") if thing == "image" else (thing, f"a {thing}")
     failed = [LeftOut(dataset.paths[row], reason) for row, reason in examined.survey.refused.items()]
     by_kind: dict[tuple[str, Severity, str, str], list[LeftOut]] = defaultdict(list)
     for item in (*dataset.left_out, *failed):
         by_kind[_kind(item.reason)].append(item)
     for (name, severity, what, advice), items in by_kind.items():
         cases = ranked(Case((item.path,), printable(item.reason)) for item in items)
-        yield Finding(name, severity, len(items), f"{number(len(items), 'file')} left out: {what}.", advice, cases)
+        told = f"{number(len(items), called)} left out: {what.format(a_thing=a_thing)}."
+        yield Finding(name.format(things=examined.things), severity, len(items), told, advice, cases)
     if dataset.ignored:
         what = f"{number(dataset.ignored, 'hidden or system file')} skipped, such as .DS_Store and Thumbs.db."
         yield Finding("hidden-files", "note", dataset.ignored, what, "nothing to do")
-    yield from _assumed_white(examined)
-    told = ("no training image", "only one training", "imbalanced")  # what other findings say in more detail
-    if notes := [note for note in dataset.notes if not note.startswith(told)]:
+    elsewhere = (f"no training {thing}", "only one training", "imbalanced")  # what other findings say in more detail
+    if notes := [note for note in dataset.notes if not note.startswith(elsewhere)]:
         what = "; ".join(notes)
         what += "" if what.endswith("?") else "."
         yield Finding("reader-notes", "note", len(notes), what, "read these notes; they are not errors by themselves")

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from topwork.data import ImageDataset
+from topwork.data import Dataset
+from topwork.drawing import Outline
 from topwork.errors import DataError
 
 Severity = Literal["note", "warning", "blocks"]
@@ -37,6 +38,7 @@ class Case:
         score: Cases are ranked by it, the largest first; what it measures is said in ``detail``.
         given: The class that the data set gives, where the case is about a label.
         likely: The class that it more likely is; empty where the case is not about a label.
+        outlines: What of the first file it is about, where that is less than all of it.
     """
 
     paths: tuple[str, ...]
@@ -44,11 +46,14 @@ class Case:
     score: float = 0.0
     given: str = ""
     likely: str = ""
+    outlines: tuple[Outline, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready fields; the labels only where there are any."""
+        """JSON-ready fields; labels and boxes only where there are any."""
         fields: dict[str, Any] = {"paths": list(self.paths), "detail": self.detail, "score": round(self.score, 6)}
-        return fields | ({"given": self.given, "likely": self.likely} if self.likely else {})
+        labels = {"given": self.given, "likely": self.likely} if self.likely else {}
+        boxes = [[round(float(edge), 2) for edge in each.corners] for each in self.outlines]
+        return fields | labels | ({"boxes": boxes} if boxes else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +126,15 @@ def number(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-def share(count: int, of: int) -> str:
+def share(count: int, of: int, thing: str = "image") -> str:
     """``12 of 2,002 images``."""
-    return f"{count:,} of {number(of, 'image')}"
+    return f"{count:,} of {number(of, thing)}"
 
 
 def worst(
-    dataset: ImageDataset, rows: npt.NDArray[np.intp], scores: npt.NDArray[np.floating], describe: Callable[[int], str]
+    dataset: Dataset, rows: npt.NDArray[np.intp], scores: npt.NDArray[np.floating], describe: Callable[[int], str]
 ) -> tuple[Case, ...]:
-    """Cases of single images, the largest score first.
+    """Cases of single rows, the largest score first.
 
     Args:
         dataset: N rows.
@@ -143,9 +148,9 @@ def worst(
 
 
 def of_groups(
-    dataset: ImageDataset, groups: Sequence[tuple[int, ...]], describe: Callable[[tuple[int, ...]], str]
+    dataset: Dataset, groups: Sequence[tuple[int, ...]], describe: Callable[[tuple[int, ...]], str]
 ) -> tuple[Case, ...]:
-    """Cases of several images each, the largest group first; a group shows its first twenty paths."""
+    """Cases of several rows each, the largest group first; a group shows its first twenty paths."""
     chosen = sorted(groups, key=len, reverse=True)[:MOST_CASES]
     return ranked(
         Case(tuple(dataset.paths[row] for row in rows[:20]), describe(rows), float(len(rows))) for rows in chosen

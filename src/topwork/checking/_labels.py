@@ -10,7 +10,7 @@ import numpy.typing as npt
 from topwork.checking._examined import Examined
 from topwork.checking._finding import Case, Finding, number, ranked
 from topwork.checking._probe import LEAST_IMAGES, MOST_CLASSES, Opinion, kept_opinion
-from topwork.data import ImageDataset, printable
+from topwork.data import LabelledDataset, printable
 
 WRONG = 0.65
 """Probability of being wrong from which a label is listed.
@@ -40,27 +40,31 @@ def check_labels(examined: Examined) -> Iterator[Finding]:
             judged[list(rows)] = False
     asked = np.flatnonzero(judged[examined.rows])
     opinion = kept_opinion(examined.features, asked, seed=examined.seed, cache=examined.cache)
-    yield from label_findings(examined.features.dataset, opinion)
+    yield from label_findings(examined.features.dataset, opinion, examined.thing)
 
 
-def label_findings(dataset: ImageDataset, opinion: Opinion | None) -> Iterator[Finding]:
+def label_findings(dataset: LabelledDataset, opinion: Opinion | None, thing: str = "image") -> Iterator[Finding]:
     """Probably wrong labels, and pairs of classes that cannot be told apart; without an opinion, why there is none."""
     if opinion is None:
-        yield _not_checked(dataset)
+        yield _not_checked(dataset, thing)
         return
     yield from _likely_errors(dataset, opinion)
-    yield from _confused(dataset, opinion)
+    yield from _confused(dataset, opinion, thing)
 
 
-def _not_checked(dataset: ImageDataset) -> Finding:
+def _not_checked(dataset: LabelledDataset, thing: str) -> Finding:
     classes = len(dataset.classes)
     many = classes > MOST_CLASSES
-    why = f"{classes:,} classes are too many" if many else f"two classes with {LEAST_IMAGES} images each are needed"
-    advice = "check some classes at a time" if many else "add images"
+    why = (
+        f"{classes:,} classes are too many"
+        if many
+        else f"two classes with {number(LEAST_IMAGES, thing)} each are needed"
+    )
+    advice = "check some classes at a time" if many else f"add {thing}s"
     return Finding("labels-not-checked", "note", classes, f"Labels were not checked: {why}.", advice)
 
 
-def _likely_errors(dataset: ImageDataset, opinion: Opinion) -> Iterator[Finding]:
+def _likely_errors(dataset: LabelledDataset, opinion: Opinion) -> Iterator[Finding]:
     """A list of labels to look at; how it is made is told in ``_probe``, its figures in bench/doctor.py."""
     listed = np.flatnonzero(opinion.wrong > WRONG)
     if not len(listed):
@@ -77,7 +81,7 @@ def _likely_errors(dataset: ImageDataset, opinion: Opinion) -> Iterator[Finding]
     )
 
 
-def _error_case(dataset: ImageDataset, opinion: Opinion, place: int) -> Case:
+def _error_case(dataset: LabelledDataset, opinion: Opinion, place: int) -> Case:
     given, likely = (dataset.classes[int(label[place])] for label in (opinion.given, opinion.likely))
     wrong = float(opinion.wrong[place])
     sure = "over 99%" if wrong > 0.99 else f"{wrong:.0%}"  # never certain: the probe errs on its surest cases too
@@ -85,14 +89,14 @@ def _error_case(dataset: ImageDataset, opinion: Opinion, place: int) -> Case:
     return Case((dataset.paths[int(opinion.rows[place])],), detail, wrong, given, likely)
 
 
-def _confused(dataset: ImageDataset, opinion: Opinion) -> Iterator[Finding]:
+def _confused(dataset: LabelledDataset, opinion: Opinion, thing: str) -> Iterator[Finding]:
     """Pairs of classes between which the probe does little better than a coin."""
     either = (opinion.confusion + opinion.confusion.T) / 2
     judged = opinion.counts >= LEAST_JUDGED
     pairs = np.argwhere(np.triu((either >= CONFUSED) & judged & judged[:, None], 1))
     if not len(pairs):
         return
-    cases = ranked(_pair_case(dataset, float(either[i, j]), int(i), int(j)) for i, j in pairs)
+    cases = ranked(_pair_case(dataset, float(either[i, j]), int(i), int(j), thing) for i, j in pairs)
     yield Finding(
         "inseparable-classes",
         "warning",
@@ -103,10 +107,10 @@ def _confused(dataset: ImageDataset, opinion: Opinion) -> Iterator[Finding]:
     )
 
 
-def _pair_case(dataset: ImageDataset, confusion: float, first: int, second: int) -> Case:
+def _pair_case(dataset: LabelledDataset, confusion: float, first: int, second: int, thing: str) -> Case:
     one, other = dataset.classes[first], dataset.classes[second]
     paths = tuple(dataset.paths[int(np.flatnonzero(dataset.labels == label)[0])] for label in (first, second))
-    detail = f"'{printable(one)}' and '{printable(other)}': {confusion:.0%} of their images look like the other class"
+    detail = f"'{printable(one)}' and '{printable(other)}': {confusion:.0%} of their {thing}s look like the other class"
     return Case(paths, detail, confusion, one, other)
 
 
@@ -116,27 +120,27 @@ def check_classes(examined: Examined) -> Iterator[Finding]:
     splits = [name for name in ("train", "val", "test") if (dataset.splits == name).any()]
     training = usable & (dataset.splits == "train") if "train" in splits else usable
     counts = np.bincount(dataset.labels[training], minlength=len(dataset.classes))
-    yield from _few(dataset, counts)
-    yield from _imbalance(dataset, counts)
+    yield from _few(dataset, counts, examined.thing)
+    yield from _imbalance(dataset, counts, examined.thing)
     for split in splits:
         if split != "train":
-            yield from _missing(dataset, usable, split)
+            yield from _missing(dataset, usable, split, examined.thing)
 
 
-def _few(dataset: ImageDataset, counts: npt.NDArray[np.int64]) -> Iterator[Finding]:
+def _few(dataset: LabelledDataset, counts: npt.NDArray[np.int64], thing: str) -> Iterator[Finding]:
     few = np.flatnonzero(counts < FEW).tolist()
     if few:
         yield Finding(
-            "few-images",
+            f"few-{thing}s",
             "warning",
             len(few),
-            f"{number(len(few), 'class', 'classes')} with fewer than {FEW} usable training images.",
-            "add images or merge classes; a measurement on so few images is mostly chance",
-            ranked(_class_case(dataset, label, number(int(counts[label]), "image"), -counts[label]) for label in few),
+            f"{number(len(few), 'class', 'classes')} with fewer than {FEW} usable training {thing}s.",
+            f"add {thing}s or merge classes; a measurement on so few {thing}s is mostly chance",
+            ranked(_class_case(dataset, label, number(int(counts[label]), thing), -counts[label]) for label in few),
         )
 
 
-def _imbalance(dataset: ImageDataset, counts: npt.NDArray[np.int64]) -> Iterator[Finding]:
+def _imbalance(dataset: LabelledDataset, counts: npt.NDArray[np.int64], thing: str) -> Iterator[Finding]:
     filled = np.flatnonzero(counts)
     if not len(filled) or counts.max() <= IMBALANCE * counts[filled].min():
         return
@@ -145,16 +149,16 @@ def _imbalance(dataset: ImageDataset, counts: npt.NDArray[np.int64]) -> Iterator
         "imbalance",
         "warning",
         len(filled),
-        f"Class '{printable(dataset.classes[common])}' has {counts[common]:,} training images, "
+        f"Class '{printable(dataset.classes[common])}' has {counts[common]:,} training {thing}s, "
         f"'{printable(dataset.classes[rare])}' has {counts[rare]:,}.",
-        "add images of the rare classes, and look at macro-F1 instead of accuracy",
+        f"add {thing}s of the rare classes, and look at macro-F1 instead of accuracy",
         tuple(
-            _class_case(dataset, label, number(int(counts[label]), "image"), counts[label]) for label in (common, rare)
+            _class_case(dataset, label, number(int(counts[label]), thing), counts[label]) for label in (common, rare)
         ),
     )
 
 
-def _missing(dataset: ImageDataset, usable: npt.NDArray[np.bool_], split: str) -> Iterator[Finding]:
+def _missing(dataset: LabelledDataset, usable: npt.NDArray[np.bool_], split: str, thing: str) -> Iterator[Finding]:
     present = np.bincount(dataset.labels[usable & (dataset.splits == split)], minlength=len(dataset.classes)) > 0
     missing = np.flatnonzero(~present).tolist()
     if missing:
@@ -162,13 +166,13 @@ def _missing(dataset: ImageDataset, usable: npt.NDArray[np.bool_], split: str) -
             f"class-missing-in-{split}",
             "warning",
             len(missing),
-            f"{number(len(missing), 'class', 'classes')} without a usable image in {split}.",
-            f"add images of these classes to {split}, because they cannot be measured otherwise",
+            f"{number(len(missing), 'class', 'classes')} without a usable {thing} in {split}.",
+            f"add {thing}s of these classes to {split}, because they cannot be measured otherwise",
             ranked(_class_case(dataset, label, "", 0.0) for label in missing),
         )
 
 
-def _class_case(dataset: ImageDataset, label: int, detail: str, score: float) -> Case:
+def _class_case(dataset: LabelledDataset, label: int, detail: str, score: float) -> Case:
     """A class as a case: it has no path, its name is in the detail."""
     name = f"class '{printable(dataset.classes[label])}'"
     return Case((), f"{name}: {detail}" if detail else name, float(score))

@@ -39,12 +39,14 @@ _SAME_PIXELS = 4  # bits by which a JPEG decoded small and its copy as a PNG may
 
 
 class NearDuplicates(NamedTuple):
-    """Which images are copies, or show nearly the same picture, as rows of the data set; groups have two or more."""
+    """Which rows of the data set are copies, or nearly so; groups have two or more."""
 
-    exact: Groups  # of equal pixels, in order
-    near: Rows  # (P, 2), confirmed pairs of nearly the same picture; one row stands for its exact copies
+    exact: Groups  # of equal content, in order
+    near: Rows  # (P, 2), confirmed pairs of nearly the same content; one row stands for its exact copies
     similarity: npt.NDArray[np.float64]  # (P,), cosine of their centred features; NaN where there are none
     clusters: Groups  # that any chain of copies joins, exact or near
+    measure: str = "feature similarity"  # what ``similarity`` is, in words
+    by_chance: Groups = ()  # of the exact ones, those that may come about without copying, as a text of one word does
 
 
 class Embedding:
@@ -89,7 +91,7 @@ def find_near_duplicates(survey: Survey, embedding: Embedding | None) -> NearDup
     compared where they may be equal, and whose features decide otherwise. A blank picture is like every other
     one, so those are compared by their bytes alone. Without features only hashes that all but agree are near.
     """
-    joined = _Joined(len(survey.dataset))
+    joined = Joined(len(survey.dataset))
     single = _join_equal_files(survey, joined)
     telling = single[survey.facts["spread"][single] >= UNIFORM]
     pairs = telling[near_pairs(survey.facts["hash"][telling])]
@@ -106,7 +108,7 @@ def find_near_duplicates(survey: Survey, embedding: Embedding | None) -> NearDup
     return NearDuplicates(exact, pairs[near], similarity[near], joined.groups())
 
 
-def _join_equal_files(survey: Survey, joined: _Joined) -> Rows:
+def _join_equal_files(survey: Survey, joined: Joined) -> Rows:
     """Join rows of equal bytes; give the first row of each content."""
     rows = np.flatnonzero(survey.usable)
     if not len(rows):
@@ -137,16 +139,21 @@ def _same_pixels(survey: Survey, pairs: Rows, apart: Rows) -> npt.NDArray[np.boo
     return same
 
 
-class _Joined:
+class Joined:
     """Rows joined in pairs (union-find, always by the lowest row)."""
 
     def __init__(self, count: int) -> None:
         self._lowest = np.arange(count)
 
     def join(self, pairs: Rows) -> None:
+        """Join the rows of each pair (P, 2)."""
         for first, second in pairs.tolist():
             one, other = self._root(first), self._root(second)
             self._lowest[max(one, other)] = min(one, other)
+
+    def are(self, one: int, other: int) -> bool:
+        """Whether a chain of pairs joins two rows."""
+        return self._root(one) == self._root(other)
 
     def _root(self, row: int) -> int:
         lowest = self._lowest

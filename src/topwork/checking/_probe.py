@@ -129,7 +129,8 @@ class _Reader:
         return scattered_rows(self._table.values, rows, self._first_column)
 
     def labels(self, rows: Rows) -> Rows:
-        return self._table.dataset.labels[rows].astype(np.intp)
+        labels: Rows = self._table.dataset.labels[rows].astype(np.intp)
+        return labels
 
     def fit(self, values: Float32Array, labels: Rows, seed: int) -> LinearFit:
         """A probe whose probabilities hold for the data's own shares of the classes."""

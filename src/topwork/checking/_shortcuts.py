@@ -47,7 +47,7 @@ def _facts_that_tell(survey: Survey, rows: Rows, seed: int) -> Iterator[Finding]
             (), f"{name} alone separates class '{printable(survey.dataset.classes[label])}' from the others: {found}", j
         )
         for name, values in _facts(survey, rows).items()
-        for label, j, found in _telling(values, labels, len(survey.dataset.classes), seed)
+        for label, j, found in telling(values, labels, len(survey.dataset.classes), seed)
     ]
     if cases:
         best = max(cases, key=lambda case: case.score)
@@ -79,8 +79,8 @@ def _facts(survey: Survey, rows: Rows) -> dict[str, Doubles]:
     }
 
 
-def _telling(values: Doubles, labels: Rows, classes: int, seed: int) -> Iterator[tuple[int, float, str]]:
-    """Classes that the values give away: (class, J, in words)."""
+def telling(values: Doubles, labels: Rows, classes: int, seed: int) -> Iterator[tuple[int, float, str]]:
+    """Classes that one fact of each row gives away: (class, J, in words); ``values`` and ``labels`` are (M,)."""
     bins = _binned(values)
     if bins.max(initial=0) == 0:
         return

@@ -1,8 +1,11 @@
-"""One pass over a data set's files: every image is read and decoded once, small, and only its facts are kept."""
+"""One pass over a data set's files: every image is read and decoded once, small, and only its facts are kept.
+
+They lie in the cache under the image's content, where that is wanted, so that another look decodes nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +16,7 @@ from topwork._system import Executor
 from topwork.checking._perceptual_hash import image_hash
 from topwork.data import Dataset, assumed_white, content_key, decode, read_source, try_source
 from topwork.data.formats import FORMATS, compression, format_of, frames, true_size
+from topwork.features import rows_on_disk
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -39,9 +43,13 @@ _COLUMNS: dict[str, npt.DTypeLike] = {
     "hash": np.uint64,
     "white": np.int32,
 }
+_ROW = np.dtype([*_COLUMNS.items(), ("kind", np.int8), ("thumbnail", np.uint8, (32, 32)), ("_", np.uint8, (3,))])
+"""What is kept of an image: whole float32 numbers long."""
+
 UNIFORM = 4.0  # standard deviation of brightness, of 255, below which a picture is blank (lowest seen: 11)
 SIDE = 32  # of the thumbnail that brightness, uniformity and the hash are taken from, in pixels
 SHARP_SIDE = 128  # shorter side in pixels at which sharpness is measured, whatever the image's own size
+_FORMAT = 1  # raise when the same file gives other facts
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
@@ -86,31 +94,66 @@ class Survey:
         return usable
 
 
-def survey(dataset: Dataset, progress: Callable[[int], None]) -> Survey:
-    """Look at every image once, on all cores; memory grows by 70 bytes an image."""
+def survey(dataset: Dataset, progress: Callable[[int], None], *, cache: bool = False) -> Survey:
+    """Look at every image once, on all cores; what was seen lies on disk, and memory grows by some 200 bytes an image.
+
+    Args:
+        dataset: The images.
+        progress: Called with the images done.
+        cache: Whether what was seen of a file is looked up and kept, under its content.
+    """
     rows = len(dataset)
+    contents: dict[int, bytes] = {}
+    refused: dict[int, str] = {}
+    sources = dataset.sources()
+    with rows_on_disk({"look": _FORMAT}, _ROW.itemsize // 4, cache=cache) as store:
+
+        def look_at(row: int) -> tuple[bytes, bytes] | str:
+            return try_source(sources, row, lambda source: _seen(read_source(source), store))
+
+        with Executor("look") as pool:
+            looks = pool.map_ordered(look_at, range(rows), in_flight=_AHEAD * _CHUNK * pool.workers, chunk=_CHUNK)
+            for row, seen in enumerate(looks):
+                if isinstance(seen, str):
+                    refused[row] = seen
+                else:
+                    contents[row], packed = seen
+                    if seen[0] not in store:
+                        store.add([seen[0]], np.frombuffer(packed, np.float32)[None])
+                progress(row + 1)
+        kept = store.gather([*contents.values()])
+    return _surveyed(dataset, refused, contents, kept.view(_ROW).reshape(-1))
+
+
+def _seen(content: bytes | UInt8Array, store: Container[bytes]) -> tuple[bytes, bytes]:
+    """A content's name, and what it looks like, packed; nothing of one that is known."""
+    key = pixels_key(content) if isinstance(content, np.ndarray) else content_key(content)
+    return key, b"" if key in store else _packed(look(content, key))
+
+
+def _packed(seen: Look) -> bytes:
+    row = np.zeros((), _ROW)
+    for name in _COLUMNS:
+        row[name] = getattr(seen, name)
+    row["kind"] = FORMATS.index(seen.kind) if seen.kind in FORMATS else -1
+    row["thumbnail"] = seen.thumbnail
+    return row.tobytes()
+
+
+def _surveyed(dataset: Dataset, refused: dict[int, str], contents: dict[int, bytes], kept: npt.NDArray[Any]) -> Survey:
+    """The survey of rows whose contents and packed looks, in that order, are there."""
+    rows, known = len(dataset), np.fromiter(contents, np.intp, len(contents))
     keys = np.zeros((rows, 2), np.uint64)
     kinds = np.full(rows, -1, np.int8)
     facts = np.zeros(rows, np.dtype(list(_COLUMNS.items())))
-    refused: dict[int, str] = {}
-    strata = dataset.strata()
-    sums = _Sums(dataset.n_strata)
-    sources = dataset.sources()
-
-    def look_at(row: int) -> Look | str:
-        return try_source(sources, row, lambda source: look(read_source(source)))
-
-    with Executor("look") as pool:
-        looks = pool.map_ordered(look_at, range(rows), in_flight=_AHEAD * _CHUNK * pool.workers, chunk=_CHUNK)
-        for row, seen in enumerate(looks):
-            if isinstance(seen, str):
-                refused[row] = seen
-            else:
-                keys[row] = np.frombuffer(seen.key, np.uint64)
-                kinds[row] = FORMATS.index(seen.kind) if seen.kind in FORMATS else -1
-                facts[row] = tuple(getattr(seen, name) for name in _COLUMNS)
-                sums.add(int(strata[row]), seen)
-            progress(row + 1)
+    if len(known):
+        keys[known] = np.frombuffer(b"".join(contents.values()), np.uint64).reshape(-1, 2)
+        kinds[known] = kept["kind"]
+        for name in _COLUMNS:
+            facts[name][known] = kept[name]
+    strata, sums = dataset.strata(), _Sums(dataset.n_strata)
+    for row, key, thumbnail in zip(contents, contents.values(), kept["thumbnail"], strict=True):
+        sums.add(int(strata[row]), key, thumbnail)
     return Survey(dataset, refused, keys, kinds, facts, sums.pictures())
 
 
@@ -124,12 +167,12 @@ class _Sums:
         self._squares = np.zeros((kept, SIDE, SIDE), np.int64)
         self._seen: set[tuple[int, int]] = set()
 
-    def add(self, label: int, seen: Look) -> None:
-        key = (label, hash(seen.key))
+    def add(self, label: int, content: bytes, thumbnail: UInt8Array) -> None:
+        key = (label, hash(content))
         if label >= len(self._counts) or key in self._seen:
             return
         self._seen.add(key)
-        values = seen.thumbnail.astype(np.int64)
+        values = thumbnail.astype(np.int64)
         self._counts[label] += 1
         self._sums[label] += values
         self._squares[label] += values**2
@@ -178,8 +221,9 @@ class Look:
     thumbnail: UInt8Array
 
 
-def look(found: bytes | UInt8Array) -> Look:
-    """Look at one image. A JPEG is decoded at a fraction of its size, which still finds every damage.
+def look(found: bytes | UInt8Array, key: bytes = b"") -> Look:
+    """Look at one image, whose content ``key`` names. A JPEG is decoded at a fraction of its size, which still finds
+    every damage.
 
     Raises:
         ImageError: It cannot be decoded.
@@ -196,7 +240,7 @@ def look(found: bytes | UInt8Array) -> Look:
     height, width = true_size(data, kind := format_of(data), (pixels.shape[0], pixels.shape[1]))
     sharpness, flat, plain = _drawn(image) if min(height, width) >= SHARP_SIDE else (float("nan"),) * 3
     return Look(
-        key=pixels_key(found) if isinstance(found, np.ndarray) else content_key(found),
+        key=key,
         kind=kind,
         height=height,
         width=width,

@@ -21,7 +21,8 @@ from typer.main import get_command
 from topwork.cli._console import Console
 from topwork.cli._help import speak, spoken_usage
 from topwork.cli._language import LanguageName, language_of
-from topwork.cli._options import parameter, task_in, task_parameter
+from topwork.cli._options import parameter
+from topwork.cli._tasks import task_in, task_parameter
 from topwork.errors import TopworkError
 
 _COMMON: dict[str, Any] = {
@@ -97,8 +98,8 @@ def _late(
         """In the place of the command until then."""
 
         def make_context(self, info_name: str | None, args: list[str], *given: Any, **more: Any) -> Any:
-            app = new_app()
-            app.command(name, cls=_Command)(_program(function, [*options(task_in(args)), task_parameter()]))
+            app, task = new_app(), task_in(args)
+            app.command(name, cls=_Command)(_program(function, [*options(task), task_parameter(task)]))
             return get_command(app).make_context(info_name, _each_set(args), *given, **more)
 
     return Late

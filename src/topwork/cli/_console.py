@@ -92,16 +92,20 @@ class Console:
             print_line(self.said(f"hint: {one_line(hint)}"), sys.stderr)
         raise typer.Exit(1)
 
-    def require_none_failed(self, images: int) -> None:
-        """End the command with exit code 1 where some images could not be used, which each one's line has told."""
-        if images:
-            noun = "image" if images == 1 else "images"
-            hint = "the line of each image says why; the other images are not affected"
-            self.fail(f"{images} {noun} could not be used", hint)
+    def require_none_failed(self, failed: int, thing: str = "image") -> None:
+        """End the command with exit code 1 where some things could not be used, which each one's line has told."""
+        if failed:
+            hint = f"the line of each {thing} says why; the other {thing}s are not affected"
+            self.fail(f"{failed} {thing if failed == 1 else f'{thing}s'} could not be used", hint)
 
     def step(self, text: str) -> Progress | None:
         """Announce what begins; gives a progress callback where progress is shown."""
         return self._shown.step(text) if self._shown is not None else None
+
+    def be_still(self) -> None:
+        """Tell no more lines of progress: what comes has no end."""
+        if isinstance(self._shown, Lines):
+            self._shown.end()
 
     def _line(self, text: str) -> None:
         if not self.quiet:  # as a process beside others becomes when it learns of them

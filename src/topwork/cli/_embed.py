@@ -1,4 +1,4 @@
-"""The command ``embed``: a network's features of images, as a file for other tools."""
+"""The command ``embed``: a network's features of images or texts, as a file for other tools."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from topwork.cli._console import Console
 from topwork.cli._fit import Data, Pickle, Rules, Size, Weights
 from topwork.cli._options import CacheOption, Columns, FollowLinks, reading
 from topwork.cli._table import csv_table, parquet_table
-from topwork.data import printable
+from topwork.cli._text import printable
 from topwork.errors import DataError, TopworkError
 
 if TYPE_CHECKING:
     from topwork._arrays import Float32Array
     from topwork.data import Dataset
     from topwork.features import FeatureTable
+    from topwork.tasks import Task
 
 KINDS = (".npz", ".csv", ".parquet")
 _ARRAYS = {"file": "paths", "class": "labels", "split": "splits"}  # column of a table -> array of an .npz
@@ -29,7 +29,10 @@ def embed(
     console: Console,
     data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", help="File to write: .npz, .csv or .parquet.")],
-    backbone: Annotated[str, typer.Option(help="The network whose features are taken.")] = "lite0",
+    backbone: Annotated[
+        str | None,
+        typer.Option(help="The network whose features are taken; lite0 or minilm if not given.", show_default=False),
+    ] = None,
     weights: Weights = "pretrained",
     allow_pickle: Pickle = False,
     size: Size = None,
@@ -40,50 +43,79 @@ def embed(
     cache: CacheOption = True,
     columns: Columns = None,
     follow_links: FollowLinks = False,
+    **given: Any,
 ) -> None:
-    """Write a network's features of every image of DATA to a file."""
+    """Write a network's features of every image or text of DATA to a file."""
     if out.suffix.lower() not in KINDS:
         raise typer.BadParameter(f"-o takes a file that ends in {', '.join(KINDS)}, not {out.name}")
     if not out.absolute().parent.is_dir():  # told before any work
         raise _unwritable(out, "there is no such folder")
-    from topwork.backbones import load
     from topwork.features import extract
+    from topwork.tasks import task
 
-    network = load(backbone, weights=weights, size=size, allow_pickle=allow_pickle, preprocessing=preprocessing)
+    room = task(given["task"])
+    thing, made_by = room.examination().thing, {"allow_pickle": allow_pickle, "preprocessing": preprocessing}
+    network = room.load(backbone or room.backbone, weights=weights, size=size, **made_by)
     outputs = network.outputs(stages if stages in ("last", "all") else [name.strip() for name in stages.split(",")])
-    dataset: Any = _dataset(console, data, reading(columns, follow_links))
+    dataset: Any = _dataset(console, room, data, reading(columns, follow_links))
     with console.progress():
-        found = extract(dataset, network, outputs=outputs, cache=cache, progress=console.step("features of images"))
+        found = extract(dataset, network, outputs=outputs, cache=cache, progress=console.step(f"features of {thing}s"))
     console.step("writing the file")
     _write(found, out)
     console.notes([f"note: left out: {printable(item.path)}: {item.reason}" for item in found.dataset.left_out])
     fields = {
         "file": str(out),
-        "images": len(found),
+        f"{thing}s": len(found),
         "features": found.values.shape[1],
         "outputs": outputs,
         "left_out": len(found.dataset.left_out),
     }
-    text = f"{len(found):,} images with {found.values.shape[1]:,} features each: {printable(str(out))}"
+    text = f"{len(found):,} {thing}s with {found.values.shape[1]:,} features each: {printable(str(out))}"
     console.result(fields, text)
 
 
-def _dataset(console: Console, data: Path, how: dict[str, Any]) -> Dataset:
-    """The images with their classes, or a folder's images alone where it has none, which is told."""
-    from topwork.data import Dataset, image_files, read
-
+def _dataset(console: Console, room: Task, data: Path, how: dict[str, Any]) -> Dataset:
+    """The data with their classes, or the images or texts alone where there are none, which is told."""
     try:
-        return read(data, **how)
+        found: Dataset = room.read(data, **how)
+        return found
     except DataError as error:
-        names = [] if how or not data.is_dir() else list(image_files(str(data)))
-        if not names:
+        bare = _without_classes(room, data, how)
+        if bare is None or not len(bare):
             raise
-        console.note(f"note: the images are embedded without classes: {error.message}")
-        paths = tuple(Path(name).relative_to(data).as_posix() for name in names)
+        console.note(f"note: the {room.examination().thing}s are embedded without classes: {error.message}")
+        return bare
+
+
+def _without_classes(room: Task, data: Path, how: dict[str, Any]) -> Dataset | None:
+    """A folder's images, or the texts of a table or folder; None where there are none."""
+    import numpy as np
+
+    from topwork.data import Dataset, TextStore, image_files
+
+    if room.written is None:
+        files = [] if how or not data.is_dir() else list(image_files(str(data)))
+        paths = tuple(Path(name).relative_to(data).as_posix() for name in files)
         return Dataset(data, paths, np.full(len(paths), ""))
+    names: list[str] = []
+
+    def texts() -> Iterator[str]:
+        for name, text in rows:
+            if text.strip():
+                names.append(name)
+                yield text
+
+    rows = room.written.rows(str(data), how.get("columns"))
+    try:
+        store = TextStore.of(texts())
+    except DataError:
+        return None
+    return Dataset(data, tuple(names), np.full(len(names), ""), store=store, keys=np.arange(len(names)))
 
 
 def _write(found: FeatureTable, out: Path) -> None:
+    import numpy as np
+
     known = _known(found)
     try:
         if out.suffix.lower() == ".npz":
@@ -103,6 +135,8 @@ def _unwritable(out: Path, why: str) -> TopworkError:
 
 def _known(found: FeatureTable) -> dict[str, Any]:
     """What is known of each image beside its features: its file, and its class and split where there are any."""
+    import numpy as np
+
     dataset: Any = found.dataset
     known = {"file": np.array([printable(path) for path in dataset.paths])}
     if hasattr(dataset, "labels"):

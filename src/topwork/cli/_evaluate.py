@@ -23,7 +23,7 @@ def evaluate(
         list[Path],
         typer.Argument(
             metavar="MODEL [MODEL] DATA",
-            help="A model folder, optionally a second one to compare it with, and labelled images.",
+            help="A model folder, optionally a second one to compare it with, and labelled images or texts.",
             show_default=False,
         ),
     ],
@@ -32,11 +32,11 @@ def evaluate(
     columns: Columns = None,
     follow_links: FollowLinks = False,
 ) -> None:
-    """Measure MODEL on labelled images, with 95 % intervals. Two models are compared on the same images."""
+    """Measure MODEL on labelled data, with 95 % intervals. Two models are compared on the same data."""
     from topwork.tasks import load, task
 
     if len(paths) not in (2, 3):
-        raise typer.BadParameter("give one or two model folders, and then the labelled images")
+        raise typer.BadParameter("give one or two model folders, and then the labelled data")
     first, *other, data = paths
     read = reading(columns, follow_links)
     if other:
@@ -45,8 +45,8 @@ def evaluate(
     room = task(model.record.task.name)
     dataset = unseen(console, model, room.read_for(model, data, **read))
     with console.progress():
-        found = model.evaluate(dataset, seed=seed, cache=cache, progress=console.step("features of images"))
-    console.notes([*dataset.notes, *unlike(getattr(found, "shift", None))])
+        found = model.evaluate(dataset, seed=seed, cache=cache, progress=console.step(f"features of {model.thing}s"))
+    console.notes([*dataset.notes, *unlike(getattr(found, "shift", None), model.thing)])
     fields = {"model": str(first), "data": str(data), **room.words.fields(found)}
     console.result(fields, room.words.evaluated(found))
 
@@ -61,29 +61,35 @@ def unseen(console: Console, model: Model, dataset: ImageDataset, other: Model |
     if found is None:
         return dataset
     who, whom = ("the model was", "it") if other is None else ("both models were", "either")
-    console.note(f"note: {who} made from this data; the {len(found)} images that did not train {whom} are measured")
+    console.note(
+        f"note: {who} made from this data; the {len(found)} {model.thing}s that did not train {whom} are measured"
+    )
     return found
 
 
 def _compare(
     console: Console, folders: tuple[Path, ...], data: Path, read: dict[str, Any], how: dict[str, Any]
 ) -> None:
-    from topwork.model import Classifier, compare
+    from topwork.errors import ModelError
     from topwork.tasks import load, task
 
-    first, second = (load(folder, Classifier) for folder in folders)  # the figures that are compared are of classes
+    first = load(folders[0])
     room = task(first.record.task.name)
     words: Words = room.words
-    if words.compared is None:
-        raise typer.BadParameter(f"models of the task {room.name} cannot be compared")
+    if room.compare is None or words.compared is None:
+        raise ModelError(
+            f"{folders[0]}: this command cannot use a model of the task {room.name}",
+            hint="its models cannot be compared; evaluate each by itself",
+        )
+    second = load(folders[1], room.model)
     dataset = unseen(console, first, room.read_for(first, data, **read), second)
     with console.progress():
-        found = compare(first, second, dataset, **how, progress=console.step("features of images"))
+        found = room.compare(first, second, dataset, **how, progress=console.step(f"features of {first.thing}s"))
     names = [printable(str(folder)) for folder in folders]
     notes = [
         f"{name}: {told}"
         for name, each in zip(names, (found.first, found.second), strict=True)
-        for told in (*words.caveats(each), *unlike(each.shift))
+        for told in (*words.caveats(each), *unlike(getattr(each, "shift", None), first.thing))
     ]
     console.notes([*dataset.notes, *notes])
     fields = {

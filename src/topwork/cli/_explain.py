@@ -11,22 +11,24 @@ import typer
 from topwork._options import seconds
 from topwork.cli._console import Console
 from topwork.cli._evaluate import unseen
+from topwork.cli._explain_images import each_image, explain_boxes
 from topwork.cli._explain_options import (
     KINDS,
-    READERS,
     WHAT_HELP,
     ExplainOptions,
     MethodName,
     NormName,
     ProjectionName,
     WhatName,
+    readers,
 )
+from topwork.cli._explain_texts import Asked, explain_texts, model_of_texts
 from topwork.cli._fit import Pickle, Rules, Weights
 from topwork.cli._options import CacheOption, Columns, FollowLinks, SeedOption, reading, require_heard, require_network
 from topwork.cli._progress import Progress
 from topwork.cli._shelf import Shelf
 from topwork.cli._text import no_model, printable
-from topwork.errors import ExplainError, ImageError
+from topwork.errors import ExplainError
 
 if TYPE_CHECKING:
     from topwork.backbones import Backbone
@@ -51,22 +53,33 @@ def explain(
     console: Console,
     context: typer.Context,
     model: Annotated[str | None, typer.Argument(help="Model folder; leave it out when --backbone is given.")] = None,
-    images: Annotated[list[str] | None, typer.Argument(help="Image files, for evidence, features and attack.")] = None,
-    what: Annotated[WhatName, typer.Option(help=WHAT_HELP)] = WhatName.evidence,
+    images: Annotated[
+        list[str] | None,
+        typer.Argument(help="Image files, for evidence, features and attack; for a model of texts its data."),
+    ] = None,
+    what: Annotated[
+        WhatName | None,
+        typer.Option(metavar="WHAT", help=WHAT_HELP, show_default="evidence/words"),
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(help="For words, neighbours, fewest: a text to explain, may be repeated.", show_default=False),
+    ] = None,
     backbone: Annotated[
         str | None, typer.Option(help="Use this pretrained network and its ImageNet classes instead of a model.")
     ] = None,
     weights: Weights = "pretrained",
     allow_pickle: Pickle = False,
     preprocessing: Rules = "topwork",
-    method: Annotated[MethodName, _option("method")] = ExplainOptions.method,
+    method: Annotated[MethodName | None, _option("method", show_default=False)] = None,
     label: Annotated[str | None, _option("label", "--class")] = ExplainOptions.label,
-    data: Annotated[Path | None, typer.Option(help="Labelled images, in the same form as for fit.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Labelled images or texts, in the same form as for fit.")] = None,
+    box: Annotated[int | None, _option("box", min=1, show_default=False)] = ExplainOptions.box,
     stage: Annotated[str | None, _option("stage")] = ExplainOptions.stage,
     channel: Annotated[list[int] | None, _option("channel")] = None,
     norm: Annotated[NormName, _option("norm")] = ExplainOptions.norm,
     projection: Annotated[ProjectionName, _option("projection")] = ExplainOptions.projection,
-    most: Annotated[int, _option("most", min=1)] = ExplainOptions.most,
+    most: Annotated[int | None, _option("most", min=1)] = None,
     fine: Annotated[bool, _option("fine", "--fine")] = ExplainOptions.fine,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the image files.")] = _OUT,
     keep: Annotated[
@@ -85,10 +98,17 @@ def explain(
     """Explain the predictions of a network with images and a short description of each."""
     from topwork import report
     from topwork.backbones import load as load_backbone
-    from topwork.model import EXPLAINED, Classifier, Model
-    from topwork.tasks import DEFAULT, load, task
+    from topwork.model import EXPLAINED
 
-    require_heard(context, "--what", what, READERS)
+    texts = None if backbone is not None or model is None else model_of_texts(model)
+    what = what or (WhatName.evidence if texts is None else WhatName.words)
+    require_heard(context, "--what", what, readers(what))
+    if texts is not None or KINDS[what].of == "text":
+        asked = Asked(
+            what, text or [], images or [], data, reading(columns, follow_links), method, label, most, seed, cache
+        )
+        explain_texts(console, texts, asked, model or "", page)
+        return
     if what == WhatName.transfer:
         model, data, backbone = _of_transfer(model, data, backbone)
     if backbone is not None and model is not None:  # no model: every argument is an image
@@ -101,19 +121,35 @@ def explain(
     if page is not None:
         report.require_free(page)
     options = ExplainOptions(
-        method, label, stage, tuple(channel or ()), norm, projection, most, fine, seconds(budget), seed, cache
+        method or ExplainOptions.method,
+        label,
+        box,
+        stage,
+        tuple(channel or ()),
+        norm,
+        projection,
+        most or ExplainOptions.most,
+        fine,
+        seconds(budget),
+        seed,
+        cache,
     )
     shelf = Shelf(Path(model or "") / EXPLAINED if keep else out, what, page=page is not None)
     with console.progress():
         shelf.try_place("make that folder writable" if keep else "choose a writable folder with -o")
         classless = KINDS[what].headless and data is None  # pictures of data tell the images' classes
-        own = None if model is None else load(model, Model if classless else Classifier)
-        room = task(DEFAULT if own is None else own.record.task.name)
+        own = None if model is None else _own(model, what, classless)
+        room = _room_of_images(own, data)
+        finds = what == WhatName.evidence and own is not None and room.evidence is not None
         dataset = None if data is None else room.read(data, **reading(columns, follow_links))
         network = None if backbone is None else load_backbone(backbone, **made_by)
-        classifier = _classifier(own, network, what)
+        classifier = None if what == WhatName.space or finds else _classifier(own, network, what)
         given = None if dataset is None else _rows(console, own, dataset, what)
-        if what == WhatName.transfer:
+        if finds:
+            failed = explain_boxes(console, shelf, room, own, images or [], options, method)
+        elif classifier is None:
+            failed = _keep_space(console, shelf, network if own is None else own.backbone, given, options)
+        elif what == WhatName.transfer:
             failed = _keep_transfer(console, shelf, room, classifier.backbone, given, options)
         else:
             failed = _draw(console, shelf, classifier, images or [], given, options)
@@ -133,6 +169,30 @@ def _time(text: str) -> str:
     except ValueError:
         raise typer.BadParameter(f"it takes a time such as 90s, 5m or 1h, not {text!r}") from None
     return text
+
+
+def _own(model: str, what: WhatName, classless: bool) -> Model:
+    """The model; a ModelError where its classes are asked about and it tells none apart."""
+    from topwork.model import Classifier
+    from topwork.tasks import load, task
+
+    found = load(model)
+    finds = what == WhatName.evidence and task(found.record.task.name).evidence is not None
+    return found if classless or finds or isinstance(found, Classifier) else load(model, Classifier)
+
+
+def _room_of_images(model: Model | None, data: Path | None) -> Task:
+    """The task of a model, or of data; an ExplainError where it is one of texts, whose explanations are no pictures."""
+    from topwork.tasks import DEFAULT, task, told_by
+
+    told = DEFAULT if data is None else told_by(data)
+    room = task(told if model is None else model.record.task.name)
+    if room.written is not None:
+        raise ExplainError(
+            "explain draws what a network sees in images, and this is about texts",
+            hint="`topwork explain MODEL --text TEXT` shows which words an answer rests on",
+        )
+    return room
 
 
 def _of_transfer(
@@ -162,6 +222,15 @@ def _draw(
         _each_class(console, shelf, classifier, options)
     else:
         shelf.keep(_drawn(what, classifier, dataset, options, _step(console, what)), what)
+    return 0
+
+
+def _keep_space(console: Console, shelf: Shelf, backbone: Any, dataset: Any, options: ExplainOptions) -> int:
+    """Lay the images out by their features, which come from the engine: nothing of the network is looked into."""
+    from topwork.explain import feature_space
+
+    how: Any = {"projection": options.projection.value, "seed": options.seed, "cache": options.cache}
+    shelf.keep(feature_space(dataset, backbone, **how, progress=_step(console, shelf.what)), shelf.what)
     return 0
 
 
@@ -217,31 +286,23 @@ def _each_image(
     console: Console, shelf: Shelf, classifier: TorchClassifier, images: list[str], options: ExplainOptions
 ) -> int:
     """Draw what was asked for of each image; gives the number of those that could not be used."""
-    what, label, failed = shelf.what, options.label, 0
-    several = len(images) > 1
+    what, label, several = shelf.what, options.label, len(images) > 1
     place = None if label is None else classifier.index(label)  # what is wrong for all is said once
     wanted = place if several and what == WhatName.attack else None
-    bar = console.step("images") if several else None
+    if options.box is not None:
+        raise ExplainError("--box is for models that find objects", hint="--class chooses what is explained here")
     step = None if several else _step(console, what)
-    for done, source in enumerate(images, start=1):
-        try:
-            square = classifier.squares([source])
-            if wanted is not None and classifier.probabilities(square)[0].argmax() == wanted:
-                shelf.skipped.append({"source": source, "reason": f"already predicted as {label!r}"})
-                console.note(f"note: {source}: skipped: already predicted as {label!r}")
-            else:
-                name = f"{Path(source).stem}-{options.method if what == WhatName.evidence else what}"
-                shelf.keep(_drawn(what, classifier, square, options, step), name, source)
-        except ImageError as error:
-            failed += 1
-            console.failure(error.message)
-        except ExplainError as error:
-            if not several:
-                raise
-            failed += 1
-            console.failure(f"{source}: {error.message}")
-        if bar is not None:
-            bar(done, len(images))
+
+    def draw(source: str) -> None:
+        square = classifier.squares([source])
+        if wanted is not None and classifier.probabilities(square)[0].argmax() == wanted:
+            shelf.skipped.append({"source": source, "reason": f"already predicted as {label!r}"})
+            console.note(f"note: {source}: skipped: already predicted as {label!r}")
+        else:
+            name = f"{Path(source).stem}-{options.method if what == WhatName.evidence else what}"
+            shelf.keep(_drawn(what, classifier, square, options, step), name, source)
+
+    failed = each_image(console, images, draw)
     if shelf.skipped and not shelf.fields and not failed:
         console.fail(f"no image was attacked: each is already predicted as {label!r}", "choose another class")
     return failed
@@ -283,6 +344,8 @@ def _drawn(what: WhatName, classifier: TorchClassifier, given: Any, options: Exp
 
     match what:
         case WhatName.evidence:
+            if options.method == MethodName.contributions:
+                raise ExplainError("--method contributions is for models of texts", hint="use grad-cam or occlusion")
             methods = {
                 MethodName.grad_cam: explain.grad_cam,
                 MethodName.attention: explain.weighted_attention,
@@ -303,9 +366,6 @@ def _drawn(what: WhatName, classifier: TorchClassifier, given: Any, options: Exp
         case WhatName.channels:
             how: Any = {"stage": options.stage, "channels": options.channel or None, "cache": options.cache}
             return explain.exciting(classifier, given, **how, progress=step)
-        case WhatName.space:
-            how = {"projection": options.projection.value, "seed": options.seed, "cache": options.cache}
-            return explain.feature_space(given, classifier.backbone, **how, progress=step)
         case WhatName.robustness:
             images, labels = explain.labelled_squares(classifier, given, options.most, seed=options.seed)
             attack = explain.AttackOptions(norm=options.norm.value, seed=options.seed)
@@ -313,5 +373,5 @@ def _drawn(what: WhatName, classifier: TorchClassifier, given: Any, options: Exp
         case WhatName.corruptions:
             images, labels = explain.labelled_squares(classifier, given, options.most, seed=options.seed)
             return explain.corruption_accuracy(classifier, images, labels, seed=options.seed, progress=step)
-        case WhatName.transfer:
-            raise ValueError(what)  # ``_keep_transfer`` draws it: it is the task's
+        case _:
+            raise ValueError(what)  # drawn by functions of their own, which look into no network

@@ -1,4 +1,4 @@
-"""The commands ``fit`` and ``advise``, whose options are the strategies', and ``demo``, which does it all once."""
+"""The commands ``fit`` and ``advise``, whose options are the strategies'."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ import typer
 from topwork.cli import _text
 from topwork.cli._console import Console
 from topwork.cli._options import Columns, CommandLine, FollowLinks, Setting, reading, settings, strategies
-from topwork.cli._report import write_report
 
 if TYPE_CHECKING:
     from topwork.checking import Checkup
     from topwork.tasks import Strategy, Task
 
-_DEMO_SECONDS = 110.0  # for the ladder, fine-tuning included; with all else it makes three minutes at most
-_TRAIN, _TEST = 1000, 500  # pictures of the sample's 2,000
-
 Data = Annotated[
     Path,
     typer.Argument(
-        help="Labelled images: a folder with one folder per class (optionally under train/, "
-        "val/, test/), or a CSV manifest."
+        help="Labelled images or texts: a folder with one folder per class (optionally under train/, val/, test/), or "
+        "a table (CSV, TSV, JSONL, Parquet) of image paths or texts with their labels. For objects: COCO JSON, a "
+        "folder in the form of Pascal VOC or YOLO, or a table of image paths with labels and boxes."
     ),
 ]
 DataOrLabels = Annotated[
     Path | None,
     typer.Argument(
-        help="Labelled images: a folder with one folder per class (optionally under train/, val/, "
-        "test/), or a CSV manifest. Not needed for zero-shot with --labels.",
+        help="Labelled images or texts: a folder with one folder per class (optionally under train/, val/, test/), or "
+        "a table (CSV, TSV, JSONL, Parquet) of image paths or texts with their labels. For objects: COCO JSON, a "
+        "folder in the form of Pascal VOC or YOLO, or a table of image paths with labels and boxes. Not needed for "
+        "zero-shot with --labels.",
         show_default=False,
     ),
 ]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder to save the model in.")]
 Backbones = Annotated[
-    str,
+    str | None,
     typer.Option(
-        help="Pretrained network: a name from `topwork models` or timm. Of several, separated by "
-        "commas, the best is used."
+        help="Pretrained network: a name from `topwork models`, timm or the hub; lite0 for images and minilm for texts "
+        "if not given. Of several, separated by commas, the best is used.",
+        show_default=False,
     ),
 ]
 Weights = Annotated[
@@ -63,10 +63,13 @@ Rules = Annotated[
     ),
 ]
 Size = Annotated[
-    int | None, typer.Option(help="Side of the network's input in pixels; the pretrained size if not given.")
+    int | None,
+    typer.Option(
+        help="Side of the network's input in pixels, or tokens read of a text; the pretrained size if not given."
+    ),
 ]
 HeldOut = Annotated[
-    float, typer.Option(help="Share of the images held out for testing when DATA has no test/ or val/.", min=0, max=0.9)
+    float, typer.Option(help="Share of the data held out for testing when DATA has no test/ or val/.", min=0, max=0.9)
 ]
 Allowed = Annotated[
     list[str] | None, typer.Option(help="Continue despite this finding of `topwork check`, such as leakage.")
@@ -80,6 +83,14 @@ Folds = Annotated[
         help="Also measure by K-fold cross-validation: the whole fit is done K times more, everything that it chooses "
         "included, with features from the cache. The saved model stays the same.",
         show_default=False,
+    ),
+]
+Thumbnails = Annotated[
+    bool,
+    typer.Option(
+        "--thumbnails",
+        help="Save small pictures of training images, or the beginnings of texts, with the model, so that the nearest "
+        "can be shown. Whoever gets the model sees them.",
     ),
 ]
 SelfContained = Annotated[bool, typer.Option("--self-contained", help="Save the backbone's weights with the model.")]
@@ -121,7 +132,7 @@ def fit(
     context: typer.Context,
     out: Out,
     data: DataOrLabels = None,
-    backbone: Backbones = "lite0",
+    backbone: Backbones = None,
     weights: Weights = "pretrained",
     allow_pickle: Pickle = False,
     size: Size = None,
@@ -130,26 +141,29 @@ def fit(
     allow: Allowed = None,
     cv: Folds = None,
     self_contained: SelfContained = False,
+    thumbnails: Thumbnails = False,
     columns: Columns = None,
     follow_links: FollowLinks = False,
     **given: Any,
 ) -> None:
-    """Train a classifier on DATA and measure it on held-out images."""
+    """Train a model on DATA and measure it on held-out data."""
     from topwork import fitting, model
-    from topwork.backbones import load
     from topwork.tasks import task
     from topwork.train import joined, remove_checkpoints, require_own
 
     beside = out.resolve().with_name(f"{out.resolve().name}.training")
     options = fit_options(given["task"]).options(console, context, given, checkpoint=beside)
     training = getattr(options, "checkpoint", None)
-    room, names = task(given["task"]), [name.strip() for name in backbone.split(",")]
+    room = task(given["task"])
+    names = [name.strip() for name in (backbone or room.backbone).split(",")]
     how = reading(columns, follow_links)
-    strategy = room.strategy(given.get("strategy", room.strategies[0].name))
+    strategy = room.strategy(given.get("strategy", room.strategies()[0].name))
     _require_one_process(room, strategy, cv)
     decision = _decision(given)
     if data is None and cv is not None:
         raise typer.BadParameter("--cv needs DATA: without images there is nothing to measure")
+    if data is None and thumbnails:
+        raise typer.BadParameter("--thumbnails needs DATA: without images there is nothing to show")
     if data is None:
         _require_dataless(room, strategy, options, names)  # told before anything is fetched
         if decision:
@@ -160,7 +174,7 @@ def fit(
     if training:
         require_own(training)
     made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
-    networks = [load(name, size=size, **made_by) for name in names]
+    networks = [room.load(name, size=size, **made_by) for name in names]
     shared: Any = {"task": room, "strategy": strategy.name, "backbone": networks, "options": options, "test": test}
     checkups: list[Checkup] = []
 
@@ -179,24 +193,27 @@ def fit(
             else:
                 given_data = room.read(data, **how) if how else data
                 shared |= {"announce": console.step, "vetted": vetted, **decision}
-                made = fitting.fit(given_data, allow=allow or (), cv=cv, **shared)
+                made = fitting.fit(given_data, allow=allow or (), cv=cv, thumbnails=thumbnails, **shared)
             if not first:
                 return
             console.step("saving the model and its page")
             made.save(out, self_contained=self_contained)
-            write_report(console, made, out, data, *checkups)
+            told: Any = {"checkup": checkups[0] if checkups else None, "language": console.language}
+            fitting.write_report(made, out, data=str(data) if data is not None else "", **told)
     if training and not strategy.was_broken_off(made.record):
         remove_checkpoints(training)
-    console.notes([*made.record.data.notes, *_text.unlike(getattr(made.held_out, "shift", None))])
+    console.notes([*made.record.data.notes, *_text.unlike(getattr(made.held_out, "shift", None), made.thing)])
     fields = {"model": str(out), **made.record.model_dump(mode="json")}
-    console.result(fields, [*room.words.fitted(made), *_text.saved(out)])
+    console.result(
+        fields, [*room.words.fitted(made), *_text.saved(out, made.kind.argument if room.written else "IMAGE...")]
+    )
 
 
 def advise(
     console: Console,
     context: typer.Context,
     data: Data,
-    backbone: Backbones = "lite0",
+    backbone: Backbones = None,
     weights: Weights = "pretrained",
     allow_pickle: Pickle = False,
     preprocessing: Rules = "topwork",
@@ -208,14 +225,13 @@ def advise(
 ) -> None:
     """Measure which strategy suits DATA, from using the network as it is to fine-tuning all of it, and say why."""
     from topwork import fitting
-    from topwork.backbones import load
     from topwork.tasks import task
 
     options = advise_options(given["task"]).options(console, context, given)
     room = task(given["task"])
     how = reading(columns, follow_links)
     made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
-    networks = [load(name.strip(), **made_by) for name in backbone.split(",")]
+    networks = [room.load(name.strip(), **made_by) for name in (backbone or room.backbone).split(",")]
     console.within(getattr(options, "budget_seconds", None))
     with console.progress():
         found = fitting.advise(
@@ -236,7 +252,7 @@ def _require_one_process(room: Task, strategy: Strategy, cv: int | None) -> None
     if started_by_torchrun() and cv is not None:
         raise typer.BadParameter("--cv works in one process, not with torchrun")
     if started_by_torchrun() and not strategy.distributed:
-        together = ", ".join(each.name for each in room.strategies if each.distributed)
+        together = ", ".join(each.name for each in room.strategies() if each.distributed)
         raise typer.BadParameter(
             f"training in several processes (torchrun) works with --strategy {together}, not with {strategy.name}"
         )
@@ -245,53 +261,6 @@ def _require_one_process(room: Task, strategy: Strategy, cv: int | None) -> None
 def _require_dataless(room: Task, strategy: Strategy, options: Any, backbones: Sequence[str]) -> None:
     """Refuse a command line without DATA that does not say what there is to go by instead."""
     if strategy.dataless is None or not options.labels or len(backbones) != 1:
-        able = ", ".join(each.name for each in room.strategies if each.dataless is not None)
+        able = ", ".join(each.name for each in room.strategies() if each.dataless is not None)
         instead = f"may be left out only with --strategy {able}, --labels and one backbone" if able else "is missing"
         raise typer.BadParameter(f"DATA {instead}")
-
-
-def demo(console: Console, out: Out = Path("topwork-demo")) -> None:
-    """Run every step on the sample data set: check, advise, train, measure, save, predict."""
-    from topwork import checking, fitting, model
-    from topwork.data import read, split
-    from topwork.tasks import DEFAULT, load, task
-
-    model.require_free(out)
-    folder = fitting.sample_folder()
-    halves = split(read(folder), test=0.5)
-    unseen = split(halves.split("test"), test=_TEST / _TRAIN).split("test")
-    dataset = halves.select([*(halves.splits == "train").nonzero()[0], *_rows(halves.paths, unseen.paths)])
-    console.note(f"The sample data set: images of woven textile in three classes, in {folder}")
-    console.note(
-        f"{_TRAIN} images train the model, {_TEST} others measure it, and {_TEST} are left out to save time. "
-        f"This takes up to three minutes."
-    )
-    room = task(DEFAULT)
-    options = room.strategies[0].options(budget_seconds=_DEMO_SECONDS)
-    with console.progress():
-        checkup = checking.check(dataset, progress=console.step("1. data check, two looks at each image"))
-        advice = fitting.advise(dataset, options=options, announce=lambda text: console.step(f"2. advice, {text}"))
-        fitted = fitting.fit(dataset, options=options, announce=lambda text: console.step(f"3. model, {text}"))
-        fitted.save(out)
-        write_report(console, fitted, out, checkup=checkup)
-    examples = [unseen.full_path(int((unseen.labels == label).argmax())) for label in range(len(unseen.classes))]
-    predictions = load(out).predict(examples)
-    fields = {
-        "model": str(out),
-        **fitted.record.model_dump(mode="json"),
-        "check": checkup.to_dict(),
-        "advice": advice.to_dict(),
-        "predictions": [prediction.to_dict() for prediction in predictions],
-    }
-    told = [*room.words.fitted(fitted), *_text.demonstrated(out, folder, predictions)]
-    parts: tuple[tuple[str, Sequence[str]], ...] = (
-        ("1. Data check (topwork check)", _text.checked(checkup, manifest=None, page=None)),
-        ("2. Which strategy to use (topwork advise)", room.words.advised(advice)),
-        ("3. The model (topwork fit, topwork predict)", told),
-    )
-    console.result(fields, [line for title, lines in parts for line in (title, "", *lines, "")][:-1])
-
-
-def _rows(paths: tuple[str, ...], wanted: tuple[str, ...]) -> list[int]:
-    places = {path: row for row, path in enumerate(paths)}
-    return [places[path] for path in wanted]

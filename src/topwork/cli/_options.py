@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import inspect
-import itertools
 import json
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +27,8 @@ Columns = Annotated[
     str | None,
     typer.Option(
         metavar="COLUMN=NAME,…",
-        help="What a manifest calls its columns, such as path=filename,label=class; the usual names are found alone.",
+        help="What a table calls its columns, such as path=filename,label=class or text=body; the usual names are "
+        "found alone.",
         show_default=False,
     ),
 ]
@@ -61,25 +61,7 @@ def strategies(name: str | None = None) -> tuple[Strategy, ...]:
     """All strategies of a task; the default one's where none is named."""
     from topwork.tasks import DEFAULT, task
 
-    return task(name or DEFAULT).strategies
-
-
-def task_parameter() -> inspect.Parameter:
-    """``--task``, which is no part of the help where there is but one."""
-    from topwork.tasks import DEFAULT, names
-
-    choices: Any = _LITERAL[tuple(names())]
-    told: Any = typer.Option(help="Task to learn.", hidden=len(names()) == 1)
-    return parameter("task", Annotated[choices, told], DEFAULT)
-
-
-def task_in(given: Sequence[str]) -> str:
-    """The task that a command line names, on which its other options depend; the default one where it names none."""
-    from topwork.tasks import DEFAULT, names
-
-    named = [value for flag, value in itertools.pairwise(given) if flag == "--task"]
-    named += [each.removeprefix("--task=") for each in given if each.startswith("--task=")]
-    return named[-1] if named and named[-1] in names() else DEFAULT  # what is none is told by the option itself
+    return task(name or DEFAULT).strategies()
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,12 @@
-"""The command ``predict``: its images (files, folders, patterns, manifests, addresses, stdin) and what it answers."""
+"""The command ``predict``: what a model answers, line by line, and the tables that hold it."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
-import glob
-import http.client
-import os
+import itertools
 import sys
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,35 +14,50 @@ import typer
 
 from topwork.cli import _text
 from topwork.cli._console import Console
+from topwork.cli._drawings import Drawings
 from topwork.cli._fit import Pickle, Rules, Weights
 from topwork.cli._options import Columns, reading, require_network
+from topwork.cli._sources import Batch, Faults, Fetched, file_batches, row_batches
 from topwork.cli._table import csv_table, parquet_table
-from topwork.cli._text import no_model
+from topwork.cli._text import no_model, printable
 
 if TYPE_CHECKING:
     from topwork.metrics import Shift
-    from topwork.tasks import Task, Words
+    from topwork.tasks import Task
 
     Judge = Callable[[list[float | None]], Shift | None]
-    Predict = Callable[[list[str]], Iterator[Any]]
+    Predict = Callable[[list[Any]], Iterator[Any]]
 
 _JUDGED = 1_000  # images of which it is told whether they are of another kind: a stream may have no end
-_CHUNK = 256  # names that are handed on together
-_SECONDS = 30  # to wait for an address
-_NO_IMAGES = "name images: files, folders, patterns such as '*.jpg', a manifest, or - for names from stdin"
-_ADDRESSES = ("http://", "https://")
+_NOTHING = (
+    "name images: files, folders, patterns such as '*.jpg', a manifest, or - for names from stdin; "
+    "or texts: tables, .txt files, folders of them, --text, or - for lines of stdin"
+)
 
 ModelOrNone = Annotated[str | None, typer.Argument(help="Model folder; leave it out when --backbone is given.")]
 Images = Annotated[
     list[str] | None,
-    typer.Argument(help="Image files, folders, patterns such as '*.jpg', or manifests; - reads names from stdin."),
+    typer.Argument(
+        metavar="IMAGES|TEXTS",
+        help="Image files, folders, patterns such as '*.jpg', or manifests; - reads names from stdin. For a model of "
+        "texts: tables with a column of texts (CSV, TSV, JSONL, Parquet), .txt files with a text in each line, folders "
+        "of .txt files; - reads lines from stdin.",
+    ),
 ]
 Backbone = Annotated[
     str | None,
     typer.Option(help="Use this pretrained network instead of a model, and show its 5 most probable ImageNet classes."),
 ]
-Stdin = Annotated[bool, typer.Option("--stdin", help="Read file names from standard input, one per line, as - does.")]
-CsvFile = Annotated[Path | None, typer.Option("--csv", help="Write a CSV file with a row for each image.")]
+Texts = Annotated[
+    list[str] | None, typer.Option("--text", help="A text to classify. Can be given several times.", show_default=False)
+]
+Stdin = Annotated[
+    bool, typer.Option("--stdin", help="Read file names, or texts, from standard input, one per line, as - does.")
+]
+CsvFile = Annotated[
+    Path | None,
+    typer.Option("--csv", help="Write a CSV file with a row for each image or text, or each object that is found."),
+]
 ParquetFile = Annotated[Path | None, typer.Option("--parquet", help="Write the same as a Parquet file.")]
 Everything = Annotated[bool, typer.Option("--all", help="Include the probability of every class in these files.")]
 AllowUrl = Annotated[bool, typer.Option("--allow-url", help="Download images given as http(s) addresses.")]
@@ -69,6 +80,31 @@ Abstain = Annotated[
     ),
 ]
 
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        help="Show objects from this score on, such as 0.5; the thresholds that fit chose for each class if not given.",
+        min=0,
+        max=1,
+        show_default=False,
+    ),
+]
+Tile = Annotated[
+    int | None,
+    typer.Option(
+        metavar="PIXELS",
+        help="Also look for objects in each part of a larger image, so many pixels wide and high: finds small objects.",
+        min=16,
+        show_default=False,
+    ),
+]
+Draw = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Write each image with the objects that were found into this folder.", show_default=False
+    ),
+]
+
 
 def predict(
     console: Console,
@@ -78,6 +114,7 @@ def predict(
     weights: Weights = "pretrained",
     allow_pickle: Pickle = False,
     preprocessing: Rules = "topwork",
+    texts: Texts = None,
     stdin: Stdin = False,
     csv: CsvFile = None,
     parquet: ParquetFile = None,
@@ -86,8 +123,11 @@ def predict(
     allow_url: AllowUrl = False,
     coverage: Coverage = None,
     abstain: Abstain = None,
+    threshold: Threshold = None,
+    tile: Tile = None,
+    draw: Draw = None,
 ) -> None:
-    """Classify images. Each image gives one line, or one JSON object with --json."""
+    """Classify images or texts, or find objects. Each gives one line, or one JSON object with --json."""
     from topwork.model import Classifier, Model
     from topwork.tasks import DEFAULT, load, task
 
@@ -95,9 +135,9 @@ def predict(
         images = [model, *(images or [])]
     made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
     require_network(model, backbone, **made_by)
-    if stdin == bool(images):
-        both = "give either image files or --stdin" if stdin else ""
-        raise typer.BadParameter(both or no_model(model, backbone) or _NO_IMAGES)
+    if (stdin, bool(images), bool(texts)).count(True) != 1:
+        both = "give only one of files, --text and --stdin" if stdin or texts else ""
+        raise typer.BadParameter(both or no_model(model, backbone) or _NOTHING)
     if (coverage, abstain) != (None, None) and (backbone is not None or None not in (coverage, abstain)):
         raise typer.BadParameter("--coverage and --abstain need a model, and only one of them can be used at a time")
     if everything and csv is None and parquet is None:
@@ -105,21 +145,45 @@ def predict(
     asked = {} if (coverage, abstain) == (None, None) else {"coverage": coverage, "accuracy": abstain}
     loaded: Any = load(model or "", Classifier if asked else Model) if backbone is None else None
     room = task(DEFAULT if loaded is None else loaded.record.task.name)
+    of_objects = {"threshold": threshold, "tile": tile, "draw": draw}
+    asked |= _of_objects(room, {name: value for name, value in of_objects.items() if value is not None})
+    if texts and room.written is None:
+        this = "a network without a model answers to images" if loaded is None else f"this is one of {loaded.thing}s"
+        raise typer.BadParameter(f"--text is for models of texts; {this}")
     if loaded is None:
         predict_each = _untrained(room, backbone or "", made_by)
     else:
         predict_each = functools.partial(loaded.predict_each, **asked)
-    names = _batches(images or ["-"], reading(columns, False).get("columns"), allow_url)
+    thing = "image" if loaded is None else loaded.thing
     classes, failed = getattr(loaded, "classes", ()) if everything else (), 0
+    called = reading(columns, False).get("columns")
     with contextlib.ExitStack() as stack:
         tables = [stack.enter_context(csv_table(csv))] if csv else []
         tables += [stack.enter_context(parquet_table(parquet))] if parquet else []
-        fetched = stack.enter_context(_Fetched(allow_url))
-        for prediction in _answers(console, names, fetched, predict_each, room.words, getattr(loaded, "shift", None)):
+        drawn = None if draw is None else Drawings(draw, room)
+        faults, given = Faults(), images or (["-"] if stdin else [])
+        fetched = stack.enter_context(Fetched(allow_url, faults))
+        if room.written is None:
+            batches = file_batches(given, called, fetched)
+        else:
+            batches = row_batches(room.written, given, texts or (), called, faults)
+        answers = _Answers(console, predict_each, faults, room, thing, getattr(loaded, "shift", None))
+        for prediction, source in answers.of(batches):
             failed += bool(prediction.error)
-            for write in tables:
-                write(room.words.row(prediction, classes))
-    console.require_none_failed(failed)
+            for write, row in itertools.product(tables, room.words.rows(prediction, classes)):
+                write(room.beside(row, source))
+            if drawn is not None and not prediction.error:
+                drawn.add(prediction, source)
+    if drawn is not None:
+        console.note(f"note: pictures with objects drawn: {drawn.count:,}, in {printable(str(draw))}")
+    console.require_none_failed(failed, thing)
+
+
+def _of_objects(room: Task, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is asked of a model that finds objects, by the names of its arguments; others are asked for none of it."""
+    if given and room.drawn is None:
+        raise typer.BadParameter(f"--{next(iter(given))} is for models that find objects, and this is of {room.name}")
+    return {name: value for name, value in given.items() if name != "draw"}
 
 
 def _untrained(room: Task, backbone: str, made_by: Mapping[str, Any]) -> Predict:
@@ -133,143 +197,43 @@ def _untrained(room: Task, backbone: str, made_by: Mapping[str, Any]) -> Predict
     return room.untrained(load(backbone, **made_by))
 
 
-def _answers(
-    console: Console,
-    batches: Iterator[list[str]],
-    fetched: _Fetched,
-    predict_each: Predict,
-    words: Words,
-    shift: Judge | None,
-) -> Iterator[Any]:
-    """Print what is said of each image as it comes, and pass it on."""
-    typicalities: list[float | None] = []
-    step, done = console.step("images"), 0
-    for names in batches:
-        for name, found in zip(names, predict_each(fetched.files(names)), strict=True):
-            prediction = fetched.named(found, name)
-            if shift is not None:
-                typicalities.append(getattr(prediction, "typicality", None))
-                if len(typicalities) == _JUDGED:
-                    console.notes(_text.unlike(shift(typicalities)))
-                    typicalities.clear()
-            if prediction.error and not console.as_json:
-                console.failure(_text.refused(prediction))
-            else:
-                console.result(prediction.to_dict(), words.predicted(prediction))
-            yield prediction
-            done += 1
-            if step is not None:
-                step(done, 0)
-        sys.stdout.flush()
-    console.notes(_text.unlike(shift(typicalities)) if shift is not None else ())
+class _Answers:
+    """Prints what is said of each source as it comes, and passes it on."""
 
+    def __init__(
+        self, console: Console, predict_each: Predict, faults: Faults, room: Task, thing: str, shift: Judge | None
+    ) -> None:
+        self._console, self._predict_each, self._faults = console, predict_each, faults
+        self._room, self._thing, self._shift = room, thing, shift
+        self._typicalities: list[float | None] = []
 
-def _batches(given: Iterable[str], columns: Mapping[str, str] | None, allow_url: bool) -> Iterator[list[str]]:
-    """The names of all images, some at a time; those from stdin as they come.
+    def of(self, batches: Iterator[Batch]) -> Iterator[tuple[Any, Any]]:
+        """Each prediction, and its source."""
+        step, done = self._console.step(f"{self._thing}s"), 0
+        for batch in batches:
+            predictions = self._predict_each([source for _, source in batch])
+            for (name, source), found in zip(batch, predictions, strict=True):
+                prediction = self._faults.named(found, name)
+                self._print(prediction, source)
+                yield prediction, source
+                done += 1
+                if step is not None:
+                    step(done, 0)
+            sys.stdout.flush()
+        self._judge()
 
-    Raises:
-        typer.BadParameter: A pattern that no file matches, a folder without images, or an address without permission.
-    """
-    names: list[str] = []
-    for each in given:
-        if each == "-":
-            yield names
-            names = []
-            yield from _lines_as_they_come()
-            continue
-        for name in _names(each, columns, allow_url):
-            names.append(name)
-            if len(names) == _CHUNK:
-                yield names
-                names = []
-    yield names
+    def _print(self, prediction: Any, source: Any) -> None:
+        self._typicalities.append(getattr(prediction, "typicality", None))
+        if len(self._typicalities) == _JUDGED:
+            self._judge()
+        if prediction.error and not self._console.as_json:
+            self._console.failure(_text.refused(prediction))
+        else:
+            fields = self._room.beside(prediction.to_dict(), source)
+            self._console.result(fields, self._room.words.predicted(prediction))
 
-
-def _names(given: str, columns: Mapping[str, str] | None, allow_url: bool) -> Iterator[str]:
-    from topwork.data import image_files, is_manifest, manifest_paths
-
-    if given.startswith(_ADDRESSES):
-        if not allow_url:
-            raise typer.BadParameter(f"{given} is an address; --allow-url lets topwork fetch it")
-        yield given
-    elif os.path.isdir(given):
-        names = image_files(given)
-        first = next(names, None)
-        if first is None:
-            raise typer.BadParameter(f"there is no image in the folder {given}")
-        yield first
-        yield from names
-    elif is_manifest(given):
-        yield from manifest_paths(Path(given), columns)
-    elif not os.path.lexists(given) and glob.has_magic(given):
-        matches = sorted(glob.glob(given, recursive=True))
-        if not matches:
-            raise typer.BadParameter(f"no file matches {given}")
-        yield from matches
-    else:
-        yield given
-
-
-def _lines_as_they_come() -> Iterator[list[str]]:
-    """File names from stdin in batches of what is there: whole files fast, a typing person without delay."""
-    rest = b""
-    while block := sys.stdin.buffer.read1(65536):  # type: ignore[union-attr]
-        *lines, rest = (rest + block).split(b"\n")
-        yield _decoded(lines)
-    yield _decoded([rest])
-
-
-def _decoded(lines: Iterable[bytes]) -> list[str]:
-    return [os.fsdecode(line.rstrip(b"\r")) for line in lines if line.strip()]
-
-
-class _Fetched:
-    """Addresses as files: each batch's are fetched into a folder that is emptied before the next."""
-
-    def __init__(self, allowed: bool) -> None:
-        self._allowed = allowed
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._faults: dict[str, str] = {}  # address -> why it could not be fetched
-
-    def __enter__(self) -> _Fetched:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._folder is not None:
-            self._folder.cleanup()
-
-    def files(self, names: list[str]) -> list[str]:
-        """The files of a batch; for an address that could not be fetched, one that is not there."""
-        if not any(name.startswith(_ADDRESSES) for name in names):
-            return names
-        self.__exit__()
-        self._folder = tempfile.TemporaryDirectory(prefix="topwork-")
-        places = (os.path.join(self._folder.name, str(place)) for place in range(len(names)))
-        return [
-            self._file(name, place) if name.startswith(_ADDRESSES) else name
-            for name, place in zip(names, places, strict=True)
-        ]
-
-    def named(self, found: Any, name: str) -> Any:
-        """A prediction under the name that was given: an address, where its file was fetched."""
-        if found.source == name:
-            return found
-        error = self._faults.get(name) or found.error.replace(f"{found.source}: ", "")
-        return dataclasses.replace(found, source=name, error=error)
-
-    def _file(self, name: str, place: str) -> str:
-        from urllib.request import urlopen
-
-        from topwork.data import MAX_FILE_BYTES
-
-        if not self._allowed:  # a line of stdin, which a program may have written
-            self._faults[name] = "is an address; --allow-url lets topwork fetch it"
-            return place
-        try:
-            with urlopen(name, timeout=_SECONDS) as answer, open(place, "wb") as out:
-                out.write(answer.read(MAX_FILE_BYTES + 1))
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            self._faults[name] = f"cannot be fetched: {error}"
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(place)
-        return place
+    def _judge(self) -> None:
+        """Tell whether the sources since the last time are of another kind than the model was trained on."""
+        if self._shift is not None:
+            self._console.notes(_text.unlike(self._shift(self._typicalities), self._thing))
+        self._typicalities.clear()

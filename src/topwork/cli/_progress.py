@@ -69,6 +69,10 @@ class Lines:
             self._ended.set()
             thread.join()
 
+    def end(self) -> None:
+        """Write no more lines."""
+        self._ended.set()
+
     def step(self, text: str) -> Step:
         """What comes next; the lines tell of it from now on."""
         self.current = Step(text)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from topwork.checking import Checkup
     from topwork.model import Model
 
-PAGE = "report.html"  # in the model folder
 _NAMED = 5  # files left out
 
 
@@ -28,8 +27,8 @@ def report(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Labelled images to measure and show. Of the data the model was made from, only the held-out "
-            "images are used. Without it the page has the figures of `fit` and no images.",
+            help="Labelled images or texts to measure and show. Of the data the model was made from, only what was "
+            "held out is used. Without it the page has the figures of `fit` alone.",
             show_default=False,
         ),
     ] = None,
@@ -59,7 +58,7 @@ def report(
 ) -> None:
     """Write an HTML page about MODEL: how good it is, where it fails, how to use it and how to reproduce it."""
     from topwork.explain import stored
-    from topwork.fitting import default_options
+    from topwork.fitting import PAGE, default_options
     from topwork.model import EXPLAINED
     from topwork.report import model_page, require_free, require_matplotlib, write_figures, write_page
     from topwork.tasks import load, task
@@ -72,7 +71,10 @@ def report(
         require_matplotlib()
     page, loaded = out or model / PAGE, load(model)
     room = task(loaded.record.task.name)
-    require_free(page, without=[each.name for each in room.sections if each.of_images and data is None])
+    if evidence and loaded.thing != "image":
+        raise typer.BadParameter(f"--evidence is for images, and this model reads {loaded.thing}s")
+    lost = [each.name for each in room.sections() if each.of_images and data is None]
+    require_free(page, without=lost, thing=loaded.thing)
     evaluated = checkup = None
     if data is not None:
         given = room.read_for(loaded, data, **reading(columns, follow_links))
@@ -81,7 +83,7 @@ def report(
     html = model_page(
         loaded,
         model.resolve().name,
-        room.sections,
+        room.sections(),
         evaluated,
         checkup=checkup,
         explained=stored(model / EXPLAINED),
@@ -102,7 +104,7 @@ def report(
     }
     told = [f"Page: {printable(str(page))}"]
     if figures is not None:
-        written = write_figures(loaded, figures, room.figures, evaluated, language=console.language)
+        written = write_figures(loaded, figures, room.figures(), evaluated, language=console.language)
         told.append(f"Figures: {len(written)} files in {printable(str(figures))}")
         fields = {**fields, "figures": [str(file) for file in written]}
     console.result(fields, told)
@@ -116,33 +118,15 @@ def _measured(
     from topwork.tasks import task
 
     room, checkup = task(model.record.task.name), None
-    dataset = unseen(console, model, given)
+    dataset, kind = unseen(console, model, given), room.examination()
     with console.progress():
         if check:
-            checkup = checking.check(given, checks=room.checks, **how, progress=console.step("two looks at each image"))
-        found = model.evaluate(dataset, **how, progress=console.step("features of images"))
+            step = console.step(f"two looks at each {kind.thing}")
+            checkup = checking.check(given, checks=room.checks(), examination=kind, **how, progress=step)
+        found = model.evaluate(dataset, **how, progress=console.step(f"features of {kind.things}"))
     unread = [f"left out: {item.path}: {item.reason}" for item in getattr(found, "left_out", ())]
     told = first_of(unread, _NAMED, "left out: … and {} more; --json lists them all")
-    console.notes([*dataset.notes, *room.words.caveats(found), *unlike(getattr(found, "shift", None)), *told])
-    return found, checkup
-
-
-def write_report(
-    console: Console, model: Model, folder: Path, data: Path | None = None, checkup: Checkup | None = None
-) -> Path:
-    """The page of a model that has just been fitted, in its folder, with what the data doctor said on the way."""
-    from topwork.fitting import default_options
-    from topwork.report import model_page, write_page
-    from topwork.tasks import task
-
-    html = model_page(
-        model,
-        folder.resolve().name,
-        task(model.record.task.name).sections,
-        checkup=checkup,
-        language=console.language,
-        place=str(folder),
-        data=str(data) if data is not None else "",
-        defaults=default_options(model.record),
+    console.notes(
+        [*dataset.notes, *room.words.caveats(found), *unlike(getattr(found, "shift", None), kind.thing), *told]
     )
-    return write_page(html, folder / PAGE)
+    return found, checkup

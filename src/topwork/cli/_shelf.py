@@ -1,4 +1,4 @@
-"""Where the pictures of ``explain`` go."""
+"""Where pictures go: those of ``explain``, and their names."""
 
 from __future__ import annotations
 
@@ -19,6 +19,22 @@ if TYPE_CHECKING:
 _NAME = 200  # bytes of a picture's name; a file system takes 255, and a number may follow
 
 
+class PictureNames:
+    """Names of picture files, no two the same, on any file system."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def take(self, name: str) -> str:
+        """A file's name for a picture, with a number behind it where that is taken."""
+        shortened = re.sub(r"[^\w.-]+", "-", name).encode()[:_NAME].decode(errors="ignore")
+        plain = shortened.strip("-.") or "picture"
+        numbered = (f"{plain}{f'-{number}' if number > 1 else ''}.png" for number in itertools.count(1))
+        file = next(each for each in numbered if each.lower() not in self._taken)
+        self._taken.add(file.lower())
+        return file
+
+
 class Shelf:
     """Where the pictures go, no two under one name, and what is said of each: ``fields`` with --json, or ``lines``.
 
@@ -33,7 +49,7 @@ class Shelf:
         self.skipped: list[dict[str, str]] = []
         self._folder = folder
         self._page = page
-        self._taken: set[str] = set()
+        self._names = PictureNames()
 
     def to_dict(self) -> dict[str, Any]:
         """What --json tells."""
@@ -52,12 +68,7 @@ class Shelf:
         """Write a result's picture under a name, with a number behind it where that is taken."""
         from topwork.explain import write_result
 
-        shortened = re.sub(r"[^\w.-]+", "-", name).encode()[:_NAME].decode(errors="ignore")
-        plain = shortened.strip("-.") or "picture"
-        numbered = (f"{plain}{f'-{number}' if number > 1 else ''}.png" for number in itertools.count(1))
-        file = next(each for each in numbered if each.lower() not in self._taken)
-        self._taken.add(file.lower())
-        path = write_result(result, self._folder / file, what=self.what.value, source=source)
+        path = write_result(result, self._folder / self._names.take(name), what=self.what.value, source=source)
         self.fields.append({**({"source": source} if source else {}), "picture": str(path), **result.to_dict()})
         self.lines.append(f"{printable(str(path))}: {one_line(result.headline)}")
         if self._page:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from topwork._text import csv_cell, encodable
+
 Row = Mapping[str, Any]
 Write = Callable[[Row], None]
 
@@ -24,8 +26,8 @@ def csv_table(path: Path) -> Iterator[Write]:
             nonlocal writer
             if writer is None:
                 writer = csv.DictWriter(file, list(row))
-                writer.writeheader()
-            writer.writerow(row)
+                writer.writerow({name: csv_cell(name) for name in row})
+            writer.writerow({name: csv_cell(value) for name, value in row.items()})
 
         yield write
 
@@ -69,5 +71,6 @@ def _schema(arrow: Any, rows: list[dict[str, Any]]) -> Any:
 
 
 def _text(value: Any) -> Any:
-    """A name that is not UTF-8 as text that is."""
-    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if isinstance(value, str) else value
+    """A name that is not UTF-8, or a text with a lone surrogate, as text that can be written."""
+    found = encodable(value)
+    return found.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if isinstance(found, str) else found

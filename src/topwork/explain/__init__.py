@@ -11,6 +11,10 @@ Example:
     >>> explain.write_picture(found.picture(), "why.png")  # doctest: +SKIP
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from topwork.explain._activations import Exciting, FeatureMaps, Filters, StageMaps, exciting, feature_maps, filters
 from topwork.explain._attacks import Attack, AttackOptions, Fooled, Norm, attack, fool
 from topwork.explain._attention import attention_rollout, weighted_attention
@@ -18,6 +22,7 @@ from topwork.explain._attribution import grad_cam, integrated_gradients, occlusi
 from topwork.explain._classifier import TorchClassifier
 from topwork.explain._evidence import Evidence, evidence_sheet
 from topwork.explain._ideal import FINE_STEPS, QUICK_STEPS, IdealImage, Painted, ideal_image
+from topwork.explain._overlay import Overlay, can_overlay, overlay, overlay_needs_torch, overlay_of_square
 from topwork.explain._pictures import Explanation, Result, stored, write_picture, write_result
 from topwork.explain._robust import (
     CORRUPTIONS,
@@ -28,6 +33,9 @@ from topwork.explain._robust import (
     robust_accuracy,
 )
 from topwork.explain._space import FeatureSpace, Projection, feature_space, space_of
+
+if TYPE_CHECKING:
+    from topwork.explain._modules import torch_head
 
 __all__ = [
     "CORRUPTIONS",
@@ -45,6 +53,7 @@ __all__ = [
     "Fooled",
     "IdealImage",
     "Norm",
+    "Overlay",
     "Painted",
     "Projection",
     "Result",
@@ -53,6 +62,7 @@ __all__ = [
     "TorchClassifier",
     "attack",
     "attention_rollout",
+    "can_overlay",
     "corruption_accuracy",
     "evidence_sheet",
     "exciting",
@@ -65,13 +75,25 @@ __all__ = [
     "integrated_gradients",
     "labelled_squares",
     "occlusion",
+    "overlay",
+    "overlay_needs_torch",
+    "overlay_of_square",
     "robust_accuracy",
     "space_of",
     "stored",
+    "torch_head",
     "weighted_attention",
     "write_picture",
     "write_result",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "torch_head":  # which needs torch
+        raise AttributeError(f"module 'topwork.explain' has no attribute {name!r}")
+    from topwork.explain._modules import torch_head
+
+    return torch_head
 
 
 def __dir__() -> list[str]:

@@ -160,7 +160,7 @@ def _of_stages(classifier: TorchClassifier, pixels: torch.Tensor, place: int | N
         if output != EMBEDDING:
             stage = maps[stages[output]]
             average = torch.from_numpy(classifier.averages.get(output, np.zeros(read.shape[1], np.float32)))
-            average = average.to(pixels.device) * _lengths(classifier, torch.cat(pooled, dim=1))
+            average = _as_read(classifier, average.to(pixels.device), torch.cat(pooled, dim=1))
             cells = slope[:, :, None, None] * (stage - average[:, :, None, None])
             if output.endswith("/max"):
                 highest = stage == read[:, :, None, None]
@@ -194,8 +194,9 @@ def _weighed(classifier: TorchClassifier, pixels: torch.Tensor, place: int | Non
         return leaves[0].clone()  # the next layer may overwrite it
 
     with torch.enable_grad(), hooked([(classifier.network.get_submodule(stage), cut)]):
-        pooled = zip(classifier.outputs, classifier.module.pooled(pixels), strict=True)
-        logits = classifier.module.answer([each if name == EMBEDDING else each.detach() for name, each in pooled])
+        pooled = classifier.module.pooled(pixels)
+        named = zip(classifier.outputs, pooled, strict=True)
+        logits = classifier.module.answer([each if name == EMBEDDING else each.detach() for name, each in named])
         rise = asked(logits, place)
         (gradient,) = torch.autograd.grad(rise, leaves, allow_unused=True) if rise.requires_grad else (None,)
     as_map = map_reader(classifier.network, stage)
@@ -207,16 +208,19 @@ def _weighed(classifier: TorchClassifier, pixels: torch.Tensor, place: int | Non
     is_mean = classifier.backbone.mean_embedding and last.channels == classifier.backbone.embedding
     if is_mean and stage == last.name and EMBEDDING in classifier.averages:  # what the channels are on average
         average = torch.from_numpy(classifier.averages[EMBEDDING]).to(maps)
-        maps = maps - (average * _lengths(classifier, maps.mean(dim=(2, 3))))[:, :, None, None]
+        maps = maps - _as_read(classifier, average, torch.cat(pooled, dim=1).detach())[:, :, None, None]
     return (weights * maps).sum(dim=1), logits.detach()
 
 
-def _lengths(classifier: TorchClassifier, rows: torch.Tensor) -> torch.Tensor:
-    """(n, 1), by how much the head's average is to be multiplied for each row (n, D) that it reads.
+def _as_read(classifier: TorchClassifier, average: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """The head's average of some columns (d,), as (n, d) such as each of the rows (n, D) that it reads has them.
 
-    That is a row's length where the head divides by it, so that its average is of rows of length one.
+    Where the head divides rows by their length, its average is of rows of length one, and perhaps of their roots.
     """
-    return rows.norm(dim=1, keepdim=True) if classifier.normalised else rows.new_ones(len(rows), 1)
+    if classifier.rooted:
+        roots = average * rows.abs().sum(dim=1, keepdim=True).sqrt()
+        return roots * roots.abs()
+    return average * rows.norm(dim=1, keepdim=True) if classifier.normalised else average.expand(len(rows), -1)
 
 
 def _softened(maps: torch.Tensor) -> torch.Tensor:

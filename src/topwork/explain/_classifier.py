@@ -39,6 +39,7 @@ class TorchClassifier:
             in it asks for a gradient; ask for that of the pixels.
         rule: How its probabilities become answers, as a model has it; None where it is the most probable class.
         normalised: Whether the head divides each row of features by its length, so that its averages are of such rows.
+        rooted: Whether it takes the square roots of features before that.
         averages: Of the outputs on whose average the head counts, that average: float32 (width,) each.
 
     Example:
@@ -66,6 +67,7 @@ class TorchClassifier:
         self.device = torch.device(device or ("cuda" if has_cuda() else "cpu"))
         self.averages = averages_of(backbone, outputs, head)
         self.normalised = bool(getattr(head, "normalised", False))
+        self.rooted = bool(getattr(head, "rooted", False))
         self._imagenet = False
         self.rule: Rule | None = None
         module = PixelsToLogits(backbone, outputs, head).eval()

@@ -76,7 +76,8 @@ class _HeadModule(nn.Module):
 
 
 def _linear(head: Any, features: torch.Tensor) -> Any:
-    rows = functional.normalize(features, dim=1, eps=_TINY) if head.normalised else features
+    rows = features.sign() * features.abs().clamp_min(_TINY).sqrt() if head.rooted else features  # no slope at 0
+    rows = functional.normalize(rows, dim=1, eps=_TINY) if head.normalised else rows
     standard = (rows - head.mean) / head.scale
     return (standard @ head.weight + head.bias) / head.temperature
 

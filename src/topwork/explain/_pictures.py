@@ -144,7 +144,7 @@ def write_picture(pixels: UInt8Array, path: str | os.PathLike[str], *, texts: Ma
         final.parent.mkdir(parents=True, exist_ok=True)
         # A slip of the hand must not cost a photograph.
         if fault := fault_of_place(final, is_own_picture, "picture of topwork's"):
-            raise ExplainError(f"{printable(str(final))}: {fault}", hint="choose another folder with -o")
+            raise ExplainError(f"{printable(str(final))}: {fault}", hint="choose another folder")
         write_whole(final, file.getvalue())
     except OSError as error:
         raise ExplainError(

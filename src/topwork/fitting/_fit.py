@@ -13,15 +13,24 @@ from pydantic import BaseModel
 
 from topwork._text import first_of
 from topwork.advising import Advice
-from topwork.backbones import DEFAULT, Backbone
+from topwork.backbones import AnyBackbone
 from topwork.checking import ABOUT_FILES, Checkup
 from topwork.data import ImageDataset, LeftOut, printable
 from topwork.errors import DataError
 from topwork.fitting._folds import dealt, measured_on_folds
 from topwork.fitting._prepare import contents, loaded, prepared
-from topwork.model import DataRecord, EngineRecord, Model, ModelRecord, TaskRecord, TrialRecord, versions
-from topwork.tasks import DEFAULT as DEFAULT_TASK
-from topwork.tasks import Announce, Fitted, Run, Task
+from topwork.model import (
+    Classifier,
+    DataRecord,
+    EngineRecord,
+    Model,
+    ModelRecord,
+    TaskRecord,
+    TrialRecord,
+    neighbours_of,
+    versions,
+)
+from topwork.tasks import Announce, Climb, Fitted, Run, Task, caches, told_by
 from topwork.tasks import task as find_task
 
 _NOTED = ("imbalance", *ABOUT_FILES)
@@ -33,27 +42,30 @@ _OF_ONE_RUN = {"checkpoint", "resume", "offline", "describe"}  # they change not
 def fit(
     data: str | os.PathLike[str] | ImageDataset,
     *,
-    task: str | Task = DEFAULT_TASK,
+    task: str | Task | None = None,
     strategy: str = "auto",
-    backbone: str | Backbone | Sequence[str | Backbone] = DEFAULT,
+    backbone: str | AnyBackbone | Sequence[str | AnyBackbone] | None = None,
     options: Any = None,
     test: float = _TEST,
     allow: Collection[str] = (),
     cv: int | None = None,
+    thumbnails: bool = False,
     announce: Announce | None = None,
     vetted: Callable[[Checkup], None] | None = None,
+    climbed: Climb | None = None,
     **decision: Any,
 ) -> Model:
     """Train a model on labelled data and measure it on data that it has not seen.
 
     Args:
-        data: A folder of class folders (perhaps under ``train/``, ``val/``, ``test/``), a CSV manifest, or a data set.
-        task: What is to be learnt.
+        data: A folder of class folders (perhaps under ``train/``, ``val/``, ``test/``), a CSV manifest, or a data set;
+            for objects what ``topwork.read_boxes`` takes: COCO JSON, Pascal VOC, YOLO, a table.
+        task: What is to be learnt; told by the data when None: texts are of the task ``text``, boxes of ``detection``.
         strategy: Which rung of the ladder; ``auto`` climbs it until the next rung is not expected to gain more than it
             costs (``advise``). ``finetune`` trains the top of the backbone too and keeps the probe where that is no
             worse; ``scratch`` trains the same network from random weights; ``as-is`` and ``zero-shot`` train nothing.
-        backbone: A name that ``load_backbone`` takes, or a backbone; or several, of which cross-validation on the
-            training split keeps the best.
+        backbone: A name that the task's ``load`` takes, or a backbone; the task's default when None; or several, of
+            which cross-validation on the training split keeps the best.
         options: Of the strategy: ``AdviceOptions`` for ``auto``, ``ProbeOptions`` for ``probe``, ``FinetuneOptions``
             for ``finetune``, ``ScratchOptions`` for ``scratch``, ``AsIsOptions`` for ``as-is``, ``ZeroShotOptions`` for
             ``zero-shot``.
@@ -63,34 +75,43 @@ def fit(
         cv: Number of folds on which the whole fit is done again to measure it; None does without. Its figures are the
             recipe's, since each fold chooses for itself; the model is fitted as without. It takes ``cv`` times as long
             again, but for features, which come from the cache.
+        thumbnails: Whether small pictures of training images are kept with the model, so that ``model.nearest`` finds
+            those that are most like a new image. Whoever gets the model sees them.
         announce: Called with each step's name; may give a progress callback for it.
         vetted: Called with what the data doctor found, before anything is trained.
+        climbed: Called with each rung of the ladder, measured or not, as soon as it is known.
         **decision: How the model decides on an answer, whatever the strategy: the fields of ``Task.decision``. Of
             classification ``min_recall={"defect": 0.99}``, ``min_precision`` or ``cost={("defect", "ok"): 10}``
-            (``DecisionOptions``).
+            (``DecisionOptions``); of detection ``recall=0.95`` (``ThresholdOptions``).
 
     Returns:
-        The model, not yet saved: a ``Classifier``, whose ``metrics`` tell how it did on the held-out images, or what
-        the task makes.
+        The model, not yet saved: a ``Classifier``, or of boxes a ``tasks.detection.Detector``; its ``metrics`` tell how
+        it did on the held-out images.
 
     Raises:
         DataError: The data cannot be used to train a model, or would make its figures untrue.
         BackboneError: The backbone is unknown or its weights are not available.
     """
-    run, room = Run(announce), find_task(task)
+    run, room = Run(announce, climbed=climbed), find_task(task or told_by(data))
+    if thumbnails and not issubclass(room.model, Classifier):
+        raise DataError(f"models of the task {room.name} keep no thumbnails", hint="leave out --thumbnails")
     rung = room.strategy(strategy)
     chosen, decided = rung.checked(options), room.decided(decision)
-    checkup, dataset = prepared(data, room, test=test, seed=chosen.seed, allow=allow, announce=announce)
+    checkup, dataset = prepared(
+        data, room, test=test, seed=chosen.seed, allow=allow, cache=caches(chosen), announce=announce
+    )
     for each in decided:
         each.require(dataset)
     folds = None if cv is None else dealt(checkup, dataset, room, cv, chosen.seed)
     if vetted is not None:
         vetted(checkup)
-    networks = loaded(backbone)
-    asked = {"strategy": strategy, "test": test, "allow": sorted(allow), **({} if cv is None else {"cv": cv})}
+    networks = loaded(backbone, room)
+    wanted = {"cv": cv, "thumbnails": thumbnails or None}
+    asked = {"strategy": strategy, "test": test, "allow": sorted(allow)}
+    asked |= {name: value for name, value in wanted.items() if value is not None}
     rules = {name: as_json(value) for each in decided for name, value in vars(each).items() if value}
 
-    def fit_one(parted: ImageDataset, options: Any, run: Run) -> Model:
+    def fit_one(parted: ImageDataset, options: Any, run: Run, *, thumbnails: bool = False) -> Model:
         fitted: Fitted = rung.fit(parted, networks, options, run)
         if run.announce is not None:
             run.announce("measuring the model")
@@ -101,23 +122,25 @@ def fit(
             "options": {**asked, **as_json(options), **rules},
         }
         model: Model = room.model_of(fitted, lambda block: _record(block, fitted, facts), split, options.seed, *decided)
+        if thumbnails:
+            _keep_thumbnails(model, fitted, run, options.seed)
         return model
 
-    model = fit_one(dataset, chosen, run)
+    model = fit_one(dataset, chosen, run, thumbnails=thumbnails)
     if folds is not None and rung.was_broken_off(model.record):
-        model.record = _with_folds(model.record, {}, ("training was interrupted, so there was no cross-validation",))
+        model.record = _with(model.record, {}, ("training was interrupted, so there was no cross-validation",))
     elif folds is not None:
         took = time.perf_counter() - run.began
         found, notes = measured_on_folds(folds, room, rung, fit_one, chosen, announce, took)
-        model.record = _with_folds(model.record, found, notes)
+        model.record = _with(model.record, found, notes)
     return model
 
 
 def advise(
     data: str | os.PathLike[str] | ImageDataset,
     *,
-    task: str | Task = DEFAULT_TASK,
-    backbone: str | Backbone | Sequence[str | Backbone] = DEFAULT,
+    task: str | Task | None = None,
+    backbone: str | AnyBackbone | Sequence[str | AnyBackbone] | None = None,
     options: Any = None,
     test: float = _TEST,
     allow: Collection[str] = (),
@@ -129,7 +152,7 @@ def advise(
 
     Args:
         data: What ``fit`` takes.
-        task: What is to be learnt.
+        task: What is to be learnt; told by the data when None.
         backbone: One, or several to choose from.
         options: The budget, and what all rungs share: ``AdviceOptions``.
         test: Share to hold out where the data is not split; those images take no part in the advice.
@@ -144,19 +167,36 @@ def advise(
         >>> advice = topwork.advise("photos/")  # doctest: +SKIP
         >>> advice.chosen.name, advice.chosen.accuracy  # doctest: +SKIP
     """
-    run, room = Run(announce), find_task(task)
-    strategy = next((each for each in room.strategies if each.advise is not None), None)
+    run, room = Run(announce), find_task(task or told_by(data))
+    strategy = next((each for each in room.strategies() if each.advise is not None), None)
     if strategy is None or strategy.advise is None:
         raise DataError(f"the task {room.name} does not compare strategies", hint="choose a strategy for fit")
     chosen = strategy.checked(options)
-    dataset = prepared(data, room, test=test, seed=chosen.seed, allow=allow, announce=announce).dataset
-    return strategy.advise(dataset, loaded(backbone), chosen, run)
+    dataset = prepared(
+        data, room, test=test, seed=chosen.seed, allow=allow, cache=caches(chosen), announce=announce
+    ).dataset
+    return strategy.advise(dataset, loaded(backbone, room), chosen, run)
 
 
-def _with_folds(record: ModelRecord[Any], found: Mapping[str, Any], notes: Sequence[str]) -> ModelRecord[Any]:
-    """The record with what the folds said."""
+def _with(record: ModelRecord[Any], found: Mapping[str, Any], notes: Sequence[str]) -> ModelRecord[Any]:
+    """The record with more fields of the task's block, as what the folds said, and more notes."""
     data = record.data.model_copy(update={"notes": (*record.data.notes, *notes)})
     return record.model_copy(update={"task": record.task.model_copy(update=dict(found)), "data": data})
+
+
+def _keep_thumbnails(model: Model, fitted: Fitted, run: Run, seed: int) -> None:
+    assert isinstance(model, Classifier)
+    if run.announce is not None:
+        run.announce("thumbnails")
+    try:
+        model.neighbours = found = neighbours_of(fitted.table, seed)
+        note = (
+            f"thumbnails of {len(found):,} of {model.record.data.training:,} training {model.thing}s are in the "
+            f"model's folder ({found.size / 1e6:.1f} MB): whoever gets the model sees them"
+        )
+    except DataError as error:  # the model is good without
+        note = f"no thumbnails: {error.message}"
+    model.record = _with(model.record, {}, (note,))
 
 
 def _record(block: TaskRecord, fitted: Fitted, facts: Mapping[str, Any]) -> ModelRecord[Any]:
@@ -220,7 +260,7 @@ def default_options(record: ModelRecord[Any]) -> dict[str, Any]:
         rung = room.strategy(str(record.options.get("strategy")))
     except DataError:
         return {}
-    return {"strategy": room.strategies[0].name, "test": _TEST, "allow": [], **as_json(rung.options())}
+    return {"strategy": room.strategies()[0].name, "test": _TEST, "allow": [], **as_json(rung.options())}
 
 
 def as_json(options: Any) -> Any:

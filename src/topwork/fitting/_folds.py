@@ -80,8 +80,8 @@ def _require_enough(pool: ImageDataset, k: int) -> None:
     if counts[least] < k:
         few = int(counts[least])
         raise DataError(
-            f"cv={k} needs {k} usable images of every class, but {named} has {few}",
-            hint=f"use cv={few}, or add images" if few > 1 else "add images, or leave out cv",
+            f"cv={k} needs {k} usable {pool.thing}s of every class, but {named} has {few}",
+            hint=f"use cv={few}, or add {pool.thing}s" if few > 1 else f"add {pool.thing}s, or leave out cv",
         )
     groups = np.asarray(pool.groups or [""] * len(pool))
     for label in range(pool.n_strata):
@@ -89,8 +89,8 @@ def _require_enough(pool: ImageDataset, k: int) -> None:
         if own[0] and (own == own[0]).all():
             name = printable(pool.classes[label]) if hasattr(pool, "classes") else str(label)
             raise DataError(
-                f"all images of class {name!r} are in one group, so no fold can both learn and measure it",
-                hint="leave out cv, or give this class images of another group",
+                f"all {pool.thing}s of class {name!r} are in one group, so no fold can both learn and measure it",
+                hint=f"leave out cv, or give this class {pool.thing}s of another group",
             )
 
 

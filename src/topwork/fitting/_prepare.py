@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib.util
 import os
 from collections.abc import Collection, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from topwork.backbones import Backbone
-from topwork.backbones import load as load_backbone
-from topwork.checking import Checkup, require_blocking, vet
+from topwork.backbones import AnyBackbone, Backbone, TextBackbone
+from topwork.checking import BLOCKING, Checkup, require_blocking, vet
 from topwork.data import ImageDataset, grouped
-from topwork.errors import DataError, MissingExtraError
+from topwork.errors import DataError
 from topwork.model import Model
 from topwork.tasks import Announce, Task
 from topwork.tasks import task as find_task
@@ -36,6 +33,7 @@ def prepared(
     test: float,
     seed: int,
     allow: Collection[str],
+    cache: bool,
     announce: Announce | None,
 ) -> Prepared:
     """Read and vet a data set, and split it; equal arguments hold the same images out.
@@ -44,16 +42,18 @@ def prepared(
         DataError: The data cannot be used to train a classifier, or would make its figures untrue.
     """
     given = task.read(data)
-    progress = announce("first look at each image") if announce else None
-    checkup = vet(given, checks=task.quick_checks, progress=progress)
-    _require_sound(checkup, allow, task.blocking)
+    examination = task.examination()
+    progress = announce(f"first look at each {examination.thing}") if announce else None
+    how: Any = {"examination": examination, "progress": progress, "cache": cache}
+    checkup = vet(given, checks=task.quick_checks(), **how)
+    _require_sound(checkup, allow, BLOCKING if task.blocking is None else task.blocking)
     return Prepared(checkup, _with_splits(grouped(given, checkup.clusters), task, test, seed))
 
 
-def loaded(backbone: str | Backbone | Sequence[str | Backbone]) -> list[Backbone]:
-    """One backbone or several, by name or as they are."""
-    named = [backbone] if isinstance(backbone, str | Backbone) else backbone
-    return [load_backbone(each) if isinstance(each, str) else each for each in named]
+def loaded(backbone: str | AnyBackbone | Sequence[str | AnyBackbone] | None, task: Task) -> list[Any]:
+    """One backbone or several, by name or as they are; the task's default when None."""
+    named = [backbone or task.backbone] if isinstance(backbone, str | Backbone | TextBackbone | None) else backbone
+    return [task.load(each) if isinstance(each, str) else each for each in named]
 
 
 def _require_sound(checkup: Checkup, allow: Collection[str], known: Sequence[str]) -> None:
@@ -67,7 +67,7 @@ def _require_sound(checkup: Checkup, allow: Collection[str], known: Sequence[str
         names = " ".join(f"--allow {found.name}" for found in blocking)
         raise DataError(
             f"the measured accuracy would be misleading: {' '.join(found.what for found in blocking)}",
-            hint=f"{blocking[0].advice}; `topwork check` shows the images; {names} trains anyway",
+            hint=f"{blocking[0].advice}; `topwork check` shows the {checkup.things}; {names} trains anyway",
         )
 
 
@@ -96,7 +96,7 @@ def held_out_again(model: Model, dataset: ImageDataset) -> ImageDataset | None:
     if not record.held_out_contents or dataset.held_out_split or dataset.fingerprint() != record.fingerprint:
         return None
     task = find_task(model.record.task.name)
-    checkup = vet(dataset, checks=task.quick_checks)
+    checkup = vet(dataset, checks=task.quick_checks(), examination=task.examination())
     try:
         parted = task.split(grouped(dataset, checkup.clusters), record.held_out_share, model.record.seed)
     except DataError:
@@ -113,18 +113,3 @@ def contents(checkup: Checkup, split: ImageDataset) -> str:
     for path in sorted(split.paths):
         digest.update(keys[path].tobytes())
     return digest.hexdigest()
-
-
-def sample_folder() -> Path:
-    """Folder of class folders that the package ``conformal-clip-data`` (MIT, arXiv 2501.12596) holds.
-
-    Raises:
-        MissingExtraError: The package is not installed.
-    """
-    if importlib.util.find_spec("conformal_clip_data") is None:
-        raise MissingExtraError(
-            "the sample data set is not installed", hint="pip install 'topwork[sample]' brings it (46 MB)"
-        )
-    import conformal_clip_data
-
-    return Path(conformal_clip_data.textile_simulated_root())

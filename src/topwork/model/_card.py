@@ -12,7 +12,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from topwork._text import lies_in
 from topwork.data import printable
+from topwork.model._kind import Kind
 from topwork.model._record import ModelRecord
 
 _NOTES = 10
@@ -23,7 +25,7 @@ def card(
     record: ModelRecord[Any],
     name: str,
     *,
-    pipeline: str,
+    kind: Kind,
     results: Sequence[str],
     before: Sequence[str],
     after: Sequence[str],
@@ -33,7 +35,7 @@ def card(
     Args:
         record: What ``model.json`` holds.
         name: What the model is called: its folder.
-        pipeline: The hub's name for the task, such as ``image-classification``.
+        kind: What the model answers to.
         results: Lines of YAML for the header: the figures as the hub reads them.
         before: Sections before the one on the data: what the model is.
         after: Sections after it: how good the model is.
@@ -41,8 +43,9 @@ def card(
     Returns:
         Markdown after a YAML header. Names are made printable and are text whatever they hold.
     """
-    header = _header(record, pipeline, results)
-    sections = [header, f"# {as_text(name)}\n", *before, _data(record), *after, _licence(record), _again(record)]
+    header = _header(record, kind.pipeline, results)
+    sections = [header, f"# {as_text(name)}\n", *before, _data(record, kind), *after]
+    sections += [_licence(record, kind), _again(record)]
     return "\n".join(sections)
 
 
@@ -60,23 +63,25 @@ def _header(record: ModelRecord[Any], pipeline: str, results: Sequence[str]) -> 
     return "\n".join([*lines, *results, "---", ""])
 
 
-def _data(record: ModelRecord[Any]) -> str:
+def _data(record: ModelRecord[Any], kind: Kind) -> str:
     data = record.data
     held_out = f"{data.held_out} others ({data.held_out_split}) tested it" if data.held_out else "none tested it"
-    left_out = f"; {data.left_out} files could not be used" if data.left_out else ""
+    left_out = f"; {data.left_out} {lies_in(kind.thing)}s could not be used" if data.left_out else ""
     notes = [f"- {as_text(note)}" for note in data.notes[:_NOTES]]
     told = ["", "Notes on the data:", "", *notes] if notes else []
-    made = f"{data.training} images were used to train the model"
+    made = f"{data.training} {kind.things} were used to train the model"
     lines = ["## Data", "", f"{made} and {held_out}{left_out}.", *told]
     return "\n".join(lines) + "\n"
 
 
-def _licence(record: ModelRecord[Any]) -> str:
+def _licence(record: ModelRecord[Any], kind: Kind) -> str:
     network = record.backbone
+    if network.get("family") == "ngrams":
+        return f"## Licence\n\nAll of this model was made of your {kind.things}, and is yours.\n"
     licence = as_text(network["licence"] or "an unknown licence")
     return (
         f"## Licence\n\nThe backbone's weights (`{network['name']}`{pretrained_on(record)}) "
-        f"are under {licence}. What was trained on your images "
+        f"are under {licence}. What was trained on your {kind.things} "
         "is yours; the licence in the header is the backbone's.\n"
     )
 

@@ -67,27 +67,27 @@ class SelectiveRecord(Strict):
             raise ValueError("levels must rise and thresholds be probabilities")
         return self
 
-    def set_from(self, coverage: float) -> float:
-        """The probability from which a class is in the set.
+    def set_from(self, coverage: float, thing: str = "image") -> float:
+        """The probability from which a class is in the set; ``thing`` is what a row is called.
 
         Raises:
             DataError: There is none for so much coverage.
         """
-        return threshold_at(coverage, self.levels, self.sets, "coverage")
+        return threshold_at(coverage, self.levels, self.sets, "coverage", thing)
 
-    def answer_from(self, accuracy: float) -> float:
-        """The probability from which to answer.
+    def answer_from(self, accuracy: float, thing: str = "image") -> float:
+        """The probability from which to answer; ``thing`` is what a row is called.
 
         Raises:
             DataError: There is none for so much accuracy, or the held-out images refute the promise.
         """
-        threshold = threshold_at(accuracy, self.levels, self.answers, "accuracy")
+        threshold = threshold_at(accuracy, self.levels, self.answers, "accuracy", thing)
         reports = tuple(map(SelectiveReport.from_dict, self.measured))
         refuted = refuting(accuracy, reports)
         if refuted is not None and refuted.accuracy is not None:
             kept = ", ".join(f"{each.level:g}" for each in reports if each.answered and not each.refuted)
             raise DataError(
-                f"the promise of an accuracy of {accuracy:.4g} is withdrawn: on the held-out images only "
+                f"the promise of an accuracy of {accuracy:.4g} is withdrawn: on the held-out {thing}s only "
                 f"{refuted.accuracy.value:.1%} of such answers are correct",
                 hint=f"levels that were kept: {kept}" if kept else "no level was kept; predict without it",
             )

@@ -11,23 +11,24 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from topwork.backbones import Backbone
-from topwork.data import Held, ImageDataset, read, several
-from topwork.errors import DataError, ImageError, ModelError
-from topwork.features import NOT_FINITE, FeatureTable, Progress, Source, extract, extract_few
-from topwork.heads import Head, Novelty, head_from_tensors
-from topwork.metrics import Evaluation, Rule, Shift, decide, prediction_sets, shift
+from topwork.backbones import AnyBackbone
+from topwork.data import Held, LabelledDataset, read, several
+from topwork.errors import DataError, ImageError, ModelError, TextError
+from topwork.features import NOT_FINITE, Extraction, FeatureTable, Progress, Source, extract, extract_few
+from topwork.heads import Head, Novelty
+from topwork.metrics import Estimate, Evaluation, Rule, Shift, decide, prediction_sets, shift
 from topwork.model._classes_record import ClassesRecord, ClassifierRecord
 from topwork.model._classifier_card import classifier_card
 from topwork.model._classifier_methods import classifier_methods
+from topwork.model._classifier_parts import DIGESTS, head_of, neighbours_in, novelty_of, trained_of
 from topwork.model._evaluated import Evaluated, measure, typicalities
 from topwork.model._folder import Parts, Tensors
 from topwork.model._methods import Methods
 from topwork.model._model import Model
+from topwork.model._neighbours import Neighbour, Neighbours
 from topwork.model._predictions import Prediction, Predictions
 
 _CHUNK = 512  # images predicted at a time, so that a long list needs no more memory than a short one
-_DIGESTS = "digests"  # the one tensor of training.safetensors
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Classifier(Model):
         trained: uint64, ascending: 8 bytes of a hash of each image that it has learnt from, so that these are known
             again; None where an older topwork made the model, or words alone.
         held_out: What the held-out images said, image by image; it is not saved, so a loaded model has none.
+        neighbours: Some of its training images, small, and their features; None where nobody asked for them.
     """
 
     block: ClassVar[type[ClassesRecord]] = ClassesRecord
@@ -68,23 +70,25 @@ class Classifier(Model):
         self,
         record: ClassifierRecord,
         head: Head,
-        backbone: Backbone,
+        backbone: AnyBackbone,
         history: Sequence[dict[str, Any]] = (),
         novelty: Novelty | None = None,
         trained: npt.NDArray[np.uint64] | None = None,
         held_out: Evaluated | None = None,
+        neighbours: Neighbours | None = None,
     ) -> None:
         super().__init__(record, backbone, history)
         self.head = head
         self.novelty = novelty
         self.trained = trained
         self.held_out = held_out
+        self.neighbours = neighbours
 
     @classmethod
     def from_parts(cls, parts: Parts, where: str) -> Self:
         """The classifier of a folder's contents, checked that they belong together."""
         record: ClassifierRecord = parts.record
-        head = _head(parts, where)
+        head = head_of(parts, where)
         if head.n_classes != len(record.task.classes):
             raise ModelError(
                 f"{where}: the head has {head.n_classes} classes, model.json has {len(record.task.classes)}"
@@ -92,8 +96,9 @@ class Classifier(Model):
         width = sum(map(parts.backbone.width, record.outputs))
         if head.n_features != width:
             raise ModelError(f"{where}: the head reads {head.n_features} features, its outputs give {width}")
-        novelty, trained = _novelty(parts, head, where), _trained(parts, where)
-        return cls(record, head, parts.backbone, parts.history, novelty, trained)
+        novelty, trained = novelty_of(parts, head, where), trained_of(parts, where)
+        neighbours = neighbours_in(parts, where, pictures=cls.kind.thing == "image")
+        return cls(record, head, parts.backbone, parts.history, novelty, trained, neighbours=neighbours)
 
     def tensors(self) -> Mapping[str, Tensors]:
         """The head's, those of what tells strange images, and the digests of the training images."""
@@ -101,16 +106,18 @@ class Classifier(Model):
         if self.novelty is not None:
             found["novelty"] = self.novelty.to_tensors()
         if self.trained is not None:
-            found["training"] = {_DIGESTS: self.trained}
+            found["training"] = {DIGESTS: self.trained}
+        if self.neighbours is not None:
+            found["neighbours"] = self.neighbours.to_tensors()
         return found
 
     def card(self, record: ClassifierRecord, name: str) -> str:
         """Classes, figures, promises and limits, beside what every card tells."""
-        return classifier_card(record, name)
+        return classifier_card(record, name, self.kind, len(self.neighbours or ()))
 
     def methods(self) -> Methods:
         """Its classes, head, choices and figures too."""
-        return classifier_methods(self.record, len(self.history))
+        return classifier_methods(self.record, len(self.history), self.kind)
 
     def _facts(self) -> list[tuple[str, str]]:
         names = ", ".join(self.classes[:20]) + (", …" if len(self.classes) > 20 else "")
@@ -126,6 +133,11 @@ class Classifier(Model):
     def rule(self) -> Rule | None:
         """How its probabilities become answers (``metrics.decide``); None where it is the most probable class."""
         return self.record.task.rule
+
+    @property
+    def figure(self) -> Estimate | None:
+        """Its accuracy on held-out images."""
+        return self.metrics.accuracy if self.metrics is not None else None
 
     @property
     def metrics(self) -> Evaluation | None:
@@ -159,30 +171,76 @@ class Classifier(Model):
         self, sources: Iterable[Any], *, coverage: float | None = None, accuracy: float | None = None
     ) -> Iterator[Prediction]:
         """Like ``predict``, a chunk at a time: memory stays flat however many sources there are."""
-        images, start = several(sources), 0
+        images, start = self._several(sources), 0
         asked = self._thresholds(coverage, accuracy)
         while chunk := list(itertools.islice(images, _CHUNK)):
             answers = self._answers(Held(chunk))
             for index, source in enumerate(chunk):
-                name = os.fspath(source) if isinstance(source, str | os.PathLike) else f"#{start + index}"
-                if index in answers.errors:
-                    yield Prediction(name, "", 0.0, {}, answers.errors[index])
-                else:
-                    yield self._prediction(name, answers, index, asked)
+                yield self._prediction(self._name(source) or f"#{start + index}", answers, index, asked)
             start += len(chunk)
+
+    def predict_features(
+        self,
+        features: npt.NDArray[np.float32],
+        names: Sequence[str],
+        *,
+        coverage: float | None = None,
+        accuracy: float | None = None,
+    ) -> list[Prediction]:
+        """Classify rows of features, as ``features.extract_few`` or an engine gives them for ``record.outputs``.
+
+        Args:
+            features: (N, D) float32, in the columns that the head reads.
+            names: What each row is called.
+            coverage: See ``predict``, also for what is raised.
+            accuracy: The same.
+
+        Returns:
+            One prediction a row; one whose probabilities are not finite has its reason in ``error``.
+        """
+        asked, answers = self._thresholds(coverage, accuracy), self._answers_to(features)
+        return [self._prediction(name, answers, row, asked) for row, name in enumerate(names)]
 
     def predict_proba(self, sources: Iterable[Any]) -> npt.NDArray[np.float32]:
         """Probabilities (N, C) in the order of ``classes``.
 
         Raises:
-            ImageError: A source cannot be used; it names the first one. Or ``sources`` is one image.
+            ImageError: A source cannot be used; it names the first one. A ``TextError`` of a model of texts.
+            DataError: ``sources`` is one image or text.
         """
-        held = Held(several(sources))
+        held = Held(self._several(sources))
         answers = self._answers(held)
         if answers.errors:
             first = min(answers.errors)
-            raise ImageError(f"image {first} of {len(held)} cannot be used: {answers.errors[first]}")
+            unusable = TextError if self.thing == "text" else ImageError
+            raise unusable(f"{self.thing} {first} of {len(held)} cannot be used: {answers.errors[first]}")
         return answers.probabilities
+
+    def nearest(self, sources: Iterable[Any], k: int = 3) -> list[list[Neighbour]]:
+        """The training images that are most like each image, in the features that the head reads.
+
+        Args:
+            sources: What ``predict`` takes.
+            k: How many of each.
+
+        Returns:
+            For each source its neighbours, the most similar first; none for a source that cannot be used.
+
+        Raises:
+            ModelError: The model was fitted without thumbnails.
+        """
+        if self.neighbours is None:
+            raise ModelError(
+                f"this model keeps no thumbnails, so it cannot show the nearest training {self.thing}s",
+                hint="fit it with --thumbnails (in Python fit(…, thumbnails=True))",
+            )
+        images, found = self._several(sources), list[list[Neighbour]]()
+        while chunk := list(itertools.islice(images, _CHUNK)):
+            features = self._extracted(Held(chunk))
+            near = self.neighbours.nearest(features.values, self.classes, k)
+            of_place = dict(zip(features.kept.tolist(), near, strict=True))
+            found += [of_place.get(place, []) for place in range(len(chunk))]
+        return found
 
     def shift(self, typicalities: Sequence[float | None]) -> Shift | None:
         """Whether images as a whole are like the training images; None where the model cannot tell.
@@ -197,7 +255,7 @@ class Classifier(Model):
 
     def evaluate(
         self,
-        data: str | os.PathLike[str] | ImageDataset,
+        data: str | os.PathLike[str] | LabelledDataset,
         *,
         seed: int = 0,
         cache: bool = True,
@@ -215,7 +273,7 @@ class Classifier(Model):
         Raises:
             DataError: The classes are not the model's, or no image can be read.
         """
-        given = data if isinstance(data, ImageDataset) else read(data, classes=self.classes)
+        given = data if isinstance(data, LabelledDataset) else self._read(data)
         if given.classes != self.classes:
             raise DataError(
                 f"the data set's classes {given.classes} are not the model's {self.classes}",
@@ -232,7 +290,7 @@ class Classifier(Model):
             progress=progress,
         )
         if len(table) == 0:
-            raise DataError(f"{dataset.root}: none of the {len(dataset)} images can be read")
+            raise DataError(f"{dataset.root}: none of the {len(dataset)} {self.thing}s can be read")
         seen = not split and given.fingerprint() == self.record.data.fingerprint
         return self.measure(table, split=split, seen_in_training=seen, seed=seed)
 
@@ -262,23 +320,49 @@ class Classifier(Model):
             seed=seed,
         )
 
-    def _answers(self, sources: Sequence[Source]) -> _Answers:
-        found = extract_few(
+    def _several(self, sources: Iterable[Any]) -> Iterator[Any]:
+        """What is to be classified, one after another."""
+        return several(sources)
+
+    def _name(self, source: Any) -> str:
+        """What a source is called; empty where it has no name."""
+        return os.fspath(source) if isinstance(source, str | os.PathLike) else ""
+
+    def _read(self, data: Any) -> LabelledDataset:
+        """Labelled data of these classes, from wherever they lie."""
+        return read(data, classes=self.classes)
+
+    def _extracted(self, sources: Sequence[Source]) -> Extraction:
+        """What the head reads of some sources."""
+        return extract_few(
             sources, self.backbone, self.record.outputs, choice=self.engine_choice, open_network=self._engines
         )
+
+    def _answers(self, sources: Sequence[Source]) -> _Answers:
+        found = self._extracted(sources)
+        said = self._answers_to(found.values)
         probabilities = np.zeros((len(sources), len(self.classes)), np.float32)
-        unlike = None if self.novelty is None else np.ones(len(sources))
-        errors = dict(found.refused)
-        if len(found.kept):
-            with np.errstate(over="ignore", invalid="ignore"):  # features may be finite and their products not
-                said = self.head.probabilities(found.values)
-                if self.novelty is not None and unlike is not None:
-                    unlike[found.kept] = typicalities(self.novelty, found.values)
-            probabilities[found.kept] = said
-            errors |= dict.fromkeys(found.kept[~np.isfinite(said).all(axis=1)].tolist(), NOT_FINITE)
-        return _Answers(probabilities, unlike, errors)
+        probabilities[found.kept] = said.probabilities
+        unlike = None if said.typicalities is None else np.ones(len(sources))
+        if unlike is not None:
+            unlike[found.kept] = said.typicalities
+        errors = {int(found.kept[row]): why for row, why in said.errors.items()}
+        return _Answers(probabilities, unlike, dict(found.refused) | errors)
+
+    def _answers_to(self, features: npt.NDArray[np.float32]) -> _Answers:
+        """The same of rows of features (N, D)."""
+        probabilities, unlike = np.zeros((len(features), len(self.classes)), np.float32), None
+        with np.errstate(over="ignore", invalid="ignore"):  # features may be finite and their products not
+            if len(features):
+                probabilities = self.head.probabilities(features)
+            if self.novelty is not None:
+                unlike = typicalities(self.novelty, features) if len(features) else np.ones(0)
+        refused = np.flatnonzero(~np.isfinite(probabilities).all(axis=1)).tolist()
+        return _Answers(probabilities, unlike, dict.fromkeys(refused, NOT_FINITE.format(self.thing)))
 
     def _prediction(self, name: str, answers: _Answers, row: int, asked: _Thresholds) -> Prediction:
+        if row in answers.errors:
+            return Prediction(name, "", 0.0, {}, answers.errors[row])
         probabilities = answers.probabilities[row]
         order = np.argsort(-probabilities, kind="stable")
         ranked = {self.classes[index]: float(probabilities[index]) for index in order}
@@ -303,48 +387,13 @@ class Classifier(Model):
         selective = self.record.task.selective
         if selective is None and (coverage, accuracy) != (None, None):
             raise DataError(
-                "this model has no thresholds: it was made without images to set them on, or by an older "
+                f"this model has no thresholds: it was made without {self.thing}s to set them on, or by an older "
                 "version of topwork",
-                hint="fit it again with at least a few training images per class",
+                hint=f"fit it again with at least a few training {self.thing}s per class",
             )
         if selective is None:
             return _Thresholds(None, None)
         return _Thresholds(
-            None if coverage is None else selective.set_from(coverage),
-            None if accuracy is None else selective.answer_from(accuracy),
+            None if coverage is None else selective.set_from(coverage, self.thing),
+            None if accuracy is None else selective.answer_from(accuracy, self.thing),
         )
-
-
-def _head(parts: Parts, where: str) -> Head:
-    tensors = parts.tensors.get("head")
-    if tensors is None:
-        raise ModelError(f"{where}/head.safetensors: not a readable .safetensors file: it is missing")
-    try:
-        return head_from_tensors(parts.record.head, tensors)
-    except ModelError as error:
-        raise ModelError(f"{where}/head.safetensors: {error.message}", hint=error.hint) from error
-
-
-def _novelty(parts: Parts, head: Head, where: str) -> Novelty | None:
-    """What tells strange images; models of an older topwork, and of very few images, have none."""
-    tensors, file = parts.tensors.get("novelty"), f"{where}/novelty.safetensors"
-    if tensors is None:
-        return None
-    try:
-        novelty = Novelty.from_tensors(tensors)
-    except ModelError as error:
-        raise ModelError(f"{file}: {error.message}") from error
-    if novelty.n_features != head.n_features:
-        raise ModelError(f"{file}: it reads {novelty.n_features} features, the head {head.n_features}")
-    return novelty
-
-
-def _trained(parts: Parts, where: str) -> npt.NDArray[np.uint64] | None:
-    """Digests of the images that trained the model; models of an older topwork have none."""
-    tensors = parts.tensors.get("training")
-    if tensors is None:
-        return None
-    digests = tensors.get(_DIGESTS)
-    if digests is None or len(tensors) != 1 or digests.ndim != 1 or digests.dtype != np.uint64:
-        raise ModelError(f"{where}/training.safetensors: expected one row of uint64, {_DIGESTS!r}, and nothing else")
-    return digests

@@ -8,14 +8,15 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from topwork._text import article
 from topwork.errors import DataError
-from topwork.metrics import Costs, DecisionReport, Estimate, Rule, Threshold
+from topwork.metrics import Costs, DecisionReport, Estimate, Rule, Threshold, as_percent
 from topwork.model._record import Strict
 
 _SET_ON = {
     "cross-validation": "Out of fold",
-    "validation": "On the validation images",
-    "training": "On the training images",
+    "validation": "On the validation {}s",
+    "training": "On the training {}s",
 }
 
 
@@ -70,32 +71,32 @@ class CriticalRecord(Strict):
         found: Estimate | None = getattr(report.decided, self.metric) if report else None
         return found is not None and found.high < self.target
 
-    def sentences(self, shown: Callable[[str], str]) -> Iterator[str]:
+    def sentences(self, shown: Callable[[str], str], thing: str = "image") -> Iterator[str]:
         """What was asked, what is done for it, and what it costs: on the images it was set on, and on others."""
         name, share, report = shown(self.name), f"{100 * self.target:.4g}%", self.report
         finds = self.metric == "recall"
         aim = (
             f"To find at least {share} of {name}"
             if finds
-            else f"To be right in at least {share} of images called {name}"
+            else f"To be right in at least {share} of {thing}s called {name}"
         )
         if self.threshold is None:
             yield f"{aim}, no threshold is needed: the most probable class already does."
         else:
             only = "" if finds else "only "
-            yield f"{aim}, the model calls an image {name} {only}from confidence {self.threshold:.2g} on."
+            yield f"{aim}, the model calls {article(thing)} {name} {only}from confidence {self.threshold:.2g} on."
         set_on = DecisionReport.from_dict(self.out_of_fold)
-        yield f"{_SET_ON[self.source]}: {_shares(set_on)}."
+        yield f"{_SET_ON[self.source].format(thing)}: {_shares(set_on)}."
         if not self.enough:
             yield (
-                f"{set_on.support} images of {name} are too few to expect {share} on new images: that takes at least "
-                f"{images_needed(self.target)}."
+                f"{set_on.support} {thing}s of {name} are too few to expect {share} on new {thing}s: that takes at "
+                f"least {images_needed(self.target)}."
             )
         if report is not None and report.support:
-            verdict = "; these images refute the target" if self.refuted else ""
-            yield f"Measured on {report.n} images ({report.support} of {name}): {_shares(report)}{verdict}."
+            verdict = f"; these {thing}s refute the target" if self.refuted else ""
+            yield f"Measured on {report.n} {thing}s ({report.support} of {name}): {_shares(report)}{verdict}."
         elif report is not None:
-            yield f"Not measured: none of these {report.n} images is of {name}."
+            yield f"Not measured: none of these {report.n} {thing}s is of {name}."
 
 
 class CostsRecord(Strict):
@@ -146,17 +147,17 @@ class CostsRecord(Strict):
             report and report.decided.cost and report.usual.cost and report.decided.cost.low > report.usual.cost.value
         )
 
-    def sentences(self, shown: Callable[[str], str]) -> Iterator[str]:
+    def sentences(self, shown: Callable[[str], str], thing: str = "image") -> Iterator[str]:
         """What was asked, and what it costs: on the images it was first tried on, and on others."""
         told = ", ".join(f"{shown(true)} predicted as {shown(said)} {cost:g}" for true, said, cost in self.costs)
         yield f"The class of least expected cost is predicted ({told}, any other mistake 1)."
         if not self.calibrated:
             yield "The probabilities of this head are not calibrated, so expected costs are rough."
         if self.out_of_fold is not None and self.source is not None:
-            yield f"{_SET_ON[self.source]}: {_costs(DecisionReport.from_dict(self.out_of_fold))}."
+            yield f"{_SET_ON[self.source].format(thing)}: {_costs(DecisionReport.from_dict(self.out_of_fold), thing)}."
         if self.report is not None:
-            verdict = "; on these images the costs are higher than without" if self.refuted else ""
-            yield f"Measured on {self.report.n} images: {_costs(self.report)}{verdict}."
+            verdict = f"; on these {thing}s the costs are higher than without" if self.refuted else ""
+            yield f"Measured on {self.report.n} {thing}s: {_costs(self.report, thing)}{verdict}."
 
 
 DecisionRecord = Annotated[CriticalRecord | CostsRecord, Field(discriminator="kind")]
@@ -179,20 +180,16 @@ def _require_reports(*found: dict[str, Any] | None) -> None:
 def _shares(report: DecisionReport) -> str:
     """``recall 99.2 % (96.0 to 99.9), precision 81.0 % (75.1 to 86.0); without the threshold 90.1 % and 96.0 %``."""
     decided, usual = report.decided, report.usual
-    found = f"recall {_percent(decided.recall)}, precision {_percent(decided.precision)}"
+    found = f"recall {as_percent(decided.recall)}, precision {as_percent(decided.precision)}"
     if decided == usual:
         return found
     plain = (f"{each.value:.1%}" if each else "–" for each in (usual.recall, usual.precision))
     return f"{found}; by the most probable class alone {' and '.join(plain)}"
 
 
-def _costs(report: DecisionReport) -> str:
+def _costs(report: DecisionReport, thing: str) -> str:
     mean, usual = report.decided.cost, report.usual.cost
     assert mean is not None
     assert usual is not None
-    cost = f"mean cost {mean.value:.3f} ({mean.low:.3f} to {mean.high:.3f}) an image"
+    cost = f"mean cost {mean.value:.3f} ({mean.low:.3f} to {mean.high:.3f}) {article(thing)}"
     return f"{cost}; by the most probable class alone {usual.value:.3f}"
-
-
-def _percent(estimate: Estimate | None) -> str:
-    return estimate.as_percent() if estimate else "–"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from topwork._text import article
 from topwork.data import ImageDataset, LeftOut
 from topwork.errors import DataError
 from topwork.features import FeatureTable, Progress
@@ -210,7 +211,7 @@ def compare(
     one = first.evaluate(dataset, seed=seed, cache=cache, progress=progress)
     other = second.evaluate(dataset.relabelled(second.classes), seed=seed, cache=cache, progress=progress)
     if one.dataset.paths != other.dataset.paths:
-        raise DataError("an image changed during the run", hint="run it again")
+        raise DataError(f"{article(dataset.thing)} changed during the run", hint="run it again")
     answers = one.answers, np.argsort(order)[other.answers]  # the second's places in the first's order
     probabilities = one.probabilities, other.probabilities[:, order]
     found = compare_predictions(*probabilities, one.dataset.labels, decided=answers, seed=seed)

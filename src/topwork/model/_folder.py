@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
+import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,18 @@ from typing import Any
 import numpy.typing as npt
 
 from topwork._system import is_being_replaced, restored, written_whole
-from topwork.backbones import Backbone, Weights, file_sha256, named_arrays, row
+from topwork.backbones import (
+    AnyBackbone,
+    TextBackbone,
+    Weights,
+    backbone_from_dict,
+    file_sha256,
+    named_arrays,
+    own_file,
+    packaged,
+    text_arrays,
+    text_row,
+)
 from topwork.data import printable
 from topwork.errors import BackboneError, ModelError
 from topwork.heads import read_tensors, write_tensors
@@ -22,17 +35,30 @@ from topwork.model._methods import Methods
 from topwork.model._record import ModelRecord, TaskRecord, parse_record
 
 RECORD, BACKBONE, HISTORY, CARD = "model.json", "backbone.safetensors", "history.jsonl", "README.md"
+NGRAMS = "ngrams.safetensors"
 METHODS, REFERENCES = "methods.md", "references.bib"
 EXPLAINED = "explained"
 """Folder in a model's folder: what `topwork explain --keep` found out about it, as picture files."""
 
-_OURS = {RECORD, HISTORY, CARD, METHODS, REFERENCES, EXPLAINED, BACKBONE, "report.html", ".DS_Store", "Thumbs.db"}
+_OURS = {
+    RECORD,
+    HISTORY,
+    CARD,
+    METHODS,
+    REFERENCES,
+    EXPLAINED,
+    BACKBONE,
+    NGRAMS,
+    "report.html",
+    ".DS_Store",
+    "Thumbs.db",
+}
 _RECORD_BYTES = 256 * 2**20  # far beyond any real record; keeps a hostile file out of memory
 _HISTORY_BYTES = 16 * 2**20  # 50,000 epochs
 
 _PAUSE = 0.005  # seconds between two reads of a folder that is being replaced
 _READS = 20  # of a folder that another process replaces again and again
-_WRITE_HINT = "choose another folder with -o, or free some space; nothing was changed there"
+_WRITE_HINT = "choose another folder, or free some space; nothing was changed there"
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 
@@ -49,7 +75,7 @@ class Parts:
     """
 
     record: ModelRecord[Any]
-    backbone: Backbone
+    backbone: Any
     tensors: Mapping[str, Tensors]
     history: tuple[dict[str, Any], ...] = ()
 
@@ -61,6 +87,8 @@ def write(
     methods: Methods,
     *,
     self_contained: bool,
+    beside: Mapping[str, Callable[[Path], None]] | None = None,
+    keeps: Collection[str] = (),
 ) -> None:
     """Write a model folder, or leave what was there.
 
@@ -70,13 +98,15 @@ def write(
         card: Makes the model card of the record as it is written.
         methods: The paragraph for a paper, and what it cites.
         self_contained: Whether the backbone's weights go with it.
+        beside: What writes each folder of its own that the task keeps in it.
+        keeps: Folders in the model that is replaced which the new one holds too.
 
     Raises:
         ModelError: Something that is no model stands there, or the disk cannot be written.
     """
     from safetensors import SafetensorError
 
-    require_free(folder, type(parts.record.task).files)
+    require_free(folder, type(parts.record.task).files, keeps)
     record = parts.record
     if strange := sorted(parts.tensors.keys() - set(type(record.task).files)):
         raise ModelError(f"{', '.join(strange)}: tensors that models of the task {record.task.name} do not have")
@@ -84,8 +114,13 @@ def write(
         with written_whole(folder.resolve(), replace=True) as draft:  # a link to a model stays a link
             if self_contained:
                 record = _with_weights(record, parts.backbone, draft / BACKBONE)
+            if (table := getattr(parts.backbone, "ngrams", None)) is not None:
+                shutil.copyfile(own_file(table), draft / NGRAMS)
+                record = record.model_copy(update={"backbone": {**record.backbone, "ngrams": _beside(table, NGRAMS)}})
             for name, tensors in parts.tensors.items():
                 write_tensors(tensors, draft / f"{name}.safetensors")
+            for name, write_into in (beside or {}).items():
+                write_into(draft / name)
             if parts.history:
                 (draft / HISTORY).write_text("".join(f"{json.dumps(epoch)}\n" for epoch in parts.history), "utf-8")
             (draft / CARD).write_text(card(record), "utf-8", "replace")
@@ -106,12 +141,13 @@ def _readable(text: str) -> str:
     )
 
 
-def require_free(folder: Path, files: Sequence[str] = TaskRecord.files) -> None:
+def require_free(folder: Path, files: Sequence[str] = TaskRecord.files, keeps: Collection[str] = ()) -> None:
     """Refuse, before any work is done, a place where a model cannot be written without a loss.
 
     Args:
         folder: The place.
         files: What models of the task keep tensors as: ``NAME.safetensors``.
+        keeps: Folders in it that would not be lost.
 
     Raises:
         ModelError: A file, or a folder that holds something else, stands there; or no folder can be made there.
@@ -120,13 +156,13 @@ def require_free(folder: Path, files: Sequence[str] = TaskRecord.files) -> None:
     is_file = names is None and os.path.lexists(folder)
     is_other = bool(names) and RECORD not in (names or ())
     if is_file or is_other:
-        raise ModelError(f"{folder}: already exists and is not a topwork model", hint="choose another folder with -o")
+        raise ModelError(f"{folder}: already exists and is not a topwork model", hint="choose another folder")
     kept = {f"{EXPLAINED}/{name}" for name in _names(folder / EXPLAINED) or () if not name.endswith(".png")}
-    ours = _OURS | {f"{name}.safetensors" for name in files}
+    ours = _OURS | {f"{name}.safetensors" for name in files} | set(keeps)
     if strange := sorted((names or set()) - ours | kept):
         raise ModelError(
             f"{folder}: replacing this model would also delete {', '.join(map(printable, strange[:3]))} in it",
-            hint="choose another folder with -o, or move these files away",
+            hint="choose another folder, or move these files away",
         )
     if os.path.ismount(folder):
         raise ModelError(
@@ -145,8 +181,14 @@ def _names(folder: Path) -> set[str] | None:
         raise ModelError(f"{folder}: cannot be read: {error.strerror}", hint=_WRITE_HINT) from error
 
 
-def _with_weights(record: ModelRecord[Any], backbone: Backbone, path: Path) -> ModelRecord[Any]:
-    write_tensors(named_arrays(backbone), path)
+def _beside(weights: Weights, name: str) -> dict[str, str]:
+    """The record of weights that lie in the model's folder."""
+    return {"source": "file", "sha256": weights.sha256, "location": name, "revision": ""}
+
+
+def _with_weights(record: ModelRecord[Any], backbone: AnyBackbone, path: Path) -> ModelRecord[Any]:
+    arrays = text_arrays(backbone) if isinstance(backbone, TextBackbone) else named_arrays(backbone)
+    write_tensors(arrays, path)
     weights = {"source": "file", "sha256": file_sha256(path), "location": BACKBONE}
     return record.model_copy(update={"backbone": {**record.backbone, "weights": weights}})
 
@@ -219,18 +261,19 @@ def _read_text(folder: Path) -> str:
         raise ModelError(f"{path}: cannot be read: {error}") from error
 
 
-def _backbone(folder: Path, record: ModelRecord[Any]) -> Backbone:
+def _backbone(folder: Path, record: ModelRecord[Any]) -> AnyBackbone:
     try:
-        backbone = Backbone.from_dict(record.backbone)
+        backbone = backbone_from_dict(record.backbone)
         for output in record.outputs:
             backbone.width(output)
     except BackboneError as error:
         raise ModelError(f"{folder / RECORD}: {error.message}") from error
     if not re.fullmatch(r"[\w.-]+", backbone.name):  # it becomes the name of a folder in the cache
         raise ModelError(f"{folder / RECORD}: {backbone.name!r} is not the name of a backbone")
+    backbone = _with_ngrams(backbone, folder) if isinstance(backbone, TextBackbone) else backbone
     weights = backbone.weights
     if weights.source == "package":
-        _require_package(folder, weights)
+        _require_package(folder, backbone)
     if weights.source == "random" and not weights.location.isdecimal():
         raise ModelError(f"{folder / RECORD}: {weights.location!r} is not a seed of random weights")
     if weights.source != "file":
@@ -241,9 +284,21 @@ def _backbone(folder: Path, record: ModelRecord[Any]) -> Backbone:
     return backbone.with_weights(inside)
 
 
-def _require_package(folder: Path, weights: Weights) -> None:
+def _with_ngrams(backbone: TextBackbone, folder: Path) -> TextBackbone:
+    """The backbone with the folder's own table of n-grams, where it has one."""
+    table = backbone.ngrams
+    if table is None:
+        return backbone
+    file = (folder / NGRAMS).resolve()
+    if table.location != NGRAMS or not file.is_file() or file_sha256(file) != table.sha256:
+        raise ModelError(f"{folder / NGRAMS}: the table of n-grams is missing or was changed")
+    return dataclasses.replace(backbone, ngrams=Weights("file", table.sha256, str(file)))
+
+
+def _require_package(folder: Path, backbone: AnyBackbone) -> None:
     """Refuse weights that the catalogue does not hold: others would give other features without a word."""
-    known = row(weights.location)
+    weights = backbone.weights
+    known = text_row(weights.location) if isinstance(backbone, TextBackbone) else packaged(weights.location)
     if known is None or known.sha256 != weights.sha256:
         raise ModelError(
             f"{folder / RECORD}: this version of topwork does not have the weights {weights.location!r} "

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from topwork._html import html_table
-from topwork.backbones import Backbone
+from topwork.backbones import AnyBackbone
 from topwork.engines import EngineChoice, Engines, nearest_choice
+from topwork.metrics import Estimate
 from topwork.model import _folder
 from topwork.model._card import as_text
 from topwork.model._folder import Parts, Tensors
+from topwork.model._kind import IMAGES, Kind
 from topwork.model._methods import Methods, methods
 from topwork.model._predictions import Predictions
 from topwork.model._record import ModelRecord, TaskRecord
@@ -24,6 +26,7 @@ class Model(ABC):
 
     Attributes:
         block: The type of the task's block in the record.
+        kind: What it answers to.
         record: What ``model.json`` holds.
         backbone: What makes the features, preprocessing included.
         history: What each epoch of a training gave, a line of ``history.jsonl`` each; empty where nothing was trained
@@ -32,16 +35,22 @@ class Model(ABC):
     """
 
     block: ClassVar[type[TaskRecord]]
+    kind: ClassVar[Kind] = IMAGES
     record: ModelRecord[Any]
-    backbone: Backbone
+    backbone: Any
     history: tuple[dict[str, Any], ...]
     held_out: Any = None
 
-    def __init__(self, record: ModelRecord[Any], backbone: Backbone, history: Sequence[dict[str, Any]] = ()) -> None:
+    def __init__(self, record: ModelRecord[Any], backbone: AnyBackbone, history: Sequence[dict[str, Any]] = ()) -> None:
         self.record = record
         self.backbone = backbone
         self.history = tuple(history)
         self._engines = Engines(backbone, record.outputs)
+
+    @property
+    def thing(self) -> str:
+        """What it answers to: how one is called."""
+        return self.kind.thing
 
     @classmethod
     @abstractmethod
@@ -73,7 +82,7 @@ class Model(ABC):
         """What a paper tells of the model and cites; a task adds what it alone knows."""
         version = as_text(self.record.versions.get("topwork", ""))
         made = f"A model of the task {as_text(self.record.task.name)} was made with topwork {version}."
-        return methods(self.record, task=[made])
+        return methods(self.record, task=[made], kind=self.kind)
 
     def _repr_html_(self) -> str:
         """What a notebook shows of it."""
@@ -85,6 +94,11 @@ class Model(ABC):
     def _facts(self) -> list[tuple[str, str]]:
         """Names and values that a task adds to what a notebook shows."""
         return []
+
+    @property
+    def figure(self) -> Estimate | None:
+        """The one figure by which its strategies are told apart, on held-out data; None where it has none."""
+        return None
 
     @property
     @abstractmethod
@@ -118,8 +132,19 @@ class Model(ABC):
         parts = Parts(self.record, self.backbone, self.tensors(), self.history)
         whole = self_contained or self.backbone.weights.source == "file"
         name = folder.resolve().name
-        _folder.write(folder, parts, lambda record: self.card(record, name), self.methods(), self_contained=whole)
+        own: Any = {"beside": self.beside(), "keeps": self.keeps(folder)}
+        _folder.write(
+            folder, parts, lambda record: self.card(record, name), self.methods(), self_contained=whole, **own
+        )
         return folder
+
+    def beside(self) -> Mapping[str, Callable[[Path], None]]:
+        """Folders of its own in the model's folder, by name, and what writes each; none here."""
+        return {}
+
+    def keeps(self, folder: Path) -> Collection[str]:
+        """Which of these may be replaced when it is saved over the model that lies there, since they hold the same."""
+        return ()
 
     @property
     def engine_choice(self) -> EngineChoice:

@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, TypeAdapter, ValidationError
 
 from topwork._version import __version__
-from topwork.backbones import Backbone
-from topwork.engines import EngineName
+from topwork.backbones import Backbone, TextBackbone
+from topwork.engines import RunsOn
 from topwork.errors import BackboneError, ModelError
 from topwork.model._migrations import FORMAT, migrated
 
@@ -35,7 +35,7 @@ class TaskRecord(Strict):
         files: What models of the task may keep tensors as: ``NAME.safetensors``.
     """
 
-    files: ClassVar[tuple[str, ...]] = ("head", "novelty", "training")
+    files: ClassVar[tuple[str, ...]] = ("head", "novelty", "training", "neighbours")
 
     name: str
 
@@ -49,7 +49,7 @@ class EngineRecord(Strict):
         deviation: Of its features from torch's float32 on real images; None where it was the reference.
     """
 
-    name: EngineName
+    name: RunsOn
     precision: Literal["bf16", "f32"]
     deviation: float | None
 
@@ -97,7 +97,7 @@ class DataRecord(Strict):
         return cls(fingerprint="", training=0, held_out=0, held_out_split="", left_out=0, notes=(note,))
 
 
-_LIBRARIES = ("numpy", "openvino", "pillow", "simplejpeg", "timm", "torch")
+_LIBRARIES = ("numpy", "openvino", "pillow", "simplejpeg", "timm", "tokenizers", "torch", "transformers")
 
 
 def versions() -> dict[str, str]:
@@ -196,7 +196,9 @@ def parse_record(text: str, where: str, block_of: Callable[[str], type[TaskRecor
     except ModelError as error:
         raise ModelError(f"{where}: {error.message}", hint=error.hint) from error
     try:
-        TypeAdapter(Backbone).validate_json(json.dumps(record.backbone), strict=True)
+        kind: Any = TextBackbone if record.backbone.get("reads") == "text" else Backbone
+        fields = {name: value for name, value in record.backbone.items() if name != "reads"}
+        TypeAdapter(kind).validate_json(json.dumps(fields), strict=True)
     except ValidationError as error:
         raise _unexpected(error, f"{where}: backbone") from error
     except BackboneError as error:

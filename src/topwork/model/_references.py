@@ -9,6 +9,13 @@ from importlib import resources
 
 from topwork.backbones import row
 
+_OF_TEXTS = {
+    "minilm": ("wang2020minilm",),
+    "all-minilm": ("reimers2019sbert",),
+    "glove": ("pennington2014glove",),
+}
+"""What is cited of a backbone of texts, by what its name holds."""
+
 
 @functools.cache
 def entries() -> dict[str, str]:
@@ -29,6 +36,9 @@ def of_network(name: str, pretrained_on: str) -> list[str]:
 
     The catalogue names papers by their arXiv numbers, which the entries have too.
     """
+    keys = [key for part, named in _OF_TEXTS.items() if part in name.lower() for key in named]
+    if keys:
+        return keys
     known = row(name)
     numbers = re.findall(r"arXiv (\d+\.\d+)", known.family.paper) if known is not None else []
     keys = [key for number in numbers for key, entry in entries().items() if f"{{{number}}}" in entry]

@@ -5,30 +5,46 @@ the outside, shows names and class names as text whatever they hold, and stays s
 
 A model's page is the kit of it: the frame, and in ``topwork.report.sections`` what can be said of any model with
 classes. Which sections there are, and in what order, its task says; one may bring others with templates and texts of
-its own (``Section``).
+its own (``Section``). A page of another room that looks the same takes the kit's parts: ``render``, ``STYLE``,
+``shown_findings``.
 """
 
 from topwork.report import figures, sections
-from topwork.report._checkup import checkup_page
+from topwork.report._checkup import checkup_page, checkup_values, shown_findings
+from topwork.report._excerpts import Excerpts, Shown
 from topwork.report._explained import explained_page
-from topwork.report._figures import PrintFigure, require_matplotlib, write_figures
+from topwork.report._figures import PrintFigure, letters, require_matplotlib, write_figures
 from topwork.report._model import Missing, PageContext, Section, model_page
-from topwork.report._page import require_free, write_page
-from topwork.report._texts import Language
+from topwork.report._page import STYLE, brief, isolated, percent, render, require_free, write_page
+from topwork.report._pictures import Picture, thumbnail_file
+from topwork.report._texts import Language, Texts
 
 __all__ = [
+    "Excerpts",
     "Language",
     "Missing",
     "PageContext",
+    "Picture",
     "PrintFigure",
+    "STYLE",
     "Section",
+    "Shown",
+    "Texts",
+    "brief",
     "checkup_page",
+    "checkup_values",
     "explained_page",
     "figures",
+    "isolated",
+    "letters",
     "model_page",
+    "percent",
+    "render",
     "require_free",
     "require_matplotlib",
     "sections",
+    "shown_findings",
+    "thumbnail_file",
     "write_figures",
     "write_page",
 ]

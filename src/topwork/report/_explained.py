@@ -17,7 +17,7 @@ from topwork._system import Executor
 from topwork.data import ImageDataset
 from topwork.drawing import class_colours, spread
 from topwork.errors import ImageError
-from topwork.explain import FeatureSpace, Result
+from topwork.explain import FeatureSpace
 from topwork.report._page import brief, render
 from topwork.report._pictures import rows_of, thumbnail, webp
 
@@ -104,11 +104,13 @@ def _thumbs(dataset: ImageDataset | None, names: list[str]) -> tuple[str, ...]:
     return tuple(uri if number % step == 0 else "" for number, uri in enumerate(found))
 
 
-def explained_page(found: Sequence[tuple[str, Result]], *, name: str, dataset: ImageDataset | None = None) -> str:
+def explained_page(found: Sequence[tuple[str, Any]], *, name: str, dataset: ImageDataset | None = None) -> str:
     """Show what ``topwork.explain`` found as one HTML page that needs nothing else.
 
     Args:
-        found: Results, each with the image that it is of, or an empty string; the first 40 are shown.
+        found: Results, each with the image that it is of, or an empty string; the first 40 are shown. One with
+            ``marked`` is of a text: its pieces stand there, each with how much it speaks for a class, with its
+            ``notes`` and the ``rows`` of a table, if it has any.
         name: Of the model or network.
         dataset: Where the images of a feature space lie: they are shown where one points at them.
 
@@ -119,17 +121,27 @@ def explained_page(found: Sequence[tuple[str, Result]], *, name: str, dataset: I
     return render("explained.html", name=brief(name), shown=shown, more=max(0, len(found) - MOST_RESULTS))
 
 
-def _seen(source: str, result: Result, dataset: ImageDataset | None) -> dict[str, Any]:
+def _seen(source: str, result: Any, dataset: ImageDataset | None) -> dict[str, Any]:
+    if (pieces := getattr(result, "marked", None)) is not None:
+        shown = [(" ".join(f".{each}.".split())[1:-1], weight) for each, weight in pieces]  # on one line
+        text = {"pieces": shown, "notes": result.notes, "rows": getattr(result, "rows", ())}
+        return seen(result.headline, result.source or source, result.to_dict(), text=text)
     if isinstance(result, FeatureSpace):
         return seen(result.headline, source, result.to_dict(), map=space_map(result, dataset))
     return seen(result.headline, source, result.to_dict(), webp(result.picture()))
 
 
 def seen(
-    sentence: str, source: str, numbers: Mapping[str, Any], uri: str = "", map: dict[str, Any] | None = None
+    sentence: str,
+    source: str,
+    numbers: Mapping[str, Any],
+    uri: str = "",
+    map: dict[str, Any] | None = None,
+    text: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """One result as a page shows it: what was found, the image that it is of, the numbers behind it, sheet or map."""
-    return {"sentence": sentence, "source": source, "numbers": _numbers_of(numbers), "uri": uri, "map": map}
+    """One result as a page shows it: what was found, what it is of, the numbers behind it, and sheet, map or text."""
+    shown = {"uri": uri, "map": map, "text": text}
+    return {"sentence": sentence, "source": source, "numbers": _numbers_of(numbers), **shown}
 
 
 def _numbers_of(fields: Mapping[str, Any]) -> str:

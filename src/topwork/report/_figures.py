@@ -17,7 +17,7 @@ from topwork.errors import ReportError
 from topwork.model import Model
 from topwork.report._model import PageContext
 from topwork.report._page import brief
-from topwork.report._texts import Language, Texts
+from topwork.report._texts import KIT, Language, Texts
 
 _KINDS = ("svg", "png", "pdf")
 _DOTS = 300  # an inch, of the PNG
@@ -48,11 +48,13 @@ class PrintFigure:
         draw: Draws it of a page's context on matplotlib's axes; False where there is nothing to draw. Its texts go
             through ``letters``.
         size: Width and height in inches.
+        package: Where ``texts/LANGUAGE.toml`` with its words lies, beside this kit's.
     """
 
     name: str
     draw: Callable[[PageContext, Any], bool]
     size: tuple[float, float] = (3.5, 2.8)
+    package: str = KIT
 
 
 def write_figures(
@@ -86,7 +88,8 @@ def write_figures(
     if not figures:
         raise ReportError(f"models of the task {model.record.task.name} have no figures for print")
     found = model.held_out if evaluated is None else evaluated
-    page = PageContext(model, "", found, Texts(language), None, (), False)
+    packages = tuple(dict.fromkeys(figure.package for figure in figures if figure.package != KIT))
+    page = PageContext(model, "", found, Texts(language, packages, model.thing), None, (), False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _require_ours(folder / f"{figure.name}.{kind}" for figure in figures for kind in _KINDS)

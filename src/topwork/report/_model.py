@@ -9,13 +9,16 @@ from functools import cached_property
 from typing import Any
 
 from topwork.checking import Checkup
+from topwork.data import BoxDataset
 from topwork.explain import Explanation
 from topwork.model import Model, ModelRecord
+from topwork.report._excerpts import Excerpts, album_of
 from topwork.report._page import brief, render
 from topwork.report._pictures import Album, MapAlbum, Sheets
 from topwork.report._texts import KIT, Language, Texts
 
 _ROOM = 600_000  # characters of pictures that sections share; some have room of their own
+_ROOM_BOXED = 1_500_000  # the same where objects in the pictures must be seen, so that each is larger
 _ROOM_OF_SHEETS = 700_000  # of what was found out about the model before
 
 
@@ -89,9 +92,10 @@ class PageContext:
         return self.evaluated is not self.model.held_out
 
     @cached_property
-    def album(self) -> Album | None:
-        """Makes pictures of the images that measured it; None where they are not known one by one."""
-        return Album(self.measured, room=_ROOM) if self.measured is not None else None
+    def album(self) -> Album | Excerpts | None:
+        """Shows the rows that measured it; None where they are not known one by one."""
+        room = _ROOM_BOXED if isinstance(self.measured, BoxDataset) else _ROOM
+        return album_of(self.measured, room=room) if self.measured is not None else None
 
     @cached_property
     def sheets(self) -> Sheets:
@@ -179,7 +183,7 @@ def model_page(
         >>> page = model_page(model, "model", SECTIONS, model.evaluate("photos"))  # doctest: +SKIP
     """
     packages = tuple(dict.fromkeys(section.package for section in sections if section.package != KIT))
-    t, found = Texts(language, packages), model.held_out if evaluated is None else evaluated
+    t, found = Texts(language, packages, model.thing), model.held_out if evaluated is None else evaluated
     told: Any = (t, checkup, tuple(explained), evidence, cache, place, data, defaults or {})
     page = PageContext(model, brief(name), found, *told)
     given = [(section, section.values(page)) for section in sections]

@@ -5,6 +5,7 @@ What is printed into a page is shown as text, whoever wrote the template.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -15,26 +16,30 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from topwork._system import fault_of_place, write_whole
+from topwork._system import cache_dir, fault_of_place, write_whole
 from topwork._version import __version__
 from topwork.data import printable
 from topwork.errors import ReportError
 from topwork.report._texts import KIT
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import BytecodeCache, Environment
 
 MARK = '<meta name="generator" content="topwork'
 """What every page of this room holds in its first lines."""
 
+STYLE = Path(__file__).parent / "templates" / "style.css"
+"""The style of every page."""
+
 _ISOLATE, _END = "\u2068", "\u2069"
+_JOINERS = "\u200c\u200d\u00ad"  # zero width non-joiner and joiner, soft hyphen
 _RIGHT_TO_LEFT = ("R", "AL", "AN")
 _PERCENT = re.compile("(?<=[0-9]) %")  # the space of 91.9 % ends no line
 _BRIEF = 300  # characters; a path may have 4,096
 
 
 def render(template: str, *, packages: Sequence[str] = (), **values: Any) -> str:
-    """Fill a template of the kit's, which may include others of these packages, each named ``PACKAGE:FILE``.
+    """Fill a template, of the kit's or of these packages; those are named ``PACKAGE:FILE``.
 
     Every string is made printable and escaped on its way into the page, so that UTF-8 can hold it; only what a template
     says itself is HTML. A value that is missing is an error.
@@ -64,6 +69,19 @@ def isolated(text: str, most: int = _BRIEF) -> str:
     return f"{_ISOLATE}{shown}{_END}" if turns else shown
 
 
+def prose(text: str) -> Markup:
+    """A text as what it says, escaped for a page: what cannot be seen, or would turn what follows, becomes an escape.
+
+    Spaces of all kinds stay, and what joins letters and emoji or keeps them apart.
+    """
+    text = text.replace("\t", " ")
+    kept = (
+        each if each.isprintable() or each in _JOINERS or unicodedata.category(each) == "Zs" else printable(each)
+        for each in text
+    )
+    return Markup.escape(text if text.isprintable() else "".join(kept))
+
+
 def percent(share: float) -> str:
     """A share as a person reads it: never ``100.0 %`` for what is not all, nor ``0.0 %`` for what is not nothing.
 
@@ -79,20 +97,42 @@ def percent(share: float) -> str:
 def _templates(packages: tuple[str, ...]) -> Environment:
     from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
 
-    kit = PackageLoader(KIT)
+    kit, colours = PackageLoader(KIT), PackageLoader("topwork.drawing", ".")
     found = Environment(
-        loader=ChoiceLoader([kit, PrefixLoader({KIT: kit} | {each: PackageLoader(each) for each in packages}, ":")]),
+        loader=ChoiceLoader(
+            [kit, colours, PrefixLoader({KIT: kit} | {each: PackageLoader(each) for each in packages}, ":")]
+        ),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_as_text,
         trim_blocks=True,
         lstrip_blocks=True,
+        bytecode_cache=_compiled(),
     )
     found.filters["brief"] = brief
     found.filters["isolated"] = isolated
     found.filters["number"] = lambda count: f"{count:,}"
     found.filters["percent"] = percent
+    found.filters["prose"] = prose
     return found
+
+
+def _compiled() -> BytecodeCache | None:
+    """Where compiled templates lie: to compile them takes longer than to fill them in. None where nothing can lie."""
+    from jinja2 import FileSystemBytecodeCache
+    from jinja2.bccache import Bucket
+
+    class Compiled(FileSystemBytecodeCache):
+        def dump_bytecode(self, bucket: Bucket) -> None:
+            with contextlib.suppress(OSError):  # a disk that is full or may not be written
+                super().dump_bytecode(bucket)
+
+    folder = cache_dir() / "templates"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return Compiled(str(folder))
 
 
 def _as_text(value: Any) -> Any:
@@ -127,13 +167,14 @@ def write_page(html: str, path: str | os.PathLike[str]) -> Path:
     return final
 
 
-def require_free(path: str | os.PathLike[str], *, without: Collection[str] = ()) -> None:
+def require_free(path: str | os.PathLike[str], *, without: Collection[str] = (), thing: str = "image") -> None:
     """Refuse, before any work is done, a place where ``write_page`` would not write.
 
     Args:
         path: Where the page is to go.
         without: Sections of a data set's images (``Section.of_images``) that it will not have. It must not replace a
             page that has one: the pictures may be nowhere else.
+        thing: What a row of the data set is called.
 
     Raises:
         ReportError: The folder is not there or cannot be written, or something else than an earlier page is there, or
@@ -149,8 +190,8 @@ def require_free(path: str | os.PathLike[str], *, without: Collection[str] = ())
         raise ReportError(f"{printable(str(final))}: {fault}", hint="choose another name")
     if lost:
         raise ReportError(
-            f"{printable(str(final))}: this page shows images, and a page without images would replace it",
-            hint="give the images with --data, or choose another page with -o",
+            f"{printable(str(final))}: this page shows {thing}s, and a page without {thing}s would replace it",
+            hint=f"give the {thing}s with --data, or choose another page with -o",
         )
 
 

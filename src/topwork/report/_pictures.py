@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork._system import Executor, available_cores, kept
-from topwork.data import Dataset, ImageDataset, Source, decode, read_source
-from topwork.drawing import overlay
+from topwork.data import BoxDataset, Dataset, ImageDataset, Source, decode, read_source
+from topwork.drawing import Outline, overlay
 from topwork.errors import ExplainError, ImageError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from topwork.explain import TorchClassifier
 
 SIDE = 192  # pixels of the longer side; shown at about 160, so sharp on most screens
+BOXED_SIDE = 320  # the same where objects in it are asked about
 _SHEET_QUALITY = 82
 _LONGEST = 8_000  # pixels of a sheet
 _QUALITY = 75  # WebP: 6 kB for a photograph, a quarter less than a JPEG that looks the same
@@ -32,18 +33,32 @@ _EFFORT = 2  # of 6, in making it small: half the time of Pillow's 4, for 4 % mo
 ROOM = 3_000_000
 """Characters that all pictures of a page may take together."""
 
+MOST_OUTLINES = 60  # upon one picture: more cover it
+_NAMED = 8  # boxes up to which each has its class beside it
+
 _NO_ROOM = "left out to keep this page small"  # the catalogue knows it by these words
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One image of a data set as a page shows it: a ``data:`` URI, or the reason why there is none."""
+    """One image of a data set as a page shows it: a ``data:`` URI, or the reason why there is none.
+
+    Where it has boxes, ``outlines`` are drawn upon it, in pixels of an image of ``height`` and ``width``.
+    """
 
     name: str
     label: str
     split: str
     uri: str = ""
     reason: str = ""
+    height: int = 0
+    width: int = 0
+    outlines: tuple[Outline, ...] = ()
+
+    @property
+    def told(self) -> str:
+        """What is written beside its boxes, for whoever cannot see them."""
+        return ", ".join(filter(None, (each.text for each in self.outlines)))
 
 
 class Album:
@@ -57,6 +72,7 @@ class Album:
         self._reasons = dict(unusable or {})
         self._uris: dict[int, str] = {}
         self._room = room
+        self._side = BOXED_SIDE if isinstance(dataset, BoxDataset) else SIDE
 
     def pictures(self, rows: Sequence[int]) -> tuple[Picture, ...]:
         """The images of several rows, a few at a time on all cores."""
@@ -79,7 +95,8 @@ class Album:
         self._room -= len(uri)
         dataset = self._dataset
         label = dataset.classes[int(dataset.labels[row])] if isinstance(dataset, ImageDataset) else ""
-        return Picture(dataset.paths[row], label, str(dataset.splits[row]), uri, reason or "")
+        found = Picture(dataset.paths[row], label, str(dataset.splits[row]), uri, reason or "")
+        return outlined(found, dataset, row) if isinstance(dataset, BoxDataset) else found
 
     def _is_missing(self, row: int) -> bool:
         """Whether it was not decoded yet, and there is room for it."""
@@ -87,9 +104,28 @@ class Album:
 
     def _decode(self, row: int) -> None:
         try:
-            self._uris[row] = thumbnail(self._dataset.source(row))
+            self._uris[row] = thumbnail(self._dataset.source(row), self._side)
         except ImageError as error:
             self._reasons[row] = error.message
+
+
+def outlined(picture: Picture, dataset: BoxDataset, row: int, over: Sequence[Outline] = ()) -> Picture:
+    """A picture, where there is one, with the boxes of its row; these are thin where others are drawn ``over`` them."""
+    if not picture.uri:
+        return picture
+    boxes = dataset.boxes(row)
+    named = not over and len(dataset.classes) > 1 and len(boxes) <= _NAMED
+    given = [
+        Outline(
+            (float(corners[0]), float(corners[1]), float(corners[2]), float(corners[3])),
+            int(label),
+            dataset.classes[int(label)] if named else "",
+            "thin" if over or crowd else "solid",
+        )
+        for corners, label, crowd in zip(boxes.corners[:MOST_OUTLINES], boxes.labels, boxes.crowd, strict=False)
+    ]
+    height, width = (int(side) for side in dataset.sizes[row])
+    return replace(picture, height=height, width=width, outlines=(*given, *over))
 
 
 class Sheets:
@@ -181,24 +217,37 @@ def thumbnail(source: Source, side: int = SIDE) -> str:
     Raises:
         ImageError: It cannot be decoded.
     """
+    return _as_uri(thumbnail_file(source, side))
+
+
+def thumbnail_file(source: Source, side: int = SIDE) -> bytes:
+    """The same as a WebP file.
+
+    Raises:
+        ImageError: It cannot be decoded.
+    """
     from PIL import Image
 
     small = Image.fromarray(_enlarged(decode(source, min_side=side, rough=True), side))
     small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    return _as_uri(small, _QUALITY)
+    return _as_file(small, _QUALITY)
 
 
 def webp(pixels: npt.NDArray[np.uint8]) -> str:
     """A sheet, uint8 (H, W, 3), as a ``data:`` URI; what is written on it stays sharp."""
     from PIL import Image
 
-    return _as_uri(Image.fromarray(pixels), _SHEET_QUALITY)
+    return _as_uri(_as_file(Image.fromarray(pixels), _SHEET_QUALITY))
 
 
-def _as_uri(image: Image.Image, quality: int) -> str:
+def _as_file(image: Image.Image, quality: int) -> bytes:
     file = io.BytesIO()
     image.save(file, "WEBP", quality=quality, method=_EFFORT)
-    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+    return file.getvalue()
+
+
+def _as_uri(file: bytes) -> str:
+    return f"data:image/webp;base64,{base64.b64encode(file).decode('ascii')}"
 
 
 def _enlarged(pixels: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:

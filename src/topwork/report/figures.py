@@ -130,12 +130,14 @@ def _spot(axes: Any, place: float, value: Any, colour: str) -> None:
     axes.errorbar(place, value.value, yerr=spread, fmt="o", color=colour, markersize=3, linewidth=1)
 
 
+ADVICE = (PrintFigure("learning-curve", _learning), PrintFigure("ladder", _ladder, (5.0, 2.8)))
+"""What any model draws whose strategy was chosen by advice."""
+
 FIGURES = (
     PrintFigure("confusion-matrix", _confusion, (3.5, 3.2)),
     PrintFigure("reliability", _reliability, (3.5, 3.2)),
     PrintFigure("risk-coverage", _risk_coverage),
-    PrintFigure("learning-curve", _learning),
-    PrintFigure("ladder", _ladder, (5.0, 2.8)),
+    *ADVICE,
     PrintFigure("training", _training),
 )
 """What a model that tells classes apart draws, in order."""

@@ -11,31 +11,47 @@ import os
 from typing import Any, TypeVar, overload
 
 from topwork.errors import ModelError
-from topwork.model import Model
+from topwork.model import PREFIX, Classifier, Model, hub_folder
 from topwork.model import load as load_model
-from topwork.tasks._task import Announce, Fitted, RecordOf, Run, Strategy, Task, Words
+from topwork.tasks._export import export
+from topwork.tasks._serving import Row, Serving, Wanted
+from topwork.tasks._task import Announce, Climb, Fitted, RecordOf, Run, Sample, Strategy, Task, Words, Written, caches
 
 __all__ = [
     "DEFAULT",
     "Announce",
+    "Climb",
     "Fitted",
     "RecordOf",
+    "Row",
     "Run",
+    "Sample",
+    "Serving",
     "Strategy",
     "Task",
+    "Wanted",
     "Words",
+    "Written",
+    "caches",
+    "export",
     "load",
     "names",
     "packages",
     "register",
     "task",
+    "told_by",
 ]
 
 DEFAULT = "classification"
 
 Kind = TypeVar("Kind", bound=Model)
 
-_ROOMS = {DEFAULT: "topwork.tasks.classification"}
+_ROOMS = {
+    DEFAULT: "topwork.tasks.classification",
+    "detection": "topwork.tasks.detection",
+    "recognition": "topwork.tasks.recognition",
+    "text": "topwork.tasks.text",
+}
 """Task -> the package whose ``TASK`` it is; imported on first use."""
 
 _REGISTERED: dict[str, Task] = {}
@@ -70,6 +86,11 @@ def task(name: str | Task) -> Task:
     return found
 
 
+def told_by(data: Any) -> str:
+    """The task whose kind of data this is, by a quick look; the default one where no other knows them."""
+    return next((name for name in names() if name != DEFAULT and task(name).told_by(data)), DEFAULT)
+
+
 def register(new: Task) -> None:
     """Make a task of another package known, so that its models can be loaded by name."""
     _REGISTERED[new.name] = new
@@ -83,14 +104,18 @@ def load(path: str | os.PathLike[str], kind: type[Any] = Model) -> Any:
     """Read a model folder, whatever its task.
 
     Args:
-        path: The folder.
+        path: The folder, or ``hf:OWNER/NAME`` for a model on the hub.
         kind: What the caller can work with, such as ``Classifier``.
 
     Raises:
         ModelError: It is not there, damaged, of a newer format, of an unknown task or of another kind, or its parts do
             not fit together.
     """
-    found = load_model(path, lambda name: task(name).model)
+    folder = hub_folder(str(path)) if str(path).startswith(PREFIX) else path
+    found = load_model(folder, lambda name: task(name).model)
     if not isinstance(found, kind):
-        raise ModelError(f"{path}: this command cannot use a model of the task {found.record.task.name}")
+        raise ModelError(
+            f"{path}: this command cannot use a model of the task {found.record.task.name}",
+            hint="it is for models that tell classes apart" if kind is Classifier else "",
+        )
     return found

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
-from topwork.checking import BLOCKING
+from topwork.backbones import load as load_backbone
+from topwork.data import split as split_rows
 from topwork.errors import DataError
 
 if TYPE_CHECKING:
-    from topwork.advising import Advice, Trial
+    from topwork._arrays import UInt8Array
+    from topwork.advising import Advice, Rung, Trial
     from topwork.backbones import Backbone
-    from topwork.checking import Check
-    from topwork.data import ImageDataset
+    from topwork.checking import Check, Examination
+    from topwork.exporting import Answers
     from topwork.features import FeatureTable, Progress, Source
     from topwork.model import Model, ModelRecord, TaskRecord
     from topwork.report import PrintFigure, Section
+    from topwork.tasks._serving import Serving
 
 Announce = Callable[[str], "Progress | None"]
 """Called with the name of a step that begins; may give a progress callback for it."""
+
+Climb = Callable[["Rung"], None]
+"""Called with a rung of the ladder that is known now."""
 
 RecordOf = Callable[["TaskRecord"], "ModelRecord[Any]"]
 """Puts a task's block into the record of the model that is being made."""
@@ -34,10 +41,12 @@ class Run:
     Attributes:
         announce: Called with what begins.
         began: When the run began, on ``time.perf_counter``'s clock: reading and checking count in a budget too.
+        climbed: Called with each rung of the ladder, measured or not, as soon as it is known; again where more is.
     """
 
     announce: Announce | None = None
     began: float = field(default_factory=time.perf_counter)
+    climbed: Climb | None = None
 
 
 class Fitted(Protocol):
@@ -87,10 +96,10 @@ class Strategy:
     name: str
     help: str
     options: type[Any]
-    fit: Callable[[ImageDataset, Sequence[Backbone], Any, Run], Any]
+    fit: Callable[[Any, Sequence[Any], Any, Run], Any]
     unused: tuple[str, ...] = ()
-    advise: Callable[[ImageDataset, Sequence[Backbone], Any, Run], Advice] | None = None
-    dataless: Callable[[Sequence[Backbone], Any], Model] | None = None
+    advise: Callable[[Any, Sequence[Any], Any, Run], Advice] | None = None
+    dataless: Callable[[Sequence[Any], Any], Model] | None = None
     distributed: bool = False
     broken_off: str = ""
 
@@ -120,8 +129,9 @@ class Words:
         fields: The same, JSON-ready.
         caveats: Why its figures are better than the model, where that is known.
         advised: Of advice, where a strategy gives any.
-        compared: Of two models' names and a ``model.Compared``; None where the answers are not classes.
-        row: Of a prediction and the classes whose probabilities are wanted: a row of a table, the columns of all.
+        compared: Of two models' names and what the task's ``compare`` gave; None where it has none.
+        rows: Of a prediction and the classes whose probabilities are wanted: rows of a table, the columns of all.
+        brief: Of a prediction: its answer without the source's name.
     """
 
     fitted: Callable[[Any], Sequence[str]]
@@ -131,57 +141,173 @@ class Words:
     caveats: Callable[[Any], Sequence[str]] = lambda found: ()
     advised: Callable[[Advice], Sequence[str]] = lambda advice: ()
     compared: Callable[[Sequence[str], Any], Sequence[str]] | None = None
-    row: Callable[[Any, Sequence[str]], Mapping[str, Any]] = lambda prediction, classes: prediction.to_dict()
+    rows: Callable[[Any, Sequence[str]], Sequence[Mapping[str, Any]]] = lambda prediction, classes: [
+        prediction.to_dict()
+    ]
+    brief: Callable[[Any], str] = lambda prediction: ""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What can be written on a command line, or be a line of one: texts, where images are files with names.
+
+    Attributes:
+        field: What a source itself is called in results, which have it beside its name.
+        rows: A file or a folder, and the names of a table's columns, to names of rows and what they hold.
+        suffixes: Of the files of a folder that are one source each.
+        of_file: Such a file's bytes to the source; raises a ``DataError`` where it is none.
+    """
+
+    field: str
+    rows: Callable[[str, Mapping[str, str] | None], Iterator[tuple[str, Any]]]
+    suffixes: tuple[str, ...]
+    of_file: Callable[[bytes], Any]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Data on which a task shows all of its steps in a short time.
+
+    Attributes:
+        dataset: What is checked, advised on, fitted and measured: rows in the splits train and test.
+        unseen: Some more sources, each behind its name, for the saved model to predict.
+        told: What they are, in sentences.
+        budget: Seconds for the ladder.
+        yours: How one's own data are given, for the last line.
+    """
+
+    dataset: Any
+    unseen: Mapping[str, Any]
+    told: Sequence[str]
+    budget: float
+    yours: str
+
+
+def later(place: str) -> Callable[[], Any]:
+    """Gives what stands at ``package.module:NAME``; the module is imported when that is asked for."""
+
+    def found() -> Any:
+        module, _, name = place.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+    return found
+
+
+def caches(options: Any) -> bool:
+    """Whether a strategy with these options may keep on disk what is computed."""
+    return bool(getattr(getattr(options, "probe", options), "cache", True))
+
+
+_AS_IMAGES = later("topwork.checking:IMAGES")
+
+
+def only(strategy: str, backbones: Sequence[Any]) -> Any:
+    """The one backbone of a strategy that compares none.
+
+    Raises:
+        DataError: There are several, or there is none.
+    """
+    if len(backbones) != 1:
+        raise DataError(
+            f"{strategy} takes one backbone, not {len(backbones)}",
+            hint="give one backbone; nothing here compares several",
+        )
+    return backbones[0]
 
 
 @dataclass(frozen=True)
 class Task:
     """A kind of answer, and all that is special to it.
 
+    What neither loading nor using a model needs is a function that gives it, so that it is imported when it is asked
+    for.
+
     Attributes:
         name: For ``fit(task=…)``, and in every model's record.
         read: A path to a data set with its targets, checked; takes a model's ``classes`` where its models have any.
         split: Data set, share and seed to the same rows, some of them held out; keeps the strata that the task has.
-        checks: The data doctor's questions, in the order of asking.
+        checks: Gives the data doctor's questions, in the order of asking.
         quick_checks: Those among them that need no network: what ``fit`` asks first.
-        strategies: The ways to a model; the first is the default.
+        strategies: Gives the ways to a model; the first is the default.
         model: The class of its models: what they predict, and the type of its block in their record.
         model_of: What a strategy gave, the record, the split to measure on (empty: none) and the seed, to a model;
             where there is a ``decision``, an instance of it comes last.
-        sections: Of a model's page, in order.
+        sections: Gives those of a model's page, in order.
         words: What the command line says.
         folds_of: Models of k folds, each measured on what it was not fitted on, what was dealt into the folds (``all``
             or ``train``) and the seed, to fields of the block; None where the task has no such figures.
-        figures: Of a model, for print, in order.
-        blocking: Names of its checks' findings that may block: what ``fit(allow=…)`` takes.
+        figures: Gives those of a model for print, in order.
+        blocking: Names of its checks' findings that may block: what ``fit(allow=…)`` takes. None stands for
+            ``checking.BLOCKING``.
         decision: A dataclass of options, whatever the strategy, for how its models decide on an answer; its fields are
             arguments of ``fit``, and ``require(dataset)`` refuses what cannot be. None where nothing is to be decided.
         untrained: What a backbone answers without a model, sources to predictions; None where it has no such answer.
+        examination: How its rows are looked at before a check asks of them; as images where nothing else is said.
+        backbone: The name of its default backbone.
+        load: A backbone of its kind by name; takes what ``backbones.load`` does, as far as it makes sense.
+        told_by: Whether data are of this task's kind, by a look that is quick; the default task's are what is left.
+        written: How its sources are given on a command line; None where they are files, named there.
+        sample: Gives the data of its demo; None where it has none.
+        compare: Two of its models and a data set to what both say of it and the comparison (``first``, ``second``,
+            ``comparison``); takes ``seed``, ``cache`` and ``progress``. None where its models cannot be compared.
+        drawn: A prediction and its source to a picture of what was found where; None where there is no such thing.
         transfer: What transfer buys: data set, backbone, ``budget``, ``seed``, ``cache`` and ``announce`` to a result
             of ``topwork.explain``'s kind that has ``lines`` too; None where it cannot be told.
+        explain: What a model's answers rest on, where rows are no images: model, what is asked, ``texts``, or rows of
+            which the worst mistakes are explained (``held``), the rows that it learnt from (``learnt``), ``label``,
+            ``most``, ``seed``, ``cache`` and ``announce`` to results with ``headline``, ``lines``, ``to_dict()`` and
+            ``marked``. None where ``topwork.explain`` draws it.
+        evidence: Where an answer about an image is more than a class: model, ``label``, ``number`` and ``seed`` to a
+            function of an image that gives a result of ``topwork.explain``'s kind that has ``lines`` too. None where
+            ``topwork.explain`` draws it.
+        exported: Gives what its exported models answer with; None where they cannot be exported.
+        served: Gives what makes of a model what the server has; None where its models cannot be served.
     """
 
     name: str
     read: Callable[..., Any]
-    split: Callable[[Any, float, int], Any]
-    checks: tuple[Check, ...]
-    quick_checks: tuple[Check, ...]
-    strategies: tuple[Strategy, ...]
+    checks: Callable[[], tuple[Check, ...]]
+    quick_checks: Callable[[], tuple[Check, ...]]
+    strategies: Callable[[], tuple[Strategy, ...]]
     model: type[Model]
     model_of: Callable[..., Model]
-    sections: tuple[Section, ...]
+    sections: Callable[[], tuple[Section, ...]]
     words: Words
     folds_of: Callable[[Sequence[Any], Any, int], Mapping[str, Any]] | None = None
-    figures: tuple[PrintFigure, ...] = ()
-    blocking: tuple[str, ...] = BLOCKING
+    figures: Callable[[], tuple[PrintFigure, ...]] = tuple
+    blocking: tuple[str, ...] | None = None
     decision: type[Any] | None = None
     untrained: Callable[[Backbone], Callable[[Sequence[Source]], Iterator[Any]]] | None = None
     transfer: Callable[..., Any] | None = None
+    explain: Callable[..., Iterator[Any]] | None = None
+    evidence: Callable[..., Callable[[Any], Any]] | None = None
+    examination: Callable[[], Examination] = _AS_IMAGES
+    backbone: str = "lite0"
+    load: Callable[..., Any] = load_backbone
+    told_by: Callable[[Any], bool] = lambda data: False
+    split: Callable[[Any, float, int], Any] = lambda dataset, share, seed: split_rows(dataset, test=share, seed=seed)
+    written: Written | None = None
+    sample: Callable[[], Sample] | None = None
+    compare: Callable[..., Any] | None = None
+    drawn: Callable[[Any, Source], UInt8Array] | None = None
+    exported: Callable[[], Answers] | None = None
+    served: Callable[[], Callable[[Any], Serving]] | None = None
 
     def read_for(self, model: Model, data: Any, **how: Any) -> Any:
         """What ``read`` gives, held to the classes of a model that has any."""
         classes = getattr(model, "classes", None)
         return self.read(data, **how) if classes is None else self.read(data, classes=classes, **how)
+
+    def beside(self, row: Mapping[str, Any], source: Any) -> dict[str, Any]:
+        """A row with what its source holds right behind its name, where sources are no files.
+
+        A class that is called like that is told as one.
+        """
+        if self.written is None:
+            return dict(row)
+        own = self.written.field
+        (name, value), *rest = row.items()
+        return {name: value, own: source, **{f"{key} (class)" if key == own else key: cell for key, cell in rest}}
 
     def decided(self, given: Mapping[str, Any]) -> tuple[Any, ...]:
         """The task's ``decision`` with these values, alone in a tuple; nothing where the task has none.
@@ -202,7 +328,7 @@ class Task:
         Raises:
             DataError: There is none.
         """
-        known = {each.name: each for each in self.strategies}
+        known = {each.name: each for each in self.strategies()}
         if name not in known:
             near = difflib.get_close_matches(str(name), known, 1)
             hint = f"did you mean {near[0]}?" if near else ""

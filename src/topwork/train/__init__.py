@@ -14,16 +14,23 @@ from topwork.errors import CheckpointError, TrainError
 from topwork.train._checkpoint import locked, remove_checkpoints, require_own
 from topwork.train._config import TrainConfig, parse_config
 from topwork.train._ranks import Ranks, current_ranks, first_alone, joined, started_by_torchrun
-from topwork.train._samples import Batch, ClassSamples, Samples, sample_seed
+from topwork.train._samples import Batch, ClassSamples, Samples, UnevenSamples, sample_seed
 from topwork.train._state import EpochRecord, Progress, Score, TrainResult
 
 if TYPE_CHECKING:
     from topwork.train._loop import train
     from topwork.train._loss import CrossEntropy, Loss
     from topwork.train._parts import Layers
-    from topwork.train._step import measure
+    from topwork.train._step import autocast, measure
 
-_WITH_TORCH = {"CrossEntropy": "_loss", "Layers": "_parts", "Loss": "_loss", "measure": "_step", "train": "_loop"}
+_WITH_TORCH = {
+    "CrossEntropy": "_loss",
+    "Layers": "_parts",
+    "Loss": "_loss",
+    "autocast": "_step",
+    "measure": "_step",
+    "train": "_loop",
+}
 
 __all__ = [
     "Batch",
@@ -40,6 +47,8 @@ __all__ = [
     "TrainConfig",
     "TrainError",
     "TrainResult",
+    "UnevenSamples",
+    "autocast",
     "current_ranks",
     "first_alone",
     "joined",

@@ -42,10 +42,10 @@ def locked(folder: Path) -> Iterator[None]:
         file = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         reason = f"{folder}: no checkpoint can be written there: {error.strerror}"
-        raise TrainError(reason, hint="choose another folder with -o") from error
+        raise TrainError(reason, hint="choose another folder") from error
     try:
         if not take(file):
-            hint = "wait until it has finished, or choose another folder with -o"
+            hint = "wait until it has finished, or choose another folder"
             raise TrainError(f"{folder}: another run is writing to it", hint=hint)
         yield
     finally:
@@ -126,7 +126,7 @@ def require_own(folder: Path) -> None:
     if strange or (folder.exists() and not folder.is_dir()):
         raise TrainError(
             f"{folder}: it is for checkpoints, and it contains {strange[0]!r}" if strange else f"{folder}: is a file",
-            hint="move it away, or choose another folder with -o",
+            hint="move it away, or choose another folder",
         )
 
 

@@ -21,7 +21,7 @@ from topwork.train._loss import Loss, default_loss
 from topwork.train._parts import Layers, copied, put, put_for_now, set_training, training_of
 from topwork.train._ranks import Ranks, current_ranks
 from topwork.train._run import Run, identity, resume, save
-from topwork.train._samples import Samples, batch_count, epoch_batches, reading, require_some
+from topwork.train._samples import Samples, batch_count, epoch_batches, lengths_of, reading, require_some
 from topwork.train._state import (
     Clock,
     EpochRecord,
@@ -131,7 +131,7 @@ def _memory_advice(config: TrainConfig) -> Iterator[None]:
         if not isinstance(error, MemoryError) and not re.search("out of memory|not enough memory", str(error)):
             raise
         raise TrainError(
-            f"not enough memory for {config.batch_size} images in {config.accumulate} pieces",
+            f"not enough memory for {config.batch_size} samples in {config.accumulate} pieces",
             hint=f"accumulate = {2 * config.accumulate} halves the pieces and gives the same gradients",
         ) from error
 
@@ -206,7 +206,8 @@ def _score(job: Job, run: Run) -> Score:
 def _run_steps(job: Job, run: Run) -> None:
     """Take the steps that are left of an epoch, or of the time."""
     state, config = run.state, job.config
-    plan = epoch_batches(config.seed, state.epoch, len(job.data.labels), config.batch_size)[state.batch :]
+    samples, lengths = len(job.data.labels), lengths_of(job.data)
+    plan = epoch_batches(config.seed, state.epoch, samples, config.batch_size, lengths)[state.batch :]
     losses = torch.tensor(state.loss_sum, dtype=torch.float64, device=job.device)
     look_every, unseen = (1 if job.device.type == "cpu" else _GPU_LOOK), 0
     set_training(job.model, job.layers)
@@ -302,7 +303,7 @@ def _fit_to_budget(job: Job, run: Run) -> None:
 def _end_epoch(job: Job, run: Run) -> None:
     """Validate, keep the best, write down, decide whether to go on, save."""
     state = run.state
-    job.ranks.average([value for value in run.parts.buffers if value.is_floating_point()])
+    job.ranks.average(run.statistics)
     score = _score(job, run)
     state.epoch_end_seconds = job.clock.lap()
     state.seconds += state.epoch_end_seconds

@@ -39,6 +39,14 @@ class Run:
         """What is measured and kept: the average where there is one."""
         return self.parts.state if self.mean is None else self.mean
 
+    @property
+    def statistics(self) -> list[torch.Tensor]:
+        """What each rank has from its own images: the buffers (BatchNorm's statistics), and their moving average."""
+        held = [*self.parts.buffers]
+        if self.mean is not None:
+            held += [value for name, value in self.mean.items() if name not in self.parts.parameters]
+        return [value for value in held if value.is_floating_point()]
+
     def average(self, decay: float | None) -> None:
         """Take the latest step into the moving average."""
         if self.mean is not None and decay is not None:

@@ -26,13 +26,33 @@ Batch: TypeAlias = "tuple[torch.Tensor, torch.Tensor]"
 _ORDER, _STEP, _MIX, _SAMPLE = range(4)
 
 
-def epoch_batches(seed: int, epoch: int, samples: int, batch_size: int) -> list[Int64Array]:
+_POOL = 50  # batches of a shuffled epoch among which samples of like length are put together
+
+
+def epoch_batches(
+    seed: int, epoch: int, samples: int, batch_size: int, lengths: Int64Array | None = None
+) -> list[Int64Array]:
     """Rows of each batch of an epoch, every sample once.
 
     Sizes differ by one at most: a last batch of one or two images would shake the weights and BatchNorm's statistics.
+    Where samples have lengths (N,), those of like length come together, so that little is padded; which batches hold
+    the long ones, and who stands beside whom, still changes with every epoch.
     """
-    order = _generator(seed, _ORDER, epoch).permutation(samples).astype(np.int64)
-    return np.array_split(order, batch_count(samples, batch_size))
+    generator = _generator(seed, _ORDER, epoch)
+    order = generator.permutation(samples).astype(np.int64)
+    batches = np.array_split(order, batch_count(samples, batch_size))
+    if lengths is None:
+        return batches
+    pools = [batches[start : start + _POOL] for start in range(0, len(batches), _POOL)]
+    alike = [batch for pool in pools for batch in _by_length(pool, lengths)]
+    return [alike[place] for place in generator.permutation(len(alike)).tolist()]
+
+
+def _by_length(pool: list[Int64Array], lengths: Int64Array) -> list[Int64Array]:
+    """The rows of some batches in as many, ordered by length."""
+    rows = np.concatenate(pool)
+    ordered = rows[np.argsort(lengths[rows], kind="stable")]
+    return np.split(ordered, np.cumsum([len(batch) for batch in pool])[:-1])
 
 
 def batch_count(samples: int, batch_size: int) -> int:
@@ -40,9 +60,15 @@ def batch_count(samples: int, batch_size: int) -> int:
     return math.ceil(samples / batch_size)
 
 
-def in_order(samples: int, batch_size: int) -> list[Int64Array]:
-    """Rows of each batch of a validation: as they stand."""
-    return np.array_split(np.arange(samples, dtype=np.int64), batch_count(samples, batch_size))
+def in_order(samples: int, batch_size: int, lengths: Int64Array | None = None) -> list[Int64Array]:
+    """Rows of each batch of a validation: as they stand, or by their lengths where they have any."""
+    order = np.arange(samples) if lengths is None else np.argsort(lengths, kind="stable")
+    return np.array_split(order.astype(np.int64), batch_count(samples, batch_size))
+
+
+def lengths_of(samples: Samples) -> Int64Array | None:
+    """Lengths of samples that have any."""
+    return samples.lengths if isinstance(samples, UnevenSamples) else None
 
 
 def sample_seed(seed: int, epoch: int, index: int) -> int:
@@ -112,6 +138,15 @@ class ClassSamples(Samples, Protocol):
         """Classes that the model answers with."""
 
 
+@runtime_checkable
+class UnevenSamples(Samples, Protocol):
+    """Samples of uneven length, such as texts: those of like length are put into one batch."""
+
+    @property
+    def lengths(self) -> Int64Array:
+        """(N,) lengths of all samples, in any unit."""
+
+
 @contextlib.contextmanager
 def reading(samples: Samples, epoch: int, rows: Sequence[Int64Array]) -> Iterator[Iterator[Batch]]:
     """``samples.batches``, closed in the end wherever that is: its workers and files with it."""
@@ -126,7 +161,7 @@ def reading(samples: Samples, epoch: int, rows: Sequence[Int64Array]) -> Iterato
 def require_some(samples: Samples, split: str) -> None:
     """Refuse, by a TrainError, an empty split."""
     if len(samples.labels) == 0:
-        raise TrainError(f"the {split} split is empty", hint="split the data so that both splits have images")
+        raise TrainError(f"the {split} split is empty", hint="split the data so that both splits have samples")
 
 
 def tensors_digest(tensors: dict[str, torch.Tensor]) -> str:

@@ -13,7 +13,7 @@ from topwork.train._config import TrainConfig
 from topwork.train._loss import Loss, Targets, default_loss, mixed, mixed_loss
 from topwork.train._parts import Parts, parameter_groups
 from topwork.train._ranks import Ranks
-from topwork.train._samples import Batch, Samples, in_order, mix_generator, reading, step_seed
+from topwork.train._samples import Batch, Samples, in_order, lengths_of, mix_generator, reading, step_seed
 from topwork.train._state import Score
 
 Forward = Callable[[torch.Tensor], torch.Tensor]
@@ -166,7 +166,7 @@ def measure(
     """
     ranks, device = ranks or Ranks(), device_of(model)
     loss = loss or default_loss(samples, config, "measured", device)
-    rows = [ranks.shard(batch) for batch in in_order(len(samples.labels), config.batch_size)]
+    rows = [ranks.shard(batch) for batch in in_order(len(samples.labels), config.batch_size, lengths_of(samples))]
     sums = torch.zeros(3, dtype=torch.float64, device=device)  # of losses, right answers, samples
     model.eval()
     with reading(samples, 0, rows) as batches, torch.no_grad():

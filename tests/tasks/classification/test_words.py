@@ -14,8 +14,8 @@ from topwork.metrics import Estimate, SelectiveReport, evaluate
 from topwork.model import Evaluated, TrialRecord
 from topwork.report import model_page
 from topwork.report.sections import p_value
-from topwork.tasks.classification._advised import why_kept
-from topwork.tasks.classification._words import WORDS, _choices
+from topwork.tasks._classes._advised import why_kept
+from topwork.tasks._classes._words import WORDS, _choices
 
 ALL = Estimate(1.0, 0.9, 1.0)
 SURE = (0.95, ALL, Estimate(0.96, 0.9, 0.99))
@@ -146,7 +146,7 @@ def test_a_way_with_a_higher_accuracy_says_why_it_was_not_chosen(
         TrialRecord(question=question, answer=name, images=50, accuracy=accuracy, log_loss=loss, chosen=chosen)
         for chosen, name, accuracy, loss in ways
     )
-    lines = _choices(made.record.model_copy(update={"trials": trials}))
+    lines = _choices(made.record.model_copy(update={"trials": trials}), "image")
     assert any(line.endswith(f": crop (94.0% on 50 images, chosen), {told}") for line in lines), lines
 
 

@@ -8,7 +8,7 @@ from topwork.report.sections._advice import advice_of, forecast, kept, ladder, p
 from topwork.report.sections._answers import confusion, kinds_of_mistakes, unsure, worst
 from topwork.report.sections._explained import explained, ideal, robustness, space
 from topwork.report.sections._measured import answer, calibration, folds, metrics, per_class, selective, shift
-from topwork.report.sections._record import cite, data, findings, repeat, use
+from topwork.report.sections._record import cite, data, example, findings, repeat, use
 
 __all__ = [
     "advice_of",
@@ -17,6 +17,7 @@ __all__ = [
     "cite",
     "confusion",
     "data",
+    "example",
     "explained",
     "findings",
     "folds",

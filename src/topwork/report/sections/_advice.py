@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from topwork.advising import Advice, Forecast, Plan, Rung
-from topwork.metrics import Estimate, Evaluation
+from topwork.metrics import Estimate
 from topwork.model import ClassifierRecord, TrialRecord
 from topwork.report._charts import Spot, accuracy_plot
 from topwork.report._model import Missing, PageContext
@@ -102,8 +102,8 @@ def _choice(page: PageContext, advice: Advice) -> Iterator[str]:
     other = advice.rungs[advice.runner_up] if advice.runner_up is not None else None
     if other is not None and other.accuracy is not None:
         yield t("ladder_runner_up", name=_name(t, other), **_shares(other.accuracy))
-    if page.record.task.metrics is not None:
-        yield t("ladder_kept", **_shares(Evaluation.from_dict(page.record.task.metrics).accuracy))
+    if (found := page.model.figure) is not None:
+        yield t("ladder_kept", **_shares(found))
 
 
 def _changes(page: PageContext, advice: Advice) -> Iterator[str]:

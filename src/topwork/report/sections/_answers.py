@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.metrics import Evaluation
+from topwork.report._excerpts import Excerpts, Shown, album_of
 from topwork.report._model import Missing, PageContext
-from topwork.report._pictures import Album, MapPicture, Picture
+from topwork.report._pictures import Album, MapPicture
 
 MOST_PICTURES = 12  # of the worst mistakes, and of the least sure answers
 MOST_MISTAKES = 120  # kinds that have pictures behind their number, the most frequent first
@@ -25,13 +26,14 @@ _ROOM = 1_400_000  # characters of the pictures behind the matrix
 
 @dataclass(frozen=True)
 class Answered:
-    """An image with its class, the model's answer, and where it saw them if that is wanted."""
+    """A row with its class, the model's answer, and if that is wanted where it saw them and the row most like it."""
 
-    picture: Picture
+    picture: Shown
     true: str
     said: str
     probability: float
     maps: tuple[MapPicture, ...] = ()
+    nearest: Shown | None = None
 
 
 def confusion(page: PageContext) -> dict[str, Any] | None:
@@ -44,7 +46,7 @@ def confusion(page: PageContext) -> dict[str, Any] | None:
     wrong = mistakes[: MOST_MISTAKES if matrix else MOST_PAIRS]
     hits = [(place, place) for place in found.confusion.diagonal().nonzero()[0].tolist()] if matrix else []
     most = _most_in_cell([int(found.confusion[cell]) for cell in wrong + hits]) if page.evaluated else 0
-    album = Album(page.evaluated.dataset, room=_ROOM) if page.evaluated else None
+    album = album_of(page.evaluated.dataset, room=_ROOM) if page.evaluated else None
     cells = [_cell(page, found, album, cell, most) for cell in wrong + hits]
     cells = [cell for cell in cells if cell["pictures"] or not matrix]
     linked = {cell["key"] for cell in cells if cell["pictures"]}
@@ -88,7 +90,7 @@ def _key(true: int, said: int) -> str:
 
 
 def _cell(
-    page: PageContext, found: Evaluation, album: Album | None, place: tuple[int, int], most: int
+    page: PageContext, found: Evaluation, album: Album | Excerpts | None, place: tuple[int, int], most: int
 ) -> dict[str, Any]:
     """One kind of answer: counts, and some pictures where there are any, the surest first."""
     true, said = place
@@ -140,13 +142,14 @@ def _mapped(page: PageContext, rows: npt.NDArray[np.intp], of: Sequence[tuple[in
     return tuple(replace(one, maps=found) for one, found in zip(shown, maps, strict=True))
 
 
-def answered(page: PageContext, rows: npt.NDArray[np.intp], album: Album | None) -> tuple[Answered, ...]:
+def answered(page: PageContext, rows: npt.NDArray[np.intp], album: Album | Excerpts | None) -> tuple[Answered, ...]:
     """Images as they were answered, from the album that has room for them."""
     assert page.evaluated is not None
     assert album is not None
     dataset, answers = page.evaluated.dataset, page.evaluated.probabilities
+    pictures: tuple[Shown, ...] = album.pictures(rows.tolist())
     found = []
-    for row, picture in zip(rows.tolist(), album.pictures(rows.tolist()), strict=True):
+    for row, picture in zip(rows.tolist(), pictures, strict=True):
         said = int(page.evaluated.answers[row])
         found.append(Answered(picture, picture.label, dataset.classes[said], float(answers[row, said])))
     return tuple(found)

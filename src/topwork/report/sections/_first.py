@@ -58,7 +58,10 @@ def _steps(page: PageContext) -> Iterator[Step]:
         yield Step(t("next_measure"), command=page.command("topwork report {model} --data {data}"))
         return
     if found is not None and found.seen_in_training:
-        yield Step(t("next_unseen"), command=page.command("topwork report {model} --data ") + "NEW_IMAGES")
+        yield Step(
+            t("next_unseen"),
+            command=page.command("topwork report {model} --data ") + f"NEW_{page.model.kind.things.upper()}",
+        )
     if found is not None and found.shift and found.shift.alarm:
         yield Step(t("next_shift"), "shift")
     if metrics.measured < len(metrics.classes):
@@ -76,7 +79,7 @@ def _steps(page: PageContext) -> Iterator[Step]:
         yield Step(t("next_labels", count=confident), "worst")
     if wrong.any():
         yield Step(t("next_more"), "unsure")
-    yield Step(t("next_use"), command=page.command("topwork predict {model} ") + "photo.jpg")
+    yield Step(t("next_use"), command=page.command("topwork predict {model} ") + page.model.kind.argument)
 
 
 def _unmeasured(page: PageContext) -> str:

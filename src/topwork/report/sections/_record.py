@@ -9,8 +9,8 @@ from topwork.data import printable
 from topwork.metrics import SelectiveReport, refuting
 from topwork.model import flat_options
 from topwork.report._checkup import shown_findings
+from topwork.report._excerpts import album_of
 from topwork.report._model import Missing, PageContext
-from topwork.report._pictures import Album
 
 MOST_NOTES = 30
 MOST_CASES = 6  # of a finding
@@ -44,7 +44,7 @@ def findings(page: PageContext) -> dict[str, Any] | Missing | None:
     checkup = page.checkup
     if checkup is None:
         return Missing(page.command("topwork report {model} --data {data} --check"))
-    album = Album(checkup.dataset, checkup.unusable, room=_ROOM_OF_FINDINGS)
+    album = album_of(checkup.dataset, checkup.unusable, room=_ROOM_OF_FINDINGS)
     shown = shown_findings(checkup.findings, checkup, album, most=MOST_CASES)
     serious = [each for each in shown if each["finding"].severity != "note"]
     notes = [each for each in shown if each["finding"].severity == "note"]
@@ -55,7 +55,8 @@ def findings(page: PageContext) -> dict[str, Any] | Missing | None:
 def use(page: PageContext) -> dict[str, Any]:
     """Lines to copy: they run where the page was made, on its own data where those are known."""
     selective = page.record.task.selective
-    lines = [page.command("topwork predict {model} ") + shlex.quote(_example(page))]
+    argument, given = example(page)
+    lines = [page.command("topwork predict {model} ") + argument]
     if selective is not None:
         lines.append(f"{lines[0]} --coverage 0.95")
         reports = tuple(map(SelectiveReport.from_dict, selective.measured))
@@ -67,17 +68,17 @@ def use(page: PageContext) -> dict[str, Any]:
     load = f"model = topwork.load({page.place or page.name!r})"
     return {
         "command": lines,
-        "python": ["import topwork", "", load, f"print(model.predict([{_example(page)!r}])[0].label)"],
+        "python": ["import topwork", "", load, f"print(model.predict([{given!r}])[0].label)"],
     }
 
 
-def _example(page: PageContext) -> str:
-    """An image of the data as a command can name it."""
-    measured = page.measured
+def example(page: PageContext) -> tuple[str, str]:
+    """A row as the command line is given it, and as Python is: a file of the data where one can be named."""
+    measured, kind = page.measured, page.model.kind
     if not page.data or measured is None or measured.store is not None:
-        return "photo.jpg"
+        return kind.argument, kind.example
     path = str(measured.full_path(0))
-    return path if printable(path) == path else "photo.jpg"
+    return (shlex.quote(path), path) if printable(path) == path else (kind.argument, kind.example)
 
 
 def cite(page: PageContext) -> Any:
@@ -89,8 +90,8 @@ def repeat(page: PageContext) -> dict[str, Any]:
     """Name in the texts and value of everything that a second run needs; the options that were chosen come first."""
     record = page.record
     network, temperature = record.backbone, getattr(record.task, "calibration", {}).get("temperature")
-    made = network["preprocessing"]
-    rules = ", timm" if made.get("rules") == "timm" else ""
+    made = network.get("preprocessing")
+    rules = ", timm" if made and made.get("rules") == "timm" else ""
     facts = [
         ("created", record.created),
         ("strategy", record.strategy),
@@ -98,7 +99,9 @@ def repeat(page: PageContext) -> dict[str, Any]:
         ("pretrained_on", network["pretrained_on"]),
         ("licence", network["licence"]),
         ("weights", network["weights"]["sha256"]),
-        ("pixels", f"{made['size']} ({made['crop_mode']}{rules})"),
+        ("pixels", f"{made['size']} ({made['crop_mode']}{rules})" if made else ""),
+        ("languages", network.get("languages", "")),
+        ("tokens", str(network.get("reading", {}).get("longest") or "")),
         ("outputs", ", ".join(record.outputs)),
         ("head", record.head),
         ("temperature", f"{temperature:.4f}" if temperature is not None else ""),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from topwork.backbones import EMBEDDING, Backbone
 from topwork.backbones import load as load_backbone
 from topwork.engines import default_engine
 from topwork.model import ClassesRecord, Classifier, ClassifierRecord, DataRecord, EngineRecord, versions
-from topwork.tasks.classification.strategies import ZeroShotOptions, words_alone, words_record
+
+if TYPE_CHECKING:
+    from topwork.tasks.classification.strategies import ZeroShotOptions
 
 
 def from_words(labels: Sequence[str], backbone: str | Backbone, options: ZeroShotOptions | None = None) -> Classifier:
@@ -28,6 +31,8 @@ def from_words(labels: Sequence[str], backbone: str | Backbone, options: ZeroSho
         BackboneError: There is no text tower for this backbone, or it is not available.
         MissingExtraError: open_clip is not installed.
     """
+    from topwork.tasks.classification.strategies import ZeroShotOptions, words_alone, words_record
+
     chosen = options or ZeroShotOptions()
     network = load_backbone(backbone) if isinstance(backbone, str) else backbone
     network = network if chosen.crop_mode == "auto" else network.replace(crop_mode=chosen.crop_mode)

@@ -9,9 +9,8 @@ from topwork._system import require_torch
 from topwork.advising import Advice, BudgetClock
 from topwork.backbones import Backbone
 from topwork.data import ImageDataset
-from topwork.errors import DataError
 from topwork.model import Classifier
-from topwork.tasks._task import Run, Strategy
+from topwork.tasks._task import Run, Strategy, only
 from topwork.tasks.classification._from_words import from_words
 from topwork.tasks.classification.ladder import AdviceOptions, Climbed, climb
 from topwork.tasks.classification.strategies import (
@@ -33,7 +32,7 @@ from topwork.train import first_alone
 
 def _climbed(dataset: ImageDataset, backbones: Sequence[Backbone], options: AdviceOptions, run: Run) -> Climbed:
     clock = BudgetClock(options.budget_seconds, run.began)
-    return climb(dataset, backbones, options, clock=clock, announce=run.announce)
+    return climb(dataset, backbones, options, clock=clock, announce=run.announce, climbed=run.climbed)
 
 
 def _auto(dataset: ImageDataset, backbones: Sequence[Backbone], options: AdviceOptions, run: Run) -> Fitted:
@@ -58,28 +57,19 @@ def _finetune(dataset: ImageDataset, backbones: Sequence[Backbone], options: Fin
 
 def _scratch(dataset: ImageDataset, backbones: Sequence[Backbone], options: ScratchOptions, run: Run) -> Fitted:
     require_torch("training from random weights")
-    return fit_scratch(dataset, _only("scratch", backbones), options, announce=run.announce)
+    return fit_scratch(dataset, only("scratch", backbones), options, announce=run.announce)
 
 
 def _as_is(dataset: ImageDataset, backbones: Sequence[Backbone], options: AsIsOptions, run: Run) -> Fitted:
-    return fit_as_is(dataset, _only("as-is", backbones), options, announce=run.announce)
+    return fit_as_is(dataset, only("as-is", backbones), options, announce=run.announce)
 
 
 def _zero_shot(dataset: ImageDataset, backbones: Sequence[Backbone], options: ZeroShotOptions, run: Run) -> Fitted:
-    return fit_zero_shot(dataset, _only("zero-shot", backbones), options, announce=run.announce)
+    return fit_zero_shot(dataset, only("zero-shot", backbones), options, announce=run.announce)
 
 
 def _from_words(backbones: Sequence[Backbone], options: ZeroShotOptions) -> Classifier:
-    return from_words(options.labels or (), _only("zero-shot", backbones), options)
-
-
-def _only(name: str, backbones: Sequence[Backbone]) -> Backbone:
-    if len(backbones) != 1:
-        raise DataError(
-            f"{name} takes one backbone, not {len(backbones)}",
-            hint="give one backbone; nothing here compares several",
-        )
-    return backbones[0]
+    return from_words(options.labels or (), only("zero-shot", backbones), options)
 
 
 STRATEGIES = (

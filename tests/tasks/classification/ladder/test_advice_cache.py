@@ -13,7 +13,7 @@ import pytest
 
 from tests.model.samples import easy_folder
 from topwork._system import cache_dir
-from topwork.advising import BudgetClock, Prices
+from topwork.advising import BudgetClock, Prices, Rung
 from topwork.backbones import Backbone, load
 from topwork.data import ImageDataset, from_arrays, read, split
 from topwork.tasks.classification.ladder import AdviceOptions, climb
@@ -48,6 +48,13 @@ def test_a_second_climb_measures_nothing_again(easy: ImageDataset, monkeypatch: 
     one, other = first.fitted(), again.fitted()
     np.testing.assert_array_equal(one.head.weight, other.head.weight)
     assert one.trials == other.trials
+
+
+def test_each_rung_is_told_as_it_is_known_and_all_of_them_where_they_were_kept(easy: ImageDataset) -> None:
+    for _ in range(2):  # the second time nothing is climbed
+        heard: list[Rung] = []
+        advice = climb(easy, [SMALL], OPTIONS, climbed=heard.append).advice
+        assert {rung.name for rung in heard} == {rung.name for rung in advice.rungs}
 
 
 def test_what_advise_adds_to_the_climb_of_a_fit_is_kept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

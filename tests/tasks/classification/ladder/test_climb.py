@@ -83,7 +83,7 @@ def test_what_stands_on_the_rung_reads_what_was_chosen(climbed: Climbed, textile
     assert len(found.table) == len(textile)
     assert found.table.outputs == climbed.advice.spec.outputs(found.table.backbone)
     assert found.table.backbone.preprocessing.size == climbed.advice.spec.size
-    assert [trial.answer for trial in found.trials if trial.chosen] == [climbed.advice.chosen.name]
+    assert next(trial.answer for trial in found.trials if trial.chosen) == climbed.advice.chosen.name
 
 
 def test_the_same_seed_gives_the_same_advice(climbed: Climbed, textile: ImageDataset, shared_cache: Path) -> None:
@@ -163,18 +163,18 @@ def test_one_class_in_a_hundred_is_not_taken_for_an_answer(tmp_path: Path, share
 
 
 @pytest.mark.slow
-def test_a_thousand_classes_of_two_images_are_climbed(shared_cache: Path) -> None:
+def test_hundreds_of_classes_of_two_images_are_climbed(shared_cache: Path) -> None:
     rng = np.random.default_rng(0)
-    tone = np.repeat(rng.integers(0, 256, (1000, 4, 4, 3)), 3, axis=0)  # three images a class, much alike
+    tone = np.repeat(rng.integers(0, 256, (300, 4, 4, 3)), 3, axis=0)  # three images a class, much alike
     pixels = np.clip(tone + rng.normal(0, 20, tone.shape), 0, 255).astype(np.uint8)
-    labels = [f"class {place // 3}" for place in range(3000)]
+    labels = [f"class {place // 3}" for place in range(900)]
     dataset = split(from_arrays(pixels.repeat(8, axis=1).repeat(8, axis=2), labels), test=0.34)
     network = load("test_resnet", weights="random:1", size=32)
     options = dataclasses.replace(OPTIONS, budget_seconds=20)
     advice = climb(dataset, [network], options).advice
     assert advice.chosen.accuracy is not None
     assert advice.chosen.accuracy.low > 2 * advice.chance
-    assert len(json.dumps(advice.to_dict(), allow_nan=False)) < 1e6
+    assert len(json.dumps(advice.to_dict(), allow_nan=False)) < 3e5
 
 
 def test_one_class_alone_is_refused(easy: ImageDataset) -> None:

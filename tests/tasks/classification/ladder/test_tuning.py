@@ -21,14 +21,15 @@ from topwork.train import CheckpointError
 
 def features(images: int = 1000, splits: tuple[str, ...] = ("train", "test"), seconds: float = 1.5e-3) -> Any:
     """What a plan asks of the features: sizes of splits, and how fast an image is at a size."""
-    held = "test" if "test" in splits else ""
+    held = "test" if "test" in splits else "val"
     dataset = SimpleNamespace(splits=np.repeat(splits, images), held_out_split=held)
     return SimpleNamespace(
         options=SimpleNamespace(finetune=FinetuneOptions()),
         train=range(images),
         dataset=type("Data", (SimpleNamespace,), {"__len__": lambda self: images * len(splits)})(**vars(dataset)),
         seconds_an_image=lambda size: seconds * (size / 224) ** 2,
-        whole=lambda reading: None,
+        whole=lambda spec: "whole",
+        table=lambda size: SimpleNamespace(backbone=None, keep=lambda outputs: "training images"),
     )
 
 
@@ -53,11 +54,14 @@ def test_prices_are_measured_by_steps_of_a_real_training(unfreeze: Any, counts: 
     row = np.ones(width, np.float32)
     head = LinearHead(0 * row, row, np.zeros((width, 3), np.float32), np.zeros(3, np.float32), 1.0)
     named = {"options": SimpleNamespace(finetune=options), "backbone": backbone, "size": 64, "on_gpu": False}
-    found = prices(SimpleNamespace(**named, timed_image=lambda size: Timed(4e-3, 1e-3)), unfreeze, head)  # type: ignore[arg-type]
+    slow: Any = SimpleNamespace(**named, timed_image=lambda size: Timed(4e-3, 1e-3))
+    found = prices(slow, unfreeze, head, BudgetClock(60.0))
     assert sorted(found.training) == counts
     assert all(0 < each < 1 for each in found.training.values())
     assert found.image == 1e-3
     assert 0 < found.share <= 1
+    clock: Any = SimpleNamespace(share=lambda cores: 1.0)  # others were busy while it was measured, but not before
+    assert prices(slow, unfreeze, head, clock).share == 1
 
 
 @pytest.fixture
@@ -75,7 +79,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[FinetuneOptions]:
 
 
 PLAN = Plan("last", 5, 256, 8, gain=0.03, seconds=200.0)
-START: Any = SimpleNamespace(spec=None, fitted=None)
+START: Any = SimpleNamespace(spec=SimpleNamespace(size=256, outputs=lambda backbone: ()), fitted=None)
 
 
 def cache(place: Path) -> Any:
@@ -97,6 +101,16 @@ def test_the_schedule_is_as_long_as_there_is_time_for(calls: list[FinetuneOption
         tuned(features(), PLAN, START, seconds, lambda text: None, None)
     assert [each.config.budget_seconds for each in calls] == [150, 1]
     assert [(each.config.epochs, each.unfreeze) for each in calls] == [(8, 5), (8, 5)]
+
+
+def test_images_that_only_measure_the_model_are_not_read_for_a_training(
+    calls: list[FinetuneOptions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Any] = []
+    monkeypatch.setattr(_tuning, "probe_of", lambda table, fitted, trials: read.append(table))
+    for splits in (("train", "test"), ("train", "val"), ("train", "val", "test")):
+        tuned(features(splits=splits), PLAN, START, 200, lambda text: None, None)
+    assert read == ["training images", "training images", "whole"]
 
 
 def test_a_checkpoint_of_another_training_is_left(

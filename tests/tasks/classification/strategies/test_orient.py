@@ -9,9 +9,9 @@ from tests.model.samples import textile_folder
 from topwork.advising import Trial, fit_head
 from topwork.backbones import load
 from topwork.data import ImageDataset, from_arrays, read, split
+from topwork.features import squares
 from topwork.tasks.classification.strategies import ProbeOptions, fit_probe
 from topwork.tasks.classification.strategies._augment import orient_trials, turned
-from topwork.tasks.classification.strategies._pictures import squares
 
 
 def tried(dataset: ImageDataset) -> tuple[Trial, ...]:
@@ -24,7 +24,7 @@ def tried(dataset: ImageDataset) -> tuple[Trial, ...]:
             table,
             rows[::2],
             rows[1::2],
-            lambda part: fit_head(part, class_weight="none", seed=0).head,
+            lambda part: fit_head(part, class_weight="none", seed=0, method="logistic").head,  # as fine-tuning asks
             0,
         )
 

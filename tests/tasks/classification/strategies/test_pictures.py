@@ -10,8 +10,9 @@ from tests.model.samples import easy_folder
 from topwork.backbones import Preprocessing
 from topwork.data import ImageDataset, decode, read
 from topwork.errors import DataError
+from topwork.features import Squares, squares
 from topwork.tasks.classification.strategies._augment import Augmentation
-from topwork.tasks.classification.strategies._pictures import ImageSamples, Squares, squares
+from topwork.tasks.classification.strategies._pictures import ImageSamples
 
 SMALL = Preprocessing(size=48, crop_mode="squash")
 

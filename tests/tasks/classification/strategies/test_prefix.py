@@ -15,10 +15,11 @@ from tests.train.samples import TensorSamples
 from topwork.backbones import Backbone, load
 from topwork.backbones.layers import Prefix, tail_of
 from topwork.engines import EngineChoice
+from topwork.features import MapSamples, Squares
 from topwork.heads import LinearHead
 from topwork.tasks.classification.strategies._augment import Augmentation
-from topwork.tasks.classification.strategies._pictures import ImageSamples, Squares
-from topwork.tasks.classification.strategies._prefix import KeptPrefix, MapSamples, kept_prefix, share_saved
+from topwork.tasks.classification.strategies._pictures import ImageSamples
+from topwork.tasks.classification.strategies._prefix import KeptPrefix, kept_prefix, share_saved
 from topwork.tasks.classification.strategies._tunable import Tunable, trained_layers, tunable
 from topwork.train import TrainConfig, train
 

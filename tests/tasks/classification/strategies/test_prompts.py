@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from topwork.errors import DataError
+from topwork.tasks._classes._prompts import label_names, prompts
 from topwork.tasks.classification.strategies import TEMPLATES, read_descriptions, read_templates
-from topwork.tasks.classification.strategies._prompts import label_names, prompts
 
 
 def test_names_of_folders_become_words() -> None:

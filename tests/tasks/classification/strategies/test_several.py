@@ -39,7 +39,8 @@ def test_the_one_with_the_lowest_log_loss_is_kept(textile: ImageDataset) -> None
 
 
 def test_one_is_compared_with_nothing(textile: ImageDataset) -> None:
-    assert fit_best_probe(textile, NETWORKS[:1], QUICK).trials == ()
+    trials = fit_best_probe(textile, NETWORKS[:1], QUICK).trials
+    assert {trial.question for trial in trials} <= {"method"}  # ways to scale the features of few images
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,6 @@ In: a data set with a training split, backbones, a budget. Out: advice, and what
 """
 
 from topwork.tasks.classification.ladder._climb import Climbed, climb
-from topwork.tasks.classification.ladder._training_features import BUDGET, AdviceOptions
+from topwork.tasks.classification.ladder._training_features import AdviceOptions
 
-__all__ = ["BUDGET", "AdviceOptions", "Climbed", "climb"]
+__all__ = ["AdviceOptions", "Climbed", "climb"]

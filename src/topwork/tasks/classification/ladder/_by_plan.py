@@ -6,41 +6,54 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from topwork.advising import SPARE, ExpectedGain, Plan, best_that_fits, worthwhile
-from topwork.tasks.classification.ladder._candidates import Trained, larger
-from topwork.tasks.classification.ladder._tuning import gain, planned, prices, rung_of, tuned
+from topwork.advising import HOPED, SPARE, ExpectedGain, Plan, best_that_fits, worthwhile
+from topwork.tasks.classification.ladder._candidates import Trained, sizes_to_train
+from topwork.tasks.classification.ladder._tuning import gain, planned, prices, rung_of, set_apart, tuned
 from topwork.tasks.classification.strategies import INTERRUPTED, Finetuned
 
 if TYPE_CHECKING:
     from topwork.tasks.classification.ladder._ladder import Ladder
     from topwork.tasks.classification.strategies._tunable import Unfreeze
 
-_HOPED = 0.5  # share of the cores that is hoped for where a plan is begun that would not fit the one there was
-
 
 def by_plan(ladder: Ladder, name: str, stages: Unfreeze, done: Plan | None, free: ExpectedGain, *, again: bool) -> None:
-    """Fine-tune by the best plan that there is time for; ``done`` has been tried before."""
-    plain, sizes = ladder.contenders[0].trained, [ladder.features.size, *larger(ladder.features)]
+    """Fine-tune by the best plan that there is time for, then by better ones as long as they fit what is left.
+
+    ``done`` has been tried before.
+    """
+    plain = ladder.contenders[0].trained
     assert plain is not None
-    found = prices(ladder.features, stages, plain.fitted.head)
-    sizes = [size for size in sizes if size <= ladder.best_spec.size]
+    found = prices(ladder.features, stages, plain.fitted.head, ladder.clock)
+    sizes = sizes_to_train(ladder.losses, ladder.features.size, ladder.best_spec.size)
     every = planned(ladder.features, name, found, sizes, free.gain, ladder.clock)
     worth, left = worthwhile(every, done.gain if done else 0.0), ladder.clock.left
-    plan = best_that_fits(worth, left, found.share)
-    if plan is not None:
-        ours = found.share if plan.seconds <= left * found.share else max(found.share, _HOPED)
-        beside = found.beside(plan.size, len(ladder.features.dataset)) / ours
-        start = ladder.start(plan.size)
-        plan = _tune(ladder, plan, start, every, (1 - SPARE) * ladder.clock.left - beside, free)
-        worth = worthwhile(every, max(plan.gain, done.gain if done else 0.0))
-    elif not worth and done is None:
+    if not worth and done is None:
         return ladder.end(name, ladder.expected_gain(max(each.seconds for each in every), again=again).words)
-    elif done is None:
-        times = f"it takes at least {worth[0].seconds:.0f} seconds, and {left:.0f} were left"
+    share, tried = found.share, done
+    plan = best_that_fits(worth, left, share)
+    while plan is not None:
+        began, start = ladder.clock.spent, ladder.start(plan.size)
+        ours = share if plan.seconds <= left * share else HOPED
+        beside = found.beside(plan.size, set_apart(ladder.features)[0], len(ladder.features.dataset)) / ours
+        tried = _tune(ladder, plan, start, every, (1 - SPARE) * ladder.clock.left - beside, free)
+        worth = worthwhile(every, max(plan.gain, tried.gain))
+        share = share_of(tried, ladder.clock.spent - began)
+        plan = best_that_fits(worth, ladder.clock.left * share)  # what others take is known now: no hope is left
+    if tried is None:
+        ours = left * max(share, HOPED)
+        times = f"it takes at least {worth[0].seconds:.0f} seconds, and {ours:.0f} were left"
         ladder.end(name, f"{free.words}; but {times}")
     ladder.cut_short |= bool(worth)
     ladder.plans += dict.fromkeys(worth[place] for place in (0, len(worth) // 2, -1) if worth)  # few are told
     return None
+
+
+def share_of(done: Plan, taken: float) -> float:
+    """Share of the cores that a training has had: the seconds that it was priced at, of those that it took.
+
+    That corrects the prices of the plans that are left too, whatever made the few steps behind them dear or cheap.
+    """
+    return min(1.0, (1 - SPARE) * done.seconds / taken)
 
 
 def _tune(
@@ -50,15 +63,14 @@ def _tune(
     found = tuned(ladder.features, plan, start, seconds, ladder.say, ladder.cache)
     ladder.cut_short |= INTERRUPTED in " ".join(found.notes)
     epochs = len(found.history)
-    same = (each.gain for each in every if (each.stages, each.size, each.epochs) == (plan.stages, plan.size, epochs))
-    plan = replace(plan, epochs=epochs, gain=next(same, 0.0), tried=True)
+    same = (each for each in every if (each.stages, each.size, each.epochs) == (plan.stages, plan.size, epochs))
+    plan = replace(next(same, replace(plan, gain=0.0)), epochs=epochs, tried=True)
     ladder.plans.append(plan)
     taken, ahead = ladder.clock.lap(), _ahead(ladder, found, start)
     better = found.strategy == "finetune" and ahead > ladder.gained
     if not better and ladder.tuned_rung == plan.rung:
         return plan  # an earlier one on the same rung was
-    ladder.rungs = [rung for rung in ladder.rungs if rung.name != plan.rung]
-    ladder.rungs.append(rung_of(found, start.spec, plan.rung, taken, ladder.features.milliseconds(plan.size)))
+    ladder.add(rung_of(found, start.spec, plan.rung, taken, ladder.features.milliseconds(plan.size)))
     if better:
         ladder.tuned, ladder.tuned_rung, ladder.gained, ladder.stopped = found, plan.rung, ahead, ""
     elif epochs:
@@ -83,7 +95,7 @@ def taken_over(ladder: Ladder, name: str) -> Plan | None:
     tried = [each for each in advice.plans if each.rung == name and each.tried]
     if rung is None or not tried:
         return None
-    ladder.rungs.append(rung)
+    ladder.add(rung)
     ladder.plans += tried
     if found is not None and advice.chosen.name == name:
         start = ladder.start(found.table.backbone.preprocessing.size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -71,31 +71,69 @@ def larger(features: TrainingFeatures) -> list[int]:
     return sorted(size for size in rounded if size > features.size)
 
 
-def halved(features: TrainingFeatures, specs: Sequence[FeatureSpec], clock: BudgetClock) -> tuple[list[Trained], str]:
-    """The best specs, each cross-validated on all training images; else none, and why it was left early.
+class Halved(NamedTuple):
+    """What a halving has found.
 
-    All are tried on a small stratified sample; the best quarter of them on a sample four times as large, and so on. The
-    order is by log loss. A round that the budget does not allow is not begun.
+    Attributes:
+        best: The best specs, each cross-validated on all training images; none where it was left early.
+        why: It was left early.
+        losses: By size, the lowest log loss in the first round, in which each size is tried on the same images.
+    """
+
+    best: list[Trained]
+    why: str
+    losses: dict[int, float]
+
+
+def halved(features: TrainingFeatures, specs: Sequence[FeatureSpec], clock: BudgetClock) -> Halved:
+    """All specs are tried on a small stratified sample; the best quarter on a sample four times as large, and so on.
+
+    The order is by log loss. A round that the budget does not allow is not begun.
 
     Source: Jamieson & Talwalkar 2016, "Non-stochastic Best Arm Identification and Hyperparameter Optimization".
     """
     images, count = min(SAMPLE, len(features.order)), len(features.order)
+    losses: dict[int, float] = {}
     while True:
         found: list[Trained] = []
         before = clock.spent
         for spec in specs:
             if clock.left == 0:
-                return [], f"the time was used up after {len(found)} of {len(specs)} feature sets on {images} images"
+                why = f"the time was used up after {len(found)} of {len(specs)} feature sets on {images} images"
+                return Halved([], why, losses)
             found.append(train(features, spec, features.sample(spec.size, images)))
+        losses = losses or least_losses(found)
         if images == count:
-            return found, ""
+            return Halved(found, "", losses)
         found.sort(key=lambda each: each.scores.log_loss)
         specs = [each.spec for each in found[: max(1, math.ceil(len(found) / _HALVING))]]
         following = min(_HALVING * images, count)
         needed = (clock.spent - before) * following / images / _HALVING
         if needed > clock.left:
-            return [], f"a comparison on {following} images would have taken about {needed:.0f} s"
+            return Halved([], f"a comparison on {following} images would have taken about {needed:.0f} s", losses)
         images = following
+
+
+def least_losses(found: Sequence[Trained]) -> dict[int, float]:
+    """The lowest log loss of a head at each size."""
+    sizes = sorted({each.spec.size for each in found})
+    return {size: min(each.scores.log_loss for each in found if each.spec.size == size) for size in sizes}
+
+
+def sizes_to_train(losses: Mapping[int, float], own: int, best: int) -> list[int]:
+    """Sizes at which a network may be trained: its own, that at which heads do best, and between these the useful ones.
+
+    A larger input takes longer, so it must serve heads better than all smaller ones do. Cloth of 250 pixels serves them
+    worse at 256 pixels than at 224, and far better at 320; so it does whoever trains.
+
+    Args:
+        losses: By size, of the best head there.
+        own: The network's own size.
+        best: At which the best head of all stands; none is larger.
+    """
+    between = [size for size in sorted(losses) if own < size < best]
+    useful = [size for size in between if losses[size] < min(losses[each] for each in losses if each < size)]
+    return sorted({own, *useful, best})
 
 
 def chosen_features(

@@ -10,7 +10,7 @@ from topwork.advising import Advice, BudgetClock, Rung, Shortlisted, Trial, expe
 from topwork.backbones import Backbone
 from topwork.data import ImageDataset
 from topwork.metrics import mcnemar
-from topwork.tasks._task import Announce
+from topwork.tasks._task import Announce, Climb
 from topwork.tasks.classification.ladder._advice_cache import AdviceCache
 from topwork.tasks.classification.ladder._candidates import Trained, chosen_features, train
 from topwork.tasks.classification.ladder._describe import compared_with_source, describe
@@ -44,10 +44,12 @@ def climb(
     *,
     clock: BudgetClock | None = None,
     announce: Announce | None = None,
+    climbed: Climb | None = None,
 ) -> Climbed:
     """Climb the ladder until the next rung is not expected to gain more than it costs, or the budget is spent.
 
-    Nothing is learnt of the held-out splits. A clock is of a budget that has begun already.
+    Nothing is learnt of the held-out splits. A clock is of a budget that has begun already; ``climbed``
+    hears of each rung.
 
     Raises:
         DataError: Fewer than two classes have a readable training image.
@@ -59,17 +61,18 @@ def climb(
     kept = cache.read() if cache else None
     ladder = None
     if kept is not None and (not kept[0].cut_short or options.budget_seconds < kept[0].budget):
-        climbed, tuned, trained = replace(kept[0], shortlist=shortlist), kept[1], None
+        found, tuned, trained = replace(kept[0], shortlist=shortlist), kept[1], None
+        list(map(climbed or (lambda rung: None), found.rungs))
     else:  # an answer that time has cut short is gone on from
-        ladder = Ladder(features, clock, say, cache, kept)
+        ladder = Ladder(features, clock, say, cache, kept, climbed)
         ladder.climb()
         say.end()
-        climbed, tuned, trained = _advice(ladder, shortlist), ladder.tuned, ladder.leader.trained
-        if kept is not None and _measured(climbed) < _measured(kept[0]):  # there was less time than before
-            climbed, tuned, trained = replace(kept[0], shortlist=shortlist), kept[1], None
+        found, tuned, trained = _advice(ladder, shortlist), ladder.tuned, ladder.leader.trained
+        if kept is not None and _measured(found) < _measured(kept[0]):  # there was less time than before
+            found, tuned, trained = replace(kept[0], shortlist=shortlist), kept[1], None
     say("describing the images")
-    advice = _described(climbed, features, clock)
-    if cache is not None and (ladder is not None or advice is not climbed):
+    advice = _described(found, features, clock)
+    if cache is not None and (ladder is not None or advice is not found):
         cache.write(advice, tuned)
     return Climbed(advice, lambda: fitted(advice, features, tuned, trained, say))
 
@@ -88,8 +91,9 @@ def _described(advice: Advice, features: TrainingFeatures, clock: BudgetClock) -
     if advice.description.distance is None and advice.description.entropy is None:
         found["description"] = compared_with_source(advice.description, features)
     if advice.forecast is None and advice.chosen.strategy == "probe":  # a curve of trained networks is too dear
-        table = features.table(advice.spec.size)
-        read = table.keep(advice.spec.outputs(table.backbone))
+        spec = advice.spec or features.own
+        table = features.table(spec.size)
+        read = table.keep(spec.outputs(table.backbone))
         told = advice.chosen.accuracy
         found["forecast"] = forecast(
             read, options.probe.class_weight, options.seed, clock, now=told.value if told is not None else 0.0
@@ -176,7 +180,8 @@ def fitted(
     if strategy == "zero-shot":
         found = zero_shot_of(features.whole(features.own), ZeroShotOptions(), announce=say)
         return replace(found, trials=trials)
-    head = trained or train(features, advice.spec, features.table(advice.spec.size))
+    spec = advice.spec or features.own
+    head = trained or train(features, spec, features.table(spec.size))
     return probe_of(features.whole(head.spec), head.fitted, trials)
 
 

@@ -31,7 +31,7 @@ from topwork.advising import (
 from topwork.backbones import has_text
 from topwork.errors import TopworkError
 from topwork.metrics import wilson_interval
-from topwork.tasks._task import Announce
+from topwork.tasks._task import Announce, Climb
 from topwork.tasks.classification.ladder._advice_cache import AdviceCache
 from topwork.tasks.classification.ladder._by_plan import by_plan, taken_over
 from topwork.tasks.classification.ladder._candidates import Trained, depths, halved, larger, train
@@ -100,12 +100,14 @@ class Ladder:
         say: RungAnnouncer,
         cache: AdviceCache | None = None,
         before: tuple[Advice, Finetuned | None] | None = None,
+        climbed: Climb | None = None,
     ) -> None:
         self.features = features
         self.clock = clock
         self.say = say
         self.cache = cache
         self.before = before
+        self.climbed = climbed
         self.rungs: list[Rung] = []
         self.contenders: list[Contender] = []
         self.scores: dict[str, Scores] = {}  # of each rung that was judged on the training images
@@ -115,6 +117,7 @@ class Ladder:
         self.stopped = ""
         self.cut_short = False
         self.enough: int | None = None
+        self.losses: dict[int, float] = {}  # of the best head on a sample, by size
         self.plans: list[Plan] = []  # of fine-tuning: tried, or left for more time
 
     def climb(self) -> None:
@@ -194,7 +197,8 @@ class Ladder:
             return self.skip(BEST_PROBE, "probe", expected_gain.words)
         own = depths(self.features)
         specs = [replace(each, size=size) for size in sizes for each in (self.features.own, *own)]
-        found, why = halved(self.features, [each for each in specs if each != self.features.own], self.clock)
+        specs = [each for each in specs if each != self.features.own]
+        found, why, self.losses = halved(self.features, specs, self.clock)
         if not found:
             self.cut_short = True
             return self.skip(BEST_PROBE, "probe", why)
@@ -236,7 +240,7 @@ class Ladder:
         try:
             by_plan(self, name, stages, done, free, again=again)
         except TopworkError as error:  # such as too few images, or groups of them, to set any aside
-            if done is None:
+            if all(rung.name != name for rung in self.rungs):
                 self.end(name, error.message)
         return None
 
@@ -304,6 +308,12 @@ class Ladder:
         """The leader's accuracy without the bias of having been chosen (``advising.accuracy_of_best``)."""
         return accuracy_of_best([way.scores for way in self.plain_first], self.features.options.seed)
 
+    def add(self, rung: Rung) -> None:
+        """A rung that is known, and takes the place of what was known of it."""
+        self.rungs = [*(each for each in self.rungs if each.name != rung.name), rung]
+        if self.climbed is not None:
+            self.climbed(rung)
+
     def note(
         self, name: str, strategy: RungStrategy, spec: FeatureSpec, scores: Scores, measured: Measured, detail: str = ""
     ) -> None:
@@ -311,7 +321,7 @@ class Ladder:
         self.scores[name] = scores
         known, images = scores.held.any(), int(scores.held.sum())
         milliseconds = self.features.milliseconds(spec.size) if self.clock.left else None
-        self.rungs.append(
+        self.add(
             Rung(
                 name=name,
                 strategy=strategy,
@@ -328,7 +338,7 @@ class Ladder:
 
     def skip(self, name: str, strategy: RungStrategy, why: str) -> None:
         """A rung that was not climbed."""
-        self.rungs.append(Rung(name, strategy, seconds=self.clock.lap(), note=why))
+        self.add(Rung(name, strategy, seconds=self.clock.lap(), note=why))
 
     def end(self, name: str, why: str) -> None:
         """A rung of fine-tuning that was not climbed: no other one is."""

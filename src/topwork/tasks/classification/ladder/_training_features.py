@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 import time
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from typing import Annotated, Literal
 import numpy as np
 import numpy.typing as npt
 
-from topwork._options import Option, budget_option
+from topwork._options import Option
 from topwork._system import available_cores
 from topwork.advising import FeatureSpec, Timed, fit_head, held_out_losses, stratified_order
 from topwork.backbones import Backbone, CropMode
@@ -21,6 +20,7 @@ from topwork.engines import Engines
 from topwork.errors import DataError
 from topwork.features import FeatureTable, extract, extract_few
 from topwork.metrics import exceeds_zero
+from topwork.tasks._classes._budgeted import Budgeted
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.strategies import (
     CROP_MODE_ERRORS,
@@ -35,12 +35,9 @@ SAMPLE = 256  # images on which much is tried: enough to see a large difference
 _TIMED = 5  # predictions that are timed
 _TIMED_TOGETHER = 64
 
-BUDGET = 300.0
-"""Seconds, where nobody says otherwise."""
-
 
 @dataclass(frozen=True)
-class AdviceOptions:
+class AdviceOptions(Budgeted):
     """How far to climb, and how.
 
     A rung that has begun is finished, so a small budget may be overdrawn by the first rung, without which nothing could
@@ -49,9 +46,6 @@ class AdviceOptions:
     (``describe``) are good to know, and not needed for the choice.
     """
 
-    budget_seconds: Annotated[
-        float, budget_option("Time for everything, including fine-tuning, such as 90s or 5m; 5m if not given.")
-    ] = BUDGET
     describe: Annotated[
         bool,
         Option(
@@ -61,10 +55,6 @@ class AdviceOptions:
         ),
     ] = True
     finetune: Annotated[FinetuneOptions, Option("Settings of fine-tuning.")] = field(default_factory=FinetuneOptions)
-
-    def __post_init__(self) -> None:
-        if not 0 < self.budget_seconds < math.inf:
-            raise DataError(f"the budget must be a finite number of seconds above 0, not {self.budget_seconds}")
 
     @property
     def probe(self) -> ProbeOptions:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from topwork._system import available_cores
 from topwork.advising import BudgetClock, FeatureSpec, Plan, Prices, Rung, Trial, expected, plans
 from topwork.heads import LinearHead
 from topwork.tasks._task import Announce
@@ -22,17 +23,23 @@ _FEWER = 0.6  # of the stages that are usually trained: the cheaper plans
 
 def set_apart(features: TrainingFeatures) -> tuple[int, int]:
     """Images that a fine-tuning would learn from, and those that would judge it: ``val``, or a share of them."""
-    splits, images = features.dataset.splits, len(features.train)
-    if features.dataset.held_out_split == "test" and (splits == "val").any():
-        return images, int((splits == "val").sum())
-    judges = round(validation_share(images, features.options.finetune) * images)
+    images = len(features.train)
+    if _val_judges(features):
+        return images, int((features.dataset.splits == "val").sum())
+    judges = round(validation_share(images, features.options.finetune.validation) * images)
     return images - judges, judges
 
 
-def prices(features: TrainingFeatures, unfreeze: Unfreeze, head: LinearHead) -> Prices:
+def _val_judges(features: TrainingFeatures) -> bool:
+    """Whether the part ``val`` tells how good a fine-tuning is, since ``test`` measures the model."""
+    return features.dataset.held_out_split == "test" and bool((features.dataset.splits == "val").any())
+
+
+def prices(features: TrainingFeatures, unfreeze: Unfreeze, head: LinearHead, clock: BudgetClock) -> Prices:
     """What fine-tuning takes here, by a few steps of a real one with each number of stages that may be trained.
 
-    The head reads the network's own pooled features.
+    The head reads the network's own pooled features. The share of the cores is that of these steps or of the whole
+    climb, whichever is larger: others may be busy for these seconds alone, and a climb waits for more than for cores.
 
     Raises:
         TopworkError: There are not so many stages, or not enough memory.
@@ -48,6 +55,7 @@ def prices(features: TrainingFeatures, unfreeze: Unfreeze, head: LinearHead) -> 
     steps = {count: seconds_to_train(features.backbone, head, count, options.config, **how) for count in sorted(counts)}
     every = (image, *steps.values())
     share = sum(each.own for each in every) / max(sum(each.wall for each in every), 1e-9)
+    share = max(share, clock.share(available_cores()))
     return Prices(features.size, image.own, {count: each.own for count, each in steps.items()}, share)
 
 
@@ -81,7 +89,9 @@ def tuned(
     config = options.config.model_copy(update={"budget_seconds": max(1.0, seconds)})
     place = cache.training(f"{plan.stages}-{plan.size}") if cache else None
     options = replace(options, config=config, unfreeze=plan.stages, checkpoint=place)
-    probe = probe_of(features.whole(start.spec), start.fitted, ())
+    judged = features.table(start.spec.size)  # images that only measure the model need no features for this
+    table = features.whole(start.spec) if _val_judges(features) else judged.keep(start.spec.outputs(judged.backbone))
+    probe = probe_of(table, start.fitted, ())
     broken_off = place is not None and any(place.glob("checkpoint-*"))
     try:
         found = finetune(features.dataset, probe, replace(options, resume=broken_off), announce=announce)

@@ -1,5 +1,8 @@
 """Strategies: the rungs of the ladder. In: a data set with splits, a backbone. Out: a head, what it reads, and why."""
 
+from topwork.tasks._classes._finetuned import INTERRUPTED, Finetuned, validation_share
+from topwork.tasks._classes._fitted import Fitted, Probe, probe_of
+from topwork.tasks._classes._prompts import TEMPLATES, read_descriptions, read_templates
 from topwork.tasks.classification.strategies._as_is import (
     AsIs,
     AsIsOptions,
@@ -12,27 +15,20 @@ from topwork.tasks.classification.strategies._as_is import (
     read_class_map,
 )
 from topwork.tasks.classification.strategies._finetune import (
-    INTERRUPTED,
-    Finetuned,
     FinetuneOptions,
     default_config,
     finetune,
-    validation_share,
 )
-from topwork.tasks.classification.strategies._fitted import Fitted
 from topwork.tasks.classification.strategies._probe import (
     CROP_MODE_ERRORS,
-    Probe,
     ProbeOptions,
     crop_modes_to_try,
     fit_best_probe,
     fit_probe,
-    probe_of,
     require_two_classes,
     sample_rows,
     sides_of_some,
 )
-from topwork.tasks.classification.strategies._prompts import TEMPLATES, read_descriptions, read_templates
 from topwork.tasks.classification.strategies._scratch import SCRATCH_NOTE, ScratchOptions, fit_scratch
 from topwork.tasks.classification.strategies._zero_shot import (
     Words,

@@ -29,8 +29,8 @@ from topwork.errors import DataError
 from topwork.features import FeatureTable, Source, extract, extract_few
 from topwork.heads import MappedHead, fit_mapped, map_classes, network_probabilities
 from topwork.model import MappingRecord
+from topwork.tasks._classes._fitted import Fitted
 from topwork.tasks._task import Announce
-from topwork.tasks.classification.strategies._fitted import Fitted
 from topwork.tasks.classification.strategies._probe import AnyCropMode, AnyEngine
 
 MappedBy = Literal["given", "names", "learnt"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,8 @@ from topwork.advising import Trial
 from topwork.backbones import EMBEDDING
 from topwork.engines import open_engine
 from topwork.features import FeatureTable
-from topwork.heads import LinearHead, row_losses
+from topwork.heads import LinearHead
+from topwork.tasks._classes._finetuned import score
 
 if TYPE_CHECKING:
     import torch
@@ -127,28 +128,6 @@ UInt8Array = npt.NDArray[np.uint8]
 FitHead = Callable[[FeatureTable], LinearHead]
 
 _IMAGES = 400  # of the training images; more would not change the answer, and take time
-
-
-class Score(NamedTuple):
-    """Accuracy and log loss on validation images."""
-
-    accuracy: float
-    log_loss: float
-
-    def beats(self, other: Score) -> bool:
-        """Whether more are right, or as many at a lower loss."""
-        return (self.accuracy, -self.log_loss) > (other.accuracy, -other.log_loss)
-
-
-def score(head: LinearHead, table: FeatureTable) -> Score:
-    """How well a head does on the images of a table."""
-    right = head.logits(table.values).argmax(axis=1) == table.dataset.labels
-    return Score(float(right.mean()), float(losses(head, table).mean()))
-
-
-def losses(head: LinearHead, table: FeatureTable) -> npt.NDArray[np.float64]:
-    """Log loss of each image of a table, in nats, after the temperature."""
-    return row_losses(head.logits(table.values) / head.temperature, table.dataset.labels.astype(np.int64))
 
 
 def orient_trials(

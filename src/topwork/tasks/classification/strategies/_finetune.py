@@ -7,11 +7,10 @@ arXiv 2202.10054: a head that is fitted first keeps the first steps from spoilin
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,40 +19,43 @@ from pydantic import NonNegativeInt
 from topwork._options import Option
 from topwork._system import freed_memory_kept
 from topwork.advising import HeadMethod, OutOfFold, Trial, fit_head
-from topwork.backbones import EMBEDDING, Backbone
-from topwork.data import ImageDataset, split
+from topwork.backbones import EMBEDDING
+from topwork.data import ImageDataset
 from topwork.errors import DataError
-from topwork.features import FeatureTable, extract
+from topwork.features import FeatureTable, Squares, extract, squares
 from topwork.heads import LinearHead
-from topwork.metrics import exceeds_zero
+from topwork.tasks._classes._finetuned import (
+    AS_SERVED,
+    Finetuned,
+    Halves,
+    best_epoch,
+    halves_of,
+    keeps,
+    losses,
+    notes_of,
+    score,
+    shown,
+    strategy_trials,
+    why_kept,
+)
+from topwork.tasks._classes._fitted import Probe
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.strategies._augment import (
     WAYS,
     Augmentation,
     Level,
     Orient,
-    Score,
-    losses,
     orient_trials,
-    score,
 )
-from topwork.tasks.classification.strategies._fitted import Fitted
-from topwork.tasks.classification.strategies._pictures import ImageSamples, Squares, squares
-from topwork.tasks.classification.strategies._probe import Probe, ProbeOptions, TellingProgress
+from topwork.tasks.classification.strategies._pictures import ImageSamples
+from topwork.tasks.classification.strategies._probe import ProbeOptions
 from topwork.tasks.classification.strategies._tuned import calibrated, served
 from topwork.train import TrainConfig, parse_config
 
 if TYPE_CHECKING:
-    from topwork.features import Progress
     from topwork.tasks.classification.strategies._tunable import Tunable
-    from topwork.train import Progress as Step
     from topwork.train import Samples, TrainResult
 
-INTERRUPTED = "training was interrupted after"
-"""How the note begins that Ctrl-C leaves behind; checkpoints are kept then."""
-
-_ERRORS, _LEAST = 2.0, 30  # standard errors by which its losses must be lower than the probe's; on so many images
-_JUDGES, _MOST = 40, 1 / 3  # validation images that there should be, and the share of the training images they may cost
 _OFTEN = 4  # epochs for each way round: with 8 for cloth's eight ways, crops cost 1.3 points (docs/decisions)
 
 
@@ -132,26 +134,6 @@ class FinetuneOptions:
         return self.probe.seed
 
 
-@dataclass(frozen=True)
-class Finetuned(Fitted):
-    """A fine-tuned backbone with its head, or the probe where that was no worse.
-
-    A fine-tuned network is not cross-validated; its out-of-fold predictions are those on the validation images.
-
-    Attributes:
-        strategy: ``finetune``, or ``probe`` where fine-tuning did not beat it; ``scratch`` from random weights.
-    """
-
-    strategy: Literal["finetune", "probe", "scratch"] = "finetune"  # type: ignore[misc]  # a class's fact elsewhere, a result here
-
-
-class _Halves(NamedTuple):
-    """Rows of the probe's table: what is learnt from, and what tells when to stop."""
-
-    learn: npt.NDArray[np.intp]
-    check: npt.NDArray[np.intp]
-
-
 @freed_memory_kept()
 def finetune(
     dataset: ImageDataset, probe: Probe, options: FinetuneOptions, *, announce: Announce | None = None
@@ -176,7 +158,7 @@ def finetune(
     say = announce or (lambda text: None)
     backbone = probe.table.backbone
     count = stages_to_train(backbone, options.unfreeze)
-    halves = halves_of(probe.table.dataset, options)
+    halves = halves_of(probe.table.dataset, options.validation, options.seed)
     last = _embedding(probe, options)
     start = _fit(last.select(halves.learn), options)
     rival = _fit(probe.table.select(halves.learn), options, options.probe.method)
@@ -187,53 +169,25 @@ def finetune(
         say("preparing the training")
         augmentation, tried = _augmentation(images, last, halves, options)
         result = _trained(model, images, augmentation, last, halves, count, options, say)
-    notes = result.notes
-    if result.interrupted:
-        notes += (
-            f"{INTERRUPTED} {len(result.history)} epochs; the best epoch so far is used, and --resume continues it",
-        )
+    notes = notes_of(result)
     better = False
-    reached = _best_epoch(result)
-    if result.best_epoch > 0:
+    reached = best_epoch(result)
+    if result.best_epoch > 0 and result.best.accuracy >= reference.accuracy - AS_SERVED:
         table = served(model, dataset, backbone, options.probe, say)
         places = {path: row for row, path in enumerate(table.dataset.paths)}
         rows = np.array([places[last.dataset.paths[row]] for row in halves.check.tolist()], np.intp)
         check = table.select(rows)
         head = calibrated(model, check)
         reached = score(head, check)  # as it will be served: perhaps in bfloat16, which the training was not
-        better = _keeps(losses(rival, judges) - losses(head, check), reached, reference)
-    trials = (*_trials(len(halves.check), reference, reached, count, backbone, better=better), *tried, *probe.trials)
+        better = keeps(losses(rival, judges) - losses(head, check), reached, reference)
+    name = f"finetune {count} of {len(backbone.stages)} stages"
+    trials = (*strategy_trials(len(halves.check), reference, reached, name, better=better), *tried, *probe.trials)
     if better:
         out_of_fold = OutOfFold("validation", rows, head.probabilities(check.values))
         return Finetuned(head, table, trials, out_of_fold=out_of_fold, history=result.history, notes=notes)
-    notes += (_kept(result, reached, reference, count, len(halves.check)),)
+    notes += (why_kept(result, reached, reference, _stages(count), len(halves.check)),)
     scores = (probe.cv_accuracy, probe.cv_log_loss, probe.out_of_fold)
     return Finetuned(probe.head, probe.table, trials, *scores, result.history, notes, strategy="probe")
-
-
-def _best_epoch(result: TrainResult) -> Score | None:
-    """What the best finished epoch measured itself, which may be worse than the start; None where none was finished."""
-    epochs = [Score(epoch.accuracy, epoch.validation_loss) for epoch in result.history]
-    return max(epochs, key=lambda each: (each.accuracy, -each.log_loss), default=None)
-
-
-def _keeps(gains: npt.NDArray[np.float64], reached: Score, reference: Score) -> bool:
-    """Whether as many are right and what each validation image saves of the loss is more than chance."""
-    return len(gains) >= _LEAST and reached.accuracy >= reference.accuracy and exceeds_zero(gains, _ERRORS)
-
-
-def _kept(result: TrainResult, reached: Score | None, reference: Score, count: int, images: int) -> str:
-    """Why the probe is kept."""
-    stages = _stages(count)
-    if reached is None:
-        return f"no epoch of fine-tuning {stages} was finished, so the probe is kept"
-    if result.best_epoch > 0:
-        said = f"fine-tuning {stages} gave {reached.accuracy:.1%} on {images} validation images"
-        chance = ", which may be chance" if reached.beats(reference) else ""
-        return f"{said} and the probe {reference.accuracy:.1%}{chance}, so the probe is kept"
-    start = f"its start of {result.start.accuracy:.1%}" if reached.beats(reference) else "its start"
-    figures = f"best epoch: {reached.accuracy:.1%}, the probe {reference.accuracy:.1%} on the same validation images"
-    return f"no epoch of fine-tuning {stages} beat {start} ({figures}), so the probe is kept"
 
 
 def _stages(count: int) -> str:
@@ -243,24 +197,6 @@ def _stages(count: int) -> str:
 def _fit(table: FeatureTable, options: FinetuneOptions, method: HeadMethod = "logistic") -> LinearHead:
     """A head; a logistic one is a layer on the features as they are, from which the network's own can start."""
     return fit_head(table, class_weight=options.probe.class_weight, seed=options.seed, method=method).head
-
-
-def halves_of(dataset: ImageDataset, options: FinetuneOptions) -> _Halves:
-    """Rows to learn from and to judge by.
-
-    ``val`` validates where ``test`` measures; otherwise a share of the training split does.
-    """
-    train = np.flatnonzero(dataset.splits == "train")
-    if dataset.held_out_split == "test" and (dataset.splits == "val").any():
-        return _Halves(train, np.flatnonzero(dataset.splits == "val"))
-    share = validation_share(len(train), options)
-    halved = split(dataset.split("train"), test=share, seed=options.seed)
-    return _Halves(train[halved.splits == "train"], train[halved.splits == "test"])
-
-
-def validation_share(images: int, options: FinetuneOptions) -> float:
-    """Share of so many training images that judge a fine-tuning, where the data has no ``val`` for that."""
-    return max(options.validation, min(_MOST, _JUDGES / max(images, 1)))
 
 
 def _embedding(probe: Probe, options: FinetuneOptions) -> FeatureTable:
@@ -275,7 +211,7 @@ def _embedding(probe: Probe, options: FinetuneOptions) -> FeatureTable:
 
 
 def _augmentation(
-    images: Squares, last: FeatureTable, halves: _Halves, options: FinetuneOptions
+    images: Squares, last: FeatureTable, halves: Halves, options: FinetuneOptions
 ) -> tuple[Augmentation, tuple[Trial, ...]]:
     tried: tuple[Trial, ...] = ()
     orient: Any = options.orient
@@ -293,7 +229,7 @@ def _trained(
     images: Squares,
     augmentation: Augmentation,
     last: FeatureTable,
-    halves: _Halves,
+    halves: Halves,
     count: int,
     options: FinetuneOptions,
     say: Announce,
@@ -332,22 +268,6 @@ def _trained(
         )
 
 
-def shown(progress: Progress, config: TrainConfig) -> Callable[[Step], None]:
-    """Steps done, and how it goes where that can be shown."""
-    reached = ""
-
-    def tell(step: Step) -> None:
-        nonlocal reached
-        if step.record is not None:
-            reached = f", accuracy {step.record.accuracy:.1%}"
-        if isinstance(progress, TellingProgress):
-            epoch = f"epoch {min(step.epoch, config.epochs)} of {config.epochs}"
-            progress.tell(f"{epoch}, loss {step.loss:.3f}{reached}, {step.samples_per_second:.0f} images/s")
-        progress(step.step, step.steps)
-
-    return tell
-
-
 def config_of(model: Tunable, last: FeatureTable, options: FinetuneOptions) -> TrainConfig:
     """With what the options leave open."""
     from topwork.tasks.classification.strategies._tunable import cpu_precision
@@ -358,16 +278,3 @@ def config_of(model: Tunable, last: FeatureTable, options: FinetuneOptions) -> T
     if options.probe.class_weight == "balanced":
         changes["class_weights"] = "balanced"
     return options.config.model_copy(update=changes)
-
-
-def _trials(
-    images: int, reference: Score, tuned: Score | None, count: int, backbone: Backbone, *, better: bool
-) -> tuple[Trial, ...]:
-    """The probe and the fine-tuning on the same images; none where no epoch was finished and nothing was compared."""
-    if tuned is None:
-        return ()
-    name = f"finetune {count} of {len(backbone.stages)} stages"
-    return (
-        Trial("strategy", "probe", images, reference.accuracy, reference.log_loss, chosen=not better),
-        Trial("strategy", name, images, tuned.accuracy, tuned.log_loss, chosen=better),
-    )

@@ -10,9 +10,8 @@ import contextlib
 import math
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,10 +21,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from topwork.backbones import Backbone
 from topwork.backbones.layers import Prefix, embed, tail_of
 from topwork.engines import EngineChoice, open_prefix
+from topwork.features import MapSamples, scratch
 from topwork.tasks.classification.strategies._augment import UInt8Array
-from topwork.tasks.classification.strategies._pictures import ImageSamples, Rows, scratch
+from topwork.tasks.classification.strategies._pictures import ImageSamples
 from topwork.tasks.classification.strategies._tunable import Tunable
-from topwork.train import Batch, Layers
+from topwork.train import Layers
 
 _BYTES = 2  # of a number in bfloat16
 _WORTH = 0.1  # share of a step's operations that the prefix must make up
@@ -52,37 +52,6 @@ class KeptPrefix:
         views = self.views if images.varied else 1
         with scratch((views, len(images.labels), *self.shape), np.int16) as maps:
             yield MapSamples(images, self.engine, maps, f"{self.stage} {views} {self.choice}")
-
-
-class MapSamples:
-    """Labelled maps as ``topwork.train`` takes them; each is made when it is wanted first.
-
-    ``maps`` is the room for them, (views, N, ...): bfloat16 as int16, which NumPy knows. ``facts`` name what they
-    depend on beside the images.
-    """
-
-    def __init__(
-        self, images: ImageSamples, engine: Callable[[UInt8Array], torch.Tensor], maps: np.memmap[Any, Any], facts: str
-    ) -> None:
-        self.labels = images.labels
-        self.n_classes = images.n_classes
-        self.fingerprint = f"{images.fingerprint} {facts}"
-        self._images = images
-        self._engine = engine
-        self._maps = maps
-        self._made = np.zeros(maps.shape[:2], bool)
-
-    def batches(self, epoch: int, rows: Sequence[Rows]) -> Iterator[Batch]:
-        """Pairs of maps, bfloat16 (n, ...), and classes (n,). The views take turns from epoch to epoch."""
-        view = epoch % len(self._maps)
-        for batch in rows:
-            missing = batch[~self._made[view, batch]]
-            if len(missing):
-                images = self._images.batch(view, missing)[0].permute(0, 2, 3, 1).contiguous().numpy()
-                self._maps[view, missing] = self._engine(images).bfloat16().view(torch.int16).numpy()
-                self._made[view, missing] = True
-            maps = torch.from_numpy(self._maps[view, batch]).view(torch.bfloat16)
-            yield maps, torch.from_numpy(self.labels[batch])
 
 
 def kept_prefix(

@@ -49,7 +49,7 @@ def seconds_to_train(
     The head reads the network's own pooled features. With ``cut`` training begins at maps, where the network can be
     cut there.
     """
-    model = tunable(backbone, replace(head, normalised=False))  # what it answers does not matter here
+    model = tunable(backbone, replace(head, normalised=False, rooted=False))  # what it answers does not matter here
     model.to("cuda" if gpu else "cpu")
     size = backbone.preprocessing.size
     inputs = torch.randint(0, 256, (_BATCH, 3, size, size), generator=torch.Generator().manual_seed(0)).to(torch.uint8)

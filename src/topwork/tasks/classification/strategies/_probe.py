@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,10 +23,6 @@ from topwork.advising import (
     cross_val_probabilities,
     fit_head,
     fit_mlp_head,
-    from_logits,
-    held_out_losses,
-    mean_or_none,
-    method_trials,
     stratified_order,
     training_rows,
 )
@@ -36,26 +32,15 @@ from topwork.data.formats import mostly_square
 from topwork.engines import EngineName
 from topwork.errors import DataError, ImageError
 from topwork.features import FeatureTable, Progress, extract
-from topwork.heads import DROPOUT, HIDDEN, Head, LinearFit, MLPFit, fit_knn
+from topwork.heads import DROPOUT, HIDDEN, Head, LinearFit, fit_knn
+from topwork.tasks._classes._fitted import Probe, probe_of
 from topwork.tasks._task import Announce
-from topwork.tasks.classification.strategies._fitted import Fitted
 
 _ASPECT_IMAGES = 32  # images whose proportions are looked at
 _TRIAL_IMAGES = 128  # images on which another crop mode is tried: enough to see a large difference
 # Standard errors by which the other way must be better. One, where all training images answer; two for the crop mode,
 # which is tried on a sample that has far fewer images than features.
 _STAGES_ERRORS, CROP_MODE_ERRORS = 1.0, 2.0
-
-
-@runtime_checkable
-class TellingProgress(Protocol):
-    """A progress callback that also shows how it goes, in a few words."""
-
-    def __call__(self, done: int, total: int, /) -> None:
-        """So far."""
-
-    def tell(self, words: str) -> None:
-        """Show them beside the step's name, in place of the former ones."""
 
 
 AnyCropMode = Annotated[
@@ -101,8 +86,9 @@ class ProbeOptions:
     method: Annotated[
         HeadMethod,
         Option(
-            "How the linear head is fitted: logistic regression, the same on features of length one, or discriminant "
-            "analysis; auto compares them where a class has ten images or fewer.",
+            "How the linear head is fitted: logistic regression, discriminant analysis, or the mean of both (blend), "
+            "which normalised takes on features of length one and power on their roots; auto compares these three "
+            "up to 500 images.",
             None,
             "head.method",
         ),
@@ -121,10 +107,6 @@ class ProbeOptions:
     engine: AnyEngine = None
     cache: Annotated[bool, CACHE] = True
     seed: Annotated[int, SEED] = 0
-
-
-class Probe(Fitted):
-    """A head on frozen features."""
 
 
 class _Chosen(NamedTuple):
@@ -239,18 +221,6 @@ def _knn_probe(table: FeatureTable, train: FeatureTable, trials: tuple[Trial, ..
     hits = probabilities.argmax(axis=1) == train.dataset.labels[held]
     out_of_fold = OutOfFold("cross-validation", training_rows(table)[held], probabilities)
     return Probe(head, table, trials, float(hits.mean()), None, out_of_fold)
-
-
-def probe_of(table: FeatureTable, fitted: LinearFit | MLPFit, trials: tuple[Trial, ...]) -> Probe:
-    """The probe of a head that was fitted on the split ``train`` of a table."""
-    train = table.split("train")
-    log_loss = mean_or_none(held_out_losses(fitted, train))
-    held = fitted.held_out
-    logits = fitted.oof_logits[held] / np.float32(fitted.head.temperature)
-    out_of_fold = from_logits("cross-validation", training_rows(table)[held], logits)
-    if isinstance(fitted, LinearFit):
-        trials = (*trials, *method_trials(fitted))
-    return Probe(fitted.head, table, trials, fitted.cv_accuracy, log_loss, out_of_fold)
 
 
 def crop_modes_to_try(train: ImageDataset, backbone: Backbone) -> list[CropMode]:

@@ -15,20 +15,17 @@ from topwork.backbones import Backbone, from_seed
 from topwork.data import ImageDataset
 from topwork.engines import has_cuda
 from topwork.errors import DataError
-from topwork.features import FeatureTable, extract
+from topwork.features import FeatureTable, extract, squares
 from topwork.heads import LinearHead
+from topwork.tasks._classes._finetuned import INTERRUPTED, Finetuned, halves_of, shown
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.strategies._augment import Augmentation
 from topwork.tasks.classification.strategies._finetune import (
-    INTERRUPTED,
-    Finetuned,
     FinetuneOptions,
     config_of,
     default_config,
-    halves_of,
-    shown,
 )
-from topwork.tasks.classification.strategies._pictures import ImageSamples, squares
+from topwork.tasks.classification.strategies._pictures import ImageSamples
 from topwork.tasks.classification.strategies._probe import require_two_classes
 from topwork.tasks.classification.strategies._tuned import calibrated, served
 from topwork.train import TrainConfig, first_alone
@@ -73,7 +70,7 @@ def fit_scratch(
     with first_alone():
         table = _readable(dataset, fresh, options, say)
     require_two_classes(table.dataset.split("train"))
-    data, halves = table.dataset, halves_of(table.dataset, options)
+    data, halves = table.dataset, halves_of(table.dataset, options.validation, options.seed)
     model = tunable(fresh, _random_head(fresh.embedding, len(data.classes), options.seed))
     model.to("cuda" if table.choice.name == "torch-cuda" else "cpu")
     config, augmentation = config_of(model, table, options), _augmentation(options)

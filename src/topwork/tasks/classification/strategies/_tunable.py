@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from topwork.backbones import Backbone
-from topwork.backbones.layers import embed, layers_of
+from topwork.backbones.layers import Normalised, embed, layers_of
 from topwork.errors import BackboneError
 from topwork.heads import LinearHead
 from topwork.tasks.classification.strategies._finetune import Unfreeze as Unfreeze
@@ -47,23 +47,7 @@ def tunable(backbone: Backbone, head: LinearHead) -> Tunable:
 
     The network is built anew, so that the caller's own is never changed.
     """
-    values = backbone.preprocessing
-    return Tunable(backbone.module(), _as_layer(head), _Normalised(values.mean, values.std))
-
-
-class _Normalised(nn.Module):
-    """Pixels from 0 to 255 to what the network was trained on."""
-
-    mean: torch.Tensor
-    deviation: torch.Tensor
-
-    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-        super().__init__()
-        self.register_buffer("mean", 255 * torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("deviation", 255 * torch.tensor(std).view(1, 3, 1, 1), persistent=False)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return (images - self.mean) / self.deviation
+    return Tunable(backbone.module(), _as_layer(head), Normalised(backbone.preprocessing))
 
 
 def settle(model: Tunable, layers: Layers, samples: Samples, batch_size: int, fit: FitHead) -> None:
@@ -73,14 +57,16 @@ def settle(model: Tunable, layers: Layers, samples: Samples, batch_size: int, fi
     differ so much that a head which was fitted on the one is lost on the other, and its first steps spoil the network:
     the textile sample's loss began at 14 instead of below 1. Where no batch norm will train, nothing is done.
 
-    The samples are the training images, or their maps, without augmentation; ``fit`` gives a head on their embeddings
-    (N, D), in their order.
+    The samples are the training images, or their maps, without augmentation; they run once, in batches of mixed classes
+    as in training, since the statistics of one class alone hide what tells it from others. ``fit`` gives a head on
+    their embeddings (N, D), in their order.
     """
     norms = [norm for _, layer in layers for norm in layer.modules() if isinstance(norm, _BatchNorm)]
     if not norms:
         return
     device, count = next(model.parameters()).device, len(samples.labels)
-    rows = np.array_split(np.arange(count, dtype=np.int64), -(-count // batch_size))
+    order = np.random.default_rng(0).permutation(count).astype(np.int64)
+    rows = np.array_split(order, -(-count // batch_size))
     momenta = [norm.momentum for norm in norms]
     model.eval()
     for norm in norms:
@@ -88,13 +74,12 @@ def settle(model: Tunable, layers: Layers, samples: Samples, batch_size: int, fi
         norm.momentum = None  # the mean over all batches
         norm.train()
     with torch.no_grad():
-        for inputs, _ in samples.batches(0, rows):
-            model(_ready(inputs, device))
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-        model.eval()
         found = [model.embed(_ready(inputs, device)).cpu() for inputs, _ in samples.batches(0, rows)]
-    model.head.load_state_dict(_as_layer(fit(torch.cat(found).numpy())).state_dict())
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    model.eval()
+    values = torch.cat(found)[torch.from_numpy(np.argsort(order))]
+    model.head.load_state_dict(_as_layer(fit(values.numpy())).state_dict())
 
 
 def cpu_precision(model: nn.Module) -> Literal["auto", "f32"]:
@@ -107,9 +92,10 @@ def cpu_precision(model: nn.Module) -> Literal["auto", "f32"]:
 
 
 def _ready(inputs: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Maps that were kept in bfloat16 are computed with in float32."""
+    """Maps that were kept in bfloat16 are computed with in float32; channels last, which is faster."""
     inputs = inputs.to(device)
-    return inputs.float() if inputs.is_floating_point() else inputs
+    inputs = inputs.float() if inputs.is_floating_point() else inputs
+    return inputs.contiguous(memory_format=torch.channels_last) if inputs.ndim == 4 else inputs
 
 
 def _as_layer(head: LinearHead) -> nn.Linear:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from topwork._system import cache_dir, delete_file, make_room, use, write_whole
 from topwork.backbones import EMBEDDING, Backbone, Weights
 from topwork.data import ImageDataset
 from topwork.features import FeatureTable, extract
-from topwork.heads import LinearHead, fit_temperature
+from topwork.heads import LinearHead
+from topwork.tasks._classes._finetuned import at_temperature, kept_file
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.strategies._probe import ProbeOptions
 from topwork.train import first_alone
@@ -36,14 +34,7 @@ def _kept_weights(model: Tunable, backbone: Backbone) -> Weights:
     from safetensors.torch import save
 
     state = {name: value.detach().cpu().contiguous().clone() for name, value in model.network.state_dict().items()}
-    content = save(state)
-    digest = hashlib.sha256(content).hexdigest()
-    file = cache_dir() / "tuned" / f"{backbone.name}-{digest[:16]}.safetensors"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, content)
-    use(file)  # until the model is saved, which may be hours later
-    make_room(file.parent, "*.safetensors", delete_file)
-    return Weights("file", digest, str(file.resolve()))
+    return kept_file(backbone.name, save(state))
 
 
 def calibrated(model: Tunable, check: FeatureTable) -> LinearHead:
@@ -56,5 +47,4 @@ def calibrated(model: Tunable, check: FeatureTable) -> LinearHead:
         bias=model.head.bias.detach().cpu().float().numpy().copy(),
         temperature=1.0,
     )
-    labels = check.dataset.labels.astype(np.int64)
-    return replace(head, temperature=fit_temperature(head.logits(check.values), labels))
+    return at_temperature(head, check)

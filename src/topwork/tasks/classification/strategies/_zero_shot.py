@@ -18,10 +18,8 @@ from topwork.data import ImageDataset
 from topwork.features import FeatureTable, extract
 from topwork.heads import BlendHead, LinearHead, TextHead, blended, fit_temperature, row_losses
 from topwork.model import WordsRecord
-from topwork.tasks._task import Announce
-from topwork.tasks.classification.strategies._fitted import Fitted
-from topwork.tasks.classification.strategies._probe import AnyCropMode, AnyEngine
-from topwork.tasks.classification.strategies._prompts import (
+from topwork.tasks._classes._fitted import Fitted
+from topwork.tasks._classes._prompts import (
     TEMPLATES,
     Descriptions,
     label_names,
@@ -29,6 +27,8 @@ from topwork.tasks.classification.strategies._prompts import (
     read_descriptions,
     read_templates,
 )
+from topwork.tasks._task import Announce
+from topwork.tasks.classification.strategies._probe import AnyCropMode, AnyEngine
 
 _SHARES = tuple(share / 10 for share in range(1, 10))  # of the words in a blend
 

@@ -1,0 +1,100 @@
+"""How a model answers over HTTP: what a task gives the server, which knows nothing of what an answer is."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from topwork._arrays import Float32Array, UInt8Array
+from topwork.errors import DataError
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a request wants of its answers. A task's models understand some of it (``Serving.require``).
+
+    Attributes:
+        top: Classes of each answer, the most probable first.
+        coverage: Share of sets of classes that hold the true one.
+        accuracy: Share of answers that are right.
+        map: Whether with the evidence, as a picture.
+        nearest: How many of the training images that are nearest.
+        threshold: Score from which on an object is told of.
+    """
+
+    top: int = 5
+    coverage: float | None = None
+    accuracy: float | None = None
+    map: bool = False
+    nearest: int = 0
+    threshold: float | None = None
+
+    def require_only(self, names: Sequence[str], said: str) -> None:
+        """Refuse what makes no sense for a model.
+
+        Args:
+            names: Fields that do.
+            said: Of what kind the model's answers are, a sentence.
+
+        Raises:
+            DataError: Another field is asked for.
+        """
+        for each in dataclasses.fields(self):
+            if each.name not in names and getattr(self, each.name) != each.default:
+                raise DataError(
+                    f"{each.name} cannot be asked of this model: {said}",
+                    hint=f"ask with {' or '.join(names)}, or without {each.name}",
+                )
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One input behind the network.
+
+    Attributes:
+        features: (D,) float32, what the head reads.
+        name: What its answer is called.
+        wanted: Of it.
+        size: Height and width of the image as it is shown; (0, 0) of a text.
+        square: uint8 (size, size, 3), what the network saw of an image; None of a text.
+    """
+
+    features: Float32Array
+    name: str
+    wanted: Wanted
+    size: tuple[int, int] = (0, 0)
+    square: UInt8Array | None = None
+
+
+class Serving(Protocol):
+    """A model as the server has it.
+
+    Attributes:
+        collects: Whether a person's correction of its answer can be kept as an example (``--collect``).
+        tensors: Outputs of the Open Inference Protocol: name to datatype and shape, in which -1 is any length.
+    """
+
+    @property
+    def collects(self) -> bool: ...
+    @property
+    def tensors(self) -> Mapping[str, tuple[str, tuple[int, ...]]]: ...
+
+    def facts(self, name: str) -> dict[str, Any]:
+        """What ``GET /models`` tells of it under that name, and what the page goes by."""
+
+    def require(self, wanted: Wanted) -> None:
+        """Refuse, by a TopworkError, what the model cannot give."""
+
+    def warm(self) -> None:
+        """Make ready what is needed behind the answer alone; it may be slow, and what fails here fails again there."""
+
+    def answers(self, rows: Sequence[Row]) -> Sequence[Any]:
+        """Predictions as ``predict`` gives them, with an ``error``; none depends on the other rows."""
+
+    def told(self, prediction: Any, row: Row) -> dict[str, Any]:
+        """A prediction as it is sent, with what is wanted beside it."""
+
+    def arrays(self, predictions: Sequence[Any]) -> Mapping[str, Any]:
+        """The same as ``tensors``: an array each, or a list of texts."""
