@@ -170,7 +170,7 @@ def square_box(preprocessing: Preprocessing, box: tuple[float, float, float, flo
     Returns:
         Left, top, right and bottom, cut at the square's edges; empty where the square shows none of it.
     """
-    (left, top, right, bottom), inner = preprocessing._view(height, width)
+    (left, top, right, bottom), inner = preprocessing.view(height, width)
     across, down = (inner[2] - inner[0]) / (right - left), (inner[3] - inner[1]) / (bottom - top)
     starts = (inner[0] + (box[0] - left) * across, inner[1] + (box[1] - top) * down)
     ends = (inner[0] + (box[2] - left) * across, inner[1] + (box[3] - top) * down)
@@ -182,7 +182,7 @@ def square_box(preprocessing: Preprocessing, box: tuple[float, float, float, flo
 
 def square_mask(preprocessing: Preprocessing, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """A mask of an image, bool (height, width), as the square shows it: bool (size, size)."""
-    (left, top, right, bottom), inner = preprocessing._view(*mask.shape)
+    (left, top, right, bottom), inner = preprocessing.view(*mask.shape)
     rows, columns = (
         (start + (np.arange(count) + 0.5) * (end - start) / count).astype(np.intp)
         for start, end, count in ((top, bottom, inner[3] - inner[1]), (left, right, inner[2] - inner[0]))

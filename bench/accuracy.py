@@ -12,7 +12,7 @@ import time
 
 from _report import header, table
 from topwork import fit
-from topwork.fitting import sample_folder
+from topwork.tasks.classification import sample_folder
 from topwork.tasks.classification.strategies import ProbeOptions
 
 

@@ -36,7 +36,7 @@ from topwork.advising._learning_curve import forecast
 from topwork.advising._out_of_fold import knn
 from topwork.backbones import load
 from topwork.data import ImageDataset, from_arrays, read, split
-from topwork.fitting import sample_folder
+from topwork.tasks.classification import sample_folder
 from topwork.tasks.classification.ladder import AdviceOptions, climb
 from topwork.tasks.classification.ladder._candidates import Trained, depths, larger, scored, train
 from topwork.tasks.classification.ladder._training_features import SAMPLE, TrainingFeatures

@@ -21,8 +21,8 @@ from _report import header, spread, table
 from topwork.backbones import Backbone, classifier, imagenet_labels, load
 from topwork.data import read
 from topwork.features import FeatureTable, extract
-from topwork.fitting import sample_folder
 from topwork.heads import MappedHead, fit_mapped
+from topwork.tasks.classification import sample_folder
 from topwork.tasks.classification.strategies import AsIsOptions, OwnClasses, fit_as_is
 
 DRAWS = 10

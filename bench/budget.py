@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from _report import header, table
-from topwork.fitting import sample_folder
+from topwork.tasks.classification import sample_folder
 
 
 def measured(budget: str, cache: Path, *, again: bool) -> dict[str, Any]:

@@ -45,7 +45,7 @@ from topwork.checking._labels import WRONG
 from topwork.checking._probe import _Reader, ask_probe
 from topwork.data import ImageDataset, split
 from topwork.features import FeatureTable
-from topwork.fitting import sample_folder
+from topwork.tasks.classification import sample_folder
 
 
 def flipped(dataset: ImageDataset, share: float, seed: int) -> tuple[ImageDataset, set[str]]:

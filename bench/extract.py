@@ -24,7 +24,7 @@ from topwork import extract, load_backbone, read
 from topwork._system import available_cores
 from topwork.backbones import Backbone
 from topwork.engines import EngineChoice, decide, default_engine, open_engine
-from topwork.features._read_ahead import read_item
+from topwork.features._read_ahead import ImageReader
 
 
 def plain(paths: list[Path], backbone: Backbone) -> float:
@@ -72,8 +72,10 @@ def rate(count: int, work: Callable[[], object]) -> float:
 def decode_alone(paths: list[Path], backbone: Backbone) -> float:
     """Images per second of reading, decoding and resizing on all cores."""
 
+    reader = ImageReader(backbone.preprocessing)
+
     def one(index: int) -> None:
-        read_item(index, paths, backbone.preprocessing, lambda key: False)
+        reader.read(paths, index, lambda key: False)
 
     with ThreadPoolExecutor(available_cores()) as pool:
         return rate(len(paths), lambda: list(pool.map(one, range(len(paths)), chunksize=8)))
@@ -100,10 +102,8 @@ def main() -> None:
     backbone = load_backbone(options.backbone, weights=options.weights)
     dataset = read(options.data)
     paths = [dataset.full_path(index) for index in range(len(dataset))]
-    few = [
-        read_item(index, paths, backbone.preprocessing, lambda key: False).pixels
-        for index in range(min(16, len(paths)))
-    ]
+    reader = ImageReader(backbone.preprocessing)
+    few = [reader.read(paths, index, lambda key: False).content for index in range(min(16, len(paths)))]
     pixels = np.stack([image for image in few if image is not None])
     choice = decide(backbone, default_engine(), pixels)
     figures: dict[str, list[float]] = {"plain": [], "ours": [], "decode": [], "network": []}

@@ -29,7 +29,7 @@ from _report import header, table
 from topwork.advising import stratified_order
 from topwork.backbones import load
 from topwork.data import ImageDataset, read
-from topwork.fitting import sample_folder
+from topwork.tasks.classification import sample_folder
 from topwork.tasks.classification.strategies import (
     Finetuned,
     FinetuneOptions,

@@ -4,7 +4,8 @@
     python bench/fewshot.py table OUT.jsonl
     python bench/fewshot.py large
 
-DATA is NAME=FOLDER, ``textile`` (the extra ``sample``) or ``digits`` (scikit-learn's). So many images a class learn, 0
+DATA is NAME=FOLDER, ``textile`` (the extra ``sample``), ``digits`` (scikit-learn's) or ``fashion=FOLDER`` (that of
+Debian's ``dataset-fashion-mnist``). So many images a class learn, 0
 being all; the split ``test`` is judged, half of the images where there is none. What OUT.jsonl holds is not made again.
 Features are those of `FeatureExtractor()`. Nothing is chosen on test images. Before: `fit_linear` with columns
 standardised by their own deviation, one dealing of folds, and the strongest of equal strengths.
@@ -34,13 +35,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
 from _report import header, table
-from advice import digits
+from advice import digits, fashion
 from topwork.backbones import load
 from topwork.data import ImageDataset, read, split
 from topwork.features import FeatureTable, extract
-from topwork.fitting import sample_folder
 from topwork.heads import fit_linear
 from topwork.heads._rows import one_thread
+from topwork.tasks.classification import sample_folder
 
 Row = dict[str, Any]
 OURS = ("now", "before")
@@ -84,7 +85,10 @@ def main() -> None:
 
 def features_of(asked: str) -> FeatureTable:
     name, _, folder = asked.partition("=")
-    dataset = digits() if name == "digits" else read(str(sample_folder()) if name == "textile" else folder)
+    if name in ("digits", "fashion"):
+        dataset = digits() if name == "digits" else fashion(Path(folder))
+    else:
+        dataset = read(str(sample_folder()) if name == "textile" else folder)
     if not dataset.held_out_split:
         dataset = split(dataset, test=0.5)
     backbone = load()

@@ -15,7 +15,7 @@ from _report import header, table
 from topwork import read
 from topwork.backbones import load
 from topwork.data import ImageDataset, split
-from topwork.fitting import sample_folder
+from topwork.tasks.classification import sample_folder
 from topwork.tasks.classification.strategies import (
     Finetuned,
     FinetuneOptions,

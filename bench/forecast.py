@@ -28,8 +28,8 @@ from topwork.advising._comparison import fit_head, stratified_order
 from topwork.backbones import load
 from topwork.data import ImageDataset, read, split
 from topwork.features import FeatureTable, extract
-from topwork.fitting import sample_folder
 from topwork.metrics import wilson_interval
+from topwork.tasks.classification import sample_folder
 
 
 def sets(data: Path, folder: Path) -> Iterator[tuple[str, Callable[[], ImageDataset]]]:

@@ -28,8 +28,8 @@ from topwork.backbones import EMBEDDING, Backbone, Preprocessing, classifier, lo
 from topwork.data import ImageDataset, decode, read
 from topwork.errors import DataError
 from topwork.features import FeatureTable, extract, extract_few
-from topwork.fitting import sample_folder
 from topwork.heads import LinearHead
+from topwork.tasks.classification import sample_folder
 from topwork.tasks.classification.strategies import AsIsOptions, OwnClasses, as_is_of, crop_modes_to_try
 
 Images = list[npt.NDArray[np.uint8]]

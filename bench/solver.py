@@ -1,9 +1,10 @@
 """Measure our solver of regularised regressions against scikit-learn's, on real features.
 
-    python bench/solver.py NAME=FOLDER ... [--sample] [--many] [--repeats 5] [--limit 30]
+    python bench/solver.py NAME=FOLDER ... [--sample] [--many] [--breeds] [--solvers lbfgs …] [--repeats 5] [--limit 30]
 
 Each FOLDER holds class folders, under train/ where there is one; its features are EfficientNet-Lite0's. `--sample` adds
-the textile sample, with its last stage alone and with all stages; `--many` adds 100 classes that are drawn from a seed.
+the textile sample, with its last stage alone and with all stages; `--many` adds 100 classes that are drawn from a seed,
+`--breeds` 37 of 185 images each.
 
 The task is that of every `fit`: five folds, each at the strengths that `fit_linear` tries, then all rows at the chosen
 strength. Everybody gets the same rows, standardised, and rotated into the space that they span where there are fewer
@@ -34,12 +35,12 @@ from probe import make
 from topwork.backbones import load
 from topwork.data import read
 from topwork.features import extract
-from topwork.fitting import sample_folder
 from topwork.heads import equal_blocks, fit_linear
 from topwork.heads._design import Design, build_design
 from topwork.heads._linear import _fit_all
 from topwork.heads._path import _solve_folds, _start
 from topwork.heads._rows import stratified_folds, threads_for
+from topwork.tasks.classification import sample_folder
 
 SOLVERS = ("lbfgs", "newton-cg", "newton-cholesky", "sag")
 TOLERANCES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
@@ -121,12 +122,14 @@ def ours(given: Task) -> tuple[float, Array]:
     kept = []
     ones = np.ones(len(given.labels), np.float32)
     weights = _start(given.labels, ones, FOLDS, given.design.rows.shape[1])
+    before = weights.copy()
     start = time.perf_counter()
     with threads_for(len(given.labels) * min(given.design.rows.shape) * given.classes * FOLDS):
         for strength in given.strengths:
+            before, weights = weights, 2 * weights - before
             _solve_folds(given.design, given.labels, given.fold_of, ones, strength, weights)
-            kept.append(weights.copy())
-        _fit_all(given.design, given.labels, "none", given.chosen, weights.mean(axis=0))
+            kept.append(weights)
+        _fit_all(given.design, given.labels, ones, given.chosen, weights.mean(axis=0))
     seconds = time.perf_counter() - start
     folds = [[(each[fold, :, :-1].astype(np.float64), each[fold, :, -1]) for each in kept] for fold in range(FOLDS)]
     return seconds, objectives(given, folds)
@@ -179,14 +182,14 @@ def theirs(given: Task, solver: str, tolerance: float, parallel: Parallel, limit
     return seconds, None if end is None or None in folds else objectives(given, folds)
 
 
-def measure(given: Task, repeats: int, limit: float) -> list[tuple[str, ...]]:
-    """Rows of the table: ours, then each of scikit-learn's solvers."""
+def measure(given: Task, solvers: Sequence[str], repeats: int, limit: float) -> list[tuple[str, ...]]:
+    """Rows of the table: ours, then each of these solvers of scikit-learn's."""
     first, our_objectives = min((ours(given) for _ in range(2)), key=lambda found: found[0])
     least = our_objectives
     with workers(1) as serial, workers(2) as pair:
         tried: dict[str, list[tuple[float, float, str, Array]]] = {}
         slow: dict[str, float] = {}
-        for solver in SOLVERS:
+        for solver in solvers:
             if solver == "newton-cholesky" and 8 * (given.rows.shape[1] * given.classes) ** 2 > HESSIAN_BYTES:
                 continue
             for tolerance in TOLERANCES:
@@ -198,7 +201,7 @@ def measure(given: Task, repeats: int, limit: float) -> list[tuple[str, ...]]:
                 least = np.minimum(least, found)
                 tried.setdefault(solver, []).append((tolerance, seconds, "2", found))
         rows = [_row(given, "topwork", "", "", [first], [1.0], excess(given, our_objectives, least))]
-        for solver in SOLVERS:
+        for solver in solvers:
             near = [each for each in tried.get(solver, []) if excess(given, each[3], least) <= 1]
             if not near:
                 reason = "its Hessian is too large"
@@ -237,7 +240,7 @@ def _row(
     return given.name, given.size, who, tolerance, processes, spread(seconds, 2), ratio, f"{far:.2f}"
 
 
-def tasks(folders: dict[str, str], sample: bool, many: bool) -> Iterator[Task]:
+def tasks(folders: dict[str, str], sample: bool, many: bool, breeds: bool) -> Iterator[Task]:
     backbone = load("lite0")
 
     def features(
@@ -255,6 +258,9 @@ def tasks(folders: dict[str, str], sample: bool, many: bool) -> Iterator[Task]:
     if many:
         rows, labels = make(5000, 1280, 100)
         yield task("drawn, 100 classes", rows, labels, [1280])
+    if breeds:
+        rows, labels = make(37 * 185, 1280, 37)
+        yield task("drawn, 37 classes of 185", rows, labels, [1280])
 
 
 def main() -> None:
@@ -262,6 +268,10 @@ def main() -> None:
     parser.add_argument("folders", nargs="*", metavar="NAME=FOLDER")
     parser.add_argument("--sample", action="store_true", help="the textile sample too")
     parser.add_argument("--many", action="store_true", help="100 drawn classes too")
+    parser.add_argument("--breeds", action="store_true", help="37 drawn classes of 185 images too")
+    parser.add_argument(
+        "--solvers", nargs="+", choices=SOLVERS, default=SOLVERS, help="scikit-learn's, all if not given"
+    )
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--limit", type=float, default=30, help="times as long as ours, at most")
     asked = parser.parse_args()
@@ -278,8 +288,8 @@ def main() -> None:
         "excess",
     )
     rows, facts = [], []
-    for each in tasks(folders, asked.sample, asked.many):
-        rows += measure(each, asked.repeats, asked.limit)
+    for each in tasks(folders, asked.sample, asked.many, asked.breeds):
+        rows += measure(each, asked.solvers, asked.repeats, asked.limit)
         facts.append(f"{each.name}: {len(each.strengths)} strengths, all of `fit_linear` {each.whole:.2f} s")
     print(table(head, rows))
     print(f"\n{'; '.join(facts)}.\n")

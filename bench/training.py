@@ -24,10 +24,11 @@ from _report import header, table
 from topwork import read
 from topwork.backbones import Backbone, load
 from topwork.data import decode
+from topwork.features import Squares
 from topwork.heads import LinearHead
 from topwork.tasks.classification.strategies import default_config
 from topwork.tasks.classification.strategies._augment import Augmentation
-from topwork.tasks.classification.strategies._pictures import ImageSamples, Squares
+from topwork.tasks.classification.strategies._pictures import ImageSamples
 from topwork.tasks.classification.strategies._tunable import (
     Tunable,
     cpu_precision,

@@ -26,6 +26,7 @@ ROOMS = (
     "topwork.train",
     "topwork.model",
     "topwork.tasks",
+    "topwork.tasks.detection",
     "topwork.fitting",
     "topwork.report",
     "topwork.explain",

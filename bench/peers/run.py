@@ -35,7 +35,7 @@ from _modes import files
 from _table import tables
 
 from topwork.data import read, split
-from topwork.fitting import sample_folder
+from topwork.tasks.classification import sample_folder
 
 HERE = Path(__file__).parent
 PREDICTIONS = 3  # cold predictions, of which the median counts
