@@ -23,6 +23,7 @@ from topwork.data._given_texts import given_texts, text_rows
 from topwork.data._image_size import image_size
 from topwork.data._looks_like_texts import looks_like_texts
 from topwork.data._manifest import is_manifest, manifest_paths
+from topwork.data._masks import UNLABELLED, Mask, MaskDataset, MaskFlaw, MaskStore
 from topwork.data._names import decoded, printable, quoted
 from topwork.data._read import read
 from topwork.data._source import MAX_FILE_BYTES, Slice, Source, content_key, read_bytes, read_source, try_source
@@ -45,11 +46,16 @@ __all__ = [
     "LabelledDataset",
     "LeftOut",
     "MAX_FILE_BYTES",
+    "Mask",
+    "MaskDataset",
+    "MaskFlaw",
+    "MaskStore",
     "Slice",
     "Source",
     "TEXT_SUFFIXES",
     "TextDataset",
     "TextStore",
+    "UNLABELLED",
     "WrittenBoxes",
     "as_source",
     "assumed_white",
