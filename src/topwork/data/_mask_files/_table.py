@@ -13,7 +13,9 @@ from typing import Any
 from topwork.data._annotations._places import Images
 from topwork.data._columns import GROUP_NAMES, SPLIT_NAMES, Columns, Schema, is_called
 from topwork.data._layout import SplitCells
+from topwork.data._listing import look_into
 from topwork.data._manifest import SCHEMA as IMAGES
+from topwork.data._mask_files._legend import legend_in
 from topwork.data._mask_files._listing import MaskListing
 from topwork.data._mask_files._places import place_of
 from topwork.data._names import printable, quoted
@@ -69,6 +71,7 @@ def list_mask_table(table: Path, asked: Mapping[str, str] | None = None) -> Mask
     """
     columns = Columns(asked, _HINT, SCHEMA)
     listing = MaskListing(table.parent, printable(str(table)))
+    listing.legend, _ = legend_in(table.parent, {"": look_into(table.parent)[1]}, ())
     try:
         with contextlib.closing(table_rows(table, columns)) as rows:
             _add(listing, rows, Images(table.parent, ""), columns)

@@ -99,7 +99,7 @@ def _placed(legend: Legend, looks: Sequence[Look]) -> Legend:
     shown = {value for value in totals if value not in (0, 255)}
     with_white = 255 in totals
     names = legend.names if any(map(is_background, legend.names)) else (BACKGROUND, *legend.names)
-    if len(names) == 2 and with_white and (not shown or _is_blurred(totals, looks)):
+    if len(names) == 2 and with_white and 1 not in shown:
         return Legend(names, (0, 255), greys=True)
     if len(names) == 2 and len(shown) == 1 and not with_white and max(shown) > 1:
         return Legend(names, (0, max(shown)))
@@ -109,7 +109,8 @@ def _placed(legend: Legend, looks: Sequence[Look]) -> Legend:
 
 def _of_legend(legend: Legend) -> Meaning:
     keys = legend.keys if legend.keys is not None else tuple(range(len(legend.names)))
-    names = [name for name in dict.fromkeys(legend.names) if not is_void(name)]
+    declared = legend.names if legend.colours else [name for _, name in sorted(zip(keys, legend.names, strict=True))]
+    names = [name for name in dict.fromkeys(declared) if not is_void(name)]
     names.sort(key=lambda name: not is_background(name))
     of = {name: place for place, name in enumerate(names)}
     pairs = sorted(zip(keys, legend.names, strict=True))
