@@ -18,6 +18,7 @@
   `precision_recall_curves`; a threshold for each class by `detection_thresholds`, what thresholds give by
   `at_thresholds`; `score_calibration`; kinds of error by `error_report`; `class_table` with background;
   `worst_misses`, `worst_inventions`; two detectors by `compare_detections`;
+- of a segmentation: `mask_counts` of each image, and of these the `segmentation_report`: IoU, Dice, outlines, objects;
 - whether new images are like the old ones: `typicality`, `shift`.
 """
 
@@ -74,6 +75,16 @@ from ._intervals import bootstrap_intervals, wilson_interval
 from ._paired import Comparison, compare, exceeds_zero, mcnemar
 from ._probabilities import brier, ece, log_loss, reliability_curve, softmax
 from ._ranking import average_precision, roc_auc
+from ._segmentation import (
+    MaskClassReport,
+    MaskCounts,
+    ObjectMaskReport,
+    ObjectsReport,
+    PixelCalibration,
+    SegmentationReport,
+    mask_counts,
+    segmentation_report,
+)
 from ._selective import (
     LEVELS,
     SelectiveReport,
@@ -131,15 +142,21 @@ __all__ = [
     "Invention",
     "LEAST_FALSE_ACCEPTS",
     "LEVELS",
+    "MaskClassReport",
+    "MaskCounts",
     "Miss",
     "ObjectClassReport",
+    "ObjectMaskReport",
     "Objects",
+    "ObjectsReport",
     "OperatingReport",
     "Outcome",
+    "PixelCalibration",
     "PrecisionRecallCurve",
     "ReliabilityBin",
     "Rule",
     "ScoreCalibration",
+    "SegmentationReport",
     "SelectiveReport",
     "SetThreshold",
     "Shift",
@@ -170,6 +187,7 @@ __all__ = [
     "exceeds_zero",
     "log_loss",
     "macro_f1",
+    "mask_counts",
     "mcnemar",
     "mean_of_folds",
     "overlaps",
@@ -182,6 +200,7 @@ __all__ = [
     "reliability_curve",
     "roc_auc",
     "score_calibration",
+    "segmentation_report",
     "selective_reports",
     "shift",
     "softmax",
