@@ -254,3 +254,9 @@ def test_a_group_in_two_splits_is_refused(folder: Made) -> None:
     (root / "index.csv").write_text("name,split,group\na,train,x\nb,test,x\n")
     with pytest.raises(DataError, match="group 'x' is in both train and test"):
         read_masks(root)
+
+
+def test_too_many_values_for_classes_are_refused(folder: Made) -> None:
+    noise = np.random.default_rng(0).integers(0, 250, (20, 30), dtype=np.uint8)
+    with pytest.raises(DataError, match="different values, too many to be classes"):
+        read_masks(folder({"a": noise, "b": noise.copy()}))
