@@ -12,6 +12,7 @@ import numpy.typing as npt
 import PIL.Image
 import pytest
 
+from topwork._texts import Texts
 from topwork.checking import Finding, vet
 from topwork.checking._examined import look_through
 from topwork.data import MaskDataset, read_masks
@@ -22,6 +23,7 @@ from topwork.tasks.segmentation.checks._tiles import slides_of
 Array = npt.NDArray[Any]
 SIDE = 64
 Drawn = tuple[Array, Array]
+KOREAN = Texts("ko")
 
 
 def discs(seed: int, count: int = 4, side: int = SIDE) -> Array:
@@ -206,6 +208,9 @@ def test_one_fault_each(
     assert finding.advice
     assert finding.cases
     assert severity != "blocks" or name in BLOCKING
+    for text in (finding.what, finding.advice, *(case.detail for case in finding.cases if case.detail)):
+        assert KOREAN.said(text) != text
+    assert KOREAN.named("finding", name) != name or name.startswith(("imbalance", "class-missing"))
 
 
 def test_right_masks_have_no_fault(tmp_path: Path) -> None:
