@@ -1,0 +1,1 @@
+"""Segmentation: what every pixel belongs to."""
