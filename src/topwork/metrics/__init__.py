@@ -19,6 +19,7 @@
   `at_thresholds`; `score_calibration`; kinds of error by `error_report`; `class_table` with background;
   `worst_misses`, `worst_inventions`; two detectors by `compare_detections`;
 - of a segmentation: `mask_counts` of each image, and of these the `segmentation_report`: IoU, Dice, outlines, objects;
+  `mask_threshold` where there are two classes; `worst_masks`; two segmentations by `compare_segmentations`;
 - whether new images are like the old ones: `typicality`, `shift`.
 """
 
@@ -78,12 +79,18 @@ from ._ranking import average_precision, roc_auc
 from ._segmentation import (
     MaskClassReport,
     MaskCounts,
+    MaskThreshold,
     ObjectMaskReport,
     ObjectsReport,
     PixelCalibration,
+    SegmentationComparison,
     SegmentationReport,
+    WorstMask,
+    compare_segmentations,
     mask_counts,
+    mask_threshold,
     segmentation_report,
+    worst_masks,
 )
 from ._selective import (
     LEVELS,
@@ -144,6 +151,7 @@ __all__ = [
     "LEVELS",
     "MaskClassReport",
     "MaskCounts",
+    "MaskThreshold",
     "Miss",
     "ObjectClassReport",
     "ObjectMaskReport",
@@ -156,12 +164,14 @@ __all__ = [
     "ReliabilityBin",
     "Rule",
     "ScoreCalibration",
+    "SegmentationComparison",
     "SegmentationReport",
     "SelectiveReport",
     "SetThreshold",
     "Shift",
     "Threshold",
     "Uncalibrated",
+    "WorstMask",
     "abstention_thresholds",
     "as_percent",
     "at_thresholds",
@@ -174,6 +184,7 @@ __all__ = [
     "class_table",
     "compare",
     "compare_detections",
+    "compare_segmentations",
     "conformal_thresholds",
     "confusion_matrix",
     "corrected_t_interval",
@@ -188,6 +199,7 @@ __all__ = [
     "log_loss",
     "macro_f1",
     "mask_counts",
+    "mask_threshold",
     "mcnemar",
     "mean_of_folds",
     "overlaps",
@@ -208,5 +220,6 @@ __all__ = [
     "typicality",
     "wilson_interval",
     "worst_inventions",
+    "worst_masks",
     "worst_misses",
 ]

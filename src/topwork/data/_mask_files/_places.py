@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from topwork.data._mask_files._raw import Raw, Values, raw_of, unpacked
+from topwork.data._mask_files._raw import Raw, Values, raw_of, raw_of_page, unpacked
 from topwork.data._source import ImageStore, content_key, source_name
 from topwork.errors import ImageError
 
@@ -27,14 +27,14 @@ class MaskPlace(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OneFile:
-    """A file with the whole mask; ``page`` of a stack."""
+    """A file with the whole mask, or a page of a stack, from 0; -1 where it is none."""
 
     path: Path
-    page: int = 0
+    page: int = -1
 
     def load(self) -> Raw:
         """See ``MaskPlace``."""
-        return raw_of(self.path, self.page)
+        return raw_of(self.path) if self.page < 0 else raw_of_page(self.path, self.page)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,12 @@ class TwoFiles:
             high, wide = second.values.shape
             raise ImageError(f"its objects have {wide} × {high} pixels, its classes another size")
         return replace(first, objects=second.values, key=content_key(first.key + second.key))
+
+
+def place_of(mask: Path | None, objects: Path | None, page: int = -1) -> MaskPlace:
+    """The place of a mask in one file or two, of which one may be missing."""
+    found = [OneFile(each, page) for each in (mask, objects) if each is not None]
+    return TwoFiles(*found) if len(found) == 2 else found[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,8 @@ import numpy.typing as npt
 
 from topwork._system import optional
 from topwork.data._decode import opened_image
-from topwork.data._source import Source, content_key, read_bytes
+from topwork.data._names import printable
+from topwork.data._source import Source, content_key, opened, read_bytes, stamp
 from topwork.data._upright import orientation, upright
 from topwork.data.formats import check_size, check_structure, sniff
 from topwork.errors import ImageError
@@ -73,12 +76,11 @@ def unpacked(values: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
     return np.stack([values >> 16 & 255, values >> 8 & 255, values & 255], axis=-1).astype(np.int32)
 
 
-def raw_of(source: Source, page: int = 0) -> Raw:
+def raw_of(source: Source) -> Raw:
     """Read a mask.
 
     Args:
         source: A file of an image, or of an array (``.npy``), or its bytes.
-        page: Of a TIFF, from 0.
 
     Raises:
         ImageError: It cannot be read, or its numbers are not whole.
@@ -92,11 +94,11 @@ def raw_of(source: Source, page: int = 0) -> Raw:
     kind = sniff(data)
     check_structure(data, kind)
     try:
-        found = _opened(data, kind, page)
+        found = _opened(data, kind)
     except ImageError as error:
         if kind != "TIFF" or "too large" in error.message:
             raise
-        found = _by_tifffile(data, page, error)
+        found = _by_tifffile(data, error)
     return replace(found, key=key, lossy=_is_lossy(data, kind))
 
 
@@ -104,11 +106,8 @@ def _is_lossy(data: bytes, kind: str) -> bool:
     return kind in _LOSSY and not (kind == "WEBP" and b"VP8L" in data[:64])
 
 
-def _opened(data: bytes, kind: str, page: int) -> Raw:
+def _opened(data: bytes, kind: str) -> Raw:
     with opened_image(io.BytesIO(data), kind) as image:
-        if page:
-            image.seek(page)
-            check_size(*image.size)
         image.load()
         mode, info = image.mode, image.info
         palette = image.getpalette("RGB") if mode in ("P", "PA") else None
@@ -181,7 +180,7 @@ def _array_of(data: bytes) -> npt.NDArray[Any]:
         raise ImageError(f"damaged NumPy file: {error}") from error
 
 
-def _by_tifffile(data: bytes, page: int, first: ImageError) -> Raw:
+def _by_tifffile(data: bytes, first: ImageError) -> Raw:
     """What Pillow does not read, such as numbers of 32 bits without sign.
 
     Raises:
@@ -193,7 +192,7 @@ def _by_tifffile(data: bytes, page: int, first: ImageError) -> Raw:
         raise first from missing
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
-            found = file.pages[page]
+            found = file.pages[0]
             check_size(int(found.imagewidth), int(found.imagelength))
             return raw_of_array(found.asarray())
     except (ImageError, MemoryError):
@@ -202,19 +201,33 @@ def _by_tifffile(data: bytes, page: int, first: ImageError) -> Raw:
         raise ImageError(f"damaged TIFF: {error}") from error
 
 
-def pages_of(source: Source) -> int:
-    """How many pictures a TIFF holds; 1 for every other file, and for one that cannot be read: whoever does will tell.
+def raw_of_page(path: Path, page: int) -> Raw:
+    """One page of a stack, from 0; of the file no more is read than that.
 
     Raises:
-        ImageError: It cannot be read at all.
+        ImageError: It cannot be read.
     """
-    if isinstance(source, np.ndarray):
+    with opened(os.fspath(path)) as (file, info):
+        try:
+            with opened_image(file, "TIFF") as image:
+                image.seek(page)
+                check_size(*image.size)
+                image.load()
+                raw = raw_of_array(np.asarray(image))
+        except ImageError as error:
+            raise ImageError(f"{printable(os.fspath(path))}: {error.message}", hint=error.hint) from error
+        return replace(raw, key=content_key(b"%d:%d:%d" % (*stamp(info), page)))
+
+
+def pages_of(path: Path) -> int:
+    """How many pictures a TIFF holds; 1 for every other file, and one that cannot be read: whoever does will tell."""
+    if path.suffix.lower() not in (".tif", ".tiff"):
         return 1
-    data = source if isinstance(source, bytes) else read_bytes(source)
     try:
-        if sniff(data) != "TIFF":
-            return 1
-        with opened_image(io.BytesIO(data), "TIFF") as image:
-            return min(_MOST_PAGES, int(getattr(image, "n_frames", 1)))
+        with opened(os.fspath(path)) as (file, _):
+            sniff(file.read(64))
+            file.seek(0)
+            with opened_image(file, "TIFF") as image:
+                return min(_MOST_PAGES, int(getattr(image, "n_frames", 1)))
     except ImageError:
         return 1

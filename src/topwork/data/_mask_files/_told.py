@@ -44,11 +44,13 @@ class Legend:
         names: The classes' names.
         keys: Of each its number or colour; its place where None.
         colours: Whether those are colours.
+        greys: Whether those are shades, so that what lies between is a mixture.
     """
 
     names: tuple[str, ...]
     keys: tuple[int, ...] | None = None
     colours: bool = False
+    greys: bool = False
 
 
 def told(looks: Sequence[Look], legend: Legend | None, objects: bool | None) -> Meaning:
@@ -62,7 +64,7 @@ def told(looks: Sequence[Look], legend: Legend | None, objects: bool | None) -> 
     if objects or (objects is None and _are_objects(looks) and (legend is None or len(legend.names) <= 2)):
         return _of_objects(legend)
     if legend is not None:
-        return _of_legend(legend)
+        return _of_legend(_placed(legend, looks))
     if any(look.colours for look in looks):
         return _of_colours(looks)
     return _of_numbers(looks)
@@ -85,9 +87,30 @@ def is_void(name: str) -> bool:
     return name.strip().casefold() in _VOIDS
 
 
+def _placed(legend: Legend, looks: Sequence[Look]) -> Legend:
+    """A legend of names alone with the values that they mean, which are their places, but for two usual things.
+
+    Masks of 0 and one other value mean the last name by it, and names without a background begin at 1 where the
+    values run from 0 to their number.
+    """
+    if legend.keys is not None:
+        return legend
+    totals = _totals(looks, "indices")
+    shown = {value for value in totals if value not in (0, 255)}
+    with_white = 255 in totals
+    names = legend.names if any(map(is_background, legend.names)) else (BACKGROUND, *legend.names)
+    if len(names) == 2 and with_white and 1 not in shown:
+        return Legend(names, (0, 255), greys=True)
+    if len(names) == 2 and len(shown) == 1 and not with_white and max(shown) > 1:
+        return Legend(names, (0, max(shown)))
+    begins_at_1 = len(legend.names) < len(names) and 0 in totals and max(shown, default=0) == len(legend.names)
+    return Legend(names if begins_at_1 or len(legend.names) == 1 else legend.names)
+
+
 def _of_legend(legend: Legend) -> Meaning:
     keys = legend.keys if legend.keys is not None else tuple(range(len(legend.names)))
-    names = [name for name in dict.fromkeys(legend.names) if not is_void(name)]
+    declared = legend.names if legend.colours else [name for _, name in sorted(zip(keys, legend.names, strict=True))]
+    names = [name for name in dict.fromkeys(declared) if not is_void(name)]
     names.sort(key=lambda name: not is_background(name))
     of = {name: place for place, name in enumerate(names)}
     pairs = sorted(zip(keys, legend.names, strict=True))
@@ -98,7 +121,7 @@ def _of_legend(legend: Legend) -> Meaning:
         order = np.argsort(sorted_keys, kind="stable")
         sorted_keys, places = [sorted_keys[at] for at in order], [places[at] for at in order]
     return Meaning(
-        "colours" if legend.colours else "indices",
+        "colours" if legend.colours else "greys" if legend.greys else "indices",
         np.array(sorted_keys, np.int64),
         np.array(places, np.int32),
         tuple(names),
