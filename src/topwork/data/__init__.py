@@ -23,6 +23,9 @@ from topwork.data._given_texts import given_texts, text_rows
 from topwork.data._image_size import image_size
 from topwork.data._looks_like_texts import looks_like_texts
 from topwork.data._manifest import is_manifest, manifest_paths
+from topwork.data._mask_files._pieces import pieces
+from topwork.data._mask_files._read import looks_like_masks, read_masks
+from topwork.data._mask_files._rle import filled, mask_of_rle, rle_of
 from topwork.data._masks import UNLABELLED, Mask, MaskDataset, MaskFlaw, MaskStore
 from topwork.data._names import decoded, printable, quoted
 from topwork.data._read import read
@@ -62,6 +65,7 @@ __all__ = [
     "content_key",
     "decode",
     "decoded",
+    "filled",
     "files_below",
     "from_arrays",
     "given_texts",
@@ -72,17 +76,22 @@ __all__ = [
     "k_folds",
     "k_folds_or_fewer",
     "looks_like_boxes",
+    "looks_like_masks",
     "looks_like_texts",
     "manifest_paths",
+    "mask_of_rle",
     "name_bytes",
+    "pieces",
     "printable",
     "quoted",
     "read",
     "read_boxes",
     "read_bytes",
+    "read_masks",
     "read_source",
     "read_texts",
     "require_free",
+    "rle_of",
     "several",
     "split",
     "text_of",
