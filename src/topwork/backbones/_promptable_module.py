@@ -96,7 +96,7 @@ class MaskDecoder(nn.Module):
             several: Whether to give the masks of a part, a whole and more, instead of one.
         """
         sizes = [math.prod(each) for each in self.shapes]
-        rows = torch.split(image, sizes, dim=1)  # type: ignore[no-untyped-call]
+        rows = torch.split(image, sizes, dim=1)
         parts = [row.view(1, *each) for row, each in zip(rows, self.shapes, strict=True)]
         told = self.network(
             image_embeddings=parts[0] if self.of_one_map else parts,
