@@ -33,5 +33,6 @@ TASK = Task(
     model_of=_model_of,
     sections=later("topwork.tasks.recognition._page:SECTIONS"),
     words=WORDS,
+    served=later("topwork.tasks.recognition._served:RecognizerServing"),
     blocking=("group-in-two-splits", "label-conflicts", "leakage", "identity-in-two-splits"),
 )
