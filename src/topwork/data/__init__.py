@@ -13,6 +13,7 @@ from __future__ import annotations
 from topwork.data._annotations._read import looks_like_boxes, read_boxes
 from topwork.data._annotations._write import BOX_FORMATS, BoxFormat, WrittenBoxes, write_boxes
 from topwork.data._arrays import from_arrays
+from topwork.data._between import Named, images_between
 from topwork.data._boxes import BoxDataset, Boxes, BoxFlaw
 from topwork.data._dataset import Dataset, ImageDataset, LabelledDataset, LeftOut, TextDataset, name_bytes
 from topwork.data._decode import assumed_white, decode
@@ -54,6 +55,7 @@ __all__ = [
     "MaskDataset",
     "MaskFlaw",
     "MaskStore",
+    "Named",
     "Slice",
     "Source",
     "TEXT_SUFFIXES",
@@ -73,6 +75,7 @@ __all__ = [
     "grouped",
     "image_files",
     "image_size",
+    "images_between",
     "is_manifest",
     "k_folds",
     "k_folds_or_fewer",
