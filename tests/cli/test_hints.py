@@ -85,7 +85,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "cli/_recognise.py:enroll": ("fit",),
     "cli/_report.py": ("report",),
     "cli/_serve.py": ("serve",),
-    "cli/_shards.py": ("embed",),
+    "cli/_shards.py": ("embed", "predict"),
     "cli/_sources.py": ("predict",),
     "cli/_tasks.py": (),  # shown once there are several tasks
     "cli/_text.py": ("fit", "check", "evaluate"),
@@ -116,7 +116,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "report/sections/_explained.py": ("explain",),
     "report/sections/_record.py": ("predict",),
     "server": ("serve",),
-    "sharding": ("embed",),
+    "sharding": ("embed", "predict"),
     "tasks/_classes/_decision.py": ("fit",),
     "tasks/_classes/_finetuned.py": ("fit",),
     "tasks/_classes/_prompts.py": ("fit",),
