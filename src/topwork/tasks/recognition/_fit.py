@@ -14,6 +14,7 @@ from topwork._arrays import Float32Array, Float64Array, IntpArray
 from topwork.advising import Trial
 from topwork.backbones import EMBEDDING, Backbone, CropMode, face_row
 from topwork.data import ImageDataset
+from topwork.errors import DataError
 from topwork.features import FeatureTable, extract
 from topwork.heads import PROJECTIONS, Projection, ProjectionMethod, fit_projection
 from topwork.metrics import (
@@ -110,6 +111,9 @@ def fit_recogniser(
         DataError: Too few identities or images to choose by, or too few pairs for the promised rate.
     """
     say = run.announce or (lambda text: None)
+    names = [backbone.name for backbone in backbones]
+    if len(set(names)) < len(names) or not names:
+        raise DataError("a backbone is given twice" if names else "no backbone was given")
     best = [_best_way(dataset, backbone, options, say, several=len(backbones) > 1) for backbone in backbones]
     chosen = min(best, key=lambda way: way.rate)
     trials = [
@@ -141,8 +145,8 @@ def _best_way(
     found: list[_Way] = []
     modes = crop_modes(backbone, options, finder)
     for mode in modes:
-        of = f" of {backbone.name}" if several else ""
-        step = say(f"features{of} of images" if len(modes) == 1 else f"features{of} of images, {mode}")
+        of = f"{backbone.name}: " if several else ""
+        step = say(f"{of}features of images" + (f", {mode}" if len(modes) > 1 else ""))
         table = extract(
             images,
             backbone.replace(crop_mode=mode),
