@@ -208,6 +208,7 @@ def test_one_fault_each(
     assert finding.advice
     assert finding.cases
     assert severity != "blocks" or name in BLOCKING
+    assert bool(finding.cases[0].outlines) == name.endswith(("merged-objects", "cut-objects", "tiny-objects"))
     for text in (finding.what, finding.advice, *(case.detail for case in finding.cases if case.detail)):
         assert KOREAN.said(text) != text
     assert KOREAN.named("finding", name) != name or name.startswith(("imbalance", "class-missing"))
