@@ -218,7 +218,7 @@ def _in_order(meaning: Meaning, classes: Sequence[str]) -> Meaning:
         classes=known,
         places=meaning.places if moved is None else moved.astype(np.int32),
         object_class=int(places[min(meaning.object_class, len(places) - 1)]),
-        has_background=meaning.has_background and places[0] == 0,
+        has_background=meaning.has_background and bool(places[0] == 0),
     )
 
 

@@ -1,0 +1,46 @@
+"""Segmentation: which class each pixel of an image is of. In: images with masks. Out: a ``Segmenter``.
+
+``TASK`` is what the rest of the house knows of this room.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from topwork.data import looks_like_masks, read_masks
+from topwork.tasks._task import Task, later
+from topwork.tasks.segmentation._found import FoundMask
+from topwork.tasks.segmentation._load import load
+from topwork.tasks.segmentation._model import Segmenter
+from topwork.tasks.segmentation._words import WORDS
+
+__all__ = ["TASK", "FoundMask", "Segmenter"]
+
+
+def _model_of(*args: Any) -> Segmenter:
+    from topwork.tasks.segmentation._model_of import model_of
+
+    return model_of(*args)
+
+
+def _folds_of(*args: Any) -> dict[str, Any]:
+    from topwork.tasks.segmentation._model_of import folds_of
+
+    return folds_of(*args)
+
+
+TASK = Task(
+    name="segmentation",
+    read=read_masks,
+    checks=later("topwork.tasks.segmentation._checks:CHECKS"),
+    quick_checks=later("topwork.tasks.segmentation._checks:QUICK_CHECKS"),
+    strategies=later("topwork.tasks.segmentation._strategies:STRATEGIES"),
+    model=Segmenter,
+    load=load,
+    model_of=_model_of,
+    sections=later("topwork.tasks.segmentation._page:SECTIONS"),
+    words=WORDS,
+    folds_of=_folds_of,
+    told_by=looks_like_masks,
+)
+"""What the rest of the house knows of segmentation."""
