@@ -9,6 +9,7 @@ from typing import Any
 
 from topwork.data import looks_like_masks, read_masks
 from topwork.tasks._task import Task, later
+from topwork.tasks.segmentation._blocking import BLOCKING
 from topwork.tasks.segmentation._found import FoundMask
 from topwork.tasks.segmentation._load import load
 from topwork.tasks.segmentation._model import Segmenter
@@ -32,8 +33,8 @@ def _folds_of(*args: Any) -> dict[str, Any]:
 TASK = Task(
     name="segmentation",
     read=read_masks,
-    checks=later("topwork.tasks.segmentation._checks:CHECKS"),
-    quick_checks=later("topwork.tasks.segmentation._checks:QUICK_CHECKS"),
+    checks=later("topwork.tasks.segmentation.checks:CHECKS"),
+    quick_checks=later("topwork.tasks.segmentation.checks:QUICK_CHECKS"),
     strategies=later("topwork.tasks.segmentation._strategies:STRATEGIES"),
     model=Segmenter,
     load=load,
@@ -42,5 +43,6 @@ TASK = Task(
     words=WORDS,
     folds_of=_folds_of,
     told_by=looks_like_masks,
+    blocking=BLOCKING,
 )
 """What the rest of the house knows of segmentation."""
