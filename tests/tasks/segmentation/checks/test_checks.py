@@ -178,7 +178,7 @@ def sparse(root: Path) -> MaskDataset:
 @pytest.mark.parametrize(
     ("spoil", "name", "severity", "said"),
     [
-        (shifted, "shifted-masks", "blocks", "moved by +2 pixels to the right and -3 down, all 12 images together"),
+        (shifted, "shifted-masks", "blocks", "moved by 2 pixels to the right and 3 pixels up, all 12 images together"),
         (one_shifted, "shifted-masks", "warning", "1 of 12 masks fit their image better"),
         (empty, "empty-masks", "note", "1 of 13 masks show nothing but background"),
         (full, "full-masks", "note", "1 of 13 masks are filled by one class"),

@@ -133,7 +133,8 @@ def _described(shift: Shift) -> str:
 
 
 def _way(down: int, right: int) -> str:
-    return f"moved by {right:+d} pixels to the right and {down:+d} down"
+    across = f"{number(abs(right), 'pixel')} to the {'right' if right > 0 else 'left'}"
+    return f"moved by {across} and {number(abs(down), 'pixel')} {'down' if down > 0 else 'up'}"
 
 
 _DOUBTS = {
