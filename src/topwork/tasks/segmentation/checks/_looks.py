@@ -13,11 +13,9 @@ from topwork.checking import Case, Check, Examined, Finding, number, ranked, wor
 from topwork.data import Mask, MaskDataset, decode, pieces
 from topwork.drawing import Outline
 from topwork.errors import TopworkError
+from topwork.tasks.segmentation._load import SIZE
 from topwork.tasks.segmentation.checks._objects import TINY, Corners, corners_of, cut_pairs, far_apart, tiny
 from topwork.tasks.segmentation.checks._shifts import Shift, shift_of, shift_of_all
-
-SIZE = 512
-"""Side in pixels of the square in which small objects are judged where no other is named."""
 
 MOST = 2_000
 """Images that are looked at, spread over the data set."""
