@@ -212,6 +212,7 @@ class Segmenter(Model):
     def _told(self, name: str, seen: _Look, threshold: float | None) -> FoundMask:
         block = self.record.task
         how: Any = {"classes": self.classes, "has_background": block.has_background}
+        how["tells_objects"] = block.splitting is not None
         if isinstance(seen, str):
             return FoundMask(name, **how, error=seen)
         parts, size = seen
