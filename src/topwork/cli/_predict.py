@@ -231,6 +231,9 @@ class _Answers:
         else:
             fields = self._room.beside(prediction.to_dict(), source)
             self._console.result(fields, self._room.words.predicted(prediction))
+            self._console.notes(
+                f"{printable(prediction.source)}: {each}" for each in getattr(prediction, "remarks", ())
+            )
 
     def _judge(self) -> None:
         """Tell whether the sources since the last time are of another kind than the model was trained on."""

@@ -29,6 +29,7 @@ from topwork.data._mask_files._rle import filled, mask_of_rle, rle_of
 from topwork.data._masks import UNLABELLED, Mask, MaskDataset, MaskFlaw, MaskStore
 from topwork.data._names import decoded, printable, quoted
 from topwork.data._read import read
+from topwork.data._shrunk import shrunk, shrunk_size
 from topwork.data._source import MAX_FILE_BYTES, Slice, Source, content_key, read_bytes, read_source, try_source
 from topwork.data._split import grouped, k_folds, k_folds_or_fewer, split
 from topwork.data._text_store import TextStore
@@ -93,6 +94,8 @@ __all__ = [
     "require_free",
     "rle_of",
     "several",
+    "shrunk",
+    "shrunk_size",
     "split",
     "text_of",
     "text_rows",

@@ -4,7 +4,7 @@ In: a data set and a backbone. Out: a ``FeatureTable``, memory-mapped, through a
 """
 
 from topwork.data import Source
-from topwork.features._extract import NOT_FINITE, Extraction, Progress, extract, extract_few
+from topwork.features._extract import NOT_FINITE, Extraction, OpenNetwork, Progress, extract, extract_few
 from topwork.features._map_samples import MapSamples, Pictures, on_all_cores
 from topwork.features._read_ahead import ImageReader, read_ahead
 from topwork.features._squares import Squares, scratch, squares
@@ -19,6 +19,7 @@ __all__ = [
     "FeatureTable",
     "ImageReader",
     "MapSamples",
+    "OpenNetwork",
     "Pictures",
     "Progress",
     "Source",

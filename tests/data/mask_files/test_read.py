@@ -26,6 +26,7 @@ def test_objects_of_16_bits_with_a_table_of_splits(folder: Callable[..., Path]) 
     assert dataset.splits.tolist() == ["train", "test", "train"]
     assert dataset.pixels.tolist() == [[600 - 16 * n, 16 * n, 0] for n in (2, 3, 4)]
     found = dataset.mask(1)
+    assert found.objects is not None
     assert (found.objects == squares(1, 2, 3)).all()
     assert (found.labels == (squares(1, 2, 3) > 0)).all()
 

@@ -2,6 +2,7 @@
 
 from ._comparison import SegmentationComparison, compare_segmentations
 from ._counts import MaskCounts, mask_counts
+from ._objects import ObjectCounts, ObjectMatches, match_objects
 from ._report import (
     MaskClassReport,
     ObjectMaskReport,
@@ -17,7 +18,9 @@ __all__ = [
     "MaskClassReport",
     "MaskCounts",
     "MaskThreshold",
+    "ObjectCounts",
     "ObjectMaskReport",
+    "ObjectMatches",
     "ObjectsReport",
     "PixelCalibration",
     "SegmentationComparison",
@@ -26,6 +29,7 @@ __all__ = [
     "compare_segmentations",
     "mask_counts",
     "mask_threshold",
+    "match_objects",
     "segmentation_report",
     "worst_masks",
 ]

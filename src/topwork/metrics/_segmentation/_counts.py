@@ -14,7 +14,7 @@ from topwork.errors import DataError
 from topwork.metrics._probabilities import BINS
 
 from ._boundary import boundary_counts
-from ._objects import ObjectCounts, object_counts
+from ._objects import ObjectCounts, match_objects
 
 TOLERANCE = 0.0075  # of the image's diagonal, as DAVIS and MATLAB's bfscore have it
 SCORES = 100  # bins of the foreground's probability, from which a threshold is chosen
@@ -97,7 +97,7 @@ def mask_counts(
         scores = _scores(given[1], there) if n_classes == 2 else None
     if truth.objects is not None and objects is not None:
         sides = (np.asarray(truth.objects), there), (np.asarray(objects), said)
-        found = object_counts(*sides, known, n_classes, int(has_background))
+        found = ObjectCounts.of(match_objects(*sides, known, n_classes, int(has_background)), n_classes)
     return MaskCounts(
         confusion=pairs.reshape(n_classes + 1, n_classes)[:n_classes].astype(np.int64),
         boundary=boundary_counts(there, np.where(known, said, -1), n_classes, near),

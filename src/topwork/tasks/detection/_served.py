@@ -17,6 +17,7 @@ class DetectorServing:
     """Objects with their boxes in pixels of the image that was sent; ``Serving`` tells the rest."""
 
     collects = False  # a box is no folder's name: a corrected one is drawn in another program
+    looking = enrolling = None
     tensors: Mapping[str, tuple[str, tuple[int, ...]]] = {
         "boxes": ("FP32", (-1, 4)),
         "scores": ("FP32", (-1,)),

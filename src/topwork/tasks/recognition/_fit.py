@@ -26,7 +26,7 @@ from topwork.metrics import (
     threshold_for,
 )
 from topwork.tasks._task import Run, only
-from topwork.tasks.recognition._finder import Finder, cropped, open_finder
+from topwork.tasks.recognition._finder import NO_FINDER, Finder, cropped, open_finder, seen_in
 from topwork.tasks.recognition._options import RecognitionOptions
 from topwork.tasks.recognition._split import identity_folds
 
@@ -142,7 +142,7 @@ def _finder(backbone: Backbone, options: RecognitionOptions) -> Finder | None:
     """The one that was asked for, or the backbone's own."""
     face = face_row(backbone.name)
     name = options.finder or (face.finder if face else None)
-    return open_finder({"name": name}) if name else None
+    return open_finder({"name": name}) if name and name != NO_FINDER else None
 
 
 def _fitted(
@@ -158,7 +158,6 @@ def _fitted(
     least = max(_FALSE_ACCEPT, math.ceil(1e4 * LEAST_FALSE_ACCEPTS / len(of_methods.strangers)) / 1e4)
     wanted = least if options.false_accept is None else options.false_accept
     promise = _promised(train, method, of_methods, wanted, options.seed)
-    more = f"false accepts are promised at {least:.2%} and not at {_FALSE_ACCEPT:.0%}: add identities for that"
     projection = fit_projection(train.values, train.dataset.labels, method, widths=kept.widths)
     return Recognised(
         table=kept,
@@ -169,8 +168,27 @@ def _fitted(
         cross_validation={"accuracy": 1 - float(of_methods.rates.mean())},
         finder=finder,
         enroll=options.enroll,
-        notes=(more,) if options.false_accept is None and least > _FALSE_ACCEPT else (),
+        notes=_notes(kept, least, options),
     )
+
+
+def _notes(table: FeatureTable, least: float, options: RecognitionOptions) -> tuple[str, ...]:
+    notes = []
+    if options.false_accept is None and least > _FALSE_ACCEPT:
+        notes.append(
+            f"false accepts are promised at {least:.2%} and not at {_FALSE_ACCEPT:.0%}: add identities for that"
+        )
+    sound, labels = sound_rows(table), table.dataset.labels
+    left = len(set(labels.tolist())) - len(set(labels[sound].tolist()))
+    if options.enroll and len(sound) < len(table):
+        refused = f"{len(table) - len(sound):,} of {len(table):,} images were not enrolled"
+        notes.append(f"{refused}: several finds, or one that cannot be relied on; identities with none left: {left:,}")
+    return tuple(notes)
+
+
+def sound_rows(table: FeatureTable) -> IntpArray:
+    """Rows by whose images somebody may be enrolled: with one find and no flaw, or of whole images."""
+    return np.flatnonzero([each is None or not each.remarks for each in seen_in(table.dataset)])
 
 
 def _choose(

@@ -102,7 +102,8 @@ def brief(prediction: Identified) -> str:
 def rows(prediction: Identified, classes: Sequence[str]) -> list[dict[str, Any]]:
     """A row of a table."""
     similarity = None if prediction.similarity is None else round(prediction.similarity, 4)
-    return [{"path": prediction.source, "name": prediction.name, "similarity": similarity, "error": prediction.error}]
+    found = {"path": prediction.source, "name": prediction.name, "similarity": similarity, "error": prediction.error}
+    return [{**found, "remarks": "; ".join(prediction.remarks)}]
 
 
 def caveats(found: Judged) -> list[str]:

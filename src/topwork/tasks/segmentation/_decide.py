@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from topwork._arrays import Float32Array
+from topwork.tasks.segmentation.instances import Splitting, split_objects
 from topwork.tasks.segmentation.network import Strip
 
 Labels = npt.NDArray[Any]
@@ -39,6 +41,30 @@ def decided(probabilities: Float32Array, threshold: float | None) -> Labels:
         return np.asarray(probabilities[1] >= threshold).astype(np.uint8)
     found: Labels = probabilities.argmax(axis=0).astype(_kind(len(probabilities)))
     return found
+
+
+@dataclass(frozen=True)
+class Deciding:
+    """How a model decides.
+
+    Attributes:
+        threshold: Of two classes, the probability of the second from which on a pixel is of it; None where the most
+            probable class is told.
+        splitting: How objects are made of probabilities; None where they are not told apart.
+    """
+
+    threshold: float | None = None
+    splitting: Splitting | None = None
+
+    def labels(self, probabilities: Float32Array) -> Labels:
+        """(H, W) places among the classes, of (C, H, W)."""
+        return decided(probabilities, self.threshold)
+
+    def objects(self, probabilities: Float32Array, *, has_background: bool) -> npt.NDArray[np.int32] | None:
+        """(H, W) numbers of objects, of (K, H, W); None where they are not told apart."""
+        if self.splitting is None:
+            return None
+        return split_objects(probabilities, self.splitting, has_background=has_background)
 
 
 def labels_of(parts: Iterable[Strip], n_classes: int, height: int, width: int, threshold: float | None) -> Labels:

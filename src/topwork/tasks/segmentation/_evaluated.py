@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from topwork._arrays import Float32Array
 from topwork.data import LeftOut, MaskDataset
-from topwork.features import FeatureTable
+from topwork.features import Progress
 from topwork.metrics import MaskCounts, SegmentationReport, mask_counts, segmentation_report
-from topwork.tasks.segmentation._decide import decided, semantic, whole
+from topwork.tasks.segmentation._decide import Deciding, semantic, whole
+from topwork.tasks.segmentation._seen import Seen
 from topwork.tasks.segmentation.network import Placed, SegmentationHead, strips
 
 
@@ -44,53 +45,58 @@ class SegmentationEvaluated:
         return self.dataset.left_out
 
 
+def probabilities_of(seen: Seen, head: SegmentationHead) -> Callable[[int, Float32Array], Float32Array]:
+    """Of a row and its maps the probabilities (K, H, W) of the image's own pixels."""
+
+    def said(row: int, maps: Float32Array) -> Float32Array:
+        height, width = seen.dataset.sizes[row].tolist()
+        placed = Placed.of(head.spec.grid, seen.backbone.preprocessing, height, width)
+        return whole(strips(head.logits(maps[None])[0], placed))
+
+    return said
+
+
 def counted(
-    table: FeatureTable,
-    head: SegmentationHead,
-    threshold: float | None,
-    *,
-    done: Callable[[int, int], None] | None = None,
-) -> Iterator[MaskCounts]:
-    """What each image of a table adds to the figures, one at a time: no mask is kept."""
-    dataset: MaskDataset = table.dataset
-    for row, (height, width) in enumerate(dataset.sizes.tolist()):
-        logits = head.logits(np.asarray(table.values[row : row + 1], np.float32))[0]
-        placed = Placed.of(head.spec.grid, table.backbone.preprocessing, height, width)
-        yield _of_one(dataset, row, whole(strips(logits, placed)), threshold)
-        if done is not None:
-            done(row + 1, len(table))
+    seen: Seen, head: SegmentationHead, deciding: Deciding, progress: Progress | None = None
+) -> tuple[MaskCounts, ...]:
+    """What each image adds to the figures: no mask is kept."""
+    dataset, said = seen.dataset, probabilities_of(seen, head)
+    count, background = len(dataset.classes), dataset.has_background
 
+    def of_one(row: int, maps: Float32Array) -> MaskCounts:
+        probabilities = said(row, maps)
+        told = semantic(probabilities, count)
+        labels, objects = deciding.labels(told), deciding.objects(probabilities, has_background=background)
+        how = {"has_background": background, "probabilities": told, "objects": objects}
+        return mask_counts(dataset.mask(row), labels, count, **how)  # type: ignore[arg-type]
 
-def _of_one(dataset: MaskDataset, row: int, probabilities: Float32Array, threshold: float | None) -> MaskCounts:
-    count = len(dataset.classes)
-    told = semantic(probabilities, count)
-    how = {"has_background": dataset.has_background, "probabilities": told}
-    return mask_counts(dataset.mask(row), decided(told, threshold), count, **how)  # type: ignore[arg-type]
+    return tuple(seen.each(of_one, progress=progress))
 
 
 def measure(
-    table: FeatureTable,
+    seen: Seen,
     head: SegmentationHead,
+    deciding: Deciding,
     *,
-    threshold: float | None,
     trained: npt.NDArray[np.uint64] | None = None,
     split: str = "",
     seen_in_training: bool = False,
     seed: int = 0,
+    progress: Progress | None = None,
 ) -> SegmentationEvaluated:
-    """Measure a head on features of images with known masks, in the columns that it reads.
+    """Measure a head on images with known masks.
 
     Args:
-        table: One row or more.
-        head: Of the table's classes.
-        threshold: Of two classes, the probability of the second from which on a pixel is told to be of it.
+        seen: One row or more.
+        head: Of the data set's classes.
+        deciding: How its probabilities become labels and objects.
         trained: Digests of the images that the head has learnt from, ascending.
         split: What the images are to be called.
         seen_in_training: Whether the model is known to be made from them.
         seed: Of the bootstrap.
+        progress: Called with (images done, images in all).
     """
-    dataset: MaskDataset = table.dataset
-    found = tuple(counted(table, head, threshold))
-    overlap = None if trained is None or table.digests is None else int(np.isin(table.digests, trained).sum())
+    dataset, found = seen.dataset, counted(seen, head, deciding, progress)
+    overlap = None if trained is None else int(np.isin(seen.digests, trained).sum())
     report = segmentation_report(found, dataset.classes, has_background=dataset.has_background, seed=seed)
     return SegmentationEvaluated(report, split, seen_in_training or bool(overlap), dataset, found, overlap)

@@ -14,18 +14,20 @@ import numpy.typing as npt
 from topwork._arrays import Float32Array
 from topwork.backbones import Backbone
 from topwork.data import Held, MaskDataset, Source, image_size, read_masks, several, try_source
+from topwork.engines import Engines
 from topwork.errors import DataError, ModelError
-from topwork.features import Progress, extract, extract_few
+from topwork.features import AT_ONCE, Progress, streamed
 from topwork.metrics import Estimate, SegmentationReport, as_percent
 from topwork.model import DIGESTS, IMAGES, Kind, Methods, Model, Parts, trained_of
 from topwork.tasks.segmentation._card import segmenter_card, segmenter_methods
-from topwork.tasks.segmentation._decide import labels_of
+from topwork.tasks.segmentation._decide import labels_of, semantic, whole
 from topwork.tasks.segmentation._evaluated import SegmentationEvaluated, measure
 from topwork.tasks.segmentation._found import FoundMask
 from topwork.tasks.segmentation._record import SegmentationRecord, SegmenterRecord
+from topwork.tasks.segmentation._seen import look
 from topwork.tasks.segmentation.network import Placed, SegmentationHead, head_from, strips
 
-CHUNK = 16  # images whose maps are in memory at a time: 140 MB of Lite0's at 384 pixels
+_CHUNK = 64  # sources that are looked at together; a few of their maps are in memory at a time
 
 
 class Segmenter(Model):
@@ -53,6 +55,7 @@ class Segmenter(Model):
         held_out: SegmentationEvaluated | None = None,
     ) -> None:
         super().__init__(record, backbone, history)
+        self._engines = Engines(backbone, record.outputs, AT_ONCE)
         self.head = head
         self.trained = trained
         self.held_out = held_out
@@ -130,7 +133,7 @@ class Segmenter(Model):
             DataError: The threshold is none, or there are more than two classes.
         """
         images, start, least = several(sources), 0, self._threshold(threshold)
-        while chunk := list(itertools.islice(images, CHUNK)):
+        while chunk := list(itertools.islice(images, _CHUNK)):
             for place, seen in enumerate(self._whole(Held(chunk))):
                 source = chunk[place]
                 name = os.fspath(source) if isinstance(source, str | os.PathLike) else f"#{start + place}"
@@ -165,13 +168,14 @@ class Segmenter(Model):
             )
         split = given.held_out_split
         dataset = given.split(split) if split else given
-        how: Any = {"outputs": self.record.outputs, "choice": self.engine_choice, "cache": cache}
-        table = extract(dataset, self.backbone, **how, progress=progress)
-        if len(table) == 0:
+        how: Any = {"choice": self.engine_choice, "open_network": self._engines, "progress": progress}
+        none = len(dataset) == 0
+        seen, _ = look(dataset, self.backbone, self.record.outputs, lambda row, maps: None, wanted=lambda row: none, **how)
+        if len(seen) == 0:
             raise DataError(f"{dataset.root}: none of the {len(dataset)} images can be read")
-        seen = not split and given.fingerprint() == self.record.data.fingerprint
-        known: Any = {"threshold": self.record.task.threshold, "trained": self.trained}
-        return measure(table, self.head, **known, split=split, seen_in_training=seen, seed=seed)
+        again = not split and given.fingerprint() == self.record.data.fingerprint
+        known: Any = {"trained": self.trained, "split": split, "seen_in_training": again, "seed": seed}
+        return measure(seen, self.head, self.record.task.deciding, **known, progress=progress)
 
     def _threshold(self, given: float | None) -> float | None:
         """The probability from which on a pixel is of the second of two classes; None where there are more."""
@@ -189,18 +193,22 @@ class Segmenter(Model):
             return FoundMask(name, classes=self.classes, has_background=block.has_background, error=seen)
         logits, size = seen
         placed = Placed.of(self.head.spec.grid, self.backbone.preprocessing, *size)
-        labels = labels_of(strips(logits, placed), len(self.classes), *size, threshold)
-        return FoundMask(name, labels, self.classes, block.has_background)
+        how: Any = {"classes": self.classes, "has_background": block.has_background}
+        if block.deciding.splitting is None:
+            labels = labels_of(strips(logits, placed), len(self.classes), *size, threshold)
+            return FoundMask(name, labels, **how)
+        probabilities = whole(strips(logits, placed))
+        deciding = dataclasses.replace(block.deciding, threshold=threshold)
+        objects = deciding.objects(probabilities, has_background=block.has_background)
+        return FoundMask(name, deciding.labels(semantic(probabilities, len(self.classes))), objects=objects, **how)
 
     def _whole(self, sources: Sequence[Source]) -> Iterator[tuple[Float32Array, tuple[int, int]] | str]:
         """What the head says of each image, looked at once, and its height and width; or why it cannot be used."""
-        how: Any = {"choice": self.engine_choice, "open_network": self._engines}
-        features = extract_few(sources, self.backbone, self.record.outputs, **how)
-        refused, rows = dict(features.refused), {place: row for row, place in enumerate(features.kept.tolist())}
-        for place in range(len(sources)):
-            if place in refused:
-                yield refused[place]
+        how: Any = {"open_network": self._engines}
+        then = lambda place, maps: self.head.logits(maps[None])[0]  # noqa: E731
+        for found in streamed(sources, self.backbone, self.record.outputs, self.engine_choice, then, **how):
+            if found.result is None:
+                yield found.reason
                 continue
-            size = try_source(sources, place, image_size)
-            row = features.values[rows[place]][None]
-            yield size if isinstance(size, str) else (self.head.logits(row)[0], size)
+            size = try_source(sources, found.index, image_size)
+            yield size if isinstance(size, str) else (found.result, size)

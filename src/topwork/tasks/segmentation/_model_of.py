@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from topwork.advising import training_rows
 from topwork.data import MaskDataset, printable
 from topwork.errors import DataError
 from topwork.metrics import mean_of_folds, segmentation_report
@@ -28,13 +27,13 @@ def model_of(fitted: Fitted, record_of: RecordOf, split: str, seed: int) -> Segm
         DataError: None of the images that are to measure the model can be read.
     """
     dataset: MaskDataset = fitted.table.dataset
-    trained, threshold = _trained(fitted), fitted.threshold
+    trained, deciding = _trained(fitted), fitted.deciding
     found: SegmentationEvaluated | None = None
     if split:
         table = fitted.table.split(split)
         if len(table) == 0:
             raise _unmeasured(fitted, split)
-        found = measure(table, fitted.head, threshold=threshold, trained=trained, split=split, seed=seed)
+        found = measure(table, fitted.head, deciding, trained=trained, split=split, seed=seed)
     train: MaskDataset = dataset.split("train")
     pixels = train.pixels.sum(axis=0).tolist()
     block = SegmentationRecord(
@@ -45,18 +44,19 @@ def model_of(fitted: Fitted, record_of: RecordOf, split: str, seed: int) -> Segm
         unlabelled=pixels[-1],
         objects=int(train.objects.sum()) if train.tells_objects else None,
         head=fitted.head.spec.to_dict(),
-        threshold=threshold,
+        threshold=deciding.threshold,
+        splitting=deciding.splitting.to_dict() if deciding.splitting else None,
         metrics=found.report.to_dict() if found else None,
     )
     history = [epoch.model_dump() for epoch in fitted.history]
     return Segmenter(record_of(block), fitted.head, fitted.table.backbone, history, trained, found)
 
 
-def _trained(fitted: Fitted) -> npt.NDArray[np.uint64] | None:
+def _trained(fitted: Fitted) -> npt.NDArray[np.uint64]:
     """Digests of the images that the model has learnt from, those that chose among heads included."""
-    rows = np.union1d(training_rows(fitted.table), fitted.validation.rows)
-    digests = fitted.table.digests
-    return None if digests is None else np.unique(digests[rows])
+    judges = fitted.validation.rows if fitted.validation else np.zeros(0, np.intp)
+    learnt = np.flatnonzero(fitted.table.dataset.splits == "train")
+    return np.unique(fitted.table.digests[np.union1d(learnt, judges)])
 
 
 def _unmeasured(fitted: Fitted, split: str) -> DataError:

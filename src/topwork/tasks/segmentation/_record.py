@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from topwork.errors import DataError
 from topwork.metrics import Estimate, SegmentationReport
 from topwork.model import ModelRecord, Strict, TaskRecord
+from topwork.tasks.segmentation._decide import Deciding
+from topwork.tasks.segmentation.instances import Splitting
 
 
 class FoldRecord(Strict):
@@ -53,6 +55,7 @@ class SegmentationRecord(TaskRecord):
         head: The ``to_dict`` of the head's spec: its kind, which maps it reads, and what it is.
         threshold: Of two classes, the probability of the second from which on a pixel is told to be of it; None where
             the most probable class is told.
+        splitting: ``instances.Splitting.to_dict``: how objects are told apart; None where they are not.
         metrics: ``metrics.SegmentationReport.to_dict`` on held-out images; None where none were held out.
         folds: What cross-validation said; None where there was none.
     """
@@ -66,6 +69,7 @@ class SegmentationRecord(TaskRecord):
     objects: int | None = None
     head: dict[str, Any]
     threshold: float | None = Field(default=None, ge=0, le=1)
+    splitting: dict[str, Any] | None = None
     metrics: dict[str, Any] | None = None
     folds: FoldsRecord | None = None
 
@@ -79,9 +83,9 @@ class SegmentationRecord(TaskRecord):
         if self.threshold is not None and count != 2:
             raise ValueError(f"a threshold is of two classes, and there are {count}")
         try:
-            found = self.report
+            found, _ = self.report, self.deciding
         except (DataError, OverflowError) as error:
-            raise ValueError(f"metrics: {error}") from error
+            raise ValueError(f"metrics or splitting: {error}") from error
         if found is not None and found.classes != self.classes:
             raise ValueError("metrics: they are of other classes than the model's")
         return self
@@ -90,6 +94,11 @@ class SegmentationRecord(TaskRecord):
     def report(self) -> SegmentationReport | None:
         """Figures on held-out images; None where none were held out."""
         return None if self.metrics is None else SegmentationReport.from_dict(self.metrics)
+
+    @property
+    def deciding(self) -> Deciding:
+        """How its probabilities become labels and objects."""
+        return Deciding(self.threshold, None if self.splitting is None else Splitting.from_dict(self.splitting))
 
 
 SegmenterRecord = ModelRecord[SegmentationRecord]

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Literal
 from topwork._arrays import IntpArray
 from topwork.advising import Advice, Trial
 from topwork.data import MaskDataset
-from topwork.features import FeatureTable
 from topwork.metrics import MaskCounts, SegmentationReport, segmentation_report
+from topwork.tasks.segmentation._decide import Deciding
 from topwork.tasks.segmentation._evaluated import counted
+from topwork.tasks.segmentation._seen import Seen
 from topwork.tasks.segmentation.network import SegmentationHead
 
 if TYPE_CHECKING:
@@ -45,10 +46,10 @@ class Judged:
         return 0.0 if self.report.iou is None else self.report.iou.value
 
 
-def judged(head: SegmentationHead, table: FeatureTable, rows: IntpArray) -> Judged:
-    """What a head says of some rows of a table, by the code that predicts."""
+def judged(head: SegmentationHead, table: Seen, rows: IntpArray, deciding: Deciding | None = None) -> Judged:
+    """What a head says of some rows, by the code that predicts."""
     part = table.select(rows)
-    return Judged(part.dataset, rows, tuple(counted(part, head, None)))
+    return Judged(part.dataset, rows, counted(part, head, deciding or Deciding()))
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,9 @@ class Fitted:
 
     Attributes:
         head: Maps to classes of pixels.
-        table: Maps of every row of the data set, in the columns that the head reads, by the backbone that is kept.
-        validation: What it says of training images that chose among heads.
-        threshold: Of two classes, the probability of the second from which on a pixel is of it; None where the most
-            probable class is told.
+        table: Every row of the data set that can be read, and the way to its maps by the backbone that is kept.
+        validation: What it says of images that it has not learnt from; None where there were none to set aside.
+        deciding: How its probabilities become labels and objects.
         strategy: Which rung it stands on.
         trials: What was compared on the way, the winners marked.
         history: What each epoch of the training gave.
@@ -69,9 +69,9 @@ class Fitted:
     """
 
     head: SegmentationHead
-    table: FeatureTable
-    validation: Judged
-    threshold: float | None = None
+    table: Seen
+    validation: Judged | None = None
+    deciding: Deciding = Deciding()
     strategy: Literal["probe", "decoder", "finetune", "as-is", "zero-shot"] = "probe"
     trials: tuple[Trial, ...] = ()
     history: tuple[EpochRecord, ...] = ()

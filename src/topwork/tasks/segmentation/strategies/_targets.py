@@ -7,9 +7,10 @@ import numpy.typing as npt
 
 from topwork.backbones import Preprocessing
 from topwork.data import UNLABELLED, Mask
+from topwork.tasks.segmentation.instances import border_targets
 from topwork.tasks.segmentation.network import HeadSpec, nearest, on_grid
 
-_REACH = 1  # places of the grid around an object in which another one makes a border
+_BORDER = 1  # places of the grid around an object in which another one makes a border
 
 
 def target(mask: Mask, spec: HeadSpec, preprocessing: Preprocessing) -> npt.NDArray[np.int32]:
@@ -23,17 +24,5 @@ def target(mask: Mask, spec: HeadSpec, preprocessing: Preprocessing) -> npt.NDAr
     places = nearest(spec.grid, preprocessing, *mask.labels.shape)
     found = on_grid(mask.labels, *places, UNLABELLED).astype(np.int32)
     if spec.border and mask.objects is not None:
-        found[borders(on_grid(mask.objects, *places, 0))] = spec.n_classes
+        found[border_targets(on_grid(mask.objects, *places, 0), _BORDER) & (found >= 0)] = spec.n_classes
     return found
-
-
-def borders(objects: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
-    """(H, W) which places belong to an object and have another one near."""
-    height, width = objects.shape
-    around = np.pad(objects, _REACH)
-    found = np.zeros((height, width), np.bool_)
-    for down in range(2 * _REACH + 1):
-        for across in range(2 * _REACH + 1):
-            other = around[down : down + height, across : across + width]
-            found |= (other > 0) & (other != objects)
-    return found & (objects > 0)
