@@ -78,11 +78,11 @@ export function useThreshold(model, set) {
 
 /** What is asked of a model, for one input alone or for each of several. */
 export function optionsOf(model, several) {
-  if (model.answer === "objects") return { threshold: model.lowest }; // what is shown is chosen here
-  const asked = { top: several ? TOP : Math.min(model.classes.length, MOST) };
+  const evidence = !several && model.maps && find("evidence").checked ? { map: true } : {};
+  if (model.answer === "objects") return { threshold: model.lowest, ...evidence }; // what is shown is chosen here
+  const asked = { ...evidence, top: several ? TOP : Math.min(model.classes.length, MOST) };
   const [kind, share] = find("certainty").value.split("=");
   if (model.selective && share) asked[kind] = share;
-  if (!several && model.maps && find("evidence").checked) asked.map = true;
   if (!several && model.nearest && find("nearest").checked) asked.nearest = NEAREST;
   return asked;
 }
