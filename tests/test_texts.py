@@ -26,6 +26,7 @@ PACKAGES = (
     "topwork.tasks.classification",
     "topwork.tasks.detection",
     "topwork.tasks.recognition",
+    "topwork.tasks.segmentation",
     "topwork.tasks.text",
     "topwork.cli",
     "topwork.ui",

@@ -344,11 +344,12 @@ def test_the_help_names_the_task_where_there_are_several(
 ) -> None:
     commands = ("fit", "check", "advise")
     assert all(
-        "--task <classification|detection|recognition|text>" in run(command, "--help").out for command in commands
+        "--task <classification|detection|recognition|segmentation|text>" in run(command, "--help").out
+        for command in commands
     )
     monkeypatch.setattr("topwork.tasks._REGISTERED", {TOY.name: TOY})
     assert all(
-        "--task <brightness|classification|detection|recognition|text>" in run(command, "--help").out
+        "--task <brightness|classification|detection|recognition|segmentation|text>" in run(command, "--help").out
         for command in commands
     )
     told = run("fit", "--task", "brightness", "--help").out

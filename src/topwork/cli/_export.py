@@ -111,5 +111,11 @@ def _gained(found: Int8) -> list[str]:
 def _agreement(found: Agreement, rows: int, thing: str) -> str:
     """How far it is from predict in one precision, in one sentence."""
     apart = found.farthest.get("probabilities", max(found.farthest.values(), default=0.0))
+    if {"scores", "boxes"} <= found.farthest.keys():
+        score, pixels = found.farthest["scores"], found.farthest["boxes"]
+        return (
+            f"Compared with predict in {found.precision} on {rows} {thing}s: scores differ by {score:.1g} at most and "
+            f"boxes by {pixels:.1g} pixels, the same objects in {found.same_label:.1%}"
+        )
     same = "" if found.same_label is None else f", the same answer for {found.same_label:.1%}"
     return f"Compared with predict in {found.precision} on {rows} {thing}s: differs by {apart:.1g} at most{same}"

@@ -4,8 +4,9 @@ One natural pass: :func:`read` lists a folder, a manifest, tar shards or a Huggi
 :class:`ImageDataset` without opening an image (:func:`from_arrays` does so for pixels), :func:`split` gives each row
 its split, ``dataset.source(row)`` says where a row's image lies, and :func:`decode` turns that into pixels. For texts
 :func:`read_texts` gives a :class:`TextDataset`, whose ``source(row)`` is the text; for boxes :func:`read_boxes` gives a
-:class:`BoxDataset`, and :func:`write_boxes` writes it in other formats. Needs numpy, simplejpeg and Pillow; Parquet and
-Hugging Face data need an extra each.
+:class:`BoxDataset`, and :func:`write_boxes` writes it in other formats; for masks :func:`read_masks` gives a
+:class:`MaskDataset`, and :func:`write_masks` writes it. Needs numpy, simplejpeg and Pillow; Parquet and Hugging Face
+data need an extra each.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ from topwork.data._given_texts import given_texts, text_rows
 from topwork.data._image_size import image_size
 from topwork.data._looks_like_texts import looks_like_texts
 from topwork.data._manifest import is_manifest, manifest_paths
+from topwork.data._mask_files._pieces import pieces
+from topwork.data._mask_files._read import looks_like_masks, read_masks
+from topwork.data._mask_files._rle import filled, mask_of_rle, rle_of
+from topwork.data._mask_files._write import MASK_FORMATS, MaskFormat, WrittenMasks, write_masks
 from topwork.data._masks import UNLABELLED, Mask, MaskDataset, MaskFlaw, MaskStore
 from topwork.data._names import decoded, printable, quoted
 from topwork.data._read import read
@@ -46,10 +51,12 @@ __all__ = [
     "ImageDataset",
     "LabelledDataset",
     "LeftOut",
+    "MASK_FORMATS",
     "MAX_FILE_BYTES",
     "Mask",
     "MaskDataset",
     "MaskFlaw",
+    "MaskFormat",
     "MaskStore",
     "Slice",
     "Source",
@@ -58,11 +65,13 @@ __all__ = [
     "TextStore",
     "UNLABELLED",
     "WrittenBoxes",
+    "WrittenMasks",
     "as_source",
     "assumed_white",
     "content_key",
     "decode",
     "decoded",
+    "filled",
     "files_below",
     "from_arrays",
     "given_texts",
@@ -73,17 +82,22 @@ __all__ = [
     "k_folds",
     "k_folds_or_fewer",
     "looks_like_boxes",
+    "looks_like_masks",
     "looks_like_texts",
     "manifest_paths",
+    "mask_of_rle",
     "name_bytes",
+    "pieces",
     "printable",
     "quoted",
     "read",
     "read_boxes",
     "read_bytes",
+    "read_masks",
     "read_source",
     "read_texts",
     "require_free",
+    "rle_of",
     "several",
     "shrunk",
     "shrunk_size",
@@ -93,4 +107,5 @@ __all__ = [
     "try_source",
     "write_boxes",
     "write_manifest",
+    "write_masks",
 ]

@@ -132,7 +132,7 @@ class MaskDataset(Dataset):
 
     def class_counts(self) -> npt.NDArray[np.int64]:
         """(C,), in how many images each class is seen."""
-        return (self.pixels[:, :-1] > 0).sum(axis=0).astype(np.int64)
+        return np.asarray((self.pixels[:, :-1] > 0).sum(axis=0), np.int64)
 
     def strata(self) -> npt.NDArray[np.int32]:
         """Of each row the class that fewest images show, C where it shows none but background."""
@@ -141,7 +141,7 @@ class MaskDataset(Dataset):
         rarity = np.argsort(np.argsort(seen.sum(axis=0), kind="stable"), kind="stable")  # 0: the rarest
         ranks = np.where(seen, rarity, n)
         ranks[:, : int(self.has_background)] = n
-        return np.append(np.argsort(rarity), n)[ranks.min(axis=1, initial=n)].astype(np.int32)
+        return np.asarray(np.append(np.argsort(rarity), n)[ranks.min(axis=1, initial=n)], np.int32)
 
     @property
     def n_strata(self) -> int:

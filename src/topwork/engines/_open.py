@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from topwork._arrays import Float32Array, UInt8Array
-from topwork.backbones import AnyBackbone, Backbone, DetectorNetwork, TextBackbone
+from topwork.backbones import AnyBackbone, Backbone, TextBackbone
 from topwork.engines._engine import BATCH, Engine, EngineChoice
 from topwork.engines._openvino import OpenVINOEngine, openvino_maps, openvino_prefix
 from topwork.engines._pairs import open_for_many
@@ -26,6 +26,7 @@ def open_engine(
     *,
     images: int | None = None,
     many: bool = False,
+    at_once: int = BATCH,
 ) -> Engine:
     """Make an engine ready; the first time a network is run by OpenVINO this converts it, which takes seconds.
 
@@ -37,6 +38,7 @@ def open_engine(
         many: Whether single images are asked for from several threads at once, as a server does: an answer must not
             depend on what else was asked, so each is run by itself, or two where their bits are the same, as many
             calls at once as there are cores.
+        at_once: Images a call of OpenVINO: fewer where whole maps are wanted, which take much memory.
 
     Raises:
         BackboneError: The weights are missing or do not fit, or the engine cannot run the network.
@@ -46,33 +48,35 @@ def open_engine(
     if isinstance(backbone, TextBackbone):
         return open_text_engine(backbone, outputs, choice)
     if choice.name == "openvino":
-        by_itself = isinstance(backbone, DetectorNetwork)  # a large network is no faster in batches
+        by_itself = backbone.by_itself
         if many and not by_itself:
             return open_for_many(backbone, outputs, choice.precision)
         single = images == 1 or by_itself
-        return OpenVINOEngine(backbone, outputs, choice.precision, 1 if single else BATCH, alone=single)
+        return OpenVINOEngine(backbone, outputs, choice.precision, 1 if single else at_once, alone=single)
     return TorchEngine(backbone, outputs, choice)
 
 
 class Engines:
     """A caller's engines for one network, one for single images and one for more, each opened when needed first."""
 
-    def __init__(self, backbone: AnyBackbone, outputs: tuple[str, ...]) -> None:
+    def __init__(self, backbone: AnyBackbone, outputs: tuple[str, ...], at_once: int = BATCH) -> None:
         self._backbone = backbone
         self._outputs = outputs
+        self._at_once = at_once
         self._open: dict[bool, Engine] = {}  # by whether they are for a single image
         self._lock = threading.Lock()
 
-    def __reduce__(self) -> tuple[type[Engines], tuple[AnyBackbone, tuple[str, ...]]]:
+    def __reduce__(self) -> tuple[type[Engines], tuple[AnyBackbone, tuple[str, ...], int]]:
         """A copy, in this process or another, opens its own."""
-        return Engines, (self._backbone, self._outputs)
+        return Engines, (self._backbone, self._outputs, self._at_once)
 
     def __call__(self, choice: EngineChoice, images: int) -> Engine:
         """The engine for so many images; every call makes the same choice."""
         with self._lock:
             single = images == 1
             if single not in self._open:
-                self._open[single] = open_engine(self._backbone, self._outputs, choice, images=images)
+                wanted = self._backbone, self._outputs, choice
+                self._open[single] = open_engine(*wanted, images=images, at_once=self._at_once)
             return self._open[single]
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from topwork._arrays import AnyArray, Float32Array
 from topwork.exporting._nodes import Value
+
+Outputs = Mapping[str, AnyArray]
+"""By name."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,16 @@ class Answers:
         outputs: What each output is, in words.
         label: The output that tells which answer it is, for the share of equal answers.
         metadata: Model to what the file tells beside the graph; names without ``topwork.``, values fit for JSON.
-        files: Model to files beside it: names and contents.
+        files: Model to files beside it: names and contents; ``about`` tells of each what it is.
         line: What ``predict.py`` prints for a row, a Python expression in ``name``, ``found`` (outputs) and ``row``.
         setup: Lines of ``predict.py`` before that, such as what reads a file of ``files``.
         label_code: Model to a Python expression in ``probabilities``, an array, that gives the labels: for targets
             whose graph ends there.
+        require: Model and name of a target; refuses, before any work, what cannot be exported so.
+        features: Whether what the head reads is an output too.
+        same: Where no output is a label: whether ``predict.py`` answers a row as ``predict`` does. Takes the model, the
+            script as a module, the row, and twice its outputs without their first axis: as ``predict`` has them, with
+            ``features``, and those that the script is to answer by.
         head: Gives the model's head, where the answers are one's; ``--to torch`` needs it.
         recalibrated: The model as it is to be with other features: of the model, and features (N, width) and classes
             (N,) of held-out rows. None where there is nothing to calibrate; ``--int8`` needs it.
@@ -40,6 +48,10 @@ class Answers:
     setup: str = ""
     metadata: Callable[[Any], Mapping[str, Any]] = lambda model: {}
     files: Callable[[Any], Mapping[str, str]] = lambda model: {}
+    about: Mapping[str, str] = field(default_factory=dict)
+    require: Callable[[Any, str], None] = lambda model, to: None
+    features: bool = True
+    same: Callable[[Any, Any, Any, Outputs, Outputs], bool] | None = None
     label_code: Callable[[Any], str] = lambda model: "probabilities.argmax(1)"
     head: Callable[[Any], Any] = lambda model: None
     recalibrated: Callable[[Any, Float32Array, AnyArray], Any] | None = None

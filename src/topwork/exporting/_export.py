@@ -88,6 +88,7 @@ def export(
     kind = target_called(to, inputs.thing)
     if strange := sorted(options.keys() - set(kind.options)):
         raise TopworkError(f"an export to {to} has no option {strange[0]}")
+    answers.require(model, to)
     require_free(folder)
     made, measured = model, None
     if int8 is not None:
@@ -181,7 +182,7 @@ def _finish(draft: Path, target: Target, model: Model, answers: Answers, parity:
     metadata = metadata_of(model, inputs, answers, parity)
     target.write(draft, metadata)
     files = {SCRIPT: "answers from the command line", **target.files, **inputs.files}
-    files |= dict.fromkeys(answers.files(model), "the classes, in the order of the probabilities")
+    files |= {name: answers.about[name] for name in answers.files(model)}
     given = {*parity.exact.farthest, answers.label}
     outputs = {**answers.outputs, "features": "float32 [batch, width]: what the head reads of the network"}
     (draft / README).write_text(

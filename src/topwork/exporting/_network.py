@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topwork._system import require_torch
-from topwork.backbones import EMBEDDING, Backbone, Block, Convolution, blocks_of
+from topwork.backbones import EMBEDDING, MAP, Backbone, Block, Convolution, blocks_of
 from topwork.errors import TopworkError
 from topwork.exporting._nodes import OPSET, Nodes, Value, onnx
 
@@ -53,6 +53,8 @@ def _through(images: Value, size: int, blocks: tuple[Block, ...], outputs: tuple
         if not block.stage:
             continue
         last = block is blocks[-1]
+        if f"{block.stage}/{MAP}" in wanted:
+            pooled[f"{block.stage}/{MAP}"] = maps.reshape(0, -1)
         for name, operator in (
             (f"{block.stage}/mean", "ReduceMean"),
             (f"{block.stage}/max", "ReduceMax"),

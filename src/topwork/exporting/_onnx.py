@@ -24,7 +24,7 @@ _MOST = 2**31 - 1  # bytes of one protobuf
 
 
 def onnx_model(model: Model, inputs: Inputs, answers: Answers) -> ModelProto:
-    """The whole model as a graph: ``features`` and what the task answers with come out.
+    """The whole model as a graph: what the task answers with comes out, and mostly ``features``.
 
     Raises:
         MissingExtraError: ``onnx`` is not installed.
@@ -32,7 +32,7 @@ def onnx_model(model: Model, inputs: Inputs, answers: Answers) -> ModelProto:
     """
     nodes, outputs = Nodes(), model.record.outputs
     features = inputs.features(nodes, outputs)
-    found = {**answers.nodes(model, features), "features": features}
+    found = {**answers.nodes(model, features), **({"features": features} if answers.features else {})}
     one = np.ones((1, sum(map(model.backbone.width, outputs))), np.float32)
     like = {**answers.expected(model, one), "features": one}  # NumPy's answer to one row has the same shapes
     for name, value in found.items():

@@ -12,16 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from topwork._arrays import AnyArray
 from topwork.engines import EngineChoice
 from topwork.errors import TopworkError
-from topwork.exporting._answers import Answers
+from topwork.exporting._answers import Answers, Outputs
 from topwork.features import Extraction, extract_few
 from topwork.model import Model
 
 _REPORT = "please report it with the network's name; `topwork serve MODEL` answers as predict does"
 BATCHES = (1, 3, 17)  # rows a call that are tried
-Outputs = Mapping[str, AnyArray]
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ class Expected:
 
     def __init__(self, model: Model, answers: Answers, trials: Sequence[Any]) -> None:
         own = model.engine_choice
-        self.answers = answers
+        self.model, self.answers = model, answers
         self.trials = trials
         self.exact, self.kept = _said(model, answers, trials, dataclasses.replace(own, precision="f32"))
         self.own = None if own.precision == "f32" else _said(model, answers, trials, own)[0]
@@ -112,32 +110,61 @@ class Expected:
             raise TopworkError(told, hint=_REPORT)
         _require_batches(script, script.read(self.trials[self.kept[kept[0]]]), found[0], self.answers)
         joined = {name: np.concatenate([each[name] for each in found]) for name in found[0]}
-        exact = self._agreement("float32", {name: array[kept] for name, array in self.exact.items()}, joined)
-        own = None
-        if self.own is not None:
-            own = self._agreement(self.precision, {name: array[kept] for name, array in self.own.items()}, joined)
-        parity = Parity(runtime, len(kept), len(self.kept) - len(kept), exact, own)
-        self._require(parity, joined, [self.trials[self.kept[place]] for place in kept], kept)
+        rows = [self.trials[self.kept[place]] for place in kept]
+        self._require_choice(script, rows, kept)
+        agreements = [
+            self._agreement(precision, {name: array[kept] for name, array in expected.items()}, joined, script, rows)
+            for precision, expected in (("float32", self.exact), (self.precision, self.own))
+            if expected is not None
+        ]
+        parity = Parity(runtime, len(kept), len(self.kept) - len(kept), *agreements)
+        self._require(parity, joined, rows, kept)
         return parity
 
-    def _agreement(self, precision: str, expected: Outputs, found: Outputs) -> Agreement:
+    def _agreement(
+        self, precision: str, expected: Outputs, found: Outputs, script: Any, rows: Sequence[Any]
+    ) -> Agreement:
         numbers = [name for name in expected if name != self.answers.label and name in found]
         farthest = {name: float(np.abs(expected[name] - found[name]).max()) for name in numbers}
-        label = self.answers.label
+        label, alike = self.answers.label, self.answers.same
         same = float((expected[label] == found[label]).mean()) if label else None
+        if alike is not None:
+            pairs = ((row, _row(expected, place), _row(found, place)) for place, row in enumerate(rows))
+            same = float(np.mean([alike(self.model, script, *each) for each in pairs]))
         return Agreement(precision, farthest, same)
+
+    def _require_choice(self, script: Any, rows: Sequence[Any], kept: Sequence[int]) -> None:
+        """Refuse a script that answers otherwise where it is given the very numbers of ``predict``."""
+        if self.answers.same is None:
+            return
+        for row, place in zip(rows, kept, strict=True):
+            expected = _row(self.exact, place)
+            if not self.answers.same(self.model, script, row, expected, expected):
+                raise TopworkError(
+                    f"the exported predict.py does not answer as predict does on {_shown(row, place)}; nothing was "
+                    "written",
+                    hint=_REPORT,
+                )
 
     def _require(self, parity: Parity, found: Outputs, rows: Sequence[Any], kept: Sequence[int]) -> None:
         for name, most in self.answers.tolerances.items():
             apart = np.abs(self.exact[name][kept] - found[name]).reshape(len(kept), -1).max(axis=1)
             worst = int(np.argmax(np.where(np.isfinite(apart), apart, np.inf)))
             if not apart[worst] <= most:
-                shown = rows[worst].name if isinstance(rows[worst], Path) else f"row {worst}"
+                shown = _shown(rows[worst], worst)
                 raise TopworkError(
                     f"the export in {parity.runtime} does not agree with predict: {name} differ by "
                     f"{apart[worst]:.2g} on {shown}, and at most {most:g} is allowed; nothing was written",
                     hint=_REPORT,
                 )
+
+
+def _row(outputs: Outputs, place: int) -> Outputs:
+    return {name: array[place] for name, array in outputs.items()}
+
+
+def _shown(row: Any, place: int) -> str:
+    return row.name if isinstance(row, Path) else f"row {place}"
 
 
 def _said(

@@ -16,7 +16,7 @@ from ._knn import TEMPERATURE as KNN_TEMPERATURE
 from ._knn import KNNHead, fit_knn
 from ._linear import FOLDS, LinearFit, LinearHead, fit_linear
 from ._mapped import MappedHead, fit_mapped, map_classes, network_probabilities
-from ._mlp import DROPOUT, HIDDEN, MLPFit, MLPHead, fit_mlp
+from ._mlp import DROPOUT, HIDDEN, MLPFit, MLPHead, Network, fit_mlp
 from ._novelty import Novelty, fit_novelty
 from ._path import PathPoint
 from ._projection import METHODS as PROJECTIONS
@@ -40,6 +40,7 @@ __all__ = [
     "MLPHead",
     "MappedHead",
     "Method",
+    "Network",
     "Novelty",
     "PROJECTIONS",
     "PathPoint",

@@ -258,10 +258,18 @@ class Network:
         sizes: D, H and C.
         dropout: Share of the hidden units that each step leaves out.
         rng: Of the first weights, the order of the rows, and dropout.
+        batch: Rows a step.
+
+    Attributes:
+        rate: Of learning; may be changed between two epochs.
     """
 
-    def __init__(self, sizes: tuple[int, int, int], dropout: float, rng: np.random.Generator) -> None:
+    def __init__(
+        self, sizes: tuple[int, int, int], dropout: float, rng: np.random.Generator, batch: int = _BATCH
+    ) -> None:
+        self.rate = _RATE
         self._rng = rng
+        self._batch = batch
         self._keep = np.float32(1 - dropout)
         self.weights = []
         for inputs, outputs in itertools.pairwise(sizes):
@@ -287,8 +295,8 @@ class Network:
             places: Which rows.
         """
         order = self._rng.permutation(places)
-        for start in range(0, len(order), _BATCH):
-            batch = order[start : start + _BATCH]
+        for start in range(0, len(order), self._batch):
+            batch = order[start : start + self._batch]
             self._step(rows[batch], targets[batch], weights[batch])
 
     def _step(self, rows: Float32Array, targets: IntpArray, weights: Float32Array) -> None:
@@ -311,7 +319,7 @@ class Network:
         self._steps += 1
         slow, slower = _DECAYS
         unbiased = math.sqrt(1 - slower**self._steps)
-        rate = np.float32(_RATE * unbiased / (1 - slow**self._steps))
+        rate = np.float32(self.rate * unbiased / (1 - slow**self._steps))
         for weight, (mean, square), gradient in zip(self.weights, self._means, gradients, strict=True):
             mean *= np.float32(slow)
             mean += np.float32(1 - slow) * gradient

@@ -18,6 +18,8 @@
   `precision_recall_curves`; a threshold for each class by `detection_thresholds`, what thresholds give by
   `at_thresholds`; `score_calibration`; kinds of error by `error_report`; `class_table` with background;
   `worst_misses`, `worst_inventions`; two detectors by `compare_detections`;
+- of a segmentation: `mask_counts` of each image, and of these the `segmentation_report`: IoU, Dice, outlines, objects;
+  `mask_threshold` where there are two classes; `worst_masks`; two segmentations by `compare_segmentations`;
 - whether new images are like the old ones: `typicality`, `shift`.
 """
 
@@ -74,6 +76,25 @@ from ._intervals import bootstrap_intervals, wilson_interval
 from ._paired import Comparison, compare, exceeds_zero, mcnemar
 from ._probabilities import brier, ece, log_loss, reliability_curve, softmax
 from ._ranking import average_precision, roc_auc
+from ._segmentation import (
+    MaskClassReport,
+    MaskCounts,
+    MaskThreshold,
+    ObjectCounts,
+    ObjectMaskReport,
+    ObjectMatches,
+    ObjectsReport,
+    PixelCalibration,
+    SegmentationComparison,
+    SegmentationReport,
+    WorstMask,
+    compare_segmentations,
+    mask_counts,
+    mask_threshold,
+    match_objects,
+    segmentation_report,
+    worst_masks,
+)
 from ._selective import (
     LEVELS,
     SelectiveReport,
@@ -131,20 +152,31 @@ __all__ = [
     "Invention",
     "LEAST_FALSE_ACCEPTS",
     "LEVELS",
+    "MaskClassReport",
+    "MaskCounts",
+    "MaskThreshold",
     "Miss",
     "ObjectClassReport",
+    "ObjectCounts",
+    "ObjectMaskReport",
+    "ObjectMatches",
     "Objects",
+    "ObjectsReport",
     "OperatingReport",
     "Outcome",
+    "PixelCalibration",
     "PrecisionRecallCurve",
     "ReliabilityBin",
     "Rule",
     "ScoreCalibration",
+    "SegmentationComparison",
+    "SegmentationReport",
     "SelectiveReport",
     "SetThreshold",
     "Shift",
     "Threshold",
     "Uncalibrated",
+    "WorstMask",
     "abstention_thresholds",
     "as_percent",
     "at_thresholds",
@@ -157,6 +189,7 @@ __all__ = [
     "class_table",
     "compare",
     "compare_detections",
+    "compare_segmentations",
     "conformal_thresholds",
     "confusion_matrix",
     "corrected_t_interval",
@@ -170,6 +203,9 @@ __all__ = [
     "exceeds_zero",
     "log_loss",
     "macro_f1",
+    "mask_counts",
+    "mask_threshold",
+    "match_objects",
     "mcnemar",
     "mean_of_folds",
     "overlaps",
@@ -182,6 +218,7 @@ __all__ = [
     "reliability_curve",
     "roc_auc",
     "score_calibration",
+    "segmentation_report",
     "selective_reports",
     "shift",
     "softmax",
@@ -189,5 +226,6 @@ __all__ = [
     "typicality",
     "wilson_interval",
     "worst_inventions",
+    "worst_masks",
     "worst_misses",
 ]

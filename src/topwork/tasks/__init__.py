@@ -52,6 +52,7 @@ _ROOMS = {
     DEFAULT: "topwork.tasks.classification",
     "detection": "topwork.tasks.detection",
     "recognition": "topwork.tasks.recognition",
+    "segmentation": "topwork.tasks.segmentation",
     "text": "topwork.tasks.text",
 }
 """Task -> the package whose ``TASK`` it is; imported on first use."""

@@ -47,8 +47,8 @@ def export(
             ``runtime``, a file of npm's package ``onnxruntime-web`` where npm cannot fetch it.
 
     Raises:
-        TopworkError: The model cannot be exported so, the export's probabilities lie farther than 0.001 from
-            ``predict``'s, or something that is no export stands at that place.
+        TopworkError: The model cannot be exported so, the export's probabilities lie farther than 0.001 (boxes
+            half a pixel) from ``predict``'s, or something that is no export stands at that place.
         MissingExtraError: A package that it needs is not installed: ``pip install 'topwork[export]'``.
 
     Example:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from topwork.backbones import load
+from topwork.backbones import Backbone, load
 from topwork.model import DataRecord, EngineRecord, ModelRecord, versions
 from topwork.tasks.detection import Detector
 from topwork.tasks.detection._record import DetectionRecord
@@ -16,11 +16,13 @@ from topwork.tasks.detection.network import DetectorHead, HeadSpec, torch_head
 SIZE = 128
 
 
-def made(classes: tuple[str, ...] = ("cat", "dog", "eel"), *, seed: int = 4, **block: Any) -> Detector:
-    """A detector on Lite0 in float32, whose head is surer of some places than of others."""
+def made(
+    classes: tuple[str, ...] = ("cat", "dog", "eel"), *, seed: int = 4, backbone: Backbone | None = None, **block: Any
+) -> Detector:
+    """A detector on Lite0 in float32, or another backbone, whose head is surer of some places than of others."""
     import torch
 
-    backbone = load("lite0", size=SIZE).replace(crop_mode="squash")
+    backbone = backbone or load("lite0", size=SIZE).replace(crop_mode="squash")
     spec = HeadSpec.of(backbone, len(classes), channels=16, depth=1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

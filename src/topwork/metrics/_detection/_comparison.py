@@ -9,11 +9,11 @@ import numpy as np
 
 from topwork._arrays import Float32Array, Float64Array
 from topwork.metrics._detections import Detections
+from topwork.metrics._estimates import difference
 from topwork.metrics._intervals import RESAMPLES, resample
 from topwork.metrics._values import Estimate, Saved
 
 from ._boxes import Objects, checked
-from ._estimates import difference
 from ._matching import SIZES, Matches, match
 from ._precision import as_they_are, averages, mean_over_classes
 

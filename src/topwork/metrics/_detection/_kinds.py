@@ -11,11 +11,11 @@ import numpy as np
 
 from topwork._arrays import BoolArray, Float32Array, Float64Array, Int64Array
 from topwork.metrics._detections import Detections
+from topwork.metrics._estimates import share
 from topwork.metrics._intervals import RESAMPLES, resample
 from topwork.metrics._values import Estimate, Saved
 
 from ._boxes import Objects, blocks, overlaps, together
-from ._estimates import share
 from ._matching import LIMIT, Matches, match_at
 from ._precision import as_they_are, precision50
 

@@ -10,11 +10,11 @@ import numpy as np
 from topwork._arrays import Float64Array
 from topwork._html import html_table
 from topwork.metrics._detections import Detections
+from topwork.metrics._estimates import share
 from topwork.metrics._intervals import RESAMPLES, resample
 from topwork.metrics._values import Estimate, Saved, as_percent
 
 from ._boxes import Objects, checked
-from ._estimates import share
 from ._evaluator import NAME, evaluated, has_evaluator
 from ._matching import Matches, match
 from ._precision import MOST, Averages, as_they_are, averages, mean_over_classes

@@ -11,11 +11,11 @@ from topwork._arrays import BoolArray, Float32Array, Float64Array
 from topwork.errors import DataError
 from topwork.metrics._decision import allowed_misses
 from topwork.metrics._detections import Detections
+from topwork.metrics._estimates import rate, share
 from topwork.metrics._intervals import RESAMPLES, resample
 from topwork.metrics._values import Estimate, Saved
 
 from ._boxes import Objects
-from ._estimates import rate, share
 from ._matching import Matches, match_at
 
 

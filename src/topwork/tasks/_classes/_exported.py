@@ -72,6 +72,7 @@ EXPORTED = Answers(
     label="label",
     metadata=_metadata,
     files=_files,
+    about=dict.fromkeys(("classes.json", "classes.txt"), "the classes, in the order of the probabilities"),
     setup='CLASSES = json.loads((HERE / "classes.json").read_text("utf-8"))',
     # a tab or a line break in a name becomes a blank: a row stays one row of three cells
     line=r""""\t".join(" ".join(each.expandtabs(1).splitlines()) for each in (name, CLASSES[found["label"][row]]))"""

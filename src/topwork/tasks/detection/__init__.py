@@ -76,6 +76,7 @@ TASK = Task(
     compare=_compare,
     drawn=_drawn,
     evidence=_evidence,
+    exported=later("topwork.tasks.detection._exported:EXPORTED"),
     served=later("topwork.tasks.detection._served:DetectorServing"),
 )
 """What the rest of the house knows of detection."""

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from topwork._arrays import AnyArray
-from topwork.tasks.detection.network._decode import Decoding, decode
+from topwork.tasks.detection.network._decode import Decoding, at_each_place, decode
+from topwork.tasks.detection.network._graph import Operators, predicted
 from topwork.tasks.detection.network._head import DetectorHead
 from topwork.tasks.detection.network._places import in_image, in_square
 from topwork.tasks.detection.network._queries import QueryHead, QuerySpec
@@ -32,15 +33,18 @@ __all__ = [
     "HeadSpec",
     "Layers",
     "Level",
+    "Operators",
     "QueryHead",
     "QuerySpec",
     "Raw",
     "Tile",
+    "at_each_place",
     "decode",
     "head_from",
     "in_image",
     "in_square",
     "merged",
+    "predicted",
     "suppress",
     "tiles",
     "torch_head",

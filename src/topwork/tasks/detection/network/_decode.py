@@ -51,6 +51,17 @@ def decode(raw: Raw, spec: HeadSpec, decoding: Decoding | None = None) -> list[D
     return [_found(raw, image, spec, how) for image in range(len(raw))]
 
 
+def at_each_place(raw: Raw, spec: HeadSpec) -> tuple[Float32Array, Float32Array]:
+    """Scores (N, P, C) and boxes (N, P, 4), edges in pixels of the square, before any is chosen."""
+    scores = _sigmoid(raw.logits)
+    if raw.centreness is not None:
+        scores = np.sqrt(scores * _sigmoid(raw.centreness)[..., None])
+    middles, stride = np.split(spec.points, [2], axis=1)
+    away = raw.distances * stride
+    corners = np.concatenate([middles - away[..., :2], middles + away[..., 2:]], axis=2)
+    return scores, corners.clip(0, spec.size)
+
+
 def _found(raw: Raw, image: int, spec: HeadSpec, how: Decoding) -> Detections:
     places, labels, scores = _candidates(raw, image, spec, how)
     x, y, stride = spec.points[places].T

@@ -1,9 +1,9 @@
-"""The graph of the head in OpenVINO's own operators: what ``TorchHead`` computes, its norms folded, without torch."""
+"""The graph of the head, in a runtime's operators: what ``TorchHead`` computes, its norms folded, without torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -24,27 +24,56 @@ def head_graph(spec: HeadSpec, arrays: Arrays, batch: int) -> Any:
         arrays: Its numbers, named as ``TorchHead``'s parameters.
         batch: Images a call.
     """
-    ops = openvino().opset13
-    features = ops.parameter([batch, spec.n_features], np.float32)
-    ends = np.cumsum([width * side**2 for width, side in zip(spec.widths, spec.sides, strict=True)])
-    maps = []
-    for end, width, side in zip(ends, spec.widths, spec.sides, strict=True):
-        cut = [ops.constant(np.array([place], np.int64)) for place in (end - width * side**2, end, 1, 1)]
-        shape = ops.constant(np.array([batch, width, side, side], np.int64))
-        maps.append(ops.reshape(ops.slice(features, *cut), shape, special_zero=False))
-    found = _Head(spec, arrays).predicted(maps)
-    return openvino().Model([ops.result(each) for each in found], [features])
+    made = openvino().opset13
+    features = made.parameter([batch, spec.n_features], np.float32)
+    found = predicted(spec, arrays, features, _OpenVINO(batch))
+    return openvino().Model([made.result(each) for each in found], [features])
+
+
+class Operators(Protocol):
+    """What a head is made of, in a graph of some runtime; numbers are NumPy's."""
+
+    def cut(self, features: Any, start: int, width: int, side: int) -> Any:
+        """Columns of features (batch, D) as a map (batch, width, side, side)."""
+
+    def convolution(
+        self, maps: Any, kernel: Float32Array, bias: Float32Array | None, stride: int = 1, *, depthwise: bool = False
+    ) -> Any:
+        """Padded so that a stride of 1 keeps the side; the kernel is (out, in, k, k), in 1 where it is depthwise."""
+
+    def picked(self, maps: Any, places: IntpArray, axis: int) -> Any:
+        """Along an axis, what is at these places."""
+
+    def add(self, one: Any, other: Any) -> Any:
+        """The sum of two maps."""
+
+    def relu(self, maps: Any) -> Any:
+        """What is above 0."""
+
+    def softplus(self, numbers: Any) -> Any:
+        """log(1 + exp(numbers))."""
+
+    def by_place(self, levels: list[Any], count: int) -> Any:
+        """Maps (batch, count, side, side), one after another, as (batch, P, count)."""
+
+
+def predicted(spec: HeadSpec, arrays: Arrays, features: Any, operators: Operators) -> list[Any]:
+    """Logits (batch, P, C), distances (batch, P, 4) and, where asked for, centreness (batch, P, 1) of features."""
+    maps, start = [], 0
+    for width, side in zip(spec.widths, spec.sides, strict=True):
+        maps.append(operators.cut(features, start, width, side))
+        start += width * side**2
+    return _Head(spec, arrays, operators).predicted(maps)
 
 
 class _Head:
     """Makes the operators of one head."""
 
-    def __init__(self, spec: HeadSpec, arrays: Arrays) -> None:
-        self._spec, self._arrays = spec, arrays
-        self._ops = openvino().opset13
+    def __init__(self, spec: HeadSpec, arrays: Arrays, operators: Operators) -> None:
+        self._spec, self._arrays, self._ops = spec, arrays, operators
 
     def predicted(self, maps: list[Any]) -> list[Any]:
-        """(batch, P, K) of each kind, (batch, P) of centreness."""
+        """(batch, P, K) of each kind."""
         levels = self._pyramid(maps)
         towers = {name: [self._tower(name, *each) for each in enumerate(levels)] for name in ("classes", "boxes")}
         logits = self._told("logits", towers["classes"], self._spec.n_classes)
@@ -58,59 +87,83 @@ class _Head:
         sides, levels = self._spec.sides, list[Any]()
         coarser = None
         for place in reversed(range(len(maps))):
-            own = self._normed(maps[place], f"pyramid.inner_blocks.{place}.0", f"pyramid.inner_blocks.{place}.1", 0)
+            own = self._normed(maps[place], f"pyramid.inner_blocks.{place}.0", f"pyramid.inner_blocks.{place}.1")
             if coarser is not None:
                 own = self._ops.add(own, self._enlarged(coarser, sides[place + 1], sides[place]))
             coarser = own
             name = f"pyramid.layer_blocks.{place}"
-            levels.insert(0, self._normed(own, f"{name}.0", f"{name}.1", 1))
+            levels.insert(0, self._normed(own, f"{name}.0", f"{name}.1"))
         for place in range(self._spec.extra):
             levels.append(self._plain(levels[-1], f"pyramid.extra_blocks.convolutions.{place}", stride=2))
         return levels
 
     def _enlarged(self, maps: Any, before: int, after: int) -> Any:
         """Each place takes the nearest of the coarser map, as torch does."""
-        rows = self._ops.constant(nearest(before, after))
         for axis in (2, 3):
-            maps = self._ops.gather(maps, rows, self._ops.constant(axis))
+            maps = self._ops.picked(maps, nearest(before, after), axis)
         return maps
 
     def _tower(self, name: str, place: int, level: Any) -> Any:
         for depth in range(self._spec.depth):
             layer, norm = f"{name}.convolutions.{depth}", f"{name}.norms.{depth}.{place}"
             if self._spec.layers == "separable":
-                level = self._depthwise(level, f"{layer}.0")
-                level = self._normed(level, f"{layer}.1", norm, 0)
+                level = self._ops.convolution(level, self._arrays[f"{layer}.0.weight"], None, depthwise=True)
+                level = self._normed(level, f"{layer}.1", norm)
             else:
-                level = self._normed(level, layer, norm, 1)
+                level = self._normed(level, layer, norm)
             level = self._ops.relu(level)
         return level
 
     def _told(self, name: str, levels: list[Any], count: int) -> Any:
         """(batch, P, count) of all levels."""
-        shape = self._ops.constant(np.array([0, count, -1], np.int64))
-        order = self._ops.constant(np.array([0, 2, 1], np.int64))
-        found = [self._ops.reshape(self._plain(level, name), shape, special_zero=True) for level in levels]
-        return self._ops.transpose(self._ops.concat(found, 2), order)
+        return self._ops.by_place([self._plain(level, name) for level in levels], count)
 
-    def _normed(self, maps: Any, layer: str, norm: str, padding: int) -> Any:
+    def _normed(self, maps: Any, layer: str, norm: str) -> Any:
         """A convolution with its batch norm in it."""
-        kernel, bias = folded(self._arrays, layer, norm)
-        return self._convolution(maps, kernel, bias, padding)
+        return self._ops.convolution(maps, *folded(self._arrays, layer, norm))
 
     def _plain(self, maps: Any, layer: str, stride: int = 1) -> Any:
-        kernel, bias = self._arrays[f"{layer}.weight"], self._arrays[f"{layer}.bias"]
-        return self._convolution(maps, kernel, bias, kernel.shape[2] // 2, stride)
+        return self._ops.convolution(maps, self._arrays[f"{layer}.weight"], self._arrays[f"{layer}.bias"], stride)
 
-    def _convolution(self, maps: Any, kernel: Float32Array, bias: Float32Array, padding: int, stride: int = 1) -> Any:
-        pads, each = [padding] * 2, [1, 1]
-        found = self._ops.convolution(maps, self._ops.constant(kernel), [stride] * 2, pads, pads, each)
-        return self._ops.add(found, self._ops.constant(bias[None, :, None, None]))
 
-    def _depthwise(self, maps: Any, layer: str) -> Any:
-        kernel = self._arrays[f"{layer}.weight"]
-        pads, each = [kernel.shape[2] // 2] * 2, [1, 1]
-        return self._ops.group_convolution(maps, self._ops.constant(kernel[:, None]), each, pads, pads, each)
+class _OpenVINO:
+    """OpenVINO's operators, for a fixed number of images a call."""
+
+    def __init__(self, batch: int) -> None:
+        self._batch, self._ops = batch, openvino().opset13
+
+    def cut(self, features: Any, start: int, width: int, side: int) -> Any:
+        where = (start, start + width * side**2, 1, 1)
+        cut = [self._ops.constant(np.array([place], np.int64)) for place in where]
+        shape = self._ops.constant(np.array([self._batch, width, side, side], np.int64))
+        return self._ops.reshape(self._ops.slice(features, *cut), shape, special_zero=False)
+
+    def convolution(
+        self, maps: Any, kernel: Float32Array, bias: Float32Array | None, stride: int = 1, *, depthwise: bool = False
+    ) -> Any:
+        pads, strides, each = [kernel.shape[2] // 2] * 2, [stride] * 2, [1, 1]
+        weights = self._ops.constant(kernel[:, None] if depthwise else kernel)
+        convolve = self._ops.group_convolution if depthwise else self._ops.convolution
+        found = convolve(maps, weights, strides, pads, pads, each)
+        return found if bias is None else self._ops.add(found, self._ops.constant(bias[None, :, None, None]))
+
+    def picked(self, maps: Any, places: IntpArray, axis: int) -> Any:
+        return self._ops.gather(maps, self._ops.constant(places), self._ops.constant(axis))
+
+    def add(self, one: Any, other: Any) -> Any:
+        return self._ops.add(one, other)
+
+    def relu(self, maps: Any) -> Any:
+        return self._ops.relu(maps)
+
+    def softplus(self, numbers: Any) -> Any:
+        return self._ops.softplus(numbers)
+
+    def by_place(self, levels: list[Any], count: int) -> Any:
+        shape = self._ops.constant(np.array([0, count, -1], np.int64))
+        order = self._ops.constant(np.array([0, 2, 1], np.int64))
+        found = [self._ops.reshape(level, shape, special_zero=True) for level in levels]
+        return self._ops.transpose(self._ops.concat(found, 2), order)
 
 
 def folded(arrays: Arrays, layer: str, norm: str) -> tuple[Float32Array, Float32Array]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from topwork._arrays import Float64Array
-from topwork.metrics._intervals import SAME, around, percentiles, wilson_interval
-from topwork.metrics._paired import unparted
-from topwork.metrics._values import Estimate
+
+from ._intervals import SAME, around, percentiles, wilson_interval
+from ._paired import unparted
+from ._values import Estimate
 
 
 def share(value: float, drawn: Float64Array, images: int) -> Estimate | None:
@@ -21,11 +22,17 @@ def share(value: float, drawn: Float64Array, images: int) -> Estimate | None:
 
 
 def rate(value: float, drawn: Float64Array, images: int) -> Estimate:
-    """Of a number an image."""
+    """Of a number an image, which is 0 or more."""
+    found = offset(value, drawn, images)
+    return Estimate(found.value, max(0.0, found.low), found.high)
+
+
+def offset(value: float, drawn: Float64Array, images: int) -> Estimate:
+    """Of a number an image, which may be below 0."""
     low, high = _spread(drawn)
     if high - low <= SAME:
         open_ = wilson_interval(0, images)[1]
-        low, high = max(0.0, value - open_), value + open_
+        low, high = value - open_, value + open_
     return around(float(value), (low, high))
 
 

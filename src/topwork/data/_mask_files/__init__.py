@@ -1,0 +1,1 @@
+"""Formats of masks: readers of data sets in which every pixel has a class."""

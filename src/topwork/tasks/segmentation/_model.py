@@ -1,0 +1,266 @@
+"""A model that tells which class each pixel of an image is of."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from topwork._arrays import Float32Array
+from topwork.backbones import Backbone
+from topwork.data import Held, MaskDataset, Source, decode, image_size, read_masks, several, try_source
+from topwork.engines import Engines
+from topwork.errors import DataError, ImageError, ModelError
+from topwork.features import AT_ONCE, Progress, Streamed, streamed
+from topwork.metrics import Estimate, SegmentationReport, as_percent
+from topwork.model import DIGESTS, IMAGES, Kind, Methods, Model, Parts, trained_of
+from topwork.tasks.segmentation._card import segmenter_card, segmenter_methods
+from topwork.tasks.segmentation._evaluated import SegmentationEvaluated, measure
+from topwork.tasks.segmentation._found import FoundMask
+from topwork.tasks.segmentation._record import SegmentationRecord, SegmenterRecord
+from topwork.tasks.segmentation._seen import look
+from topwork.tasks.segmentation._told import told
+from topwork.tasks.segmentation.network import (
+    Part,
+    Placed,
+    SegmentationHead,
+    Strip,
+    blended,
+    head_from,
+    parts_of,
+    softmax_of,
+    strips,
+)
+
+_Look = tuple[Iterable[Strip], tuple[int, int]] | str
+"""What is said of an image, strip by strip, and its height and width; or why it cannot be used."""
+
+_CHUNK = 64  # sources that are looked at together; a few of their maps are in memory at a time
+
+
+class Segmenter(Model):
+    """A trained segmenter.
+
+    Attributes:
+        head: Maps of the backbone's stages to what each pixel is.
+        trained: uint64, ascending: 8 bytes of a hash of each image that it has learnt from, so that these are known
+            again; None where nothing was learnt.
+        held_out: What the held-out images said, image by image; it is not saved, so a loaded model has none.
+    """
+
+    block: ClassVar[type[SegmentationRecord]] = SegmentationRecord
+    kind: ClassVar[Kind] = dataclasses.replace(IMAGES, pipeline="image-segmentation")
+    record: SegmenterRecord
+    backbone: Backbone
+
+    def __init__(
+        self,
+        record: SegmenterRecord,
+        head: SegmentationHead,
+        backbone: Backbone,
+        history: Sequence[dict[str, Any]] = (),
+        trained: npt.NDArray[np.uint64] | None = None,
+        held_out: SegmentationEvaluated | None = None,
+    ) -> None:
+        super().__init__(record, backbone, history)
+        self._engines = Engines(backbone, record.outputs, AT_ONCE)
+        self.head = head
+        self.trained = trained
+        self.held_out = held_out
+
+    @classmethod
+    def from_parts(cls, parts: Parts, where: str) -> Self:
+        """The segmenter of a folder's contents, checked that they belong together."""
+        record: SegmenterRecord = parts.record
+        file, tensors = f"{where}/head.safetensors", parts.tensors.get("head")
+        if tensors is None:
+            raise ModelError(f"{file}: not a readable .safetensors file: it is missing")
+        try:
+            head = head_from(tensors, record.task.head)
+        except ModelError as error:
+            raise ModelError(f"{file}: {error.message}", hint=error.hint) from error
+        if head.spec.n_classes != len(record.task.classes):
+            raise ModelError(
+                f"{where}: the head has {head.spec.n_classes} classes, model.json has {len(record.task.classes)}"
+            )
+        width = sum(map(parts.backbone.width, record.outputs))
+        if head.spec.n_features != width:
+            raise ModelError(f"{where}: the head reads {head.spec.n_features} features, its outputs give {width}")
+        return cls(record, head, parts.backbone, parts.history, trained_of(parts, where))
+
+    def tensors(self) -> Mapping[str, Mapping[str, npt.NDArray[Any]]]:
+        """The head's, and the digests of the training images."""
+        learnt = {} if self.trained is None else {"training": {DIGESTS: self.trained}}
+        return {"head": self.head.to_tensors(), **learnt}
+
+    def card(self, record: SegmenterRecord, name: str) -> str:
+        """Classes, figures and limits, beside what every card tells."""
+        return segmenter_card(record, name, self.kind)
+
+    def methods(self) -> Methods:
+        """Its classes, head, choices and figures too."""
+        return segmenter_methods(self.record, len(self.history), self.kind)
+
+    def _facts(self) -> list[tuple[str, str]]:
+        names = ", ".join(self.classes[:20]) + (", …" if len(self.classes) > 20 else "")
+        found = self.metrics
+        figures = [("mean IoU", as_percent(found.iou)), ("mean Dice", as_percent(found.dice))] if found else []
+        return [("classes", names), *figures]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the labels."""
+        return self.record.task.classes
+
+    @property
+    def figure(self) -> Estimate | None:
+        """Its mean intersection over union on held-out images."""
+        return self.metrics.iou if self.metrics is not None else None
+
+    @property
+    def metrics(self) -> SegmentationReport | None:
+        """What held-out images said when the model was made; None where none were held out."""
+        return self.record.task.report
+
+    def predict_each(
+        self, sources: Iterable[Any], *, threshold: float | None = None, tile: int | None = None
+    ) -> Iterator[FoundMask]:
+        """Tell the class of each pixel of images, one image at a time.
+
+        Args:
+            sources: Images, in a list or whatever gives them: paths, bytes, open files, Pillow's images, arrays and
+                tensors (see ``topwork.data.as_source``).
+            threshold: Of two classes, the probability from 0 to 1 of the second from which on a pixel is of it; what
+                ``fit`` chose when None.
+            tile: Look at each part of a larger image by itself, so many pixels of its width and height at a time, and
+                blend what is said where parts overlap; None looks at the whole at once.
+
+        Returns:
+            For each source its mask, in order. One that cannot be used has its reason in ``error``; the others are not
+            affected.
+
+        Raises:
+            ImageError: ``sources`` is one image rather than several.
+            BackboneError: The backbone's weights are not available on this machine.
+            DataError: The threshold is none, or there are more than two classes; or the tile is too small.
+        """
+        images, start, least = several(sources), 0, self._threshold(threshold)
+        if tile is not None:
+            parts_of(1, 1, tile)  # says so where it is too small
+        while chunk := list(itertools.islice(images, _CHUNK)):
+            held = Held(chunk)
+            for place, seen in enumerate(self._whole(held) if tile is None else self._tiled(held, tile)):
+                source = chunk[place]
+                name = os.fspath(source) if isinstance(source, str | os.PathLike) else f"#{start + place}"
+                yield self._told(name, seen, least)
+            start += len(chunk)
+
+    def evaluate(
+        self,
+        data: str | os.PathLike[str] | MaskDataset,
+        *,
+        seed: int = 0,
+        cache: bool = True,
+        progress: Progress | None = None,
+    ) -> SegmentationEvaluated:
+        """Measure the model on images with known masks that it was not trained on.
+
+        Args:
+            data: A path as ``fit`` takes it, or a data set with this model's classes. Of data in splits, ``test`` is
+                measured, or ``val`` where there is no other.
+            seed: Of the bootstrap.
+            cache: Whether features are kept on disk.
+            progress: Called with (images done, images in all).
+
+        Raises:
+            DataError: The classes are not the model's, or no image can be read.
+        """
+        given = data if isinstance(data, MaskDataset) else read_masks(data, classes=self.classes)
+        if given.classes != self.classes:
+            raise DataError(
+                f"the data set's classes {given.classes} are not the model's {self.classes}",
+                hint="read it with read_masks(path, classes=model.classes)",
+            )
+        split = given.held_out_split
+        dataset = given.split(split) if split else given
+        how: Any = {"choice": self.engine_choice, "open_network": self._engines, "progress": progress}
+        none = len(dataset) == 0
+        seen, _ = look(
+            dataset, self.backbone, self.record.outputs, lambda row, maps: None, wanted=lambda row: none, **how
+        )
+        if len(seen) == 0:
+            raise DataError(f"{dataset.root}: none of the {len(dataset)} images can be read")
+        again = not split and given.fingerprint() == self.record.data.fingerprint
+        known: Any = {"trained": self.trained, "split": split, "seen_in_training": again, "seed": seed}
+        return measure(seen, self.head, self.record.task.deciding, **known, progress=progress)
+
+    def _threshold(self, given: float | None) -> float | None:
+        """The probability from which on a pixel is of the second of two classes; None where there are more."""
+        if given is None:
+            return self.record.task.threshold
+        if len(self.classes) != 2:
+            raise DataError(f"a threshold is for models of two classes, and this one has {len(self.classes)}")
+        if not 0 <= given <= 1:
+            raise DataError(f"a threshold is a number from 0 to 1, not {given!r}")
+        return given
+
+    def _told(self, name: str, seen: _Look, threshold: float | None) -> FoundMask:
+        block = self.record.task
+        how: Any = {"classes": self.classes, "has_background": block.has_background}
+        how["tells_objects"] = block.splitting is not None
+        if isinstance(seen, str):
+            return FoundMask(name, **how, error=seen)
+        parts, size = seen
+        deciding = dataclasses.replace(block.deciding, threshold=threshold)
+        found = told(parts, size, deciding, len(self.classes), has_background=block.has_background)
+        return FoundMask(name, found.labels, objects=found.objects, **how)
+
+    def _streamed(self, sources: Sequence[Source]) -> Iterator[Streamed[Float32Array]]:
+        """What the head says of each image's grid, (K, side, side)."""
+
+        def logits(place: int, maps: Float32Array) -> Float32Array:
+            return np.asarray(self.head.logits(maps[None])[0])
+
+        how: Any = {"open_network": self._engines}
+        return streamed(sources, self.backbone, self.record.outputs, self.engine_choice, logits, **how)
+
+    def _whole(self, sources: Sequence[Source]) -> Iterator[_Look]:
+        """What the head says of each image, looked at once."""
+        for found in self._streamed(sources):
+            size = found.reason if found.result is None else try_source(sources, found.place, image_size)
+            if isinstance(size, str) or found.result is None:
+                yield str(size)
+            else:
+                yield strips(found.result, self._placed(*size)), size
+
+    def _placed(self, height: int, width: int) -> Placed:
+        return Placed.of(self.head.spec.grid, self.backbone.preprocessing, height, width)
+
+    def _tiled(self, sources: Sequence[Source], tile: int) -> Iterator[_Look]:
+        """What the head says of each image's parts."""
+        for place in range(len(sources)):
+            pixels = try_source(sources, place, decode)
+            if isinstance(pixels, str):
+                yield pixels
+                continue
+            height, width = pixels.shape[:2]
+            yield blended(self._in_parts(pixels, tile), height, width, tile), (height, width)
+
+    def _in_parts(self, pixels: npt.NDArray[np.uint8], tile: int) -> Iterator[list[tuple[Part, Float32Array]]]:
+        """Probabilities of an image's parts, a row of them at a time."""
+        stride = max(stage.stride for stage in self.backbone.stages if f"{stage.name}/map" in self.record.outputs)
+        step, odd = divmod(stride * tile, self.backbone.preprocessing.size)
+        height, width = pixels.shape[:2]
+        for row in parts_of(height, width, tile, 1 if odd else step):
+            found = self._streamed([part.of(pixels) for part in row])
+            yield [(part, self._of_part(part, each)) for part, each in zip(row, found, strict=True)]
+
+    def _of_part(self, part: Part, said: Streamed[Float32Array]) -> Float32Array:
+        if said.result is None:
+            raise ImageError(f"a part of the image cannot be used: {said.reason}")
+        return softmax_of(self._placed(part.bottom - part.top, part.right - part.left)(said.result))

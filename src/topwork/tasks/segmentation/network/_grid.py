@@ -1,0 +1,100 @@
+"""Where the numbers of a map lie in the square that the network sees, and the square in the image."""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+from topwork._arrays import AnyArray, Float32Array, Float64Array, IntpArray
+from topwork.backbones import Preprocessing
+
+
+class Grid(NamedTuple):
+    """Places in a square: side x side, evenly spaced.
+
+    Attributes:
+        side: Rows, and columns.
+        stride: Pixels of the square from one place to the next.
+    """
+
+    side: int
+    stride: float
+
+    @property
+    def pixels(self) -> Float64Array:
+        """(side,) where its rows, and columns, lie, in pixels of the square; edges are whole numbers."""
+        found: Float64Array = (np.arange(self.side, dtype=np.float64) + 0.5) * self.stride
+        return found
+
+    def steps(self, pixels: Float64Array) -> Float64Array:
+        """The rows, or columns, at some pixels; between two of them a fraction."""
+        found: Float64Array = pixels / self.stride - 0.5
+        return found
+
+
+def weights(steps: Float64Array, count: int) -> Float32Array:
+    """(P, count): what each of ``count`` numbers in a row counts at some steps; beyond the ends the last one stays."""
+    clipped: Float64Array = np.clip(steps, 0, count - 1)
+    low = np.minimum(clipped.astype(np.intp), max(count - 2, 0))
+    share = (clipped - low).astype(np.float32)
+    found = np.zeros((len(steps), count), np.float32)
+    rows = np.arange(len(steps))
+    found[rows, low] = 1 - share
+    if count > 1:
+        found[rows, low + 1] += share
+    return found
+
+
+@functools.lru_cache(maxsize=64)
+def enlarging(coarse: Grid, fine: Grid) -> Float32Array:
+    """(fine side, coarse side): rows of a coarse map to rows at the places of a finer one, bilinearly."""
+    return weights(coarse.steps(fine.pixels), coarse.side)
+
+
+class Placed(NamedTuple):
+    """An image in the square: what brings a grid's rows and columns to its pixels.
+
+    Attributes:
+        rows: float32 (height, side).
+        columns: float32 (width, side).
+    """
+
+    rows: Float32Array
+    columns: Float32Array
+
+    @classmethod
+    def of(cls, grid: Grid, preprocessing: Preprocessing, height: int, width: int) -> Placed:
+        """Of an image of that size, seen through a preprocessing; what was not seen takes what is nearest."""
+        seen, placed = preprocessing.view(height, width)
+        down = _moved(np.arange(height, dtype=np.float64) + 0.5, (seen[1], seen[3]), (placed[1], placed[3]))
+        across = _moved(np.arange(width, dtype=np.float64) + 0.5, (seen[0], seen[2]), (placed[0], placed[2]))
+        return cls(weights(grid.steps(down), grid.side), weights(grid.steps(across), grid.side))
+
+    def __call__(self, maps: Float32Array, rows: slice = slice(None)) -> Float32Array:
+        """Maps (K, side, side) at the image's pixels: (K, rows, width)."""
+        return np.asarray(self.rows[rows] @ maps @ self.columns.T, np.float32)
+
+
+def nearest(grid: Grid, preprocessing: Preprocessing, height: int, width: int) -> tuple[IntpArray, IntpArray]:
+    """Which row of the image, and which column, each of the grid's takes; -1 where it lies outside of the image."""
+    seen, placed = preprocessing.view(height, width)
+    found = []
+    for first, last, length in ((1, 3, height), (0, 2, width)):
+        at = _moved(grid.pixels, (placed[first], placed[last]), (seen[first], seen[last]))
+        inside = (at >= 0) & (at <= length) & (grid.pixels >= placed[first]) & (grid.pixels <= placed[last])
+        found.append(np.where(inside, np.minimum(at.astype(np.intp), length - 1), -1))
+    return found[0], found[1]
+
+
+def on_grid(mask: AnyArray, rows: IntpArray, columns: IntpArray, outside: int) -> AnyArray:
+    """A mask (H, W) at the places of a grid, as ``nearest`` has them; ``outside`` where there is no image."""
+    found: AnyArray = mask[np.maximum(rows, 0)[:, None], np.maximum(columns, 0)]
+    found[(rows < 0)[:, None] | (columns < 0)] = outside
+    return found
+
+
+def _moved(places: Float64Array, here: tuple[float, float], there: tuple[float, float]) -> Float64Array:
+    scale = (there[1] - there[0]) / (here[1] - here[0])
+    return (places - here[0]) * scale + there[0]
