@@ -9,6 +9,7 @@ from typing import Any
 
 from topwork.data import Source, looks_like_masks, read_masks
 from topwork.tasks._task import Sample, Task, later
+from topwork.tasks.segmentation._blocking import BLOCKING
 from topwork.tasks.segmentation._found import FoundMask
 from topwork.tasks.segmentation._load import load
 from topwork.tasks.segmentation._model import Segmenter
@@ -56,8 +57,8 @@ def _sample() -> Sample:
 TASK = Task(
     name="segmentation",
     read=read_masks,
-    checks=later("topwork.tasks.segmentation._checks:CHECKS"),
-    quick_checks=later("topwork.tasks.segmentation._checks:QUICK_CHECKS"),
+    checks=later("topwork.tasks.segmentation.checks:CHECKS"),
+    quick_checks=later("topwork.tasks.segmentation.checks:QUICK_CHECKS"),
     strategies=later("topwork.tasks.segmentation._strategies:STRATEGIES"),
     model=Segmenter,
     load=load,
@@ -65,6 +66,8 @@ TASK = Task(
     sections=later("topwork.tasks.segmentation._page:SECTIONS"),
     words=WORDS,
     folds_of=_folds_of,
+    blocking=BLOCKING,
+    examination=later("topwork.tasks.segmentation.checks:MASKS"),
     told_by=looks_like_masks,
     sample=_sample,
     compare=_compare,
