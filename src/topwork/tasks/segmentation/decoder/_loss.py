@@ -99,4 +99,5 @@ def weights_of(counts: Int64Array) -> Float32Array:
     present = counts > 0
     weights = np.zeros(len(counts), np.float64)
     weights[present] = 1 / np.sqrt(counts[present])
-    return (weights * counts.sum() / max((weights * counts).sum(), 1e-12)).astype(np.float32)
+    scaled: Float32Array = (weights * counts.sum() / max((weights * counts).sum(), 1e-12)).astype(np.float32)
+    return scaled

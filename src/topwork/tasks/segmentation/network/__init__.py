@@ -88,4 +88,8 @@ def head_from(tensors: Mapping[str, AnyArray], fields: dict[str, Any]) -> Segmen
     kind = fields.get("kind")
     if kind == "pixel":
         return PixelHead.from_tensors(tensors, PixelSpec.from_dict(fields))
+    if kind == "decoder":
+        from topwork.tasks.segmentation.decoder import DecoderHead, DecoderSpec
+
+        return DecoderHead.from_tensors(tensors, DecoderSpec.from_dict(fields))
     raise ModelError(f"no head of a segmenter is called {str(kind)[:40]!r}", hint="a newer topwork may know it")
