@@ -69,7 +69,6 @@ TASK = Task(
     blocking=BLOCKING,
     examination=later("topwork.tasks.segmentation.checks:MASKS"),
     told_by=looks_like_masks,
-    blocking=BLOCKING,
     sample=_sample,
     compare=_compare,
     drawn=_drawn,
