@@ -8,14 +8,15 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.sample
 	$(BIN)/topwork demo
 
-# A process for each core; one thread in each, so that they do not wait for each other's.
+# A process for each core; one thread in each, so that they do not wait for each other's. Each begins with a run of whole
+# folders, whose models are then fitted once, and takes of another's when it has done its own.
 test: $(VENV)/.test lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
 
 # What a release runs: the tests in each precision that this processor computes in, float32 as processors without bfloat16 do.
 test-precisions: $(VENV)/.test lint
 	set -e; for precision in $$($(BIN)/python -c "from topwork.engines import precisions; print(*precisions('openvino'))"); do \
-		TOPWORK_PRECISION=$$precision OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile; \
+		TOPWORK_PRECISION=$$precision OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal; \
 	done
 
 # The tests without the slow ones.

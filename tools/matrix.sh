@@ -12,7 +12,7 @@ for python in ${PYTHONS-python3.11 python3.13}; do
     # shellcheck disable=SC2086  # two requirements
     if ! "$venv/bin/python" -m pip install --quiet $torch -e '.[test]'; then echo "== $python, $torch: not installable here, left out"; continue; fi
     echo "== $python, $("$venv/bin/python" -c 'import torch; print(torch.__version__)')"
-    OMP_NUM_THREADS=1 TOPWORK_CACHE="$venv/cache" "$venv/bin/pytest" -n auto --dist loadfile -m "not slow"
+    OMP_NUM_THREADS=1 TOPWORK_CACHE="$venv/cache" "$venv/bin/pytest" -n auto --dist worksteal -m "not slow"
     rm -rf "$venv"
   done
 done

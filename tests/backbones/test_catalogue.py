@@ -228,7 +228,7 @@ def test_cells_that_an_editor_cut_off_are_empty() -> None:
         ({"gmacs": "-1"}, "must be above 0"),
         ({"top1": "101"}, "top1 must be a percentage, not 101"),
         ({"size": "8"}, "size must be a whole number between 16 and 4096 pixels, not 8"),
-        ({"crop_mode": "center"}, "crop_mode must be crop, squash or pad, not 'center'"),
+        ({"crop_mode": "center"}, "crop_mode must be crop, squash, pad or corner, not 'center'"),
         ({"interpolation": "random"}, "interpolation must be area, bilinear or bicubic, not 'random'"),
         ({"crop": "1.5"}, "crop must be above 0 and at most 1"),
         ({"pixels": "Half"}, "there must be one of imagenet, half, clip, not 'Half'"),

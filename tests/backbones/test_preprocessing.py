@@ -162,7 +162,7 @@ def test_values_survive_json_exactly() -> None:
         ({"size": 15}, "between 16 and 4096 pixels, not 15"),
         ({"size": 4097}, "not 4097"),
         ({"size": 224.5}, "a whole number"),
-        ({"crop_mode": "stretch"}, "crop, squash or pad, not 'stretch'"),
+        ({"crop_mode": "stretch"}, "crop, squash, pad or corner, not 'stretch'"),
         ({"crop": 0.0}, "above 0 and at most 1"),
         ({"crop": 1.01}, "not 1.01"),
         ({"crop": math.nan}, "not nan"),

@@ -129,6 +129,8 @@ WHERE: dict[str, tuple[str, ...]] = {
     "tasks/detection/explain/_explain.py": ("explain",),
     "tasks/detection/page/_answer.py": ("predict",),
     "tasks/detection/strategies": ("fit",),
+    "tasks/segmentation/_advised.py": ("advise",),
+    "tasks/segmentation/_words.py": ("evaluate",),
     "tasks/text/_ladder.py": ("fit",),
     "tasks/text/_load.py": ("fit", "embed"),
     "tasks/text/_tuning.py": LADDER,

@@ -322,10 +322,10 @@ def test_fault_24_no_limit_of_pillows_was_changed(files: dict[str, bytes]) -> No
 
 def test_fault_25_a_huge_png_text_chunk_is_bounded(files: dict[str, bytes]) -> None:
     text = with_chunk(files["png"], b"zTXt", b"Comment\0\0" + zlib.compress(bytes(50_000_000), 9))
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ImageError, match="too large"):
         decode(text)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_fault_25_a_deep_tiff_and_a_gif_of_10_000_frames_cost_one_frame(small: Image.Image, encode: Encode) -> None:
@@ -335,9 +335,9 @@ def test_fault_25_a_deep_tiff_and_a_gif_of_10_000_frames_cost_one_frame(small: I
     start = gif.index(b",\0\0\0\0")
     frames = gif[:start] + gif[start:-1] * 10_000 + b";"
     for data in (pages, frames):
-        began = time.perf_counter()
+        began = time.process_time()
         np.testing.assert_array_equal(decode(data), oracle(data))
-        assert time.perf_counter() - began < 1
+        assert time.process_time() - began < 1
 
 
 def test_fault_25_a_tiff_whose_directories_form_a_ring_is_read(small: Image.Image, encode: Encode) -> None:

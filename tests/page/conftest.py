@@ -15,7 +15,7 @@ from topwork.model import Classifier
 
 from .served import Behaviour, Served, serving
 
-PATIENCE = 20_000  # milliseconds; other tests run beside these
+PATIENCE = 60_000  # milliseconds; other tests run beside these
 
 Open = Callable[..., Page]
 

@@ -31,7 +31,7 @@ BOUNDARY = "a-boundary-of-tests"
 MOST, QUEUE, PARTS = 2**20, 8, 4  # what the shared server takes: bytes, inputs under way, parts of a form
 SECONDS = 1.0  # that it gives a head, a body, a decoder
 REFUSED = (400, 413, 415, 422)
-PATIENCE = 20.0  # seconds for what should take far less, on a machine where others run too
+PATIENCE = 60.0  # seconds for what should take far less, on a machine where others run too
 Part = tuple[str, str | None, bytes]  # the field's name, the file's, and the content
 
 
@@ -265,7 +265,7 @@ def figure(server: Server, name: str) -> float:
     return float(found[1])
 
 
-def until(true: Callable[[], bool], seconds: float = 15) -> bool:
+def until(true: Callable[[], bool], seconds: float = PATIENCE) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if true():

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from .conftest import PATIENCE
+
 COMMAND = [sys.executable, "-m", "topwork", "ui", "--no-browser"]
 
 
@@ -35,14 +37,16 @@ def test_ctrl_c_ends_it_and_what_it_does(pets: Path) -> None:
     address = process.stdout.readline()
     assert address.startswith("http://127.0.0.1:")
     process.stdout.close()
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    assert children  # the check has begun
+    end, children = time.monotonic() + PATIENCE, list[str]()
+    while not children:  # until the check has begun
+        assert time.monotonic() < end
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     process.send_signal(signal.SIGINT)
     try:
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
     finally:
         process.kill()  # nothing stays where it did not end
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE
     while any(Path(f"/proc/{child}").exists() for child in children):
         assert time.monotonic() < end
         time.sleep(0.05)

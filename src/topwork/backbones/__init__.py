@@ -46,6 +46,15 @@ from topwork.backbones._imagenet import (
     spellings,
 )
 from topwork.backbones._preprocessing import CropMode, Interpolation, Preprocessing, Rules
+from topwork.backbones._segmenter import CLASSES, IMAGE, PromptableNetwork, SegmenterNetwork
+from topwork.backbones._segmenter_catalogue import (
+    SegmenterRow,
+    segmenter_row,
+    segmenter_rows,
+    segmenters_near,
+    select_segmenters,
+)
+from topwork.backbones._segmenter_files import is_onnx, is_segmenter, load_segmenter, segmenter_works_offline
 from topwork.backbones._text import TextTower, has_text, text_tower
 from topwork.backbones._text_backbone import ENTAILMENT, NGRAMS, POOLINGS, RELU, Reading, TextBackbone, TextFamily
 from topwork.backbones._text_catalogue import DEFAULT_TEXT, TextRow, select_texts, text_row, text_rows
@@ -103,6 +112,19 @@ __all__ = [
     "load_detector",
     "require_permissive",
     "select_detectors",
+    "CLASSES",
+    "IMAGE",
+    "PromptableNetwork",
+    "SegmenterNetwork",
+    "SegmenterRow",
+    "is_onnx",
+    "is_segmenter",
+    "load_segmenter",
+    "segmenter_row",
+    "segmenter_rows",
+    "segmenter_works_offline",
+    "segmenters_near",
+    "select_segmenters",
     "own_classes",
     "word_classes",
     "MAP",
@@ -172,7 +194,12 @@ def backbone_from_dict(fields: Mapping[str, Any]) -> AnyBackbone:
     Raises:
         BackboneError: A field is missing, unknown or of the wrong kind.
     """
-    kinds: dict[Any, Any] = {"text": TextBackbone, "objects": DetectorNetwork}
+    kinds: dict[Any, Any] = {
+        "text": TextBackbone,
+        "objects": DetectorNetwork,
+        "prompts": PromptableNetwork,
+        "pixels": SegmenterNetwork,
+    }
     found: AnyBackbone = kinds.get(fields.get("reads"), Backbone).from_dict(dict(fields))
     return found
 

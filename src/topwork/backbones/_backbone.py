@@ -147,6 +147,11 @@ class Backbone:
         return _network.build(self.name, self.weights, size)
 
     @property
+    def by_itself(self) -> bool:
+        """Whether it is a whole network whose output is given as it is, one image a call."""
+        return False
+
+    @property
     def identity(self) -> str:
         """What a network with these weights is told apart by from any other; of most its name."""
         return self.name

@@ -83,6 +83,11 @@ class DetectorNetwork(Backbone):
         )
 
     @property
+    def by_itself(self) -> bool:
+        """Its output is given as it is, one image a call: large networks are no faster in batches."""
+        return True
+
+    @property
     def identity(self) -> str:
         """Its name and what it is built from, shortened: weights alone do not tell the network."""
         told = json.dumps(dict(self.config), sort_keys=True)

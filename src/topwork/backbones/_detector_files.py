@@ -27,7 +27,7 @@ _OPTION = (
 )
 _WIDE = 4 / 3  # an image's usual aspect ratio: a square of the longer side shows it at the scale it was trained at
 _FOUND = {"SSDlite": 300, "RetinaNet": 300}  # objects an image that torchvision gives at most, where not 100
-_RESAMPLING = {2: "bilinear", 3: "bicubic"}
+RESAMPLING = {2: "bilinear", 3: "bicubic"}
 _IMAGENET, _HALF = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 _SCORINGS: dict[str, Scoring] = {
@@ -127,7 +127,7 @@ def _of_hub(repository: str, row: DetectorRow | None, *, offline: bool) -> Detec
     config = _hub.fetch(repository, CONFIG, **how)
     at: Any = {"revision": config.revision, "offline": offline}
     _require_known(read_json(config.path), config.path)  # refused before anything large is fetched
-    require_permissive(repository, _licence(_hub.fetch_if_there(repository, _README, **at)))
+    require_permissive(repository, licence_of(_hub.fetch_if_there(repository, _README, **at)))
     how["instead"] = f"pass {_OPTION}, or ".format
     _hub.fetch(repository, _PROCESSOR, revision=config.revision, **how)
     found = _hub.fetch(repository, WEIGHTS, revision=config.revision, **how)
@@ -144,7 +144,7 @@ def _in_folder(folder: Path, row: DetectorRow | None, name: str) -> DetectorNetw
     missing = [each for each in (WEIGHTS, CONFIG, _PROCESSOR) if not (folder / each).is_file()]
     if missing:
         raise BackboneError(f"{folder}: has no {missing[0]}", hint=f"give it {_OPTION}")
-    require_permissive(str(folder), _licence(folder / _README))
+    require_permissive(str(folder), licence_of(folder / _README))
     weights = _weights.from_path(folder / WEIGHTS, name)
     return _of_transformers(row.alias if row else name.rpartition("/")[2], weights, folder, row)
 
@@ -163,11 +163,11 @@ def _of_transformers(name: str, weights: Weights, folder: Path, row: DetectorRow
         embedding=0,
         preprocessing=preprocessing,
         pretrained_on="unknown" if row is None or by_words else "COCO",
-        licence=row.licence if row else _licence(folder / _README) or "unknown",
+        licence=row.licence if row else licence_of(folder / _README) or "unknown",
         fixed_size=by_words,
         library="transformers",
         config=config,
-        classes=tuple(_named(str(labels.get(place, ""))) for place in range(len(labels))),
+        classes=tuple(class_name(str(labels.get(place, ""))) for place in range(len(labels))),
         queries=(preprocessing.size // told.vision_config.patch_size) ** 2 if by_words else int(told.num_queries),
         channels=(told.text_config.hidden_size if by_words else int(told.d_model)) + (kind in ("owlv2", "d_fine")),
         scoring=_SCORINGS[kind],
@@ -188,15 +188,15 @@ def built_config(config: dict[str, Any], place: Path | str) -> Any:
             f"{place}: this version of transformers does not have {kind}", hint="pip install --upgrade transformers"
         )
     try:
-        return transformers.CONFIG_MAPPING[kind].from_dict(_alone(config))
+        return transformers.CONFIG_MAPPING[kind].from_dict(alone(config))
     except Exception as error:  # what reads a hostile configuration may raise anything
         reason = str(error).strip().split("\n", maxsplit=1)[0]
         raise BackboneError(f"{place}: transformers cannot use it: {reason}") from error
 
 
-def _alone(config: dict[str, Any]) -> dict[str, Any]:
+def alone(config: dict[str, Any]) -> dict[str, Any]:
     """A configuration by which no weights of a part are fetched: all are in the one file."""
-    told = {name: _alone(value) if isinstance(value, dict) else value for name, value in config.items()}
+    told = {name: alone(value) if isinstance(value, dict) else value for name, value in config.items()}
     return {**told, **({"use_pretrained_backbone": False} if "use_pretrained_backbone" in told else {})}
 
 
@@ -219,7 +219,7 @@ def _preprocessing(told: dict[str, Any], kind: str, place: Path) -> Preprocessin
     if not normalised:
         mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     try:
-        interpolation: Any = _RESAMPLING.get(told.get("resample", 2), "bilinear")
+        interpolation: Any = RESAMPLING.get(told.get("resample", 2), "bilinear")
         return Preprocessing(size, crop_mode, 1.0, interpolation, tuple(mean), tuple(std), "timm")
     except (BackboneError, TypeError) as error:
         raise BackboneError(f"{place}: {error}") from error
@@ -240,7 +240,7 @@ def _size(told: dict[str, Any], kind: str, place: Path) -> tuple[int, CropMode]:
     return height, "pad" if kind == "owlv2" else "squash"
 
 
-def _licence(readme: Path | None) -> str:
+def licence_of(readme: Path | None) -> str:
     """The licence that the head of a repository's README names; empty where none does."""
     if readme is None or not readme.is_file():
         return ""
@@ -254,7 +254,7 @@ def _licence(readme: Path | None) -> str:
 _SPDX = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause"}
 
 
-def _named(name: str) -> str:
+def class_name(name: str) -> str:
     """A class's name, or nothing for a place of the layer that has no class."""
     return "" if name in ("N/A", "__background__") or re.fullmatch(r"LABEL_\d+", name) else name
 
@@ -264,4 +264,4 @@ def coco_places() -> tuple[str, ...]:
     optional("torchvision", extra="torch", what="a detector of torchvision")
     from torchvision.models import get_model_weights
 
-    return tuple(map(_named, next(iter(get_model_weights("fcos_resnet50_fpn"))).meta["categories"]))
+    return tuple(map(class_name, next(iter(get_model_weights("fcos_resnet50_fpn"))).meta["categories"]))

@@ -215,11 +215,11 @@ def whole_network(backbone: DetectorNetwork) -> Any:
             ignore_mismatched_sizes=True,
             dtype=torch.float32,
         )
-    _require_fit(told)
+    require_loaded(told)
     return network.eval().requires_grad_(False)
 
 
-def _require_fit(told: Mapping[str, Any]) -> None:
+def require_loaded(told: Mapping[str, Any]) -> None:
     missing, unequal = sorted(told["missing_keys"]), sorted(told["mismatched_keys"])
     if not missing and not unequal:
         return

@@ -12,6 +12,7 @@ import torch
 from topwork._arrays import Float32Array
 from topwork._system import optional, quiet
 from topwork.backbones import _hub
+from topwork.backbones._backbone import Backbone
 from topwork.backbones._detector import DetectorNetwork
 from topwork.backbones._detector_module import whole_network
 from topwork.backbones._text_files import CONFIG, TOKENIZER
@@ -34,7 +35,7 @@ def word_classes(backbone: DetectorNetwork, words: Sequence[Sequence[str]]) -> t
             hint="take --strategy as-is, or --backbone owlv2 for zero-shot",
         )
     transformers = optional("transformers", extra="detectors", what="a class told in words")
-    folder = _with_tokenizer(backbone)
+    folder = with_tokenizer(backbone)
     network = whole_network(backbone)
     with quiet(transformers):
         tokenizer = transformers.CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
@@ -55,7 +56,7 @@ def _embedded(network: Any, tokenizer: Any, texts: list[str]) -> Float32Array:
     return array
 
 
-def _with_tokenizer(backbone: DetectorNetwork) -> Path:
+def with_tokenizer(backbone: Backbone) -> Path:
     """The folder that holds the tokenizer's files, fetched now where they are the hub's."""
     weights = backbone.weights
     if weights.source != "hub":

@@ -12,11 +12,13 @@ import numpy as np
 from topwork._arrays import UInt8Array
 from topwork.errors import BackboneError
 
-CropMode = Literal["crop", "squash", "pad"]
+CropMode = Literal["crop", "squash", "pad", "corner"]
 Interpolation = Literal["area", "bilinear", "bicubic"]
 Rules = Literal["topwork", "timm"]
 
 _DETAIL = 4  # pixels of a scaled JPEG for each of the network's, along a side: docs/decisions/preprocessing.md
+
+_PADDED = ("pad", "corner")
 
 _LARGEST = 2**27  # pixels of a resized image in timm's rules, of which the network then sees the middle
 
@@ -30,7 +32,8 @@ class Preprocessing:
     Attributes:
         size: Side of the square in pixels.
         crop_mode: ``crop`` takes the centre square; ``squash`` the whole image, changing its aspect ratio; ``pad`` the
-            whole image on a square of the network's mean colour.
+            whole image on a square of the network's mean colour, in its middle; ``corner`` the same at its top left,
+            with sides rounded as SAM's are.
         crop: Side of the centre square over the image's shorter side; used by ``crop`` alone, and in timm's rules by
             ``squash`` too.
         interpolation: Pillow's filter; ``area`` averages the pixels that fall into one, and is bilinear when it
@@ -55,9 +58,10 @@ class Preprocessing:
         """Refuse, by a BackboneError, values that could only fail later."""
         sized = isinstance(self.size, int) and 16 <= self.size <= 4096
         interpolated = self.interpolation in get_args(Interpolation)
+        mode_known = self.crop_mode in get_args(CropMode)
         checks = {
             f"size must be a whole number between 16 and 4096 pixels, not {self.size!r}": sized,
-            f"crop_mode must be crop, squash or pad, not {self.crop_mode!r}": self.crop_mode in get_args(CropMode),
+            f"crop_mode must be crop, squash, pad or corner, not {self.crop_mode!r}": mode_known,
             f"crop must be above 0 and at most 1, not {self.crop!r}": 0 < self.crop <= 1,
             f"interpolation must be area, bilinear or bicubic, not {self.interpolation!r}": interpolated,
             f"rules must be topwork or timm, not {self.rules!r}": self.rules in get_args(Rules),
@@ -87,10 +91,10 @@ class Preprocessing:
             uint8 (size, size, 3). The mean and deviation are applied by the engine, on the device.
         """
         seen, (left, top, right, bottom) = self.view(*image.shape[:2])
-        if self.rules == "timm" and self.crop_mode != "pad" and self._fits(*image.shape[:2]):
+        if self.rules == "timm" and self.crop_mode not in _PADDED and self._fits(*image.shape[:2]):
             return self._cut_from_whole(image)
         resized = self._resized(image, seen, (right - left, bottom - top))
-        if self.crop_mode != "pad":
+        if self.crop_mode not in _PADDED:
             return resized
         canvas = np.empty((self.size, self.size, 3), np.uint8)
         canvas[:] = np.round(np.array(self.mean) * 255).astype(np.uint8)
@@ -111,7 +115,7 @@ class Preprocessing:
     def view(self, height: int, width: int) -> tuple[tuple[float, float, float, float], tuple[int, int, int, int]]:
         """What of an image of that size is seen, and where in the square it lies: left, top, right and bottom each."""
         whole, square = (0.0, 0.0, float(width), float(height)), (0, 0, self.size, self.size)
-        if self.rules == "timm" and self.crop_mode != "pad":
+        if self.rules == "timm" and self.crop_mode not in _PADDED:
             return self._centre(height, width), square
         if self.crop_mode == "crop":
             side = min(height, width) * self.crop
@@ -119,6 +123,10 @@ class Preprocessing:
             return (left, top, left + side, top + side), square
         if self.crop_mode == "squash":
             return whole, square
+        if self.crop_mode == "corner":
+            longest = self.size / max(height, width)
+            across, down = (max(1, int(side * longest + 0.5)) for side in (width, height))
+            return whole, (0, 0, across, down)
         scale = max(height, width) / self.size
         across, down = max(1, round(width / scale)), max(1, round(height / scale))
         start = (self.size - across) // 2, (self.size - down) // 2

@@ -15,7 +15,6 @@ from torch import nn
 
 from topwork.backbones._backbone import Backbone
 from topwork.backbones._catalogue import EMBEDDING, MAP
-from topwork.backbones._detector import DetectorNetwork
 from topwork.backbones._network import hooked, map_reader, watched
 from topwork.backbones._preprocessing import Preprocessing
 
@@ -97,7 +96,7 @@ def embed(network: Any, images: torch.Tensor) -> torch.Tensor:
 
 def giving(backbone: Backbone, outputs: tuple[str, ...]) -> nn.Module:
     """A network that gives one (N, width) tensor for each output, of normalised images (N, 3, size, size)."""
-    return backbone.module() if isinstance(backbone, DetectorNetwork) else PooledStages(backbone, outputs)
+    return backbone.module() if backbone.by_itself else PooledStages(backbone, outputs)
 
 
 class PooledStages(nn.Module):

@@ -57,6 +57,8 @@ def forget(console: Console, model: Folder, name: Name) -> None:
 def verify(console: Console, model: Folder, first: One, second: One) -> None:
     """Tell whether two images show the same identity; nobody needs to be enrolled."""
     found = _loaded(model).verify(first, second)
+    for source, remarks in zip((first, second), found.remarks, strict=True):
+        console.notes(f"{printable(source)}: {each}" for each in remarks)
     answer = "the same" if found.same else "not the same"
     line = f"{answer}\tsimilarity {found.similarity:.4f}\tthreshold {found.threshold:.4f}"
     console.result({"first": first, "second": second, **found.to_dict()}, [line])

@@ -27,6 +27,10 @@ Collect = Annotated[
     Path | None,
     typer.Option(help="Save corrected images or texts in this folder, for the next fit.", show_default=False),
 ]
+AllowEnrolling = Annotated[
+    bool,
+    typer.Option("--allow-enrolling", help="Let clients enrol people in a recogniser's gallery, list and forget them."),
+]
 AllowHost = Annotated[
     list[str] | None,
     typer.Option(help="A name by which clients reach this server. Can be given several times.", show_default=False),
@@ -44,6 +48,7 @@ def serve(
     deadline: Deadline = 10.0,
     max_bytes: MaxBytes = 32 * 2**20,
     collect: Collect = None,
+    allow_enrolling: AllowEnrolling = False,
     allow_host: AllowHost = None,
     public: Public = False,
 ) -> None:
@@ -61,6 +66,7 @@ def serve(
         max_bytes=max_bytes,
         held_bytes=max(Settings.held_bytes, max_bytes),
         collect=collect,
+        allow_enrolling=allow_enrolling,
         allow_hosts=tuple(allow_host or ()),
         public=public,
         language=console.language,

@@ -14,7 +14,7 @@ import numpy as np
 
 from topwork._arrays import Float32Array, UInt8Array
 from topwork._system import has_torch, require_torch, uses_bf16
-from topwork.backbones import AnyBackbone, DetectorNetwork, TextBackbone, is_face
+from topwork.backbones import AnyBackbone, DetectorNetwork, TextBackbone, is_face, is_onnx
 from topwork.engines._package import openvino
 from topwork.errors import BackboneError
 
@@ -93,7 +93,7 @@ def engine_for(backbone: AnyBackbone, engine: EngineName | None = None) -> RunsO
         return "openvino" if backbone.family == "transformer" else "numpy"
     if isinstance(backbone, DetectorNetwork) and backbone.library == "torchvision":
         return "torch-cuda" if engine != "torch-cpu" and has_cuda() else "torch-cpu"
-    if is_face(backbone):
+    if is_face(backbone) or is_onnx(backbone):
         return engine or "openvino"
     return engine or default_engine()
 

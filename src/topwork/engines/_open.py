@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from topwork._arrays import Float32Array, UInt8Array
-from topwork.backbones import AnyBackbone, Backbone, DetectorNetwork, TextBackbone
+from topwork.backbones import AnyBackbone, Backbone, TextBackbone
 from topwork.engines._engine import BATCH, Engine, EngineChoice
 from topwork.engines._openvino import OpenVINOEngine, openvino_maps, openvino_prefix
 from topwork.engines._pairs import open_for_many
@@ -48,7 +48,7 @@ def open_engine(
     if isinstance(backbone, TextBackbone):
         return open_text_engine(backbone, outputs, choice)
     if choice.name == "openvino":
-        by_itself = isinstance(backbone, DetectorNetwork)  # a large network is no faster in batches
+        by_itself = backbone.by_itself
         if many and not by_itself:
             return open_for_many(backbone, outputs, choice.precision)
         single = images == 1 or by_itself
@@ -75,8 +75,8 @@ class Engines:
         with self._lock:
             single = images == 1
             if single not in self._open:
-                how = {"images": images, "at_once": self._at_once}
-                self._open[single] = open_engine(self._backbone, self._outputs, choice, **how)
+                wanted = self._backbone, self._outputs, choice
+                self._open[single] = open_engine(*wanted, images=images, at_once=self._at_once)
             return self._open[single]
 
 

@@ -25,11 +25,12 @@ import numpy as np
 
 from topwork._arrays import Float32Array, UInt8Array
 from topwork._system import available_cores, cache_dir, cached, delete_file, make_room, use, write_whole
-from topwork.backbones import MAP, Backbone, blocks_of, has_blocks, is_face
+from topwork.backbones import MAP, Backbone, SegmenterNetwork, blocks_of, has_blocks, is_face, is_onnx
 from topwork.engines._engine import BATCH, EngineName, Precision, batches, last_line, openvino_core
 from topwork.engines._faces import face_graph
 from topwork.engines._graph import graph, graph_of_norms
 from topwork.engines._package import openvino
+from topwork.engines._segmenters import segmenter_graph
 from topwork.errors import BackboneError
 
 if TYPE_CHECKING:
@@ -66,20 +67,25 @@ def network_file(backbone: Backbone) -> Path:
 
 
 def _all_outputs(backbone: Backbone) -> tuple[str, ...]:
-    """One a stage and pooling, and the embedding."""
+    """One a stage and pooling, and the embedding; or the one that there is."""
+    if backbone.by_itself:
+        return backbone.outputs()
     pooled = [f"{stage.name}/{pool}" for stage in backbone.stages for pool in ("mean", "max")]
     return (*pooled, *backbone.outputs("last"))
 
 
 def is_built(backbone: Backbone) -> bool:
     """Whether the network's graph is made, or read, without torch."""
-    return has_blocks(backbone) or is_face(backbone)
+    return has_blocks(backbone) or is_face(backbone) or is_onnx(backbone)
 
 
 def _built(backbone: Backbone) -> Any | None:
     """The network with all its outputs, where it needs no torch."""
     if is_face(backbone):
         return _taking_pixels(face_graph(backbone), backbone)
+    if is_onnx(backbone):
+        assert isinstance(backbone, SegmenterNetwork)
+        return _taking_pixels(segmenter_graph(backbone), backbone)
     blocks = blocks_of(backbone)
     if blocks is None:
         return None
@@ -168,7 +174,8 @@ class OpenVINOEngine:
         # wanted the same outputs are, each time, and no others: maps are large.
         with _lock:
             key, settings = _Key(network_folder(backbone), backbone), (available_cores(), self.callers)
-            alone_wanted = outputs if any(name.endswith(f"/{MAP}") for name in outputs) else ()
+            maps = not backbone.by_itself and any(name.endswith(f"/{MAP}") for name in outputs)
+            alone_wanted = outputs if maps else ()
             network = _compiled(key, alone_wanted, precision, batch_size, *settings)
         self._idle: queue.SimpleQueue[_Request] = queue.SimpleQueue()
         for _ in range(self.callers):

@@ -10,7 +10,7 @@ import numpy as np
 
 from topwork._arrays import Float32Array, UInt8Array
 from topwork._system import require_torch
-from topwork.backbones import Backbone, DetectorNetwork
+from topwork.backbones import Backbone
 from topwork.engines._engine import BATCH, EngineChoice, Precision, RunsOn, batches
 from topwork.errors import BackboneError
 
@@ -36,7 +36,7 @@ class TorchEngine:
             raise BackboneError(
                 "torch finds no CUDA GPU here", hint="`topwork fit --engine openvino` runs on the processor"
             )
-        self.batch_size = 1 if isinstance(backbone, DetectorNetwork) else _CUDA_BATCH if cuda else BATCH
+        self.batch_size = 1 if backbone.by_itself else _CUDA_BATCH if cuda else BATCH
         self.callers = 2 if cuda else 1  # one batch is copied while the other is computed
         self._size = backbone.preprocessing.size
         self._device = _Device(backbone, choice)

@@ -63,6 +63,7 @@ class Verification(Saved):
         points: At each of `FALSE_ACCEPTS` that the pairs allow.
         promised: At the model's own threshold; None where it was not given.
         curve: False-accept and true-accept rate along the thresholds, rising.
+        thresholds: Those of the curve's points, falling; empty of a model that was measured before they were kept.
     """
 
     images: int
@@ -73,6 +74,15 @@ class Verification(Saved):
     points: tuple[AcceptPoint, ...]
     promised: AcceptPoint | None
     curve: tuple[tuple[float, float], ...]
+    thresholds: tuple[float, ...] = ()
+
+    @property
+    def costs(self) -> list[tuple[float, float, float]]:
+        """Of each threshold that is known, rising: it, the false-accept rate, and the true-accept rate."""
+        told = [*self.points, *([self.promised] if self.promised else [])]
+        known = {each.threshold: (each.false_accept.value, each.true_accept.value) for each in told}
+        known |= dict(zip(self.thresholds, self.curve, strict=False))
+        return [(each, *known[each]) for each in sorted(known)]
 
     _what = "verification"
 
@@ -214,6 +224,7 @@ def verification(pairs: Pairs, *, threshold: float | None = None, seed: int = 0)
         )
         for each, rates, found in zip(asked, accepted, resampled.points, strict=True)
     ]
+    places = curve.brief()
     return Verification(
         images=len(np.unique(pairs.rows)),
         identities=pairs.identities,
@@ -222,7 +233,8 @@ def verification(pairs: Pairs, *, threshold: float | None = None, seed: int = 0)
         eer=around(curve.eer(), percentiles(resampled.eers)),
         points=tuple(points[: len(wanted)]),
         promised=None if threshold is None else points[-1],
-        curve=curve.brief(),
+        curve=tuple((float(curve.false_accept[each]), float(curve.true_accept[each])) for each in places),
+        thresholds=tuple(float(curve.thresholds[each]) for each in places),
     )
 
 
@@ -254,12 +266,13 @@ class _Curve(NamedTuple):
     def eer(self) -> float:
         return float(_crossing(self.false_accept[:, None], self.true_accept[:, None])[0])
 
-    def brief(self) -> tuple[tuple[float, float], ...]:
-        """Points for a chart: evenly along the logarithm of the false-accept rate, the ends among them."""
+    def brief(self) -> list[int]:
+        """Places of points for a chart: evenly along the logarithm of the false-accept rate, the ends among them."""
         least = max(float(self.false_accept[self.false_accept > 0].min(initial=1)), 1e-6)
         wanted = np.geomspace(least, 1, _CURVE)
         places = np.unique(np.append(np.searchsorted(self.false_accept, wanted, side="right") - 1, 0)).clip(0)
-        return tuple((float(self.false_accept[each]), float(self.true_accept[each])) for each in places)
+        found: list[int] = places.tolist()
+        return found
 
 
 def _crossing(false_accept: Float64Array, true_accept: Float64Array) -> Float64Array:

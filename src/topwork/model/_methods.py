@@ -28,6 +28,7 @@ _CROPS = {
     "crop": "the centre of the image",
     "squash": "the whole image, its sides made equal",
     "pad": "the whole image, padded to a square",
+    "corner": "the whole image, padded to a square",
 }
 
 

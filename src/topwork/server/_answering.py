@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from topwork.errors import TopworkError
+from topwork.errors import ImageError, TopworkError
 from topwork.server._intake import Input
 from topwork.server._language import said
 from topwork.server._limits import Receive
@@ -42,6 +42,13 @@ async def answer_all(
     """
     if len(inputs) == 1:
         return [await _answer(service, served, inputs[0], wanted)]
+    return await answer_each(service, served, inputs, wanted)
+
+
+async def answer_each(
+    service: Service, served: Served, inputs: Sequence[Input], wanted: Wanted
+) -> list[Answer | RefusedError]:
+    """The same; the only one that cannot be used has its refusal in its place too."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_tried(service, served, each, wanted)) for each in inputs]
     return [task.result() for task in tasks]
@@ -57,7 +64,10 @@ async def _tried(service: Service, served: Served, given: Input, wanted: Wanted)
 async def _answer(service: Service, served: Served, given: Input, wanted: Wanted) -> Answer:
     if isinstance(given.content, bytes):
         decoded = await service.decode(given.content, served)
-        found = await served.answer(decoded, given.name, wanted)
+        try:
+            found = await served.answer(decoded, given.name, wanted)
+        except ImageError as error:
+            raise unusable(error.message, error.hint) from error
     elif given.content.strip():
         found = await served.answer(given.content, given.name, wanted)
     else:
@@ -89,7 +99,8 @@ async def told(
 def _told(served: Served, given: Input, found: Answer | RefusedError, accept: str) -> dict[str, Any]:
     if isinstance(found, RefusedError):
         return {"source": given.name, "error": said(found.error, accept)}
-    return served.serving.told(found.prediction, found.row)
+    fields = served.serving.told(found.prediction, found.row)
+    return fields | {"remarks": [said(each, accept) for each in fields["remarks"]]} if "remarks" in fields else fields
 
 
 @contextlib.asynccontextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from topwork._version import __version__
 from topwork.server._access import Access
+from topwork.server._enrolling import enrolling_routes
 from topwork.server._inference_protocol import inference_routes
 from topwork.server._limits import Limits
 from topwork.server._metrics import Watched
@@ -43,6 +44,7 @@ def app_of(service: Service) -> FastAPI:
     app.state.service = service
     answer_errors(app)
     app.include_router(model_routes(service))  # first: the route that matters is found at once
+    app.include_router(enrolling_routes(service))
     app.include_router(health_routes(service))
     app.include_router(inference_routes(service))
     app.include_router(page_routes(service))

@@ -14,12 +14,16 @@ import socket
 import struct
 import sys
 
+from topwork._arrays import UInt8Array
 from topwork.backbones import Preprocessing
-from topwork.data import decode, image_size
+from topwork.data import decode, image_size, shrunk
 from topwork.errors import ImageError
 
 QUESTION = struct.Struct("!II")
 """Bytes of the preprocessing's fields as JSON, and of the image; both follow."""
+
+LONGEST = "longest"
+"""The only field where the whole picture is wanted: to which side it may be made smaller."""
 
 ANSWER = struct.Struct("!?III")
 """Whether it worked, the image's height and width as it is shown, and the bytes that follow."""
@@ -43,15 +47,22 @@ def serve(connection: socket.socket, seconds: float) -> None:
 
 
 def _answer(fields: bytes, image: bytes) -> bytes:
-    preprocessing = _preprocessing(fields)
     try:
-        pixels = decode(image, min_side=preprocessing.min_side)
-        content, size = preprocessing(pixels).tobytes(), image_size(image)  # a large JPEG is decoded at a scale
+        content, size = _pixels(fields, image).tobytes(), image_size(image)  # a large JPEG is decoded at a scale
     except ImageError as error:
         return _refused(error.message, error.hint)
     except MemoryError:
         return _refused("too large to decode safely: it needs more memory than a decoder may take", "make it smaller")
     return ANSWER.pack(True, *size, len(content)) + content
+
+
+def _pixels(fields: bytes, image: bytes) -> UInt8Array:
+    """The network's square; or the whole picture, made smaller where it is large."""
+    how = json.loads(fields)
+    if LONGEST in how:
+        return shrunk(decode(image), how[LONGEST])
+    preprocessing = _preprocessing(fields)
+    return preprocessing(decode(image, min_side=preprocessing.min_side))
 
 
 def _refused(error: str, hint: str) -> bytes:

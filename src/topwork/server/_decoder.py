@@ -22,7 +22,8 @@ import numpy as np
 
 from topwork._arrays import UInt8Array
 from topwork.backbones import Preprocessing
-from topwork.server._decode_worker import ANSWER, QUESTION
+from topwork.data import shrunk_size
+from topwork.server._decode_worker import ANSWER, LONGEST, QUESTION
 from topwork.server._log import log
 from topwork.server._refusal import RefusedError, unusable
 
@@ -33,10 +34,10 @@ _PAUSE = 0.5  # seconds before a process that did not even start is tried again
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """An image as a network takes it.
+    """An image as a network takes it, or whole.
 
     Attributes:
-        pixels: uint8 (size, size, 3).
+        pixels: uint8 (size, size, 3); of a whole one (h, w, 3), smaller than it is shown where it is large.
         height: Of the image as it is shown.
         width: The same.
     """
@@ -49,6 +50,11 @@ class Decoded:
 def as_bytes(preprocessing: Preprocessing) -> bytes:
     """A preprocessing as a decoder is told of it."""
     return json.dumps(preprocessing.to_dict()).encode()
+
+
+def whole(longest: int) -> bytes:
+    """What a decoder is told where the whole picture is wanted, with no side longer than that."""
+    return json.dumps({LONGEST: longest}).encode()
 
 
 class Decoders:
@@ -99,7 +105,7 @@ class Decoders:
 
         Args:
             image: A file's content.
-            preprocessing: ``as_bytes`` of one.
+            preprocessing: ``as_bytes`` of one, or ``whole``.
 
         Raises:
             RefusedError: 422 for what is no usable image or takes too long, 500 where the process died.
@@ -109,8 +115,9 @@ class Decoders:
         fine, height, width, content = await asyncio.shield(process.ask(image, preprocessing))
         if not fine:
             raise unusable(*json.loads(content))
-        size = json.loads(preprocessing)["size"]
-        return Decoded(np.frombuffer(content, np.uint8).reshape(size, size, 3), height, width)
+        how = json.loads(preprocessing)
+        size = shrunk_size(height, width, how[LONGEST]) if LONGEST in how else (how["size"], how["size"])
+        return Decoded(np.frombuffer(content, np.uint8).reshape(*size, 3), height, width)
 
     async def _next(self) -> _Process:
         while self._free:

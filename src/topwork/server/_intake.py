@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from topwork.server._collect import plain_label
-from topwork.server._forms import form_parts
+from topwork.server._forms import Part, form_parts
 from topwork.server._json import json_object
 from topwork.server._limits import Receive
 from topwork.server._refusal import RefusedError, gone, unusable
@@ -83,6 +83,39 @@ def correction_of(body: bytes, content_type: str, served: Served) -> tuple[Input
     content = part.content if served.kind == "image" else _decoded(part.content)
     (found,) = _checked([Input(part.filename or "#0", content)], served, 1)
     return found, label
+
+
+def enrolment_of(body: bytes, content_type: str, served: Served, most: int) -> tuple[str, list[Input]]:
+    """A name, and images of whom it is, out of a form.
+
+    Raises:
+        RefusedError: 415 for what is no form; 422 where the name or the images are missing; 413 for too many.
+    """
+    parts = _parts(body, content_type, most + 1)
+    names = [part for part in parts if part.field == "name"]
+    images = [part for part in parts if part.field == served.kind]
+    if len(names) != 1 or not images or len(names) + len(images) != len(parts):
+        raise unusable(f"an enrolment has one field name and one or more fields {served.kind}")
+    found = [Input(part.filename or f"#{place}", part.content) for place, part in enumerate(images)]
+    return _decoded(names[0].content), _checked(found, served, most)
+
+
+def name_of(body: bytes, content_type: str) -> str:
+    """The name in a form that has no other field.
+
+    Raises:
+        RefusedError: 415 for what is no form; 422 where it is not there, or not alone.
+    """
+    parts = _parts(body, content_type, 1)
+    if [part.field for part in parts] != ["name"]:
+        raise unusable("whoever is to be forgotten is told in one field name")
+    return _decoded(parts[0].content)
+
+
+def _parts(body: bytes, content_type: str, most: int) -> list[Part]:
+    if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
+        raise RefusedError(415, "a name is sent in a form", "send multipart/form-data with the field name")
+    return form_parts(body, content_type, most)
 
 
 def _of_form(body: bytes, content_type: str, served: Served, most: int) -> list[Input]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 from topwork._texts import LIBRARY, Texts
+from topwork.tasks import packages
 
 
 def said(text: str, accept: str) -> str:
@@ -14,4 +15,4 @@ def said(text: str, accept: str) -> str:
 
 @functools.cache
 def _korean() -> Texts:
-    return Texts("ko", (LIBRARY, "topwork.server"))
+    return Texts("ko", (LIBRARY, *packages(), "topwork.server"))

@@ -82,19 +82,30 @@ _ERROR = {
     "required": ["error", "hint"],
     "properties": {"error": {"type": "string"}, "hint": {"type": "string"}},
 }
+_BOX = {
+    "type": "array",
+    "items": {"type": "number"},
+    "minItems": 4,
+    "maxItems": 4,
+    "description": "x, y, width and height in pixels of the image as it is shown.",
+}
+_MATCH = {
+    "type": "object",
+    "required": ["name", "similarity"],
+    "properties": {"name": {"type": "string"}, "similarity": {"type": "number"}},
+}
+_FIND = {
+    "type": "object",
+    "required": ["bbox", "flaw"],
+    "properties": {"bbox": _BOX, "flaw": {"type": "string", "description": "Why it should not be relied on."}},
+}
 _OBJECT = {
     "type": "object",
     "required": ["category", "score", "bbox"],
     "properties": {
         "category": {"type": "string"},
         "score": {"type": "number"},
-        "bbox": {
-            "type": "array",
-            "items": {"type": "number"},
-            "minItems": 4,
-            "maxItems": 4,
-            "description": "x, y, width and height in pixels of the image as it is shown.",
-        },
+        "bbox": _BOX,
     },
 }
 _PREDICTION = {
@@ -118,6 +129,11 @@ _PREDICTION = {
         "height": {"type": "integer"},
         "count": {"type": "integer", "description": "How many objects there are."},
         "objects": {"type": "array", "items": _OBJECT},
+        "name": {"type": ["string", "null"], "description": "Who it is; null for nobody whom the model knows."},
+        "similarity": {"type": ["number", "null"], "description": "To the most similar one that it knows, -1 to 1."},
+        "matches": {"type": "array", "items": _MATCH, "description": "Whom it is like, the most similar first."},
+        "found": {"type": "array", "items": _FIND, "description": "What was found, the compared one first."},
+        "remarks": {"type": "array", "items": {"type": "string"}},
     },
 }
 _FILE = {"type": "string", "format": "binary"}
@@ -149,12 +165,12 @@ def form_of(**fields: Mapping[str, Any]) -> dict[str, Any]:
 PREDICT: dict[str, Any] = {
     "parameters": [
         MODEL,
-        _parameter("top", "Classes of each answer.", {"type": "integer", "minimum": 1, "maximum": _MOST_CLASSES}),
+        _parameter("top", "Classes or people of each.", {"type": "integer", "minimum": 1, "maximum": _MOST_CLASSES}),
         _parameter("coverage", "List classes until the true one is among them so often.", _ONE),
         _parameter("accuracy", "Say which answers are sure enough to be right so often.", _ONE),
         _parameter("map", "Whether with the evidence, as a picture.", {"type": "boolean"}),
         _parameter("nearest", "Nearest training images.", {"type": "integer", "minimum": 0, "maximum": _MOST_NEAREST}),
-        _parameter("threshold", "Tell of objects from this score on.", {"type": "number", "minimum": 0, "maximum": 1}),
+        _parameter("threshold", "Score or similarity from which on.", {"type": "number", "minimum": 0, "maximum": 1}),
     ],
     "requestBody": {
         "required": True,
@@ -184,6 +200,35 @@ COLLECT: dict[str, Any] = {
         "content": {
             "multipart/form-data": form_of(image=_FILE, text={"type": "string"}, label={"type": "string"}),
         },
+    },
+}
+
+_NAME = {"type": "string"}
+ENROLL: dict[str, Any] = {
+    "parameters": [MODEL],
+    "requestBody": {
+        "required": True,
+        "content": {"multipart/form-data": form_of(name=_NAME, image={"type": "array", "items": _FILE})},
+    },
+}
+FORGET: dict[str, Any] = {
+    "parameters": [MODEL],
+    "requestBody": {"required": True, "content": {"multipart/form-data": form_of(name=_NAME)}},
+}
+_COUNT = {"type": "integer"}
+_OF_NAME = {"name": _NAME, "images": _COUNT, "people": _COUNT}
+ENROLLED = {
+    "type": "object",
+    "required": ["name", "images", "errors", "people", "alike"],
+    "properties": {**_OF_NAME, "errors": {"type": "object", "additionalProperties": _NAME}, "alike": _NAME},
+}
+FORGOTTEN = {"type": "object", "required": ["name", "images", "people"], "properties": _OF_NAME}
+KNOWN = {
+    "type": "object",
+    "required": ["count", "people"],
+    "properties": {
+        "count": _COUNT,
+        "people": {"type": "array", "items": {"type": "object", "properties": {"name": _NAME, "images": _COUNT}}},
     },
 }
 

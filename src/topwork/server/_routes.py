@@ -93,7 +93,9 @@ def model_routes(service: Service) -> "APIRouter":
     @router.get("/models")
     async def models() -> list[dict[str, Any]]:
         """The models, with their classes and figures."""
-        return [each.facts(collect=service.settings.collect is not None) for each in service.models]
+        settings = service.settings
+        may: Any = {"collect": settings.collect is not None, "enroll": settings.allow_enrolling}
+        return [each.facts(**may) for each in service.models]
 
     return router
 

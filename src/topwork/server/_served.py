@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,12 +13,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from topwork._system import available_cores
 from topwork.backbones import TextBackbone
 from topwork.engines import Engine, open_engine
-from topwork.errors import ModelError
+from topwork.errors import ImageError, ModelError
 from topwork.server._batcher import Batcher
-from topwork.server._decoder import Decoded, as_bytes
-from topwork.tasks import Row, Wanted, load, task
+from topwork.server._decoder import Decoded, as_bytes, whole
+from topwork.tasks import Looking, Row, Wanted, load, task
 
 _TEXTS = 32  # a call of the engine
 Stamp = tuple[int, int, int]
@@ -43,6 +45,7 @@ class _Item:
     content: Decoded | str
     name: str
     wanted: Wanted
+    seen: Any = None
 
 
 class Served:
@@ -75,7 +78,12 @@ class Served:
         self.serving = room.served()(self.model)
         backbone: Any = self.model.backbone
         self.kind: Literal["image", "text"] = "text" if isinstance(backbone, TextBackbone) else "image"
+        looking = self.serving.looking
         self.preprocessing = b"" if self.kind == "text" else as_bytes(backbone.preprocessing)
+        self._looker: Batcher[Decoded, tuple[Any, Any]] | None = None
+        if looking is not None:
+            self.preprocessing = whole(looking.longest)
+            self._looker = Batcher(functools.partial(_look, looking), size=1, callers=available_cores())
         self._batcher: Batcher[_Item, Answer] | None = None
 
     @property
@@ -116,19 +124,28 @@ class Served:
             content: An image as a decoder gives it, or a text.
             name: What the answer is called.
             wanted: Of it; the model can give that (``Serving.require``).
+
+        Raises:
+            ImageError: There is nothing in the picture that it answers to.
         """
         if self._batcher is None:
             raise RuntimeError(f"{self.name} is not warm")
-        return await self._batcher(_Item(content, name, wanted))
+        seen = None
+        if self._looker is not None and isinstance(content, Decoded):
+            square, seen = await self._looker(content)
+            content = Decoded(square, content.height, content.width)
+        return await self._batcher(_Item(content, name, wanted, seen))
 
     def close(self) -> None:
         """End the engine's threads, with the server; a model that was replaced goes with its last request."""
-        if self._batcher is not None:
-            self._batcher.close()
+        for each in (self._looker, self._batcher):
+            if each is not None:
+                each.close()
 
-    def facts(self, *, collect: bool) -> dict[str, Any]:
-        """What ``GET /models`` tells of it."""
-        return self.serving.facts(self.name) | {"collect": collect and self.serving.collects}
+    def facts(self, *, collect: bool, enroll: bool) -> dict[str, Any]:
+        """What ``GET /models`` tells of it, and what may be done with it here."""
+        may_enroll = enroll and self.serving.enrolling is not None
+        return self.serving.facts(self.name) | {"collect": collect and self.serving.collects, "enroll": may_enroll}
 
     def _run(self, engine: Engine, items: Sequence[_Item]) -> list[Answer]:
         """Answers, none of which depends on what else is in the batch."""
@@ -148,10 +165,21 @@ class Served:
 
 
 def _row(item: _Item, features: Any) -> Row:
-    row = Row(features, item.name, item.wanted)
+    row = Row(features, item.name, item.wanted, seen=item.seen)
     if isinstance(item.content, str):
         return row
     return dataclasses.replace(row, size=(item.content.height, item.content.width), square=item.content.pixels)
+
+
+def _look(looking: Looking, pictures: Sequence[Decoded]) -> list[tuple[Any, Any] | Exception]:
+    """The network's square of each, and what was seen; an error in the place of one in which there is nothing."""
+    found: list[tuple[Any, Any] | Exception] = []
+    for each in pictures:
+        try:
+            found.append(looking(each.pixels, (each.height, each.width)))
+        except ImageError as error:
+            found.append(error)
+    return found
 
 
 def stamp_of(path: Path) -> Stamp:

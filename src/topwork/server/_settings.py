@@ -27,6 +27,7 @@ class Settings:
         public: Whether it may listen beyond this machine without a token.
         allow_hosts: Names under which it may be called, beside its own address and this machine's.
         collect: Folder into which labelled images and texts are written; None where none are taken.
+        allow_enrolling: Whether whoever may ask may enrol people, and let the model forget them.
         queue: Images or texts that may be under way at once; more are refused with 503.
         deadline: Seconds until an answer; then the work is dropped and 504 is the answer.
         max_bytes: Of a request's body.
@@ -53,6 +54,7 @@ class Settings:
     public: bool = False
     allow_hosts: tuple[str, ...] = ()
     collect: Path | None = None
+    allow_enrolling: bool = False
     queue: int = 128
     deadline: float = 10.0
     max_bytes: int = 32 * MIB
@@ -92,6 +94,12 @@ class Settings:
             raise TopworkError(
                 f"on {self.host} anybody who reaches this machine could use the model",
                 hint="give a token (--token, or TOPWORK_TOKEN), or say that this is meant with --public",
+            )
+
+        if self.allow_enrolling and not (is_loopback(self.host) or self.token):
+            raise TopworkError(
+                f"on {self.host} anybody who reaches this machine could enrol people and see who is enrolled",
+                hint="give a token (--token, or TOPWORK_TOKEN) with --allow-enrolling",
             )
 
     def replace(self, **changes: object) -> Settings:

@@ -14,14 +14,16 @@ from topwork.errors import ModelError
 from topwork.model import PREFIX, Classifier, Model, hub_folder
 from topwork.model import load as load_model
 from topwork.tasks._export import export
-from topwork.tasks._serving import Row, Serving, Wanted
+from topwork.tasks._serving import Enrolling, Looking, Row, Serving, Wanted
 from topwork.tasks._task import Announce, Climb, Fitted, RecordOf, Run, Sample, Strategy, Task, Words, Written, caches
 
 __all__ = [
     "DEFAULT",
     "Announce",
     "Climb",
+    "Enrolling",
     "Fitted",
+    "Looking",
     "RecordOf",
     "Row",
     "Run",
@@ -115,8 +117,9 @@ def load(path: str | os.PathLike[str], kind: type[Any] = Model) -> Any:
     folder = hub_folder(str(path)) if str(path).startswith(PREFIX) else path
     found = load_model(folder, lambda name: task(name).model)
     if not isinstance(found, kind):
+        made = next((name for name in names() if task(name).model is kind), "")
         raise ModelError(
             f"{path}: this command cannot use a model of the task {found.record.task.name}",
-            hint="it is for models that tell classes apart" if kind is Classifier else "",
+            hint="it is for models that tell classes apart" if kind is Classifier else f"it is for models of {made}",
         )
     return found

@@ -59,6 +59,7 @@ class Row:
         wanted: Of it.
         size: Height and width of the image as it is shown; (0, 0) of a text.
         square: uint8 (size, size, 3), what the network saw of an image; None of a text.
+        seen: What ``Looking`` told of the picture beside that; None where nothing looks.
     """
 
     features: Float32Array
@@ -66,6 +67,46 @@ class Row:
     wanted: Wanted
     size: tuple[int, int] = (0, 0)
     square: UInt8Array | None = None
+    seen: Any = None
+
+
+class Looking(Protocol):
+    """Finds in a whole picture what the network is to see of it. Called from several threads at once.
+
+    Attributes:
+        longest: Side in pixels to which a larger picture may be made smaller before.
+    """
+
+    @property
+    def longest(self) -> int: ...
+
+    def __call__(self, pixels: UInt8Array, size: tuple[int, int]) -> tuple[UInt8Array, Any]:
+        """Of pixels (height, width, 3) and the picture's own height and width: the network's square, and what was seen.
+
+        Raises:
+            ImageError: There is nothing to be answered.
+        """
+
+
+class Enrolling(Protocol):
+    """The names that a model knows, which may change while it is served. What changes is on the disk at once."""
+
+    def known(self) -> Mapping[str, int]:
+        """Images of each name."""
+
+    def enroll(self, name: str, rows: Sequence[Row], errors: Mapping[str, str]) -> dict[str, Any]:
+        """Add rows to a name, beside why other inputs cannot be used, by their names; all of it or nothing.
+
+        Raises:
+            TopworkError: The name cannot be used, or none of the rows, or the disk cannot be written.
+        """
+
+    def forget(self, name: str) -> dict[str, Any]:
+        """Remove a name and all that is kept of it.
+
+        Raises:
+            TopworkError: Nobody has it, or the disk cannot be written.
+        """
 
 
 class Serving(Protocol):
@@ -73,11 +114,17 @@ class Serving(Protocol):
 
     Attributes:
         collects: Whether a person's correction of its answer can be kept as an example (``--collect``).
+        looking: What looks at whole pictures first; None where the network's square is made of the picture itself.
+        enrolling: What it knows by name; None where it knows its classes and no more.
         tensors: Outputs of the Open Inference Protocol: name to datatype and shape, in which -1 is any length.
     """
 
     @property
     def collects(self) -> bool: ...
+    @property
+    def looking(self) -> Looking | None: ...
+    @property
+    def enrolling(self) -> Enrolling | None: ...
     @property
     def tensors(self) -> Mapping[str, tuple[str, tuple[int, ...]]]: ...
 

@@ -11,12 +11,14 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from topwork._texts import Texts
 from topwork.data import read_masks
 from topwork.errors import DataError
 
 from .conftest import picture, save, squares
 
 Made = Callable[..., Path]
+KOREAN = Texts("ko")
 
 
 def kinds(dataset: Any) -> list[tuple[str, bool]]:
@@ -74,7 +76,9 @@ def test_a_mask_that_cannot_be_used(folder: Made, spoil: Callable[[Path], None],
     assert kinds(dataset) == [(kind, False)]
     assert reason in dataset.flaws[0].detail
     assert [item.path for item in dataset.left_out] == ["images/b.png"]
-    assert any("1 flaw of masks left out" in note for note in dataset.notes)
+    for told in (dataset.flaws[0].detail, dataset.left_out[0].reason, *dataset.notes):
+        assert KOREAN.said(told) != told
+    assert any("1 mask was left out: " in note for note in dataset.notes)
 
 
 @pytest.mark.parametrize("orientation", [5, 6, 7, 8])
@@ -85,6 +89,7 @@ def test_a_mask_of_the_image_as_stored_is_turned_with_it(folder: Made, orientati
     save(root / "images/b.png", picture(5), exif=exif)
     dataset = read_masks(root)
     assert kinds(dataset) == [("turned", True)]
+    assert all(KOREAN.said(told) != told for told in (*(flaw.detail for flaw in dataset.flaws), *dataset.notes))
     assert dataset.sizes.tolist() == [[20, 30], [30, 20]]
     flip = {5: 0, 6: 6, 7: 7, 8: 8}[orientation]
     as_pillow = PIL.Image.fromarray(squares(1, 2)).transpose(
@@ -99,6 +104,7 @@ def test_values_that_the_legend_does_not_have_are_unlabelled(folder: Made) -> No
     (root / "classes.txt").write_text("background\ncat\ndog\n")
     dataset = read_masks(root)
     assert kinds(dataset) == [("index", True)]
+    assert all(KOREAN.said(told) != told for told in (*(flaw.detail for flaw in dataset.flaws), *dataset.notes))
     assert dataset.flaws[0].detail == "16 pixels have a value that no class has (7): unlabelled"
     assert dataset.pixels[1].tolist() == [568, 16, 0, 16]
     assert (dataset.mask(1).labels == -1).sum() == 16
@@ -112,6 +118,7 @@ def test_smoothed_edges_are_the_nearest_or_unlabelled(folder: Made) -> None:
     dataset = read_masks(root)
     assert dataset.classes == ("background", "cell")
     assert kinds(dataset) == [("blurred", True)] * 2
+    assert all(KOREAN.said(told) != told for told in (*(flaw.detail for flaw in dataset.flaws), *dataset.notes))
     assert dataset.pixels[1, 2] == (dataset.mask(1).labels == -1).sum() > 0
     assert dataset.pixels[1, :2].min() >= 180
 
@@ -169,6 +176,7 @@ def test_a_crowd_is_unlabelled_and_a_box_alone_too(tmp_path: Path) -> None:
     ]
     dataset = read_masks(coco(tmp_path, annotations=more))
     assert sorted(kinds(dataset)) == [("class", True), ("none", True)]
+    assert all(KOREAN.said(told) != told for told in (*(flaw.detail for flaw in dataset.flaws), *dataset.notes))
     assert dataset.objects.tolist() == [1]
     labels = dataset.mask(0).labels
     assert (labels[10:14, 20:25] == -1).all()
@@ -254,3 +262,9 @@ def test_a_group_in_two_splits_is_refused(folder: Made) -> None:
     (root / "index.csv").write_text("name,split,group\na,train,x\nb,test,x\n")
     with pytest.raises(DataError, match="group 'x' is in both train and test"):
         read_masks(root)
+
+
+def test_too_many_values_for_classes_are_refused(folder: Made) -> None:
+    noise = np.random.default_rng(0).integers(0, 250, (20, 30), dtype=np.uint8)
+    with pytest.raises(DataError, match="different values, too many to be classes"):
+        read_masks(folder({"a": noise, "b": noise.copy()}))

@@ -200,8 +200,9 @@ def test_stacks_page_by_page(tmp_path: Path) -> None:
     pixels = dataset.source(2)
     assert isinstance(pixels, np.ndarray)
     assert (pixels[..., 0] == np.rint(picture(2)[:, :, 0] * (16 * 255 / 4095))).all()
-    assert dataset.select([2]).mask(0).objects is not None
-    assert (dataset.select([2]).mask(0).objects == squares(1, 2, 3, 4)).all()
+    objects = dataset.select([2]).mask(0).objects
+    assert objects is not None
+    assert (objects == squares(1, 2, 3, 4)).all()
 
 
 def test_arrays() -> None:

@@ -23,6 +23,8 @@ class Squares:
     """Finds bright squares of 16 pixels that stand in a row of a dark picture."""
 
     thing: str = "square"
+    advice: str = "draw one"
+    longest: int = 1000
 
     def facts(self) -> dict[str, Any]:
         return {"name": "squares"}

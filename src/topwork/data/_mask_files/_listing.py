@@ -224,12 +224,14 @@ def _in_order(meaning: Meaning, classes: Sequence[str]) -> Meaning:
 
 _KINDS = {
     "blurred": "colours between those of the classes",
+    "class": "annotations of a class that is not named",
     "index": "values that no class has",
+    "none": "annotations without an outline",
     "overlap": "pixels of two at once",
     "pieces": "objects in several pieces",
     "size": "another size than their image",
     "turned": "turned against their image",
-    "twice": "images with two masks",
+    "twice": "the image has another mask",
     "unlabelled": "nothing that is labelled",
     "unreadable": "files that cannot be read",
 }
@@ -241,12 +243,10 @@ def _notes(listing: MaskListing, looks: Sequence[Look]) -> Iterator[str]:
         few = "1 image is turned by EXIF; its mask is"
         counted_images = few if count == 1 else f"{count:,} images are turned by EXIF; their masks are"
         yield f"{counted_images} taken to be of the image as shown"
-    for used, what in ((True, "corrected"), (False, "left out")):
-        counts = Counter(flaw.kind for flaw in listing.flaws if flaw.used is used)
-        if counts:
-            total = sum(counts.values())
-            kinds = ", ".join(f"{count:,} {_KINDS.get(kind, kind)}" for kind, count in sorted(counts.items()))
-            yield f"{'1 flaw of masks' if total == 1 else f'{total:,} flaws of masks'} {what}: {kinds}"
+    masks = {(flaw.used, flaw.kind, flaw.path) for flaw in listing.flaws}
+    for (used, kind), count in sorted(Counter(each[:2] for each in masks).items()):
+        some = "1 mask was" if count == 1 else f"{count:,} masks were"
+        yield f"{some} {'corrected' if used else 'left out'}: {_KINDS.get(kind, kind)}"
 
 
 def _told_of(dataset: MaskDataset) -> MaskDataset:

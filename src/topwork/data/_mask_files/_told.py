@@ -25,6 +25,7 @@ from topwork.data._mask_files._look import Look
 from topwork.data._mask_files._meaning import NEAR, Meaning, as_keys, shown_value
 from topwork.data._mask_files._raw import unpacked
 from topwork.data._masks import UNLABELLED
+from topwork.errors import DataError
 
 BACKGROUND, OBJECT = "background", "object"
 _BACKGROUNDS = frozenset({"background", "bg", "_background_", "back", "배경"})
@@ -33,7 +34,8 @@ _MOST_COLOURS = 256  # classes that colours may make
 _ONE_PIECE, _MASKS = 0.9, 0.9  # shares of numbers and masks that make them objects
 _LEAST_OBJECTS = 10  # of 8 bits
 _SHARE = 0.005  # of all pixels, above which a colour among thousands counts
-_BLURRED = 0.9  # share of pixels near black or white, above which greys are a blurred mask of one class
+_GREYS = 9  # different ones, from which they may be mixtures of black and white
+_MOST_VALUES = 200  # that may be classes without a legend
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,11 @@ def _numbered(keys: list[int], classes: tuple[str, ...], kind: str, notes: tuple
 
 def _named(kind: str, values: list[int], notes: tuple[str, ...], void: int | None = None) -> Meaning:
     """A class for each value, called by it; 0 is the background."""
+    if len(values) > _MOST_VALUES:
+        raise DataError(
+            f"the masks hold {len(values):,} different values, too many to be classes that nothing names",
+            hint="name the classes in classes.txt; where values are objects, call the folder of the masks 'instances'",
+        )
     classes = tuple(BACKGROUND if not value else shown_value(kind, value) for value in values)
     note = f"the classes have no names: they are called by their {'colours' if kind == 'colours' else 'values'}"
     keys, places = list(values), list(range(len(values)))
@@ -191,12 +198,11 @@ def _totals(looks: Sequence[Look], kind: str) -> dict[int, int]:
 
 
 def _is_blurred(totals: dict[int, int], looks: Sequence[Look]) -> bool:
-    lossy = any(look.lossy for look in looks)
-    ends = sum(count for value, count in totals.items() if value <= (NEAR if lossy else 0))
-    ends += sum(count for value, count in totals.items() if value >= (255 - NEAR if lossy else 255))
-    white = sum(count for value, count in totals.items() if value >= 255 - NEAR)
-    shown = sum(count for value, count in totals.items() if value > NEAR)
-    return len(totals) > 8 and ends >= _BLURRED * sum(totals.values()) and 2 * white > shown
+    """Whether greys are mixtures of black and white: many of them, and less than twice as many pixels as are white."""
+    near = NEAR if any(look.lossy for look in looks) else 0
+    white = sum(count for value, count in totals.items() if value >= 255 - near)
+    between = sum(count for value, count in totals.items() if near < value < 255 - near)
+    return len(totals) >= _GREYS and 2 * white > between
 
 
 def _of_colours(looks: Sequence[Look]) -> Meaning:

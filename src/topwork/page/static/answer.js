@@ -2,6 +2,7 @@
 
 import { find, make, name } from "./dom.js";
 import { boxesOver, saidOf } from "./objects.js";
+import { findsOver, saidOfPerson } from "./people.js";
 import { decimal, level, percent, t } from "./words.js";
 
 const SHOWN = 5; // classes that are not folded away
@@ -20,11 +21,16 @@ export function showAnswer(item, model, asked, correct) {
   const words = make("div", { className: "words" });
   if (item.error || answer?.error) words.append(title(t("unusable")), ...fault(item));
   else if (answer)
-    words.append(...(answer.objects ? saidOf(answer, model, title) : said(answer, model, asked)), ...(model.collect ? [correction(item, model, correct)] : []));
+    words.append(...(SAID[model.answer] ?? said)(answer, model, asked), ...(model.collect ? [correction(item, model, correct)] : []));
   else words.append(make("h2", { id: "answer-title", className: "unseen" }, t("answer")));
   const below = answer?.nearest?.length ? [nearest(answer.nearest, model.kind)] : [];
   find("answer").replaceChildren(make("div", { className: "beside" }, shown, words), ...below);
 }
+
+const SAID = {
+  objects: (answer, model) => saidOf(answer, model, title),
+  identities: (answer, model) => saidOfPerson(answer, model, title),
+};
 
 const title = (...text) => make("h2", { id: "answer-title" }, ...text);
 
@@ -112,13 +118,13 @@ const excerpt = (text) =>
 function picture(item, model) {
   const { name: called, answer, url } = item;
   const image = make("img", { src: url, alt: t("picture_of", { source: called }) });
-  const frame = make("div", { className: "frame" }, image, answer?.objects && boxesOver(answer, model), answer?.map && overlay(answer));
+  const frame = make("div", { className: "frame" }, image, answer?.objects && boxesOver(answer, model), answer?.found && findsOver(answer), answer?.map && overlay(answer));
   image.addEventListener("error", () => frame.replaceChildren(make("p", { className: "blank" }, t("no_preview"))));
   const caption = make(
     "figcaption",
     {},
     name(called),
-    answer?.map && make("span", { className: "muted" }, ` ${t("evidence_more", { label: answer.label })}`),
+    answer?.map && make("span", { className: "muted" }, ` ${t(answer.objects ? "evidence_object" : "evidence_more", { label: answer.label })}`),
   );
   return make("figure", {}, frame, caption);
 }

@@ -11,12 +11,15 @@ const FAULTS = {
 
 let photographs = 0;
 
-/** Offer the camera where the browser has one to offer, which it does on secure pages alone. */
-export function offerCamera(given) {
+/**
+ * Offer the camera where the browser has one to offer, which it does on secure pages alone.
+ * @param {Object<string, function(Object[])>} receivers Who is given the photograph, by the button that asks for it.
+ */
+export function offerCamera(receivers) {
   if (!navigator.mediaDevices?.getUserMedia) return;
-  const [shown, dialog, video, take, state] = ["camera", "camera-window", "video", "take", "camera-state"].map(find);
-  shown.hidden = false;
+  const [dialog, video, take, state] = ["camera-window", "video", "take", "camera-state"].map(find);
   let stream = null;
+  let given = null;
 
   const tell = (key) => (state.textContent = key && t(key));
   const off = () => {
@@ -25,7 +28,7 @@ export function offerCamera(given) {
     take.disabled = true;
   };
 
-  shown.addEventListener("click", async () => {
+  const begin = async () => {
     dialog.showModal();
     tell("camera_starting");
     try {
@@ -42,7 +45,14 @@ export function offerCamera(given) {
       off();
       tell(FAULTS[error.name] ?? "camera_busy");
     }
-  });
+  };
+  for (const [id, receiver] of Object.entries(receivers)) {
+    find(id).hidden = false;
+    find(id).addEventListener("click", () => {
+      given = receiver;
+      begin();
+    });
+  }
   find("close-camera").addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", off);
   take.addEventListener("click", async () => {

@@ -2,6 +2,7 @@
 
 import { find } from "./dom.js";
 import { told } from "./objects.js";
+import { knownAs, leastOf } from "./people.js";
 import { t } from "./words.js";
 
 const COLUMNS = ["source", "text", "label", "probability", "unfamiliar", "answered", "labels", "critical", "error"];
@@ -17,7 +18,7 @@ export function cell(value) {
 }
 
 /** Items with their answers as CSV. */
-export const csvOf = (items, model) => (model.answer === "objects" ? objectsOf(items, model) : classesOf(items));
+export const csvOf = (items, model) => (WAYS[model.answer] ?? classesOf)(items, model);
 
 function classesOf(items) {
   const columns = COLUMNS.filter((column) => column !== "text" || items.some(({ text }) => text !== undefined));
@@ -42,6 +43,17 @@ function objectsOf(items, model) {
   });
   return tableOf(columns, rows);
 }
+
+function peopleOf(items, model) {
+  const rows = items.map(({ name, answer, error }) => {
+    const remarks = (answer?.remarks ?? []).join("; ");
+    const why = error?.said.join(" ") ?? answer?.error;
+    return [name, knownAs(answer, model)?.name, answer?.matches?.[0]?.similarity, leastOf(model), remarks, why];
+  });
+  return tableOf(["path", "name", "similarity", "threshold", "remarks", "error"], rows);
+}
+
+const WAYS = { objects: objectsOf, identities: peopleOf };
 
 const rounded = (number) => Math.round(100 * number) / 100;
 

@@ -1,6 +1,7 @@
 // What a model can be asked for, and what the user asks.
 
 import { find, make, name } from "./dom.js";
+import { costOf, similar } from "./people.js";
 import { level, percent, t } from "./words.js";
 
 const LEVELS = { accuracy: [0.9, 0.95, 0.99], coverage: [0.9, 0.95, 0.99] };
@@ -32,7 +33,11 @@ export function showFrame(model, models) {
   fillOptions(model);
 }
 
-function facts({ kind, answer, classes, accuracy, ap50 }) {
+function facts({ kind, answer, classes, accuracy, ap50, eer }) {
+  if (answer === "identities") {
+    const shares = eer && Object.fromEntries(Object.entries(eer).map(([each, value]) => [each, percent(value)]));
+    return [t("facts_people"), ...(eer ? [t("facts_eer", shares)] : [])];
+  }
   if (answer === "objects") {
     const shares = ap50 && Object.fromEntries(Object.entries(ap50).map(([each, value]) => [each, percent(value)]));
     const told = t(classes.length === 1 ? "facts_one_object" : "facts_objects", { classes: classes.length });
@@ -58,16 +63,28 @@ export function fillOptions(model) {
   ];
   select.replaceChildren(...options);
   if (options.some(({ value }) => value === before)) select.value = before;
-  const objects = model.answer === "objects";
-  if (objects) useThreshold(model, find("threshold").dataset.own === "no");
-  const shown = { "threshold-of": objects, "certainty-of": model.selective, "evidence-of": model.maps, "nearest-of": model.nearest };
+  const slides = model.answer !== "classes";
+  if (slides) offerThreshold(model);
+  const shown = { "threshold-of": slides, "certainty-of": model.selective, "evidence-of": model.maps, "nearest-of": model.nearest };
   for (const [id, is] of Object.entries(shown)) find(id).hidden = !is;
   find("options").hidden = !Object.values(shown).some(Boolean);
+}
+
+function offerThreshold(model) {
+  const [slider, label] = [find("threshold"), find("threshold-label")];
+  const people = model.answer === "identities";
+  if (slider.dataset.model !== model.name) slider.dataset.own = "yes";
+  slider.dataset.model = model.name;
+  const from = people ? Math.min(0, ...model.costs.map(([each]) => each)) : 0;
+  Object.assign(slider, { min: Math.floor(10 * from) / 10, max: 1, step: people ? 0.001 : 0.01 });
+  label.textContent = t((label.dataset.t = people ? "threshold_people" : "threshold"));
+  useThreshold(model, slider.dataset.own === "no");
 }
 
 /** Show objects from the score on that the slider has, or from the one that each class has. */
 export function useThreshold(model, set) {
   const slider = find("threshold");
+  if (model.answer === "identities") return useSimilarity(model, set);
   const own = Object.values(model.thresholds);
   slider.dataset.own = set ? "no" : "yes";
   if (!set) slider.value = own.reduce((sum, each) => sum + each, 0) / own.length;
@@ -76,13 +93,27 @@ export function useThreshold(model, set) {
   find("threshold-own").hidden = !set;
 }
 
+/** Somebody is known from the similarity on that the slider has, or from the model's own; and what that costs. */
+function useSimilarity(model, set) {
+  const slider = find("threshold");
+  slider.dataset.own = set ? "no" : "yes";
+  if (!set) slider.value = model.threshold;
+  const least = set ? Number(slider.value) : model.threshold;
+  const cost = costOf(model, least);
+  const said = cost ? t("threshold_costs", { value: similar(least), ...cost }) : similar(least);
+  find("threshold-said").textContent = said;
+  slider.setAttribute("aria-valuetext", said);
+  find("threshold-own").hidden = !set;
+}
+
 /** What is asked of a model, for one input alone or for each of several. */
 export function optionsOf(model, several) {
-  if (model.answer === "objects") return { threshold: model.lowest }; // what is shown is chosen here
-  const asked = { top: several ? TOP : Math.min(model.classes.length, MOST) };
+  const evidence = !several && model.maps && find("evidence").checked ? { map: true } : {};
+  if (model.answer === "objects") return { threshold: model.lowest, ...evidence }; // what is shown is chosen here
+  if (model.answer === "identities") return { top: TOP };
+  const asked = { ...evidence, top: several ? TOP : Math.min(model.classes.length, MOST) };
   const [kind, share] = find("certainty").value.split("=");
   if (model.selective && share) asked[kind] = share;
-  if (!several && model.maps && find("evidence").checked) asked.map = true;
   if (!several && model.nearest && find("nearest").checked) asked.nearest = NEAREST;
   return asked;
 }

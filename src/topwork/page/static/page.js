@@ -5,9 +5,11 @@ import { showAnswer } from "./answer.js";
 import { offerCamera } from "./camera.js";
 import { download } from "./csv.js";
 import { find, make } from "./dom.js";
+import { addPictures, offerGallery, showGallery } from "./gallery.js";
 import { listen } from "./inputs.js";
 import { told } from "./objects.js";
 import { fillOptions, optionsOf, showFrame, showTitle, useThreshold } from "./options.js";
+import { knownAs, similar } from "./people.js";
 import { Problem, asProblem } from "./problem.js";
 import { fillTable, refresh } from "./table.js";
 import { percent, speak, spoken, t } from "./words.js";
@@ -138,8 +140,15 @@ function announce() {
   if (several()) return tell(failed ? "said_several" : "said_all", { total: items.length, failed });
   if (failed) return tell("");
   if (chosen.answer.objects) return tell("said_objects", { source: chosen.name, count: told(chosen.answer, state.model).length });
+  if (state.model.answer === "identities") return announcePerson(chosen);
   const { label, probability, answered } = chosen.answer;
   tell(answered === false ? "said_unsure" : "said", { source: chosen.name, label, percent: percent(probability) });
+}
+
+function announcePerson({ name: source, answer }) {
+  const known = knownAs(answer, state.model);
+  if (known) tell("said_person", { source, name: known.name, value: similar(known.similarity) });
+  else tell("said_nobody", { source });
 }
 
 function ended(error) {
@@ -209,6 +218,7 @@ function useModel(model) {
   const sameKind = state.model?.kind === model.kind;
   state.model = model;
   showFrame(model, state.models);
+  showGallery(model);
   if (!sameKind) state.items = [];
   for (const item of state.items) (delete item.whole, delete item.saved);
   show();
@@ -275,10 +285,12 @@ function say(language) {
   if (!state.model) return showTitle(find("title").dataset.name);
   showFrame(state.model, state.models);
   fillOptions(state.model);
+  showGallery(state.model);
   show();
 }
 
 listen({ given, refused: complain, takesImages: () => state.model?.kind === "image" });
-offerCamera(given);
+offerCamera({ camera: given, "enroll-camera": addPictures });
+offerGallery({ answers, model: () => state.model, changed: () => state.items.length && run() });
 say(spoken());
 begin();

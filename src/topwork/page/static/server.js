@@ -42,6 +42,21 @@ export const collect = (model, input, label) => {
   return ask(`collect?${new URLSearchParams({ model: model.name })}`, body);
 };
 
+/** Whom a model knows: `count`, and `people` with `name` and `images`. */
+export const known = (model) => ask(`gallery?${new URLSearchParams({ model: model.name })}`);
+
+/** Let a model know somebody by these inputs. */
+export const enroll = (model, name, inputs) => named("enroll", model, name, formOf(inputs));
+
+/** Let a model forget somebody. */
+export const forget = (model, name) => named("forget", model, name, new FormData());
+
+/** A name goes in the body: addresses are written down on the way. */
+function named(path, model, name, body) {
+  body.append("name", name);
+  return ask(`${path}?${new URLSearchParams({ model: model.name })}`, body);
+}
+
 function formOf(inputs) {
   const body = new FormData();
   for (const { blob, text, name } of inputs) {

@@ -2,7 +2,10 @@
 
 import { find, make, name } from "./dom.js";
 import { counted, told } from "./objects.js";
+import { knownAs, similar } from "./people.js";
 import { percent, t } from "./words.js";
+
+const HEADS = { objects: ["found", "highest_score"], identities: ["class", "similarity", "remarks"] };
 
 const rows = new Map(); // of the items that the table shows
 let model = null; // that answered
@@ -16,7 +19,7 @@ let model = null; // that answered
  */
 export function fillTable(items, chosen, choose, facts) {
   const text = items.some((item) => item.text !== undefined);
-  const said = facts.answer === "objects" ? ["found", "highest_score"] : ["class", "probability", "remarks"];
+  const said = HEADS[facts.answer] ?? ["class", "probability", "remarks"];
   const heads = [text ? "text" : "file", ...said];
   model = facts;
   rows.clear();
@@ -55,6 +58,7 @@ function cells({ answer, error }) {
     return [make("td", { colSpan: 3, className: "words fault" }, `${t("failed")}: ${told}`)];
   }
   if (model.answer === "objects") return answer ? objectCells(told(answer, model)) : [waiting(), make("td", {})];
+  if (model.answer === "identities") return answer ? personCells(answer) : [waiting(), make("td", {}), make("td", {})];
   const sure = answer ? percent(answer.probability) : "";
   return [answerCell(answer), make("td", {}, sure), make("td", { className: "words" }, ...remarks(answer))];
 }
@@ -65,6 +69,16 @@ const objectCells = (objects) => [
   make("td", { className: "words" }, ...(objects.length ? counted(objects) : [t("no_objects")])),
   make("td", {}, objects.length ? percent(objects[0].score) : ""),
 ];
+
+function personCells(answer) {
+  const known = knownAs(answer, model);
+  const best = answer.matches[0];
+  return [
+    make("td", { className: known ? "words" : "words muted" }, known ? name(known.name) : t("nobody")),
+    make("td", {}, best ? similar(best.similarity) : ""),
+    make("td", { className: "words" }, (answer.remarks ?? []).join(" · ")),
+  ];
+}
 
 function answerCell(answer) {
   if (!answer) return waiting();

@@ -42,6 +42,9 @@ export function percent(share) {
   return `${shown.toFixed(digits)}\u00a0%`;
 }
 
+/** A small share with the digits that it needs: `0.012 %`. */
+export const rate = (share) => `${+(100 * share).toPrecision(2)}\u00a0%`;
+
 /** A number with two digits; what rounds to nothing has no sign. */
 export const decimal = (number) => (Math.round(100 * number) / 100 || 0).toFixed(2);
 

@@ -33,5 +33,7 @@ TASK = Task(
     model_of=_model_of,
     sections=later("topwork.tasks.recognition._page:SECTIONS"),
     words=WORDS,
+    exported=later("topwork.tasks.recognition._exported:EXPORTED"),
+    served=later("topwork.tasks.recognition._served:RecognizerServing"),
     blocking=("group-in-two-splits", "label-conflicts", "leakage", "identity-in-two-splits"),
 )

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from topwork.data import Dataset, Source, decode
 from topwork.errors import DataError, ImageError
+from topwork.tasks.recognition._answers import Seen
 
 if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
@@ -57,12 +58,23 @@ class Finder(Protocol):
     def thing(self) -> str:
         """What is found, as in ``no face was found``."""
 
+    @property
+    def longest(self) -> int:
+        """Side in pixels to which it makes a larger picture smaller, as ``data.shrunk`` does, before it looks."""
+
+    @property
+    def advice(self) -> str:
+        """How a picture should be in which something is found."""
+
     def facts(self) -> dict[str, Any]:
         """JSON-ready: its ``name`` for `open_finder`, and all that changes what it finds, files with their sha256."""
 
     def find(self, pixels: Pixels) -> Sequence[Find]:
         """What is in a picture, uint8 (height, width, 3), upright; nothing is an empty answer."""
 
+
+NO_FINDER = "none"
+"""What is given where a network of faces is to see the pictures as they are: crops that were aligned before."""
 
 _FINDERS: dict[str, str] = {
     "faces": "topwork.tasks.recognition.faces:open_dlib",
@@ -76,6 +88,18 @@ def finder_names() -> tuple[str, ...]:
     return tuple(_FINDERS)
 
 
+def require_finder(facts: Mapping[str, Any]) -> str:
+    """The name of a finder that is known, which is not opened.
+
+    Raises:
+        DataError: No finder has this name.
+    """
+    name = str(facts.get("name"))
+    if name not in _FINDERS:
+        raise DataError(f"nothing that finds {name!r} is known", hint=f"known are {', '.join(_FINDERS)}, {NO_FINDER}")
+    return name
+
+
 def open_finder(facts: Mapping[str, Any]) -> Finder:
     """The finder of these facts.
 
@@ -83,11 +107,7 @@ def open_finder(facts: Mapping[str, Any]) -> Finder:
         DataError: No finder has this name.
         MissingExtraError: What it runs on is not installed.
     """
-    name = str(facts.get("name"))
-    if name not in _FINDERS:
-        known = ", ".join(_FINDERS) or "none in this version"
-        raise DataError(f"nothing that finds {name!r} is known", hint=f"known are {known}")
-    module, _, function = _FINDERS[name].partition(":")
+    module, _, function = _FINDERS[require_finder(facts)].partition(":")
     opened: Callable[[Mapping[str, Any]], Finder] = getattr(importlib.import_module(module), function)
     return opened(facts)
 
@@ -98,21 +118,44 @@ def only_find(finder: Finder, pixels: Pixels, several: Several) -> Find:
     Raises:
         ImageError: There is none; or there are several, or it has a flaw, where one that can be relied on is expected.
     """
+    found, seen = look(finder, pixels)
+    if several == "refuse":
+        require_sound(seen)
+    return found
+
+
+def look(finder: Finder, pixels: Pixels) -> tuple[Find, Seen]:
+    """The largest find of a picture, and what is to be told of all of them.
+
+    Raises:
+        ImageError: There is none.
+    """
     found = sorted(finder.find(pixels), key=lambda each: -each.area)
     if not found:
-        raise ImageError(f"no {finder.thing} was found")
-    if len(found) > 1 and several == "refuse":
-        raise ImageError(f"{len(found)} {finder.thing}s were found where one is expected", hint="cut out the right one")
-    if found[0].flaw and several == "refuse":
-        raise ImageError(f"the {finder.thing} is {found[0].flaw}", hint="take another picture")
-    return found[0]
+        raise ImageError(f"no {finder.thing} was found", hint=finder.advice)
+    return found[0], Seen(finder.thing, tuple(each.corners for each in found), found[0].flaw)
+
+
+def require_sound(seen: Seen) -> None:
+    """Refuse, by an ImageError, what nobody should be enrolled by: several finds, or one with a flaw."""
+    if len(seen.corners) > 1:
+        raise ImageError(
+            f"{len(seen.corners)} {seen.thing}s were found where one is expected", hint="cut out the right one"
+        )
+    if seen.flaw:
+        raise ImageError(f"the {seen.thing} is {seen.flaw}", hint="take another picture")
 
 
 class Crops(Sequence[Source]):
-    """Pictures, each cut to what was found in it when it is asked for; where nothing is, that one raises, alone."""
+    """Pictures, each cut to what was found in it when it is asked for; where nothing is, that one raises, alone.
+
+    Attributes:
+        seen: What was found in each picture that was asked for, by its place.
+    """
 
     def __init__(self, sources: Sequence[Source], finder: Finder, several: Several = "largest") -> None:
         self._sources, self._finder, self._several = sources, finder, several
+        self.seen: dict[int, Seen] = {}
 
     def __len__(self) -> int:
         return len(self._sources)
@@ -124,7 +167,10 @@ class Crops(Sequence[Source]):
     def __getitem__(self, index: int | slice) -> Source | Sequence[Source]:
         if isinstance(index, slice):
             return Crops(self._sources[index], self._finder, self._several)
-        return only_find(self._finder, decode(self._sources[index]), self._several).crop
+        found, self.seen[index] = look(self._finder, decode(self._sources[index]))
+        if self._several == "refuse":
+            require_sound(self.seen[index])
+        return found.crop
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +181,13 @@ class _CropStore:
 
     def source(self, key: int) -> Source:
         return self.crops[key]
+
+
+def seen_in(dataset: Any) -> list[Seen | None]:
+    """What was found in the picture of each row of a data set that `cropped` gave; None without a finder."""
+    if not isinstance(dataset.store, _CropStore):
+        return [None] * len(dataset)
+    return [dataset.store.crops.seen.get(key) for key in dataset.keys.tolist()]
 
 
 def cropped(dataset: Any, finder: Finder | None) -> Any:

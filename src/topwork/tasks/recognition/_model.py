@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -18,13 +19,16 @@ from topwork.errors import DataError, ImageError, ModelError
 from topwork.features import Progress, extract, extract_few
 from topwork.heads import Projection
 from topwork.model import Kind, Methods, Model, ModelRecord, Parts
-from topwork.tasks.recognition._answers import Enrolled, Grouped, Identified, Verified
+from topwork.tasks.recognition._answers import Enrolled, Grouped, Identified, Seen, Verified
 from topwork.tasks.recognition._card import card_of, methods_of
-from topwork.tasks.recognition._finder import Crops, Finder, Several, cropped, open_finder
+from topwork.tasks.recognition._finder import Crops, Finder, Several, cropped, open_finder, require_finder
 from topwork.tasks.recognition._measured import Judged, Measured, measured
 from topwork.tasks.recognition._record import RecognitionRecord, embedding_id
 from topwork.tasks.recognition._split import read_identities
-from topwork.tasks.recognition.gallery import FOLDER, Gallery
+from topwork.tasks.recognition.gallery import FOLDER, Gallery, Match
+
+UNTOLD = "nothing can be told from it"
+"""Why an image is refused whose features are those of all training images on average."""
 
 _CHUNK = 512  # images at a time
 _MOST_GROUPED = 20_000  # images; their similarities take 1.6 GB
@@ -44,6 +48,7 @@ class _Embedded(NamedTuple):
     values: Float32Array  # (M, K)
     kept: IntpArray  # (M,) places
     errors: dict[int, str]  # by place
+    seen: Mapping[int, Seen]  # by place; nothing without a finder
 
 
 class Recognizer(Model):
@@ -68,7 +73,7 @@ class Recognizer(Model):
     ) -> None:
         super().__init__(record, backbone)
         self.projection = projection
-        self.finder = finder
+        self._finder = finder
         self.held_out = held_out
         self.gallery = Gallery(projection.width, self.embedding_id, folder)
 
@@ -80,8 +85,22 @@ class Recognizer(Model):
         if projection.n_features != width:
             raise ModelError(f"{where}: the head reads {projection.n_features} features, its outputs give {width}")
         facts = parts.record.task.finder
-        finder = open_finder(facts) if facts is not None else None
-        return cls(parts.record, projection, parts.backbone, finder=finder, folder=Path(where).resolve() / FOLDER)
+        if facts is not None:
+            require_finder(facts)
+        return cls(parts.record, projection, parts.backbone, folder=Path(where).resolve() / FOLDER)
+
+    @property
+    def finder(self) -> Finder | None:
+        """What finds the things to compare; None where images are compared whole. It is opened when it is asked for:
+        forgetting somebody needs none.
+
+        Raises:
+            DataError: It was another version's, or its files are others.
+            MissingExtraError: What it runs on is not installed.
+        """
+        if self._finder is None and self.record.task.finder is not None:
+            self._finder = open_finder(self.record.task.finder)
+        return self._finder
 
     @property
     def embedding_id(self) -> str:
@@ -118,8 +137,13 @@ class Recognizer(Model):
         return None if found is None else Measured.from_dict(found)
 
     def save(self, path: str | os.PathLike[str], *, self_contained: bool = False) -> Path:
-        """See ``Model.save``; the gallery goes with it, and is that folder's from then on."""
-        folder = super().save(path, self_contained=self_contained)
+        """See ``Model.save``; the gallery goes with it, and is that folder's from then on.
+
+        Over itself it keeps whom another process enrols meanwhile: that one waits, and enrols in the new folder.
+        """
+        over_itself = self.keeps(Path(path)) and Path(path).is_dir()
+        with self.gallery.held() if over_itself else contextlib.nullcontext():
+            folder = super().save(path, self_contained=self_contained)
         self.gallery = Gallery(self.projection.width, self.embedding_id, folder.resolve() / FOLDER)
         return folder
 
@@ -135,15 +159,17 @@ class Recognizer(Model):
     def embed(self, sources: Iterable[Any], *, several_found: Several = "largest") -> _Embedded:
         """Embeddings of images; held in memory."""
         held: Sequence[Any] = Held(several(sources))
+        seen: Mapping[int, Seen] = {}
         if self.finder is not None:
-            held = Crops(held, self.finder, several_found)
+            held = crops = Crops(held, self.finder, several_found)
+            seen = crops.seen
         found = extract_few(
             held, self.backbone, self.record.outputs, choice=self.engine_choice, open_network=self._engines
         )
         values = self.projection.embed(found.values)
         told = values.any(axis=1)  # what is the training images' mean is nobody's
-        errors = dict(found.refused) | dict.fromkeys(found.kept[~told].tolist(), "nothing can be told from it")
-        return _Embedded(values[told], found.kept[told], errors)
+        errors = dict(found.refused) | dict.fromkeys(found.kept[~told].tolist(), UNTOLD)
+        return _Embedded(values[told], found.kept[told], errors, seen)
 
     def predict_each(self, sources: Iterable[Any], *, count: int = 5) -> Iterator[Identified]:
         """Who each image shows, a chunk at a time.
@@ -161,11 +187,17 @@ class Recognizer(Model):
                 if place in found.errors:
                     yield Identified(name, error=found.errors[place])
                     continue
-                best = matches[place]
-                known = bool(best) and best[0].similarity >= self.threshold
-                similarity = best[0].similarity if best else None
-                yield Identified(name, best[0].name if known else "", similarity, tuple(best))
+                yield self.identified(name, matches[place], found.seen.get(place))
             start += len(chunk)
+
+    def identified(
+        self, source: str, matches: Sequence[Match], seen: Seen | None = None, threshold: float | None = None
+    ) -> Identified:
+        """The answer that the most similar identities make; ``threshold`` may be another than the model's own."""
+        least = self.threshold if threshold is None else threshold
+        known = bool(matches) and matches[0].similarity >= least
+        similarity = matches[0].similarity if matches else None
+        return Identified(source, matches[0].name if known else "", similarity, tuple(matches), seen=seen)
 
     def verify(self, first: Any, second: Any) -> Verified:
         """Whether two images show the same identity.
@@ -179,7 +211,9 @@ class Recognizer(Model):
             raise ImageError(f"{_name((first, second)[place], place)}: {reason}")
         similarity = float(found.values[0] @ found.values[1])
         same = similarity >= self.threshold
-        return Verified(same, similarity, self.threshold, self.record.task.promise.false_accept)
+        seen = [found.seen.get(place) for place in (0, 1)]
+        remarks = tuple(each.remarks if each else () for each in seen)
+        return Verified(same, similarity, self.threshold, self.record.task.promise.false_accept, remarks)  # type: ignore[arg-type]
 
     def enroll(self, name: str, sources: Iterable[Any]) -> Enrolled:
         """Put images of somebody, new or known, into the gallery: all that can be used, or none where one fails to be
@@ -192,17 +226,26 @@ class Recognizer(Model):
         given = list(several(sources))
         found = self.embed(given, several_found="refuse")
         errors = {_name(given[place], place): why for place, why in sorted(found.errors.items())}
-        if not len(found.values):
+        return self.enroll_embeddings(name, found.values, errors)
+
+    def enroll_embeddings(self, name: str, values: Float32Array, errors: Mapping[str, str]) -> Enrolled:
+        """The same of embeddings (N, K), beside the reasons why other images cannot be used, by what those are called.
+
+        Raises:
+            DataError: The name cannot be used, or there are none.
+            ModelError: The gallery cannot be written; it is as before.
+        """
+        if not len(values):
             told = "; ".join(f"{source}: {why}" for source, why in list(errors.items())[:3])
             raise DataError(
                 f"nothing was enrolled as {printable(name)!r}: {told or 'no image was given'}",
                 hint="give at least one image file that can be read and shows who or what is to be known",
             )
-        near = [match for matches in self.gallery.search(found.values, 2) for match in matches]
-        self.gallery.add(name, found.values)
+        near = [match for matches in self.gallery.search(values, 2) for match in matches]
+        self.gallery.add(name, values)
         alike = [each for each in near if each.name != name and each.similarity >= self.threshold]
         most = max(alike, key=lambda each: each.similarity).name if alike else ""
-        return Enrolled(name, len(found.values), errors, self.gallery.people, most)
+        return Enrolled(name, len(values), errors, self.gallery.people, most)
 
     def forget(self, name: str) -> int:
         """Remove somebody from the gallery and from all its files; gives how many images those were.

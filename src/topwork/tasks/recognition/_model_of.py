@@ -8,7 +8,7 @@ from typing import Any
 from topwork.errors import DataError
 from topwork.model import ModelRecord
 from topwork.tasks._task import RecordOf
-from topwork.tasks.recognition._fit import Recognised
+from topwork.tasks.recognition._fit import Recognised, sound_rows
 from topwork.tasks.recognition._measured import Judged, measured
 from topwork.tasks.recognition._model import Recognizer
 from topwork.tasks.recognition._record import PromiseRecord, RecognitionRecord
@@ -33,9 +33,9 @@ def model_of(fitted: Recognised, record_of: RecordOf, split: str, seed: int) -> 
     record = _without_names(record_of(block), fitted.notes)
     model = Recognizer(record, fitted.projection, fitted.table.backbone, finder=fitted.finder, held_out=judged)
     if fitted.enroll:
-        dataset = fitted.table.dataset
-        names = [dataset.classes[label] for label in dataset.labels.tolist()]
-        model.gallery.add_all(names, fitted.projection.embed(fitted.table.values))
+        dataset, sound = fitted.table.dataset, sound_rows(fitted.table)
+        names = [dataset.classes[label] for label in dataset.labels[sound].tolist()]
+        model.gallery.add_all(names, fitted.projection.embed(fitted.table.values[sound]))
     return model
 
 

@@ -32,7 +32,10 @@ class RecognitionOptions:
     ] = "auto"
     finder: Annotated[
         str | None,
-        Option("Find and align this in every image first, such as faces; the whole image is compared if not given."),
+        Option(
+            "Find and align this in every image first, such as faces. If not given, a network of faces finds faces, "
+            "any other compares the whole image. none: the images are aligned crops already."
+        ),
     ] = None
     false_accept: Annotated[
         float | None,

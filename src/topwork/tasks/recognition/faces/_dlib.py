@@ -86,7 +86,8 @@ def open_dlib(facts: Mapping[str, Any]) -> DlibFaces:
 class DlibFaces:
     """Finds faces that look at the camera; each thread has a detector of its own."""
 
-    thing = "face"
+    thing, longest = "face", _LONGEST
+    advice = "the face has to look at the camera, and be about 27 pixels wide or more"
 
     def __init__(self, name: str) -> None:
         self._name, self._way = name, _WAYS[name]

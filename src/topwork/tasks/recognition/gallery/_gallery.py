@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -36,6 +37,7 @@ _FORMAT = 1
 _MOST_SEGMENTS = 16
 _MORE_ROWS = 16  # times as many rows, where these are of too few identities
 _READS = 20  # of an index that another process replaces again and again
+_WAITS, _PAUSE = 200, 0.01  # for a model's folder that another process replaces; seconds between two
 _WRITTEN = re.compile(rf"[0-9a-f]{{16}}{re.escape(_segment.SUFFIX)}|\.index-\w{{8}}")  # a segment, a draft of the index
 _LONGEST = 200  # characters of a name
 _UNREADABLE = "only its owner can read it"
@@ -189,6 +191,16 @@ class Gallery:
                 return best
             rows *= _MORE_ROWS
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Nobody else changes it meanwhile: whoever wants to waits, and then changes what lies there by then.
+
+        Raises:
+            ModelError: The disk cannot be written.
+        """
+        with self._changing():
+            yield
+
     def copy_to(self, folder: Path) -> None:
         """Write all of it into a new folder.
 
@@ -220,17 +232,32 @@ class Gallery:
                 yield
                 return
             try:
-                self.folder.mkdir(mode=0o700, exist_ok=True)
-                self.folder.chmod(0o700)
-                lock = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-                stack.callback(os.close, lock)
-                take(lock, wait=True)
+                stack.callback(os.close, self._locked(self.folder))
                 self.refresh()
                 self._sweep()
                 yield
             except OSError as error:
                 why = f"{self.folder}: the gallery cannot be written: {error.strerror or error}"
                 raise ModelError(why, hint=_FULL) from error
+
+    def _locked(self, folder: Path) -> int:
+        """The folder's lock, taken: of the folder that lies there now, since whoever had it may have replaced it."""
+        for left in reversed(range(_WAITS)):
+            try:
+                folder.mkdir(mode=0o700, exist_ok=True)
+                folder.chmod(0o700)
+                lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            except FileNotFoundError:  # the model's folder is being replaced
+                if not left:
+                    raise
+                time.sleep(_PAUSE)
+                continue
+            take(lock, wait=True)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(lock), (folder / _LOCK).stat()):
+                    return lock
+            os.close(lock)
+        raise ModelError(f"{folder}: the gallery changed again and again while it was read", hint="try again")
 
     def _replace(self, kept: Sequence[Segment], *new: Segment) -> None:
         """Make these the segments; the new ones are written first, and what is not needed any more is deleted last."""

@@ -43,7 +43,7 @@ def fit_finetuned(
     say = announce or (lambda text: None)
     with ready(dataset, backbone, options.frozen, say) as given:
         stages_to_train(given, options.unfreeze)
-        return _tuned(given, trained(given, frozen_options(options), say), options, say)
+        return tuned(given, trained(given, frozen_options(options), say), options, say)
 
 
 def frozen_options(options: FinetuneOptions) -> DecoderOptions:
@@ -70,7 +70,8 @@ def stages_to_train(given: Ready, unfreeze: Unfreeze) -> int:
     return int(unfreeze)
 
 
-def _tuned(given: Ready, start: Trained, options: FinetuneOptions, say: Announce) -> Fitted:
+def tuned(given: Ready, start: Trained, options: FinetuneOptions, say: Announce) -> Fitted:
+    """The backbone too; the decoder on the frozen one where that is no better on the validation images."""
     from topwork.tasks.segmentation.decoder._network import Network
 
     count = stages_to_train(given, options.unfreeze)

@@ -1,0 +1,1 @@
+"""The data doctor of masks."""
