@@ -85,6 +85,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "cli/_recognise.py:enroll": ("fit",),
     "cli/_report.py": ("report",),
     "cli/_serve.py": ("serve",),
+    "cli/_shards.py": ("embed",),
     "cli/_sources.py": ("predict",),
     "cli/_tasks.py": (),  # shown once there are several tasks
     "cli/_text.py": ("fit", "check", "evaluate"),
@@ -115,6 +116,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "report/sections/_explained.py": ("explain",),
     "report/sections/_record.py": ("predict",),
     "server": ("serve",),
+    "sharding": ("embed",),
     "tasks/_classes/_decision.py": ("fit",),
     "tasks/_classes/_finetuned.py": ("fit",),
     "tasks/_classes/_prompts.py": ("fit",),
