@@ -57,6 +57,9 @@ WHERE: dict[str, tuple[str, ...]] = {
     "backbones/_text.py": ("fit",),
     "backbones/_text_files.py": ("fit", "advise", "check", "embed"),
     "backbones/_weights.py": NETWORKS,
+    "backbones/_segmenter.py": ("fit",),
+    "backbones/_segmenter_files.py": ("fit",),
+    "backbones/_segmenter_module.py": ("fit",),
     "checking/_pictures.py": ("fit",),  # what the network's user may set, told by the doctor
     "cli/_app.py:check": ("check",),
     "cli/_cleaned.py": ("check",),
@@ -126,6 +129,8 @@ WHERE: dict[str, tuple[str, ...]] = {
     "tasks/classification/_transfer.py": ("explain",),
     "tasks/classification/ladder/_climb.py": LADDER,
     "tasks/classification/strategies": ("fit",),
+    "tasks/segmentation/decoder": ("fit",),
+    "tasks/segmentation/promptable": ("fit",),
     "tasks/detection/_words.py": ("predict",),
     "tasks/detection/checks/_boxes.py": ("fit",),
     "tasks/detection/explain/_explain.py": ("explain",),
@@ -150,6 +155,7 @@ WHERE: dict[str, tuple[str, ...]] = {
 NO_HINTS = {
     "cli/_app.py:_main": ("--version",),
     "backbones/_detector_files.py:built_config": ("--upgrade",),
+    "backbones/_segmenter_files.py:segmenter_config": ("--upgrade",),
     "data/_listing.py:class_texts": ("--notest",),
     "engines/_transformer/_converted.py": ("--upgrade",),
     "exporting/_runtime.py": ("--ignore-scripts", "--silent"),
