@@ -209,7 +209,8 @@ def hints() -> list[tuple[str, str, str, tuple[str, ...]]]:
 def test_an_option_that_a_hint_names_is_one_of_the_command(run: Run) -> None:
     options = {command: set(OPTION.findall(run(command, "--help").out)) for command in COMMANDS}
     options["fit"] |= {"--fit"}  # an old name, which its help leaves out
-    options["fit"] |= set(OPTION.findall(run("fit", "--task", "recognition", "--help").out))
+    for task in ("recognition", "segmentation"):
+        options["fit"] |= set(OPTION.findall(run("fit", "--task", task, "--help").out))
     found = hints()
     missing = [
         f"{command} has no {option}: {file}: {text!r}"
