@@ -14,7 +14,15 @@ from topwork.tasks.segmentation._ladder import AdviceOptions, Climbed, climb
 from topwork.tasks.segmentation.decoder import require_decoders
 from topwork.tasks.segmentation.decoder._options import DecoderOptions, FinetuneOptions
 from topwork.tasks.segmentation.decoder._ready import UNHEARD
-from topwork.tasks.segmentation.strategies import Fitted, ProbeOptions, fit_probe
+from topwork.tasks.segmentation.strategies import (
+    AsIsOptions,
+    Fitted,
+    ProbeOptions,
+    WordsOptions,
+    fit_as_is,
+    fit_in_words,
+    fit_probe,
+)
 
 
 def _probe(dataset: MaskDataset, backbones: Sequence[Backbone], options: ProbeOptions, run: Run) -> Fitted:
@@ -49,6 +57,14 @@ def _advise(dataset: MaskDataset, backbones: Sequence[Backbone], options: Advice
     return _climbed(dataset, backbones, options, run).advice
 
 
+def _as_is(dataset: MaskDataset, backbones: Sequence[Backbone], options: AsIsOptions, run: Run) -> Fitted:
+    return fit_as_is(dataset, only("as-is", backbones), options, announce=run.announce)
+
+
+def _zero_shot(dataset: MaskDataset, backbones: Sequence[Backbone], options: WordsOptions, run: Run) -> Fitted:
+    return fit_in_words(dataset, only("zero-shot", backbones), options, announce=run.announce)
+
+
 STRATEGIES = (
     Strategy(
         "auto",
@@ -77,5 +93,12 @@ STRATEGIES = (
         unused=UNHEARD,
         distributed=True,
         broken_off=INTERRUPTED,
+    ),
+    Strategy("as-is", "Use a trained segmenter's own classes, matched by name, without training.", AsIsOptions, _as_is),
+    Strategy(
+        "zero-shot",
+        "Tell a segmenter the classes in words, without training (--backbone clipseg).",
+        WordsOptions,
+        _zero_shot,
     ),
 )
