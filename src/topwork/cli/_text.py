@@ -50,7 +50,8 @@ def saved(out: Path, argument: str) -> list[str]:
 def checked(found: Checkup, *, manifest: Path | None, page: Path | None) -> list[str]:
     """The doctor's findings on a data set, each with its worst cases and what to do."""
     usable = len(found.dataset) - len(found.unusable)
-    among = f" in {len(found.classes)} classes" if found.classes else ""
+    count = len(found.classes)
+    among = f" in {count} class{'es' * (count > 1)}" if count else ""
     lines = [f"{usable} of {len(found.dataset)} {found.things}{among} can be used"]
     for finding in found.findings:
         mark = {"blocks": "!!", "warning": "! ", "note": "  "}[finding.severity]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from topwork._text import article
@@ -32,6 +33,11 @@ IMAGES = Files(
     IMAGE_SUFFIXES,
     "put each class's images in a folder named after it: DATA/cat/1.jpg, DATA/dog/1.jpg; "
     "or name each image and its class in a CSV with the columns path,label",
+)
+IDENTITIES = replace(
+    IMAGES,
+    hint="put the images of each identity in a folder named after it: DATA/anna/1.jpg, DATA/ben/1.jpg; "
+    "or name each image and whom it shows in a CSV with the columns path,label",
 )
 TEXTS = Files(
     "text",
@@ -96,6 +102,15 @@ def files_below(root: str, suffixes: Collection[str]) -> Iterator[str]:
         for name in sorted(files):
             if not is_system(name) and os.path.splitext(name)[1].lower() in suffixes:
                 yield os.path.join(here, name)
+
+
+def layout_of(root: Path) -> tuple[str, dict[str, str]]:
+    """The path below a folder where its classes or splits begin, and its split folders; none where none can be told."""
+    walk = _Walk(root, False, IMAGES)
+    prefix = walk.entered("", ())
+    with contextlib.suppress(DataError):
+        return prefix, _split_folders(walk, prefix, walk.inside(prefix)[0], None)
+    return prefix, {}
 
 
 def _split_folders(

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from topwork._arrays import Float32Array
 from topwork.model import Predictions
 from topwork.tasks.segmentation._decide import Labels
 from topwork.tasks.segmentation._rle import run_lengths
@@ -24,7 +23,7 @@ class FoundMask:
         has_background: Whether the first class is what belongs to none of the others.
         objects: int32 (H, W), 0 where no object is, or the number of the object there, 1 and up; None where the model
             does not tell objects apart.
-        probabilities: float32 (C, H, W), where they were asked for.
+        tells_objects: Whether the model tells objects apart, also where the image could not be used.
         error: Why the image could not be used; empty where it could.
     """
 
@@ -33,7 +32,7 @@ class FoundMask:
     classes: tuple[str, ...] = ()
     has_background: bool = True
     objects: np.ndarray[Any, np.dtype[np.int32]] | None = None
-    probabilities: Float32Array | None = None
+    tells_objects: bool = False
     error: str = ""
 
     @property

@@ -1,12 +1,12 @@
 """The data doctor of masks: what is asked of images in which every pixel has a class.
 
-In: a data set of masks. Out: ``MASKS``, the examination that ``topwork.checking`` makes, and the checks: functions from
-what was examined to findings. Those on files, copies, leaks and pictures are ``checking``'s own.
+In: a data set of masks, looked at as any images are. Out: the checks, functions from what was examined to findings.
+Those on files, copies, leaks and pictures are ``checking``'s own.
 """
 
 from __future__ import annotations
 
-from topwork.checking import IMAGES, Check, check_copies, check_files, check_leaks, check_pictures
+from topwork.checking import Check, check_copies, check_files, check_leaks, check_pictures
 from topwork.tasks.segmentation.checks._classes import check_coverage, check_mask_classes
 from topwork.tasks.segmentation.checks._conflicts import check_conflicts
 from topwork.tasks.segmentation.checks._flaws import check_flaws
@@ -15,7 +15,6 @@ from topwork.tasks.segmentation.checks._tiles import check_tiles
 
 __all__ = [
     "CHECKS",
-    "MASKS",
     "QUICK_CHECKS",
     "check_conflicts",
     "check_coverage",
@@ -25,9 +24,6 @@ __all__ = [
     "check_tiles",
     "masks_at",
 ]
-
-MASKS = IMAGES
-"""How images with masks are looked at: as any images are. Masks are told by the data set, and decoded by its checks."""
 
 QUICK_CHECKS: tuple[Check, ...] = (
     check_files,

@@ -109,8 +109,12 @@ def _tells_borders(dataset: MaskDataset) -> tuple[bool, tuple[str, ...]]:
     )
 
 
-def require_classes(dataset: MaskDataset) -> None:
+def require_classes(dataset: MaskDataset, when: str = "") -> None:
     """Refuse training images that show one class alone: there is nothing to tell apart.
+
+    Args:
+        dataset: Its split ``train`` is looked at.
+        when: After what they do, such as ``once some are set aside for validation``.
 
     Raises:
         DataError: They show fewer than two classes.
@@ -124,4 +128,4 @@ def require_classes(dataset: MaskDataset) -> None:
         for x in train.left_out
     ]
     shown = f"show only {printable(dataset.classes[seen[0]])}" if len(seen) else "have no labelled pixel"
-    raise DataError(f"the {len(train)} training images {shown}", hint=lost[0] if lost else _MORE)
+    raise DataError(f"the {len(train)} training images {shown}{when and ' '}{when}", hint=lost[0] if lost else _MORE)
