@@ -29,6 +29,14 @@ def _probe(dataset: MaskDataset, backbones: Sequence[Backbone], options: ProbeOp
     return fit_probe(dataset, only("probe", backbones), options, announce=run.announce)
 
 
+def _as_is(dataset: MaskDataset, backbones: Sequence[Backbone], options: AsIsOptions, run: Run) -> Fitted:
+    return fit_as_is(dataset, only("as-is", backbones), options, announce=run.announce)
+
+
+def _zero_shot(dataset: MaskDataset, backbones: Sequence[Backbone], options: WordsOptions, run: Run) -> Fitted:
+    return fit_in_words(dataset, only("zero-shot", backbones), options, announce=run.announce)
+
+
 def _decoder(dataset: MaskDataset, backbones: Sequence[Backbone], options: DecoderOptions, run: Run) -> Fitted:
     require_decoders()
     from topwork.tasks.segmentation.decoder._frozen import fit_decoder
@@ -57,14 +65,6 @@ def _advise(dataset: MaskDataset, backbones: Sequence[Backbone], options: Advice
     return _climbed(dataset, backbones, options, run).advice
 
 
-def _as_is(dataset: MaskDataset, backbones: Sequence[Backbone], options: AsIsOptions, run: Run) -> Fitted:
-    return fit_as_is(dataset, only("as-is", backbones), options, announce=run.announce)
-
-
-def _zero_shot(dataset: MaskDataset, backbones: Sequence[Backbone], options: WordsOptions, run: Run) -> Fitted:
-    return fit_in_words(dataset, only("zero-shot", backbones), options, announce=run.announce)
-
-
 STRATEGIES = (
     Strategy(
         "auto",
@@ -76,6 +76,13 @@ STRATEGIES = (
     ),
     Strategy(
         "probe", "Train a new head on pixels of the frozen backbone's maps; needs no PyTorch.", ProbeOptions, _probe
+    ),
+    Strategy("as-is", "Use a trained segmenter's own classes, matched by name, without training.", AsIsOptions, _as_is),
+    Strategy(
+        "zero-shot",
+        "Tell a segmenter the classes in words, without training (--backbone clipseg).",
+        WordsOptions,
+        _zero_shot,
     ),
     Strategy(
         "decoder",
@@ -93,12 +100,5 @@ STRATEGIES = (
         unused=UNHEARD,
         distributed=True,
         broken_off=INTERRUPTED,
-    ),
-    Strategy("as-is", "Use a trained segmenter's own classes, matched by name, without training.", AsIsOptions, _as_is),
-    Strategy(
-        "zero-shot",
-        "Tell a segmenter the classes in words, without training (--backbone clipseg).",
-        WordsOptions,
-        _zero_shot,
     ),
 )
