@@ -91,7 +91,7 @@ def tuned(given: Ready, start: Trained, options: FinetuneOptions, say: Announce)
     seen = dataclasses.replace(given.seen, backbone=given.backbone.with_weights(network.kept_weights(given.backbone)))
     say("measuring on validation images")
     after = _judged(head, seen, given)
-    better = after.iou > before.iou
+    better = _beats(after, before)
     trials = (*_trials(before, after, name, better=better), *kept.trials)
     if not better:
         why = _why(f"fine-tuning {_stages(count)} was no better in IoU", before)
@@ -127,6 +127,10 @@ def _judged(head: DecoderHead, seen: Seen, given: Ready) -> Judged:
         return judged(head, seen, np.sort(given.halves.check))
     except DataError as error:  # the images were read a moment ago: it is the network that says nothing
         raise BackboneError(f"the tuned network fails: {error.message}", hint="try a lower learning rate") from error
+
+
+def _beats(one: Judged, other: Judged) -> bool:
+    return one.iou > other.iou
 
 
 def _why(what: str, judged_by: Judged) -> str:
