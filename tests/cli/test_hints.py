@@ -131,6 +131,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "tasks/detection/strategies": ("fit",),
     "tasks/segmentation/_advised.py": ("advise",),
     "tasks/segmentation/_words.py": ("evaluate",),
+    "tasks/segmentation/decoder": ("fit",),
     "tasks/text/_ladder.py": ("fit",),
     "tasks/text/_load.py": ("fit", "embed"),
     "tasks/text/_tuning.py": LADDER,
