@@ -14,6 +14,7 @@ from __future__ import annotations
 from topwork.data._annotations._read import looks_like_boxes, read_boxes
 from topwork.data._annotations._write import BOX_FORMATS, BoxFormat, WrittenBoxes, write_boxes
 from topwork.data._arrays import from_arrays
+from topwork.data._between import Named, images_between
 from topwork.data._boxes import BoxDataset, Boxes, BoxFlaw
 from topwork.data._dataset import Dataset, ImageDataset, LabelledDataset, LeftOut, TextDataset, name_bytes
 from topwork.data._decode import assumed_white, decode
@@ -58,6 +59,7 @@ __all__ = [
     "MaskFlaw",
     "MaskFormat",
     "MaskStore",
+    "Named",
     "Slice",
     "Source",
     "TEXT_SUFFIXES",
@@ -78,6 +80,7 @@ __all__ = [
     "grouped",
     "image_files",
     "image_size",
+    "images_between",
     "is_manifest",
     "k_folds",
     "k_folds_or_fewer",
