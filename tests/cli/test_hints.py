@@ -133,6 +133,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "tasks/classification/_transfer.py": ("explain",),
     "tasks/classification/ladder/_climb.py": LADDER,
     "tasks/classification/strategies": ("fit",),
+    "tasks/segmentation/decoder": ("fit",),
     "tasks/detection/_words.py": ("predict",),
     "tasks/detection/checks/_boxes.py": ("fit",),
     "tasks/detection/explain/_explain.py": ("explain",),
@@ -142,6 +143,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "tasks/segmentation/_strategies.py": ("fit",),
     "tasks/segmentation/_words.py": ("evaluate",),
     "tasks/segmentation/promptable": ("segment",),
+    "tasks/segmentation/_strategies.py": ("fit",),
     "tasks/segmentation/strategies": ("fit",),
     "tasks/text/_ladder.py": ("fit",),
     "tasks/text/_load.py": ("fit", "embed"),
@@ -160,6 +162,7 @@ WHERE: dict[str, tuple[str, ...]] = {
 NO_HINTS = {
     "cli/_app.py:_main": ("--version",),
     "backbones/_detector_files.py:built_config": ("--upgrade",),
+    "backbones/_segmenter_files.py:segmenter_config": ("--upgrade",),
     "data/_listing.py:class_texts": ("--notest",),
     "engines/_transformer/_converted.py": ("--upgrade",),
     "exporting/_runtime.py": ("--ignore-scripts", "--silent"),
@@ -213,7 +216,8 @@ def hints() -> list[tuple[str, str, str, tuple[str, ...]]]:
 def test_an_option_that_a_hint_names_is_one_of_the_command(run: Run) -> None:
     options = {command: set(OPTION.findall(run(command, "--help").out)) for command in COMMANDS}
     options["fit"] |= {"--fit"}  # an old name, which its help leaves out
-    options["fit"] |= set(OPTION.findall(run("fit", "--task", "recognition", "--help").out))
+    for task in ("recognition", "segmentation"):
+        options["fit"] |= set(OPTION.findall(run("fit", "--task", task, "--help").out))
     found = hints()
     missing = [
         f"{command} has no {option}: {file}: {text!r}"

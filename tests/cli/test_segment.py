@@ -37,7 +37,7 @@ def test_masks_of_prompts_and_of_everything(run: Run, network: Path, image: Path
     done = run("segment", str(image), *points, "-o", str(out), *of_network)
     assert done.code == 0, done.err
     assert done.out.splitlines()[0] == f"Masks in {image}: 1"
-    assert sorted(path.name for path in out.iterdir()) == ["a-01.png", "a-masks.png", "a.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a-01.png", "a-masks.png", "a.json"]
     told: Any = json.loads(run("segment", str(image), "--box", "5,4,40,30", "--json", *of_network).out)
     assert (told["width"], told["height"], len(told["masks"])) == (70, 45, 1)
     assert told["masks"][0]["segmentation"]["size"] == [45, 70]
