@@ -67,7 +67,6 @@ TASK = Task(
     words=WORDS,
     folds_of=_folds_of,
     blocking=BLOCKING,
-    examination=later("topwork.tasks.segmentation.checks:MASKS"),
     told_by=looks_like_masks,
     sample=_sample,
     compare=_compare,
