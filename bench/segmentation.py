@@ -7,9 +7,9 @@
 Whole: a process of its own with an empty cache, by the wall and by its processor seconds (of all cores).
 
 Few: for each seed so many images of the training part are labelled; the probe fits on them, which sets the processor
-seconds that the U-Net has, or ``--seconds`` where these are more: segmentation-models-pytorch's, around the same Lite0 with the same ImageNet weights, all of
-it trained by AdamW under one cosine that ends with the time, on crops that are flipped and turned. Both are measured
-on the test part; the IoU of the foreground is of all pixels together.
+seconds that the U-Net has, or ``--seconds`` where these are more: segmentation-models-pytorch's, around the same Lite0
+with the same ImageNet weights, all of it trained by AdamW under one cosine that ends with the time, on crops that are
+flipped and turned. Both are measured on the test part; the IoU of the foreground is of all pixels together.
 
 Large: one image in parts, and the most memory that the process had.
 """
