@@ -143,7 +143,6 @@ WHERE: dict[str, tuple[str, ...]] = {
     "tasks/segmentation/_strategies.py": ("fit",),
     "tasks/segmentation/_words.py": ("evaluate",),
     "tasks/segmentation/promptable": ("segment",),
-    "tasks/segmentation/_strategies.py": ("fit",),
     "tasks/segmentation/strategies": ("fit",),
     "tasks/text/_ladder.py": ("fit",),
     "tasks/text/_load.py": ("fit", "embed"),
