@@ -140,7 +140,6 @@ WHERE: dict[str, tuple[str, ...]] = {
     "tasks/detection/page/_answer.py": ("predict",),
     "tasks/detection/strategies": ("fit",),
     "tasks/segmentation/_advised.py": ("advise",),
-    "tasks/segmentation/_strategies.py": ("fit",),
     "tasks/segmentation/_words.py": ("evaluate",),
     "tasks/segmentation/promptable": ("segment",),
     "tasks/segmentation/strategies": ("fit",),

@@ -44,7 +44,7 @@ def test_masks_of_prompts_and_of_everything(run: Run, network: Path, image: Path
     everything: Any = json.loads(run("segment", str(image), "--everything", "--grid", "2", "--json", *of_network).out)
     assert isinstance(everything["masks"], list)
     korean = run("segment", str(image), "--box", "5,4,40,30", "--lang", "ko", *of_network)
-    assert korean.out.startswith(f"{image}의 마스크: 1개\n1\t점수 ")
+    assert korean.out.startswith(f"{image}의 마스크: 1개\n마스크 1: 점수 ")
 
 
 def test_a_decoder_is_trained_and_used(run: Run, network: Path, image: Path, tmp_path: Path) -> None:

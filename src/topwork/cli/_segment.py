@@ -110,7 +110,7 @@ def segment(
         "files": [str(path) for path in written],
     }
     lines = [
-        f"{place}\tscore {each.score:.3f}\t{each.area:,} pixels\tbox {','.join(map(str, each.box))}"
+        f"mask {place}: score {each.score:.3f}, {each.area:,} pixels, box {','.join(map(str, each.box))}"
         for place, each in enumerate(masks, start=1)
     ]
     found = f"Masks in {printable(str(image))}: {len(masks)}"
