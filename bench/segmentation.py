@@ -1,10 +1,11 @@
-"""The pixel probe: how good it is, in how many seconds; and beside a plain U-Net from 5 labelled images.
+"""How good the pixel probe, or another strategy, is in how many seconds; the probe beside a plain U-Net from 5 images.
 
-    python bench/segmentation.py DATA --part whole                 what `topwork fit --strategy probe` says and takes
+    python bench/segmentation.py DATA --part whole [--fit="--strategy finetune --budget 6m"]
     python bench/segmentation.py DATA --part few [--images 5] [--seeds 0 1 2 3 4] [--test 70] [--seconds 60]
     python bench/segmentation.py --part large [--side 20000] [--tile 512]
 
-Whole: a process of its own with an empty cache, by the wall and by its processor seconds (of all cores).
+Whole: what `topwork fit` says and takes, the pixel probe unless told otherwise; a process of its own with an empty
+cache, by the wall and by its processor seconds (of all cores).
 
 Few: for each seed so many images of the training part are labelled; the probe fits on them, which sets the processor
 seconds that the U-Net has, or ``--seconds`` where these are more: segmentation-models-pytorch's, around the same Lite0
@@ -20,6 +21,7 @@ import argparse
 import math
 import os
 import resource
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -40,16 +42,16 @@ from topwork.tasks.segmentation.strategies import ProbeOptions, fit_probe
 _BATCH, _RATE = 8, 1e-3
 
 
-def whole(data: str) -> None:
+def whole(data: str, arguments: list[str]) -> None:
     """What the command says and takes."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "topwork", "fit", data, "-o", f"{folder}/model", "--strategy", "probe"]
+        command = [sys.executable, "-m", "topwork", "fit", data, "-o", f"{folder}/model", *arguments]
         began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
         environment = {**os.environ, "TOPWORK_CACHE": f"{folder}/cache"}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     own = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    print(header("The pixel probe, cold"))
+    print(header(f"topwork fit {' '.join(arguments)}, cold"))
     print("\n".join(f"    {line}" for line in done.stdout.splitlines()[:5]))
     print(f"\n{wall:.0f} s by the wall, {own:.0f} processor seconds, {after.ru_maxrss / 1024:.0f} MB at most")
 
@@ -182,13 +184,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.0)
     parser.add_argument("--side", type=int, default=20_000)
     parser.add_argument("--tile", type=int, default=512)
+    parser.add_argument("--fit", default="--strategy probe", type=shlex.split)
     given = parser.parse_args()
     if given.part == "large":
         return large(given.side, given.tile)
     if given.data is None:
         parser.error("name the data")
     return (
-        whole(given.data)
+        whole(given.data, given.fit)
         if given.part == "whole"
         else few(given.data, given.images, given.seeds, given.test, given.seconds)
     )
