@@ -48,5 +48,5 @@ def test_what_cannot_be_asked_for(run: Run, data: Path, tmp_path: Path) -> None:
     found = run("embed", data, "-o", tmp_path / "out.npz", "--shard", "1/2")
     assert (found.code, "--shard is for a folder" in found.err) == (2, True)
     message, hint = run("embed", tmp_path / "nowhere", "-o", f"{tmp_path}/out/").failed()
-    assert "no folder of images" in message
+    assert "no such folder" in message
     assert hint

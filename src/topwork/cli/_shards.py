@@ -20,7 +20,8 @@ Source = Annotated[
     typer.Argument(
         metavar="DATA",
         help="Images or texts: a folder, with one folder per class where there are classes, or a table (CSV, TSV, "
-        "JSONL, Parquet).",
+        "JSONL, Parquet). For shards also tar, Parquet or Arrow files that hold the images, and addresses such as "
+        "s3://bucket/photos.",
     ),
 ]
 ShardOption = Annotated[

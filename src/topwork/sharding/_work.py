@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -89,11 +92,15 @@ def work_all(plan: Plan, shards: Sequence[Shard], progress: Progress | None = No
     Raises:
         TopworkError: The network cannot be run, or nothing can be written.
     """
-    with contextlib.closing(_made(plan, shards)) as made:
-        total, before = rows_in(shards), 0
+    with (
+        tempfile.TemporaryDirectory(prefix="topwork-") as scratch,
+        contextlib.closing(_made(plan, shards, Path(scratch))) as made,
+    ):
+        total, before = rows_in(shards) or 0, 0
         for shard in shards:
             done = _write(plan, shard, made, progress, before, total)
             before += done.rows
+            shutil.rmtree(Path(scratch, shard.name), ignore_errors=True)
             yield done
 
 
@@ -110,7 +117,7 @@ def _write(plan: Plan, shard: Shard, made: Iterator[_Made], progress: Progress |
                     errors += each.error is not None
                 rows += len(cells)
                 if progress is not None and cells:
-                    progress(before + rows, max(total, before + rows))
+                    progress(before + rows, total)
                 if end is not None:
                     failed = end.failure
                     break
@@ -125,7 +132,7 @@ class _FailedError(Exception):
     """The draft is not to be kept."""
 
 
-def _made(plan: Plan, shards: Sequence[Shard]) -> Generator[_Made]:
+def _made(plan: Plan, shards: Sequence[Shard], scratch: Path) -> Generator[_Made]:
     """Rows and ends of all shards, in order; reading, the network and writing overlap."""
     recipe = plan.recipe
     reader = ImageReader(recipe.backbone.preprocessing)
@@ -137,8 +144,8 @@ def _made(plan: Plan, shards: Sequence[Shard]) -> Generator[_Made]:
             return _Read(row, Item(0, b"", None, row.fault))
         return _Read(row, reader.read((row.source,), 0, lambda key: False))
 
-    with Executor("decode") as decoders:
-        rows = decoders.map_ordered(read, _rows(plan, shards), in_flight=reader.ahead, chunk=reader.chunk)
+    with Executor("decode") as decoders, contextlib.closing(_rows(plan, shards, scratch)) as source:
+        rows = decoders.map_ordered(read, source, in_flight=reader.ahead, chunk=reader.chunk)
         first = next(rows, None)  # the decoders are at work while the network is opened
         if first is None:
             return
@@ -154,16 +161,26 @@ def _made(plan: Plan, shards: Sequence[Shard]) -> Generator[_Made]:
             yield from callers.map_ordered(call, batches, in_flight=2 * engine.callers + 1)
 
 
-def _rows(plan: Plan, shards: Sequence[Shard]) -> Iterator[Row | _End]:
+def _rows(plan: Plan, shards: Sequence[Shard], scratch: Path) -> Generator[Row | _End]:
     """The rows of each shard, then its end, with why it could not be read to there."""
     images = plan.images
-    for shard in shards:
-        failure = None
+
+    def begin(shard: Shard) -> Iterator[Row] | TopworkError:
+        folder = scratch / shard.name
+        folder.mkdir()
         try:
-            yield from images.rows(shard.piece)
+            return images.rows(shard.piece, folder)
         except TopworkError as error:
-            failure = error
-        yield _End(shard, failure)
+            return error
+
+    with Executor("fetch", 1) as hand:  # the next shard is listed or fetched while this one is computed
+        for shard, found in zip(shards, hand.map_ordered(begin, shards, in_flight=2), strict=True):
+            failure = found if isinstance(found, TopworkError) else None
+            try:
+                yield from found if not isinstance(found, TopworkError) else ()
+            except TopworkError as error:
+                failure = error
+            yield _End(shard, failure)
 
 
 def _batches(rows: Iterator[_Read | _End], size: int) -> Iterator[_Batch]:

@@ -72,5 +72,6 @@ TASK = Task(
     compare=_compare,
     drawn=_drawn,
     masks=_masks,
+    served=later("topwork.tasks.segmentation._served:SegmenterServing"),
 )
 """What the rest of the house knows of segmentation."""

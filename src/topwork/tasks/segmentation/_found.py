@@ -85,15 +85,13 @@ class FoundMask:
         found = []
         for number, (top, bottom, left, right) in _boxes(self.objects).items():
             there = self.objects[top:bottom, left:right] == number
-            alone = np.zeros(self.size, np.bool_)
-            alone[top:bottom, left:right] = there
             label = int(np.bincount(self.labels[top:bottom, left:right][there]).argmax())
             found.append(
                 {
                     "category": self.classes[label],
                     "area": int(there.sum()),
                     "bbox": [left, top, right - left, bottom - top],
-                    "segmentation": rle_of(alone),
+                    "segmentation": rle_of(there, (top, left), self.size),
                 }
             )
         return found
