@@ -15,17 +15,26 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from _report import header
 
+PLAIN = "torch eager (transformers)"
 
-def seconds(call: Callable[[], Any]) -> tuple[float, Any]:
-    began = time.perf_counter()
+
+class Spent(NamedTuple):
+    """Seconds by the clock, and of the cores: other jobs on the machine move the first far more than the second."""
+
+    wall: float
+    cores: float
+
+
+def spent(call: Callable[[], Any]) -> tuple[Spent, Any]:
+    began, worked = time.perf_counter(), time.process_time()
     found = call()
-    return time.perf_counter() - began, found
+    return Spent(time.perf_counter() - began, time.process_time() - worked), found
 
 
 def plain_encoder(network: Any) -> Callable[[Any], Any]:
@@ -64,45 +73,48 @@ def main() -> None:
 def measure(name: str, repeats: int) -> None:
     from topwork.backbones import load_segmenter
     from topwork.engines import EngineChoice, open_engine, precisions
-    from topwork.tasks.segmentation.promptable import Promptable
 
-    print(header(f"SAM's image encoder, {name}, random weights, one image of 1024 pixels"))
+    print(header(f"SAM's image encoder, {name}, random weights, one image of 1024 pixels"), flush=True)
     network: Any = load_segmenter(name, weights="random:1")
     square = np.random.default_rng(0).integers(0, 256, (1024, 1024, 3), dtype=np.uint8)
-    ways: dict[str, Callable[[], Any]] = {}
     plain = plain_encoder(network)
-    ways["torch eager (transformers)"] = lambda: plain(square)
+    ways: dict[str, Callable[[], Any]] = {PLAIN: lambda: plain(square)}
     for precision in precisions("openvino"):
-        took, engine = seconds(
-            lambda precision=precision: open_engine(network, ("image",), EngineChoice("openvino", precision))
-        )
-        print(f"openvino {precision}: converted and compiled in {took:.1f} s, once for a machine")
+        choice = EngineChoice("openvino", precision)
+        took, engine = spent(lambda choice=choice: open_engine(network, ("image",), choice))
+        print(f"openvino {precision}: converted and compiled in {took.wall:.0f} s, once for a machine", flush=True)
         ways[f"openvino {precision}"] = lambda engine=engine: engine(square[None])[0]
-    times: dict[str, list[float]] = {way: [] for way in ways}
-    answers: dict[str, Any] = {}
-    for turn in range(repeats + 1):
+    times: dict[str, list[Spent]] = {way: [] for way in ways}
+    for turn in range(repeats):
+        answers: dict[str, Any] = {}
         for way, call in ways.items():
-            took, answers[way] = seconds(call)
-            if turn:  # the first is to warm up
-                times[way].append(took)
-    first = "torch eager (transformers)"
+            took, answers[way] = spent(call)
+            times[way].append(took)
+            apart = np.linalg.norm(answers[way] - answers[PLAIN]) / np.linalg.norm(answers[PLAIN])
+            told = f"{took.wall:6.1f} s by the clock, {took.cores:6.1f} s of the cores, differs by {apart:.1e}"
+            print(f"turn {turn + 1}: {way:28} {told}", flush=True)
     for way, each in times.items():
-        ratios = [a / b for a, b in zip(times[first], each, strict=True)]
-        apart = np.linalg.norm(answers[way] - answers[first]) / np.linalg.norm(answers[first])
+        ratios = [a.cores / b.cores for a, b in zip(times[PLAIN], each, strict=True)]
         spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-        print(
-            f"{way:28} {statistics.median(each):7.2f} s   {statistics.median(ratios):5.2f} x ({spread})"
-            f"   differs by {apart:.1e} of the norm"
-        )
+        print(f"{way:28} {statistics.median(ratios):5.2f} x torch eager by seconds of the cores ({spread})", flush=True)
+    prompts(network)
+
+
+def prompts(network: Any) -> None:
+    """What a second prompt costs, beside the embedding."""
+    from topwork.tasks.segmentation.promptable import Promptable
+
     sam = Promptable(network)
     pixels = np.random.default_rng(1).integers(0, 256, (768, 1024, 3), dtype=np.uint8)
-    took, image = seconds(lambda: sam.image(pixels))
-    print(f"first embedding of an image, parity with torch measured once: {took:.2f} s")
-    took, image = seconds(lambda: sam.image(pixels))
-    print(f"the same image again, from the cache: {took:.3f} s")
+    took, _ = spent(lambda: sam.image(pixels))
+    print(
+        f"the first image, parity with torch measured once for a machine: {took.cores:.1f} s of the cores", flush=True
+    )
+    took, image = spent(lambda: sam.image(pixels))
+    print(f"the same image again, from the cache: {took.wall:.2f} s by the clock, {took.cores:.2f} s of the cores")
     image.mask([(500, 300)])
-    asked = [seconds(lambda: image.mask([(500, 300)]))[0] for _ in range(5)]
-    print(f"a prompt on it: {statistics.median(asked):.3f} s")
+    asked = [spent(lambda: image.mask([(500, 300)]))[0] for _ in range(5)]
+    print(f"a prompt on it: {statistics.median(each.cores for each in asked):.2f} s of the cores")
 
 
 if __name__ == "__main__":

@@ -153,6 +153,7 @@ def test_what_is_no_image_or_takes_no_prompts_is_refused(sam: Promptable, tmp_pa
         sam.image(picture).mask([(3, 3)], correct=other)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools
 def test_masks_are_written_as_cocos_tools_read_them(sam: Promptable, picture: Any, tmp_path: Path) -> None:
     coco = pytest.importorskip("pycocotools.mask")
     Image.fromarray(picture).save(tmp_path / "a.png")
