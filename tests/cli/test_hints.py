@@ -90,7 +90,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "cli/_report.py": ("report",),
     "cli/_segment.py": ("segment",),
     "cli/_serve.py": ("serve",),
-    "cli/_shards.py": ("embed",),
+    "cli/_shards.py": ("embed", "predict"),
     "cli/_sources.py": ("predict",),
     "cli/_tasks.py": (),  # shown once there are several tasks
     "cli/_text.py": ("fit", "check", "evaluate"),
@@ -122,7 +122,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "report/sections/_explained.py": ("explain",),
     "report/sections/_record.py": ("predict",),
     "server": ("serve",),
-    "sharding": ("embed",),
+    "sharding": ("embed", "predict"),
     "tasks/_classes/_decision.py": ("fit",),
     "tasks/_classes/_finetuned.py": ("fit",),
     "tasks/_classes/_names.py": ("fit",),
