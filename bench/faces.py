@@ -174,6 +174,8 @@ def speed(count: int, repeats: int) -> Iterator[str]:
         ways[f"topwork, {precision}"] = ours
     yield from _beside(ways, "torch eager, float32, 16 at a time", count, repeats)
     yield ""
+    yield _bound(torch, network, repeats)
+    yield ""
     import dlib
 
     row = face_row("dlib")
@@ -186,6 +188,33 @@ def speed(count: int, repeats: int) -> Iterator[str]:
         "its network by topwork, f32": lambda: engine(crops),
     }
     yield from _beside(both, "dlib itself", len(crops), repeats)
+
+
+def _bound(torch: Any, network: Any, repeats: int) -> str:
+    """What float32 allows on this machine: the network's own arithmetic over that of a plain product of matrices."""
+    operations: list[int] = []
+
+    def count(module: Any, given: Any, found: Any) -> None:
+        operations.append(2 * module.weight[0].numel() * found[0].numel())
+
+    kinds = (torch.nn.Conv2d, torch.nn.Linear)
+    hooks = [each.register_forward_hook(count) for each in network.modules() if isinstance(each, kinds)]
+    with torch.inference_mode():
+        network(torch.zeros(1, 3, 112, 112))
+        for hook in hooks:
+            hook.remove()
+        side, best = 3072, 0.0
+        one, other = torch.rand(side, side), torch.rand(side, side)
+        for _ in range(2 * repeats):
+            start = time.perf_counter()
+            torch.mm(one, other)
+            best = max(best, 2 * side**3 / (time.perf_counter() - start))
+    work = sum(operations)
+    return (
+        f"The network takes {work / 1e9:.1f} GFLOP a face in convolutions and products; the best of {2 * repeats} "
+        f"float32 products of {side} x {side} matrices ran at {best / 1e9:.0f} GFLOP/s: at that rate {best / work:.1f} "
+        "faces a second, whoever computes them one product at a time."
+    )
 
 
 def _beside(ways: dict[str, Callable[[], Any]], plain: str, count: int, repeats: int) -> Iterator[str]:

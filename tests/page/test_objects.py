@@ -95,6 +95,22 @@ def test_boxes_lie_where_predict_has_them(
     expect(page.locator("#status")).to_contain_text("objects found: 0")
 
 
+def test_evidence_lies_over_the_picture_where_it_is_asked_for(
+    browser: Browser, address: str, detector: Detector, files: list[Path]
+) -> None:
+    page = opened(browser, address)
+    give(page, files[0])
+    page.locator(".boxes").wait_for()
+    assert page.locator(".overlay").count() == 0
+    page.check("#evidence")
+    page.locator(".overlay").wait_for()
+    (surest, *_) = detector.predict(files[:1])[0]
+    expect(page.locator("figcaption")).to_contain_text(f"the surest object ({surest.label})")
+    assert page.locator(".boxes .box").count() > 0, "the boxes stay"
+    page.uncheck("#evidence")
+    expect(page.locator(".overlay")).to_have_count(0)
+
+
 def test_several_are_a_table_and_a_row_a_box(
     browser: Browser, address: str, detector: Detector, files: list[Path], tmp_path: Path
 ) -> None:

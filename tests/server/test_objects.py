@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import struct
@@ -13,8 +14,11 @@ from PIL import Image
 
 from tests.model.samples import photos
 from tests.server.wire import FORM, Server, form, with_settings
-from tests.tasks.detection.made import made
+from tests.tasks.detection.made import SIZE, made
+from topwork.features import extract_few
+from topwork.tasks._serving import Row, Wanted
 from topwork.tasks.detection import Detector, FoundObjects
+from topwork.tasks.detection._served import DetectorServing
 
 PARTS = 6
 
@@ -100,7 +104,34 @@ def test_the_inference_protocol_gives_the_same_as_tensors(server: Server, detect
     assert fields["features"]["shape"] == [len(given), detector.head.spec.n_features]
 
 
-@pytest.mark.parametrize("asked", ["coverage=0.9", "accuracy=0.9", "map=true", "nearest=2", "top=3"])
+def test_the_evidence_for_the_surest_object_comes_with_the_answer(server: Server) -> None:
+    """It is brighter within the object's box than elsewhere."""
+    odd = files()["odd.jpg"]
+    plain, shown = (server.image(odd, asked).json["predictions"][0] for asked in ("", "?map=true&threshold=0.01"))
+    assert set(shown) - set(plain) == {"label", "map", "view"}
+    surest = shown["objects"][0]
+    assert (shown["label"], shown["view"]) == (surest["category"], [0, 0, 1, 1])
+    assert surest == plain["objects"][0]
+    kind, data = shown["map"].split(",")
+    assert kind == "data:image/png;base64"
+    picture = Image.open(io.BytesIO(base64.b64decode(data)))
+    levels = np.array(picture.resize((333, 257)), float)  # of 256 colours, the brightest last
+    left, top, width, height = (round(number) for number in surest["bbox"])
+    inside = levels[top : top + height, left : left + width]
+    assert inside.mean() > levels.mean() > 0
+
+
+def test_no_evidence_for_what_is_below_its_threshold() -> None:
+    model, wanted = made(thresholds=(1.0, 1.0, 1.0)), Wanted(threshold=0.05, map=True)
+    square = np.asarray(Image.open(photos()[0]).convert("RGB").resize((SIZE, SIZE)))
+    features = extract_few([square], model.backbone, model.record.outputs, choice=model.engine_choice).values[0]
+    row = Row(features, "a.jpg", wanted, (SIZE, SIZE), square)
+    (found,) = DetectorServing(model).answers([row])
+    assert len(found)
+    assert DetectorServing(model).told(found, row) == found.to_dict()
+
+
+@pytest.mark.parametrize("asked", ["coverage=0.9", "accuracy=0.9", "nearest=2", "top=3"])
 def test_what_is_of_classes_is_refused_plainly(server: Server, asked: str) -> None:
     said = server.image(files()["odd.jpg"], f"?{asked}")
     assert "finds objects" in said.refused(422)

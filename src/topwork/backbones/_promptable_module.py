@@ -21,11 +21,11 @@ _NEAR = 1e-3  # a grey level is 17 times that far from the next
 
 
 class Decoded(NamedTuple):
-    """What P prompts on one image gave, M masks each.
+    """What P prompts on each of N images gave, M masks each.
 
     Attributes:
-        logits: (P, M, h, w), positive inside, over the whole square.
-        scores: (P, M), the IoU that the network expects of each with the object meant.
+        logits: (N, P, M, h, w), positive inside, over the whole square.
+        scores: (N, P, M), the IoU that the network expects of each with the object meant.
     """
 
     logits: Tensor
@@ -67,7 +67,7 @@ def _normal(preprocessing: Preprocessing) -> tuple[tuple[float, ...], tuple[floa
 
 
 class MaskDecoder(nn.Module):
-    """SAM's prompt encoder and mask decoder: a row of the encoder's and prompts to masks."""
+    """SAM's prompt encoder and mask decoder: rows of the encoder's and prompts to masks."""
 
     def __init__(self, network: nn.Module, backbone: PromptableNetwork) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class MaskDecoder(nn.Module):
 
     def forward(
         self,
-        image: Tensor,
+        images: Tensor,
         points: Tensor | None = None,
         labels: Tensor | None = None,
         boxes: Tensor | None = None,
@@ -85,28 +85,28 @@ class MaskDecoder(nn.Module):
         *,
         several: bool = True,
     ) -> Decoded:
-        """Masks for P prompts on one image.
+        """Masks for P prompts on each of N images.
 
         Args:
-            image: (1, width), what the encoder made of it.
-            points: (P, n, 2), across and down, in pixels of the square.
-            labels: (P, n), 1 inside and 0 outside of what is meant.
-            boxes: (P, 4), left, top, right and bottom, in pixels of the square.
-            masks: (1, 1, h, w), logits of an earlier answer that is to be corrected.
+            images: (N, width), what the encoder made of them.
+            points: (N, P, n, 2), across and down, in pixels of the square.
+            labels: (N, P, n), 1 inside and 0 outside of what is meant.
+            boxes: (N, P, 4), left, top, right and bottom, in pixels of the square.
+            masks: (N, 1, h, w), logits of earlier answers that are to be corrected.
             several: Whether to give the masks of a part, a whole and more, instead of one.
         """
         sizes = [math.prod(each) for each in self.shapes]
-        rows = torch.split(image, sizes, dim=1)
-        parts = [row.view(1, *each) for row, each in zip(rows, self.shapes, strict=True)]
+        rows = torch.split(images, sizes, dim=1)
+        parts = [row.view(len(images), *each) for row, each in zip(rows, self.shapes, strict=True)]
         told = self.network(
             image_embeddings=parts[0] if self.of_one_map else parts,
-            input_points=None if points is None else points[None],
-            input_labels=None if labels is None else labels[None],
-            input_boxes=None if boxes is None else boxes[None],
+            input_points=points,
+            input_labels=labels,
+            input_boxes=boxes,
             input_masks=masks,
             multimask_output=several,
         )
-        return Decoded(told.pred_masks[0], told.iou_scores[0])
+        return Decoded(told.pred_masks, told.iou_scores)
 
 
 def encoder(backbone: PromptableNetwork) -> Encoder:

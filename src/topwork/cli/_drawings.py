@@ -1,4 +1,4 @@
-"""Where the pictures of ``predict --draw`` go."""
+"""Where the pictures of ``predict --draw`` go, and the masks of ``predict --masks``."""
 
 from __future__ import annotations
 
@@ -33,4 +33,40 @@ class Drawings:
         assert self._room.drawn is not None
         picture = self._room.drawn(prediction, source)
         write_picture(picture, self._folder / self._names.take(Path(prediction.source).stem))
+        self.count += 1
+
+
+class Masks:
+    """A folder of masks, one file or more for each image, under its name: what ``fit`` reads beside ``images/``.
+
+    Attributes:
+        count: Images of which one was written.
+    """
+
+    def __init__(self, folder: Path, room: Task) -> None:
+        self.count = 0
+        self._folder, self._room, self._names = folder, room, PictureNames()
+
+    def add(self, prediction: Any) -> None:
+        """Write what is said of a source: PNG, or TIFF where numbers are too large for that.
+
+        Raises:
+            ModelError: The folder cannot be written.
+        """
+        from PIL import Image
+
+        from topwork.errors import ModelError
+
+        assert self._room.masks is not None
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for behind, numbers in self._room.masks(prediction).items():
+                name = self._names.take(f"{Path(prediction.source).stem}{behind}")
+                file = self._folder / (name if numbers.itemsize < 4 else f"{name.removesuffix('.png')}.tif")
+                Image.fromarray(numbers).save(file)
+        except OSError as error:
+            raise ModelError(
+                f"{self._folder}: cannot be written: {error.strerror or error}",
+                hint="give another folder for the masks",
+            ) from error
         self.count += 1

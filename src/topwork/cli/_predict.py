@@ -14,7 +14,7 @@ import typer
 
 from topwork.cli import _text
 from topwork.cli._console import Console
-from topwork.cli._drawings import Drawings
+from topwork.cli._drawings import Drawings, Masks
 from topwork.cli._fit import Pickle, Rules, Weights
 from topwork.cli._options import Columns, reading, require_network
 from topwork.cli._shards import On, ShardOption, ShardsFolder, ShardSize, fill, require_shards
@@ -94,7 +94,7 @@ Tile = Annotated[
     int | None,
     typer.Option(
         metavar="PIXELS",
-        help="Also look for objects in each part of a larger image, so many pixels wide and high: finds small objects.",
+        help="Also look at each part of a larger image, so many pixels wide and high: finds what is small.",
         min=16,
         show_default=False,
     ),
@@ -103,6 +103,15 @@ Draw = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR", help="Write each image with the objects that were found into this folder.", show_default=False
+    ),
+]
+MaskFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--masks",
+        metavar="DIR",
+        help="Write each image's mask into this folder: a PNG of classes, or of objects where these are told apart.",
+        show_default=False,
     ),
 ]
 
@@ -127,12 +136,13 @@ def predict(
     threshold: Threshold = None,
     tile: Tile = None,
     draw: Draw = None,
+    masks: MaskFolder = None,
     shards: ShardsFolder = None,
     shard: ShardOption = None,
     shard_size: ShardSize = None,
     on: On = "local",
 ) -> None:
-    """Classify images or texts, or find objects. Each gives one line, or one JSON object with --json."""
+    """Classify images or texts, find objects, or segment. Each gives one line, or one JSON object with --json."""
     from topwork.model import Classifier, Model
     from topwork.tasks import DEFAULT, load, task
 
@@ -157,6 +167,8 @@ def predict(
     room = task(DEFAULT if loaded is None else loaded.record.task.name)
     of_objects = {"threshold": threshold, "tile": tile, "draw": draw}
     asked |= _of_objects(room, {name: value for name, value in of_objects.items() if value is not None})
+    if masks is not None and room.masks is None:
+        raise typer.BadParameter(f"--masks is for models that segment images, and this is of {room.name}")
     if texts and room.written is None:
         this = "a network without a model answers to images" if loaded is None else f"this is one of {loaded.thing}s"
         raise typer.BadParameter(f"--text is for models of texts; {this}")
@@ -171,6 +183,7 @@ def predict(
         tables = [stack.enter_context(csv_table(csv))] if csv else []
         tables += [stack.enter_context(parquet_table(parquet))] if parquet else []
         drawn = None if draw is None else Drawings(draw, room)
+        kept = None if masks is None else Masks(masks, room)
         faults, given = Faults(), images or (["-"] if stdin else [])
         fetched = stack.enter_context(Fetched(allow_url, faults))
         if room.written is None:
@@ -184,8 +197,12 @@ def predict(
                 write(room.beside(row, source))
             if drawn is not None and not prediction.error:
                 drawn.add(prediction, source)
+            if kept is not None and not prediction.error:
+                kept.add(prediction)
     if drawn is not None:
         console.note(f"note: pictures with objects drawn: {drawn.count:,}, in {printable(str(draw))}")
+    if kept is not None:
+        console.note(f"note: masks written: {kept.count:,}, in {printable(str(masks))}")
     console.require_none_failed(failed, thing)
 
 

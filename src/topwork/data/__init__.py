@@ -4,8 +4,9 @@ One natural pass: :func:`read` lists a folder, a manifest, tar shards or a Huggi
 :class:`ImageDataset` without opening an image (:func:`from_arrays` does so for pixels), :func:`split` gives each row
 its split, ``dataset.source(row)`` says where a row's image lies, and :func:`decode` turns that into pixels. For texts
 :func:`read_texts` gives a :class:`TextDataset`, whose ``source(row)`` is the text; for boxes :func:`read_boxes` gives a
-:class:`BoxDataset`, and :func:`write_boxes` writes it in other formats. Needs numpy, simplejpeg and Pillow; Parquet and
-Hugging Face data need an extra each.
+:class:`BoxDataset`, and :func:`write_boxes` writes it in other formats; for masks :func:`read_masks` gives a
+:class:`MaskDataset`, and :func:`write_masks` writes it. Needs numpy, simplejpeg and Pillow; Parquet and Hugging Face
+data need an extra each.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from topwork.data._manifest import is_manifest, manifest_paths
 from topwork.data._mask_files._pieces import pieces
 from topwork.data._mask_files._read import looks_like_masks, read_masks
 from topwork.data._mask_files._rle import filled, mask_of_rle, rle_of
+from topwork.data._mask_files._write import MASK_FORMATS, MaskFormat, WrittenMasks, write_masks
 from topwork.data._masks import UNLABELLED, Mask, MaskDataset, MaskFlaw, MaskStore
 from topwork.data._names import decoded, printable, quoted
 from topwork.data._read import read
@@ -53,10 +55,12 @@ __all__ = [
     "ImageDataset",
     "LabelledDataset",
     "LeftOut",
+    "MASK_FORMATS",
     "MAX_FILE_BYTES",
     "Mask",
     "MaskDataset",
     "MaskFlaw",
+    "MaskFormat",
     "MaskStore",
     "Named",
     "Slice",
@@ -67,6 +71,7 @@ __all__ = [
     "TextStore",
     "UNLABELLED",
     "WrittenBoxes",
+    "WrittenMasks",
     "as_source",
     "assumed_white",
     "content_key",
@@ -112,4 +117,5 @@ __all__ = [
     "try_source",
     "write_boxes",
     "write_manifest",
+    "write_masks",
 ]

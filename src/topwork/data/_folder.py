@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from topwork._text import article
@@ -33,6 +33,11 @@ IMAGES = Files(
     IMAGE_SUFFIXES,
     "put each class's images in a folder named after it: DATA/cat/1.jpg, DATA/dog/1.jpg; "
     "or name each image and its class in a CSV with the columns path,label",
+)
+IDENTITIES = replace(
+    IMAGES,
+    hint="put the images of each identity in a folder named after it: DATA/anna/1.jpg, DATA/ben/1.jpg; "
+    "or name each image and whom it shows in a CSV with the columns path,label",
 )
 TEXTS = Files(
     "text",

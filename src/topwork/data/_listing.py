@@ -258,6 +258,11 @@ def _training_classes(listing: Listing, identities: bool) -> tuple[str, ...]:
                 f"nearest: {nearest(extra[0], names)}",
                 hint=f"a model can only know classes it was trained on: rename it, or add training {listing.what}s",
             )
+    if len(names) < 2 and identities:
+        raise DataError(
+            f"only one identity in {root}: it can be compared with nobody",
+            hint="add identities, four or more of them with two images",
+        )
     if len(names) < 2:
         raise DataError(
             f"only one class, {quoted(names)}, in {root}: at least two classes are needed",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from topwork.data._arrays import from_arrays
 from topwork.data._dataset import ImageDataset
-from topwork.data._folder import list_folder
+from topwork.data._folder import IDENTITIES, IMAGES, Files, list_folder
 from topwork.data._huggingface import is_huggingface, is_saved, list_object, list_saved
 from topwork.data._listing import Listing, assembled
 from topwork.data._manifest import list_frame, list_manifest
@@ -68,7 +68,7 @@ def read(
     if isinstance(data, ImageDataset):
         return data if classes is None else data.relabelled(classes)
     if isinstance(data, str | os.PathLike):
-        return assembled(_list(Path(data), classes, columns, follow_links), classes, identities=identities)
+        return assembled(_list(Path(data), classes, columns, follow_links, identities), classes, identities=identities)
     if is_huggingface(data):
         return assembled(list_object(data), classes, identities=identities)
     if hasattr(data, "iloc") and hasattr(data, "columns"):
@@ -78,7 +78,13 @@ def read(
     raise DataError(f"not a data set: a {type(data).__name__}", hint=f"topwork reads {_UNDERSTOOD}")
 
 
-def _list(path: Path, classes: Sequence[str] | None, columns: Mapping[str, str] | None, follow_links: bool) -> Listing:
+def _list(
+    path: Path,
+    classes: Sequence[str] | None,
+    columns: Mapping[str, str] | None,
+    follow_links: bool,
+    identities: bool,
+) -> Listing:
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError) as error:
@@ -86,7 +92,7 @@ def _list(path: Path, classes: Sequence[str] | None, columns: Mapping[str, str] 
         reason = "no such folder or manifest" if missing else why(error)
         raise DataError(f"{printable(str(path))}: {reason}", hint="check the path") from error
     if stat.S_ISDIR(mode):
-        return _list_directory(path, classes, follow_links)
+        return _list_directory(path, classes, follow_links, IDENTITIES if identities else IMAGES)
     if is_compressed(path.name):
         raise DataError(f"{printable(str(path))} is compressed", hint=COMPRESSED_HINT)
     suffix = path.suffix.lower()
@@ -98,9 +104,9 @@ def _list(path: Path, classes: Sequence[str] | None, columns: Mapping[str, str] 
     return list_tar(path) if suffix == ".tar" else list_manifest(path, columns)
 
 
-def _list_directory(path: Path, classes: Sequence[str] | None, follow_links: bool) -> Listing:
+def _list_directory(path: Path, classes: Sequence[str] | None, follow_links: bool, files: Files) -> Listing:
     if is_saved(path):
         return list_saved(path)
     if has_shards(path):
         return list_shards(path)
-    return list_folder(path, saved_classes=classes, follow_links=follow_links)
+    return list_folder(path, saved_classes=classes, follow_links=follow_links, files=files)

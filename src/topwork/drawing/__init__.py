@@ -1,8 +1,8 @@
 """Drawing: arrays and words in, pictures out. It knows nothing of networks.
 
-A ``sheet`` lays out pictures with words beneath them; ``framed`` draws boxes, an ``Outline`` each, upon one;
-``line_chart`` and ``scatter`` draw numbers, and ``Axes`` says where those lie, for whoever draws them otherwise. Pillow
-alone is needed for it.
+A ``sheet`` lays out pictures with words beneath them; ``framed`` draws boxes, an ``Outline`` each, upon one, and
+``painted`` a mask; ``line_chart`` and ``scatter`` draw numbers, and ``Axes`` says where those lie, for whoever draws
+them otherwise. Pillow alone is needed for it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from topwork.drawing._axes import Axes, Axis, accuracy_axis, logarithmic_axis, n
 from topwork.drawing._boxes import framed
 from topwork.drawing._chart import Curve, legend, line_chart, scatter
 from topwork.drawing._colours import class_colours, heat, overlay, signed, stretched
+from topwork.drawing._masks import painted
 from topwork.drawing._outlines import Outline, Stroke
 from topwork.drawing._sheet import Cell, sheet
 
@@ -30,6 +31,7 @@ __all__ = [
     "logarithmic_axis",
     "named_axis",
     "overlay",
+    "painted",
     "scatter",
     "share_axis",
     "sheet",

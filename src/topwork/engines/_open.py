@@ -75,8 +75,8 @@ class Engines:
         with self._lock:
             single = images == 1
             if single not in self._open:
-                how = {"images": images, "at_once": self._at_once}
-                self._open[single] = open_engine(self._backbone, self._outputs, choice, **how)
+                wanted = self._backbone, self._outputs, choice
+                self._open[single] = open_engine(*wanted, images=images, at_once=self._at_once)
             return self._open[single]
 
 

@@ -22,7 +22,7 @@ from topwork.explain._attribution import grad_cam, integrated_gradients, occlusi
 from topwork.explain._classifier import TorchClassifier
 from topwork.explain._evidence import Evidence, evidence_sheet
 from topwork.explain._ideal import FINE_STEPS, QUICK_STEPS, IdealImage, Painted, ideal_image
-from topwork.explain._overlay import Overlay, can_overlay, overlay, overlay_needs_torch, overlay_of_square
+from topwork.explain._overlay import Overlay, can_overlay, laid_over, overlay, overlay_needs_torch, overlay_of_square
 from topwork.explain._pictures import Explanation, Result, stored, write_picture, write_result
 from topwork.explain._robust import (
     CORRUPTIONS,
@@ -75,6 +75,7 @@ __all__ = [
     "integrated_gradients",
     "labelled_squares",
     "occlusion",
+    "laid_over",
     "overlay",
     "overlay_needs_torch",
     "overlay_of_square",

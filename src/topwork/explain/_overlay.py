@@ -20,7 +20,7 @@ import numpy as np
 
 from topwork._arrays import Float32Array, Float64Array, UInt8Array
 from topwork._system import has_torch, require_torch
-from topwork.backbones import EMBEDDING, Backbone, has_blocks
+from topwork.backbones import EMBEDDING, Backbone, Preprocessing, has_blocks
 from topwork.data import as_source, decode
 from topwork.drawing import heat
 from topwork.engines import open_maps
@@ -87,10 +87,15 @@ def overlay_of_square(
         raise ExplainError(f"a square must be uint8 ({size}, {size}, 3), not {square.dtype} {square.shape}")
     place = None if label is None else _place(model, label)
     place, values = _drawer_of(model)(square, place)
-    seen, (left, top, right, bottom) = model.backbone.preprocessing.view(*shape)
+    return laid_over(values, model.backbone.preprocessing, shape, model.classes[place])
+
+
+def laid_over(values: Float32Array, preprocessing: Preprocessing, shape: tuple[int, int], label: str) -> Overlay:
+    """Evidence (size, size) in the square that a network sees, for an upright image of this height and width."""
+    seen, (left, top, right, bottom) = preprocessing.view(*shape)
     height, width = shape
     view = (seen[0] / width, seen[1] / height, seen[2] / width, seen[3] / height)
-    return Overlay(_png(values[top:bottom, left:right]), view, model.classes[place])
+    return Overlay(_png(values[top:bottom, left:right]), view, label)
 
 
 def overlay_needs_torch(model: Classifier) -> bool:

@@ -36,13 +36,13 @@ class Streamed(NamedTuple, Generic[Result]):
     """What became of one source.
 
     Attributes:
-        index: Its place.
+        place: Which one it is.
         digest: 8 bytes that name its content; 0 where it cannot be used.
         result: What was made of its features; None where it cannot be used, or they were not wanted.
         reason: Why it cannot be used; empty where it can.
     """
 
-    index: int
+    place: int
     digest: int
     result: Result | None
     reason: str = ""
@@ -71,7 +71,9 @@ def streamed(
         open_network: Gives an engine for (choice, images); for a caller that keeps engines from call to call.
         progress: Called with (images done, images in all).
     """
-    opener = open_network or (lambda choice, count: open_engine(backbone, outputs, choice, images=count, at_once=AT_ONCE))
+    opener = open_network or (
+        lambda choice, count: open_engine(backbone, outputs, choice, images=count, at_once=AT_ONCE)
+    )
     engine: Engine | None = None
     items = read_ahead(sources, ImageReader(backbone.preprocessing), lambda key: False)
 

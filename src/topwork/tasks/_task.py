@@ -251,6 +251,8 @@ class Task:
         compare: Two of its models and a data set to what both say of it and the comparison (``first``, ``second``,
             ``comparison``); takes ``seed``, ``cache`` and ``progress``. None where its models cannot be compared.
         drawn: A prediction and its source to a picture of what was found where; None where there is no such thing.
+        masks: A prediction to arrays of whole numbers (H, W), by what stands behind the image's name in a file's; None
+            where a prediction is no mask.
         transfer: What transfer buys: data set, backbone, ``budget``, ``seed``, ``cache`` and ``announce`` to a result
             of ``topwork.explain``'s kind that has ``lines`` too; None where it cannot be told.
         explain: What a model's answers rest on, where rows are no images: model, what is asked, ``texts``, or rows of
@@ -290,6 +292,7 @@ class Task:
     sample: Callable[[], Sample] | None = None
     compare: Callable[..., Any] | None = None
     drawn: Callable[[Any, Source], UInt8Array] | None = None
+    masks: Callable[[Any], Mapping[str, Any]] | None = None
     exported: Callable[[], Answers] | None = None
     served: Callable[[], Callable[[Any], Serving]] | None = None
 

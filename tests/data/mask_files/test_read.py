@@ -12,7 +12,7 @@ import pytest
 from topwork.data import looks_like_masks, read_masks
 from topwork.errors import DataError
 
-from .conftest import save, squares
+from .conftest import picture, save, squares
 
 
 def test_objects_of_16_bits_with_a_table_of_splits(folder: Callable[..., Path]) -> None:
@@ -44,3 +44,30 @@ def test_nuclei() -> None:
     dataset = read_masks(os.environ["TOPWORK_NUCLEI"])
     assert (len(dataset), int(dataset.objects.sum())) == (280, 8979)
     assert [(dataset.splits == name).sum() for name in ("train", "test")] == [210, 70]
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("{split}/images/{name}.png", "{split}/masks/{name}.png"),
+        ("{split}/images/{name}.png", "{split}/labels/{name}_label.png"),
+        ("images/{split}/{name}.png", "annotations/{split}/{name}.png"),
+        ("{split}_images/{name}.png", "{split}_masks/{name}_mask.png"),
+        ("images_{split}/{name}.png", "masks_{split}/{name}.png"),
+        ("{split}/{name}.png", "{split}/{name}_segmentation.png"),
+        ("leftImg8bit/{split}/town/{name}_leftImg8bit.png", "gtFine/{split}/town/{name}_gtFine_labelIds.png"),
+        ("set/{split}/img/{name}.png", "set/{split}/gt/{name}.tif"),
+        ("{split}/img/{name}.png", "{split}/masks/nucleus/{name}.png"),
+    ],
+)
+def test_splits_by_the_names_of_folders(tmp_path: Path, image: str, mask: str) -> None:
+    for place, split in enumerate(("train", "val", "test")):
+        for name in ("a", "b"):
+            save(tmp_path / image.format(split=split, name=f"{split}{name}"), picture(place))
+            save(tmp_path / mask.format(split=split, name=f"{split}{name}"), squares(1, 1))
+    dataset = read_masks(tmp_path)
+    assert looks_like_masks(tmp_path)
+    assert len(dataset) == 6
+    assert sorted(dataset.splits.tolist()) == ["test", "test", "train", "train", "val", "val"]
+    assert all(split in path for split, path in zip(dataset.splits.tolist(), dataset.paths, strict=True))
+    assert dataset.left_out == ()

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.conftest import Run, run  # noqa: F401
 from tests.report.pages import parsed
+from tests.tasks.detection.made import made as detector
 from topwork.checking import check, vet
 from topwork.data import read
 from topwork.report import model_page
@@ -141,3 +142,28 @@ def test_sessions_are_not_compared_with_themselves(people: Path, tmp_path: Path)
 def test_a_model_that_is_not_there_is_told(run: Run, tmp_path: Path) -> None:  # noqa: F811
     error, _ = run("enroll", tmp_path / "none", "a", tmp_path / "a.jpg").failed()
     assert "there is no such model folder" in error
+
+
+def test_hints_speak_of_identities_and_of_the_right_models(
+    run: Run,  # noqa: F811
+    people: Path,
+    fitted: Recognizer,
+    strangers: list[list[Path]],
+    tmp_path: Path,
+) -> None:
+    error, hint = run("fit", strangers[0][0].parent, "-o", tmp_path / "m", "--task", "recognition").failed()
+    assert "no class folders" in error
+    assert "DATA/anna/1.jpg" in hint
+    shutil.copytree(people / "person 00", tmp_path / "one" / "person 00")
+    error, hint = run("fit", tmp_path / "one", "-o", tmp_path / "m", "--task", "recognition").failed()
+    assert "only one identity" in error
+    assert (
+        "대상을 더하세요"
+        in run("fit", tmp_path / "one", "-o", tmp_path / "m", "--task", "recognition", "--lang", "ko").err
+    )
+    detector().save(tmp_path / "boxes")
+    error, hint = run("enroll", tmp_path / "boxes", "a", strangers[0][0]).failed()
+    assert "cannot use a model of the task detection" in error
+    assert hint == "it is for models of recognition"
+    html = model_page(fitted, "m", TASK.sections())
+    assert "Log loss" not in html

@@ -6,12 +6,14 @@ import dataclasses
 import json
 import re
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from topwork.backbones import load as load_backbone
 from topwork.data import read
 from topwork.errors import DataError, ImageError, ModelError
 from topwork.fitting import fit, held_out_again
@@ -20,7 +22,7 @@ from topwork.tasks.recognition import Recognizer
 from topwork.tasks.recognition._options import RecognitionOptions
 from topwork.tasks.recognition._split import hold_out, identity_folds
 from topwork.tasks.recognition._words import WORDS
-from topwork.tasks.recognition.gallery import FOLDER
+from topwork.tasks.recognition.gallery import FOLDER, Gallery
 
 from .conftest import OPTIONS
 
@@ -222,3 +224,42 @@ def test_who_judges_may_be_divided_off_by_the_user_and_is_named_nowhere(people: 
     folder = made.save(tmp_path / "model")
     assert not re.search(rb"person \d", everything(folder))
     assert load(folder, Recognizer).evaluate(tmp_path / "data").evaluation.verification == made.metrics.verification
+
+
+def test_several_backbones_are_compared_and_the_better_is_kept(people: Path, shared_cache: Path) -> None:
+    own = load_backbone()
+    options = dataclasses.replace(OPTIONS, stages="last", projection="within")
+    made = fit(people, task="recognition", strategy="probe", test=0.4, backbone=own, options=options)
+    with pytest.raises(DataError, match="twice"):
+        fit(people, task="recognition", strategy="probe", test=0.4, backbone=[own] * 2, options=options)
+    other = load_backbone("mobilenet-v3-small", weights="random:1")
+    both = fit(people, task="recognition", strategy="probe", test=0.4, backbone=[other, own], options=options)
+    assert isinstance(both, Recognizer)
+    trials = [trial for trial in both.record.trials if trial.question == "backbone"]
+    assert [(each.answer, each.chosen) for each in trials] == [(other.name, False), (own.name, True)]
+    assert trials[1].accuracy > trials[0].accuracy
+    assert both.embedding_id == made.embedding_id
+    assert both.metrics == made.metrics
+    assert WORDS.fitted(both)[1].startswith(f"Backbones compared: {own.name} (equal error rate ")
+
+
+def test_who_is_enrolled_while_the_model_is_saved_over_itself_is_kept(
+    model: Recognizer, strangers: list[list[Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert model.gallery.folder is not None
+    folder, copy = model.gallery.folder.parent, Gallery.copy_to
+    model.enroll("a", strangers[0][:1])
+    row = model.embed(strangers[1][:1]).values
+    other = Gallery(model.projection.width, model.embedding_id, folder / FOLDER)
+    enrolling = threading.Thread(target=other.add, args=("b", row))
+
+    def slow(gallery: Gallery, target: Path) -> None:
+        copy(gallery, target)
+        enrolling.start()
+        enrolling.join(0.3)
+        assert enrolling.is_alive(), "it waits for the model to be saved"
+
+    monkeypatch.setattr(Gallery, "copy_to", slow)
+    model.save(folder)
+    enrolling.join(10)
+    assert load(folder, Recognizer).gallery.counts == {"a": 1, "b": 1}

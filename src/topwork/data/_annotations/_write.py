@@ -16,6 +16,7 @@ import numpy as np
 from topwork._system import write_whole, written_whole
 from topwork.data._annotations import _written
 from topwork.data._boxes import BoxDataset, Boxes
+from topwork.data._dataset import Dataset
 from topwork.data._names import printable
 from topwork.data._source import read_source
 from topwork.data.formats import format_of, suffix_of
@@ -138,11 +139,11 @@ def _write_file(dataset: BoxDataset, final: Path, form: BoxFormat) -> None:
 
 
 def _write_folder(dataset: BoxDataset, folder: Path, form: BoxFormat, *, copy: bool) -> None:
-    names = _names(dataset)
+    names = image_names(dataset)
     places = [f"{_IMAGES[form](split)}/{name}" for split, name in zip(dataset.splits.tolist(), names, strict=True)]
     for row, place in enumerate(places):
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
-        _put(dataset, row, folder / place, copy=copy)
+        put_image(dataset, row, folder / place, copy=copy)
     files = {"coco": _written.coco, "voc": _written.voc, "yolo": _written.yolo, "csv": _written.table}[form]
     for path, content in files(dataset, names, places):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -158,7 +159,7 @@ _IMAGES: dict[str, Callable[[str], str]] = {
 """BoxFormat -> the folder of a split's images."""
 
 
-def _put(dataset: BoxDataset, row: int, place: Path, *, copy: bool) -> None:
+def put_image(dataset: Dataset, row: int, place: Path, *, copy: bool) -> None:
     """Link or copy an image."""
     if dataset.store is None and not copy:
         try:
@@ -175,7 +176,7 @@ def _put(dataset: BoxDataset, row: int, place: Path, *, copy: bool) -> None:
     place.write_bytes(content)
 
 
-def _names(dataset: BoxDataset) -> list[str]:
+def image_names(dataset: Dataset) -> list[str]:
     """A file name for each image; no two differ by their suffix or by case alone."""
     taken: set[str] = set()
     names = []

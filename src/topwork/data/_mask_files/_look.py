@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -103,17 +104,17 @@ def fit(shape: tuple[int, ...], header: Header) -> tuple[int, bool] | Unusable:
 
 
 def _look(raw: Raw, header: Header, turn: int, silent: bool) -> Look:
-    values, counts = value_counts(raw)
+    plain = _small(raw.values)
+    values, counts = _value_counts(plain)
     whole = len(values) <= MOST_VALUES
     if not whole:
         kept = np.sort(np.argsort(-counts, kind="stable")[:MOST_VALUES])
         values, counts = values[kept], counts[kept]
     objects, split = -1, 0
+    content = b"%d,%d:" % plain.shape + plain.tobytes()
     if raw.objects is not None:
         numbers, of = np.unique(pieces(raw.objects)[1], return_counts=True)
         objects, split = len(numbers), int((of > 1).sum())
-    content = b"%d,%d:" % raw.values.shape + raw.values.tobytes()
-    if raw.objects is not None:
         content += raw.objects.tobytes()
     return Look(
         header.shown,
@@ -126,7 +127,7 @@ def _look(raw: Raw, header: Header, turn: int, silent: bool) -> Look:
         raw.deep,
         raw.lossy,
         raw.palette,
-        _pieces_of(raw, values),
+        _pieces_of(raw, plain, values),
         objects,
         split,
         raw.flaws,
@@ -135,23 +136,34 @@ def _look(raw: Raw, header: Header, turn: int, silent: bool) -> Look:
     )
 
 
-def value_counts(raw: Raw) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+def _small(values: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
+    """The same numbers in as few bytes as they need: all that follows takes a quarter of the time."""
+    low, high = int(values.min()), int(values.max())
+    kind = np.uint8 if low >= 0 and high < 256 else np.uint16 if low >= 0 and high < 2**16 else np.int32
+    return values.astype(kind)
+
+
+def _value_counts(plain: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     """The numbers or colours that a mask holds, sorted, and the pixels of each."""
-    low, high = int(raw.values.min()), int(raw.values.max())
-    if low >= 0 and high < MOST_VALUES:
-        counts = np.bincount(raw.values.ravel())
-        values = np.flatnonzero(counts)
-        return values.astype(np.int32), counts[values].astype(np.int64)
-    found, many = np.unique(raw.values, return_counts=True)
-    return found, many.astype(np.int64)
+    if plain.dtype == np.uint8:
+        import PIL.Image
+
+        counts = np.array(PIL.Image.fromarray(plain).histogram(), np.int64)  # ten times bincount's speed
+    elif plain.dtype == np.uint16:
+        counts = np.bincount(plain.ravel()).astype(np.int64)
+    else:
+        found, many = np.unique(plain, return_counts=True)
+        return found, many.astype(np.int64)
+    values = np.flatnonzero(counts)
+    return values.astype(np.int32), counts[values]
 
 
-def _pieces_of(raw: Raw, values: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+def _pieces_of(raw: Raw, plain: npt.NDArray[Any], values: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
     """In how many pieces each value lies, where values may be objects."""
     foreground = values[values != 0]
     may_be = not raw.colours and not raw.lossy and raw.objects is None and len(foreground) > 0 and foreground[0] > 0
     if not may_be or not (raw.deep or (len(foreground) > 1 and foreground[-1] == len(foreground))):
         return np.zeros(0, np.int64)
     found = np.zeros(len(values), np.int64)
-    np.add.at(found, np.searchsorted(values, pieces(raw.values)[1]), 1)
+    np.add.at(found, np.searchsorted(values, pieces(plain)[1]), 1)
     return found

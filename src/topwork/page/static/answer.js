@@ -124,7 +124,7 @@ function picture(item, model) {
     "figcaption",
     {},
     name(called),
-    answer?.map && make("span", { className: "muted" }, ` ${t("evidence_more", { label: answer.label })}`),
+    answer?.map && make("span", { className: "muted" }, ` ${t(answer.objects ? "evidence_object" : "evidence_more", { label: answer.label })}`),
   );
   return make("figure", {}, frame, caption);
 }

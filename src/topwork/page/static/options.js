@@ -108,12 +108,12 @@ function useSimilarity(model, set) {
 
 /** What is asked of a model, for one input alone or for each of several. */
 export function optionsOf(model, several) {
-  if (model.answer === "objects") return { threshold: model.lowest }; // what is shown is chosen here
+  const evidence = !several && model.maps && find("evidence").checked ? { map: true } : {};
+  if (model.answer === "objects") return { threshold: model.lowest, ...evidence }; // what is shown is chosen here
   if (model.answer === "identities") return { top: TOP };
-  const asked = { top: several ? TOP : Math.min(model.classes.length, MOST) };
+  const asked = { ...evidence, top: several ? TOP : Math.min(model.classes.length, MOST) };
   const [kind, share] = find("certainty").value.split("=");
   if (model.selective && share) asked[kind] = share;
-  if (!several && model.maps && find("evidence").checked) asked.map = true;
   if (!several && model.nearest && find("nearest").checked) asked.nearest = NEAREST;
   return asked;
 }

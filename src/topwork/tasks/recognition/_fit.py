@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from topwork._arrays import Float32Array, Float64Array, IntpArray
 from topwork.advising import Trial
 from topwork.backbones import EMBEDDING, Backbone, CropMode, face_row
 from topwork.data import ImageDataset
+from topwork.errors import DataError
 from topwork.features import FeatureTable, extract
 from topwork.heads import PROJECTIONS, Projection, ProjectionMethod, fit_projection
 from topwork.metrics import (
@@ -25,7 +27,7 @@ from topwork.metrics import (
     some_images,
     threshold_for,
 )
-from topwork.tasks._task import Run, only
+from topwork.tasks._task import Announce, Run
 from topwork.tasks.recognition._finder import NO_FINDER, Finder, cropped, open_finder, seen_in
 from topwork.tasks.recognition._options import RecognitionOptions
 from topwork.tasks.recognition._split import identity_folds
@@ -109,14 +111,42 @@ def fit_recogniser(
         DataError: Too few identities or images to choose by, or too few pairs for the promised rate.
     """
     say = run.announce or (lambda text: None)
-    backbone = only("recognition", backbones)
+    names = [backbone.name for backbone in backbones]
+    if len(set(names)) < len(names) or not names:
+        raise DataError("a backbone is given twice" if names else "no backbone was given")
+    best = [_best_way(dataset, backbone, options, say, several=len(backbones) > 1) for backbone in backbones]
+    chosen = min(best, key=lambda way: way.rate)
+    trials = [
+        Trial("backbone", way.backbone, len(way.table.split("train")), 1 - way.rate, None, chosen=way is chosen)
+        for way in best
+        if len(best) > 1
+    ]
+    say("choosing how they are compared")
+    return _fitted(chosen, trials, options)
+
+
+class _Way(NamedTuple):
+    """What may be compared of a backbone's features, the best of several."""
+
+    backbone: str
+    rate: float  # equal error rate on identities that were held out
+    table: FeatureTable
+    outputs: tuple[str, ...]
+    trials: list[Trial]
+    finder: Finder | None
+
+
+def _best_way(
+    dataset: ImageDataset, backbone: Backbone, options: RecognitionOptions, say: Announce, *, several: bool
+) -> _Way:
     finder = _finder(backbone, options)
     images = cropped(dataset, finder)
     trials: list[Trial] = []
-    ways: list[tuple[float, FeatureTable, tuple[str, ...]]] = []
+    found: list[_Way] = []
     modes = crop_modes(backbone, options, finder)
     for mode in modes:
-        step = say("features of images" if len(modes) == 1 else f"features of images, {mode}")
+        of = f"{backbone.name}: " if several else ""
+        step = say(f"{of}features of images" + (f", {mode}" if len(modes) > 1 else ""))
         table = extract(
             images,
             backbone.replace(crop_mode=mode),
@@ -130,12 +160,10 @@ def fit_recogniser(
             rate = float(crossed(train.keep(outputs), folds, _tried_with(options), options.seed).worse.mean())
             name = ", ".join(outputs) + (f", {mode}" if len(modes) > 1 else "")
             trials.append(Trial("features", name, len(train), 1 - rate, None, chosen=False))
-            ways.append((rate, table, outputs))
-    best = min(range(len(ways)), key=lambda place: ways[place][0])
+            found.append(_Way(backbone.name, rate, table, outputs, trials, finder))
+    best = min(range(len(found)), key=lambda place: found[place].rate)
     trials[best] = dataclasses.replace(trials[best], chosen=True)
-    say("choosing how they are compared")
-    _, table, outputs = ways[best]
-    return _fitted(table, outputs, trials, options, finder)
+    return found[best]
 
 
 def _finder(backbone: Backbone, options: RecognitionOptions) -> Finder | None:
@@ -145,14 +173,8 @@ def _finder(backbone: Backbone, options: RecognitionOptions) -> Finder | None:
     return open_finder({"name": name}) if name and name != NO_FINDER else None
 
 
-def _fitted(
-    table: FeatureTable,
-    outputs: tuple[str, ...],
-    trials: list[Trial],
-    options: RecognitionOptions,
-    finder: Finder | None,
-) -> Recognised:
-    kept = table.keep(outputs)
+def _fitted(way: _Way, compared_before: list[Trial], options: RecognitionOptions) -> Recognised:
+    table, trials, kept = way.table, way.trials, way.table.keep(way.outputs)
     train, folds = _training(kept, options.seed)
     method, of_methods, compared = _choose(train, folds, options)
     least = max(_FALSE_ACCEPT, math.ceil(1e4 * LEAST_FALSE_ACCEPTS / len(of_methods.strangers)) / 1e4)
@@ -164,9 +186,9 @@ def _fitted(
         projection=projection,
         promise=promise,
         own=table.keep((EMBEDDING,)) if EMBEDDING in table.outputs else kept,
-        trials=(*(trials if len(trials) > 1 else ()), *compared),
+        trials=(*compared_before, *(trials if len(trials) > 1 else ()), *compared),
         cross_validation={"accuracy": 1 - float(of_methods.rates.mean())},
-        finder=finder,
+        finder=way.finder,
         enroll=options.enroll,
         notes=_notes(kept, least, options),
     )

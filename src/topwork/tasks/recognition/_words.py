@@ -18,9 +18,14 @@ if TYPE_CHECKING:
     from topwork.tasks.recognition._measured import Judged, Measured
     from topwork.tasks.recognition._model import Recognizer
 
-_QUESTIONS = (("features", "Features compared:"), ("projection", "Projections compared:"))
+_QUESTIONS = (
+    ("backbone", "Backbones compared:"),
+    ("features", "Features compared:"),
+    ("projection", "Projections compared:"),
+)
 _UNMEASURED = ("No identities were held out, so nothing was measured",)
 _EMPTY = "The gallery is empty: topwork enroll fills it"
+_TOLD = 4  # of what was compared, the chosen one first
 _ALSO = 3  # other identities named beside the answer
 
 
@@ -33,7 +38,10 @@ def fitted(model: Recognizer) -> list[str]:
     for question, words in _QUESTIONS:
         trials = [trial for trial in record.trials if trial.question == question]
         if trials:
-            lines.append(f"{words} " + "; ".join(map(_trial, trials)))
+            best = sorted(trials, key=lambda trial: (not trial.chosen, -(trial.accuracy or 0)))
+            told = [_trial(trial) for trial in best[:_TOLD]]
+            left = [f"and {len(trials) - _TOLD} more"] if len(trials) > _TOLD else []
+            lines.append(f"{words} " + "; ".join([*told, *left]))
     lines += [
         f"Threshold: similarity {promise.threshold:.3f}, promised to take at most {promise.false_accept:.2%} of pairs "
         f"of different identities for one (set on {promise.pairs:,} pairs of {_identities(promise.identities)} that "

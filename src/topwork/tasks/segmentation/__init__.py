@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from topwork.data import looks_like_masks, read_masks
-from topwork.tasks._task import Task, later
+from topwork.data import Source, looks_like_masks, read_masks
+from topwork.tasks._task import Sample, Task, later
+from topwork.tasks.segmentation._blocking import BLOCKING
 from topwork.tasks.segmentation._found import FoundMask
 from topwork.tasks.segmentation._load import load
 from topwork.tasks.segmentation._model import Segmenter
@@ -29,11 +30,35 @@ def _folds_of(*args: Any) -> dict[str, Any]:
     return folds_of(*args)
 
 
+def _drawn(found: FoundMask, source: Source) -> Any:
+    from topwork.tasks.segmentation._drawn import drawn
+
+    return drawn(found, source)
+
+
+def _masks(found: FoundMask) -> Any:
+    from topwork.tasks.segmentation._drawn import masks
+
+    return masks(found)
+
+
+def _compare(*args: Any, **how: Any) -> Any:
+    from topwork.tasks.segmentation._compared import compare
+
+    return compare(*args, **how)
+
+
+def _sample() -> Sample:
+    from topwork.tasks.segmentation._sample import sample
+
+    return sample()
+
+
 TASK = Task(
     name="segmentation",
     read=read_masks,
-    checks=later("topwork.tasks.segmentation._checks:CHECKS"),
-    quick_checks=later("topwork.tasks.segmentation._checks:QUICK_CHECKS"),
+    checks=later("topwork.tasks.segmentation.checks:CHECKS"),
+    quick_checks=later("topwork.tasks.segmentation.checks:QUICK_CHECKS"),
     strategies=later("topwork.tasks.segmentation._strategies:STRATEGIES"),
     model=Segmenter,
     load=load,
@@ -41,6 +66,12 @@ TASK = Task(
     sections=later("topwork.tasks.segmentation._page:SECTIONS"),
     words=WORDS,
     folds_of=_folds_of,
+    blocking=BLOCKING,
     told_by=looks_like_masks,
+    sample=_sample,
+    compare=_compare,
+    drawn=_drawn,
+    masks=_masks,
+    served=later("topwork.tasks.segmentation._served:SegmenterServing"),
 )
 """What the rest of the house knows of segmentation."""

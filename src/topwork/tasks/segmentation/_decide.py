@@ -67,18 +67,14 @@ class Deciding:
         return split_objects(probabilities, self.splitting, has_background=has_background)
 
 
-def labels_of(parts: Iterable[Strip], n_classes: int, height: int, width: int, threshold: float | None) -> Labels:
-    """The mask (height, width) of an image whose strips come one after another."""
-    found: Labels = np.zeros((height, width), _kind(n_classes))
-    for top, probabilities in parts:
-        rows = decided(semantic(probabilities, n_classes), threshold)
-        found[top : top + len(rows)] = rows
-    return found
-
-
 def whole(parts: Iterable[Strip]) -> Float32Array:
     """The probabilities (K, height, width) of all strips together."""
     return np.concatenate([each.probabilities for each in parts], axis=1)
+
+
+def zeros(n_classes: int, size: tuple[int, int]) -> Labels:
+    """A mask of that size, all of the first class."""
+    return np.zeros(size, _kind(n_classes))
 
 
 def _kind(n_classes: int) -> type[Any]:

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from topwork._arrays import Float32Array
+from topwork.data import rle_of
 from topwork.model import Predictions
 from topwork.tasks.segmentation._decide import Labels
-from topwork.tasks.segmentation._rle import run_lengths
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +23,7 @@ class FoundMask:
         has_background: Whether the first class is what belongs to none of the others.
         objects: int32 (H, W), 0 where no object is, or the number of the object there, 1 and up; None where the model
             does not tell objects apart.
-        probabilities: float32 (C, H, W), where they were asked for.
+        tells_objects: Whether the model tells objects apart, also where the image could not be used.
         error: Why the image could not be used; empty where it could.
     """
 
@@ -33,7 +32,7 @@ class FoundMask:
     classes: tuple[str, ...] = ()
     has_background: bool = True
     objects: np.ndarray[Any, np.dtype[np.int32]] | None = None
-    probabilities: Float32Array | None = None
+    tells_objects: bool = False
     error: str = ""
 
     @property
@@ -78,7 +77,7 @@ class FoundMask:
         if self.objects is not None:
             return {**fields, "count": self.count, "objects": [*self._objects()]}
         there = [place for place in self.foreground if (self.labels == place).any()]
-        masks = [{"category": self.classes[at], "segmentation": run_lengths(self.labels == at)} for at in there]
+        masks = [{"category": self.classes[at], "segmentation": rle_of(self.labels == at)} for at in there]
         return {**fields, "masks": masks}
 
     def _objects(self) -> list[dict[str, Any]]:
@@ -86,15 +85,13 @@ class FoundMask:
         found = []
         for number, (top, bottom, left, right) in _boxes(self.objects).items():
             there = self.objects[top:bottom, left:right] == number
-            alone = np.zeros(self.size, np.bool_)
-            alone[top:bottom, left:right] = there
             label = int(np.bincount(self.labels[top:bottom, left:right][there]).argmax())
             found.append(
                 {
                     "category": self.classes[label],
                     "area": int(there.sum()),
                     "bbox": [left, top, right - left, bottom - top],
-                    "segmentation": run_lengths(alone),
+                    "segmentation": rle_of(there, (top, left), self.size),
                 }
             )
         return found

@@ -13,19 +13,32 @@ import numpy.typing as npt
 
 from topwork._arrays import Float32Array
 from topwork.backbones import Backbone
-from topwork.data import Held, MaskDataset, Source, image_size, read_masks, several, try_source
+from topwork.data import Held, MaskDataset, Source, decode, image_size, read_masks, several, try_source
 from topwork.engines import Engines
-from topwork.errors import DataError, ModelError
-from topwork.features import AT_ONCE, Progress, streamed
+from topwork.errors import DataError, ImageError, ModelError
+from topwork.features import AT_ONCE, Progress, Streamed, streamed
 from topwork.metrics import Estimate, SegmentationReport, as_percent
 from topwork.model import DIGESTS, IMAGES, Kind, Methods, Model, Parts, trained_of
 from topwork.tasks.segmentation._card import segmenter_card, segmenter_methods
-from topwork.tasks.segmentation._decide import labels_of, semantic, whole
 from topwork.tasks.segmentation._evaluated import SegmentationEvaluated, measure
 from topwork.tasks.segmentation._found import FoundMask
 from topwork.tasks.segmentation._record import SegmentationRecord, SegmenterRecord
 from topwork.tasks.segmentation._seen import look
-from topwork.tasks.segmentation.network import Placed, SegmentationHead, head_from, strips
+from topwork.tasks.segmentation._told import told
+from topwork.tasks.segmentation.network import (
+    Part,
+    Placed,
+    SegmentationHead,
+    Strip,
+    blended,
+    head_from,
+    parts_of,
+    softmax_of,
+    strips,
+)
+
+_Look = tuple[Iterable[Strip], tuple[int, int]] | str
+"""What is said of an image, strip by strip, and its height and width; or why it cannot be used."""
 
 _CHUNK = 64  # sources that are looked at together; a few of their maps are in memory at a time
 
@@ -114,7 +127,9 @@ class Segmenter(Model):
         """What held-out images said when the model was made; None where none were held out."""
         return self.record.task.report
 
-    def predict_each(self, sources: Iterable[Any], *, threshold: float | None = None) -> Iterator[FoundMask]:
+    def predict_each(
+        self, sources: Iterable[Any], *, threshold: float | None = None, tile: int | None = None
+    ) -> Iterator[FoundMask]:
         """Tell the class of each pixel of images, one image at a time.
 
         Args:
@@ -122,6 +137,8 @@ class Segmenter(Model):
                 tensors (see ``topwork.data.as_source``).
             threshold: Of two classes, the probability from 0 to 1 of the second from which on a pixel is of it; what
                 ``fit`` chose when None.
+            tile: Look at each part of a larger image by itself, so many pixels of its width and height at a time, and
+                blend what is said where parts overlap; None looks at the whole at once.
 
         Returns:
             For each source its mask, in order. One that cannot be used has its reason in ``error``; the others are not
@@ -130,15 +147,40 @@ class Segmenter(Model):
         Raises:
             ImageError: ``sources`` is one image rather than several.
             BackboneError: The backbone's weights are not available on this machine.
-            DataError: The threshold is none, or there are more than two classes.
+            DataError: The threshold is none, or there are more than two classes; or the tile is too small.
         """
         images, start, least = several(sources), 0, self._threshold(threshold)
+        if tile is not None:
+            parts_of(1, 1, tile)  # says so where it is too small
         while chunk := list(itertools.islice(images, _CHUNK)):
-            for place, seen in enumerate(self._whole(Held(chunk))):
+            held = Held(chunk)
+            for place, seen in enumerate(self._whole(held) if tile is None else self._tiled(held, tile)):
                 source = chunk[place]
                 name = os.fspath(source) if isinstance(source, str | os.PathLike) else f"#{start + place}"
                 yield self._told(name, seen, least)
             start += len(chunk)
+
+    def predict_features(
+        self,
+        features: Float32Array,
+        sizes: Sequence[tuple[int, int]],
+        names: Sequence[str],
+        *,
+        threshold: float | None = None,
+    ) -> list[FoundMask]:
+        """The same of images whose maps are at hand.
+
+        Args:
+            features: (N, D), the maps that the head reads.
+            sizes: Height and width of each image as it is shown.
+            names: What each answer is called.
+            threshold: See ``predict_each``.
+        """
+        least, found = self._threshold(threshold), []
+        for row, size, name in zip(features, sizes, names, strict=True):
+            logits = np.asarray(self.head.logits(np.asarray(row, np.float32)[None])[0])
+            found.append(self._told(name, (strips(logits, self._placed(*size)), size), least))
+        return found
 
     def evaluate(
         self,
@@ -170,7 +212,9 @@ class Segmenter(Model):
         dataset = given.split(split) if split else given
         how: Any = {"choice": self.engine_choice, "open_network": self._engines, "progress": progress}
         none = len(dataset) == 0
-        seen, _ = look(dataset, self.backbone, self.record.outputs, lambda row, maps: None, wanted=lambda row: none, **how)
+        seen, _ = look(
+            dataset, self.backbone, self.record.outputs, lambda row, maps: None, wanted=lambda row: none, **how
+        )
         if len(seen) == 0:
             raise DataError(f"{dataset.root}: none of the {len(dataset)} images can be read")
         again = not split and given.fingerprint() == self.record.data.fingerprint
@@ -187,28 +231,58 @@ class Segmenter(Model):
             raise DataError(f"a threshold is a number from 0 to 1, not {given!r}")
         return given
 
-    def _told(self, name: str, seen: tuple[Float32Array, tuple[int, int]] | str, threshold: float | None) -> FoundMask:
+    def _told(self, name: str, seen: _Look, threshold: float | None) -> FoundMask:
         block = self.record.task
-        if isinstance(seen, str):
-            return FoundMask(name, classes=self.classes, has_background=block.has_background, error=seen)
-        logits, size = seen
-        placed = Placed.of(self.head.spec.grid, self.backbone.preprocessing, *size)
         how: Any = {"classes": self.classes, "has_background": block.has_background}
-        if block.deciding.splitting is None:
-            labels = labels_of(strips(logits, placed), len(self.classes), *size, threshold)
-            return FoundMask(name, labels, **how)
-        probabilities = whole(strips(logits, placed))
+        how["tells_objects"] = block.splitting is not None
+        if isinstance(seen, str):
+            return FoundMask(name, **how, error=seen)
+        parts, size = seen
         deciding = dataclasses.replace(block.deciding, threshold=threshold)
-        objects = deciding.objects(probabilities, has_background=block.has_background)
-        return FoundMask(name, deciding.labels(semantic(probabilities, len(self.classes))), objects=objects, **how)
+        found = told(parts, size, deciding, len(self.classes), has_background=block.has_background)
+        return FoundMask(name, found.labels, objects=found.objects, **how)
 
-    def _whole(self, sources: Sequence[Source]) -> Iterator[tuple[Float32Array, tuple[int, int]] | str]:
-        """What the head says of each image, looked at once, and its height and width; or why it cannot be used."""
+    def _streamed(self, sources: Sequence[Source]) -> Iterator[Streamed[Float32Array]]:
+        """What the head says of each image's grid, (K, side, side)."""
+
+        def logits(place: int, maps: Float32Array) -> Float32Array:
+            return np.asarray(self.head.logits(maps[None])[0])
+
         how: Any = {"open_network": self._engines}
-        then = lambda place, maps: self.head.logits(maps[None])[0]  # noqa: E731
-        for found in streamed(sources, self.backbone, self.record.outputs, self.engine_choice, then, **how):
-            if found.result is None:
-                yield found.reason
+        return streamed(sources, self.backbone, self.record.outputs, self.engine_choice, logits, **how)
+
+    def _whole(self, sources: Sequence[Source]) -> Iterator[_Look]:
+        """What the head says of each image, looked at once."""
+        for found in self._streamed(sources):
+            size = found.reason if found.result is None else try_source(sources, found.place, image_size)
+            if isinstance(size, str) or found.result is None:
+                yield str(size)
+            else:
+                yield strips(found.result, self._placed(*size)), size
+
+    def _placed(self, height: int, width: int) -> Placed:
+        return Placed.of(self.head.spec.grid, self.backbone.preprocessing, height, width)
+
+    def _tiled(self, sources: Sequence[Source], tile: int) -> Iterator[_Look]:
+        """What the head says of each image's parts."""
+        for place in range(len(sources)):
+            pixels = try_source(sources, place, decode)
+            if isinstance(pixels, str):
+                yield pixels
                 continue
-            size = try_source(sources, found.index, image_size)
-            yield size if isinstance(size, str) else (found.result, size)
+            height, width = pixels.shape[:2]
+            yield blended(self._in_parts(pixels, tile), height, width, tile), (height, width)
+
+    def _in_parts(self, pixels: npt.NDArray[np.uint8], tile: int) -> Iterator[list[tuple[Part, Float32Array]]]:
+        """Probabilities of an image's parts, a row of them at a time."""
+        stride = max(stage.stride for stage in self.backbone.stages if f"{stage.name}/map" in self.record.outputs)
+        step, odd = divmod(stride * tile, self.backbone.preprocessing.size)
+        height, width = pixels.shape[:2]
+        for row in parts_of(height, width, tile, 1 if odd else step):
+            found = self._streamed([part.of(pixels) for part in row])
+            yield [(part, self._of_part(part, each)) for part, each in zip(row, found, strict=True)]
+
+    def _of_part(self, part: Part, said: Streamed[Float32Array]) -> Float32Array:
+        if said.result is None:
+            raise ImageError(f"a part of the image cannot be used: {said.reason}")
+        return softmax_of(self._placed(part.bottom - part.top, part.right - part.left)(said.result))

@@ -1,7 +1,7 @@
 """A data set as its network sees it: which images can be read, and a way through their maps, which are never kept.
 
-Maps of all stages of one image are megabytes: of ten thousand images they would fill a disk, and reading them back takes
-as long as making them anew.
+Maps of all stages of one image are megabytes: of ten thousand images they would fill a disk, and reading them back
+takes as long as making them anew.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from topwork.data import LeftOut, MaskDataset, printable
 from topwork.engines import EngineChoice, EngineName
 from topwork.errors import DataError
 from topwork.features import OpenNetwork, Progress, choose, streamed
+from topwork.heads import one_thread
 
 Result = TypeVar("Result")
 
@@ -69,7 +70,7 @@ class Seen:
         sources = self.dataset.sources()
         for found in streamed(sources, self.backbone, self.outputs, self.choice, then, **how):  # type: ignore[arg-type]
             if found.reason:
-                raise DataError(f"{printable(self.dataset.paths[found.index])}: {found.reason}", hint="run it again")
+                raise DataError(f"{printable(self.dataset.paths[found.place])}: {found.reason}", hint="run it again")
             yield found.result  # type: ignore[misc]
 
 
@@ -104,8 +105,9 @@ def look(
     sources = dataset.sources()
     chosen = choice or choose(sources, backbone, engine)
     how = {"wanted": wanted, "open_network": open_network, "progress": progress}
-    found = [*streamed(sources, backbone, outputs, chosen, then, **how)]  # type: ignore[arg-type]
-    left_out = [LeftOut(dataset.paths[each.index], each.reason) for each in found if each.reason]
+    with one_thread():  # images share the cores
+        found = [*streamed(sources, backbone, outputs, chosen, then, **how)]  # type: ignore[arg-type]
+    left_out = [LeftOut(dataset.paths[each.place], each.reason) for each in found if each.reason]
     kept = [each for each in found if not each.reason]
     digests = np.array([each.digest for each in kept], np.uint64)
     return Seen(dataset.without(left_out), backbone, chosen, outputs, digests), tuple(each.result for each in kept)

@@ -10,10 +10,12 @@ from topwork.data import printable
 from topwork.metrics import as_percent
 from topwork.tasks._said import caveats, counted, unread
 from topwork.tasks._task import Words
+from topwork.tasks.segmentation._advised import advised
 
 if TYPE_CHECKING:
-    from topwork.metrics import SegmentationReport
+    from topwork.metrics import Estimate, SegmentationReport
     from topwork.model import TrialRecord
+    from topwork.tasks.segmentation._compared import SegmentationCompared
     from topwork.tasks.segmentation._evaluated import SegmentationEvaluated
     from topwork.tasks.segmentation._found import FoundMask
     from topwork.tasks.segmentation._model import Segmenter
@@ -124,21 +126,13 @@ def brief(prediction: FoundMask) -> str:
 
 
 def rows(prediction: FoundMask, classes: Sequence[str]) -> list[dict[str, Any]]:
-    """Rows of a table: one for each foreground class, with how many pixels are of it."""
-    if prediction.error:
-        return [{"path": prediction.source, "label": "", "pixels": None, "share": None, "error": prediction.error}]
-    pixels, shares = prediction.pixels(), prediction.shares()
-    names = prediction.classes[prediction.foreground.start :]
-    return [
-        {
-            "path": prediction.source,
-            "label": name,
-            "pixels": pixels[name],
-            "share": round(shares[name], 6),
-            "error": "",
-        }
-        for name in names
-    ]
+    """Rows of a table: one for each object with its size and form, or for each foreground class with its pixels.
+
+    An image that could not be used has one with its name and why, and so has one without any object.
+    """
+    from topwork.tasks.segmentation._table import class_rows, object_rows
+
+    return object_rows(prediction) if prediction.tells_objects else class_rows(prediction)
 
 
 def fields(found: SegmentationEvaluated) -> dict[str, Any]:
@@ -177,4 +171,31 @@ def evaluated(found: SegmentationEvaluated) -> list[str]:
     return [*lines, *unread(found.left_out)]
 
 
-WORDS = Words(fitted, predicted, evaluated, fields, caveats, rows=rows, brief=brief)
+def compared(names: Sequence[str], both: SegmentationCompared) -> list[str]:
+    """Two models side by side, and whether the difference may be chance."""
+    found, reports = both.comparison, (both.first.report, both.second.report)
+    figures = [dict(each.figures()) for each in reports]
+    shared = [name for name, known in figures[0].items() if known and figures[1].get(name)]
+    cells = [(name, *(as_percent(each[name]) for each in figures)) for name in shared]
+    lines: list[str] = [table((f"{found.images} images", *names), cells)]
+    if found.iou is not None and found.dice is not None:
+        lines += [
+            "",
+            f"Difference ({names[1]} minus {names[0]}): IoU {_points(found.iou)}, Dice {_points(found.dice)}",
+            _verdict(names, found.iou),
+        ]
+    return [*lines, *unread(both.first.left_out)]
+
+
+def _points(found: Estimate) -> str:
+    value, low, high = (100 * each for each in (found.value, found.low, found.high))
+    return f"{value:+.2f} points ({low:+.2f} to {high:+.2f})"
+
+
+def _verdict(names: Sequence[str], found: Estimate) -> str:
+    if found.low <= 0 <= found.high:
+        return "No significant difference in IoU: its 95 % interval holds 0"
+    return f"{names[found.value > 0]} is better in IoU: the 95 % interval of the difference does not hold 0"
+
+
+WORDS = Words(fitted, predicted, evaluated, fields, caveats, advised, compared, rows, brief)

@@ -13,17 +13,17 @@ import PIL.Image
 import pytest
 
 from topwork._texts import Texts
-from topwork.checking import Finding, vet
+from topwork.checking import IMAGES, Finding, vet
 from topwork.checking._examined import look_through
 from topwork.data import MaskDataset, read_masks
 from topwork.tasks.segmentation._blocking import BLOCKING
-from topwork.tasks.segmentation.checks import CHECKS, MASKS, QUICK_CHECKS, masks_at
+from topwork.tasks.segmentation.checks import CHECKS, QUICK_CHECKS, masks_at
 from topwork.tasks.segmentation.checks._tiles import slides_of
 
 Array = npt.NDArray[Any]
 SIDE = 64
 Drawn = tuple[Array, Array]
-KOREAN = Texts("ko")
+KOREAN = Texts("ko", ("topwork", "topwork.tasks.segmentation"))
 
 
 def discs(seed: int, count: int = 4, side: int = SIDE) -> Array:
@@ -60,7 +60,7 @@ def right(count: int = 12) -> dict[str, Drawn]:
 
 
 def asked(dataset: MaskDataset) -> dict[str, Finding]:
-    examined = look_through(dataset, MASKS, None)
+    examined = look_through(dataset, IMAGES, None)
     return {finding.name: finding for check in CHECKS for finding in check(examined)}
 
 
@@ -178,7 +178,7 @@ def sparse(root: Path) -> MaskDataset:
 @pytest.mark.parametrize(
     ("spoil", "name", "severity", "said"),
     [
-        (shifted, "shifted-masks", "blocks", "moved by +2 pixels to the right and -3 down, all 12 images together"),
+        (shifted, "shifted-masks", "blocks", "moved by 2 pixels to the right and 3 pixels up, all 12 images together"),
         (one_shifted, "shifted-masks", "warning", "1 of 12 masks fit their image better"),
         (empty, "empty-masks", "note", "1 of 13 masks show nothing but background"),
         (full, "full-masks", "note", "1 of 13 masks are filled by one class"),
@@ -208,6 +208,7 @@ def test_one_fault_each(
     assert finding.advice
     assert finding.cases
     assert severity != "blocks" or name in BLOCKING
+    assert bool(finding.cases[0].outlines) == name.endswith(("merged-objects", "cut-objects", "tiny-objects"))
     for text in (finding.what, finding.advice, *(case.detail for case in finding.cases if case.detail)):
         assert KOREAN.said(text) != text
     assert KOREAN.named("finding", name) != name or name.startswith(("imbalance", "class-missing"))
@@ -221,8 +222,8 @@ def test_a_look_before_a_fit_decodes_no_mask(tmp_path: Path) -> None:
     dataset = write(tmp_path, right())
     for file in (tmp_path / "masks").iterdir():
         file.unlink()
-    assert vet(dataset, checks=QUICK_CHECKS, examination=MASKS).findings == ()
-    assert list(masks_at(64)(look_through(dataset, MASKS, None))) == []
+    assert vet(dataset, checks=QUICK_CHECKS, examination=IMAGES).findings == ()
+    assert list(masks_at(64)(look_through(dataset, IMAGES, None))) == []
 
 
 def test_names_of_tiles() -> None:

@@ -7,5 +7,6 @@ whose ``picture()`` draws both. No torch is needed.
 from topwork.tasks.detection.explain._checked import Checked
 from topwork.tasks.detection.explain._explain import Explain
 from topwork.tasks.detection.explain._found import BoxEvidence
+from topwork.tasks.detection.explain._occlusion import occlusion
 
-__all__ = ["BoxEvidence", "Checked", "Explain"]
+__all__ = ["BoxEvidence", "Checked", "Explain", "occlusion"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from topwork._arrays import Float32Array
+from topwork._arrays import Float32Array, UInt8Array
 from topwork.data import Boxes, as_source, decode, image_size, quoted
 from topwork.engines import Engine, open_engine
 from topwork.errors import ExplainError
@@ -72,23 +72,33 @@ class Explain:
         (seen,) = detected(self._features(square[None]), self.model.head, preprocessing, np.array([size]))
         found = self._chosen(seen)
         own = found.select(np.array([self.number - 1]))
-        box = in_square(Boxes(own.corners, own.labels, np.zeros(1, np.bool_)), preprocessing, *size).corners[0]
-        label = int(own.labels[0])
-        target = Target(self.model.head, self._features, square, box, label, preprocessing.view(*size)[1])
+        target = self.target(square, size, own)
         values = occlusion(target)
         mask, shown = named(values), Shown(pixels, preprocessing, size)
         return BoxEvidence(
             next(iter(FoundObjects("", own, self.model.classes))),
-            label,
+            target.label,
             self.number,
             len(found),
             shown.image,
             shown.map(values),
             shown.pixels(target.without(mask)) if mask.any() else None,
             shown.corners(own.corners[0]),
-            _inside(values, box),
+            _inside(values, target.corners),
             checked(target, mask, seed=self.seed) if mask.any() else None,
         )
+
+    def target(self, square: UInt8Array, size: tuple[int, int], own: Detections) -> Target:
+        """One object in the square, uint8 (size, size, 3), that the network sees of an image of this height and width.
+
+        Args:
+            square: What the network sees.
+            size: Of the image.
+            own: The object alone, in pixels of the image.
+        """
+        preprocessing = self.model.backbone.preprocessing
+        box = in_square(Boxes(own.corners, own.labels, np.zeros(1, np.bool_)), preprocessing, *size).corners[0]
+        return Target(self.model.head, self._features, square, box, int(own.labels[0]), preprocessing.view(*size)[1])
 
     def _chosen(self, found: Detections) -> Detections:
         """What there is to choose from, the surest first."""

@@ -20,14 +20,19 @@ _MOST_STEPS = 14  # along a side of the image
 Window = tuple[slice, slice]
 
 
-def occlusion(target: Target) -> Float32Array:
+def occlusion(target: Target, most_steps: int = _MOST_STEPS) -> Float32Array:
     """How much the score falls without each place, on average over the windows that it lies in.
+
+    Args:
+        target: The object.
+        most_steps: Into how many steps a side of the image is divided at most; the detector is asked at most
+            (steps + 2)² times.
 
     Returns:
         float32 (size, size); below zero where the score rises, 0 beside the image.
     """
     size = len(target.square)
-    windows = _windows(target)
+    windows = _windows(target, most_steps)
     falls = target.score - target.scores_without([_mask(window, size) for window in windows])
     total, count = np.zeros((2, size, size))
     for window, fall in zip(windows, falls, strict=True):
@@ -36,17 +41,17 @@ def occlusion(target: Target) -> Float32Array:
     return np.asarray(total / np.maximum(count, 1), np.float32)
 
 
-def _windows(target: Target) -> list[Window]:
+def _windows(target: Target, most: int) -> list[Window]:
     """Windows all over the image, rows and columns of the square; every place lies in one at least."""
     left, top, right, bottom = target.placed
     side = min(max(_SIDE * target.side, _LEAST), _MOST * len(target.square))
-    rows, columns = _spans(top, bottom, side), _spans(left, right, side)
+    rows, columns = _spans(top, bottom, side, most), _spans(left, right, side, most)
     return [(down, across) for down in rows for across in columns]
 
 
-def _spans(low: int, high: int, side: float) -> list[slice]:
+def _spans(low: int, high: int, side: float, most: int) -> list[slice]:
     """Pieces of a side of the image, each beginning a third of its length behind the one before."""
-    steps = max(1, min(_MOST_STEPS, round(_STEPS * (high - low) / side)))
+    steps = max(1, min(most, round(_STEPS * (high - low) / side)))
     step = (high - low) / steps
     starts = low + step * (np.arange(steps + _STEPS - 1) - (_STEPS - 1))
     edges = np.stack([starts, starts + _STEPS * step]).round().astype(int).clip(low, high)

@@ -1,10 +1,12 @@
 """The data doctor of masks: what is asked of images in which every pixel has a class.
 
-In: a data set of masks. Out: ``MASKS``, the examination that ``topwork.checking`` makes, and the checks: functions from
-what was examined to findings. Those on files, copies, leaks and pictures are ``checking``'s own.
+In: a data set of masks, looked at as any images are. Out: the checks, functions from what was examined to findings.
+Those on files, copies, leaks and pictures are ``checking``'s own.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from topwork.checking import IMAGES, Check, check_copies, check_files, check_leaks, check_pictures
 from topwork.tasks.segmentation.checks._classes import check_coverage, check_mask_classes
@@ -26,8 +28,16 @@ __all__ = [
     "masks_at",
 ]
 
-MASKS = IMAGES
-"""How images with masks are looked at: as any images are. Masks are told by the data set, and decoded by its checks."""
+
+def _default_backbone(seen: object) -> object:
+    """The default network, with the whole of each image in its square: a mask reaches the edges."""
+    from topwork.backbones import load
+
+    return load().replace(crop_mode="squash")
+
+
+MASKS = replace(IMAGES, backbone=_default_backbone)
+"""How images with masks are looked at."""
 
 QUICK_CHECKS: tuple[Check, ...] = (
     check_files,

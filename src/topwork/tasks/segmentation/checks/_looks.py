@@ -9,31 +9,37 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork._system import Executor
-from topwork.checking import Check, Examined, Finding, number, worst
+from topwork.checking import Case, Check, Examined, Finding, number, ranked, worst
 from topwork.data import Mask, MaskDataset, decode, pieces
+from topwork.drawing import Outline
 from topwork.errors import TopworkError
-from topwork.tasks.segmentation.checks._objects import TINY, cut_pairs, far_apart, tiny
+from topwork.tasks.segmentation._load import SIZE
+from topwork.tasks.segmentation.checks._objects import TINY, Corners, corners_of, cut_pairs, far_apart, tiny
 from topwork.tasks.segmentation.checks._shifts import Shift, shift_of, shift_of_all
-
-SIZE = 512
-"""Side in pixels of the square in which small objects are judged where no other is named."""
 
 MOST = 2_000
 """Images that are looked at, spread over the data set."""
 
+_DRAWN = 20  # objects of an image that a case shows
 _SOME = 0.05  # share of all objects, above which what is wrong with them is a warning
 _MANY_SHIFTED = 0.5  # share of images that tell a shift, above which the set is shifted
 
 
 @dataclass(frozen=True)
 class _Facts:
-    """Of one image: how its mask is shifted, how many objects it has, and how many are merged, cut and tiny."""
+    """Of one image: how its mask is shifted, how many objects it has, and which kinds of these are in doubt.
+
+    Attributes:
+        shift: None where its border is too short to tell.
+        objects: How many.
+        doubtful: Finding -> how many objects it is about.
+        corners: Finding -> the boxes around the first of them.
+    """
 
     shift: Shift | None
     objects: int
-    merged: int
-    cut: int
-    tiny: int
+    doubtful: dict[str, int]
+    corners: dict[str, tuple[Corners, ...]]
 
 
 def masks_at(size: int) -> Check:
@@ -68,13 +74,15 @@ def _facts(dataset: MaskDataset, row: int, size: int) -> _Facts | None:
     shift = shift_of(pixels, mask.labels) if pixels.shape[:2] == mask.labels.shape else None
     objects = _objects_of(mask, dataset)
     told = mask.objects is not None
-    return _Facts(
-        shift,
-        int((np.bincount(objects.ravel())[1:] > 0).sum()),
-        len(far_apart(objects)) if told else 0,
-        len(cut_pairs(objects)) if told else 0,
-        tiny(objects, size),
-    )
+    pairs = cut_pairs(objects) if told else []
+    numbers = {
+        "merged-objects": far_apart(objects) if told else [],
+        "cut-objects": [number for pair in pairs for number in pair],
+        "tiny-objects": tiny(objects, size),
+    }
+    counts = {name: len(each) for name, each in numbers.items()} | {"cut-objects": len(pairs)}
+    corners = {name: corners_of(objects, each[:_DRAWN]) for name, each in numbers.items()}
+    return _Facts(shift, int((np.bincount(objects.ravel())[1:] > 0).sum()), counts, corners)
 
 
 def _objects_of(mask: Mask, dataset: MaskDataset) -> npt.NDArray[np.int32]:
@@ -123,47 +131,47 @@ def _described(shift: Shift) -> str:
 
 
 def _way(down: int, right: int) -> str:
-    return f"moved by {right:+d} pixels to the right and {down:+d} down"
+    across = f"{number(abs(right), 'pixel')} to the {'right' if right > 0 else 'left'}"
+    return f"moved by {across} and {number(abs(down), 'pixel')} {'down' if down > 0 else 'up'}"
+
+
+_DOUBTS = {
+    "merged-objects": (
+        "lie in pieces far apart: two objects may have one number",
+        "give each object a number of its own",
+    ),
+    "cut-objects": (
+        "touch another along a straight line: one object may have been cut in two",
+        "check whether tiles were put together after they were marked, and join the halves",
+    ),
+    "tiny-objects": (
+        f"have fewer than {TINY} pixels in a square of {{size}} × {{size}}",
+        "train at a larger size or in tiles, or check that they are no specks",
+    ),
+}
 
 
 def _objects(dataset: MaskDataset, found: dict[int, _Facts], size: int) -> Iterator[Finding]:
     total = sum(facts.objects for facts in found.values())
-    kinds = (
-        (
-            "merged-objects",
-            {row: facts.merged for row, facts in found.items()},
-            "lie in pieces far apart: two objects may have one number",
-            "give each object a number of its own",
-        ),
-        (
-            "cut-objects",
-            {row: facts.cut for row, facts in found.items()},
-            "touch another along a straight line: one object may have been cut in two",
-            "check whether tiles were put together after they were marked, and join the halves",
-        ),
-        (
-            "tiny-objects",
-            {row: facts.tiny for row, facts in found.items()},
-            f"have fewer than {TINY} pixels in a square of {size} × {size}",
-            "train at a larger size or in tiles, or check that they are no specks",
-        ),
-    )
-    for name, counts, what, advice in kinds:
-        rows = np.array([row for row, count in counts.items() if count], np.intp)
-        if not len(rows):
+    for name, (what, advice) in _DOUBTS.items():
+        shown = {row: facts for row, facts in found.items() if facts.doubtful[name]}
+        count = sum(facts.doubtful[name] for facts in shown.values())
+        if not count:
             continue
-        count = sum(counts.values())
-        many = count > _SOME * total
+        cases = (
+            Case(
+                (dataset.paths[row],),
+                number(facts.doubtful[name], "object"),
+                float(facts.doubtful[name]),
+                outlines=tuple(Outline(corners) for corners in facts.corners[name]),
+            )
+            for row, facts in shown.items()
+        )
         yield Finding(
             name,
-            "warning" if many or name == "merged-objects" else "note",
+            "warning" if count > _SOME * total or name == "merged-objects" else "note",
             count,
-            f"{count:,} of {number(total, 'object')} {what}.",
+            f"{count:,} of {number(total, 'object')} {what.format(size=size)}.",
             advice,
-            worst(
-                dataset,
-                rows,
-                np.array([counts[row] for row in rows.tolist()], np.float64),
-                lambda row, counts=counts: number(counts[row], "object"),  # type: ignore[misc]
-            ),
+            ranked(cases),
         )

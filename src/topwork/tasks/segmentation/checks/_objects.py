@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,6 +20,7 @@ _STRAIGHT = 0.9  # share of the contact that lies in one line
 _LONG = 0.7  # of the root of the smaller area
 
 Objects = npt.NDArray[np.int32]
+Corners = tuple[float, float, float, float]
 
 
 def far_apart(objects: Objects) -> list[int]:
@@ -94,9 +97,21 @@ def _counted(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> dic
     return {(one, two): count for (one, two), count in zip(pairs.tolist(), counts.tolist(), strict=True)}
 
 
-def tiny(objects: Objects, size: int) -> int:
-    """How many objects have fewer than ``TINY`` pixels where the image is a square of so many pixels a side."""
-    areas = np.bincount(objects.ravel())[1:]
+def tiny(objects: Objects, size: int) -> list[int]:
+    """The objects with fewer than ``TINY`` pixels where the image is a square of so many pixels a side."""
+    areas = np.bincount(objects.ravel())
     height, width = objects.shape
     scale = min(1.0, size * size / (height * width))  # made larger, a speck is still one
-    return int(((areas > 0) & (areas * scale < TINY)).sum())
+    found = np.flatnonzero((areas > 0) & (areas * scale < TINY))
+    return [number for number in found.tolist() if number]
+
+
+def corners_of(objects: Objects, numbers: Sequence[int]) -> tuple[Corners, ...]:
+    """The boxes around some objects: ``xmin, ymin, xmax, ymax`` in pixels from the image's edge."""
+    if not numbers:
+        return ()
+    boxes = _boxes(objects, int(objects.max()))
+    return tuple(
+        (float(left), float(top), float(right + 1), float(bottom + 1))
+        for top, bottom, left, right in (boxes[number - 1].tolist() for number in numbers)
+    )

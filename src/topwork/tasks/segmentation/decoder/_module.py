@@ -50,7 +50,7 @@ class TorchDecoder(nn.Module):
         """Maps of the sides that the decoder takes; tokens (N, channels, side²) are maps too."""
         found = []
         for given, before, after in zip(maps, self.spec.sides, self.spec.levels, strict=True):
-            square = given.unflatten(2, (before, before)) if given.ndim == 3 else given
+            square = given.reshape(*given.shape[:2], before, before) if given.ndim == 3 else given
             found.append(square if before == after else _sized(square, after))
         return found
 

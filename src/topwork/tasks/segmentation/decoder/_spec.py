@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from topwork.backbones import Backbone, Stage
 from topwork.errors import BackboneError, ModelError
+from topwork.tasks.segmentation.network._grid import Grid
 
 Design = Literal["unet", "unet++", "fpn", "deeplabv3+", "segformer"]
 
@@ -20,6 +21,9 @@ _WANTED: dict[Design, tuple[int, ...]] = {
     "segformer": (4, 8, 16, 32),
 }
 """Strides of the maps that each design reads."""
+
+MOST_CLASSES = 254
+"""Targets are bytes: the classes, a border, and what is not told."""
 
 _NARROWEST = 16  # channels of a U-Net's finest blocks, at least
 _GROUPS = 32  # of the feature pyramid's group norms
@@ -61,7 +65,7 @@ class DecoderSpec:
 
     def __post_init__(self) -> None:
         """Refuse what could only fail later."""
-        ranges = {"size": (16, 4096), "n_classes": (2, 1000), "width": (_GROUPS, 1024)}
+        ranges = {"size": (16, 4096), "n_classes": (2, MOST_CLASSES), "width": (_GROUPS, 1024)}
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             if type(value) is not int or not low <= value <= high:
@@ -129,6 +133,11 @@ class DecoderSpec:
     def side(self) -> int:
         """Rows, and columns, of the grid that is told; it covers the square."""
         return self.levels[0] * (2 if self.refine or self.design == "unet++" else 1)
+
+    @property
+    def grid(self) -> Grid:
+        """Where in the square the places lie of which it tells."""
+        return Grid(self.side, self.size / self.side)
 
     @classmethod
     def of(cls, backbone: Backbone, n_classes: int, design: Design = "unet", **changes: Any) -> DecoderSpec:

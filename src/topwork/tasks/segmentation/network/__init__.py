@@ -14,19 +14,24 @@ from topwork.errors import ModelError
 from topwork.tasks.segmentation.network._grid import Grid, Placed, nearest, on_grid
 from topwork.tasks.segmentation.network._pixel import PixelHead
 from topwork.tasks.segmentation.network._spec import PixelSpec
-from topwork.tasks.segmentation.network._strips import Strip, strips
+from topwork.tasks.segmentation.network._strips import Strip, softmax_of, strips
+from topwork.tasks.segmentation.network._tiles import Part, blended, parts_of
 
 __all__ = [
     "Grid",
     "HeadSpec",
+    "Part",
     "PixelHead",
     "PixelSpec",
     "Placed",
     "SegmentationHead",
     "Strip",
+    "blended",
     "head_from",
     "nearest",
     "on_grid",
+    "parts_of",
+    "softmax_of",
     "strips",
 ]
 
@@ -83,4 +88,8 @@ def head_from(tensors: Mapping[str, AnyArray], fields: dict[str, Any]) -> Segmen
     kind = fields.get("kind")
     if kind == "pixel":
         return PixelHead.from_tensors(tensors, PixelSpec.from_dict(fields))
+    if kind == "decoder":
+        from topwork.tasks.segmentation.decoder import DecoderHead, DecoderSpec
+
+        return DecoderHead.from_tensors(tensors, DecoderSpec.from_dict(fields))
     raise ModelError(f"no head of a segmenter is called {str(kind)[:40]!r}", hint="a newer topwork may know it")

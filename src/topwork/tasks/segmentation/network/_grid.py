@@ -36,7 +36,7 @@ class Grid(NamedTuple):
 
 def weights(steps: Float64Array, count: int) -> Float32Array:
     """(P, count): what each of ``count`` numbers in a row counts at some steps; beyond the ends the last one stays."""
-    clipped = np.clip(steps, 0, count - 1)
+    clipped: Float64Array = np.clip(steps, 0, count - 1)
     low = np.minimum(clipped.astype(np.intp), max(count - 2, 0))
     share = (clipped - low).astype(np.float32)
     found = np.zeros((len(steps), count), np.float32)
@@ -74,8 +74,7 @@ class Placed(NamedTuple):
 
     def __call__(self, maps: Float32Array, rows: slice = slice(None)) -> Float32Array:
         """Maps (K, side, side) at the image's pixels: (K, rows, width)."""
-        found: Float32Array = self.rows[rows] @ maps @ self.columns.T
-        return found
+        return np.asarray(self.rows[rows] @ maps @ self.columns.T, np.float32)
 
 
 def nearest(grid: Grid, preprocessing: Preprocessing, height: int, width: int) -> tuple[IntpArray, IntpArray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -71,7 +71,7 @@ class Fitted:
     head: SegmentationHead
     table: Seen
     validation: Judged | None = None
-    deciding: Deciding = Deciding()
+    deciding: Deciding = field(default_factory=Deciding)
     strategy: Literal["probe", "decoder", "finetune", "as-is", "zero-shot"] = "probe"
     trials: tuple[Trial, ...] = ()
     history: tuple[EpochRecord, ...] = ()

@@ -84,7 +84,8 @@ def decide_by(head: SegmentationHead, seen: Seen, validation: Judged, seed: int)
     """How probabilities become labels and objects, by images that the head has not learnt from."""
     threshold, splitting, data = None, None, validation.dataset
     if len(data.classes) == 2 and data.has_background and data.pixels[:, 1].any():
-        threshold = mask_threshold(validation.counts, seed=seed).threshold
+        chosen = mask_threshold(validation.counts, seed=seed)
+        threshold = chosen.threshold if chosen.helps else None
     if head.spec.border and (data.objects > 0).any():
         splitting = _splitting(head, seen.select(validation.rows[:_SPLIT_ON]))
     return Deciding(threshold, splitting or (Splitting(border=True) if head.spec.border else None))
@@ -109,8 +110,12 @@ def _tells_borders(dataset: MaskDataset) -> tuple[bool, tuple[str, ...]]:
     )
 
 
-def require_classes(dataset: MaskDataset) -> None:
+def require_classes(dataset: MaskDataset, when: str = "") -> None:
     """Refuse training images that show one class alone: there is nothing to tell apart.
+
+    Args:
+        dataset: Its split ``train`` is looked at.
+        when: After what they do, such as ``once some are set aside for validation``.
 
     Raises:
         DataError: They show fewer than two classes.
@@ -124,4 +129,4 @@ def require_classes(dataset: MaskDataset) -> None:
         for x in train.left_out
     ]
     shown = f"show only {printable(dataset.classes[seen[0]])}" if len(seen) else "have no labelled pixel"
-    raise DataError(f"the {len(train)} training images {shown}", hint=lost[0] if lost else _MORE)
+    raise DataError(f"the {len(train)} training images {shown}{when and ' '}{when}", hint=lost[0] if lost else _MORE)

@@ -1,0 +1,137 @@
+"""What can be chosen of a decoder's training, and what was found to suit (docs/decisions/segmentation-decoder.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import NonNegativeInt
+
+from topwork._options import CACHE, SEED, Option
+from topwork.engines import EngineName
+from topwork.tasks.segmentation.decoder._augment import Level, Orient
+from topwork.tasks.segmentation.decoder._spec import Design
+from topwork.train import TrainConfig, parse_config
+
+Unfreeze = NonNegativeInt | Literal["auto", "all"]
+
+_SHARED = {"batch_size": 16, "weight_decay": 0.05, "clip": 5.0, "ema_decay": 0.99, "compile": "off"}
+
+
+def decoder_config(**changes: object) -> TrainConfig:
+    """How a decoder is trained on kept maps, with changes.
+
+    Raises:
+        TrainError: There is no such setting, or its value is out of range.
+    """
+    return parse_config({**_SHARED, "epochs": 16, "learning_rate": 2e-3, **changes})
+
+
+def finetune_config(**changes: object) -> TrainConfig:
+    """How the stages are trained with the decoder, with changes.
+
+    Raises:
+        TrainError: There is no such setting, or its value is out of range.
+    """
+    return parse_config({**_SHARED, "epochs": 16, "learning_rate": 1e-3, "layer_decay": 0.8, **changes})
+
+
+@dataclass(frozen=True)
+class DecodingOptions:
+    """What every training of a decoder shares: how images are shown, and what the decoder is."""
+
+    crop_mode: Annotated[
+        Literal["squash", "pad"],
+        Option("How an image is made square: squash changes its aspect ratio, pad adds borders."),
+    ] = "squash"
+    fit_size: Annotated[
+        bool,
+        Option("See images at about their own size, 256 px at least, where that is less than the default.", None),
+    ] = True
+    design: Annotated[Design, Option("Decoder on the maps of the network.", flag="--decoder", name="decoder")] = "unet"
+    width: Annotated[
+        int,
+        Option(
+            "Channels of the decoder, a multiple of 32: of a U-Net's coarsest block, halved from block to block.",
+            None,
+            name="decoder.width",
+            ge=32,
+            le=1024,
+        ),
+    ] = 128
+    refine: Annotated[
+        bool,
+        Option("Add a block to a U-Net that goes one step finer than the finest map.", None, name="decoder.refine"),
+    ] = False
+    augment: Annotated[
+        Level,
+        Option("Augmentation of training images: light crops and scales them, colour changes their colours too."),
+    ] = "colour"
+    orient: Annotated[
+        Literal["auto"] | Orient,
+        Option(
+            "Flip training images left to right (mirror), turn them too (any), or neither; auto mirrors, and where the "
+            "frozen decoder does as well on images that are upside down, fine-tuning turns them too."
+        ),
+    ] = "auto"
+    views: Annotated[
+        int,
+        Option("Augmented views per image whose feature maps are kept while a decoder is trained.", None, ge=1),
+    ] = 4
+    validation: Annotated[
+        float,
+        Option(
+            "Least share of the training images used for validation when DATA has no val/ beside test/; of few images "
+            "up to a third, until there are 40.",
+            None,
+            gt=0,
+            lt=1,
+        ),
+    ] = 0.15
+    engine: Annotated[
+        EngineName | None, Option("Engine that runs the network; auto uses the fastest one available.")
+    ] = None
+    cache: Annotated[bool, CACHE] = True
+    seed: Annotated[int, SEED] = 0
+
+
+@dataclass(frozen=True)
+class DecoderOptions(DecodingOptions):
+    """How to train a decoder on a frozen backbone."""
+
+    config: Annotated[TrainConfig, Option("Settings of the training.")] = field(default_factory=decoder_config)
+    checkpoint: Annotated[
+        Path | None, Option("Folder for checkpoints; on the command line it is MODEL.training.", None)
+    ] = None
+    resume: Annotated[bool, Option("Continue from the newest checkpoint of an interrupted run with the same -o.")] = (
+        False
+    )
+
+
+@dataclass(frozen=True)
+class FinetuneOptions:
+    """How to train the backbone too, from where the frozen decoder stands."""
+
+    unfreeze: Annotated[
+        Unfreeze,
+        Option(
+            "Number of stages to train, counted from the last; auto trains all.",
+            takes="a number of stages, all or auto",
+        ),
+    ] = "auto"
+    config: Annotated[TrainConfig, Option("Settings of the training.")] = field(default_factory=finetune_config)
+    frozen: Annotated[
+        DecodingOptions, Option("Settings of the decoder, and of its training that fine-tuning starts from.")
+    ] = field(default_factory=DecodingOptions)
+    checkpoint: Annotated[
+        Path | None, Option("Folder for checkpoints; on the command line it is MODEL.training.", None)
+    ] = None
+    resume: Annotated[bool, Option("Continue from the newest checkpoint of an interrupted run with the same -o.")] = (
+        False
+    )
+
+    @property
+    def seed(self) -> int:
+        """Of everything that is drawn."""
+        return self.frozen.seed

@@ -1,0 +1,158 @@
+"""What every training of a decoder begins with: who learns and who judges, images and masks in squares."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from topwork._arrays import IntpArray, UInt8Array
+from topwork.backbones import Backbone
+from topwork.data import MaskDataset
+from topwork.engines import open_engine
+from topwork.errors import DataError
+from topwork.features import MapSamples, Squares, on_all_cores, scratch, squares
+from topwork.tasks._classes._finetuned import Halves, halves_of
+from topwork.tasks._task import Announce
+from topwork.tasks.segmentation._load import SIZE
+from topwork.tasks.segmentation._seen import Seen, look
+from topwork.tasks.segmentation.decoder._augment import Augmentation, Orient
+from topwork.tasks.segmentation.decoder._options import DecodingOptions
+from topwork.tasks.segmentation.decoder._samples import MaskSamples
+from topwork.tasks.segmentation.decoder._spec import DecoderSpec
+from topwork.tasks.segmentation.decoder._targets import targets_of
+from topwork.tasks.segmentation.strategies._probe import require_classes
+from topwork.train import TrainConfig, first_alone
+
+UNHEARD = ("label_smoothing", "class_weights", "dropout", "mixup", "cutmix")
+"""Settings of a training that are of classes of images alone."""
+
+_LEAST, _STEP = 256, 32  # pixels: the smallest side that is chosen, and what it is a multiple of
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """A data set that can be trained on.
+
+    Attributes:
+        seen: Every image that can be read, and the way to its maps by the pretrained network.
+        spec: Of the decoder that reads them.
+        halves: Rows to learn from, and to validate with.
+        images: Those rows in the square, in the order of the data set.
+        masks: uint8 (n, size, size), of each its ``targets_of``.
+        options: How they are shown.
+        notes: What the user should know.
+    """
+
+    seen: Seen
+    spec: DecoderSpec
+    halves: Halves
+    images: Squares
+    masks: UInt8Array
+    options: DecodingOptions
+    notes: tuple[str, ...] = ()
+
+    @property
+    def backbone(self) -> Backbone:
+        """The pretrained network, with its preprocessing."""
+        return self.seen.backbone
+
+    @property
+    def device(self) -> str:
+        """Where torch trains: where the maps are made."""
+        return "cuda" if self.seen.choice.name == "torch-cuda" else "cpu"
+
+    @property
+    def used(self) -> IntpArray:
+        """Rows of the data set that are in the square."""
+        return np.sort(np.concatenate(self.halves))
+
+    def config(self, given: TrainConfig) -> TrainConfig:
+        """With what the options leave open: on a processor float32, which is faster there.
+
+        Raises:
+            DataError: A setting that only classes of images have.
+        """
+        unheard = [name for name in UNHEARD if getattr(given, name) != TrainConfig.model_fields[name].default]
+        if unheard:
+            raise DataError(f"a decoder's training does not know {unheard[0]}", hint=f"leave out --set {unheard[0]}")
+        changes: dict[str, Any] = {"seed": self.options.seed}
+        if given.precision == "auto" and self.device == "cpu":
+            changes["precision"] = "f32"
+        return given.model_copy(update=changes)
+
+    def augmentation(self, orient: Orient = "mirror") -> Augmentation:
+        """Of the images that are learnt from; ``orient`` where the options leave it open."""
+        return Augmentation(self.options.augment, orient if self.options.orient == "auto" else self.options.orient)
+
+    def samples(self, rows: IntpArray, augmentation: Augmentation | None = None) -> MaskSamples:
+        """Images at some rows of the data set."""
+        used = self.used
+        return MaskSamples(
+            self.images,
+            self.masks,
+            self.seen.dataset.select(used),
+            self.backbone.preprocessing,
+            np.searchsorted(used, rows),
+            augmentation=augmentation,
+            seed=self.options.seed,
+        )
+
+    @contextlib.contextmanager
+    def maps(self, samples: MaskSamples, views: int) -> Iterator[MapSamples]:
+        """What the frozen network makes of samples, on disk for as long as the context lasts."""
+        seen, views = self.seen, views if samples.varied else 1
+        engine = on_all_cores(open_engine(self.backbone, seen.outputs, seen.choice, images=len(samples.labels)))
+        with scratch((views, len(samples.labels), self.spec.n_features), np.int16) as room:
+            facts = f"{self.backbone.weights.sha256} {seen.outputs} {views} {seen.choice}"
+            yield MapSamples(samples, engine, room, facts)
+
+
+@contextlib.contextmanager
+def ready(dataset: MaskDataset, backbone: Backbone, options: DecodingOptions, say: Announce) -> Iterator[Ready]:
+    """Look, set aside, resize; the squares are on disk for as long as the context lasts.
+
+    Raises:
+        DataError: The training images show fewer than two classes, too few to set any aside, or there is no room.
+        BackboneError: The network has no maps that serve.
+    """
+    require_classes(dataset)
+    backbone, notes = _sized(dataset, backbone.replace(crop_mode=options.crop_mode), options)
+    how: Any = {"width": options.width, "refine": options.refine, "border": tells_borders(dataset)}
+    spec = DecoderSpec.of(backbone, len(dataset.classes), options.design, **how)
+    outputs = backbone.maps(spec.stages)
+    with first_alone():
+        none: Any = {"wanted": lambda row: False, "engine": options.engine, "progress": say("reading images")}
+        seen, _ = look(dataset, backbone, outputs, lambda row, maps: None, **none)
+    require_classes(seen.dataset)
+    halves = halves_of(seen.dataset, options.validation, options.seed)
+    require_classes(seen.dataset.select(halves.learn), "once some are set aside for validation")
+    used = seen.dataset.select(np.sort(np.concatenate(halves)))
+    with (
+        squares(used, backbone.preprocessing, say("resizing images")) as images,
+        scratch(images.pixels.shape[:3], np.uint8) as masks,
+    ):
+        for row in range(len(used)):
+            masks[row] = targets_of(used.mask(row), backbone.preprocessing, spec.n_classes, border=spec.border)
+        yield Ready(seen, spec, halves, images, masks, options, notes)
+
+
+def tells_borders(dataset: MaskDataset) -> bool:
+    """Whether a decoder is to tell where objects touch."""
+    return dataset.tells_objects and dataset.has_background and bool((dataset.objects > 0).any())
+
+
+def _sized(dataset: MaskDataset, backbone: Backbone, options: DecodingOptions) -> tuple[Backbone, tuple[str, ...]]:
+    """A backbone that sees images no larger than most of them are, where nobody asked for a size."""
+    train = dataset.split("train")
+    if not options.fit_size or backbone.preprocessing.size != SIZE or backbone.fixed_size or not len(train):
+        return backbone, ()
+    own = float(np.median(train.sizes.max(axis=1)))
+    size = max(_LEAST, -(-int(own) // _STEP) * _STEP)
+    if size >= SIZE:
+        return backbone, ()
+    note = f"most images are {own:.0f} px wide or less, so they are seen at {size} px instead of {SIZE} px"
+    return backbone.replace(size=size), (note,)

@@ -1,0 +1,69 @@
+"""Masks of one image on disk: a PNG each, COCO's JSON, and the image with all of them upon it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from topwork._arrays import UInt8Array
+from topwork._system import write_whole
+from topwork.data import printable
+from topwork.drawing import class_colours
+from topwork.errors import ModelError
+from topwork.explain import write_picture
+from topwork.tasks.segmentation._drawn import png
+from topwork.tasks.segmentation.promptable._image import PromptableImage
+from topwork.tasks.segmentation.promptable._masks import PromptedMask
+
+_SHARE = 0.45  # of a mask's colour in the picture
+
+
+def written_masks(folder: str | Path, image: PromptableImage, masks: Sequence[PromptedMask]) -> tuple[Path, ...]:
+    """Write ``NAME-01.png`` and so on (255 inside), ``NAME.json`` (COCO's run lengths) and ``NAME-masks.png``.
+
+    Returns:
+        The paths, the picture last.
+
+    Raises:
+        ModelError: The folder cannot be written.
+        ExplainError: Something else of the user's has the picture's name.
+    """
+    root, stem = Path(folder), Path(image.source).stem or "image"
+    digits = max(2, len(str(len(masks))))
+    height, width = image.size
+    fields = {
+        "image": {"file_name": printable(image.source), "width": width, "height": height},
+        "annotations": [each.to_dict() for each in masks],
+    }
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        paths = [root / f"{stem}-{place:0{digits}}.png" for place in range(1, len(masks) + 1)]
+        for path, mask in zip(paths, masks, strict=True):
+            write_whole(path, png(mask.mask.astype(np.uint8) * 255))
+        write_whole(root / f"{stem}.json", json.dumps(fields).encode())
+    except OSError as error:
+        raise ModelError(
+            f"{printable(str(root))}: cannot be written: {error.strerror or error}",
+            hint="choose a writable folder with -o",
+        ) from error
+    picture = write_picture(drawn(image.pixels, masks), root / f"{stem}-masks.png")
+    return (*paths, root / f"{stem}.json", picture)
+
+
+def drawn(pixels: UInt8Array, masks: Sequence[PromptedMask]) -> UInt8Array:
+    """The image with each mask in a colour of its own and its edge, smaller ones on top."""
+    found = pixels.astype(np.float32)
+    colours = class_colours(len(masks)).astype(np.float32)
+    for place in np.argsort([-each.area for each in masks], kind="stable").tolist():
+        inside = masks[place].mask
+        found[inside] = (1 - _SHARE) * found[inside] + _SHARE * colours[place]
+        inner = inside.copy()
+        inner[1:] &= inside[:-1]
+        inner[:-1] &= inside[1:]
+        inner[:, 1:] &= inside[:, :-1]
+        inner[:, :-1] &= inside[:, 1:]
+        found[inside & ~inner] = colours[place]
+    return np.asarray(found.clip(0, 255), np.uint8)
