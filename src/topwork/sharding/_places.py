@@ -150,7 +150,7 @@ def _told(path: str) -> Iterator[None]:
     except OSError as error:
         raise TopworkError(
             f"{printable(path)} cannot be used for shards: {error.strerror or error}",
-            hint="free some space, or name another folder with -o; what is done is kept, and a rerun does the rest",
+            hint="free some space, or name another folder; what is done is kept, and a rerun does the rest",
         ) from error
 
 
