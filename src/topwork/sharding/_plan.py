@@ -130,6 +130,7 @@ def plan(
         source = os.path.abspath(source)  # wherever the next worker stands
     place = place_of(out)
     found = _found(place, out)
+    place.tidy()
     kind = found["kind"] if found and not again else kind_of(source)
     images = source_of(source, kind)
     made = recipe if not callable(recipe) else recipe(images, found.get("recipe", {}))
