@@ -42,7 +42,7 @@ class Writer:
         self._schema = _schema(recipe)
         self._waiting: list[Cells] = []
         few = ["label", "split", "error"]
-        self._file = parquet.ParquetWriter(path, self._schema, compression="zstd", use_dictionary=few, version="2.6")
+        self._file = parquet.ParquetWriter(path, self._schema, compression="zstd", use_dictionary=few)
 
     def add(self, cells: Cells) -> None:
         """Take one row."""
