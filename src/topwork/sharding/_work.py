@@ -15,6 +15,7 @@ import numpy as np
 
 from topwork._arrays import Float32Array
 from topwork._system import Executor
+from topwork.engines import Engine
 from topwork.errors import TopworkError
 from topwork.features import ImageReader, Item
 from topwork.sharding._parts import Cells, Writer
@@ -72,13 +73,15 @@ def work(plan: Plan, shard: Shard) -> Done:
     Raises:
         TopworkError: The part cannot be computed or written.
     """
-    done = next(iter(work_all(plan, (shard,))))
+    (done,) = work_all(plan, (shard,))
     if done.failure is not None:
         raise done.failure
     return done
 
 
-def work_all(plan: Plan, shards: Sequence[Shard], progress: Progress | None = None) -> Iterator[Done]:
+def work_all(
+    plan: Plan, shards: Sequence[Shard], progress: Progress | None = None, *, engine: Engine | None = None
+) -> Iterator[Done]:
     """Compute shards one after another and write their parts; one that fails is told, and the others go on.
 
     A part's bytes depend on its shard alone, not on what is computed before or beside it: a batch never holds rows of
@@ -88,13 +91,14 @@ def work_all(plan: Plan, shards: Sequence[Shard], progress: Progress | None = No
         plan: Whose shards.
         shards: Which; those whose part is there already are left out by ``plan.missing()``, not here.
         progress: Called with (images done, images in all).
+        engine: The recipe's, where the caller keeps it open.
 
     Raises:
         TopworkError: The network cannot be run, or nothing can be written.
     """
     with (
         tempfile.TemporaryDirectory(prefix="topwork-") as scratch,
-        contextlib.closing(_made(plan, shards, Path(scratch))) as made,
+        contextlib.closing(_made(plan, shards, Path(scratch), engine)) as made,
     ):
         total, before = rows_in(shards) or 0, 0
         for shard in shards:
@@ -132,7 +136,7 @@ class _FailedError(Exception):
     """The draft is not to be kept."""
 
 
-def _made(plan: Plan, shards: Sequence[Shard], scratch: Path) -> Generator[_Made]:
+def _made(plan: Plan, shards: Sequence[Shard], scratch: Path, kept: Engine | None) -> Generator[_Made]:
     """Rows and ends of all shards, in order; reading, the network and writing overlap."""
     recipe = plan.recipe
     reader = ImageReader(recipe.backbone.preprocessing)
@@ -149,7 +153,7 @@ def _made(plan: Plan, shards: Sequence[Shard], scratch: Path) -> Generator[_Made
         first = next(rows, None)  # the decoders are at work while the network is opened
         if first is None:
             return
-        engine = opened(recipe)
+        engine = kept or opened(recipe)
 
         def call(batch: _Batch) -> _Made:
             usable = [read.item.content for read in batch.rows if read.item.content is not None]
@@ -204,7 +208,8 @@ def _cells(plan: Plan, rows: list[_Read], features: Float32Array) -> list[Cells]
     made: list[Cells] = []
     place = 0
     for row, item in rows:
-        key, label, split = item.key or None, row.label, row.split
+        key, split = item.key or None, row.split
+        label = row.label if plan.recipe.column == "features" else None  # there it is the answer's column
         if item.content is None:
             made.append(Cells(row.id, None, key, label, split, item.reason))
             continue
