@@ -15,6 +15,7 @@ import argparse
 import os
 import random
 import resource
+import secrets
 import signal
 import statistics
 import subprocess
@@ -165,16 +166,16 @@ def _ids(out: Path, count: int) -> None:
 
 def on_ray(args: argparse.Namespace, root: Path) -> None:
     """Two machines of one core each, as processes of this one; told from the first shard on, once both work."""
-    import ray
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
+    import ray  # reads its token now
     from ray.cluster_utils import Cluster
 
     from topwork.sharding import plan, work_all, work_on
 
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     data, made = generate(root / "data", args.images), recipe(args.size)
     each = -(-args.images // args.shards)
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "node_ip_address": "127.0.0.1"})
-    cluster.add_node(num_cpus=1, node_ip_address="127.0.0.1")
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    cluster.add_node(num_cpus=1)
     ray.init(cluster.address, log_to_driver=False, configure_logging=False)
     rows, ratios = [], []
     for repeat in range(args.repeats):

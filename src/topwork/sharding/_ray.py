@@ -32,7 +32,7 @@ def work_on(on: str, plan: Plan, shards: Sequence[Shard], progress: Progress | N
     """Compute shards where that is asked for, in any order; one that fails is told, and the others go on.
 
     Args:
-        on: ``local``; ``ray``, for the cluster that this machine is part of, or one of its own on loopback; or
+        on: ``local``; ``ray``, for the cluster that this machine is part of, or one of its own behind a token; or
             ``ray://HOST:PORT``.
         plan: Whose shards.
         shards: Which.
@@ -70,7 +70,8 @@ def _connected(ray: Any, on: str) -> Iterator[None]:
             try:
                 ray.init("auto", **quiet)
             except ConnectionError:
-                ray.init(num_cpus=available_cores(), include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+                # Ray listens on all interfaces, whatever it is told; what protects it is the token that it makes here
+                ray.init(num_cpus=available_cores(), include_dashboard=False, **quiet)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise TopworkError(
             f"Ray cannot be reached: {printable(str(error)) or type(error).__name__}",
