@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from topwork.checking import Case, Finding, vet
 from topwork.data import MaskDataset, decode
 from topwork.drawing import DIFFERENCES, Outline, differing, painted
 from topwork.metrics import worst_masks
-from topwork.report import PageContext, Texts, checkup_page, model_page
+from topwork.report import PageContext, Texts, checkup_page, model_page, write_figures
 from topwork.tasks.segmentation import TASK
 from topwork.tasks.segmentation import page as sections
+from topwork.tasks.segmentation._figures import FIGURES
 from topwork.tasks.segmentation._page import SECTIONS
 from topwork.tasks.segmentation.checks import MASKS, QUICK_CHECKS
 
@@ -181,6 +183,17 @@ def test_the_doctors_pictures_have_masks_upon_them_and_boxes_around_what_is_in_q
     assert [item.text for item in page.classed("swatches")[0].all("li")] == list(NAMES[1:])
 
 
+def test_figures_for_print(discs: MaskDataset, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    found = evaluated(discs)
+    files = write_figures(segmenter(found, discs), tmp_path / "ko", FIGURES, found, language="ko")
+    names = ("classes", "class-table", "objects", "reliability")
+    assert [file.name for file in files] == [f"{name}.{kind}" for name in names for kind in ("svg", "png", "pdf")]
+    assert all(file.stat().st_size > 3_000 for file in files)
+    assert write_figures(segmenter(None, discs), tmp_path / "none", FIGURES) == []
+
+
 def test_the_task_has_all_of_it() -> None:
+    assert TASK.figures() == FIGURES
     assert TASK.sections() == SECTIONS
     assert TASK.examination() is MASKS

@@ -6,6 +6,7 @@ for their pictures: an evaluation keeps what they add to the figures, and no mas
 
 from topwork.tasks.segmentation.page._answer import answer, data, use
 from topwork.tasks.segmentation.page._drawn import worst
+from topwork.tasks.segmentation.page._facts import report_of
 from topwork.tasks.segmentation.page._figures import calibration, class_table, folds, metrics, per_class
 from topwork.tasks.segmentation.page._objects import counts_of, objects
 from topwork.tasks.segmentation.page._sizes import shares, sizes
@@ -20,6 +21,7 @@ __all__ = [
     "metrics",
     "objects",
     "per_class",
+    "report_of",
     "shares",
     "sizes",
     "use",
