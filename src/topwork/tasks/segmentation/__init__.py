@@ -66,6 +66,7 @@ TASK = Task(
     sections=later("topwork.tasks.segmentation._page:SECTIONS"),
     words=WORDS,
     folds_of=_folds_of,
+    figures=later("topwork.tasks.segmentation._figures:FIGURES"),
     blocking=BLOCKING,
     told_by=looks_like_masks,
     sample=_sample,
