@@ -1,15 +1,16 @@
-"""The pixel probe: how good it is, in how many seconds; and beside a plain U-Net from 5 labelled images.
+"""How good the pixel probe, or another strategy, is in how many seconds; the probe beside a plain U-Net from 5 images.
 
-    python bench/segmentation.py DATA --part whole                 what `topwork fit --strategy probe` says and takes
-    python bench/segmentation.py DATA --part few [--images 5] [--seeds 0 1 2 3 4]
+    python bench/segmentation.py DATA --part whole [--fit="--strategy finetune --budget 6m"]
+    python bench/segmentation.py DATA --part few [--images 5] [--seeds 0 1 2 3 4] [--test 70] [--seconds 60]
     python bench/segmentation.py --part large [--side 20000] [--tile 512]
 
-Whole: a process of its own with an empty cache, by the wall and by its processor seconds (of all cores).
+Whole: what `topwork fit` says and takes, the pixel probe unless told otherwise; a process of its own with an empty
+cache, by the wall and by its processor seconds (of all cores).
 
 Few: for each seed so many images of the training part are labelled; the probe fits on them, which sets the processor
-seconds that the U-Net has: segmentation-models-pytorch's, around the same Lite0 with the same ImageNet weights, all of
-it trained by AdamW under one cosine that ends with the time, on crops that are flipped and turned. Both are measured
-on the test part; the IoU of the foreground is of all pixels together.
+seconds that the U-Net has, or ``--seconds`` where these are more: segmentation-models-pytorch's, around the same Lite0
+with the same ImageNet weights, all of it trained by AdamW under one cosine that ends with the time, on crops that are
+flipped and turned. Both are measured on the test part; the IoU of the foreground is of all pixels together.
 
 Large: one image in parts, and the most memory that the process had.
 """
@@ -20,6 +21,7 @@ import argparse
 import math
 import os
 import resource
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -40,24 +42,25 @@ from topwork.tasks.segmentation.strategies import ProbeOptions, fit_probe
 _BATCH, _RATE = 8, 1e-3
 
 
-def whole(data: str) -> None:
+def whole(data: str, arguments: list[str]) -> None:
     """What the command says and takes."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "topwork", "fit", data, "-o", f"{folder}/model", "--strategy", "probe"]
+        command = [sys.executable, "-m", "topwork", "fit", data, "-o", f"{folder}/model", *arguments]
         began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
         environment = {**os.environ, "TOPWORK_CACHE": f"{folder}/cache"}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     own = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    print(header("The pixel probe, cold"))
+    print(header(f"topwork fit {' '.join(arguments)}, cold"))
     print("\n".join(f"    {line}" for line in done.stdout.splitlines()[:5]))
     print(f"\n{wall:.0f} s by the wall, {own:.0f} processor seconds, {after.ru_maxrss / 1024:.0f} MB at most")
 
 
-def few(data: str, images: int, seeds: list[int]) -> None:
+def few(data: str, images: int, seeds: list[int], most: int, seconds: float) -> None:
     """The probe and a U-Net in the same processor seconds."""
     dataset = read_masks(data)
     test = dataset.split("test")
+    test = test.select(np.arange(len(test))[:most])
     rows, ours, theirs = list[list[str]](), list[float](), list[float]()
     for seed in seeds:
         train = np.flatnonzero(dataset.splits == "train")
@@ -70,12 +73,18 @@ def few(data: str, images: int, seeds: list[int]) -> None:
             test, fitted.table.backbone, fitted.table.outputs, lambda row, maps: None, wanted=lambda row: False
         )
         probe = _iou(counted(seen, fitted.head, fitted.deciding), dataset)
-        unet, steps = _unet(few, test, took, seed)
+        given = max(took, seconds)
+        unet, steps = _unet(few, test, given, seed)
         ours.append(probe)
         theirs.append(unet)
-        rows.append([str(seed), f"{100 * probe:.1f}", f"{100 * unet:.1f}", f"{took:.0f}", str(steps)])
-    print(header(f"{images} labelled images: the pixel probe and a plain U-Net in the same processor seconds"))
-    print(table(["seed", "probe IoU %", "U-Net IoU %", "processor seconds", "steps of the U-Net"], rows))
+        rows.append([str(seed), f"{100 * probe:.1f}", f"{100 * unet:.1f}", f"{took:.0f}", f"{given:.0f}", str(steps)])
+        print(*rows[-1], flush=True, file=sys.stderr)
+    print(header(f"{images} labelled images: the pixel probe and a plain U-Net"))
+    print(
+        table(
+            ["seed", "probe IoU %", "U-Net IoU %", "processor seconds of the probe", "of the U-Net", "its steps"], rows
+        )
+    )
     print(f"\nprobe {spread([100 * each for each in ours], 1)}, U-Net {spread([100 * each for each in theirs], 1)}")
 
 
@@ -125,7 +134,7 @@ def _unet(train: MaskDataset, test: MaskDataset, seconds: float, seed: int) -> t
             group["lr"] = _RATE * (1 + math.cos(math.pi * share)) / 2
         images, masks = (torch.stack(each) for each in zip(*(crop() for _ in range(_BATCH)), strict=True))
         optimiser.zero_grad()
-        cross_entropy(net(images), masks, ignore_index=-1).backward()
+        cross_entropy(net(images), masks, ignore_index=-1).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         steps += 1
     net.eval()
@@ -171,14 +180,21 @@ def main() -> None:
     parser.add_argument("--part", choices=("whole", "few", "large"), required=True)
     parser.add_argument("--images", type=int, default=5)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--test", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=0.0)
     parser.add_argument("--side", type=int, default=20_000)
     parser.add_argument("--tile", type=int, default=512)
+    parser.add_argument("--fit", default="--strategy probe", type=shlex.split)
     given = parser.parse_args()
     if given.part == "large":
         return large(given.side, given.tile)
     if given.data is None:
         parser.error("name the data")
-    return whole(given.data) if given.part == "whole" else few(given.data, given.images, given.seeds)
+    return (
+        whole(given.data, given.fit)
+        if given.part == "whole"
+        else few(given.data, given.images, given.seeds, given.test, given.seconds)
+    )
 
 
 if __name__ == "__main__":

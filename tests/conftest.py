@@ -22,9 +22,15 @@ def pytest_configure() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+def pytest_collection() -> None:
+    """Nothing is garbage while tests are imported."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """What was imported stays: it need not be looked through for garbage again and again."""
+    """What was imported stays: it need not be looked through again and again."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import pyarrow.parquet as parquet
 import pytest
 
 from .conftest import Run
@@ -48,5 +50,27 @@ def test_what_cannot_be_asked_for(run: Run, data: Path, tmp_path: Path) -> None:
     found = run("embed", data, "-o", tmp_path / "out.npz", "--shard", "1/2")
     assert (found.code, "--shard is for a folder" in found.err) == (2, True)
     message, hint = run("embed", tmp_path / "nowhere", "-o", f"{tmp_path}/out/").failed()
-    assert "no folder of images" in message
+    assert "no such folder" in message
     assert hint
+
+
+def test_predictions_in_shards_are_those_of_predict(run: Run, model: Path, data: Path, tmp_path: Path) -> None:
+    out = f"{tmp_path}/out/"
+    done = run("predict", model, data, "--shards", out, "--shard-size", 4, "--json").json
+    assert (done["shards"], done["images"], done["errors"]) == (2, 7, 1)
+    rows = {
+        row["id"]: row for path in (tmp_path / "out").glob("part-*") for row in parquet.read_table(path).to_pylist()
+    }
+    plain = [json.loads(line) for line in run("predict", model, data, "--json").out.splitlines()]
+    for found in plain:
+        row = rows[Path(found["source"]).name]
+        if "error" in found:
+            assert (row["probabilities"], row["label"]) == (None, None)
+            continue
+        assert row["label"] == found["label"]
+        assert row["probabilities"] == pytest.approx(
+            [found["probabilities"][each] for each in sorted(found["probabilities"])], abs=1e-5
+        )
+    assert not run("predict", model, data, "--shards", out, "--json").json["done"]
+    assert run("predict", model, data, "--shards", out, "--abstain", 0.9).code == 2
+    assert run("predict", model, data, "--shard", "1/2").code == 2

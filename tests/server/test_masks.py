@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from pycocotools import mask as coco
+from topwork.tasks.segmentation._rle import run_lengths
 
 from tests.server.test_objects import files
 from tests.server.wire import Server, with_settings
@@ -18,7 +19,6 @@ from tests.tasks.segmentation.made import segmenter
 from topwork.tasks._serving import Row, Wanted
 from topwork.tasks.segmentation import Segmenter
 from topwork.tasks.segmentation import _served as served_module
-from topwork.tasks.segmentation._rle import run_lengths
 from topwork.tasks.segmentation._served import SegmenterServing
 from topwork.tasks.segmentation.instances import Splitting
 

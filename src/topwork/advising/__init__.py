@@ -30,7 +30,7 @@ from topwork.advising._comparison import (
     method_trials,
     stratified_order,
 )
-from topwork.advising._learning_curve import Forecast, forecast
+from topwork.advising._learning_curve import Forecast, Point, curves_through, extended, forecast
 from topwork.advising._out_of_fold import (
     FitHead,
     OutOfFold,
@@ -44,7 +44,7 @@ from topwork.advising._out_of_fold import (
     scores_of_linear,
     training_rows,
 )
-from topwork.advising._plans import HOPED, SPARE, Plan, Prices, Timed, best_that_fits, plans, worthwhile
+from topwork.advising._plans import HOPED, OPENING, SPARE, Plan, Prices, Timed, best_that_fits, plans, worthwhile
 from topwork.advising._scores import h_score, logme
 
 __all__ = [
@@ -62,8 +62,10 @@ __all__ = [
     "Measured",
     "OutOfFold",
     "Plan",
+    "Point",
     "Prices",
     "HOPED",
+    "OPENING",
     "PRICE",
     "SPARE",
     "Rung",
@@ -78,8 +80,10 @@ __all__ = [
     "compare",
     "cross_val_probabilities",
     "cross_val_scores",
+    "curves_through",
     "enough_images",
     "expected",
+    "extended",
     "fit_head",
     "fit_mlp_head",
     "forecast",

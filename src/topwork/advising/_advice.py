@@ -68,6 +68,7 @@ class Rung:
         milliseconds: What one prediction takes, decoding included; None where it was not measured.
         note: Why it was not measured, or what is to be known of it.
         p_value: Of McNemar's test against the chosen rung; None where the two were not judged on the same images.
+        deciding: What decides between rungs where that is not the accuracy: of detectors AP, a mean over overlaps.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Rung:
     milliseconds: float | None = None
     note: str = ""
     p_value: float | None = None
+    deciding: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready fields."""

@@ -135,14 +135,18 @@ def forecast(
     if hits is None:
         return None
     points = tuple(Point(size, float(row.mean())) for size, row in zip(sizes, hits, strict=True))
-    now = max(now, points[-1].accuracy)
-    target = (1 + now) / 2
     drawn = draw_curves(sizes, hits, len(train), np.random.default_rng(seed))
-    ahead = tuple(_ahead(drawn, times * len(train), now) for times in AHEAD)
+    return extended(points, drawn, max(now, points[-1].accuracy), _gains(hits, train))
+
+
+def extended(points: tuple[Point, ...], drawn: Curves, now: float, classes: tuple[ClassGain, ...] = ()) -> Forecast:
+    """What curves say of more images; no more of them are promised less than ``now``."""
+    target = (1 + now) / 2
+    ahead = tuple(_ahead(drawn, times * drawn.images, now) for times in AHEAD)
     told = tuple(each for each in ahead if each.accuracy.high - each.accuracy.low < VAGUE)
-    errors_left = (1 - now) * len(train) >= 1
+    errors_left = (1 - now) * drawn.images >= 1
     needed = _needed(drawn, target) if told and errors_left else (None, None)
-    return Forecast(points, told, target, needed, _gains(hits, train))
+    return Forecast(points, told, target, needed, classes)
 
 
 def _sizes(images: int, classes: int) -> list[int]:
@@ -226,8 +230,23 @@ def draw_curves(sizes: Sequence[int], hits: npt.NDArray[np.bool_], images: int, 
     wrong = 1.0 - hits
     share = (wrong.sum(axis=1) + 0.5) / (wrong.shape[1] + 1)
     apart = np.column_stack([wrong - share[:, None], np.sqrt(0.5) * (1 - share), -np.sqrt(0.5) * share])
+    return curves_through(sizes, share, apart @ apart.T / (wrong.shape[1] + 1) ** 2, images, rng)
+
+
+def curves_through(
+    sizes: Sequence[float], share: Doubles, covariance: Doubles, images: int, rng: np.random.Generator
+) -> Curves:
+    """Draw lines from the posterior of level and slope.
+
+    Args:
+        sizes: P sizes of what was learnt from.
+        share: (P,) of errors, above 0 and below 1.
+        covariance: (P, P) of these shares.
+        images: That there are.
+        rng: Of the draws.
+    """
     spread = share * (1 - share)
-    noise = apart @ apart.T / (wrong.shape[1] + 1) ** 2 / np.outer(spread, spread) + _SUBSETS**2 * np.eye(len(sizes))
+    noise = covariance / np.outer(spread, spread) + _SUBSETS**2 * np.eye(len(sizes))
     doublings = np.log2(np.array(sizes) / images)
     design = np.stack([np.ones(len(sizes)), -doublings], axis=1)
     mean, variance = np.array([_LEVEL, _SLOPE]), np.diag([_LEVELS**2, _SLOPES**2])

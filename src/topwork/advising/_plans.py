@@ -15,7 +15,7 @@ from topwork.advising._budget import PRICE
 
 LEAST_EPOCHS = 3  # below which none is begun: after two, cloth was named worse (76 %) than by the probe (94 %)
 _PASSES = 2  # over the images that are learnt from, beside the training: into the square, settling
-_OPENING = 15.0  # seconds until a tuned network is converted, proved and compiled
+OPENING = 15.0  # seconds until a tuned network is converted, proved and compiled
 HOPED = 0.5  # share of the cores that is hoped for where other programs have more
 SPARE = 0.1  # share of the time which is kept for what is slower than measured
 
@@ -49,7 +49,7 @@ class Prices(NamedTuple):
 
     def beside(self, size: int, images: int, in_all: int) -> float:
         """Seconds of what comes beside a training: the tuned network's features are of the whole data set."""
-        return _OPENING + (_PASSES * images + in_all) * self.image * (size / self.size) ** 2
+        return OPENING + (_PASSES * images + in_all) * self.image * (size / self.size) ** 2
 
     def epoch(self, stages: int, size: int, images: int) -> float:
         """Seconds of an epoch; the frozen stages run once for every view, and each epoch may want another."""

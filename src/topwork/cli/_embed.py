@@ -11,7 +11,7 @@ import typer
 from topwork.cli._console import Console
 from topwork.cli._fit import Pickle, Rules, Size, Weights
 from topwork.cli._options import CacheOption, Columns, FollowLinks, reading
-from topwork.cli._shards import ShardOption, ShardSize, Source, fill, is_folder, require_images, require_shards
+from topwork.cli._shards import On, ShardOption, ShardSize, Source, fill, is_folder, require_images, require_shards
 from topwork.cli._table import csv_table, parquet_table
 from topwork.cli._text import printable
 from topwork.errors import DataError, TopworkError
@@ -53,12 +53,13 @@ def embed(
     follow_links: FollowLinks = False,
     shard: ShardOption = None,
     shard_size: ShardSize = None,
+    on: On = "local",
     **given: Any,
 ) -> None:
     """Write a network's features of every image or text of DATA to a file."""
     in_shards = is_folder(out)
     file = Path(out)
-    require_shards(in_shards, {"--shard": shard, "--shard-size": shard_size})
+    require_shards(in_shards, {"--shard": shard, "--shard-size": shard_size}, on)
     if not in_shards and file.suffix.lower() not in KINDS:
         raise typer.BadParameter(f"-o takes a file that ends in {', '.join(KINDS)}, not {file.name}")
     if not in_shards and not file.absolute().parent.is_dir():  # told before any work
@@ -74,7 +75,7 @@ def embed(
         require_images(thing, columns, follow_links)
         from topwork.sharding import embedding
 
-        return fill(console, data, out, embedding(network, outputs), shard=shard, size=shard_size)
+        return fill(console, data, out, embedding(network, outputs), shard=shard, size=shard_size, on=on)
     dataset: Any = _dataset(console, room, Path(data), reading(columns, follow_links))
     with console.progress():
         found = extract(dataset, network, outputs=outputs, cache=cache, progress=console.step(f"features of {thing}s"))

@@ -20,7 +20,8 @@ Source = Annotated[
     typer.Argument(
         metavar="DATA",
         help="Images or texts: a folder, with one folder per class where there are classes, or a table (CSV, TSV, "
-        "JSONL, Parquet).",
+        "JSONL, Parquet). For shards also tar, Parquet or Arrow files that hold the images, and addresses such as "
+        "s3://bucket/photos.",
     ),
 ]
 ShardOption = Annotated[
@@ -36,6 +37,23 @@ ShardSize = Annotated[
     int | None,
     typer.Option("--shard-size", help="Images per shard of the folder; 4096 if not given.", min=1, show_default=False),
 ]
+ShardsFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--shards",
+        metavar="OUT/",
+        help="Write probabilities in shards into this folder, which a rerun continues: for more images than one run.",
+        show_default=False,
+    ),
+]
+On = Annotated[
+    str,
+    typer.Option(
+        "--on",
+        metavar="local|ray|ray://HOST:PORT",
+        help="Where shards are computed: here, or by workers of Ray, in this machine's cluster or at an address.",
+    ),
+]
 
 
 def is_folder(out: str) -> bool:
@@ -43,8 +61,11 @@ def is_folder(out: str) -> bool:
     return out.endswith("/") or not Path(out).suffix or Path(out).is_dir()
 
 
-def require_shards(in_shards: bool, given: Mapping[str, Any]) -> None:
+def require_shards(in_shards: bool, given: Mapping[str, Any], on: str = "local") -> None:
     """Refuse options of shards where a file is written."""
+    if on not in ("local", "ray") and not on.startswith("ray://"):
+        raise typer.BadParameter(f"--on takes local, ray or ray://HOST:PORT, not {on}")
+    given = {**given, "--on": None if on == "local" else on}
     wrong = next((name for name, value in given.items() if value is not None), None)
     if wrong is not None and not in_shards:
         raise typer.BadParameter(f"{wrong} is for a folder: end the name with a slash")
@@ -73,13 +94,14 @@ def fill(
     console: Console,
     data: str,
     out: str,
-    recipe: Callable[..., Recipe],
+    recipe: Callable[..., Recipe] | Recipe,
     *,
     shard: str | None,
     size: int | None,
+    on: str,
 ) -> None:
     """Plan, do what is missing, and say what became of it."""
-    from topwork.sharding import SIZE, plan, work_all
+    from topwork.sharding import SIZE, plan, work_on
 
     worker = worker_of(shard)
     with console.progress():
@@ -89,7 +111,7 @@ def fill(
         ours = planned.shards if worker is None else planned.of_worker(*worker)
         step = console.step("images")
         todo = [each for each in ours if each.name in missing]
-        done = list(work_all(planned, todo, step)) if todo else []
+        done = list(work_on(on, planned, todo, step)) if todo else []
     if planned.dropped:
         console.note(
             f"note: the data have changed: {planned.dropped:,} shards of the plan before are not in it any more"

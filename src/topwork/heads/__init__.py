@@ -21,7 +21,7 @@ from ._novelty import Novelty, fit_novelty
 from ._path import PathPoint
 from ._projection import METHODS as PROJECTIONS
 from ._projection import Projection, ProjectionMethod, fit_projection
-from ._rows import shuffled_by_class
+from ._rows import one_thread, shuffled_by_class
 from ._temperature import TemperatureScaled, fit_temperature, row_losses
 from ._tensors import read_tensors, write_tensors
 from ._text import BlendHead, TextHead, blended
@@ -60,6 +60,7 @@ __all__ = [
     "head_from_tensors",
     "map_classes",
     "network_probabilities",
+    "one_thread",
     "read_tensors",
     "row_losses",
     "shuffled_by_class",

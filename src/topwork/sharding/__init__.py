@@ -8,6 +8,8 @@ a part that exists is done, and :class:`Parts` reads them all back.
 
 from topwork.sharding._parts import Part, Parts
 from topwork.sharding._plan import SIZE, Plan, Shard, plan
+from topwork.sharding._predicting import Predicting
+from topwork.sharding._ray import work_on
 from topwork.sharding._recipe import Embedding, Recipe, embedding
 from topwork.sharding._work import Done, work, work_all
 
@@ -18,10 +20,12 @@ __all__ = [
     "Part",
     "Parts",
     "Plan",
+    "Predicting",
     "Recipe",
     "Shard",
     "embedding",
     "plan",
     "work",
     "work_all",
+    "work_on",
 ]

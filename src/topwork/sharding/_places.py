@@ -9,12 +9,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Protocol
 
 from topwork._system import take, write_whole
 from topwork.data import printable
 from topwork.errors import TopworkError
+from topwork.sharding._store import Store, is_remote
 
 _DRAFT = ".draft"
 _DRAFT_SECONDS = 60  # after which a draft that nobody has locked is one that a killed process left
@@ -95,6 +97,44 @@ class Directory:
                     _drop(path)
 
 
+@dataclass(frozen=True)
+class Bucket:
+    """A place in an object store: a part is one put, so it is there whole or not at all."""
+
+    address: str
+
+    @cached_property
+    def _store(self) -> Store:
+        return Store(self.address)
+
+    def read(self, name: str) -> bytes | None:
+        """As promised above."""
+        return self._store.read(name)
+
+    def write(self, name: str, content: bytes) -> None:
+        """As promised above."""
+        self._store.write(name, content)
+
+    def names(self) -> set[str]:
+        """As promised above."""
+        return self._store.names()
+
+    @contextlib.contextmanager
+    def written(self, name: str) -> Iterator[Path]:
+        """As promised above."""
+        with tempfile.TemporaryDirectory(prefix="topwork-") as scratch:
+            draft = Path(scratch, name)
+            yield draft
+            self._store.put(name, draft)
+
+    @contextlib.contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        """As promised above."""
+        with tempfile.TemporaryDirectory(prefix="topwork-") as scratch:
+            self._store.fetch(name, Path(scratch, name))
+            yield Path(scratch, name)
+
+
 def _drop(path: Path) -> None:
     """Delete a draft unless its process lives."""
     with path.open("rb") as file:
@@ -114,6 +154,7 @@ def _told(path: str) -> Iterator[None]:
         ) from error
 
 
+@lru_cache(8)  # an object store's connections are kept
 def place_of(out: str) -> Place:
     """The place that a name names."""
-    return Directory(out.rstrip("/") or "/")
+    return Bucket(out) if is_remote(out) else Directory(out.rstrip("/") or "/")

@@ -13,7 +13,9 @@ from topwork.data import printable
 from topwork.errors import DataError, TopworkError
 from topwork.sharding._places import Place, place_of
 from topwork.sharding._recipe import Recipe
-from topwork.sharding._sources import Images, Piece, source_of
+from topwork.sharding._source_of import kind_of, source_of
+from topwork.sharding._sources import Images, Piece
+from topwork.sharding._store import is_remote
 
 FILE = "plan.json"
 SIZE = 4096
@@ -47,6 +49,7 @@ class Plan:
 
     Attributes:
         source: What is read.
+        kind: Which kind of source it is.
         out: Where plan and parts lie.
         recipe: What is computed.
         shards: In the order of the source.
@@ -55,6 +58,7 @@ class Plan:
     """
 
     source: str
+    kind: str
     out: str
     recipe: Recipe
     shards: tuple[Shard, ...]
@@ -69,11 +73,11 @@ class Plan:
     @property
     def images(self) -> Images:
         """What is read."""
-        return source_of(self.source)
+        return source_of(self.source, self.kind)
 
     @property
-    def rows(self) -> int:
-        """Images in all, as far as that is known beforehand."""
+    def rows(self) -> int | None:
+        """Images in all; None where that is known only when they are read."""
         return rows_in(self.shards)
 
     def missing(self) -> tuple[Shard, ...]:
@@ -92,9 +96,10 @@ class Plan:
         return self.shards[k - 1 :: n]
 
 
-def rows_in(shards: Sequence[Shard]) -> int:
-    """Images in shards, as far as that is known."""
-    return sum(shard.piece.rows or 0 for shard in shards)
+def rows_in(shards: Sequence[Shard]) -> int | None:
+    """Images in shards; None where that is known only when they are read."""
+    rows = [shard.piece.rows for shard in shards]
+    return sum(each or 0 for each in rows) if None not in rows else None
 
 
 def plan(
@@ -121,28 +126,32 @@ def plan(
         TopworkError: The folder holds a plan of another recipe or source.
         DataError: The source cannot be listed, or has no images.
     """
-    if "://" not in source:
+    if not is_remote(source):
         source = os.path.abspath(source)  # wherever the next worker stands
-    place, images = place_of(out), source_of(source)
+    place = place_of(out)
     found = _found(place, out)
+    kind = found["kind"] if found and not again else kind_of(source)
+    images = source_of(source, kind)
     made = recipe if not callable(recipe) else recipe(images, found.get("recipe", {}))
     fields = json.loads(json.dumps(made.fields))
     if found:
         _require_same(found, fields, source, out)
         size = found["size"]
         if not again:
-            return Plan(source, out, made, tuple(_shard(each) for each in found["shards"]))
+            return Plan(source, kind, out, made, tuple(_shard(each) for each in found["shards"]))
     shards = tuple(Shard(_name(fields, piece), piece) for piece in images.pieces(size))
     if not shards:
-        raise DataError(f"{printable(source)}: there is no image in it", hint="give a folder of images")
+        raise DataError(
+            f"{printable(source)}: there is no image in it", hint="give a folder, a file or an address such as s3://…"
+        )
     listed = [{"name": each.name, **each.piece._asdict()} for each in shards]
     is_new = not found or found["shards"] != json.loads(json.dumps(listed))
     if is_new:
-        whole = {"format": _FORMAT, "what": "a plan of topwork", "source": source, "size": size, "recipe": fields}
-        place.write(FILE, _written({**whole, "shards": listed}))
+        whole = {"format": _FORMAT, "what": "a plan of topwork", "source": source, "kind": kind, "size": size}
+        place.write(FILE, _written({**whole, "recipe": fields, "shards": listed}))
     names = {each.name for each in shards}
     dropped = sum(each["name"] not in names for each in found.get("shards", ()))
-    return Plan(source, out, made, shards, is_new, dropped)
+    return Plan(source, kind, out, made, shards, is_new, dropped)
 
 
 def names_in(out: str) -> tuple[dict[str, Any], list[str]]:
@@ -170,7 +179,7 @@ def _found(place: Place, out: str) -> dict[str, Any]:
             raise TopworkError(f"{printable(out)}: plan.json is of a newer topwork", hint="upgrade topwork")
         for each in found["shards"]:
             _shard(each)
-        return {name: found[name] for name in ("source", "size", "recipe", "shards")}
+        return {name: found[name] for name in ("source", "kind", "size", "recipe", "shards")}
     except (ValueError, KeyError, TypeError) as error:
         raise TopworkError(
             f"{printable(out)}: plan.json is not a plan of topwork", hint="name another folder with -o"

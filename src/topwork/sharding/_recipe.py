@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -104,7 +106,9 @@ def embedding(backbone: Backbone, outputs: tuple[str, ...]) -> Callable[[Images,
 def _choice(images: Images, backbone: Backbone, before: dict[str, Any]) -> EngineChoice:
     with contextlib.suppress(KeyError, BackboneError):
         return EngineChoice(before["engine"], before["precision"])
-    return choose([row.source for row in islice(images.first(), _LOOK)], backbone)
+    with tempfile.TemporaryDirectory(prefix="topwork-") as scratch:
+        rows = islice(images.first(Path(scratch)), _LOOK)
+        return choose([row.source for row in rows if not row.fault], backbone)
 
 
 def opened(recipe: Recipe) -> Engine:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from topwork._arrays import Float32Array
 from topwork._system import Executor
+from topwork.engines import Engine
 from topwork.errors import TopworkError
 from topwork.features import ImageReader, Item
 from topwork.sharding._parts import Cells, Writer
@@ -69,13 +73,15 @@ def work(plan: Plan, shard: Shard) -> Done:
     Raises:
         TopworkError: The part cannot be computed or written.
     """
-    done = next(iter(work_all(plan, (shard,))))
+    (done,) = work_all(plan, (shard,))
     if done.failure is not None:
         raise done.failure
     return done
 
 
-def work_all(plan: Plan, shards: Sequence[Shard], progress: Progress | None = None) -> Iterator[Done]:
+def work_all(
+    plan: Plan, shards: Sequence[Shard], progress: Progress | None = None, *, engine: Engine | None = None
+) -> Iterator[Done]:
     """Compute shards one after another and write their parts; one that fails is told, and the others go on.
 
     A part's bytes depend on its shard alone, not on what is computed before or beside it: a batch never holds rows of
@@ -85,15 +91,20 @@ def work_all(plan: Plan, shards: Sequence[Shard], progress: Progress | None = No
         plan: Whose shards.
         shards: Which; those whose part is there already are left out by ``plan.missing()``, not here.
         progress: Called with (images done, images in all).
+        engine: The recipe's, where the caller keeps it open.
 
     Raises:
         TopworkError: The network cannot be run, or nothing can be written.
     """
-    with contextlib.closing(_made(plan, shards)) as made:
-        total, before = rows_in(shards), 0
+    with (
+        tempfile.TemporaryDirectory(prefix="topwork-") as scratch,
+        contextlib.closing(_made(plan, shards, Path(scratch), engine)) as made,
+    ):
+        total, before = rows_in(shards) or 0, 0
         for shard in shards:
             done = _write(plan, shard, made, progress, before, total)
             before += done.rows
+            shutil.rmtree(Path(scratch, shard.name), ignore_errors=True)
             yield done
 
 
@@ -110,7 +121,7 @@ def _write(plan: Plan, shard: Shard, made: Iterator[_Made], progress: Progress |
                     errors += each.error is not None
                 rows += len(cells)
                 if progress is not None and cells:
-                    progress(before + rows, max(total, before + rows))
+                    progress(before + rows, total)
                 if end is not None:
                     failed = end.failure
                     break
@@ -125,7 +136,7 @@ class _FailedError(Exception):
     """The draft is not to be kept."""
 
 
-def _made(plan: Plan, shards: Sequence[Shard]) -> Generator[_Made]:
+def _made(plan: Plan, shards: Sequence[Shard], scratch: Path, kept: Engine | None) -> Generator[_Made]:
     """Rows and ends of all shards, in order; reading, the network and writing overlap."""
     recipe = plan.recipe
     reader = ImageReader(recipe.backbone.preprocessing)
@@ -137,12 +148,12 @@ def _made(plan: Plan, shards: Sequence[Shard]) -> Generator[_Made]:
             return _Read(row, Item(0, b"", None, row.fault))
         return _Read(row, reader.read((row.source,), 0, lambda key: False))
 
-    with Executor("decode") as decoders:
-        rows = decoders.map_ordered(read, _rows(plan, shards), in_flight=reader.ahead, chunk=reader.chunk)
+    with Executor("decode") as decoders, contextlib.closing(_rows(plan, shards, scratch)) as source:
+        rows = decoders.map_ordered(read, source, in_flight=reader.ahead, chunk=reader.chunk)
         first = next(rows, None)  # the decoders are at work while the network is opened
         if first is None:
             return
-        engine = opened(recipe)
+        engine = kept or opened(recipe)
 
         def call(batch: _Batch) -> _Made:
             usable = [read.item.content for read in batch.rows if read.item.content is not None]
@@ -154,16 +165,26 @@ def _made(plan: Plan, shards: Sequence[Shard]) -> Generator[_Made]:
             yield from callers.map_ordered(call, batches, in_flight=2 * engine.callers + 1)
 
 
-def _rows(plan: Plan, shards: Sequence[Shard]) -> Iterator[Row | _End]:
+def _rows(plan: Plan, shards: Sequence[Shard], scratch: Path) -> Generator[Row | _End]:
     """The rows of each shard, then its end, with why it could not be read to there."""
     images = plan.images
-    for shard in shards:
-        failure = None
+
+    def begin(shard: Shard) -> Iterator[Row] | TopworkError:
+        folder = scratch / shard.name
+        folder.mkdir()
         try:
-            yield from images.rows(shard.piece)
+            return images.rows(shard.piece, folder)
         except TopworkError as error:
-            failure = error
-        yield _End(shard, failure)
+            return error
+
+    with Executor("fetch", 1) as hand:  # the next shard is listed or fetched while this one is computed
+        for shard, found in zip(shards, hand.map_ordered(begin, shards, in_flight=2), strict=True):
+            failure = found if isinstance(found, TopworkError) else None
+            try:
+                yield from found if not isinstance(found, TopworkError) else ()
+            except TopworkError as error:
+                failure = error
+            yield _End(shard, failure)
 
 
 def _batches(rows: Iterator[_Read | _End], size: int) -> Iterator[_Batch]:
@@ -187,7 +208,8 @@ def _cells(plan: Plan, rows: list[_Read], features: Float32Array) -> list[Cells]
     made: list[Cells] = []
     place = 0
     for row, item in rows:
-        key, label, split = item.key or None, row.label, row.split
+        key, split = item.key or None, row.split
+        label = row.label if plan.recipe.column == "features" else None  # there it is the answer's column
         if item.content is None:
             made.append(Cells(row.id, None, key, label, split, item.reason))
             continue

@@ -12,17 +12,20 @@ from typer.testing import CliRunner
 
 from tests.backbones.detectors import save
 from topwork import fit
+from topwork.advising import BudgetClock
 from topwork.backbones import DetectorNetwork, load, load_detector, own_classes
 from topwork.cli._app import app
+from topwork.data import read_boxes
 from topwork.errors import BackboneError, DataError
 from topwork.features import extract_few
 from topwork.model import Model
 from topwork.tasks import load as load_model
+from topwork.tasks._classes._names import meet
 from topwork.tasks.detection import Detector
+from topwork.tasks.detection._ladder import AdviceOptions, climb
 from topwork.tasks.detection._load import load as load_any
 from topwork.tasks.detection.network import Decoding, QueryHead, QuerySpec, in_image
-from topwork.tasks.detection.strategies import AsIsOptions, ProbeOptions
-from topwork.tasks.detection.strategies._names import meet
+from topwork.tasks.detection.strategies import AsIsOptions, FinetuneOptions, HeadOptions, ProbeOptions
 
 pytest.importorskip("transformers")
 
@@ -119,6 +122,27 @@ def test_a_class_layer_is_trained_on_kept_candidates_for_classes_that_the_networ
     assert model.metrics.ap50 is not None
     assert model.metrics.ap50.value > 0.2, model.metrics.ap50
     assert len(model.history) > 2
+
+
+@pytest.mark.parametrize(("persons", "strategies"), [("Persons", {"as-is", "probe"}), ("alpha", {"probe"})])
+def test_the_ladder_measures_each_rung_on_the_same_images_and_ap_decides(
+    tiny: DetectorNetwork, photos: list[Path], lines: list[str], persons: str, strategies: set[str]
+) -> None:
+    """Of names that the network has, and of one that it has not."""
+    of_persons = [each.replace("Persons", persons) for each in lines if "Persons" in each]
+    data = read_boxes(written(photos, of_persons, f"{persons}.csv"))
+    options = AdviceOptions(finetune=FinetuneOptions(probe=HeadOptions(engine="torch-cpu")))
+    heard: list[str] = []
+    advice, fitted = climb(data, tiny, options, clock=BudgetClock(600), climbed=lambda rung: heard.append(rung.name))
+    assert heard == [rung.name for rung in advice.rungs] == ["as-is", "probe"]
+    measured = [rung for rung in advice.rungs if rung.accuracy is not None]
+    assert {rung.strategy for rung in measured} == strategies
+    assert len({rung.images for rung in measured}) == 1
+    assert advice.chosen.strategy == fitted.strategy
+    assert advice.chosen.deciding == max(rung.deciding or 0.0 for rung in measured)
+    if "as-is" not in strategies:
+        assert "has none of the classes 'alpha'" in advice.rungs[0].note
+    assert type(advice).from_dict(advice.to_dict()) == advice
 
 
 def test_words_make_a_detector_without_data_on_the_command_line(photos: list[Path], tmp_path: Path) -> None:

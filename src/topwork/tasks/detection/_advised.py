@@ -21,7 +21,7 @@ def advised(advice: Advice) -> list[str]:
         f"{counted(told.classes, 'class')}, about {told.width} x {told.height} pixels; backbone {advice.backbone}",
         "",
         table(
-            ("strategy", "details", "AP50 (95 % interval)", "measured on", "seconds"),
+            ("strategy", "details", "AP50 (95 % interval)", "AP (decides)", "measured on", "seconds"),
             [_rung(rung, advice) for rung in advice.rungs],
         ),
         *(f"  {rung.name}: {printable(rung.note)}" for rung in advice.rungs if rung.note),
@@ -36,12 +36,13 @@ def advised(advice: Advice) -> list[str]:
 def _rung(rung: Rung, advice: Advice) -> tuple[str, ...]:
     mark = "*" if rung is advice.chosen else " "
     if rung.accuracy is None:
-        return (f"{mark} {rung.name}", "not tried", "–", "–", f"{rung.seconds:.1f}")
+        return (f"{mark} {rung.name}", "not tried", "–", "–", "–", f"{rung.seconds:.1f}")
     measured = f"{rung.images} {rung.measured}"
     return (
         f"{mark} {rung.name}",
         printable(rung.detail),
         as_percent(rung.accuracy),
+        "–" if rung.deciding is None else f"{100 * rung.deciding:.1f} %",
         measured,
         f"{rung.seconds:.1f}",
     )

@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass, field
 from typing import Annotated, NamedTuple
 
-import numpy as np
-
 from topwork._options import Option
 from topwork._system import available_cores
 from topwork.advising import (
+    OPENING,
     PRICE,
-    Advice,
     BudgetClock,
-    Description,
     Plan,
     Rung,
-    RungStrategy,
-    Trial,
     best_that_fits,
     plans,
     worthwhile,
 )
-from topwork.backbones import Backbone
+from topwork.backbones import Backbone, DetectorNetwork
 from topwork.data import BoxDataset
 from topwork.tasks._classes._budgeted import Budgeted
 from topwork.tasks._task import Announce, Climb
+from topwork.tasks.detection._affordable import affordable
+from topwork.tasks.detection._forecast import forecast
+from topwork.tasks.detection._ladder_trained import climb_trained
+from topwork.tasks.detection._rungs import Climbed, advice_of, rung_of, with_trials
 from topwork.tasks.detection.strategies import FinetuneOptions, Fitted, HeadOptions, Judged
 from topwork.tasks.detection.strategies._finetune import probe_options, stages_to_train, tuned
 from topwork.tasks.detection.strategies._probe import Probed, probed
 from topwork.tasks.detection.strategies._ready import Ready, ready
 
-PROBE, FINETUNING = "probe", "fine-tuning"
+PROBE, TOP, FINETUNING = "probe", "fine-tuning, last stages", "fine-tuning"
 _PROBE_SHARE = 0.5  # of the time that is left, at most, for the head on the frozen backbone
 _SHORT = 150.0  # seconds: with fewer, no more than a probe can pay, and it gets
 _SHARE_ALONE = 0.7  # of them: what judges it takes the rest
@@ -57,15 +57,8 @@ class AdviceOptions(Budgeted):
         return self.probe.seed
 
 
-class Climbed(NamedTuple):
-    """Advice, and the detector on the chosen rung."""
-
-    advice: Advice
-    fitted: Fitted
-
-
 class _Tried(NamedTuple):
-    """The rungs, what stands on the best, and why the climb ended."""
+    """The rungs beyond the probe, what stands on the best, and why the climb ended."""
 
     rungs: tuple[Rung, ...]
     fitted: Fitted
@@ -90,17 +83,33 @@ def climb(
         BackboneError: The network has no maps that serve, or not so many stages.
     """
     clock, say = clock or BudgetClock(options.budget_seconds), announce or (lambda text: None)
-    with ready(dataset, backbone, options.probe, _named(PROBE, 1, say)) as given:
+    if isinstance(backbone, DetectorNetwork):
+        return climb_trained(dataset, backbone, probe_options(options.finetune), clock, say, climbed)
+    backbone = affordable(dataset, backbone, options.probe, clock)
+    with ready(dataset, backbone, options.probe, _named(PROBE, 1, say)) as given, contextlib.ExitStack() as maps:
         stages_to_train(given, options.finetune.unfreeze)
         how = probe_options(options.finetune)
         share = _PROBE_SHARE if clock.left > _SHORT else _SHARE_ALONE
         config = how.config.model_copy(update={"budget_seconds": max(1.0, share * clock.left)})
-        probe = probed(given, dataclasses.replace(how, config=config), _named(PROBE, 1, say))
-        first = _rung(PROBE, "probe", _read(given), probe.fitted.validation, clock)
+        probe = probed(given, dataclasses.replace(how, config=config), _named(PROBE, 1, say), maps)
+        first = rung_of(PROBE, "probe", _read(given), probe.fitted.validation, clock)
         _tell(climbed, first)
-        tried = _climb_on(given, probe, first, options, clock, _named(FINETUNING, 2, say))
-        _tell(climbed, tried.rungs[1])
-        return Climbed(_advice(given, tried, clock), _with_trials(tried))
+        tried = _climb_on(given, probe, options, clock, _named("fine-tuning", 2, say))
+        for rung in tried.rungs:
+            _tell(climbed, rung)
+        told = None
+        if tried.fitted.strategy == "probe":  # a curve of trained networks is too dear
+            told = forecast(given, probe, how.config, clock, _named(PROBE, 2, say))
+        advice = advice_of(
+            (first, *tried.rungs),
+            tried.fitted,
+            clock,
+            stopped=tried.stopped,
+            plans=tried.plans,
+            cut_short=tried.cut_short,
+            forecast=told,
+        )
+        return Climbed(advice, with_trials(advice.rungs, tried.fitted))
 
 
 def _named(rung: str, place: int, say: Announce) -> Announce:
@@ -112,32 +121,52 @@ def _tell(climbed: Climb | None, rung: Rung) -> None:
         climbed(rung)
 
 
-def _climb_on(
-    given: Ready, probe: Probed, first: Rung, options: AdviceOptions, clock: BudgetClock, say: Announce
-) -> _Tried:
-    """Train the backbone too, where there is time and that is expected to pay."""
+def _climb_on(given: Ready, probe: Probed, options: AdviceOptions, clock: BudgetClock, say: Announce) -> _Tried:
+    """Train stages too, the last ones or all, where there is time and that is expected to pay."""
     from topwork.tasks.detection.strategies._pricing import prices
 
-    finetune, stages = options.finetune, stages_to_train(given, options.finetune.unfreeze)
+    finetune, names = options.finetune, _rungs(given, options.finetune)
+    if clock.left < OPENING:  # pricing itself would take longer
+        why = f"{clock.left:.0f} seconds are left, and to open a tuned network takes {OPENING:.0f}"
+        return _skipped(names, why, probe, clock, cut_short=True)
     learn, size = len(given.halves.learn), given.backbone.preprocessing.size
-    found = prices(given, probe, stages, clock.share(available_cores()))
+    found = prices(given, probe, list(names), clock.share(available_cores()))
     gain = _MENDED * (1 - probe.fitted.validation.ap50) * learn / (learn + _LEARNING)
-    epochs = finetune.config.epochs
-    made = plans(FINETUNING, found, [size], epochs=epochs, images=learn, in_all=len(given.table), gain=gain)
+    made = plans(
+        FINETUNING, found, [size], epochs=finetune.config.epochs, images=learn, in_all=len(given.table), gain=gain
+    )
+    made = [dataclasses.replace(each, rung=names[each.stages]) for each in made]
     spent = clock.spent * found.share
     worth = worthwhile(dataclasses.replace(each, budget=max(clock.budget, spent + each.seconds)) for each in made)
     plan = best_that_fits(worth, clock.left, found.share)
     if plan is None:
         why = _why_not(made, worth, clock)
-        skipped = Rung(FINETUNING, "finetune", seconds=clock.lap(), note=why)
-        return _Tried((first, skipped), probe.fitted, f"{FINETUNING}: {why}", tuple(worth), cut_short=bool(worth))
+        return _skipped(names, why, probe, clock, cut_short=bool(worth))._replace(plans=tuple(worth))
     beside = found.beside(size, learn, len(given.table)) / found.share
     changes = {"budget_seconds": max(1.0, clock.left - beside)}
-    how = dataclasses.replace(finetune, config=finetune.config.model_copy(update=changes))
+    config = finetune.config.model_copy(update=changes)
+    how = dataclasses.replace(finetune, unfreeze=plan.stages, config=config)
     fitted, judged = tuned(given, probe, how, say)
-    second = _second(fitted, judged, stages, clock)
+    second = _second(plan.rung, fitted, judged, plan.stages, clock)
+    note = f"{plan.rung} was expected to gain more in the time there was"
+    rungs = tuple(second if name == plan.rung else Rung(name, "finetune", note=note) for name in names.values())
     done = dataclasses.replace(plan, tried=True)
-    return _Tried((first, second), fitted, "there are no more strategies to try", (done,))
+    return _Tried(rungs, fitted, "there are no more strategies to try", (done,))
+
+
+def _skipped(names: dict[int, str], why: str, probe: Probed, clock: BudgetClock, *, cut_short: bool) -> _Tried:
+    """The probe alone; the first of the rungs that were left out has the time that it took to see that."""
+    first, *others = (Rung(name, "finetune", note=why) for name in names.values())
+    rungs = (dataclasses.replace(first, seconds=clock.lap()), *others)
+    return _Tried(rungs, probe.fitted, f"{FINETUNING}: {why}", cut_short=cut_short)
+
+
+def _rungs(given: Ready, options: FinetuneOptions) -> dict[int, str]:
+    """Numbers of stages that may be trained, and the rung of each; where it is left open, half of them or all."""
+    most = stages_to_train(given, options.unfreeze)
+    if options.unfreeze == "auto" and most > 1:
+        return {most // 2: TOP, most: FINETUNING}
+    return {most: FINETUNING}
 
 
 def _why_not(made: list[Plan], worth: list[Plan], clock: BudgetClock) -> str:
@@ -156,67 +185,10 @@ def _read(given: Ready) -> str:
     return f"maps of {', '.join(spec.stages)}, {spec.size} px, {given.backbone.preprocessing.crop_mode}"
 
 
-def _rung(name: str, strategy: RungStrategy, detail: str, judged: Judged, clock: BudgetClock, note: str = "") -> Rung:
-    images = len(judged.found)
-    return Rung(name, strategy, detail, judged.report.ap50, None, images, "held out", clock.lap(), note=note)
-
-
-def _second(fitted: Fitted, judged: Judged | None, stages: int, clock: BudgetClock) -> Rung:
+def _second(name: str, fitted: Fitted, judged: Judged | None, stages: int, clock: BudgetClock) -> Rung:
     """The rung of the fine-tuning, also where the probe was kept."""
     detail = f"{stages} stages and the head"
     note = "" if fitted.strategy == "finetune" else fitted.notes[-1]
     if judged is None:
-        return Rung(FINETUNING, "finetune", detail, seconds=clock.lap(), note=note)
-    return _rung(FINETUNING, "finetune", detail, judged, clock, note)
-
-
-def _with_trials(tried: _Tried) -> Fitted:
-    """The detector, with every rung among its trials."""
-    trials = tuple(
-        Trial("rung", rung.name, rung.images, rung.accuracy.value, None, chosen=rung.strategy == tried.fitted.strategy)
-        for rung in tried.rungs
-        if rung.accuracy is not None
-    )
-    return dataclasses.replace(tried.fitted, trials=(*trials, *tried.fitted.trials))
-
-
-def _advice(given: Ready, tried: _Tried, clock: BudgetClock) -> Advice:
-    place = next(i for i, rung in enumerate(tried.rungs) if rung.strategy == tried.fitted.strategy)
-    other = 1 - place
-    measured = tried.rungs[other].accuracy is not None
-    report = tried.fitted.validation.report
-    return Advice(
-        backbone=given.backbone.name,
-        rungs=tried.rungs,
-        choice=place,
-        runner_up=other if measured else None,
-        tie=measured and _tie(tried.rungs[place], tried.rungs[other]),
-        spec=None,
-        cut_short=tried.cut_short,
-        stopped=tried.stopped,
-        enough=None,
-        chance=0.0,
-        learnable=report.ap50 is not None and report.ap50.low > 0,
-        description=_described(given),
-        forecast=None,
-        shortlist=(),
-        changes=tuple(plan.words for plan in tried.plans if not plan.tried)[:1],
-        budget=clock.budget,
-        seconds=clock.spent,
-        plans=tried.plans,
-    )
-
-
-def _tie(first: Rung, second: Rung) -> bool:
-    """Whether each one's figure lies within the other's interval."""
-    a, b = first.accuracy, second.accuracy
-    return a is not None and b is not None and a.low <= b.value and b.high >= a.value
-
-
-def _described(given: Ready) -> Description:
-    """The training images; of a class, its boxes are counted."""
-    train: BoxDataset = given.table.dataset.split("train")
-    counts = train.class_counts()
-    present = counts[counts > 0]
-    height, width = np.median(train.sizes, axis=0).astype(int).tolist()
-    return Description(len(train), len(train.classes), int(present.min()), int(present.max()), width, height)
+        return Rung(name, "finetune", detail, seconds=clock.lap(), note=note)
+    return rung_of(name, "finetune", detail, judged, clock, note)

@@ -14,11 +14,27 @@ from topwork.tasks.segmentation._ladder import AdviceOptions, Climbed, climb
 from topwork.tasks.segmentation.decoder import require_decoders
 from topwork.tasks.segmentation.decoder._options import DecoderOptions, FinetuneOptions
 from topwork.tasks.segmentation.decoder._ready import UNHEARD
-from topwork.tasks.segmentation.strategies import Fitted, ProbeOptions, fit_probe
+from topwork.tasks.segmentation.strategies import (
+    AsIsOptions,
+    Fitted,
+    ProbeOptions,
+    WordsOptions,
+    fit_as_is,
+    fit_in_words,
+    fit_probe,
+)
 
 
 def _probe(dataset: MaskDataset, backbones: Sequence[Backbone], options: ProbeOptions, run: Run) -> Fitted:
     return fit_probe(dataset, only("probe", backbones), options, announce=run.announce)
+
+
+def _as_is(dataset: MaskDataset, backbones: Sequence[Backbone], options: AsIsOptions, run: Run) -> Fitted:
+    return fit_as_is(dataset, only("as-is", backbones), options, announce=run.announce)
+
+
+def _zero_shot(dataset: MaskDataset, backbones: Sequence[Backbone], options: WordsOptions, run: Run) -> Fitted:
+    return fit_in_words(dataset, only("zero-shot", backbones), options, announce=run.announce)
 
 
 def _decoder(dataset: MaskDataset, backbones: Sequence[Backbone], options: DecoderOptions, run: Run) -> Fitted:
@@ -60,6 +76,13 @@ STRATEGIES = (
     ),
     Strategy(
         "probe", "Train a new head on pixels of the frozen backbone's maps; needs no PyTorch.", ProbeOptions, _probe
+    ),
+    Strategy("as-is", "Use a trained segmenter's own classes, matched by name, without training.", AsIsOptions, _as_is),
+    Strategy(
+        "zero-shot",
+        "Tell a segmenter the classes in words, without training (--backbone clipseg).",
+        WordsOptions,
+        _zero_shot,
     ),
     Strategy(
         "decoder",

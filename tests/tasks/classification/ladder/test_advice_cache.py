@@ -134,14 +134,13 @@ def network() -> Backbone:
 
 
 @pytest.mark.slow
-def test_a_tuned_network_is_kept_and_found_again(
-    digits: ImageDataset, network: Backbone, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_tuned_network_is_kept_and_found_again(digits: ImageDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("topwork.tasks.classification.ladder._ladder.of_finetuning", _always_worth)
+    network = load("test_resnet", weights="random:1", size=32)
     monkeypatch.setattr(
         "topwork.tasks.classification.ladder._ladder.Ladder.feature_specs", lambda ladder: None
     )  # early random stages do well
-    config = default_config(epochs=4, learning_rate=2e-3)
+    config = default_config(epochs=6, learning_rate=5e-3)
     tuning = FinetuneOptions(unfreeze="all", orient="none", config=config, probe=ProbeOptions(crop_mode="squash"))
     options = AdviceOptions(describe=False, finetune=tuning, budget_seconds=900)  # however slow the machine is
     first = climb(digits, [network], options)

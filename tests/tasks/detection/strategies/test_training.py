@@ -28,6 +28,7 @@ from topwork.tasks.detection.strategies import (
     judged,
     probe_config,
 )
+from topwork.tasks.detection.strategies._options import with_enough_steps
 from topwork.tasks.detection.strategies._samples import BoxSamples
 
 HEAD: Any = {"channels": 32, "depth": 1, "views": 4, "cache": False}
@@ -210,10 +211,10 @@ def test_the_ladder_prices_what_it_does_not_climb(dataset: BoxDataset, lite0: Ba
         climbed=lambda rung: heard.append(rung.name),
     )
     advice = found.advice
-    assert heard == [rung.name for rung in advice.rungs] == ["probe", "fine-tuning"]
+    assert heard == [rung.name for rung in advice.rungs] == ["probe", "fine-tuning, last stages", "fine-tuning"]
     assert advice.chosen.name == "probe" == found.fitted.strategy
     assert "seconds" in advice.rungs[1].note
-    assert advice.rungs[1].accuracy is None
+    assert [rung.accuracy for rung in advice.rungs[1:]] == [None, None]
     assert advice.stopped.endswith(advice.rungs[1].note)
     estimate = advice.chosen.accuracy
     assert estimate is not None
@@ -232,3 +233,30 @@ def test_the_ladder_climbs_where_there_is_time(dataset: BoxDataset, lite0: Backb
     assert [plan.tried for plan in advice.plans] == [True]
     assert advice.stopped == "there are no more strategies to try"
     assert 0 < len(fitted.history) <= 3
+
+
+@pytest.mark.usefixtures("quick")
+def test_more_images_are_forecast_from_parts_of_those_there_are(
+    dataset: BoxDataset, lite0: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the probe is chosen and there is time; the last point is the probe's own figure."""
+    from topwork.tasks.detection import _ladder
+
+    monkeypatch.setattr(_ladder, "best_that_fits", lambda *_: None)
+    options = AdviceOptions(finetune=FinetuneOptions(probe=HeadOptions(**HEAD)))
+    advice, fitted = climb(dataset.select(np.arange(64)), lite0, options, clock=BudgetClock(900))
+    told = advice.forecast
+    assert told is not None
+    assert [point.images for point in told.points] == [15, 31, 64]
+    assert told.points[-1].accuracy == pytest.approx(fitted.validation.ap50)
+    values = [told.points[-1].accuracy, *(each.accuracy.value for each in told.ahead)]
+    assert values == sorted(values)
+    few, _ = climb(dataset.select(np.arange(20)), lite0, options, clock=BudgetClock(900))
+    assert few.forecast is not None
+    assert few.forecast.points == ()
+
+
+def test_few_images_are_gone_through_more_often_unless_somebody_says_how_often() -> None:
+    assert with_enough_steps(probe_config(), 7).epochs == 120
+    assert with_enough_steps(probe_config(), 160).epochs == 24
+    assert with_enough_steps(probe_config(epochs=2), 7).epochs == 2

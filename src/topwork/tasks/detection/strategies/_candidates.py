@@ -17,21 +17,21 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torchvision.ops import box_iou
 
 from topwork._arrays import Float32Array, Int64Array, IntpArray
-from topwork.backbones import QUERIES, DetectorNetwork, own_classes
+from topwork.backbones import DetectorNetwork, own_classes
 from topwork.data import BoxDataset
 from topwork.errors import BackboneError
-from topwork.features import FeatureTable, extract
+from topwork.features import FeatureTable
 from topwork.tasks._classes._finetuned import halves_of, notes_of, shown
+from topwork.tasks._classes._names import meet
 from topwork.tasks._task import Announce
 from topwork.tasks.detection.network import QueryHead, QuerySpec, in_square
 from topwork.tasks.detection.network._queries import told
 from topwork.tasks.detection.strategies._fitted import Fitted, judged
 from topwork.tasks.detection.strategies._judging import QUICK, precisions
-from topwork.tasks.detection.strategies._names import meet
 from topwork.tasks.detection.strategies._options import ProbeOptions
 from topwork.tasks.detection.strategies._ready import require_objects
 from topwork.tasks.detection.strategies._samples import CROWD, NO_BOX
-from topwork.tasks.detection.strategies._untrained import detector
+from topwork.tasks.detection.strategies._untrained import candidates, detector
 from topwork.train import Batch, train
 
 _OVERLAP = 0.6  # beyond which two candidates of one class are one object: they compete no more as they were trained to
@@ -55,11 +55,15 @@ def fit_candidates(dataset: BoxDataset, network: DetectorNetwork, options: Probe
             hint="take --strategy as-is, or a detector such as rtdetr-r18",
         )
     require_objects(dataset)
-    how = {"engine": options.engine, "cache": options.cache}
-    table = extract(dataset, network, outputs=(QUERIES,), progress=say("candidates in images"), **how)  # type: ignore[arg-type]
+    table = candidates(dataset, network, options, say)
     require_objects(table.dataset)
+    return fit_layer(table, network, options, say)
+
+
+def fit_layer(table: FeatureTable, network: DetectorNetwork, options: ProbeOptions, say: Announce) -> Fitted:
+    """Train a class layer on candidates that are at hand; ``fit_candidates`` tells the errors."""
     halves = halves_of(table.dataset, options.validation, options.seed)
-    layer = ClassLayer(network, dataset.classes)
+    layer = ClassLayer(network, table.dataset.classes)
     config = options.config.model_copy(update={"seed": options.seed, "precision": "f32"})
     progress = say("training the class layer")
     result = train(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -43,7 +44,9 @@ def fit_finetuned(
     say = announce or (lambda text: None)
     with ready(dataset, backbone, options.probe, say) as given:
         stages_to_train(given, options.unfreeze)
-        return tuned(given, probed(given, probe_options(options), say), options, say).fitted
+        with contextlib.ExitStack() as maps:
+            probe = probed(given, probe_options(options), say, maps)
+        return tuned(given, probe, options, say).fitted
 
 
 def probe_options(options: FinetuneOptions) -> ProbeOptions:

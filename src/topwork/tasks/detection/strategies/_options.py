@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +17,10 @@ from topwork.train import TrainConfig, parse_config
 
 Unfreeze = NonNegativeInt | Literal["auto", "all"]
 
+EPOCHS = 24
+"""Of a probe, where nobody asks for another number."""
+_LEAST_STEPS = 120  # of a probe; ten images would make one step an epoch
+
 _SHARED = {"batch_size": 16, "weight_decay": 0.05, "clip": 5.0, "ema_decay": 0.99, "compile": "off"}
 
 
@@ -25,7 +30,15 @@ def probe_config(**changes: Any) -> TrainConfig:
     Raises:
         TrainError: There is no such setting, or its value is out of range.
     """
-    return parse_config({**_SHARED, "epochs": 24, "learning_rate": 2e-3, **changes})
+    return parse_config({**_SHARED, "epochs": EPOCHS, "learning_rate": 2e-3, **changes})
+
+
+def with_enough_steps(config: TrainConfig, images: int) -> TrainConfig:
+    """With more epochs where few images would make few steps, unless another number of epochs was asked for."""
+    if config.epochs != EPOCHS:
+        return config
+    steps = math.ceil(images / config.batch_size)
+    return config.model_copy(update={"epochs": max(config.epochs, math.ceil(_LEAST_STEPS / steps))})
 
 
 def finetune_config(**changes: Any) -> TrainConfig:

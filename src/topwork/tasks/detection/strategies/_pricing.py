@@ -13,7 +13,7 @@ from topwork.engines import open_engine
 from topwork.features import on_all_cores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from topwork.tasks.detection.strategies._probe import Probed
     from topwork.tasks.detection.strategies._ready import Ready
@@ -22,22 +22,24 @@ _IMAGES = 8
 _STEPS = 3  # the first one allocates the memory, and is not counted; the quickest of the others is
 
 
-def prices(given: Ready, probe: Probed, stages: int, share: float) -> Prices:
+def prices(given: Ready, probe: Probed, stages: Sequence[int], share: float) -> Prices:
     """Seconds an image: its maps, and once forward and back through the last stages and the head.
 
     Args:
         given: What would be trained on.
         probe: From which it would start; stays as it is.
-        stages: How many would be trained.
+        stages: Numbers of them that might be trained.
         share: Of the cores, what this process has had so far, 0 to 1; the share in these steps may be larger.
     """
     table, size = given.table, given.backbone.preprocessing.size
     pixels = np.resize(np.asarray(given.images.pixels[:_IMAGES]), (_IMAGES, size, size, 3))
     engine = on_all_cores(open_engine(given.backbone, table.outputs, table.choice, images=_IMAGES))
     cores = 0 if given.device == "cuda" else available_cores()
-    image, step = _timed(lambda: engine(pixels), cores), _timed(_step(given, probe, stages), cores)
-    ours = (image.own + step.own) / max(image.wall + step.wall, 1e-9)
-    return Prices(size, image.own, {stages: step.own}, max(share, ours))
+    image = _timed(lambda: engine(pixels), cores)
+    steps = {each: _timed(_step(given, probe, each), cores) for each in stages}
+    timed = [image, *steps.values()]
+    ours = sum(each.own for each in timed) / max(sum(each.wall for each in timed), 1e-9)
+    return Prices(size, image.own, {number: each.own for number, each in steps.items()}, max(share, ours))
 
 
 def _step(given: Ready, probe: Probed, stages: int) -> Callable[[], object]:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from topwork._system import freed_memory_kept
 from topwork.backbones import Backbone, DetectorNetwork
 from topwork.data import BoxDataset
-from topwork.features import MapSamples
+from topwork.features import MapSamples, Progress
 from topwork.tasks._classes._finetuned import notes_of, shown
 from topwork.tasks._task import Announce
 from topwork.tasks.detection.network import DetectorHead, torch_head
 from topwork.tasks.detection.strategies._fitted import Fitted, judged
-from topwork.tasks.detection.strategies._options import ProbeOptions
+from topwork.tasks.detection.strategies._options import ProbeOptions, with_enough_steps
 from topwork.tasks.detection.strategies._ready import Ready, ready
-from topwork.train import TrainConfig, TrainResult
+from topwork.train import Samples, TrainConfig, TrainResult
 
 if TYPE_CHECKING:
     from topwork.tasks.detection.network._module import TorchHead
@@ -28,10 +28,20 @@ _ENOUGH = 0.75  # of the epochs; with fewer, it is said that there was too littl
 
 
 class Probed(NamedTuple):
-    """A probe, and its head as it can be trained further."""
+    """A probe, its head as it can be trained further, and what its training took.
+
+    Attributes:
+        maps: Of the images that are learnt from, and of those that judge; they last as long as the context in which
+            they were asked for.
+        config: Of the training.
+        seconds: That the head was trained.
+    """
 
     fitted: Fitted
     head: TorchHead
+    maps: tuple[MapSamples, MapSamples]
+    config: TrainConfig
+    seconds: float
 
 
 @freed_memory_kept()
@@ -52,39 +62,38 @@ def fit_probe(
         from topwork.tasks.detection.strategies._candidates import fit_candidates
 
         return fit_candidates(dataset, backbone, options, say)
-    with ready(dataset, backbone, options, say) as given:
-        return probed(given, options, say).fitted
+    with ready(dataset, backbone, options, say) as given, contextlib.ExitStack() as stack:
+        return probed(given, options, say, stack).fitted
 
 
-def probed(given: Ready, options: ProbeOptions, say: Announce) -> Probed:
-    """A head trained on the kept maps of views of the images that are learnt from."""
+def probed(given: Ready, options: ProbeOptions, say: Announce, stack: contextlib.ExitStack) -> Probed:
+    """A head trained on the maps of views of the images that are learnt from; the stack keeps the maps."""
+    wanted = with_enough_steps(given.config(options.config), len(given.halves.learn))
+    views = min(options.views, wanted.epochs)
+    learn = stack.enter_context(given.maps(given.samples(given.halves.learn, given.augmentation()), views))
+    check = stack.enter_context(given.maps(given.samples(given.halves.check), 1))
+    config = _in_what_is_left(wanted, learn, check, say)
+    kept = {"checkpoint": options.checkpoint, "resume": options.resume}
+    head, result = trained_head(given, (learn, check), config, say("training the head on kept maps"), **kept)
+    found = DetectorHead.from_module(head.cpu())
+    validation = judged(found, given.table, given.halves.check)
+    notes = (*given.notes, *notes_of(result), *_too_short(config, result))
+    fitted = Fitted(found, given.table, validation, history=result.history, notes=notes)
+    return Probed(fitted, head, (learn, check), config, result.seconds)
+
+
+def trained_head(
+    given: Ready, maps: tuple[Samples, Samples], config: TrainConfig, progress: Progress | None = None, **kept: Any
+) -> tuple[TorchHead, TrainResult]:
+    """A new head, trained on the first and judged by the second; ``kept`` tells where checkpoints lie."""
     from topwork.tasks.detection.strategies._loss import DetectionLoss
     from topwork.train import train
 
-    head = new_head(given, options.seed)
+    head = new_head(given, given.options.seed)
     head.to(given.device)
-    config = given.config(options.config)
-    views = min(options.views, config.epochs)
-    with contextlib.ExitStack() as stack:
-        learn = stack.enter_context(given.maps(given.samples(given.halves.learn, given.augmentation()), views))
-        check = stack.enter_context(given.maps(given.samples(given.halves.check), 1))
-        config = _in_what_is_left(config, learn, check, say)
-        progress = say("training the head on kept maps")
-        result = train(
-            head,
-            learn,
-            check,
-            config,
-            layers=[("head", head)],
-            loss=DetectionLoss(given.spec),
-            checkpoint=options.checkpoint,
-            resume=options.resume,
-            progress=shown(progress, config, measure="AP of an image") if progress else None,
-        )
-    found = DetectorHead.from_module(head.cpu())
-    validation = judged(found, given.table, given.halves.check)
-    notes = (*given.notes, *notes_of(result), *_too_short(options.config, result))
-    return Probed(Fitted(found, given.table, validation, history=result.history, notes=notes), head)
+    told = shown(progress, config, measure="AP of an image") if progress else None
+    loss = DetectionLoss(given.spec)
+    return head, train(head, *maps, config, layers=[("head", head)], loss=loss, progress=told, **kept)
 
 
 def _in_what_is_left(config: TrainConfig, learn: MapSamples, check: MapSamples, say: Announce) -> TrainConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from topwork._options import CACHE, SEED, Option, file_option
 from topwork.advising import training_rows
@@ -12,12 +12,13 @@ from topwork.backbones import QUERIES, Backbone, DetectorNetwork, own_classes, w
 from topwork.data import BoxDataset, quoted
 from topwork.engines import EngineName
 from topwork.errors import BackboneError
-from topwork.features import extract
+from topwork.features import FeatureTable, extract
+from topwork.tasks._classes._names import meet
 from topwork.tasks._classes._prompts import TEMPLATES, prompts, read_templates
 from topwork.tasks._task import Announce
 from topwork.tasks.detection.network import QueryHead, QuerySpec
 from topwork.tasks.detection.strategies._fitted import Fitted, judged
-from topwork.tasks.detection.strategies._names import meet
+from topwork.tasks.detection.strategies._options import HeadOptions
 
 _OVERLAP = 0.6  # beyond which two patches of one class show one object: a network of patches does not part them itself
 
@@ -58,16 +59,26 @@ def fit_as_is(
         BackboneError: It is no detector with classes of its own, or its weights do not fit.
     """
     network = detector("as-is", backbone)
+    head, notes = own_head(network, dataset.classes)
+    return answering(candidates(dataset, network, options, announce), head, "as-is", notes)
+
+
+def own_head(network: DetectorNetwork, classes: Sequence[str]) -> tuple[QueryHead, tuple[str, ...]]:
+    """The network's own class layer for classes of the same names, and what is to be said of the others.
+
+    Raises:
+        DataError: No class of the user's is one of the network's, or two are the same.
+        BackboneError: It has no classes of its own.
+    """
     if not network.classes:
         raise BackboneError(
             f"{network.name} has no classes of its own; words tell them", hint="take --strategy zero-shot"
         )
-    rows, strangers = meet(dataset.classes, network.classes)
+    rows, strangers = meet(classes, network.classes)
     weight, bias = own_classes(network)
     places = (*rows, *[-1] * (len(bias) - len(rows)))  # the last of softmax's is for nothing at all
-    head = QueryHead(QuerySpec.of(network, len(dataset.classes), places), weight, bias)
     note = f"the network has no class for {quoted(strangers)}, so the model never finds it"
-    return _answering(dataset, network, head, "as-is", (note,) if strangers else (), options, announce)
+    return QueryHead(QuerySpec.of(network, len(classes), places), weight, bias), (note,) if strangers else ()
 
 
 def fit_in_words(
@@ -81,7 +92,7 @@ def fit_in_words(
     """
     network = detector("zero-shot", backbone)
     head = words_head(network, prompts(dataset.classes, labels=options.labels, templates=options.templates))
-    return _answering(dataset, network, head, "zero-shot", (), options, announce)
+    return answering(candidates(dataset, network, options, announce), head, "zero-shot")
 
 
 def words_head(network: DetectorNetwork, told: Sequence[Sequence[str]]) -> QueryHead:
@@ -111,16 +122,16 @@ def detector(strategy: str, backbone: Backbone) -> DetectorNetwork:
     return backbone
 
 
-def _answering(
-    dataset: BoxDataset,
-    network: DetectorNetwork,
-    head: QueryHead,
-    strategy: Literal["as-is", "zero-shot"],
-    notes: tuple[str, ...],
-    options: Any,
-    announce: Announce | None,
-) -> Fitted:
+def candidates(
+    dataset: BoxDataset, network: DetectorNetwork, options: AsIsOptions | HeadOptions, announce: Announce | None
+) -> FeatureTable:
+    """What a trained detector takes for an object, of every image that can be read."""
     progress = announce("candidates in images") if announce else None
-    how: Any = {"engine": options.engine, "cache": options.cache, "progress": progress}
-    table = extract(dataset, network, outputs=(QUERIES,), **how)
+    return extract(dataset, network, outputs=(QUERIES,), engine=options.engine, cache=options.cache, progress=progress)
+
+
+def answering(
+    table: FeatureTable, head: QueryHead, strategy: Literal["as-is", "zero-shot"], notes: tuple[str, ...] = ()
+) -> Fitted:
+    """A head from which nothing was learnt: the training images judge it, and serve its thresholds."""
     return Fitted(head, table, judged(head, table, training_rows(table)), strategy, notes=notes)
