@@ -73,6 +73,7 @@ TASK = Task(
     compare=_compare,
     drawn=_drawn,
     masks=_masks,
+    exported=later("topwork.tasks.segmentation._exported:EXPORTED"),
     served=later("topwork.tasks.segmentation._served:SegmenterServing"),
 )
 """What the rest of the house knows of segmentation."""
