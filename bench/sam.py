@@ -1,6 +1,6 @@
 """SAM's image encoder at a real ViT-B's size, with random weights: torch as transformers runs it, and topwork's engine.
 
-    python bench/sam.py [--repeats 3] [--network sam-vit-b]
+    python bench/sam.py [--repeats 3] [--network sam-vit-b] [--layers 3]
 
 Both take turns on one image of 1024 pixels, in float32 (in bfloat16 too where the processor has it), and the same
 numbers must come out. Then what a second prompt costs: the embedding from the cache, and the mask decoder. Speed alone
@@ -10,6 +10,7 @@ is measured; random weights find nothing.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import statistics
 import tempfile
@@ -64,18 +65,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--network", default="sam-vit-b")
+    parser.add_argument("--layers", type=int, help="only so many of its layers, the last of them over the whole image")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as cache:
         os.environ["TOPWORK_CACHE"] = cache
-        measure(given.network, given.repeats)
+        measure(given.network, given.repeats, given.layers)
 
 
-def measure(name: str, repeats: int) -> None:
+def measure(name: str, repeats: int, layers: int | None) -> None:
     from topwork.backbones import load_segmenter
     from topwork.engines import EngineChoice, open_engine, precisions
 
-    print(header(f"SAM's image encoder, {name}, random weights, one image of 1024 pixels"), flush=True)
     network: Any = load_segmenter(name, weights="random:1")
+    part = ""
+    if layers is not None:
+        vision = {**network.config["vision_config"], "num_hidden_layers": layers, "global_attn_indexes": [layers - 1]}
+        network = dataclasses.replace(network, config={**network.config, "vision_config": vision})
+        part = f", {layers} of its layers"
+    print(header(f"SAM's image encoder, {name}{part}, random weights, one image of 1024 pixels"), flush=True)
     square = np.random.default_rng(0).integers(0, 256, (1024, 1024, 3), dtype=np.uint8)
     plain = plain_encoder(network)
     ways: dict[str, Callable[[], Any]] = {PLAIN: lambda: plain(square)}
@@ -97,7 +104,8 @@ def measure(name: str, repeats: int) -> None:
         ratios = [a.cores / b.cores for a, b in zip(times[PLAIN], each, strict=True)]
         spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
         print(f"{way:28} {statistics.median(ratios):5.2f} x torch eager by seconds of the cores ({spread})", flush=True)
-    prompts(network)
+    if layers is None:
+        prompts(network)
 
 
 def prompts(network: Any) -> None:

@@ -144,6 +144,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "tasks/segmentation/_advised.py": ("advise",),
     "tasks/segmentation/_strategies.py": ("fit",),
     "tasks/segmentation/_words.py": ("evaluate",),
+    "tasks/segmentation/page": ("predict",),
     "tasks/segmentation/promptable": ("segment",),
     "tasks/segmentation/strategies": ("fit",),
     "tasks/text/_ladder.py": ("fit",),

@@ -53,10 +53,14 @@ def segmenter(
     border: bool = False,
     hidden: int = 8,
     crop_mode: str = "squash",
+    raised: float = 0.0,
     head: SegmentationHead | None = None,
     **block: Any,
 ) -> Segmenter:
-    """A segmenter of random numbers, the same at every size, on maps that see a few pixels around each."""
+    """A segmenter of random numbers, the same at every size, on maps that see a few pixels around each.
+
+    The first class is ``raised`` by so much before the softmax.
+    """
     backbone = load_backbone("lite0", size=size).replace(crop_mode=crop_mode)
     spec = PixelSpec(("bn1", "blocks.1"), (32, 24), (2, 4), size, len(classes), border=border, hidden=hidden)
     rng = np.random.default_rng(0)
@@ -65,6 +69,7 @@ def segmenter(
     arrays["bias"] = rng.normal(0, 0.1, told)
     if hidden:
         arrays |= {"out": rng.normal(0, 0.5, (spec.channels, hidden)), "out_bias": np.zeros(spec.channels)}
+    arrays["out_bias" if hidden else "bias"][0] += raised
     made = head or PixelHead(spec, {name: each.astype(np.float32) for name, each in arrays.items()})
     fields: dict[str, Any] = {"classes": classes, "has_background": True, "training": (1,) * len(classes)}
     record = ModelRecord[SegmentationRecord](

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from topwork.drawing import class_colours
 from topwork.tasks._serving import Row, Wanted
 from topwork.tasks.segmentation._drawn import masks, png
 from topwork.tasks.segmentation._found import FoundMask
@@ -45,6 +46,7 @@ class SegmenterServing:
             "kind": model.thing,
             "answer": "masks",
             "classes": list(model.classes),
+            "colours": _colours(model),
             "background": block.has_background,
             "objects": block.splitting is not None,
             "strategy": model.record.strategy,
@@ -91,6 +93,13 @@ class SegmenterServing:
         sizes, names = [row.size for row in rows], [row.name for row in rows]
         features: Any = [row.features for row in rows]
         return self._model.predict_features(features, sizes, names, threshold=threshold)
+
+
+def _colours(model: Segmenter) -> list[str]:
+    """Of each class, as ``predict --draw`` paints it; the background, which is not painted, has black."""
+    behind = int(model.record.task.has_background)
+    painted = class_colours(len(model.classes) - behind)
+    return ["#000000"] * behind + ["#" + bytes(each).hex() for each in painted]
 
 
 def _png(found: FoundMask) -> str:
