@@ -3,14 +3,18 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-precisions matrix lint fast api clean
+.PHONY: demo test tests test-precisions matrix lint fast api clean
 
 demo: $(VENV)/.sample
 	$(BIN)/topwork demo
 
+# Types are checked on one core for a minute: beside the tests.
+test: $(VENV)/.test
+	$(MAKE) --no-print-directory -j2 lint tests
+
 # A process for each core; one thread in each, so that they do not wait for each other's. Each begins with a run of whole
 # folders, whose models are then fitted once, and takes of another's when it has done its own.
-test: $(VENV)/.test lint
+tests: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
 
 # What a release runs: the tests in each precision that this processor computes in, float32 as processors without bfloat16 do.

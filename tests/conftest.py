@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import importlib.util
 import os
 import shutil
@@ -18,6 +20,27 @@ if TYPE_CHECKING:
 def pytest_configure() -> None:
     """Hundreds of tests start Python anew: it keeps what it has compiled, which is half of such a test's time."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_collection() -> None:
+    """Nothing is garbage while tests are imported."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: it need not be looked through again and again."""
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ready_networks() -> Iterator[None]:
+    """Tests ask in turn for networks that a run asks for once; compiled, four of them stay in the process, not one."""
+    from topwork.engines import _openvino
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_openvino, "_compiled", functools.lru_cache(maxsize=4)(_openvino._compiled.__wrapped__))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

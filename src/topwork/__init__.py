@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from topwork.tasks import export, load
     from topwork.tasks.classification.ladder import AdviceOptions
     from topwork.tasks.classification.strategies import AsIsOptions, ProbeOptions
+    from topwork.tasks.segmentation.promptable import Promptable
 
 # Public name -> the room it comes from and its name there. Loaded on first use, so that `import topwork` is light.
 _ROOMS = {
@@ -35,6 +36,7 @@ _ROOMS = {
     "BoxDataset": ("topwork.data", "BoxDataset"),
     "ImageDataset": ("topwork.data", "ImageDataset"),
     "Model": ("topwork.model", "Model"),
+    "Promptable": ("topwork.tasks.segmentation.promptable", "Promptable"),
     "ProbeOptions": ("topwork.tasks.classification.strategies", "ProbeOptions"),
     "TextDataset": ("topwork.data", "TextDataset"),
     "TopworkError": ("topwork.errors", "TopworkError"),
@@ -58,6 +60,7 @@ __all__ = [
     "ImageDataset",
     "Model",
     "ProbeOptions",
+    "Promptable",
     "TextDataset",
     "TopworkError",
     "__version__",

@@ -95,9 +95,9 @@ def textile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def model(spawn: Run, textile: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model(run: Run, textile: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("saved") / "model"
-    done = spawn("fit", textile, "-o", folder, "--strategy", "probe")
+    done = run("fit", textile, "-o", folder, "--strategy", "probe")
     assert done.code == 0, done
     return folder
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.cli.conftest import Run
 from tests.cli.test_language import ENGLISH
 from tests.data.annotations.conftest import Save, coco, save, write_json  # noqa: F401
-from topwork.data import read_boxes
+from tests.tasks.segmentation.made import written
+from topwork.data import read_boxes, read_masks
 
 
 @pytest.fixture
@@ -53,3 +55,18 @@ def test_it_speaks_korean(run: Run, tmp_path: Path, boxed: Path) -> None:
     assert len(done.err.splitlines()) == 3
     failed = run("convert", boxed, "-o", boxed, "--to", "voc", "--lang", "ko")
     assert failed.err == f"오류: {boxed}: 이미 있습니다\n해결 방법: 다른 이름을 고르세요\n"
+
+
+def test_masks_go_there_and_back(run: Run, tmp_path: Path) -> None:
+    data = written(tmp_path / "data", 2)
+    there = run("convert", data, "-o", tmp_path / "coco", "--to", "coco", "--json")
+    told = json.loads(there.out)
+    assert (told["images"], told["masks"], told["objects"]) == (2, 2, 0)
+    back = run("convert", tmp_path / "coco", "-o", tmp_path / "png", "--to", "png")
+    assert back.out == f"Written: 2 images with masks as png: {tmp_path / 'png'}\n"
+    first, last = read_masks(data), read_masks(tmp_path / "png")
+    for row in range(2):
+        np.testing.assert_array_equal(first.mask(row).labels, last.mask(row).labels)
+    korean = run("convert", data, "-o", tmp_path / "ko", "--to", "png", "--lang", "ko")
+    assert korean.out == f"쓴 것: 마스크가 있는 이미지 2장, png 형식: {tmp_path / 'ko'}\n"
+    assert run("convert", data, "-o", tmp_path / "x", "--to", "yolo").failed()

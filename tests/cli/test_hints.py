@@ -28,6 +28,7 @@ COMMANDS = (
     "demo",
     "push",
     "convert",
+    "segment",
     "enroll",
     "forget",
     "verify",
@@ -54,6 +55,9 @@ WHERE: dict[str, tuple[str, ...]] = {
     "backbones/_detector_words.py": ("fit",),
     "backbones/_faces.py": ("fit",),
     "backbones/_hub.py": NETWORKS,
+    "backbones/_segmenter.py": ("fit",),
+    "backbones/_segmenter_files.py": ("fit",),
+    "backbones/_segmenter_module.py": ("fit",),
     "backbones/_text.py": ("fit",),
     "backbones/_text_files.py": ("fit", "advise", "check", "embed"),
     "backbones/_weights.py": NETWORKS,
@@ -84,12 +88,16 @@ WHERE: dict[str, tuple[str, ...]] = {
     "cli/_recognise.py": ("group",),
     "cli/_recognise.py:enroll": ("fit",),
     "cli/_report.py": ("report",),
+    "cli/_segment.py": ("segment",),
     "cli/_serve.py": ("serve",),
+    "cli/_shards.py": ("embed", "predict"),
+    "cli/_shards.py:require_images": ("embed",),
     "cli/_sources.py": ("predict",),
     "cli/_tasks.py": (),  # shown once there are several tasks
     "cli/_text.py": ("fit", "check", "evaluate"),
     "cli/_text.py:detector": ("fit",),
     "cli/_text.py:face": ("fit",),
+    "cli/_text.py:segmenters": ("fit",),
     "cli/_text.py:faces": ("fit",),
     "cli/_ui.py": ("ui",),
     "cli/_watch.py": ("watch",),
@@ -115,8 +123,11 @@ WHERE: dict[str, tuple[str, ...]] = {
     "report/sections/_explained.py": ("explain",),
     "report/sections/_record.py": ("predict",),
     "server": ("serve",),
+    "sharding": ("embed", "predict"),
+    "sharding/_predicting.py": ("predict",),
     "tasks/_classes/_decision.py": ("fit",),
     "tasks/_classes/_finetuned.py": ("fit",),
+    "tasks/_classes/_names.py": ("fit",),
     "tasks/_classes/_prompts.py": ("fit",),
     "tasks/_classes/_words.py": ("evaluate",),
     "tasks/_export.py": ("export",),
@@ -124,11 +135,18 @@ WHERE: dict[str, tuple[str, ...]] = {
     "tasks/classification/_transfer.py": ("explain",),
     "tasks/classification/ladder/_climb.py": LADDER,
     "tasks/classification/strategies": ("fit",),
+    "tasks/segmentation/decoder": ("fit",),
     "tasks/detection/_words.py": ("predict",),
     "tasks/detection/checks/_boxes.py": ("fit",),
     "tasks/detection/explain/_explain.py": ("explain",),
     "tasks/detection/page/_answer.py": ("predict",),
     "tasks/detection/strategies": ("fit",),
+    "tasks/segmentation/_advised.py": ("advise",),
+    "tasks/segmentation/_strategies.py": ("fit",),
+    "tasks/segmentation/_words.py": ("evaluate",),
+    "tasks/segmentation/page": ("predict",),
+    "tasks/segmentation/promptable": ("segment",),
+    "tasks/segmentation/strategies": ("fit",),
     "tasks/text/_ladder.py": ("fit",),
     "tasks/text/_load.py": ("fit", "embed"),
     "tasks/text/_tuning.py": LADDER,
@@ -146,6 +164,7 @@ WHERE: dict[str, tuple[str, ...]] = {
 NO_HINTS = {
     "cli/_app.py:_main": ("--version",),
     "backbones/_detector_files.py:built_config": ("--upgrade",),
+    "backbones/_segmenter_files.py:segmenter_config": ("--upgrade",),
     "data/_listing.py:class_texts": ("--notest",),
     "engines/_transformer/_converted.py": ("--upgrade",),
     "exporting/_runtime.py": ("--ignore-scripts", "--silent"),
@@ -199,7 +218,8 @@ def hints() -> list[tuple[str, str, str, tuple[str, ...]]]:
 def test_an_option_that_a_hint_names_is_one_of_the_command(run: Run) -> None:
     options = {command: set(OPTION.findall(run(command, "--help").out)) for command in COMMANDS}
     options["fit"] |= {"--fit"}  # an old name, which its help leaves out
-    options["fit"] |= set(OPTION.findall(run("fit", "--task", "recognition", "--help").out))
+    for task in ("recognition", "segmentation"):
+        options["fit"] |= set(OPTION.findall(run("fit", "--task", task, "--help").out))
     found = hints()
     missing = [
         f"{command} has no {option}: {file}: {text!r}"

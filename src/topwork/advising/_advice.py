@@ -17,7 +17,7 @@ Measured = Literal["as it is", "cross-validated", "held out", ""]
 _CHANCE = 0.05  # McNemar's p-value from which a difference may be chance
 _FASTER = 1.5  # times, from which it is worth telling
 
-RungStrategy = Literal["as-is", "ngrams", "zero-shot", "knn", "probe", "finetune"]
+RungStrategy = Literal["as-is", "ngrams", "zero-shot", "knn", "probe", "decoder", "finetune"]
 
 
 @dataclass(frozen=True)

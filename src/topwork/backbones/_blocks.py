@@ -18,6 +18,7 @@ from topwork.backbones import _weights
 from topwork.backbones._backbone import Backbone
 from topwork.backbones._detector import DetectorNetwork
 from topwork.backbones._faces import is_face
+from topwork.backbones._segmenter import TrainedNetwork
 from topwork.backbones._torch_file import Arrays
 
 _DEPTHS = {  # blocks of each stage
@@ -101,6 +102,8 @@ def named_arrays(backbone: Backbone) -> Arrays:
     """
     if is_face(backbone):
         return face_arrays(backbone)
+    if isinstance(backbone, TrainedNetwork):
+        return backbone.arrays()
     if not has_blocks(backbone):
         inside = "network." if isinstance(backbone, DetectorNetwork) else ""
         return {name.removeprefix(inside): value.numpy() for name, value in backbone.module().state_dict().items()}

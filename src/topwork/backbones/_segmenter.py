@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from topwork._system import require_torch
+from topwork.backbones import _weights
 from topwork.backbones._backbone import Backbone, Pooling
 from topwork.backbones._catalogue import MAP, Stage
 from topwork.backbones._preprocessing import Preprocessing
+from topwork.backbones._torch_file import Arrays
 from topwork.backbones._weights import Weights
 from topwork.errors import BackboneError
 
@@ -29,6 +31,9 @@ IMAGE = "image"
 
 CLASSES = f"classes/{MAP}"
 """The one output of a network that tells classes: logits (C, side, side), flattened to a row."""
+
+MEANINGS = "topwork.meanings"
+"""The tensor of a saved network that holds what words mean to it, (classes, d)."""
 
 _MOST = 2**28  # numbers an image: a gigabyte
 
@@ -67,6 +72,14 @@ class TrainedNetwork(Backbone):
 
     def _built_from(self) -> dict[str, Any]:
         return dict(self.config)
+
+    def arrays(self) -> Arrays:
+        """Every tensor of its weights, as they lie in the file: what a saved model holds.
+
+        Raises:
+            BackboneError: They are missing or changed.
+        """
+        return _weights.read_arrays(self.weights)
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
@@ -229,6 +242,14 @@ class SegmenterNetwork(TrainedNetwork):
         from topwork.backbones import _segmenter_module
 
         return _segmenter_module.build(self)
+
+    def arrays(self) -> Arrays:
+        """The same, with what the words mean to it, so that a saved model needs no tokenizer."""
+        if not any(self.words):
+            return super().arrays()
+        from topwork.backbones import _segmenter_module
+
+        return {**super().arrays(), MEANINGS: _segmenter_module.meanings(self)}
 
     def _built_from(self) -> dict[str, Any]:
         return {"config": dict(self.config), "groups": self.groups, "words": self.words}

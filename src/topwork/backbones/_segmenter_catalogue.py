@@ -1,7 +1,7 @@
 """The catalogue of segmenters: networks that already tell what a pixel belongs to, by prompts, classes or words.
 
 The table ``segmenters.tsv`` beside this file holds them. Parameters of SAM, SegFormer, Mask2Former and CLIPSeg were
-counted from their configurations, those of SAM 2 are as published; a figure that could not be looked up is left out.
+counted from their configurations, those of SAM 2.1 are as published; a figure that could not be looked up is left out.
 """
 
 from __future__ import annotations

@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from topwork._arrays import Float32Array
 from topwork._system import optional, quiet
 from topwork.backbones import _weights
 from topwork.backbones._detector_module import require_loaded
 from topwork.backbones._detector_words import with_tokenizer
-from topwork.backbones._segmenter import SegmenterNetwork
+from topwork.backbones._segmenter import MEANINGS, SegmenterNetwork
 from topwork.backbones._segmenter_files import segmenter_config
 from topwork.errors import BackboneError
 
@@ -66,10 +67,10 @@ def build(backbone: SegmenterNetwork) -> nn.Module:
     if backbone.by_words:
         if not any(backbone.words):
             raise BackboneError(f"{backbone.name} has to be told words", hint="take --strategy zero-shot")
-        told = [texts for texts in backbone.words if texts]
-        places = iter(range(len(told)))
+        places = iter(range(len(backbone.words)))
         of_classes = [next(places) if texts else -1 for texts in backbone.words]
-        return TellingWords(network, _meanings(backbone, network, told), of_classes).eval()
+        kept = _weights.read_state(backbone.weights).get(MEANINGS)
+        return TellingWords(network, _meant(backbone, network) if kept is None else kept, of_classes).eval()
     groups = [list(each) for each in backbone.groups]
     read = _of_queries if network.config.model_type == "mask2former" else _of_pixels
     return Telling(network, lambda network, images: read(network, images, groups)).eval()
@@ -111,11 +112,12 @@ def whole_network(backbone: SegmenterNetwork) -> Any:
         "mask2former": transformers.Mask2FormerForUniversalSegmentation,
         "clipseg": transformers.CLIPSegForImageSegmentation,
     }
+    state = _weights.read_state(backbone.weights)
     with quiet(transformers):
         network, told = kinds[config.model_type].from_pretrained(
             None,
             config=config,
-            state_dict=_weights.read_state(backbone.weights),
+            state_dict={name: value for name, value in state.items() if name != MEANINGS},
             output_loading_info=True,
             ignore_mismatched_sizes=True,
             dtype=torch.float32,
@@ -124,7 +126,14 @@ def whole_network(backbone: SegmenterNetwork) -> Any:
     return network.eval().requires_grad_(False)
 
 
-def _meanings(backbone: SegmenterNetwork, network: Any, words: Sequence[Sequence[str]]) -> Tensor:
+def meanings(backbone: SegmenterNetwork) -> Float32Array:
+    """What words mean to a network, float32 (classes of which something is said, d)."""
+    kept = _weights.read_state(backbone.weights).get(MEANINGS)
+    found: Float32Array = (_meant(backbone, whole_network(backbone)) if kept is None else kept).numpy()
+    return found
+
+
+def _meant(backbone: SegmenterNetwork, network: Any) -> Tensor:
     """What the text tower makes of each class's texts: (classes, d), their mean."""
     transformers = optional("transformers", extra="detectors", what="a class told in words")
     folder = with_tokenizer(backbone)
@@ -132,7 +141,7 @@ def _meanings(backbone: SegmenterNetwork, network: Any, words: Sequence[Sequence
         tokenizer = transformers.CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
     longest = network.config.text_config.max_position_embeddings
     found = []
-    for texts in words:
+    for texts in filter(None, backbone.words):
         tokens = tokenizer(list(texts), padding="max_length", truncation=True, max_length=longest, return_tensors="pt")
         with torch.no_grad():
             told = network.clip.get_text_features(tokens["input_ids"], attention_mask=tokens["attention_mask"])

@@ -18,7 +18,7 @@ from topwork.checking._labels import check_classes, check_labels
 from topwork.checking._leaks import check_copies, check_label_conflicts, check_leaks
 from topwork.checking._pictures import check_pictures
 from topwork.checking._shortcuts import check_shortcuts
-from topwork.data import BoxDataset, Dataset, LabelledDataset, LeftOut
+from topwork.data import BoxDataset, Dataset, LabelledDataset, LeftOut, MaskDataset
 from topwork.engines import EngineName
 from topwork.features import FeatureTable, Progress
 
@@ -67,7 +67,7 @@ class Checkup:
     @property
     def classes(self) -> tuple[str, ...]:
         """The data set's classes; none where its targets are something else."""
-        return self.dataset.classes if isinstance(self.dataset, LabelledDataset | BoxDataset) else ()
+        return self.dataset.classes if isinstance(self.dataset, LabelledDataset | BoxDataset | MaskDataset) else ()
 
     def blocking(self, allow: Collection[str] = ()) -> tuple[Finding, ...]:
         """Findings for which ``fit`` must refuse, but for those allowed by name, or by the name they had before."""

@@ -29,6 +29,7 @@ from topwork.cli._predict import predict
 from topwork.cli._push import push
 from topwork.cli._recognise import enroll, forget, group, verify
 from topwork.cli._report import report as report_command
+from topwork.cli._segment import segment
 from topwork.cli._serve import serve
 from topwork.cli._ui import ui
 from topwork.cli._watch import watch
@@ -122,6 +123,7 @@ command(app, "report")(report_command)
 
 
 command(app, "predict")(predict)
+command(app, "segment")(segment)
 command(app, "enroll")(enroll)
 command(app, "forget")(forget)
 command(app, "verify")(verify)
@@ -140,8 +142,8 @@ def models(
     console: Console,
     name: Annotated[str | None, typer.Argument(help="Show the details of this backbone.")] = None,
     task: Annotated[
-        Literal["detection", "recognition"] | None,
-        typer.Option(help="Show the detectors that are trained already, or the networks of faces, instead."),
+        Literal["detection", "recognition", "segmentation"] | None,
+        typer.Option(help="Show the trained detectors or segmenters, or the networks of faces, instead."),
     ] = None,
     reads: Annotated[
         Literal["image", "text"] | None, typer.Option(help="Show only networks of images, or of texts.")
@@ -170,6 +172,7 @@ def models(
         face_row,
         load,
         row,
+        segmenter_row,
         select,
         select_texts,
         text_row,
@@ -178,7 +181,10 @@ def models(
     )
 
     if task is not None and name is None:
-        return _faces(console) if task == "recognition" else _trained_detectors(console, licence, max_params)
+        if task == "recognition":
+            return _faces(console)
+        of_task = _trained_detectors if task == "detection" else _trained_segmenters
+        return of_task(console, licence, max_params)
     of_faces = face_row(name or "")
     if of_faces is not None:
         return console.result({"task": "recognition", **of_faces.to_dict()}, _text.face(of_faces))
@@ -197,6 +203,9 @@ def models(
     of_boxes = detector_row(name) if row(name) is None else None
     if of_boxes is not None:
         return console.result({"task": "detection", **of_boxes.to_dict()}, _text.detector(of_boxes))
+    of_masks = segmenter_row(name) if row(name) is None else None
+    if of_masks is not None:
+        return console.result({"task": "segmentation", **of_masks.to_dict()}, _text.segmenter(of_masks))
     of_texts = text_row(name) if row(name) is None else None
     if of_texts is not None:
         return console.result({"reads": "text", **of_texts.to_dict()}, _text.text_backbone(of_texts))
@@ -222,6 +231,15 @@ def _trained_detectors(console: Console, licence: str | None, max_params: float 
     here = [detector_works_offline(each) for each in rows]
     told = [{"task": "detection", **each.to_dict(), "offline": near} for each, near in zip(rows, here, strict=True)]
     console.result({"models": told}, _text.detectors(rows, here))
+
+
+def _trained_segmenters(console: Console, licence: str | None, max_params: float | None) -> None:
+    from topwork.backbones import segmenter_works_offline, select_segmenters
+
+    rows = select_segmenters(licence=licence, max_params=max_params)
+    here = [segmenter_works_offline(each) for each in rows]
+    told = [{"task": "segmentation", **each.to_dict(), "offline": near} for each, near in zip(rows, here, strict=True)]
+    console.result({"models": told}, _text.segmenters(rows, here))
 
 
 @command(app, "doctor")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from topwork.cli._console import Console
-from topwork.cli._fit import Data, Pickle, Rules, Size, Weights
+from topwork.cli._fit import Pickle, Rules, Size, Weights
 from topwork.cli._options import CacheOption, Columns, FollowLinks, reading
+from topwork.cli._shards import On, ShardOption, ShardSize, Source, fill, is_folder, require_images, require_shards
 from topwork.cli._table import csv_table, parquet_table
 from topwork.cli._text import printable
 from topwork.errors import DataError, TopworkError
@@ -27,8 +28,15 @@ _ARRAYS = {"file": "paths", "class": "labels", "split": "splits"}  # column of a
 
 def embed(
     console: Console,
-    data: Data,
-    out: Annotated[Path, typer.Option("-o", "--out", help="File to write: .npz, .csv or .parquet.")],
+    data: Source,
+    out: Annotated[
+        str,
+        typer.Option(
+            "-o",
+            "--out",
+            help="File to write: .npz, .csv or .parquet; or a folder for shards, OUT/, which a rerun continues.",
+        ),
+    ],
     backbone: Annotated[
         str | None,
         typer.Option(help="The network whose features are taken; lite0 or minilm if not given.", show_default=False),
@@ -43,13 +51,19 @@ def embed(
     cache: CacheOption = True,
     columns: Columns = None,
     follow_links: FollowLinks = False,
+    shard: ShardOption = None,
+    shard_size: ShardSize = None,
+    on: On = "local",
     **given: Any,
 ) -> None:
     """Write a network's features of every image or text of DATA to a file."""
-    if out.suffix.lower() not in KINDS:
-        raise typer.BadParameter(f"-o takes a file that ends in {', '.join(KINDS)}, not {out.name}")
-    if not out.absolute().parent.is_dir():  # told before any work
-        raise _unwritable(out, "there is no such folder")
+    in_shards = is_folder(out)
+    file = Path(out)
+    require_shards(in_shards, {"--shard": shard, "--shard-size": shard_size}, on)
+    if not in_shards and file.suffix.lower() not in KINDS:
+        raise typer.BadParameter(f"-o takes a file that ends in {', '.join(KINDS)}, not {file.name}")
+    if not in_shards and not file.absolute().parent.is_dir():  # told before any work
+        raise _unwritable(file, "there is no such folder")
     from topwork.features import extract
     from topwork.tasks import task
 
@@ -57,11 +71,16 @@ def embed(
     thing, made_by = room.examination().thing, {"allow_pickle": allow_pickle, "preprocessing": preprocessing}
     network = room.load(backbone or room.backbone, weights=weights, size=size, **made_by)
     outputs = network.outputs(stages if stages in ("last", "all") else [name.strip() for name in stages.split(",")])
-    dataset: Any = _dataset(console, room, data, reading(columns, follow_links))
+    if in_shards:
+        require_images(thing, columns, follow_links)
+        from topwork.sharding import embedding
+
+        return fill(console, data, out, embedding(network, outputs), shard=shard, size=shard_size, on=on)
+    dataset: Any = _dataset(console, room, Path(data), reading(columns, follow_links))
     with console.progress():
         found = extract(dataset, network, outputs=outputs, cache=cache, progress=console.step(f"features of {thing}s"))
     console.step("writing the file")
-    _write(found, out)
+    _write(found, file)
     console.notes([f"note: left out: {printable(item.path)}: {item.reason}" for item in found.dataset.left_out])
     fields = {
         "file": str(out),

@@ -17,6 +17,7 @@ from topwork.cli._console import Console
 from topwork.cli._drawings import Drawings, Masks
 from topwork.cli._fit import Pickle, Rules, Weights
 from topwork.cli._options import Columns, reading, require_network
+from topwork.cli._shards import On, ShardOption, ShardSize, fill, require_shards
 from topwork.cli._sources import Batch, Faults, Fetched, file_batches, row_batches
 from topwork.cli._table import csv_table, parquet_table
 from topwork.cli._text import no_model, printable
@@ -113,6 +114,15 @@ MaskFolder = Annotated[
         show_default=False,
     ),
 ]
+ShardsFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--shards",
+        metavar="OUT/",
+        help="Write probabilities in shards into this folder, which a rerun continues: for more images than one run.",
+        show_default=False,
+    ),
+]
 
 
 def predict(
@@ -136,6 +146,10 @@ def predict(
     tile: Tile = None,
     draw: Draw = None,
     masks: MaskFolder = None,
+    shards: ShardsFolder = None,
+    shard: ShardOption = None,
+    shard_size: ShardSize = None,
+    on: On = "local",
 ) -> None:
     """Classify images or texts, find objects, or segment. Each gives one line, or one JSON object with --json."""
     from topwork.model import Classifier, Model
@@ -144,6 +158,11 @@ def predict(
     if backbone is not None and model is not None:  # no model: every argument is an image
         images = [model, *(images or [])]
     made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
+    require_shards(shards is not None, {"--shard": shard, "--shard-size": shard_size}, on)
+    if shards is not None:
+        others: dict[str, Any] = {"--backbone": backbone, "--csv": csv, "--parquet": parquet, "--coverage": coverage}
+        others |= {"--abstain": abstain, "--draw": draw, "--text": texts, "--columns": columns}
+        return _in_shards(console, model or "", images or [], shards, others, shard=shard, size=shard_size, on=on)
     require_network(model, backbone, **made_by)
     if (stdin, bool(images), bool(texts)).count(True) != 1:
         both = "give only one of files, --text and --stdin" if stdin or texts else ""
@@ -194,6 +213,22 @@ def predict(
     if kept is not None:
         console.note(f"note: masks written: {kept.count:,}, in {printable(str(masks))}")
     console.require_none_failed(failed, thing)
+
+
+def _in_shards(
+    console: Console, model: str, images: list[str], out: str, others: Mapping[str, Any], **how: Any
+) -> None:
+    """Fill a folder with the model's answers to one source."""
+    wrong = next((name for name, value in others.items() if value), None)
+    if wrong is not None:
+        raise typer.BadParameter(f"{wrong} cannot be used with a folder of shards")
+    if len(images) != 1:
+        raise typer.BadParameter("--shards takes a model and one source: a folder, an archive or an address")
+    from topwork.model import Classifier
+    from topwork.sharding import Predicting
+    from topwork.tasks import load
+
+    fill(console, images[0], out, Predicting(load(model, Classifier)), **how)
 
 
 def _of_objects(room: Task, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from topwork._system import WITH_TORCH, has_torch
 from topwork._text import facts, first_of, table
 
 if TYPE_CHECKING:
-    from topwork.backbones import Backbone, CatalogueRow, DetectorRow, FaceRow, TextRow
+    from topwork.backbones import Backbone, CatalogueRow, DetectorRow, FaceRow, SegmenterRow, TextRow
     from topwork.checking import Case, Checkup
     from topwork.doctor import Health
     from topwork.metrics import Shift
@@ -187,6 +187,47 @@ def detector(row: DetectorRow) -> list[str]:
         ("weights", source),
     ]
     return [row.name, row.advice, "", facts(told)]
+
+
+def segmenters(rows: Sequence[SegmenterRow], here: Sequence[bool]) -> list[str]:
+    """The trained segmenters as a table; ``here`` says whose weights are on this machine."""
+    if not rows:
+        return ["No segmenter in the catalogue matches all of these conditions."]
+    cells = [
+        (
+            row.alias,
+            row.family,
+            row.told_by,
+            f"{row.parameters:g}",
+            str(row.size),
+            f"{row.miou:.1f}" if row.miou else "-",
+            row.licence if row.free else f"{row.licence} (!)",
+            "yes" if offline else "-",
+        )
+        for row, offline in zip(rows, here, strict=True)
+    ]
+    return [
+        table(("name", "family", "told by", "M params", "pixels", "ADE mIoU", "licence", "offline"), cells),
+        "",
+        "told by: prompts are for `topwork segment`; classes for --strategy as-is, words for --strategy zero-shot.",
+        "Any other SAM, SAM 2, SegFormer, Mask2Former or CLIPSeg of the hub works as OWNER/NAME, an ONNX file as "
+        "onnx:FILE.",
+    ]
+
+
+def segmenter(row: SegmenterRow) -> list[str]:
+    """The details of one trained segmenter."""
+    told = [
+        ("family", row.family),
+        ("paper", row.paper),
+        ("told by", row.told_by),
+        ("parameters", f"{row.parameters:g} million"),
+        ("ADE mIoU", f"{row.miou:.1f}" if row.miou else "-"),
+        ("input", f"{row.size} pixels"),
+        ("licence", row.licence),
+        ("weights", f"Hugging Face hub: {row.repository}"),
+    ]
+    return [row.alias, row.advice, "", facts(told)]
 
 
 def faces(rows: Sequence[FaceRow], here: Sequence[bool]) -> list[str]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from topwork.data._annotations._read import looks_like_boxes, read_boxes
 from topwork.data._annotations._write import BOX_FORMATS, BoxFormat, WrittenBoxes, write_boxes
 from topwork.data._arrays import from_arrays
+from topwork.data._between import Named, images_between
 from topwork.data._boxes import BoxDataset, Boxes, BoxFlaw
 from topwork.data._dataset import Dataset, ImageDataset, LabelledDataset, LeftOut, TextDataset, name_bytes
 from topwork.data._decode import assumed_white, decode
@@ -22,6 +23,7 @@ from topwork.data._folder import TEXT_SUFFIXES, files_below, image_files
 from topwork.data._given import Held, as_source, several
 from topwork.data._given_texts import given_texts, text_rows
 from topwork.data._image_size import image_size
+from topwork.data._layout import split_of
 from topwork.data._looks_like_texts import looks_like_texts
 from topwork.data._manifest import is_manifest, manifest_paths
 from topwork.data._mask_files._pieces import pieces
@@ -31,9 +33,11 @@ from topwork.data._mask_files._write import MASK_FORMATS, MaskFormat, WrittenMas
 from topwork.data._masks import UNLABELLED, Mask, MaskDataset, MaskFlaw, MaskStore
 from topwork.data._names import decoded, printable, quoted
 from topwork.data._read import read
+from topwork.data._shards import split_in
 from topwork.data._shrunk import shrunk, shrunk_size
 from topwork.data._source import MAX_FILE_BYTES, Slice, Source, content_key, read_bytes, read_source, try_source
 from topwork.data._split import grouped, k_folds, k_folds_or_fewer, split
+from topwork.data._tar_images import TarImage, tar_images
 from topwork.data._text_store import TextStore
 from topwork.data._texts import read_texts
 from topwork.data._write import require_free, write_manifest
@@ -58,9 +62,11 @@ __all__ = [
     "MaskFlaw",
     "MaskFormat",
     "MaskStore",
+    "Named",
     "Slice",
     "Source",
     "TEXT_SUFFIXES",
+    "TarImage",
     "TextDataset",
     "TextStore",
     "UNLABELLED",
@@ -78,6 +84,7 @@ __all__ = [
     "grouped",
     "image_files",
     "image_size",
+    "images_between",
     "is_manifest",
     "k_folds",
     "k_folds_or_fewer",
@@ -102,6 +109,9 @@ __all__ = [
     "shrunk",
     "shrunk_size",
     "split",
+    "split_in",
+    "split_of",
+    "tar_images",
     "text_of",
     "text_rows",
     "try_source",

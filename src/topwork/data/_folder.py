@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
@@ -101,6 +102,15 @@ def files_below(root: str, suffixes: Collection[str]) -> Iterator[str]:
         for name in sorted(files):
             if not is_system(name) and os.path.splitext(name)[1].lower() in suffixes:
                 yield os.path.join(here, name)
+
+
+def layout_of(root: Path) -> tuple[str, dict[str, str]]:
+    """The path below a folder where its classes or splits begin, and its split folders; none where none can be told."""
+    walk = _Walk(root, False, IMAGES)
+    prefix = walk.entered("", ())
+    with contextlib.suppress(DataError):
+        return prefix, _split_folders(walk, prefix, walk.inside(prefix)[0], None)
+    return prefix, {}
 
 
 def _split_folders(

@@ -55,13 +55,14 @@ def index_of(path: str) -> tuple[tuple[int, int], ShardIndex]:
         cached = cache_dir() / "shards" / f"{content_key(named).hex()}.json"
         index = _load(cached)
         if index is None:
-            index = _build(file, info.st_size)
+            index = built(file, info.st_size)
             _save(index, cached)
     return mark, index
 
 
-def _build(file: BinaryIO, size: int) -> ShardIndex:
-    builder = _Builder(file)
+def built(file: BinaryIO, size: int, *, unlabelled: bool = False) -> ShardIndex:
+    """The index of an open file of so many bytes; of images without a label too where those are wanted."""
+    builder = _Builder(file, unlabelled)
     try:
         for count, member in enumerate(members(file, size)):
             if count == _MAX_MEMBERS:
@@ -82,7 +83,8 @@ class _Sample:
 
 
 class _Builder:
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, unlabelled: bool) -> None:
+        self._unlabelled = unlabelled
         self.left_out: list[tuple[str, str]] = []
         self._file = file
         self._samples: dict[str, _Sample] = {}
@@ -158,7 +160,7 @@ class _Builder:
         names.remove(image.name)
         self._leave_out(names, f"another image of the sample; '{printable(image.name)}' is used")
         label, group, fault = _surest(sample.labels)
-        if not fault:
+        if not fault or self._unlabelled:
             return image, label, group
         self._leave_out([image.name], fault)
         return None

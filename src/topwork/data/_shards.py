@@ -92,11 +92,12 @@ def list_shards(root: Path) -> Listing:
             else:
                 shards.listing.leave_out(name, "a folder beside shards that is not 'train', 'val' or 'test'")
         else:
-            shards.take(name, _split_of(name))
+            shards.take(name, split_in(name))
     return shards.finished()
 
 
-def _split_of(name: str) -> str:
+def split_in(name: str) -> str:
+    """The split that a file's name tells, such as ``flowers-train-0000.tar``; empty where it tells none, or several."""
     words = {SPLIT_WORDS[word] for word in re.split(r"[-_.]", name.casefold()) if word in SPLIT_WORDS}
     return words.pop() if len(words) == 1 else ""
 

@@ -1,8 +1,8 @@
 """Drawing: arrays and words in, pictures out. It knows nothing of networks.
 
-A ``sheet`` lays out pictures with words beneath them; ``framed`` draws boxes, an ``Outline`` each, upon one, and
-``painted`` a mask; ``line_chart`` and ``scatter`` draw numbers, and ``Axes`` says where those lie, for whoever draws
-them otherwise. Pillow alone is needed for it.
+A ``sheet`` lays out pictures with words beneath them; ``framed`` draws boxes, an ``Outline`` each, upon one,
+``painted`` a mask, and ``differing`` where two masks differ; ``line_chart`` and ``scatter`` draw numbers, and ``Axes``
+says where those lie, for whoever draws them otherwise. Pillow alone is needed for it.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from topwork.drawing._axes import Axes, Axis, accuracy_axis, logarithmic_axis, n
 from topwork.drawing._boxes import framed
 from topwork.drawing._chart import Curve, legend, line_chart, scatter
 from topwork.drawing._colours import class_colours, heat, overlay, signed, stretched
+from topwork.drawing._differences import DIFFERENCES, STRIPED, differing
 from topwork.drawing._masks import painted
 from topwork.drawing._outlines import Outline, Stroke
 from topwork.drawing._sheet import Cell, sheet
 
 __all__ = [
+    "DIFFERENCES",
+    "STRIPED",
     "Axes",
     "Axis",
     "Cell",
@@ -24,6 +27,7 @@ __all__ = [
     "Stroke",
     "accuracy_axis",
     "class_colours",
+    "differing",
     "framed",
     "heat",
     "legend",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from topwork._arrays import BoolArray, IntegerArray, UInt8Array
+from topwork._arrays import BoolArray, IntegerArray, IntpArray, UInt8Array
 from topwork.drawing._colours import class_colours
 from topwork.drawing._words import line_height, words
 
@@ -17,7 +17,13 @@ _PAPER, _INK = (255, 255, 255), (20, 20, 20)
 
 
 def painted(
-    image: UInt8Array, labels: IntegerArray, names: Mapping[int, str], objects: IntegerArray | None = None
+    image: UInt8Array,
+    labels: IntegerArray,
+    names: Mapping[int, str],
+    objects: IntegerArray | None = None,
+    *,
+    side: int | None = None,
+    legend: bool = True,
 ) -> UInt8Array:
     """An image with its mask upon it, and a legend beneath.
 
@@ -29,20 +35,16 @@ def painted(
         labels: (H, W) numbers of classes.
         names: Of the numbers that are painted; the others are left as they are.
         objects: (H, W) numbers of objects, 0 where none is; a line is drawn around each. Around each class when None.
+        side: Pixels of the picture's longer side; None keeps the image's own, from 480 to 2048.
+        legend: Whether there is to be one.
 
     Returns:
-        uint8 (h, w, 3), 480 to 2048 pixels on its longer side but for the legend.
+        uint8 (h, w, 3), of that size but for the legend.
     """
-    height, width = image.shape[:2]
-    scale = min(max(max(height, width), _LEAST), _MOST) / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    from PIL import Image
-
-    canvas = np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(size, Image.Resampling.BILINEAR)).copy()
-    rows = np.minimum((np.arange(size[1]) / scale).astype(np.intp), height - 1)
-    columns = np.minimum((np.arange(size[0]) / scale).astype(np.intp), width - 1)
-    there = labels[rows[:, None], columns]
-    told = there if objects is None else objects[rows[:, None], columns]
+    canvas, at = scaled(image, side or min(max(*image.shape[:2], _LEAST), _MOST))
+    size = canvas.shape[1], canvas.shape[0]
+    there = labels[at]
+    told = there if objects is None else objects[at]
     numbers = sorted(names)
     colours = class_colours(len(numbers)).astype(np.float32)
     line = _edges(told, max(1, round(max(size) / 480)))
@@ -52,8 +54,30 @@ def painted(
         canvas[of] = canvas[of] * (1 - _SHARE) + colour * _SHARE
         canvas[of & halo] = _INK if colour.mean() > 110 else _PAPER
         canvas[of & line] = colour
-    seen = {number: name for number, name in names.items() if (there == number).any()}
+    seen = {number: name for number, name in names.items() if legend and (there == number).any()}
     return np.concatenate([canvas, _legend(seen, numbers, colours, size)]) if seen else canvas
+
+
+def scaled(image: UInt8Array, side: int) -> tuple[UInt8Array, tuple[IntpArray, IntpArray]]:
+    """An image with so many pixels on its longer side, to draw upon; and which of its own pixels lies at each of them.
+
+    Args:
+        image: uint8 (H, W, 3).
+        side: Pixels.
+
+    Returns:
+        uint8 (h, w, 3); rows (h, 1) and columns (1, w) of the image.
+    """
+    from PIL import Image
+
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    whole = Image.fromarray(np.ascontiguousarray(image))
+    way = Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR
+    rows = np.minimum(((np.arange(size[1]) + 0.5) / scale).astype(np.intp), height - 1)
+    columns = np.minimum(((np.arange(size[0]) + 0.5) / scale).astype(np.intp), width - 1)
+    return np.asarray(whole.resize(size, way)).copy(), (rows[:, None], columns[None])
 
 
 def _edges(numbers: IntegerArray, width: int) -> BoolArray:

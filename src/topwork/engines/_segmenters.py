@@ -25,7 +25,7 @@ def segmenter_graph(backbone: SegmenterNetwork) -> Any:
         network = openvino_core().read_model(face_arrays(backbone)[ONNX].tobytes())
         network.reshape([1, 3, size, size])
         answer = network.output(0).get_node().input_value(0)
-        if config["probability"]:
+        if config.get("probability"):
             inside = ops.clamp(answer, _EDGE, 1 - _EDGE)
             answer = ops.subtract(ops.log(inside), ops.log(ops.subtract(ops.constant(np.float32(1)), inside))).output(0)
         if answer.get_shape()[1] == 1:  # the logit against a background of zero

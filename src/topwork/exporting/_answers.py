@@ -34,6 +34,7 @@ class Answers:
         same: Where no output is a label: whether ``predict.py`` answers a row as ``predict`` does. Takes the model, the
             script as a module, the row, and twice its outputs without their first axis: as ``predict`` has them, with
             ``features``, and those that the script is to answer by.
+        least_same: Share of the rows that it must answer so by the export's own numbers; of others it is recorded.
         head: Gives the model's head, where the answers are one's; ``--to torch`` needs it.
         recalibrated: The model as it is to be with other features: of the model, and features (N, width) and classes
             (N,) of held-out rows. None where there is nothing to calibrate; ``--int8`` needs it.
@@ -52,6 +53,7 @@ class Answers:
     require: Callable[[Any, str], None] = lambda model, to: None
     features: bool = True
     same: Callable[[Any, Any, Any, Outputs, Outputs], bool] | None = None
+    least_same: float = 0.0
     label_code: Callable[[Any], str] = lambda model: "probabilities.argmax(1)"
     head: Callable[[Any], Any] = lambda model: None
     recalibrated: Callable[[Any, Float32Array, AnyArray], Any] | None = None

@@ -147,6 +147,12 @@ class Expected:
                 )
 
     def _require(self, parity: Parity, found: Outputs, rows: Sequence[Any], kept: Sequence[int]) -> None:
+        if (parity.exact.same_label or 0.0) < self.answers.least_same:
+            raise TopworkError(
+                f"the export in {parity.runtime} answers {parity.exact.same_label:.1%} of {len(rows)} rows as predict "
+                f"does, and at least {self.answers.least_same:.1%} are needed; nothing was written",
+                hint=_REPORT,
+            )
         for name, most in self.answers.tolerances.items():
             apart = np.abs(self.exact[name][kept] - found[name]).reshape(len(kept), -1).max(axis=1)
             worst = int(np.argmax(np.where(np.isfinite(apart), apart, np.inf)))

@@ -136,7 +136,7 @@ def _disk_store(
     """Opens a store on the disk, closed with the stack: the cache's, or one that is gone with it."""
 
     def open_store(choice: EngineChoice) -> FeatureStore:
-        rows = rows_on_disk(_recipe(backbone, names, choice), _width(backbone, names), cache=cache)
+        rows = rows_on_disk(recipe_of(backbone, names, choice), _width(backbone, names), cache=cache)
         return stack.enter_context(rows)
 
     return open_store
@@ -250,7 +250,7 @@ def _width(backbone: AnyBackbone, outputs: Sequence[str]) -> int:
     return sum(map(backbone.width, outputs))
 
 
-def _recipe(backbone: AnyBackbone, outputs: tuple[str, ...], choice: EngineChoice) -> dict[str, Any]:
+def recipe_of(backbone: AnyBackbone, outputs: tuple[str, ...], choice: EngineChoice) -> dict[str, Any]:
     """Everything that changes the features of an image, in words that stay, or what users have cached would be lost."""
     if isinstance(backbone, TextBackbone):
         network = backbone.identity

@@ -10,13 +10,14 @@ its own (``Section``). A page of another room that looks the same takes the kit'
 """
 
 from topwork.report import figures, sections
+from topwork.report._charts import SQUARE, reliability_points
 from topwork.report._checkup import checkup_page, checkup_values, shown_findings
 from topwork.report._excerpts import Excerpts, Shown
 from topwork.report._explained import explained_page
 from topwork.report._figures import PrintFigure, letters, require_matplotlib, write_figures
 from topwork.report._model import Missing, PageContext, Section, model_page
 from topwork.report._page import STYLE, brief, isolated, percent, render, require_free, write_page
-from topwork.report._pictures import Picture, thumbnail_file
+from topwork.report._pictures import Picture, thumbnail_file, webp
 from topwork.report._texts import Language, Texts
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "PageContext",
     "Picture",
     "PrintFigure",
+    "SQUARE",
     "STYLE",
     "Section",
     "Shown",
@@ -39,12 +41,14 @@ __all__ = [
     "letters",
     "model_page",
     "percent",
+    "reliability_points",
     "render",
     "require_free",
     "require_matplotlib",
     "sections",
     "shown_findings",
     "thumbnail_file",
+    "webp",
     "write_figures",
     "write_page",
 ]

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork.checking import Case, Checkup, Finding
-from topwork.data import BoxDataset, printable
+from topwork.data import BoxDataset, Dataset, MaskDataset, printable
+from topwork.drawing import class_colours
 from topwork.report._excerpts import Shows, album_of
 from topwork.report._page import brief, render
 from topwork.report._pictures import Picture, outlined, rows_of
@@ -91,8 +92,8 @@ def checkup_values(checkup: Checkup, t: Texts) -> dict[str, Any]:
 
     Returns:
         ``checkup``, ``blocking``, ``obstacles``, ``splits``, ``classes`` (the first 200 rows), ``more_classes`` and
-        ``more_names`` of the others, ``total``, ``largest``: usable rows of the largest class, at least 1; ``boxes``,
-        whether boxes are counted there and not rows, and ``usable`` rows in all.
+        ``more_names`` of the others, ``total``, ``largest``: usable rows of the largest class, at least 1; ``counted``,
+        what is counted there, as a key in the texts, ``colours`` of masks, and ``usable`` rows in all.
     """
     splits = tuple(name for name in ("train", "val", "test") if (checkup.dataset.splits == name).any())
     counts = _counts(checkup, splits)
@@ -106,10 +107,25 @@ def checkup_values(checkup: Checkup, t: Texts) -> dict[str, Any]:
         "more_classes": _class_row("", counts[MOST_CLASSES:].sum(axis=0)),
         "more_names": tuple(checkup.classes[MOST_CLASSES:]),
         "total": _class_row("", counts.sum(axis=0)),
-        "boxes": isinstance(checkup.dataset, BoxDataset),
+        "counted": _counted(checkup.dataset),
+        "colours": mask_colours(checkup.dataset),
         "usable": int(_usable(checkup).sum()),
         "largest": max((row["usable"] for row in rows), default=0) or 1,
     }
+
+
+def _counted(dataset: Dataset) -> str:
+    """What the table of classes counts, as a key in the texts."""
+    kinds = {BoxDataset: "classes_boxes", MaskDataset: "classes_masks"}
+    return next((key for kind, key in kinds.items() if isinstance(dataset, kind)), "classes")
+
+
+def mask_colours(dataset: Dataset) -> list[tuple[str, str]]:
+    """The classes that pictures of a data set of masks show, and their colours; none of any other data set."""
+    if not isinstance(dataset, MaskDataset):
+        return []
+    names = [dataset.classes[place] for place in dataset.foreground]
+    return [(name, f"#{bytes(colour).hex()}") for name, colour in zip(names, class_colours(len(names)), strict=True)]
 
 
 def _obstacles(checkup: Checkup, t: Texts) -> Iterator[str]:
@@ -119,6 +135,9 @@ def _obstacles(checkup: Checkup, t: Texts) -> Iterator[str]:
     if isinstance(dataset, BoxDataset):
         if not dataset.counts[training].any():
             yield t("obstacle_boxes")
+    elif isinstance(dataset, MaskDataset):
+        if (dataset.pixels[training, :-1].sum(axis=0) > 0).sum() < 2:
+            yield t("obstacle_masks")
     elif checkup.classes and len(np.unique(dataset.labels[training])) < 2:
         yield t("obstacle_classes")
     held_out = dataset.held_out_split
@@ -139,6 +158,8 @@ def _counts(checkup: Checkup, splits: Sequence[str]) -> npt.NDArray[np.intp]:
     masks = [usable, ~usable, *(usable & (dataset.splits == split) for split in splits)]
     if isinstance(dataset, BoxDataset):
         labels, masks = dataset.labels, [mask[dataset.rows_of_boxes] & ~dataset.crowd for mask in masks]
+    elif isinstance(dataset, MaskDataset):
+        return np.stack([(dataset.pixels[mask, :-1] > 0).sum(axis=0) for mask in masks], axis=1)
     else:
         labels = dataset.strata()
     count = len(checkup.classes) or dataset.n_strata

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork._system import Executor, available_cores, kept
-from topwork.data import BoxDataset, Dataset, ImageDataset, Source, decode, read_source
-from topwork.drawing import Outline, overlay
-from topwork.errors import ExplainError, ImageError
+from topwork.data import BoxDataset, Dataset, ImageDataset, MaskDataset, Source, decode, read_source
+from topwork.drawing import Outline, overlay, painted
+from topwork.errors import DataError, ExplainError, ImageError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -72,7 +72,7 @@ class Album:
         self._reasons = dict(unusable or {})
         self._uris: dict[int, str] = {}
         self._room = room
-        self._side = BOXED_SIDE if isinstance(dataset, BoxDataset) else SIDE
+        self._side = BOXED_SIDE if isinstance(dataset, BoxDataset | MaskDataset) else SIDE
 
     def pictures(self, rows: Sequence[int]) -> tuple[Picture, ...]:
         """The images of several rows, a few at a time on all cores."""
@@ -103,16 +103,33 @@ class Album:
         return row not in self._uris and row not in self._reasons and self._room > 0
 
     def _decode(self, row: int) -> None:
+        dataset, side = self._dataset, self._side
         try:
-            self._uris[row] = thumbnail(self._dataset.source(row), self._side)
-        except ImageError as error:
+            if isinstance(dataset, MaskDataset):
+                self._uris[row] = _masked(dataset, row, side)
+            else:
+                self._uris[row] = thumbnail(dataset.source(row), side)
+        except (ImageError, DataError) as error:
             self._reasons[row] = error.message
 
 
-def outlined(picture: Picture, dataset: BoxDataset, row: int, over: Sequence[Outline] = ()) -> Picture:
-    """A picture, where there is one, with the boxes of its row; these are thin where others are drawn ``over`` them."""
+def _masked(dataset: MaskDataset, row: int, side: int) -> str:
+    """A small picture of an image with its mask upon it."""
+    image, mask = decode(dataset.source(row)), dataset.mask(row)
+    if image.shape[:2] != mask.labels.shape:  # it was changed since it was read
+        return thumbnail(image, side)
+    names = {place: dataset.classes[place] for place in dataset.foreground}
+    shown = painted(image, mask.labels, names, mask.objects, side=side, legend=False)
+    return webp(shown)
+
+
+def outlined(picture: Picture, dataset: BoxDataset | MaskDataset, row: int, over: Sequence[Outline] = ()) -> Picture:
+    """A picture, where there is one, with boxes: those of its row, thin where others are drawn ``over`` them."""
     if not picture.uri:
         return picture
+    if isinstance(dataset, MaskDataset):
+        height, width = (int(side) for side in dataset.sizes[row])
+        return replace(picture, height=height, width=width, outlines=tuple(over))
     boxes = dataset.boxes(row)
     named = not over and len(dataset.classes) > 1 and len(boxes) <= _NAMED
     given = [

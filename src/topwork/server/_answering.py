@@ -91,7 +91,7 @@ async def told(
 ) -> list[dict[str, Any]]:
     """The answers as they are sent; what is drawn or looked up for them is done on a thread, one after the other."""
     pairs = list(zip(inputs, found, strict=True))
-    if not (wanted.nearest or wanted.map):
+    if not (wanted.nearest or wanted.map or served.serving.slow):
         return [_told(served, *each, accept) for each in pairs]
     return [await asyncio.to_thread(_told, served, *each, accept) for each in pairs]
 

@@ -2,11 +2,12 @@
 
 A model of images takes ``images``: UINT8 (N, H, W, 3), as the exported network does; FP32 of the same shape, 0 to 1; or
 files as BYTES (N). A model of texts takes ``texts``: BYTES (N). What it gives is its task's affair: ``probabilities``,
-``label`` and, where the model knows it, ``typicality``; or ``boxes``, ``scores``, ``labels`` and ``counts``. Whoever
-asks for them gets ``features``.
+``label`` and, where the model knows it, ``typicality``; ``boxes``, ``scores``, ``labels`` and ``counts``; or ``masks``,
+``shares`` and ``counts``. Whoever asks for them gets ``features``.
 """
 
 # Annotations are read by FastAPI where the routes are made, so that it is imported there and not with this module.
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +104,11 @@ def inference_routes(service: Service) -> "APIRouter":
         async with while_connected(request.receive), under_way(service, len(inputs)):
             found = await answer_all(service, served, inputs, Wanted())
         fields: dict[str, Any] = {"model_name": served.name, **({} if asked.id is None else {"id": asked.id})}
-        outputs = _outputs(served, _all_of(found), asked)
+        answers = _all_of(found)
+        if served.serving.slow:
+            outputs = await asyncio.to_thread(_outputs, served, answers, asked)
+        else:
+            outputs = _outputs(served, answers, asked)
         body, json_bytes = written(fields, outputs, asked.outputs or {each.name: asked.binary for each in outputs})
         if json_bytes is None:
             return Response(body, media_type="application/json")

@@ -40,6 +40,7 @@ def question(query: Mapping[str, str]) -> Question:
         "map": (_flag, lambda value: True, "true or false"),
         "nearest": (int, lambda value: 0 <= value <= _MOST_NEAREST, f"a number, 0 to {_MOST_NEAREST}"),
         "threshold": (float, lambda value: 0 <= value <= 1, "a number from 0 to 1"),
+        "mask": (_flag, lambda value: True, "true or false"),
     }
     given = {name: _read(query, name, *how) for name, how in read.items() if name in query}
     return Question(query.get("model"), Wanted(**given))
@@ -99,14 +100,27 @@ _FIND = {
     "required": ["bbox", "flaw"],
     "properties": {"bbox": _BOX, "flaw": {"type": "string", "description": "Why it should not be relied on."}},
 }
+_RUNS = {
+    "type": "object",
+    "required": ["size", "counts"],
+    "description": "COCO's run lengths, compressed.",
+    "properties": {"size": {"type": "array", "items": {"type": "integer"}}, "counts": {"type": "string"}},
+}
 _OBJECT = {
     "type": "object",
-    "required": ["category", "score", "bbox"],
+    "required": ["category", "bbox"],
     "properties": {
         "category": {"type": "string"},
         "score": {"type": "number"},
         "bbox": _BOX,
+        "area": {"type": "integer", "description": "Pixels of its mask."},
+        "segmentation": _RUNS,
     },
+}
+_OF_CLASS = {
+    "type": "object",
+    "required": ["category", "segmentation"],
+    "properties": {"category": {"type": "string"}, "segmentation": _RUNS},
 }
 _PREDICTION = {
     "type": "object",
@@ -129,6 +143,9 @@ _PREDICTION = {
         "height": {"type": "integer"},
         "count": {"type": "integer", "description": "How many objects there are."},
         "objects": {"type": "array", "items": _OBJECT},
+        "shares": {"type": "object", "additionalProperties": {"type": "number"}},
+        "masks": {"type": "array", "items": _OF_CLASS},
+        "mask": {"type": "string", "description": "The class, or the object, of each pixel: a PNG."},
         "name": {"type": ["string", "null"], "description": "Who it is; null for nobody whom the model knows."},
         "similarity": {"type": ["number", "null"], "description": "To the most similar one that it knows, -1 to 1."},
         "matches": {"type": "array", "items": _MATCH, "description": "Whom it is like, the most similar first."},
@@ -136,7 +153,7 @@ _PREDICTION = {
         "remarks": {"type": "array", "items": {"type": "string"}},
     },
 }
-_FILE = {"type": "string", "format": "binary"}
+FILE = {"type": "string", "format": "binary"}
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -171,16 +188,17 @@ PREDICT: dict[str, Any] = {
         _parameter("map", "Whether with the evidence, as a picture.", {"type": "boolean"}),
         _parameter("nearest", "Nearest training images.", {"type": "integer", "minimum": 0, "maximum": _MOST_NEAREST}),
         _parameter("threshold", "Score or similarity from which on.", {"type": "number", "minimum": 0, "maximum": 1}),
+        _parameter("mask", "Whether with the mask, as a PNG.", {"type": "boolean"}),
     ],
     "requestBody": {
         "required": True,
         "content": {
             "multipart/form-data": form_of(
-                image={"type": "array", "items": _FILE}, text={"type": "array", "items": {"type": "string"}}
+                image={"type": "array", "items": FILE}, text={"type": "array", "items": {"type": "string"}}
             ),
-            "image/jpeg": {"schema": _FILE},
-            "image/png": {"schema": _FILE},
-            "application/octet-stream": {"schema": _FILE},
+            "image/jpeg": {"schema": FILE},
+            "image/png": {"schema": FILE},
+            "application/octet-stream": {"schema": FILE},
             "text/plain": {"schema": {"type": "string"}},
             "application/json": {
                 "schema": {
@@ -198,7 +216,7 @@ COLLECT: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "multipart/form-data": form_of(image=_FILE, text={"type": "string"}, label={"type": "string"}),
+            "multipart/form-data": form_of(image=FILE, text={"type": "string"}, label={"type": "string"}),
         },
     },
 }
@@ -208,7 +226,7 @@ ENROLL: dict[str, Any] = {
     "parameters": [MODEL],
     "requestBody": {
         "required": True,
-        "content": {"multipart/form-data": form_of(name=_NAME, image={"type": "array", "items": _FILE})},
+        "content": {"multipart/form-data": form_of(name=_NAME, image={"type": "array", "items": FILE})},
     },
 }
 FORGET: dict[str, Any] = {

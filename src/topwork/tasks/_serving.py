@@ -22,6 +22,7 @@ class Wanted:
         map: Whether with the evidence, as a picture.
         nearest: How many of the training images that are nearest.
         threshold: Score from which on an object is told of.
+        mask: Whether with the class of each pixel, as a picture.
     """
 
     top: int = 5
@@ -30,6 +31,7 @@ class Wanted:
     map: bool = False
     nearest: int = 0
     threshold: float | None = None
+    mask: bool = False
 
     def require_only(self, names: Sequence[str], said: str) -> None:
         """Refuse what makes no sense for a model.
@@ -116,11 +118,14 @@ class Serving(Protocol):
         collects: Whether a person's correction of its answer can be kept as an example (``--collect``).
         looking: What looks at whole pictures first; None where the network's square is made of the picture itself.
         enrolling: What it knows by name; None where it knows its classes and no more.
+        slow: Whether telling an answer takes so long that nothing else should wait for it.
         tensors: Outputs of the Open Inference Protocol: name to datatype and shape, in which -1 is any length.
     """
 
     @property
     def collects(self) -> bool: ...
+    @property
+    def slow(self) -> bool: ...
     @property
     def looking(self) -> Looking | None: ...
     @property

@@ -20,12 +20,12 @@ from topwork.errors import BackboneError, DataError
 from topwork.features import extract_few
 from topwork.model import Model
 from topwork.tasks import load as load_model
+from topwork.tasks._classes._names import meet
 from topwork.tasks.detection import Detector
 from topwork.tasks.detection._ladder import AdviceOptions, climb
 from topwork.tasks.detection._load import load as load_any
 from topwork.tasks.detection.network import Decoding, QueryHead, QuerySpec, in_image
 from topwork.tasks.detection.strategies import AsIsOptions, FinetuneOptions, HeadOptions, ProbeOptions
-from topwork.tasks.detection.strategies._names import meet
 
 pytest.importorskip("transformers")
 

@@ -7,59 +7,18 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from tests.tasks.segmentation.made import drawn
+from tests.tasks.segmentation.made import drawn, segmenter
 from topwork._arrays import Float32Array
-from topwork.backbones import load as load_backbone
-from topwork.model import DataRecord, EngineRecord, ModelRecord, versions
-from topwork.tasks.segmentation import Segmenter
 from topwork.tasks.segmentation._decide import Deciding
-from topwork.tasks.segmentation._record import SegmentationRecord
 from topwork.tasks.segmentation._told import told
 from topwork.tasks.segmentation.instances import Splitting
-from topwork.tasks.segmentation.network import PixelHead, PixelSpec, Strip, blended, parts_of
-
-
-def made(size: int) -> Segmenter:
-    """A segmenter of random numbers, the same at every size, on maps that see a few pixels around each."""
-    backbone = load_backbone("lite0", size=size).replace(crop_mode="squash")
-    spec = PixelSpec(("bn1", "blocks.1"), (32, 24), (2, 4), size, 3, hidden=8)
-    rng = np.random.default_rng(0)
-    arrays = {
-        "maps.0": rng.normal(0, 0.5, (8, 32)),
-        "maps.1": rng.normal(0, 0.1, (8, 24)),
-        "bias": rng.normal(0, 0.1, 8),
-        "out": rng.normal(0, 0.5, (3, 8)),
-        "out_bias": np.zeros(3),
-    }
-    head = PixelHead(spec, {name: each.astype(np.float32) for name, each in arrays.items()})
-    block = SegmentationRecord(
-        name="segmentation",
-        classes=("a", "b", "c"),
-        has_background=True,
-        training=(1, 1, 1),
-        head=spec.to_dict(),
-    )
-    record = ModelRecord[SegmentationRecord](
-        task=block,
-        strategy="probe",
-        backbone=backbone.to_dict(),
-        outputs=backbone.maps(spec.stages),
-        engine=EngineRecord(name="openvino", precision="f32", deviation=None),
-        head="pixel",
-        cross_validation={},
-        trials=(),
-        data=DataRecord.none("made for a test"),
-        seed=0,
-        versions=versions(),
-        created="2026-01-01T00:00:00+00:00",
-    )
-    return Segmenter(record, head, backbone)
+from topwork.tasks.segmentation.network import Strip, blended, parts_of
 
 
 def test_in_parts_it_says_what_it_says_of_the_whole() -> None:
     """A network of 256 pixels on the whole, and the same numbers at 128 pixels on each part."""
     image, _ = drawn(5, 256)
-    (whole,), (parts,) = made(256).predict([image]), made(128).predict([image], tile=128)
+    (whole,), (parts,) = segmenter(256).predict([image]), segmenter(128).predict([image], tile=128)
     assert len(np.unique(whole.labels)) == 3
     inside = slice(24, -24)
     same = whole.labels[inside, inside] == parts.labels[inside, inside]
@@ -98,7 +57,7 @@ def test_objects_in_bands_are_those_of_the_whole() -> None:
 
 
 def test_a_large_image_is_never_held_as_probabilities() -> None:
-    model = made(128)
+    model = segmenter(128)
     image = np.tile(drawn(5, 256)[0], (8, 2, 1))
     whole = 3 * image.shape[0] * image.shape[1] * 4
     model.predict([image[:300]], tile=128)  # what is opened once

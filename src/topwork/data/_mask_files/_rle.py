@@ -18,16 +18,27 @@ from topwork.errors import DataError
 Plane = npt.NDArray[np.bool_]
 
 
-def rle_of(mask: npt.NDArray[Any]) -> dict[str, Any]:
+def rle_of(
+    mask: npt.NDArray[Any], corner: tuple[int, int] = (0, 0), size: tuple[int, int] | None = None
+) -> dict[str, Any]:
     """A mask as compressed run lengths: ``{"size": [height, width], "counts": text}``.
 
     Args:
-        mask: (H, W); what is not 0 is inside.
+        mask: (h, w), of the whole image or of a part, outside of which nothing is; what is not 0 is inside.
+        corner: The part's first row and column.
+        size: Height and width of the image; the mask's own when None.
     """
-    flat = np.asarray(mask, bool).ravel(order="F")
-    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    counts = np.diff([0, *([0] if flat.size and flat[0] else []), *changes.tolist(), flat.size]).tolist()
-    return {"size": list(mask.shape), "counts": _written(counts)}
+    height, width = size or mask.shape
+    edges = np.zeros((mask.shape[1], mask.shape[0] + 2), np.int8)
+    edges[:, 1:-1] = np.asarray(mask, np.bool_).T
+    steps = np.diff(edges, axis=1)
+    columns = (np.arange(mask.shape[1]) + corner[1])[:, None] * height + corner[0]
+    places = np.broadcast_to(columns + np.arange(steps.shape[1]), steps.shape)
+    starts, ends = places[steps == 1], places[steps == -1]
+    apart = starts[1:] > ends[:-1]  # one that fills its column to the end goes on in the next
+    runs = np.stack([starts[np.append(True, apart)[: len(starts)]], ends[np.append(apart, True)[: len(ends)]]], axis=1)
+    counts = np.diff(runs.ravel(), prepend=0, append=height * width).tolist()
+    return {"size": [height, width], "counts": _written(counts if len(counts) == 1 or counts[-1] else counts[:-1])}
 
 
 def _written(counts: Sequence[int]) -> str:
@@ -75,7 +86,8 @@ def mask_of_rle(rle: Mapping[str, Any]) -> Plane:
         counts = np.array(_counts(given) if isinstance(given, str) else given, np.int64)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError("its run lengths are not COCO's: size and counts") from error
-    if height < 1 or width < 1 or counts.ndim != 1 or (counts < 0).any() or int(counts.sum()) != height * width:
+    within = counts.ndim == 1 and (counts >= 0).all() and (counts <= height * width).all()  # so that no sum overflows
+    if height < 1 or width < 1 or not within or int(counts.sum()) != height * width:
         raise DataError(f"its run lengths do not fill {width} × {height} pixels")
     inside = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
     return np.asarray(inside.reshape(height, width, order="F"))

@@ -1,6 +1,7 @@
 // One answer, whole: what it is, how sure, why, and what is like it.
 
 import { find, make, name } from "./dom.js";
+import { maskOver, saidOfMask } from "./masks.js";
 import { boxesOver, saidOf } from "./objects.js";
 import { findsOver, saidOfPerson } from "./people.js";
 import { decimal, level, percent, t } from "./words.js";
@@ -21,7 +22,7 @@ export function showAnswer(item, model, asked, correct) {
   const words = make("div", { className: "words" });
   if (item.error || answer?.error) words.append(title(t("unusable")), ...fault(item));
   else if (answer)
-    words.append(...(SAID[model.answer] ?? said)(answer, model, asked), ...(model.collect ? [correction(item, model, correct)] : []));
+    words.append(...(SAID[model.answer] ?? said)(answer, model, asked, item), ...(model.collect ? [correction(item, model, correct)] : []));
   else words.append(make("h2", { id: "answer-title", className: "unseen" }, t("answer")));
   const below = answer?.nearest?.length ? [nearest(answer.nearest, model.kind)] : [];
   find("answer").replaceChildren(make("div", { className: "beside" }, shown, words), ...below);
@@ -30,7 +31,10 @@ export function showAnswer(item, model, asked, correct) {
 const SAID = {
   objects: (answer, model) => saidOf(answer, model, title),
   identities: (answer, model) => saidOfPerson(answer, model, title),
+  masks: (answer, model, asked, item) => saidOfMask(answer, model, title, item.name),
 };
+
+const OVER = { objects: boxesOver, identities: (answer) => answer.found && findsOver(answer), masks: maskOver };
 
 const title = (...text) => make("h2", { id: "answer-title" }, ...text);
 
@@ -118,7 +122,7 @@ const excerpt = (text) =>
 function picture(item, model) {
   const { name: called, answer, url } = item;
   const image = make("img", { src: url, alt: t("picture_of", { source: called }) });
-  const frame = make("div", { className: "frame" }, image, answer?.objects && boxesOver(answer, model), answer?.found && findsOver(answer), answer?.map && overlay(answer));
+  const frame = make("div", { className: "frame" }, image, OVER[model.answer] && answer && !answer.error && OVER[model.answer](answer, model), answer?.map && overlay(answer));
   image.addEventListener("error", () => frame.replaceChildren(make("p", { className: "blank" }, t("no_preview"))));
   const caption = make(
     "figcaption",

@@ -1,6 +1,7 @@
 // Answers as a table that a spreadsheet opens: no cell of it is a formula, whatever a file is called.
 
 import { find } from "./dom.js";
+import { classesOf as sharesOf } from "./masks.js";
 import { told } from "./objects.js";
 import { knownAs, leastOf } from "./people.js";
 import { t } from "./words.js";
@@ -53,7 +54,17 @@ function peopleOf(items, model) {
   return tableOf(["path", "name", "similarity", "threshold", "remarks", "error"], rows);
 }
 
-const WAYS = { objects: objectsOf, identities: peopleOf };
+/** A row a class; objects are counted where they are told apart. */
+function masksOf(items, model) {
+  const rows = items.flatMap(({ name, answer, error }) => {
+    const why = error?.said.join(" ") ?? answer?.error;
+    if (why || !answer) return [[name, "", "", "", why]];
+    return sharesOf(answer, model).map(({ category, share, count }) => [name, category, share, count, ""]);
+  });
+  return tableOf(["path", "label", "share", "objects", "error"], rows);
+}
+
+const WAYS = { objects: objectsOf, identities: peopleOf, masks: masksOf };
 
 const rounded = (number) => Math.round(100 * number) / 100;
 

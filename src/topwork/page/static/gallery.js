@@ -26,7 +26,7 @@ export function offerGallery(given) {
 
 /** Pictures of whom is to be enrolled, beside those that there are. */
 export function addPictures(more) {
-  pictures.push(...more.map((each) => ({ ...each, url: URL.createObjectURL(each.blob) })));
+  pictures = [...pictures, ...more.map((each) => ({ ...each, url: URL.createObjectURL(each.blob) }))];
   showPictures();
 }
 
@@ -76,19 +76,19 @@ function drop(picture) {
 }
 
 async function enroll() {
-  const [model, called] = [how.model(), find("enroll-name").value.trim()];
-  if (!pictures.length) return tell(() => t("no_pictures"));
+  const [model, called, sent] = [how.model(), find("enroll-name").value.trim(), pictures];
+  if (!sent.length) return tell(() => t("no_pictures"));
   find("enroll-now").disabled = true;
   tell(() => t("enrolling"));
   try {
-    const done = await how.answers.enroll(model, called, pictures);
+    const done = await how.answers.enroll(model, called, sent);
     const failed = Object.entries(done.errors);
     tell(
       () => t("enrolled", { name: done.name, count: done.images }),
       ...failed.map(([source, why]) => () => `${source}: ${why}`),
       ...(done.alike ? [() => t("alike", { name: done.name, other: done.alike })] : []),
     );
-    pictures.forEach(drop);
+    sent.forEach(drop);
     find("enroll").reset();
     await showGallery(model);
     how.changed();

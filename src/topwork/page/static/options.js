@@ -33,10 +33,14 @@ export function showFrame(model, models) {
   fillOptions(model);
 }
 
-function facts({ kind, answer, classes, accuracy, ap50, eer }) {
+function facts({ kind, answer, classes, background, accuracy, ap50, eer, iou }) {
   if (answer === "identities") {
     const shares = eer && Object.fromEntries(Object.entries(eer).map(([each, value]) => [each, percent(value)]));
     return [t("facts_people"), ...(eer ? [t("facts_eer", shares)] : [])];
+  }
+  if (answer === "masks") {
+    const shares = iou && Object.fromEntries(Object.entries(iou).map(([each, value]) => [each, percent(value)]));
+    return [t("facts_masks", { classes: classes.length - Number(background) }), ...(iou ? [t("facts_iou", shares)] : [])];
   }
   if (answer === "objects") {
     const shares = ap50 && Object.fromEntries(Object.entries(ap50).map(([each, value]) => [each, percent(value)]));
@@ -63,7 +67,7 @@ export function fillOptions(model) {
   ];
   select.replaceChildren(...options);
   if (options.some(({ value }) => value === before)) select.value = before;
-  const slides = model.answer !== "classes";
+  const slides = ["objects", "identities"].includes(model.answer);
   if (slides) offerThreshold(model);
   const shown = { "threshold-of": slides, "certainty-of": model.selective, "evidence-of": model.maps, "nearest-of": model.nearest };
   for (const [id, is] of Object.entries(shown)) find(id).hidden = !is;
@@ -111,6 +115,7 @@ export function optionsOf(model, several) {
   const evidence = !several && model.maps && find("evidence").checked ? { map: true } : {};
   if (model.answer === "objects") return { threshold: model.lowest, ...evidence }; // what is shown is chosen here
   if (model.answer === "identities") return { top: TOP };
+  if (model.answer === "masks") return { mask: true }; // its file, to download
   const asked = { ...evidence, top: several ? TOP : Math.min(model.classes.length, MOST) };
   const [kind, share] = find("certainty").value.split("=");
   if (model.selective && share) asked[kind] = share;

@@ -7,6 +7,7 @@ import { download } from "./csv.js";
 import { find, make } from "./dom.js";
 import { addPictures, offerGallery, showGallery } from "./gallery.js";
 import { listen } from "./inputs.js";
+import { headOf } from "./masks.js";
 import { told } from "./objects.js";
 import { fillOptions, optionsOf, showFrame, showTitle, useThreshold } from "./options.js";
 import { knownAs, similar } from "./people.js";
@@ -139,7 +140,8 @@ function announce() {
   const failed = items.filter(({ error, answer }) => error || answer?.error).length;
   if (several()) return tell(failed ? "said_several" : "said_all", { total: items.length, failed });
   if (failed) return tell("");
-  if (chosen.answer.objects) return tell("said_objects", { source: chosen.name, count: told(chosen.answer, state.model).length });
+  if (state.model.answer === "masks") return tell("said_mask", { source: chosen.name, head: headOf(chosen.answer, state.model) });
+  if (state.model.answer === "objects") return tell("said_objects", { source: chosen.name, count: told(chosen.answer, state.model).length });
   if (state.model.answer === "identities") return announcePerson(chosen);
   const { label, probability, answered } = chosen.answer;
   tell(answered === false ? "said_unsure" : "said", { source: chosen.name, label, percent: percent(probability) });

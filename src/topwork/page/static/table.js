@@ -1,11 +1,12 @@
 // Several answers as a table; each row shows its own answer on request.
 
 import { find, make, name } from "./dom.js";
+import { listed } from "./masks.js";
 import { counted, told } from "./objects.js";
 import { knownAs, similar } from "./people.js";
 import { percent, t } from "./words.js";
 
-const HEADS = { objects: ["found", "highest_score"], identities: ["class", "similarity", "remarks"] };
+const HEADS = { objects: ["found", "highest_score"], identities: ["class", "similarity", "remarks"], masks: ["shares"] };
 
 const rows = new Map(); // of the items that the table shows
 let model = null; // that answered
@@ -58,6 +59,7 @@ function cells({ answer, error }) {
     return [make("td", { colSpan: 3, className: "words fault" }, `${t("failed")}: ${told}`)];
   }
   if (model.answer === "objects") return answer ? objectCells(told(answer, model)) : [waiting(), make("td", {})];
+  if (model.answer === "masks") return answer ? [make("td", { className: "words" }, ...listed(answer, model))] : [waiting()];
   if (model.answer === "identities") return answer ? personCells(answer) : [waiting(), make("td", {}), make("td", {})];
   const sure = answer ? percent(answer.probability) : "";
   return [answerCell(answer), make("td", {}, sure), make("td", { className: "words" }, ...remarks(answer))];

@@ -192,6 +192,8 @@ def calibration(page: PageContext) -> dict[str, Any] | None:
         "bins": bins,
         "ece": found.ece.value,
         "before": before.ece if before else None,
+        "right": "accuracy",
+        "unit": "images",
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from topwork.data import printable
 from topwork.metrics import SelectiveReport, refuting
 from topwork.model import flat_options
-from topwork.report._checkup import shown_findings
+from topwork.report._checkup import mask_colours, shown_findings
 from topwork.report._excerpts import album_of
 from topwork.report._model import Missing, PageContext
 
@@ -49,7 +49,8 @@ def findings(page: PageContext) -> dict[str, Any] | Missing | None:
     serious = [each for each in shown if each["finding"].severity != "note"]
     notes = [each for each in shown if each["finding"].severity == "note"]
     command = page.command("topwork check {data} --json")
-    return {"serious": serious, "notes": notes, "command": command} if shown else None
+    told = {"serious": serious, "notes": notes, "command": command, "colours": mask_colours(checkup.dataset)}
+    return told if shown else None
 
 
 def use(page: PageContext) -> dict[str, Any]:

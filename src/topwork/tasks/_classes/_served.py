@@ -21,6 +21,7 @@ class ClassServing:
     """Labels with probabilities; ``Serving`` tells the rest."""
 
     collects = True
+    slow = False
     looking = enrolling = None
 
     def __init__(self, model: Classifier) -> None:

@@ -23,6 +23,7 @@ _STEPS = 6  # evidence in a page is a quarter as fine as what `topwork explain` 
 class DetectorServing:
     """Objects with their boxes in pixels of the image that was sent; ``Serving`` tells the rest."""
 
+    slow = False
     collects = False  # a box is no folder's name: a corrected one is drawn in another program
     looking = enrolling = None
     tensors: Mapping[str, tuple[str, tuple[int, ...]]] = {

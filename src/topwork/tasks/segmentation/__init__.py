@@ -66,11 +66,14 @@ TASK = Task(
     sections=later("topwork.tasks.segmentation._page:SECTIONS"),
     words=WORDS,
     folds_of=_folds_of,
-    told_by=looks_like_masks,
+    figures=later("topwork.tasks.segmentation._figures:FIGURES"),
     blocking=BLOCKING,
+    told_by=looks_like_masks,
     sample=_sample,
     compare=_compare,
     drawn=_drawn,
     masks=_masks,
+    exported=later("topwork.tasks.segmentation._exported:EXPORTED"),
+    served=later("topwork.tasks.segmentation._served:SegmenterServing"),
 )
 """What the rest of the house knows of segmentation."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 
 import numpy as np
@@ -40,3 +41,12 @@ def masks(found: FoundMask) -> Mapping[str, AnyArray]:
     kind = np.uint16 if int(found.objects.max(initial=0)) < _MOST_OBJECTS else np.int32
     objects = found.objects.astype(kind)
     return {"": objects} if len(found.foreground) == 1 else {"": found.labels, "-objects": objects}
+
+
+def png(array: AnyArray) -> bytes:
+    """A file of an image or a mask whose numbers have 8 or 16 bits."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(array).save(file, "PNG")
+    return file.getvalue()

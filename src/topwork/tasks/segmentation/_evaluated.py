@@ -11,6 +11,7 @@ import numpy.typing as npt
 from topwork._arrays import Float32Array
 from topwork.data import LeftOut, MaskDataset
 from topwork.features import Progress
+from topwork.heads import one_thread
 from topwork.metrics import MaskCounts, SegmentationReport, mask_counts, segmentation_report
 from topwork.tasks.segmentation._decide import Deciding, semantic, whole
 from topwork.tasks.segmentation._seen import Seen
@@ -70,7 +71,8 @@ def counted(
         how = {"has_background": background, "probabilities": told, "objects": objects}
         return mask_counts(dataset.mask(row), labels, count, **how)  # type: ignore[arg-type]
 
-    return tuple(seen.each(of_one, progress=progress))
+    with one_thread():  # images share the cores
+        return tuple(seen.each(of_one, progress=progress))
 
 
 def measure(

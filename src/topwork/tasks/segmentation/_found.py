@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from topwork.data import rle_of
 from topwork.model import Predictions
 from topwork.tasks.segmentation._decide import Labels
-from topwork.tasks.segmentation._rle import run_lengths
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ class FoundMask:
         if self.objects is not None:
             return {**fields, "count": self.count, "objects": [*self._objects()]}
         there = [place for place in self.foreground if (self.labels == place).any()]
-        masks = [{"category": self.classes[at], "segmentation": run_lengths(self.labels == at)} for at in there]
+        masks = [{"category": self.classes[at], "segmentation": rle_of(self.labels == at)} for at in there]
         return {**fields, "masks": masks}
 
     def _objects(self) -> list[dict[str, Any]]:
@@ -85,15 +85,13 @@ class FoundMask:
         found = []
         for number, (top, bottom, left, right) in _boxes(self.objects).items():
             there = self.objects[top:bottom, left:right] == number
-            alone = np.zeros(self.size, np.bool_)
-            alone[top:bottom, left:right] = there
             label = int(np.bincount(self.labels[top:bottom, left:right][there]).argmax())
             found.append(
                 {
                     "category": self.classes[label],
                     "area": int(there.sum()),
                     "bbox": [left, top, right - left, bottom - top],
-                    "segmentation": run_lengths(alone),
+                    "segmentation": rle_of(there, (top, left), self.size),
                 }
             )
         return found

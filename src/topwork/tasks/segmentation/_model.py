@@ -160,6 +160,28 @@ class Segmenter(Model):
                 yield self._told(name, seen, least)
             start += len(chunk)
 
+    def predict_features(
+        self,
+        features: Float32Array,
+        sizes: Sequence[tuple[int, int]],
+        names: Sequence[str],
+        *,
+        threshold: float | None = None,
+    ) -> list[FoundMask]:
+        """The same of images whose maps are at hand.
+
+        Args:
+            features: (N, D), the maps that the head reads.
+            sizes: Height and width of each image as it is shown.
+            names: What each answer is called.
+            threshold: See ``predict_each``.
+        """
+        least, found = self._threshold(threshold), []
+        for row, size, name in zip(features, sizes, names, strict=True):
+            logits = np.asarray(self.head.logits(np.asarray(row, np.float32)[None])[0])
+            found.append(self._told(name, (strips(logits, self._placed(*size)), size), least))
+        return found
+
     def evaluate(
         self,
         data: str | os.PathLike[str] | MaskDataset,

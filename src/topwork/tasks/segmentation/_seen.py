@@ -19,6 +19,7 @@ from topwork.data import LeftOut, MaskDataset, printable
 from topwork.engines import EngineChoice, EngineName
 from topwork.errors import DataError
 from topwork.features import OpenNetwork, Progress, choose, streamed
+from topwork.heads import one_thread
 
 Result = TypeVar("Result")
 
@@ -104,7 +105,8 @@ def look(
     sources = dataset.sources()
     chosen = choice or choose(sources, backbone, engine)
     how = {"wanted": wanted, "open_network": open_network, "progress": progress}
-    found = [*streamed(sources, backbone, outputs, chosen, then, **how)]  # type: ignore[arg-type]
+    with one_thread():  # images share the cores
+        found = [*streamed(sources, backbone, outputs, chosen, then, **how)]  # type: ignore[arg-type]
     left_out = [LeftOut(dataset.paths[each.place], each.reason) for each in found if each.reason]
     kept = [each for each in found if not each.reason]
     digests = np.array([each.digest for each in kept], np.uint64)

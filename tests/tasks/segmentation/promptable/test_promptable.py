@@ -18,6 +18,11 @@ from topwork.errors import BackboneError, DataError, ImageError, ModelError
 from topwork.tasks.segmentation.promptable import EverythingOptions, Labelling, Promptable, written_masks
 
 
+def pixels(path: Path) -> Any:
+    with Image.open(path) as file:
+        return np.array(file)
+
+
 def by_transformers(picture: Any, several: bool, **prompts: Any) -> Any:
     """Masks in the image's size, before they are cut, and scores, by its own processor and network."""
     from transformers import SamProcessor
@@ -159,12 +164,12 @@ def test_masks_are_written_as_cocos_tools_read_them(sam: Promptable, picture: An
     fields = json.loads(listing.read_text())
     assert (fields["image"]["width"], fields["image"]["height"]) == (70, 45)
     for path, mask, told in zip(paths, masks, fields["annotations"], strict=True):
-        np.testing.assert_array_equal(np.asarray(Image.open(path)) > 0, mask.mask)
+        np.testing.assert_array_equal(pixels(path) > 0, mask.mask)
         np.testing.assert_array_equal(coco.decode(told["segmentation"]), mask.mask)
         assert told["area"] == mask.area
         assert told["bbox"] == [*map(int, coco.toBbox(told["segmentation"]))]
-    assert Image.open(drawn).size == (70, 45)
-    assert (np.asarray(Image.open(drawn)) != picture).any()
+    assert pixels(drawn).shape == (45, 70, 3)
+    assert (pixels(drawn) != picture).any()
 
 
 def test_a_labelled_image_is_read_as_masks(sam: Promptable, picture: Any, tmp_path: Path) -> None:
@@ -182,7 +187,7 @@ def test_a_labelled_image_is_read_as_masks(sam: Promptable, picture: Any, tmp_pa
         session.keep("cell")
         session.undo()
         mask = session.save(tmp_path / "labelled")
-        np.testing.assert_array_equal(np.asarray(Image.open(mask)), session.labels)
+        np.testing.assert_array_equal(pixels(mask), session.labels)
     found = read_masks(tmp_path / "labelled")
     assert (found.classes, found.has_background, len(found)) == (("background", "cell", "nucleus"), True, 2)
     np.testing.assert_array_equal(found.mask(1).labels, session.labels)

@@ -22,12 +22,12 @@ from topwork.data import BoxDataset
 from topwork.errors import BackboneError
 from topwork.features import FeatureTable
 from topwork.tasks._classes._finetuned import halves_of, notes_of, shown
+from topwork.tasks._classes._names import meet
 from topwork.tasks._task import Announce
 from topwork.tasks.detection.network import QueryHead, QuerySpec, in_square
 from topwork.tasks.detection.network._queries import told
 from topwork.tasks.detection.strategies._fitted import Fitted, judged
 from topwork.tasks.detection.strategies._judging import QUICK, precisions
-from topwork.tasks.detection.strategies._names import meet
 from topwork.tasks.detection.strategies._options import ProbeOptions
 from topwork.tasks.detection.strategies._ready import require_objects
 from topwork.tasks.detection.strategies._samples import CROWD, NO_BOX

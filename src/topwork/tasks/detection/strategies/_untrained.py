@@ -13,11 +13,11 @@ from topwork.data import BoxDataset, quoted
 from topwork.engines import EngineName
 from topwork.errors import BackboneError
 from topwork.features import FeatureTable, extract
+from topwork.tasks._classes._names import meet
 from topwork.tasks._classes._prompts import TEMPLATES, prompts, read_templates
 from topwork.tasks._task import Announce
 from topwork.tasks.detection.network import QueryHead, QuerySpec
 from topwork.tasks.detection.strategies._fitted import Fitted, judged
-from topwork.tasks.detection.strategies._names import meet
 from topwork.tasks.detection.strategies._options import HeadOptions
 
 _OVERLAP = 0.6  # beyond which two patches of one class show one object: a network of patches does not part them itself

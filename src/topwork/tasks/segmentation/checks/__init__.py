@@ -6,7 +6,9 @@ Those on files, copies, leaks and pictures are ``checking``'s own.
 
 from __future__ import annotations
 
-from topwork.checking import Check, check_copies, check_files, check_leaks, check_pictures
+from dataclasses import replace
+
+from topwork.checking import IMAGES, Check, check_copies, check_files, check_leaks, check_pictures
 from topwork.tasks.segmentation.checks._classes import check_coverage, check_mask_classes
 from topwork.tasks.segmentation.checks._conflicts import check_conflicts
 from topwork.tasks.segmentation.checks._flaws import check_flaws
@@ -15,6 +17,7 @@ from topwork.tasks.segmentation.checks._tiles import check_tiles
 
 __all__ = [
     "CHECKS",
+    "MASKS",
     "QUICK_CHECKS",
     "check_conflicts",
     "check_coverage",
@@ -24,6 +27,17 @@ __all__ = [
     "check_tiles",
     "masks_at",
 ]
+
+
+def _default_backbone(seen: object) -> object:
+    """The default network, with the whole of each image in its square: a mask reaches the edges."""
+    from topwork.backbones import load
+
+    return load().replace(crop_mode="squash")
+
+
+MASKS = replace(IMAGES, backbone=_default_backbone)
+"""How images with masks are looked at."""
 
 QUICK_CHECKS: tuple[Check, ...] = (
     check_files,

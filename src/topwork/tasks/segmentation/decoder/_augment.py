@@ -61,7 +61,7 @@ class View(NamedTuple):
         if self.part != (0, 0, self.side, self.side):
             beyond = [-left, -top, left + width - self.side, top + height - self.side]
             given = tv.pad(given, [max(0, each) for each in beyond], fill=fill)
-            how = InterpolationMode.BILINEAR if smooth else InterpolationMode.NEAREST
+            how = InterpolationMode.BILINEAR if smooth else InterpolationMode.NEAREST_EXACT
             place = (max(0, top), max(0, left), height, width)
             given = tv.resized_crop(given, *place, [self.side, self.side], how, antialias=smooth)
         given = given.flip(-1) if self.mirrored else given

@@ -43,7 +43,7 @@ def fit_finetuned(
     say = announce or (lambda text: None)
     with ready(dataset, backbone, options.frozen, say) as given:
         stages_to_train(given, options.unfreeze)
-        return _tuned(given, trained(given, frozen_options(options), say), options, say)
+        return tuned(given, trained(given, frozen_options(options), say), options, say)
 
 
 def frozen_options(options: FinetuneOptions) -> DecoderOptions:
@@ -70,7 +70,8 @@ def stages_to_train(given: Ready, unfreeze: Unfreeze) -> int:
     return int(unfreeze)
 
 
-def _tuned(given: Ready, start: Trained, options: FinetuneOptions, say: Announce) -> Fitted:
+def tuned(given: Ready, start: Trained, options: FinetuneOptions, say: Announce) -> Fitted:
+    """The backbone too; the decoder on the frozen one where that is no better on the validation images."""
     from topwork.tasks.segmentation.decoder._network import Network
 
     count = stages_to_train(given, options.unfreeze)
@@ -90,7 +91,7 @@ def _tuned(given: Ready, start: Trained, options: FinetuneOptions, say: Announce
     seen = dataclasses.replace(given.seen, backbone=given.backbone.with_weights(network.kept_weights(given.backbone)))
     say("measuring on validation images")
     after = _judged(head, seen, given)
-    better = after.iou > before.iou
+    better = _beats(after, before)
     trials = (*_trials(before, after, name, better=better), *kept.trials)
     if not better:
         why = _why(f"fine-tuning {_stages(count)} was no better in IoU", before)
@@ -126,6 +127,10 @@ def _judged(head: DecoderHead, seen: Seen, given: Ready) -> Judged:
         return judged(head, seen, np.sort(given.halves.check))
     except DataError as error:  # the images were read a moment ago: it is the network that says nothing
         raise BackboneError(f"the tuned network fails: {error.message}", hint="try a lower learning rate") from error
+
+
+def _beats(one: Judged, other: Judged) -> bool:
+    return one.iou > other.iou
 
 
 def _why(what: str, judged_by: Judged) -> str:

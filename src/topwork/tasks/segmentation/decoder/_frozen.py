@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MEASURE = "IoU of an image"
 
 _MAPS_SHARE = 0.4  # of the time, at most, for maps of more views than one
+_DISK = 16  # GB of kept maps, at most, but for one view
 _ENOUGH = 0.75  # of the epochs; with fewer, it is said that there was too little time
 
 
@@ -63,7 +64,7 @@ def trained(given: Ready, options: DecoderOptions, say: Announce) -> Trained:
     decoder = new_decoder(given.spec, options.seed)
     decoder.to(given.device)
     config = given.config(options.config)
-    views = min(options.views, config.epochs)
+    views, kept = _views(given, min(options.views, config.epochs))
     with contextlib.ExitStack() as stack:
         learn = stack.enter_context(given.maps(given.samples(given.halves.learn, given.augmentation()), views))
         check = stack.enter_context(given.maps(given.samples(given.halves.check), 1))
@@ -84,9 +85,21 @@ def trained(given: Ready, options: DecoderOptions, say: Announce) -> Trained:
     say("measuring on validation images")
     validation = judged(head, given.seen, given.halves.check)
     deciding = decide_by(head, given.seen, validation, options.seed)
-    notes = (*given.notes, *notes_of(result), *_too_short(options.config, result))
+    notes = (*given.notes, *kept, *notes_of(result), *_too_short(options.config, result))
     found = Fitted(head, given.seen, validation, deciding, "decoder", history=result.history, notes=notes)
     return Trained(found, decoder)
+
+
+def _views(given: Ready, wanted: int) -> tuple[int, tuple[str, ...]]:
+    """How many views of the images have their maps kept, and a note where they are fewer than wanted."""
+    of_each = len(given.halves.learn) * given.spec.n_features * 2  # bytes: bfloat16
+    views = max(1, min(wanted, int(_DISK * 1e9 / of_each)))
+    if views == wanted:
+        return views, ()
+    note = (
+        f"maps of {views} augmented views of each image are kept instead of {wanted}: more would take over {_DISK} GB"
+    )
+    return views, (f"{note} of disk",)
 
 
 def new_decoder(spec: DecoderSpec, seed: int) -> TorchDecoder:

@@ -49,8 +49,7 @@ def decoded(spec: DecoderSpec, arrays: Arrays, maps: Sequence[Any]) -> Any:
     """
     layers = Layers(arrays)
     try:
-        levels = [layers.bilinear(each, side) for each, side in zip(maps, spec.levels, strict=True)]
-        found = layers.conv(_DESIGNS[spec.design](layers, spec, levels), "head")
+        found = through(spec, layers, maps)
     except RuntimeError as error:  # OpenVINO's own for shapes that do not fit
         raise ModelError(f"a decoder's numbers do not fit each other: {last_line(error)}") from error
     extra = sorted(set(arrays) - layers.used)
@@ -60,6 +59,12 @@ def decoded(spec: DecoderSpec, arrays: Arrays, maps: Sequence[Any]) -> Any:
     if shape != [spec.channels, side, side]:
         raise ModelError(f"a decoder for {spec.channels} channels gives {shape[0]}")
     return found
+
+
+def through(spec: DecoderSpec, layers: Layers, maps: Sequence[Any]) -> Any:
+    """The same, unchecked, in whichever operators the layers are."""
+    levels = [layers.bilinear(each, side) for each, side in zip(maps, spec.levels, strict=True)]
+    return layers.conv(_DESIGNS[spec.design](layers, spec, levels), "head")
 
 
 def _unet(layers: Layers, spec: DecoderSpec, levels: Sequence[Any]) -> Any:

@@ -17,7 +17,10 @@ _EPSILON = 1e-5  # of torch's batch and group norms
 
 
 class Layers:
-    """Makes operators out of named numbers, and knows which of them it has used."""
+    """Makes operators out of named numbers, and knows which of them it has used.
+
+    What ends in another runtime's operators has its own of the methods that take maps and arrays (``OnnxLayers``).
+    """
 
     def __init__(self, arrays: Arrays) -> None:
         self._arrays = arrays
@@ -45,34 +48,39 @@ class Layers:
             bias = (shift - mean * factor).astype(np.float32)
         found = self._convolved(maps, kernel)
         if bias is not None:
-            found = self._ops.add(found, self._ops.constant(bias[None, :, None, None]))
-        return self._ops.relu(found) if relu else found
+            found = self._shifted(found, bias)
+        return self.relu(found) if relu else found
 
     def depthwise(self, maps: Any, layer: str, dilation: int = 1) -> Any:
         """A convolution of each channel by itself, without a bias."""
-        kernel = self._take(f"{layer}.weight", 4)
-        pads, each = [dilation * (kernel.shape[2] // 2)] * 2, [1, 1]
-        of_groups = self._ops.constant(kernel[:, None])
-        return self._ops.group_convolution(maps, of_groups, each, pads, pads, [dilation] * 2)
+        return self._each_convolved(maps, self._take(f"{layer}.weight", 4), dilation)
 
     def linear(self, maps: Any, layer: str) -> Any:
         """The same matrix at every place."""
         kernel, bias = self._take(f"{layer}.weight", 2), self._take(f"{layer}.bias", 1)
-        found = self._convolved(maps, kernel[:, :, None, None])
-        return self._ops.add(found, self._ops.constant(bias[None, :, None, None]))
+        return self._shifted(self._convolved(maps, kernel[:, :, None, None]), bias)
 
     def group_norm(self, maps: Any, layer: str, groups: int) -> Any:
         """As torch's; in operators of its own, since a compiler may have none for it."""
-        scale, shift = (
-            self._ops.constant(self._take(f"{layer}.{name}", 1)[None, :, None, None]) for name in ("weight", "bias")
-        )
+        scale, shift = (self._take(f"{layer}.{name}", 1) for name in ("weight", "bias"))
+        return self._shifted(self._scaled(self._normed(maps, groups, _EPSILON), scale), shift)
+
+    def _normed(self, maps: Any, groups: int, epsilon: float) -> Any:
+        """Each group of channels of one image with mean 0 and deviation 1."""
         shape = self._ops.constant(np.array(list(maps.output(0).get_shape()), np.int64))
         parted = self._ops.constant(np.array([0, groups, -1], np.int64))
         flat = self._ops.reshape(maps, parted, special_zero=True)
         last = self._ops.constant(np.array([2], np.int64))
-        normed = self._ops.mvn(flat, last, True, _EPSILON, "inside_sqrt")
-        back = self._ops.reshape(normed, shape, special_zero=False)
-        return self._ops.add(self._ops.multiply(back, scale), shift)
+        normed = self._ops.mvn(flat, last, True, epsilon, "inside_sqrt")
+        return self._ops.reshape(normed, shape, special_zero=False)
+
+    def _scaled(self, maps: Any, factors: Float32Array) -> Any:
+        """Each channel times its factor."""
+        return self._ops.multiply(maps, self._ops.constant(factors[None, :, None, None]))
+
+    def _shifted(self, maps: Any, bias: Float32Array) -> Any:
+        """Each channel and its bias."""
+        return self._ops.add(maps, self._ops.constant(bias[None, :, None, None]))
 
     def relu(self, maps: Any) -> Any:
         """Nothing below 0."""
@@ -109,6 +117,11 @@ class Layers:
     def _convolved(self, maps: Any, kernel: Float32Array) -> Any:
         pads, each = [kernel.shape[2] // 2] * 2, [1, 1]
         return self._ops.convolution(maps, self._ops.constant(kernel), each, pads, pads, each)
+
+    def _each_convolved(self, maps: Any, kernel: Float32Array, dilation: int) -> Any:
+        pads, each = [dilation * (kernel.shape[2] // 2)] * 2, [1, 1]
+        of_groups = self._ops.constant(kernel[:, None])
+        return self._ops.group_convolution(maps, of_groups, each, pads, pads, [dilation] * 2)
 
     def _take(self, name: str, axes: int) -> Float32Array:
         if name not in self._arrays:

@@ -13,12 +13,14 @@ from topwork._arrays import Float32Array, Int64Array
 from topwork.errors import TrainError
 from topwork.tasks.segmentation.decoder._targets import IGNORED
 
-_EPSILON = 1.0  # pixels that are added to both sides of a Dice, so that an absent class costs little
+_EPSILON = 1.0  # pixels that are added to both sides of a Dice, so that a few pixels do not weigh as a whole class
 
 
 @dataclass(frozen=True, eq=False)
 class SegmentationLoss:
     """Cross-entropy with a weight for each class, and one less the soft Dice (Milletari et al., 2016), of each image.
+
+    The Dice is a mean over the classes that the image shows; an unlabelled pixel counts in neither.
 
     Attributes:
         n_classes: C; outputs are logits (n, K, h, w), K the classes and perhaps one for borders between objects.
@@ -75,8 +77,10 @@ class SegmentationLoss:
         asked = functional.one_hot(torch.where(seen, wanted, 0), logits.shape[1]).movedim(-1, 1) * seen[:, None]
         both, either = (shares * asked).sum(dim=(2, 3)), (shares + asked).sum(dim=(2, 3))
         dice = (2 * both + _EPSILON) / (either + _EPSILON)
-        losses: Tensor = cross.sum(dim=(1, 2)) / count + 1 - dice.mean(dim=1)
-        return torch.where(seen.any(dim=(1, 2)), losses, 0 * losses)
+        there = asked.sum(dim=(2, 3)) > 0
+        missed = ((1 - dice) * there).sum(dim=1) / there.sum(dim=1).clamp(min=1)
+        losses: Tensor = cross.sum(dim=(1, 2)) / count + missed
+        return losses
 
     def _found(self, logits: Tensor) -> Tensor:
         """(n, h, w), the class of each pixel; a border is of the likeliest class that is an object."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from topwork._arrays import AnyArray
 from topwork._system import write_whole
 from topwork.data import printable
 from topwork.errors import DataError, ModelError
+from topwork.tasks.segmentation._drawn import png
 from topwork.tasks.segmentation.promptable._image import PromptableImage
 from topwork.tasks.segmentation.promptable._masks import PromptedMask
 
@@ -122,7 +122,11 @@ class Labelling:
         try:
             if known.is_file() and known.read_text("utf-8") != legend:
                 raise DataError(f"{known}: these are other classes", hint="choose another folder")
-            arrays = {_IMAGES: self.image.pixels, _OBJECTS: self.objects, _MASKS: self.labels}  # the mask last
+            arrays: dict[str, AnyArray] = {
+                _IMAGES: self.image.pixels,
+                _OBJECTS: self.objects,
+                _MASKS: self.labels,
+            }  # the mask last
             for part, array in arrays.items():
                 (root / part).mkdir(parents=True, exist_ok=True)
                 write_whole(root / part / f"{stem}.png", png(array))
@@ -130,11 +134,3 @@ class Labelling:
         except OSError as error:
             raise ModelError(f"{root}: cannot be written: {error.strerror or error}") from error
         return root / _MASKS / f"{stem}.png"
-
-
-def png(array: Any) -> bytes:
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(array).save(file, "PNG")
-    return file.getvalue()

@@ -9,7 +9,7 @@ import numpy as np
 
 from topwork._arrays import BoolArray, Float32Array
 from topwork.backbones import Preprocessing
-from topwork.tasks.segmentation._rle import run_lengths
+from topwork.data import rle_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +51,7 @@ class PromptedMask:
             "score": round(self.score, 6),
             "area": self.area,
             "bbox": [left, top, right - left, bottom - top],
-            "segmentation": run_lengths(self.mask),
+            "segmentation": rle_of(self.mask),
         }
         return fields if self.stability is None else {**fields, "stability": round(self.stability, 6)}
 

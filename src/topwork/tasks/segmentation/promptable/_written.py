@@ -14,8 +14,8 @@ from topwork.data import printable
 from topwork.drawing import class_colours
 from topwork.errors import ModelError
 from topwork.explain import write_picture
+from topwork.tasks.segmentation._drawn import png
 from topwork.tasks.segmentation.promptable._image import PromptableImage
-from topwork.tasks.segmentation.promptable._labelling import png
 from topwork.tasks.segmentation.promptable._masks import PromptedMask
 
 _SHARE = 0.45  # of a mask's colour in the picture

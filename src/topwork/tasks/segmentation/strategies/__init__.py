@@ -4,5 +4,17 @@ from topwork.tasks.segmentation.strategies._fitted import Fitted, Judged, judged
 from topwork.tasks.segmentation.strategies._options import ProbeOptions
 from topwork.tasks.segmentation.strategies._probe import fit_probe
 from topwork.tasks.segmentation.strategies._targets import target
+from topwork.tasks.segmentation.strategies._untrained import AsIsOptions, WordsOptions, fit_as_is, fit_in_words
 
-__all__ = ["Fitted", "Judged", "ProbeOptions", "fit_probe", "judged", "target"]
+__all__ = [
+    "AsIsOptions",
+    "Fitted",
+    "Judged",
+    "ProbeOptions",
+    "WordsOptions",
+    "fit_as_is",
+    "fit_in_words",
+    "fit_probe",
+    "judged",
+    "target",
+]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from topwork._arrays import Float32Array, Float64Array
-from topwork.heads import Network
+from topwork.heads import Network, one_thread
 from topwork.tasks.segmentation.network import PixelHead, PixelSpec
 from topwork.tasks.segmentation.strategies._sampled import Sampled
 
@@ -39,9 +39,10 @@ def fit_pixels(pixels: Sampled, spec: PixelSpec, seed: int) -> PixelHead:
     network = Network((rows.shape[1], spec.hidden, len(seen)), 0.0, np.random.default_rng(seed), _BATCH)
     weights, places = np.ones(len(rows), np.float32), np.arange(len(rows))
     epochs = int(np.clip(_STEPS * _BATCH / len(rows), *_EPOCHS))
-    for epoch in range(epochs):
-        network.rate = _RATE * (1 + math.cos(math.pi * epoch / epochs)) / 2
-        network.epoch(rows, targets, weights, places)
+    with one_thread():  # products are too small to be shared
+        for epoch in range(epochs):
+            network.rate = _RATE * (1 + math.cos(math.pi * epoch / epochs)) / 2
+            network.epoch(rows, targets, weights, places)
     first, first_bias, second, second_bias = network.weights
     folded = first / scale[:, None]
     bias = first_bias - mean @ folded

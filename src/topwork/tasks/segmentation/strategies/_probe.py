@@ -84,7 +84,8 @@ def decide_by(head: SegmentationHead, seen: Seen, validation: Judged, seed: int)
     """How probabilities become labels and objects, by images that the head has not learnt from."""
     threshold, splitting, data = None, None, validation.dataset
     if len(data.classes) == 2 and data.has_background and data.pixels[:, 1].any():
-        threshold = mask_threshold(validation.counts, seed=seed).threshold
+        chosen = mask_threshold(validation.counts, seed=seed)
+        threshold = chosen.threshold if chosen.helps else None
     if head.spec.border and (data.objects > 0).any():
         splitting = _splitting(head, seen.select(validation.rows[:_SPLIT_ON]))
     return Deciding(threshold, splitting or (Splitting(border=True) if head.spec.border else None))

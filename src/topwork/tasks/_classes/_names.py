@@ -1,4 +1,4 @@
-"""The user's classes among those that a detector has, by their names."""
+"""The user's classes among those that a trained detector or segmenter has, by their names."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ _SAME = (
 """Names that data sets have for a class of COCO's, which comes first: Pascal VOC's are among them."""
 
 
-def meet(classes: Sequence[str], own: Sequence[str], *, needed: bool = True) -> tuple[tuple[int, ...], tuple[str, ...]]:
+def meet(
+    classes: Sequence[str], own: Sequence[str], *, needed: bool = True, words: str = "owlv2"
+) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Which of a network's classes is which of the user's.
 
     Names meet by their spelling, whatever the case, blanks and hyphens, plural or singular; then by a word that means
@@ -47,6 +49,7 @@ def meet(classes: Sequence[str], own: Sequence[str], *, needed: bool = True) -> 
         classes: The user's.
         own: The network's, in the order of its logits; empty where a logit has no class.
         needed: Whether one at least has to meet.
+        words: The network that can be told classes in words, for the hint.
 
     Returns:
         For each logit the place among the user's classes, or -1; and the user's classes that met none.
@@ -69,7 +72,7 @@ def meet(classes: Sequence[str], own: Sequence[str], *, needed: bool = True) -> 
         raise DataError(
             f"the network has none of the classes {quoted(list(classes)[:5])}",
             hint=f"it has {', '.join([name for name in own if name][:8])}, …; train with --strategy probe, or "
-            "tell them in words: --strategy zero-shot --backbone owlv2",
+            f"tell them in words: --strategy zero-shot --backbone {words}",
         )
     order = {name: place for place, name in enumerate(classes)}
     rows = tuple(order[taken[place]] if place in taken else -1 for place in range(len(own)))

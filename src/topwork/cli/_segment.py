@@ -1,0 +1,165 @@
+"""The command ``segment``: masks of what points and boxes mean, or of everything, by SAM."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from topwork.cli._console import Console
+from topwork.cli._options import CacheOption
+from topwork.cli._text import printable
+
+if TYPE_CHECKING:
+    from topwork.tasks.segmentation.promptable import Promptable
+
+_POINT, _BOX = "across,down", "left,top,right,bottom"
+
+Image = Annotated[Path, typer.Argument(metavar="IMAGE", help="An image file; with --learn the images with masks.")]
+Points = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--point",
+        metavar="X,Y[,-]",
+        help="A point of the object, in pixels from the upper left corner; with ,- one that is not part of it. Can be "
+        "given several times.",
+        show_default=False,
+    ),
+]
+Boxes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--box",
+        metavar="X0,Y0,X1,Y1",
+        help="A box around an object, in pixels. Can be given several times, for an object each.",
+        show_default=False,
+    ),
+]
+Everything = Annotated[bool, typer.Option("--everything", help="Find everything in the image, without prompts.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--out",
+        metavar="DIR",
+        help="Write masks (PNG), a JSON file with run lengths, and a picture into this folder; with --learn the "
+        "trained network.",
+        show_default=False,
+    ),
+]
+Backbone = Annotated[str, typer.Option(help="A network that takes prompts (see `topwork models --task segmentation`).")]
+Weights = Annotated[
+    str,
+    typer.Option(help="Weights of the network: pretrained, a folder that transformers saved, or one of --learn."),
+]
+Grid = Annotated[int, typer.Option(help="Points along each side of the grid of --everything.", min=1, max=256)]
+Learn = Annotated[
+    bool, typer.Option("--learn", help="Train the mask decoder on images with masks instead; the encoder stays.")
+]
+Epochs = Annotated[int, typer.Option(help="Number of passes over the training images of --learn.", min=1)]
+
+
+def segment(
+    console: Console,
+    image: Image,
+    points: Points = None,
+    boxes: Boxes = None,
+    everything: Everything = False,
+    out: Out = None,
+    backbone: Backbone = "sam-vit-b",
+    weights: Weights = "pretrained",
+    grid: Grid = 32,
+    learn: Learn = False,
+    epochs: Epochs = 10,
+    cache: CacheOption = True,
+) -> None:
+    """Find the mask of what points and boxes mean in IMAGE, or of everything in it, with SAM."""
+    ways = (bool(points or boxes), everything, learn)
+    if ways.count(True) != 1:
+        raise typer.BadParameter(
+            "give points or boxes (--point, --box), or --everything, or --learn"
+            if not any(ways)
+            else "only one of prompts, --everything and --learn can be given"
+        )
+    if learn and out is None:
+        raise typer.BadParameter("--learn needs -o, the folder that the trained network is written to")
+    of_points, of_boxes = [_point(each) for each in points or ()], [_box(each) for each in boxes or ()]
+    from topwork.tasks.segmentation.promptable import EverythingOptions, Promptable, written_masks
+
+    network = Promptable.load(backbone, weights=weights, cache=cache)
+    if learn:
+        assert out is not None
+        return _learnt(console, network, image, out, epochs)
+    with console.progress():
+        console.step("the image's embedding")
+        seen = network.image(str(image))
+        if everything:
+            progress = console.step("points of the grid")
+            masks = seen.everything(EverythingOptions(grid=grid), progress=progress)
+        else:
+            masks = seen.masks(of_points, of_boxes)
+    written = () if out is None else written_masks(out, seen, masks)
+    height, width = seen.size
+    fields: dict[str, Any] = {
+        "image": str(image),
+        "width": width,
+        "height": height,
+        "network": network.backbone.name,
+        "masks": [each.to_dict() for each in masks],
+        "files": [str(path) for path in written],
+    }
+    lines = [
+        f"mask {place}: score {each.score:.3f}, {each.area:,} pixels, box {','.join(map(str, each.box))}"
+        for place, each in enumerate(masks, start=1)
+    ]
+    found = f"Masks in {printable(str(image))}: {len(masks)}"
+    console.result(fields, [found, *lines, *([] if out is None else [f"Written: {printable(str(out))}"])])
+
+
+def _learnt(console: Console, network: Promptable, data: Path, out: Path, epochs: int) -> None:
+    from topwork.data import read_masks
+    from topwork.tasks.segmentation.promptable import TuneOptions, tuned
+
+    dataset = read_masks(data)
+    with console.progress():
+        found = tuned(network, dataset, TuneOptions(epochs=epochs), announce=console.step)
+    console.notes([f"note: {each}" for each in found.notes])
+    start, best = found.result.start, found.result.best
+    fields = {
+        "data": str(data),
+        "network": network.backbone.name,
+        "epochs": len(found.result.history),
+        "best_epoch": found.result.best_epoch,
+        "iou": {"before": start.accuracy, "after": best.accuracy, "objects": best.samples},
+        "written": "",
+    }
+    told = f"IoU of a mask with its object on {best.samples:,} validation prompts: {start.accuracy:.3f} before, "
+    lines = [f"{told}{best.accuracy:.3f} after"]
+    if found.result.best_epoch:
+        fields["written"] = str(found.promptable.save(out))
+        lines.append(f"Written: {printable(str(out))}")
+    console.result(fields, lines)
+
+
+def _point(text: str) -> tuple[float, float, float]:
+    numbers, _, sign = text.rpartition(",")
+    inside = 1.0
+    if sign.strip() in ("-", "+"):
+        inside, text = float(sign.strip() == "+"), numbers
+    across, down = _numbers(text, 2, "--point", f"{_POINT}, and perhaps ,-")
+    return across, down, inside
+
+
+def _box(text: str) -> tuple[float, ...]:
+    return _numbers(text, 4, "--box", _BOX)
+
+
+def _numbers(text: str, count: int, option: str, form: str) -> tuple[float, ...]:
+    try:
+        found = tuple(map(float, text.split(",")))
+    except ValueError:
+        found = ()
+    if len(found) != count:
+        raise typer.BadParameter(f"{option} takes {form}, not {printable(text)!r}")
+    return found

@@ -1,0 +1,165 @@
+"""A segmenter behind the server: masks as ``predict`` gives them, in pixels of the image that was sent."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco
+from topwork.tasks.segmentation._rle import run_lengths
+
+from tests.server.test_objects import files
+from tests.server.wire import Server, with_settings
+from tests.tasks.segmentation.made import segmenter
+from topwork.tasks._serving import Row, Wanted
+from topwork.tasks.segmentation import Segmenter
+from topwork.tasks.segmentation import _served as served_module
+from topwork.tasks.segmentation._served import SegmenterServing
+from topwork.tasks.segmentation.instances import Splitting
+
+
+@pytest.fixture(scope="module")
+def classes() -> Segmenter:
+    return segmenter()
+
+
+@pytest.fixture(scope="module")
+def nuclei() -> Segmenter:
+    """Two classes, the second in objects."""
+    splitting = Splitting(border=False, threshold=0.5, depth=1.0, least_area=4).to_dict()
+    return segmenter(classes=("background", "nucleus"), splitting=splitting, threshold=0.5)
+
+
+@pytest.fixture(scope="module")
+def server(classes: Segmenter, nuclei: Segmenter, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    root = tmp_path_factory.mktemp("served")
+    folders = [classes.save(root / "classes"), nuclei.save(root / "nuclei")]
+    with with_settings(root, folders, max_parts=6, decoders=2, queue=64, collect=root / "kept") as running:
+        yield running
+
+
+def png(fields: dict[str, str]) -> np.ndarray:
+    kind, data = fields["mask"].split(",")
+    assert kind == "data:image/png;base64"
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+
+
+def test_masks_are_those_of_predict_however_they_are_sent(
+    server: Server, classes: Segmenter, nuclei: Segmenter
+) -> None:
+    given = files()
+    for name, model in (("classes", classes), ("nuclei", nuclei)):
+        found = model.predict(list(given.values()))
+        expected = [{**each.to_dict(), "source": source} for each, source in zip(found, given, strict=True)]
+        together = server.predict(*(("image", *each) for each in given.items()), asked=f"?model={name}")
+        assert together.json == {"model": name, "predictions": expected}
+        (alone,) = server.predict(("image", "turned.jpg", given["turned.jpg"]), asked=f"?model={name}&mask=true").json[
+            "predictions"
+        ]
+        assert (alone["width"], alone["height"]) == (240, 400), "as it is shown"
+        mask = found[2].labels if found[2].objects is None else found[2].objects
+        assert (png(alone) == mask).all()
+        plain = server.ask(
+            "POST", f"/predict?model={name}", given["turned.jpg"], content_type="image/jpeg", accept="image/png"
+        )
+        assert plain.headers["content-type"] == "image/png"
+        assert (np.asarray(Image.open(io.BytesIO(plain.body))) == mask).all()
+    assert expected[2]["count"] == len(expected[2]["objects"]) > 1
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # pycocotools' own
+def test_the_run_lengths_are_cocos(server: Server, nuclei: Segmenter) -> None:
+    odd = files()["odd.jpg"]
+    (told,) = server.image(odd, "?model=nuclei").json["predictions"]
+    (found,) = nuclei.predict([odd])
+    assert found.objects is not None
+    for number, each in enumerate(told["objects"], start=1):
+        assert (coco.decode(each["segmentation"]).astype(bool) == (found.objects == number)).all()
+        assert coco.toBbox(each["segmentation"]).tolist() == each["bbox"]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_run_lengths_of_a_part_are_those_of_the_whole(seed: int) -> None:
+    """Also where it fills columns from the upper to the lower edge."""
+    rng = np.random.default_rng(seed)
+    whole = np.zeros((9, 7), np.bool_)
+    whole[: rng.integers(1, 10), rng.integers(7) :] = rng.random() < 0.7
+    whole &= rng.random(whole.shape) < rng.choice([0.5, 1])
+    expected = coco.encode(np.asfortranarray(whole.astype(np.uint8)))
+    assert run_lengths(whole) == {"size": [9, 7], "counts": expected["counts"].decode()}
+    rows, columns = np.flatnonzero(whole.any(1)), np.flatnonzero(whole.any(0))
+    if len(rows):
+        top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+        part = run_lengths(whole[top:bottom, left:right], (int(top), int(left)), (9, 7))
+        assert part["counts"].encode() == expected["counts"]
+
+
+def test_the_inference_protocol_gives_files_shares_and_counts(server: Server, nuclei: Segmenter) -> None:
+    given = [files()[name] for name in ("odd.jpg", "small.png")]
+    found = nuclei.predict(given)
+    described = server.ask("GET", "/v2/models/nuclei").json["outputs"]
+    shapes = {each["name"]: (each["datatype"], each["shape"]) for each in described}
+    assert shapes["masks"] == ("BYTES", [-1])
+    assert (shapes["shares"], shapes["counts"]) == (("FP32", [-1, 2]), ("INT64", [-1]))
+    data = [base64.b64encode(each).decode() for each in given]
+    asked = {"inputs": [{"name": "images", "datatype": "BYTES", "shape": [2], "data": data}]}
+    said = server.ask("POST", "/v2/models/nuclei/infer", json.dumps(asked).encode(), content_type="application/json")
+    assert said.status == 200, said
+    fields = {each["name"]: each for each in said.json["outputs"]}
+    for told, each in zip(fields["masks"]["data"], found, strict=True):
+        assert (np.asarray(Image.open(io.BytesIO(base64.b64decode(told)))) == each.objects).all()
+    assert fields["counts"]["data"] == [each.count for each in found]
+    shares = np.array([[*each.shares().values()] for each in found], np.float32)
+    assert (np.array(fields["shares"]["data"], np.float32).reshape(2, 2) == shares).all()
+
+
+def test_what_is_told_of_the_model(server: Server, classes: Segmenter) -> None:
+    told = {each["name"]: each for each in server.ask("GET", "/models").json}
+    assert told["classes"]["answer"] == told["nuclei"]["answer"] == "masks"
+    assert told["classes"]["classes"] == list(classes.classes)
+    assert (told["classes"]["objects"], told["nuclei"]["objects"]) == (False, True)
+    assert not told["classes"]["collect"]
+    assert told["nuclei"]["threshold"] == 0.5
+
+
+@pytest.mark.parametrize("asked", ["coverage=0.9", "nearest=2", "map=true", "top=3", "threshold=0.5", "mask=perhaps"])
+def test_what_makes_no_sense_is_refused(server: Server, asked: str) -> None:
+    said = server.image(files()["small.png"], f"?model=classes&{asked}").refused(422)
+    assert "the class of each pixel" in said or "two classes" in said or "mask is true or false" in said
+
+
+def test_a_threshold_is_heard(server: Server, nuclei: Segmenter) -> None:
+    odd = files()["odd.jpg"]
+    (told,) = server.image(odd, "?model=nuclei&threshold=0.3").json["predictions"]
+    (found,) = nuclei.predict([odd], threshold=0.3)
+    assert told["shares"] == found.to_dict()["shares"] != nuclei.predict([odd])[0].to_dict()["shares"]
+
+
+def test_a_png_is_of_one_image(server: Server) -> None:
+    small = files()["small.png"]
+    said = server.predict(("image", "a.png", small), ("image", "b.png", small), accept="image/png")
+    assert "one image" in said.refused(422)
+
+
+def test_one_that_cannot_be_used_leaves_the_others_alone(server: Server) -> None:
+    small = files()["small.png"]
+    said = server.predict(("image", "a.png", small), ("image", "b.png", small[:90]), ("image", "c.png", small)).json
+    first, bad, last = said["predictions"]
+    assert set(bad) == {"source", "error"}
+    assert first == {**last, "source": "a.png"}
+
+
+def test_a_larger_image_than_is_answered_says_what_answers_it(
+    classes: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served_module, "MOST_PIXELS", 99)
+    row = Row(np.zeros(classes.head.spec.n_features, np.float32), "a.png", Wanted(), (10, 10))
+    (found,) = SegmenterServing(classes).answers([row])
+    assert found.error == "the image has 100 pixels, and at most 99 are answered with a mask at once"
+    (fits,) = SegmenterServing(classes).answers([row.__class__(row.features, "a.png", Wanted(), (9, 11))])
+    assert (fits.error, fits.size) == ("", (9, 11))

@@ -1,0 +1,48 @@
+"""Fills a folder on a cluster of four machines, which are processes of this one, and loses a machine or a worker.
+
+A program of its own: Ray reads its token when it is first imported, and what it starts must be gone at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import psutil
+import ray
+from ray.cluster_utils import Cluster
+
+from topwork.backbones import load
+from topwork.engines import EngineChoice
+from topwork.sharding import Embedding, plan, work_on
+
+
+def main(loses: str, data: str, out: str, nodes: int) -> None:
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    for _ in range(nodes - 1):
+        cluster.add_node(num_cpus=1)
+    ray.init(cluster.address, log_to_driver=False, configure_logging=False, logging_level="ERROR")
+    network: Any = load("lite0", size=64)
+    made = plan(data, out, Embedding(network, network.outputs("last"), EngineChoice("openvino", "f32")), size=2)
+    seen: list[int] = []
+    done: list[tuple[str, str]] = []
+    for each in work_on("ray", made, made.missing(), lambda count, total: seen.append(count)):
+        done.append((each.shard.name, str(each.failure)))
+        if len(done) == 2:
+            lose(loses, cluster)
+    print(json.dumps({"done": done, "seen": seen, "missing": len(made.missing())}))
+    ray.shutdown()
+    cluster.shutdown()
+
+
+def lose(what: str, cluster: Any) -> None:
+    if what == "node":
+        cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+        return
+    workers = [each for each in psutil.Process().children(recursive=True) if "ray::_Worker" in each.name()]
+    workers[0].kill()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))

@@ -1,0 +1,38 @@
+"""Shards on Ray: the same bytes as here, and a machine or a worker that is lost loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from topwork.sharding import Embedding, plan, work_all
+
+pytest.importorskip("ray")
+PROGRAM = "tests.sharding.on_ray"
+
+
+@pytest.mark.slow  # starts a cluster
+@pytest.mark.parametrize(("loses", "nodes"), [("node", 4), ("worker", 2)])
+def test_what_is_lost_goes_to_another(
+    loses: str, nodes: int, pictures: Path, recipe: Embedding, tmp_path: Path
+) -> None:
+    here = plan(str(pictures), str(tmp_path / "here"), recipe, size=2)
+    assert all(each.failure is None for each in work_all(here, here.shards))
+    told = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
+    command = [sys.executable, "-m", PROGRAM, loses, str(pictures), str(tmp_path / "out"), str(nodes)]
+    found = subprocess.run(
+        command, env={**os.environ, **told}, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert found.returncode == 0, found.stderr[-3000:]
+    said = json.loads(found.stdout.splitlines()[-1])
+    assert sorted(said["done"]) == sorted([shard.name, "None"] for shard in here.shards)
+    assert said["seen"] == sorted(said["seen"])
+    assert (said["seen"][-1], said["missing"]) == (22, 0)
+    for shard in here.shards:
+        assert (tmp_path / "out" / shard.file).read_bytes() == (tmp_path / "here" / shard.file).read_bytes()

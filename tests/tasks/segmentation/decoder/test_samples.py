@@ -1,0 +1,62 @@
+"""Images and masks are moved alike, and a mask's values stay what they are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from topwork.backbones import Preprocessing
+from topwork.data import UNLABELLED, Mask
+from topwork.tasks.segmentation.decoder._augment import Augmentation, View
+from topwork.tasks.segmentation.decoder._targets import IGNORED, targets_of
+
+
+def disc(side: int = 64) -> torch.Tensor:
+    """A mask with a disc, off the middle."""
+    down, across = np.mgrid[:side, :side]
+    return torch.from_numpy((np.hypot(down - 20, across - 40) < 12).astype(np.uint8))
+
+
+@pytest.mark.parametrize("orient", ["none", "mirror", "any"])
+def test_a_mask_moves_with_its_image(orient: str) -> None:
+    mask = disc()
+    image = (255 * mask)[None].expand(3, -1, -1)
+    augmentation = Augmentation("light", orient)  # type: ignore[arg-type]
+    seen = set()
+    for seed in range(60):
+        view = augmentation.view(64, seed)
+        assert view == augmentation.view(64, seed)
+        shown, moved = view.image(image, (0, 0, 0))[0], view.mask(mask)
+        assert set(moved.unique().tolist()) <= {0, 1, IGNORED}
+        known = moved != IGNORED
+        apart = ((shown > 127) != (moved == 1)) & known
+        assert apart.sum() <= 0.1 * max(40, int((moved == 1).sum()))  # the edge, smoothed in one and not in the other
+        assert (shown[~known] == 0).all()  # beyond the image
+        seen.add((view.mirrored, view.turns))
+    assert len(seen) == {"none": 1, "mirror": 2, "any": 8}[orient]
+
+
+def test_a_quarter_turn_is_to_the_left() -> None:
+    mask = torch.arange(16, dtype=torch.uint8).reshape(4, 4)
+    view = View(4, (0, 0, 4, 4), turns=1)
+    np.testing.assert_array_equal(view.mask(mask), np.rot90(mask.numpy()))
+    np.testing.assert_array_equal(view.image(mask[None].expand(3, -1, -1), (0, 0, 0))[1], np.rot90(mask.numpy()))
+
+
+def test_masks_in_the_square() -> None:
+    """Classes, borders where objects touch, nothing known where nothing is told or no image is."""
+    labels, objects = np.zeros((40, 80), np.int32), np.zeros((40, 80), np.int32)
+    objects[10:30, 10:40], objects[10:30, 40:70] = 1, 2
+    labels[objects > 0], labels[:5] = 1, UNLABELLED
+    mask = Mask(labels, objects)
+    squashed = targets_of(mask, Preprocessing(80, "squash"), 2, border=True)
+    assert (squashed[:10] == IGNORED).all()
+    assert squashed[40, 12] == 1
+    assert (squashed[30:50, 38:42] == 2).all()  # two pixels on either side
+    assert squashed[70, 40] == 0
+    assert not (targets_of(mask, Preprocessing(80, "squash"), 2, border=False) == 2).any()
+    padded = targets_of(mask, Preprocessing(80, "pad"), 2, border=True)
+    assert (padded[:25] == IGNORED).all()
+    assert (padded[60:] == IGNORED).all()
+    np.testing.assert_array_equal(padded[20:60][5:] > 0, labels[5:] > 0)
