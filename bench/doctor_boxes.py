@@ -1,6 +1,6 @@
 """The data doctor of boxes: how many missing and misplaced boxes it lists, and how many of the listed ones are.
 
-    python bench/doctor_boxes.py DATA [--seeds 0 1 2] [--share 0 0.05]
+    python bench/doctor_boxes.py DATA [--seeds 0 1 2] [--share 0 0.05] [--images 60]
 
 Of the training part of a data set (80 %, by the seed) a share of the images loses a box, and of another share one is
 moved to a place where there is none, in memory. What the doctor lists of either kind is compared with what was done; a
@@ -92,6 +92,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("data")
     arguments.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
+    arguments.add_argument("--images", type=int, help="of the training part, drawn by the seed; all if not given")
     arguments.add_argument("--share", type=float, nargs="*", default=[0.0, 0.05])
     given = arguments.parse_args()
     print(header("The data doctor of boxes"))
@@ -99,6 +100,9 @@ def main() -> None:
     for share in given.share:
         for seed in given.seeds:
             train = split(read_boxes(given.data), test=0.2, seed=seed).split("train")
+            if given.images:
+                drawn = np.random.default_rng(seed).permutation(len(train))[: given.images]
+                train = train.select(np.sort(drawn))
             case = spoilt(train, share, seed)
             began = time.perf_counter()
             found = check(case.dataset, checks=(check_suspects,), examination=BOXES, cache=False, seed=seed)

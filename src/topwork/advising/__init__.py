@@ -44,7 +44,18 @@ from topwork.advising._out_of_fold import (
     scores_of_linear,
     training_rows,
 )
-from topwork.advising._plans import HOPED, OPENING, SPARE, Plan, Prices, Timed, best_that_fits, plans, worthwhile
+from topwork.advising._plans import (
+    HOPED,
+    LEAST_EPOCHS,
+    OPENING,
+    SPARE,
+    Plan,
+    Prices,
+    Timed,
+    best_that_fits,
+    plans,
+    worthwhile,
+)
 from topwork.advising._scores import h_score, logme
 
 __all__ = [
@@ -65,6 +76,7 @@ __all__ = [
     "Point",
     "Prices",
     "HOPED",
+    "LEAST_EPOCHS",
     "OPENING",
     "PRICE",
     "SPARE",

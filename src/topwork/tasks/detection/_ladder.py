@@ -84,7 +84,7 @@ def climb(
     """
     clock, say = clock or BudgetClock(options.budget_seconds), announce or (lambda text: None)
     if isinstance(backbone, DetectorNetwork):
-        return climb_trained(dataset, backbone, probe_options(options.finetune), clock, say, climbed)
+        return climb_trained(dataset, backbone, options.finetune, clock, say, climbed)
     backbone = affordable(dataset, backbone, options.probe, clock)
     with ready(dataset, backbone, options.probe, _named(PROBE, 1, say)) as given, contextlib.ExitStack() as maps:
         stages_to_train(given, options.finetune.unfreeze)

@@ -108,6 +108,7 @@ def test_what_was_spoilt_is_listed_and_nothing_else(tmp_path: Path) -> None:
 def test_of_few_images_nothing_is_said(tmp_path: Path) -> None:
     dataset = drawn(tmp_path)
     assert suspects(dataset.select(range(15))).findings == ()
+    assert suspects(dataset.select(range(39))).findings == ()  # 78 boxes
     crowded = [
         Boxes(np.repeat(each.corners, 51, 0), np.repeat(each.labels, 51), np.zeros(102, bool))
         for each in dataset.all_boxes()

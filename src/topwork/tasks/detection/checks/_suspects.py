@@ -34,7 +34,13 @@ listed are among the 37 where a box is missing, and 12 of the 13 boxes that were
 (bench/doctor_boxes.py).
 """
 
-LEAST_IMAGES, LEAST_BOXES = 20, 20  # below which nothing is judged
+LEAST_IMAGES, LEAST_BOXES = 20, 80
+"""Below which nothing is judged.
+
+Of 60 images of raccoons with about as many boxes, spoilt the same way, 7 of 20 listed places had nothing missing, most
+of them with a confidence above 99 %, so a higher bar would not help; of 100 images, 2 of 2 were right.
+"""
+
 MOST_IMAGES = 600  # that are judged, drawn by the seed
 MANY = 0.01  # share of the boxes above which a list is a warning
 _FOLDS = 3

@@ -10,7 +10,7 @@ import numpy as np
 
 from topwork._system import freed_memory_kept
 from topwork.advising import Trial
-from topwork.backbones import Backbone
+from topwork.backbones import Backbone, DetectorNetwork
 from topwork.data import BoxDataset
 from topwork.errors import BackboneError
 from topwork.features import FeatureTable, Progress, extract
@@ -42,6 +42,13 @@ def fit_finetuned(
         TrainError: The training cannot be made, or not resumed.
     """
     say = announce or (lambda text: None)
+    if isinstance(backbone, DetectorNetwork):
+        from topwork.tasks.detection.strategies._candidates import fit_candidates
+        from topwork.tasks.detection.strategies._whole import fit_whole, require_whole
+
+        require_whole(backbone, options)
+        layer = fit_candidates(dataset, backbone, probe_options(options), say)
+        return fit_whole(layer.table, layer, options, say)
     with ready(dataset, backbone, options.probe, say) as given:
         stages_to_train(given, options.unfreeze)
         with contextlib.ExitStack() as maps:

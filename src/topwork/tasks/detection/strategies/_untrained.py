@@ -22,6 +22,9 @@ from topwork.tasks.detection.strategies._options import HeadOptions
 
 _OVERLAP = 0.6  # beyond which two patches of one class show one object: a network of patches does not part them itself
 
+_DESIGNS = ("detr", "rt_detr", "rt_detr_v2", "d_fine")
+"""The designs whose loss is tried here."""
+
 
 @dataclass(frozen=True)
 class AsIsOptions:
@@ -120,6 +123,11 @@ def detector(strategy: str, backbone: Backbone) -> DetectorNetwork:
     if backbone.weights.source == "random":
         raise BackboneError(f"the weights of {backbone.name} are random, so its boxes have no meaning")
     return backbone
+
+
+def can_be_whole(network: DetectorNetwork) -> bool:
+    """Whether it is of a design whose loss is known here."""
+    return network.library == "transformers" and network.config.get("model_type") in _DESIGNS
 
 
 def candidates(
