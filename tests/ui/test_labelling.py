@@ -58,6 +58,12 @@ def test_what_is_kept_is_saved_and_read_again(network: Promptable, images: list[
     assert dataset.classes == ("background", "cell", "nucleus", "debris")
     assert sorted(Path(each).name for each in dataset.paths) == ["0.png", "1.png"]
     assert (dataset.mask(0).labels == session._open[0].labels).all()
+    session.save(1)
+    again = LabellingSession(network, images, ["leaf", "cell"], tmp_path / "kept")
+    assert again.told(0)["classes"] == ("cell", "nucleus", "debris", "leaf"), "the folder's first"
+    with pytest.raises(DataError, match="there is a mask of this image already"):
+        again.save(0)
+    assert (read_masks(tmp_path / "kept").mask(0).labels == session._open[0].labels).all()
 
 
 @pytest.mark.parametrize(

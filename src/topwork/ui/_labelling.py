@@ -21,7 +21,7 @@ from topwork.data import printable
 from topwork.drawing import class_colours
 from topwork.errors import DataError, TopworkError
 from topwork.server import listening
-from topwork.tasks.segmentation.promptable import Labelling, Promptable, named
+from topwork.tasks.segmentation.promptable import Labelling, Promptable, legend, named
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -42,7 +42,7 @@ class LabellingSession:
     Args:
         network: SAM.
         images: Files; each is read when it is shown.
-        classes: Names that may be given, to which more are added.
+        classes: Names that may be given, behind those that the folder has; more are added.
         folder: Where images, masks and legend go.
 
     Raises:
@@ -56,8 +56,9 @@ class LabellingSession:
         if double := next((name for name in names if names.count(name) > 1), None):
             raise DataError(f"two images are called {printable(double)}", hint="rename one: their masks would be one")
         self.images, self.folder = tuple(images), folder
-        self._network, self._classes = network, named(classes)
+        self._network, self._classes = network, named(tuple(dict.fromkeys([*legend(folder), *classes])))
         self._open: dict[int, Labelling] = {}
+        self._saved: set[int] = set()
         self._lock = threading.Lock()  # the decoder answers one at a time
 
     def told(self, place: int) -> dict[str, Any]:
@@ -100,11 +101,24 @@ class LabellingSession:
             return self._told(self._at(place))
 
     def save(self, place: int) -> Path:
-        """Write image and mask; an image on which nothing was kept is all background."""
+        """Write image and mask; an image on which nothing was kept is all background.
+
+        Raises:
+            DataError: The folder has a mask of it that this session did not write, or other classes.
+            ModelError: It cannot be written.
+        """
         with self._lock:
             session = self._at(place)
             session.add_classes(self._classes)
-            return session.save(self.folder)
+            before = self.folder / "masks" / f"{self.images[place].stem}.png"
+            if before.exists() and place not in self._saved:  # nothing that was labelled before is lost
+                raise DataError(
+                    f"{printable(str(before))}: there is a mask of this image already",
+                    hint="move it away to replace it",
+                )
+            saved = session.save(self.folder)
+            self._saved.add(place)
+            return saved
 
     def _asked(self, session: Labelling, points: Sequence[Sequence[float]], box: Sequence[float] | None) -> Labelling:
         first = () if box is not None else points[:1]

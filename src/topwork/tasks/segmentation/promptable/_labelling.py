@@ -127,10 +127,10 @@ class Labelling:
         root, stem = Path(folder), name or Path(self.image.source).stem or "image"
         if stem != Path(stem).name or stem in (".", ".."):
             raise DataError(f"{printable(stem)!r} is no name of a file")
-        legend = "\n".join(("background", *self.classes)) + "\n"
+        told = "\n".join(("background", *self.classes)) + "\n"
         known = root / _LEGEND
         try:
-            if known.is_file() and not legend.startswith(known.read_text("utf-8")):
+            if known.is_file() and not told.startswith(known.read_text("utf-8")):
                 raise DataError(f"{known}: these are other classes", hint="choose another folder")
             arrays: dict[str, AnyArray] = {
                 _IMAGES: self.image.pixels,
@@ -140,7 +140,7 @@ class Labelling:
             for part, array in arrays.items():
                 (root / part).mkdir(parents=True, exist_ok=True)
                 write_whole(root / part / f"{stem}.png", png(array))
-            write_whole(known, legend.encode())
+            write_whole(known, told.encode())
         except OSError as error:
             raise ModelError(f"{root}: cannot be written: {error.strerror or error}") from error
         return root / _MASKS / f"{stem}.png"
@@ -158,3 +158,16 @@ def named(classes: Sequence[str]) -> tuple[str, ...]:
     if bad := [name for name in names if "\n" in name or "\r" in name or name.casefold() == "background"]:
         raise DataError(f"{printable(bad[0])!r} is no name of a class", hint="what is not labelled is background")
     return tuple(names)
+
+
+def legend(folder: str | Path) -> tuple[str, ...]:
+    """The classes of a folder that ``Labelling.save`` wrote; none where there is no such folder.
+
+    Raises:
+        ModelError: It cannot be read.
+    """
+    known = Path(folder) / _LEGEND
+    try:
+        return tuple(known.read_text("utf-8").splitlines()[1:]) if known.is_file() else ()
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{known}: cannot be read: {error}") from error
