@@ -50,6 +50,14 @@ def config_of(design: str) -> Any:
         told = {"embedding_size": 8, "stem_channels": [3, 8, 8], "depths": [1] * 4, "out_features": upper}
         body = transformers.HGNetV2Config(**sizes, **counts, **told, out_indices=[2, 3, 4])
         return _rtdetr(transformers, "DFineConfig", backbone_config=body, feat_strides=[8, 16, 32])
+    if design == "rf_detr":
+        body = transformers.RfDetrDinov2Config(
+            hidden_size=16, num_hidden_layers=4, num_attention_heads=2, patch_size=8, image_size=SIDE, num_windows=2,
+            out_features=["stage2", "stage4"],
+        )  # fmt: skip
+        heads = {"decoder_self_attention_heads": 2, "decoder_cross_attention_heads": 2, "decoder_ffn_dim": 32}
+        layers = {"decoder_layers": 2, "d_model": 32, "num_queries": 20, "group_detr": 2, "decoder_n_points": 2}
+        return transformers.RfDetrConfig(backbone_config=body, num_labels=len(COCO), **heads, **layers)
     sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     words = {"vocab_size": 600, "max_position_embeddings": 16, "bos_token_id": 3, "eos_token_id": 1, "pad_token_id": 2}
     vision = {**sizes, "image_size": SIDE, "patch_size": 16}
@@ -65,6 +73,8 @@ def processor_of(design: str) -> Any:
         return transformers.DetrImageProcessor(size={"shortest_edge": SIDE * 3 // 4, "longest_edge": SIDE * 2})
     if design == "owlv2":
         return transformers.Owlv2ImageProcessor(size=square)
+    if design == "rf_detr":
+        return transformers.RfDetrImageProcessor(size=square)
     return transformers.RTDetrImageProcessor(size=square)
 
 

@@ -91,6 +91,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "cli/_segment.py": ("segment",),
     "cli/_serve.py": ("serve",),
     "cli/_shards.py": ("embed", "predict"),
+    "cli/_shards.py:require_images": ("embed",),
     "cli/_sources.py": ("predict",),
     "cli/_tasks.py": (),  # shown once there are several tasks
     "cli/_text.py": ("fit", "check", "evaluate"),
@@ -123,6 +124,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "report/sections/_record.py": ("predict",),
     "server": ("serve",),
     "sharding": ("embed", "predict"),
+    "sharding/_predicting.py": ("predict",),
     "tasks/_classes/_decision.py": ("fit",),
     "tasks/_classes/_finetuned.py": ("fit",),
     "tasks/_classes/_names.py": ("fit",),
@@ -142,6 +144,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "tasks/segmentation/_advised.py": ("advise",),
     "tasks/segmentation/_strategies.py": ("fit",),
     "tasks/segmentation/_words.py": ("evaluate",),
+    "tasks/segmentation/page": ("predict",),
     "tasks/segmentation/promptable": ("segment",),
     "tasks/segmentation/strategies": ("fit",),
     "tasks/text/_ladder.py": ("fit",),

@@ -38,7 +38,7 @@ def main(loses: str, data: str, out: str, nodes: int) -> None:
 
 def lose(what: str, cluster: Any) -> None:
     if what == "node":
-        cluster.remove_node(cluster.worker_nodes[-1], allow_graceful=False)
+        cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
         return
     workers = [each for each in psutil.Process().children(recursive=True) if "ray::_Worker" in each.name()]
     workers[0].kill()

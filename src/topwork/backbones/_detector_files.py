@@ -35,6 +35,7 @@ _SCORINGS: dict[str, Scoring] = {
     "rt_detr": "sigmoid",
     "rt_detr_v2": "sigmoid",
     "d_fine": "sigmoid",
+    "rf_detr": "sigmoid",
     "owlv2": "best",
 }
 """What transformers calls the designs that are known here, and how scores follow from their logits."""

@@ -14,6 +14,20 @@ from topwork.data import LeftOut, printable
 # Words of the reason -> finding, its severity, what it says of the files, what to do. The first that fits is taken.
 _KINDS: tuple[tuple[tuple[str, ...], str, Severity, str, str], ...] = (
     (
+        ("its mask",),
+        "unusable-masks",
+        "warning",
+        "their masks cannot be used",
+        "mend these masks, or remove the images with them",
+    ),
+    (
+        ("an image without a mask", "a mask without an image"),
+        "masks-without-a-partner",
+        "warning",
+        "an image has no mask, or a mask no image",
+        "give image and mask the same name, in images/ and masks/, or leave them out",
+    ),
+    (
         (
             *("annotation", "none of its boxes", "that of another image", "without a file_name"),
             *("imagesets", "not xml", "document type", "no image is called", "file of boxes"),

@@ -17,7 +17,7 @@ from topwork.cli._console import Console
 from topwork.cli._drawings import Drawings, Masks
 from topwork.cli._fit import Pickle, Rules, Weights
 from topwork.cli._options import Columns, reading, require_network
-from topwork.cli._shards import On, ShardOption, ShardsFolder, ShardSize, fill, require_shards
+from topwork.cli._shards import On, ShardOption, ShardSize, fill, require_shards
 from topwork.cli._sources import Batch, Faults, Fetched, file_batches, row_batches
 from topwork.cli._table import csv_table, parquet_table
 from topwork.cli._text import no_model, printable
@@ -111,6 +111,15 @@ MaskFolder = Annotated[
         "--masks",
         metavar="DIR",
         help="Write each image's mask into this folder: a PNG of classes, or of objects where these are told apart.",
+        show_default=False,
+    ),
+]
+ShardsFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--shards",
+        metavar="OUT/",
+        help="Write probabilities in shards into this folder, which a rerun continues: for more images than one run.",
         show_default=False,
     ),
 ]

@@ -37,15 +37,6 @@ ShardSize = Annotated[
     int | None,
     typer.Option("--shard-size", help="Images per shard of the folder; 4096 if not given.", min=1, show_default=False),
 ]
-ShardsFolder = Annotated[
-    str | None,
-    typer.Option(
-        "--shards",
-        metavar="OUT/",
-        help="Write probabilities in shards into this folder, which a rerun continues: for more images than one run.",
-        show_default=False,
-    ),
-]
 On = Annotated[
     str,
     typer.Option(

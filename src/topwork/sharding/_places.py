@@ -19,6 +19,7 @@ from topwork.errors import TopworkError
 from topwork.sharding._store import Store, is_remote
 
 _DRAFT = ".draft"
+_OURS = re.compile(r"\..*-\d+-[a-z0-9_]+" + re.escape(_DRAFT))
 _DRAFT_SECONDS = 60  # after which a draft that nobody has locked is one that a killed process left
 
 
@@ -33,6 +34,9 @@ class Place(Protocol):
 
     def names(self) -> set[str]:
         """What lies there."""
+
+    def tidy(self) -> None:
+        """Delete what killed processes have left."""
 
     def written(self, name: str) -> contextlib.AbstractContextManager[Path]:
         """A file to fill; it appears under its name when the block ends well, and not at all otherwise."""
@@ -67,9 +71,8 @@ class Directory:
 
     @contextlib.contextmanager
     def written(self, name: str) -> Iterator[Path]:
-        """As promised above; what a killed process has left of the same file goes."""
+        """As promised above."""
         with _told(self.path):
-            self._sweep(name)
             handle, draft = tempfile.mkstemp(prefix=f".{name}-{os.getpid()}-", suffix=_DRAFT, dir=self.path)
             try:
                 with contextlib.suppress(OSError):  # no locks on this file system: age alone tells
@@ -88,9 +91,9 @@ class Directory:
         """As promised above."""
         yield Path(self.path, name)
 
-    def _sweep(self, name: str) -> None:
-        ours = re.compile(re.escape(f".{name}-") + r".*" + re.escape(_DRAFT))
-        for left in filter(ours.fullmatch, os.listdir(self.path)):
+    def tidy(self) -> None:
+        """As promised above: drafts that nobody holds and that have not grown for a while."""
+        for left in filter(_OURS.fullmatch, self.names()):
             with contextlib.suppress(OSError):  # another worker was faster
                 path = Path(self.path, left)
                 if time.time() - path.stat().st_mtime > _DRAFT_SECONDS:
@@ -118,6 +121,9 @@ class Bucket:
     def names(self) -> set[str]:
         """As promised above."""
         return self._store.names()
+
+    def tidy(self) -> None:
+        """Nothing: what is not put whole is not there."""
 
     @contextlib.contextmanager
     def written(self, name: str) -> Iterator[Path]:
@@ -150,7 +156,7 @@ def _told(path: str) -> Iterator[None]:
     except OSError as error:
         raise TopworkError(
             f"{printable(path)} cannot be used for shards: {error.strerror or error}",
-            hint="free some space, or name another folder with -o; what is done is kept, and a rerun does the rest",
+            hint="free some space, or name another folder; what is done is kept, and a rerun does the rest",
         ) from error
 
 

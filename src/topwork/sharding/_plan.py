@@ -126,10 +126,10 @@ def plan(
         TopworkError: The folder holds a plan of another recipe or source.
         DataError: The source cannot be listed, or has no images.
     """
-    if not is_remote(source):
-        source = os.path.abspath(source)  # wherever the next worker stands
+    source = source.rstrip("/") if is_remote(source) else os.path.abspath(source)  # wherever the next worker stands
     place = place_of(out)
     found = _found(place, out)
+    place.tidy()
     kind = found["kind"] if found and not again else kind_of(source)
     images = source_of(source, kind)
     made = recipe if not callable(recipe) else recipe(images, found.get("recipe", {}))
@@ -182,7 +182,7 @@ def _found(place: Place, out: str) -> dict[str, Any]:
         return {name: found[name] for name in ("source", "kind", "size", "recipe", "shards")}
     except (ValueError, KeyError, TypeError) as error:
         raise TopworkError(
-            f"{printable(out)}: plan.json is not a plan of topwork", hint="name another folder with -o"
+            f"{printable(out)}: plan.json is not a plan of topwork", hint="name another folder"
         ) from error
 
 
@@ -208,10 +208,10 @@ def _require_same(found: dict[str, Any], fields: dict[str, Any], source: str, ou
         name = other[0]
         raise TopworkError(
             f"{printable(out)} holds shards of another {name}: {found['recipe'].get(name)!r}, not {fields.get(name)!r}",
-            hint="name another folder with -o, or use what the first run used",
+            hint="name another folder, or use what the first run used",
         )
     if found["source"] != source:
         raise TopworkError(
             f"{printable(out)} holds shards of {printable(found['source'])}, not of {printable(source)}",
-            hint="name another folder with -o",
+            hint="name another folder",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import PIL.Image
 import pytest
 
 from topwork._texts import Texts
-from topwork.data import read_masks
+from topwork.data import mask_of_rle, read_masks
 from topwork.errors import DataError
 
 from .conftest import picture, save, squares
@@ -195,6 +196,55 @@ def test_run_lengths_that_are_none(tmp_path: Path, counts: Any, reason: str) -> 
     with pytest.raises(DataError, match="no mask in") as caught:
         read_masks(coco(tmp_path, annotations=[other]))
     assert reason in str(caught.value.hint)
+
+
+def test_run_lengths_cannot_ask_for_memory(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="do not fill"):
+        mask_of_rle({"size": [2, 2], "counts": [2**62] * 4 + [4]})  # the sum overflows to 4
+    huge = {"size": [2**20, 2**20], "counts": [2**40]}
+    with pytest.raises(DataError) as caught:
+        read_masks(coco(tmp_path, annotations=[{"image_id": 1, "category_id": 1, "segmentation": huge}]))
+    assert "its run lengths are of 1048576 × 1048576 pixels, not 30 × 20" in str(caught.value.hint)
+
+
+def test_many_outlines_take_no_plane_each(tmp_path: Path) -> None:
+    side, many = 1_000, 300
+    corners = [(3 * n, 2 * n) for n in range(many)]
+    outlines = [
+        {"image_id": 1, "category_id": 1, "segmentation": [[x, y, x + 3, y, x + 3, y + 2, x, y + 2]]}
+        for x, y in corners
+    ]
+    root = coco(tmp_path)
+    content = json.loads((root / "set.json").read_text()) | {"annotations": outlines}
+    content["images"][0] |= {"height": side, "width": side}
+    save(root / "a.png", picture(0, side, side))
+    (root / "set.json").write_text(json.dumps(content))
+    tracemalloc.start()
+    dataset = read_masks(root)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < many * side**2 / 2
+    assert dataset.pixels.tolist() == [[side**2 - 6 * many, 6 * many, 0]]
+    objects = dataset.mask(0).objects
+    assert objects is not None
+    assert [int(objects[y, x]) for x, y in corners] == list(range(1, many + 1))
+
+
+def test_numbers_below_0_are_unlabelled() -> None:
+    """Of classes, of objects, and beside a legend."""
+    image, classes = picture(0), squares(1, 2, dtype=np.int32)
+    classes[10:] = -1
+    objects = squares(*range(1, 5), dtype=np.int32)
+    objects[10:] = -1
+    for masks, names, tells in (
+        ([classes, classes, squares(1, 1, 2, dtype=np.int32)], ("background", "1", "2"), False),
+        ([objects, objects], ("background", "object"), True),
+    ):
+        dataset = read_masks(([image] * len(masks), masks))
+        assert (dataset.classes, dataset.tells_objects, dataset.flaws) == (names, tells, ())
+        assert dataset.pixels[0, -1] == 300
+        assert (dataset.mask(0).labels[10:] == -1).all()
+        assert tells or all(KOREAN.said(note) != note for note in dataset.notes)
 
 
 def test_one_id_of_two_images_is_used_for_none(tmp_path: Path) -> None:

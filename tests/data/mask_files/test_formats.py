@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ TRUTH = {"a": squares(1, 2), "b": squares(2), "c": squares(1)}
 COLOURS = np.array([[0, 0, 0], [250, 20, 20], [20, 20, 250]], np.uint8)
 
 
-def images(root: Path, folder: str = "images", names: str = "abc") -> None:
+def images(root: Path, folder: str = "images", names: Sequence[str] = "abc") -> None:
     for place, name in enumerate(names):
         save(root / folder / f"{name}.png", picture(place))
 
@@ -170,19 +170,45 @@ def test_objects_of_a_folder_each(tmp_path: Path) -> None:
 
 
 def test_classes_and_objects_in_two_folders(tmp_path: Path) -> None:
-    """As Pascal VOC has them."""
+    """As Pascal VOC has them: 255 around each object, in both files, is neither a class nor an object."""
     images(tmp_path, "JPEGImages")
     for name, mask in TRUTH.items():
-        save(tmp_path / "SegmentationClass" / f"{name}.png", np.where(mask == 0, np.uint8(255), mask))
-        save(tmp_path / "SegmentationObject" / f"{name}.png", squares(1, 2))
+        around, objects = (np.where(mask == 0, np.uint8(255), each) for each in (mask, squares(1, 2)))
+        around[-5:] = objects[-5:] = 0
+        save(tmp_path / "SegmentationClass" / f"{name}.png", around)
+        save(tmp_path / "SegmentationObject" / f"{name}.png", objects)
     lists = tmp_path / "ImageSets" / "Segmentation"
     lists.mkdir(parents=True)
     (lists / "train.txt").write_text("a\nb\n")
     (lists / "val.txt").write_text("c\n")
     dataset = read_masks(tmp_path)
     assert dataset.splits.tolist() == ["train", "train", "val"]
-    assert dataset.objects.tolist() == [2, 2, 2]
-    assert dataset.pixels[:, -1].min() > 500  # 255 is unlabelled beside 1
+    assert dataset.objects.tolist() == [2, 1, 1]  # what has no class is no object
+    assert not dataset.flaws
+    assert dataset.pixels[:, -1].min() > 400  # 255 is unlabelled beside 1
+
+
+def test_masks_of_no_image_are_listed_in_layers_too(tmp_path: Path) -> None:
+    layers(tmp_path)
+    (tmp_path / "images" / "b.png").unlink()
+    assert [(each.path, each.reason) for each in read_masks(tmp_path).left_out] == [
+        ("masks/dog/b.png", "a mask without an image")
+    ]
+    for name, place in (("a", "one"), ("c", "one"), ("d", "one")):
+        save(tmp_path / "each" / "masks" / name / f"{place}.png", squares(255))
+    images(tmp_path / "each", names="ac")
+    assert [(each.path, each.reason) for each in read_masks(tmp_path / "each").left_out] == [
+        ("masks/d", "a mask without an image")
+    ]
+
+
+def test_a_name_that_ends_in_l_is_no_mask_of_another(tmp_path: Path) -> None:
+    images(tmp_path, names=("cel", "x"))
+    for name in ("cell", "x_L"):
+        save(tmp_path / "masks" / f"{name}.png", squares(1, 2))
+    dataset = read_masks(tmp_path)
+    assert dataset.paths == ("images/x.png",)  # CamVid's
+    assert {each.path for each in dataset.left_out} == {"images/cel.png", "masks/cell.png"}
 
 
 def test_stacks_page_by_page(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def content_of(path: Path, most: int = MAX_BYTES) -> bytes:
         with opened(os.fspath(path)) as (file, info):
             if info.st_size > most:
                 raise DataError(f"{printable(str(path))}: {info.st_size:,} bytes, more than the {most:,} allowed")
-            return file.read(most)
+            return file.read(info.st_size)  # not most: room for as much would be made at once
     except ImageError as error:
         raise DataError(error.message.replace("a folder, not an image", "a folder")) from error
 

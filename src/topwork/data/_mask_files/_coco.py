@@ -59,14 +59,14 @@ class Shapes:
         height, width = self.size if min(self.size) > 0 else image_size(self.image)
         check_size(width, height)
         drawn = [_drawn(shape, height, width) for _, shape in self.shapes]
-        areas = [int(np.count_nonzero(mask)) for mask, _ in drawn]
+        areas = [int(np.count_nonzero(part)) for _, part, _ in drawn]
         values, objects = np.zeros((height, width), np.int32), np.zeros((height, width), np.int32)
         for place in sorted(range(len(drawn)), key=lambda place: -areas[place]):
-            mask, known = drawn[place]
+            window, part, known = drawn[place]
             number, shape = self.shapes[place]
             is_object = known and not shape.crowd and number != _UNKNOWN
-            values[mask] = number if is_object else _UNKNOWN
-            objects[mask] = place + 1 if is_object else 0
+            values[window][part] = number if is_object else _UNKNOWN
+            objects[window][part] = place + 1 if is_object else 0
         flaws = [flaw for _, shape in self.shapes if (flaw := _flaw(shape))]
         left = np.bincount(objects.ravel(), minlength=len(drawn) + 1)[1:]
         hidden = sum(2 * seen < area for seen, area in zip(left.tolist(), areas, strict=True) if seen)
@@ -76,24 +76,47 @@ class Shapes:
         return Raw(values, deep=True, objects=objects, flaws=tuple(flaws), key=content_key(repr(self.shapes).encode()))
 
 
-def _drawn(shape: _Shape, height: int, width: int) -> tuple[Plane, bool]:
-    """The pixels of an annotation, and whether they are its outline; of one without, those of its box."""
+_Window = tuple[slice, slice]
+
+
+def _drawn(shape: _Shape, height: int, width: int) -> tuple[_Window, Plane, bool]:
+    """Where an annotation lies, its pixels there, and whether they are its outline; of one without, those of its box.
+
+    Only the part around it is kept: an image may have thousands of them.
+    """
     if shape.rle is not None:
-        try:
-            mask = mask_of_rle(shape.rle)
-        except DataError as error:
-            raise ImageError(error.message) from error
-        if mask.shape != (height, width):
-            raise ImageError(f"its run lengths are of {mask.shape[1]} × {mask.shape[0]} pixels, not {width} × {height}")
-        return mask, True
+        return *_of_rle(shape.rle, height, width), True
     if shape.polygons:
-        return filled(shape.polygons, height, width), True
-    mask = np.zeros((height, width), bool)
-    if len(shape.box) == 4:
-        x, y, wide, high = shape.box
-        left, top, right, bottom = np.clip(np.rint([x, y, x + wide, y + high]), 0, max(height, width)).astype(int)
-        mask[top:bottom, left:right] = True
-    return mask, False
+        points = np.concatenate([np.asarray(each, np.float64).reshape(-1, 2) for each in shape.polygons])
+        first, last = np.floor(points.min(axis=0)), np.ceil(points.max(axis=0))
+        (left, top), (right, bottom) = (
+            np.clip(each, 0, (width, height)).astype(int).tolist() for each in (first, last)
+        )
+        moved = [np.asarray(each, np.float64).reshape(-1, 2) - (left, top) for each in shape.polygons]
+        return (slice(top, bottom), slice(left, right)), filled(moved, bottom - top, right - left), True
+    if len(shape.box) != 4:
+        return (slice(0), slice(0)), np.zeros((0, 0), bool), False
+    x, y, wide, high = shape.box
+    left, top, right, bottom = np.clip(np.rint([x, y, x + wide, y + high]), 0, [width, height] * 2).astype(int).tolist()
+    part = np.ones((max(0, bottom - top), max(0, right - left)), bool)
+    return (slice(top, top + part.shape[0]), slice(left, left + part.shape[1])), part, False
+
+
+def _of_rle(rle: Mapping[str, Any], height: int, width: int) -> tuple[_Window, Plane]:
+    size: Any = rle.get("size")
+    if not _are_numbers(size) or len(size) != 2:
+        raise ImageError("its run lengths are not COCO's: size and counts")
+    if size != [height, width]:  # before anything is made of that size
+        raise ImageError(f"its run lengths are of {size[1]} × {size[0]} pixels, not {width} × {height}")
+    try:
+        mask = mask_of_rle(rle)
+    except DataError as error:
+        raise ImageError(error.message) from error
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return (slice(0), slice(0)), np.zeros((0, 0), bool)
+    window = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    return window, mask[window].copy()
 
 
 def _flaw(shape: _Shape) -> tuple[str, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
@@ -171,6 +172,8 @@ def list_layers(root: Path, files: Files) -> MaskListing:
             for name in files[folder]:
                 masks = of.get(os.path.splitext(name)[0], "")
                 _add_objects(listing, posixpath.join(folder, name), masks, files.get(masks, ()), index)
+            for called in sorted(of.keys() - {os.path.splitext(name)[0] for name in files[folder]}):
+                listing.leave_out(of[called], "a mask without an image")
         return listing
     listing = _listing(root, files, ())
     told = [name for name in (listing.legend.names if listing.legend else ()) if name in last]
@@ -178,27 +181,30 @@ def list_layers(root: Path, files: Files) -> MaskListing:
     listing.legend = Legend(tuple(classes), tuple(range(len(classes))))
     listing.objects = False
     for folder, below in found.items():
+        layers = _by_stem(below, files, classes)
         for name in files[folder]:
-            _add_layers(listing, posixpath.join(folder, name), below, files, classes, index)
+            image = posixpath.join(folder, name)
+            of_image = layers.pop(os.path.splitext(name)[0], ())
+            split, group = index.of(image) if index else (_split_in(image), "")
+            if of_image:
+                paths, numbers = zip(*of_image, strict=True)
+                listing.add(image, Layers(tuple(root / path for path in paths), numbers), split, group)
+            else:
+                listing.leave_out(image, "an image without a mask")
+        for path, _ in itertools.chain(*layers.values()):
+            listing.leave_out(path, "a mask without an image")
     return listing
 
 
-def _add_layers(
-    listing: MaskListing, image: str, below: Sequence[str], files: Files, classes: Sequence[str], index: Index | None
-) -> None:
-    stem = os.path.splitext(posixpath.basename(image))[0]
-    paths, numbers = [], []
+def _by_stem(below: Sequence[str], files: Files, classes: Sequence[str]) -> dict[str, list[tuple[str, int]]]:
+    """Stem -> the masks of that name in the folders of classes, each with its class."""
+    found: dict[str, list[tuple[str, int]]] = {}
     for folder in below:
-        for name in files[folder]:
-            if os.path.splitext(name)[0] == stem and name.lower().endswith(tuple(MASK_SUFFIXES)):
-                called = posixpath.basename(folder)
-                paths.append(listing.root / folder / name)
-                numbers.append(0 if is_background(called) else classes.index(called))
-    split, group = index.of(image) if index else (_split_in(image), "")
-    if paths:
-        listing.add(image, Layers(tuple(paths), tuple(numbers)), split, group)
-    else:
-        listing.leave_out(image, "an image without a mask")
+        called = posixpath.basename(folder)
+        number = 0 if is_background(called) else classes.index(called)
+        for name in _images(files[folder]):
+            found.setdefault(os.path.splitext(name)[0], []).append((posixpath.join(folder, name), number))
+    return found
 
 
 def _split_in(path: str) -> str:

@@ -34,8 +34,8 @@ class Look:
         whole: Whether those are all.
         colours, deep, lossy, palette: As ``Raw`` says.
         pieces: int64 (V,), in how many pieces the pixels of each value lie; empty where that was not looked at.
-        objects: How many objects something else than the values tells; -1 where nothing does.
-        split: Of those, how many lie in several pieces.
+        parts: int64 (P, 2), of each piece of an object that something else than the values tells its object and its
+            value; None where nothing does.
         flaws: As ``Raw`` says.
         content: A hash of what it holds.
         key: As ``Raw`` says.
@@ -52,8 +52,7 @@ class Look:
     lossy: bool
     palette: npt.NDArray[np.int32] | None
     pieces: npt.NDArray[np.int64]
-    objects: int
-    split: int
+    parts: npt.NDArray[np.int64] | None
     flaws: tuple[tuple[str, str], ...]
     content: bytes
     key: bytes
@@ -110,11 +109,13 @@ def _look(raw: Raw, header: Header, turn: int, silent: bool) -> Look:
     if not whole:
         kept = np.sort(np.argsort(-counts, kind="stable")[:MOST_VALUES])
         values, counts = values[kept], counts[kept]
-    objects, split = -1, 0
+    parts = None
     content = b"%d,%d:" % plain.shape + plain.tobytes()
     if raw.objects is not None:
-        numbers, of = np.unique(pieces(raw.objects)[1], return_counts=True)
-        objects, split = len(numbers), int((of > 1).sum())
+        numbered, of = pieces(raw.objects)
+        value_of = np.zeros(len(of) + 1, np.int64)
+        value_of[numbered] = plain
+        parts = np.stack([of, value_of[1:]], axis=1)
         content += raw.objects.tobytes()
     return Look(
         header.shown,
@@ -128,8 +129,7 @@ def _look(raw: Raw, header: Header, turn: int, silent: bool) -> Look:
         raw.lossy,
         raw.palette,
         _pieces_of(raw, plain, values),
-        objects,
-        split,
+        parts,
         raw.flaws,
         content_key(content),
         raw.key,
@@ -160,8 +160,8 @@ def _value_counts(plain: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int32], npt.N
 
 def _pieces_of(raw: Raw, plain: npt.NDArray[Any], values: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
     """In how many pieces each value lies, where values may be objects."""
-    foreground = values[values != 0]
-    may_be = not raw.colours and not raw.lossy and raw.objects is None and len(foreground) > 0 and foreground[0] > 0
+    foreground = values[values > 0]
+    may_be = not raw.colours and not raw.lossy and raw.objects is None and len(foreground) > 0
     if not may_be or not (raw.deep or (len(foreground) > 1 and foreground[-1] == len(foreground))):
         return np.zeros(0, np.int64)
     found = np.zeros(len(values), np.int64)

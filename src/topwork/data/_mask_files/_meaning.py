@@ -47,13 +47,14 @@ class Meaning:
         return hashlib.blake2b(b"|".join(parts), digest_size=16).digest()
 
     def labels_of(self, values: npt.NDArray[np.integer]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
-        """The class of each value, and whether the legend has it or, of colours, has one that is near enough."""
+        """The class of each value, and whether the legend has it; numbers below 0 are unlabelled for everybody."""
         if self.kind == "objects":
-            return np.where(values > 0, np.int32(self.object_class), np.int32(0)), np.asarray(values >= 0)
+            labels = np.where(values > 0, np.int32(self.object_class), np.int32(0))
+            return np.where(values < 0, np.int32(UNLABELLED), labels), np.ones(values.shape, np.bool_)
         at = np.minimum(np.searchsorted(self.keys, values), len(self.keys) - 1)
         exact = self.keys[at] == values
         labels = np.where(exact, self.places[at], np.int32(UNLABELLED))
-        return labels, exact
+        return labels, exact | (values < 0)
 
     def nearest(self, values: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
         """(V,), of values that are not in the legend the class of the nearest colour, ``UNLABELLED`` in doubt."""
@@ -87,8 +88,8 @@ class Meaning:
         objects = raw.objects
         if objects is None and self.kind == "objects":
             objects = np.maximum(raw.values, 0)
-        if objects is not None and raw.objects is not None and self.has_background:
-            objects = np.where(labels > 0, objects, np.int32(0))
+        if objects is not None and raw.objects is not None:
+            objects = np.where(labels >= int(self.has_background), objects, np.int32(0))
         return Mask(np.ascontiguousarray(labels, np.int32), objects)
 
 
@@ -135,16 +136,28 @@ def counted(meaning: Meaning, look: Look) -> Counted:
     pixels = np.bincount(places, look.counts, minlength=classes + 1).astype(np.int64)
     height, width = look.shown
     pixels[classes] += height * width - int(pixels.sum())  # values that were too many to be kept
-    objects, split = look.objects, look.split
-    if meaning.kind == "objects":
+    objects, split = -1, 0
+    if look.parts is not None:
+        objects, split = _objects_in(meaning, look, look.parts)
+    elif meaning.kind == "objects":
         objects = int((look.values > 0).sum())
-        split = int((look.pieces > 1).sum() - (len(look.pieces) > 0 and look.pieces[0] > 1 and look.values[0] == 0))
+        split = int((look.pieces[look.values > 0] > 1).sum()) if len(look.pieces) else 0
     if split:
         some = "1 of its objects lies" if split == 1 else f"{split:,} of its objects lie"
         flaws.append(("pieces", f"{some} in several pieces", True))
     if look.turn > 1:
         flaws.append(("turned", "it lies as its image is stored; turned along with it, as EXIF says", True))
     return Counted(pixels, objects, tuple(flaws))
+
+
+def _objects_in(meaning: Meaning, look: Look, parts: npt.NDArray[np.int64]) -> tuple[int, int]:
+    """How many objects a mask tells, and how many of them lie in several pieces; what has no class is none."""
+    values = as_keys(meaning.kind, parts[:, 1].astype(np.int32), look.colours, look.palette)
+    labels, known = meaning.labels_of(values)
+    labels[~known] = meaning.nearest(values[~known])
+    own = parts[labels >= int(meaning.has_background), 0]
+    numbers, of = np.unique(own, return_counts=True)
+    return len(numbers), int((of > 1).sum())
 
 
 def _strange(

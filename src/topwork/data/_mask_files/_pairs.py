@@ -32,7 +32,9 @@ MASK_FOLDERS = (
 OBJECT_FOLDERS = ("segmentationobject", "instances", "instance", "objects", "instancemasks", "instance_masks")
 MASK_SUFFIXES = (*IMAGE_SUFFIXES, ".npy")
 _ENDS = re.compile(
-    r"[ _.\-]*(?:mask|masks|seg|segmentation|groundtruth|gt|label|labels|labelids|gtfine_labelids|annotation|l)$", re.I
+    r"(?:[ _.\-]*(?:mask|masks|seg|segmentation|groundtruth|gt|label|labels|labelids|gtfine_labelids|annotation)"
+    r"|[ _.\-]+l)$",  # CamVid's; without the dash, "cell" would be the mask of "cel"
+    re.I,
 )
 _IMAGE_ENDS = re.compile(r"[ _.\-]*(?:image|img|leftimg8bit|raw|sat|rgb)$", re.I)
 

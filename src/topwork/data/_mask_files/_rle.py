@@ -86,7 +86,8 @@ def mask_of_rle(rle: Mapping[str, Any]) -> Plane:
         counts = np.array(_counts(given) if isinstance(given, str) else given, np.int64)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError("its run lengths are not COCO's: size and counts") from error
-    if height < 1 or width < 1 or counts.ndim != 1 or (counts < 0).any() or int(counts.sum()) != height * width:
+    within = counts.ndim == 1 and (counts >= 0).all() and (counts <= height * width).all()  # so that no sum overflows
+    if height < 1 or width < 1 or not within or int(counts.sum()) != height * width:
         raise DataError(f"its run lengths do not fill {width} × {height} pixels")
     inside = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
     return np.asarray(inside.reshape(height, width, order="F"))

@@ -9,6 +9,8 @@ Without a legend, of masks of numbers:
 - shades of grey where 1 is not among the numbers but 255 is: each shade is a class.
 - *indices* otherwise. 255 is then unlabelled where 1 is a class too: so do VOC, Cityscapes and ADE20K.
 
+Numbers below 0, as arrays may hold them, are unlabelled.
+
 Of masks of colours each colour is a class, black the background. Where masks hold many colours (JPEG, smoothed edges)
 those count that many pixels have and that are far from others.
 """
@@ -16,7 +18,7 @@ those count that many pixels have and that are far from others.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -69,7 +71,10 @@ def told(looks: Sequence[Look], legend: Legend | None, objects: bool | None) -> 
         return _of_legend(_placed(legend, looks))
     if any(look.colours for look in looks):
         return _of_colours(looks)
-    return _of_numbers(looks)
+    meaning = _of_numbers(looks)
+    if not any((look.values < 0).any() for look in looks):
+        return meaning
+    return replace(meaning, notes=(*meaning.notes, "numbers below 0 are read as unlabelled"))
 
 
 def _of_objects(legend: Legend | None) -> Meaning:
@@ -98,7 +103,7 @@ def _placed(legend: Legend, looks: Sequence[Look]) -> Legend:
     if legend.keys is not None:
         return legend
     totals = _totals(looks, "indices")
-    shown = {value for value in totals if value not in (0, 255)}
+    shown = {value for value in totals if value > 0 and value != 255}
     with_white = 255 in totals
     names = legend.names if any(map(is_background, legend.names)) else (BACKGROUND, *legend.names)
     if len(names) == 2 and with_white and 1 not in shown:
@@ -134,7 +139,7 @@ def _of_legend(legend: Legend) -> Meaning:
 def _are_objects(looks: Sequence[Look]) -> bool:
     """As this module's description says."""
     seen = [look for look in looks if (look.values > 0).any()]
-    if not seen or any(look.colours or look.objects >= 0 for look in looks):
+    if not seen or any(look.colours or look.parts is not None for look in looks):
         return False
     candidates = [look for look in seen if len(look.pieces)]
     if len(candidates) < _MASKS * len(seen) or len({int(v) for look in seen for v in look.values[look.values > 0]}) < 2:
@@ -151,7 +156,7 @@ def _are_objects(looks: Sequence[Look]) -> bool:
 
 def _of_numbers(looks: Sequence[Look]) -> Meaning:
     totals = _totals(looks, "indices")
-    values = sorted(totals)
+    values = sorted(value for value in totals if value >= 0)
     foreground = [value for value in values if value]
     if len(foreground) <= 1:
         return _numbered([0, *(foreground or [1])], (BACKGROUND, OBJECT), "greys" if foreground == [255] else "indices")
