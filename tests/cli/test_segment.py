@@ -61,8 +61,10 @@ def test_a_decoder_is_trained_and_used(run: Run, network: Path, image: Path, tmp
     ("given", "code", "said"),
     [
         ((), 2, "give points or boxes"),
-        (("--point", "3,4", "--everything"), 2, "only one of prompts, --everything and --learn"),
+        (("--point", "3,4", "--everything"), 2, "only one of prompts, --everything, --learn and --page"),
         (("--learn",), 2, "--learn needs -o"),
+        (("--page",), 2, "--page needs --collect"),
+        (("--page", "--collect", "kept", "--class", "background"), 1, "'background' is no name of a class"),
         (("--point", "3"), 2, "--point takes across,down"),
         (("--box", "1,2,3,x"), 2, "--box takes left,top,right,bottom"),
         (("--point", "70,4"), 1, "lies outside of the image"),

@@ -57,6 +57,22 @@ Grid = Annotated[int, typer.Option(help="Points along each side of the grid of -
 Learn = Annotated[
     bool, typer.Option("--learn", help="Train the mask decoder on images with masks instead; the encoder stays.")
 ]
+OnPage = Annotated[
+    bool, typer.Option("--page", help="Open a page instead, on which clicks and boxes become masks that are saved.")
+]
+Classes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--class", metavar="NAME", help="A class of --page. Can be given several times; more are added on the page.",
+        show_default=False,
+    ),
+]  # fmt: skip
+Collect = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Folder into which --page saves images and masks, for `topwork fit`.", show_default=False
+    ),
+]
 Epochs = Annotated[int, typer.Option(help="Number of passes over the training images of --learn.", min=1)]
 
 
@@ -72,22 +88,30 @@ def segment(
     grid: Grid = 32,
     learn: Learn = False,
     epochs: Epochs = 10,
+    page: OnPage = False,
+    classes: Classes = None,
+    collect: Collect = None,
     cache: CacheOption = True,
 ) -> None:
     """Find the mask of what points and boxes mean in IMAGE, or of everything in it, with SAM."""
-    ways = (bool(points or boxes), everything, learn)
+    ways = (bool(points or boxes), everything, learn, page)
     if ways.count(True) != 1:
         raise typer.BadParameter(
-            "give points or boxes (--point, --box), or --everything, or --learn"
+            "give points or boxes (--point, --box), or --everything, --learn or --page"
             if not any(ways)
-            else "only one of prompts, --everything and --learn can be given"
+            else "only one of prompts, --everything, --learn and --page can be given"
         )
     if learn and out is None:
         raise typer.BadParameter("--learn needs -o, the folder that the trained network is written to")
+    if page and collect is None:
+        raise typer.BadParameter("--page needs --collect, the folder into which it saves")
     of_points, of_boxes = [_point(each) for each in points or ()], [_box(each) for each in boxes or ()]
     from topwork.tasks.segmentation.promptable import EverythingOptions, Promptable, written_masks
 
     network = Promptable.load(backbone, weights=weights, cache=cache)
+    if page:
+        assert collect is not None
+        return _on_page(console, network, image, classes or ["object"], collect)
     if learn:
         assert out is not None
         return _learnt(console, network, image, out, epochs)
@@ -115,6 +139,19 @@ def segment(
     ]
     found = f"Masks in {printable(str(image))}: {len(masks)}"
     console.result(fields, [found, *lines, *([] if out is None else [f"Written: {printable(str(out))}"])])
+
+
+def _on_page(console: Console, network: Promptable, given: Path, classes: list[str], folder: Path) -> None:
+    from topwork.data import IMAGE_SUFFIXES
+    from topwork.ui._labelling import label
+
+    images = (
+        [each for each in sorted(given.iterdir()) if each.suffix.lower() in IMAGE_SUFFIXES]
+        if given.is_dir()
+        else [given]
+    )
+    tell = lambda address: console.note(f"The page is at {address}. Ctrl-C ends it.")  # noqa: E731
+    label(network, images, classes, folder, language=console.language, tell=tell)
 
 
 def _learnt(console: Console, network: Promptable, data: Path, out: Path, epochs: int) -> None:

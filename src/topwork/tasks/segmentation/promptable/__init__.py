@@ -8,7 +8,7 @@ A module of this room and not among its names.
 
 from topwork.tasks.segmentation.promptable._everything import EverythingOptions
 from topwork.tasks.segmentation.promptable._image import PromptableImage
-from topwork.tasks.segmentation.promptable._labelling import Labelling
+from topwork.tasks.segmentation.promptable._labelling import Labelling, legend, named
 from topwork.tasks.segmentation.promptable._masks import PromptedMask
 from topwork.tasks.segmentation.promptable._promptable import Promptable
 from topwork.tasks.segmentation.promptable._tune import TuneOptions, tuned
@@ -21,6 +21,8 @@ __all__ = [
     "PromptableImage",
     "PromptedMask",
     "TuneOptions",
+    "legend",
+    "named",
     "tuned",
     "written_masks",
 ]

@@ -35,17 +35,27 @@ class Labelling:
     """
 
     def __init__(self, image: PromptableImage, classes: Sequence[str]) -> None:
-        names = [name.strip() for name in classes]
-        if not names or not all(names) or len(set(names)) < len(names) or not len(names) < _MOST:
-            raise DataError("classes need names, each once, and there may be 1 to 254")
-        if bad := [name for name in names if "\n" in name or "\r" in name or name.casefold() == "background"]:
-            raise DataError(f"{printable(bad[0])!r} is no name of a class", hint="what is not labelled is background")
+        self.classes = named(classes)
         self.image = image
-        self.classes = tuple(names)
         self.proposal: PromptedMask | None = None
         self.kept: list[tuple[int, PromptedMask]] = []
         self._points: list[Sequence[float]] = []
         self._box: Sequence[float] | None = None
+
+    def add_class(self, name: str) -> tuple[str, ...]:
+        """One more class, behind the others; gives all of them.
+
+        Raises:
+            DataError: It is none, or there is one of that name.
+        """
+        self.classes = named((*self.classes, name))
+        return self.classes
+
+    def add_classes(self, classes: Sequence[str]) -> None:
+        """Those of them that are not there yet, such as another image's."""
+        for name in classes:
+            if name not in self.classes:
+                self.add_class(name)
 
     def ask(self, points: Sequence[Sequence[float]] = (), box: Sequence[float] | None = None) -> PromptedMask:
         """Propose the mask of an object; see ``PromptableImage.mask``."""
@@ -117,10 +127,10 @@ class Labelling:
         root, stem = Path(folder), name or Path(self.image.source).stem or "image"
         if stem != Path(stem).name or stem in (".", ".."):
             raise DataError(f"{printable(stem)!r} is no name of a file")
-        legend = "\n".join(("background", *self.classes)) + "\n"
+        told = "\n".join(("background", *self.classes)) + "\n"
         known = root / _LEGEND
         try:
-            if known.is_file() and known.read_text("utf-8") != legend:
+            if known.is_file() and not told.startswith(known.read_text("utf-8")):
                 raise DataError(f"{known}: these are other classes", hint="choose another folder")
             arrays: dict[str, AnyArray] = {
                 _IMAGES: self.image.pixels,
@@ -130,7 +140,34 @@ class Labelling:
             for part, array in arrays.items():
                 (root / part).mkdir(parents=True, exist_ok=True)
                 write_whole(root / part / f"{stem}.png", png(array))
-            write_whole(known, legend.encode())
+            write_whole(known, told.encode())
         except OSError as error:
             raise ModelError(f"{root}: cannot be written: {error.strerror or error}") from error
         return root / _MASKS / f"{stem}.png"
+
+
+def named(classes: Sequence[str]) -> tuple[str, ...]:
+    """Names of classes without white space around them.
+
+    Raises:
+        DataError: There is none, one twice or empty, more than 254, or one that cannot stand in a legend.
+    """
+    names = [name.strip() for name in classes]
+    if not names or not all(names) or len(set(names)) < len(names) or not len(names) < _MOST:
+        raise DataError("classes need names, each once, and there may be 1 to 254")
+    if bad := [name for name in names if "\n" in name or "\r" in name or name.casefold() == "background"]:
+        raise DataError(f"{printable(bad[0])!r} is no name of a class", hint="what is not labelled is background")
+    return tuple(names)
+
+
+def legend(folder: str | Path) -> tuple[str, ...]:
+    """The classes of a folder that ``Labelling.save`` wrote; none where there is no such folder.
+
+    Raises:
+        ModelError: It cannot be read.
+    """
+    known = Path(folder) / _LEGEND
+    try:
+        return tuple(known.read_text("utf-8").splitlines()[1:]) if known.is_file() else ()
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{known}: cannot be read: {error}") from error
