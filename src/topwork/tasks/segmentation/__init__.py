@@ -54,6 +54,12 @@ def _sample() -> Sample:
     return sample()
 
 
+def _evidence(model: Segmenter, **how: Any) -> Any:
+    from topwork.tasks.segmentation.explain import Explain
+
+    return Explain(model, **how)
+
+
 TASK = Task(
     name="segmentation",
     read=read_masks,
@@ -74,5 +80,6 @@ TASK = Task(
     compare=_compare,
     drawn=_drawn,
     masks=_masks,
+    evidence=_evidence,
 )
 """What the rest of the house knows of segmentation."""
