@@ -45,7 +45,7 @@ def explain_boxes(
     options: ExplainOptions,
     method: MethodName | None,
 ) -> int:
-    """Draw what the score of a box in each image rests on; gives the number of images that could not be used."""
+    """Draw what a box or region in each image rests on; gives the number of images that could not be used."""
     if method not in (None, MethodName.occlusion):
         raise ExplainError(f"--method {method} is not for models that find objects", hint="use --method occlusion")
     assert room.evidence is not None
@@ -53,7 +53,7 @@ def explain_boxes(
 
     def draw(source: str) -> None:
         found = explain(source)
-        shelf.keep(found, f"{Path(source).stem}-box-{found.number}", source)
+        shelf.keep(found, f"{Path(source).stem}-{found.kind}-{found.number}", source)
         shelf.lines += found.lines[1:]
 
     return each_image(console, images, draw)

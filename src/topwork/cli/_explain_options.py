@@ -56,7 +56,8 @@ class ExplainOptions:
     ] = None
     box: Annotated[
         int | None,
-        "For evidence: number of the box to explain where the model finds objects; 1 is the surest, and the default.",
+        "For evidence: number of the box or region to explain where the model finds objects; 1 is the surest box or "
+        "the largest region, and the default.",
     ] = None
     stage: Annotated[str | None, "For channels: the stage to show; the last one if not given."] = None
     channel: Annotated[

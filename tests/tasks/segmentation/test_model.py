@@ -11,27 +11,10 @@ import pytest
 from PIL import Image
 
 import topwork
-from tests.tasks.segmentation.made import drawn, written
-from topwork.backbones import load as load_backbone
+from tests.tasks.segmentation.made import drawn
 from topwork.errors import DataError, ModelError
 from topwork.tasks import load, told_by
 from topwork.tasks.segmentation import FoundMask, Segmenter
-from topwork.tasks.segmentation.strategies import ProbeOptions
-
-
-@pytest.fixture(scope="module")
-def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return written(tmp_path_factory.mktemp("shapes"))
-
-
-@pytest.fixture(scope="module")
-def segmenter(shapes: Path) -> Segmenter:
-    backbone = load_backbone("lite0", size=128)
-    model = topwork.fit(
-        shapes, task="segmentation", strategy="probe", backbone=backbone, options=ProbeOptions(cache=False)
-    )
-    assert isinstance(model, Segmenter)
-    return model
 
 
 @pytest.fixture(scope="module")

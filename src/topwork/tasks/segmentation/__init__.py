@@ -54,6 +54,12 @@ def _sample() -> Sample:
     return sample()
 
 
+def _evidence(model: Segmenter, **how: Any) -> Any:
+    from topwork.tasks.segmentation.explain import Explain
+
+    return Explain(model, **how)
+
+
 TASK = Task(
     name="segmentation",
     read=read_masks,
@@ -75,5 +81,6 @@ TASK = Task(
     masks=_masks,
     exported=later("topwork.tasks.segmentation._exported:EXPORTED"),
     served=later("topwork.tasks.segmentation._served:SegmenterServing"),
+    evidence=_evidence,
 )
 """What the rest of the house knows of segmentation."""

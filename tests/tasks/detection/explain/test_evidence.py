@@ -14,11 +14,9 @@ from topwork.backbones import Preprocessing
 from topwork.data import decode
 from topwork.errors import ExplainError, ImageError
 from topwork.explain import stored, write_result
+from topwork.explain.places import Shown, checked, named, occlusion
 from topwork.metrics import overlaps
 from topwork.tasks.detection.explain import Checked, Explain
-from topwork.tasks.detection.explain._checked import checked, named
-from topwork.tasks.detection.explain._occlusion import occlusion
-from topwork.tasks.detection.explain._shown import Shown
 from topwork.tasks.detection.explain._target import Target
 from topwork.tasks.detection.network import QueryHead, QuerySpec
 

@@ -4,9 +4,8 @@ In: a ``Detector``, which object, and an image. Out: a frozen value that holds t
 whose ``picture()`` draws both. No torch is needed.
 """
 
-from topwork.tasks.detection.explain._checked import Checked
+from topwork.explain.places import Checked, occlusion
 from topwork.tasks.detection.explain._explain import Explain
 from topwork.tasks.detection.explain._found import BoxEvidence
-from topwork.tasks.detection.explain._occlusion import occlusion
 
 __all__ = ["BoxEvidence", "Checked", "Explain", "occlusion"]

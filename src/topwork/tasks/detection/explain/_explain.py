@@ -11,14 +11,12 @@ from topwork._arrays import Float32Array, UInt8Array
 from topwork.data import Boxes, as_source, decode, image_size, quoted
 from topwork.engines import Engine, open_engine
 from topwork.errors import ExplainError
+from topwork.explain.places import Shown, checked, named, occlusion
 from topwork.metrics import Detections
 from topwork.tasks.detection._evaluated import detected
 from topwork.tasks.detection._found import FoundObjects
 from topwork.tasks.detection._model import Detector
-from topwork.tasks.detection.explain._checked import checked, named
 from topwork.tasks.detection.explain._found import BoxEvidence
-from topwork.tasks.detection.explain._occlusion import occlusion
-from topwork.tasks.detection.explain._shown import Shown
 from topwork.tasks.detection.explain._target import Target
 from topwork.tasks.detection.network import in_square
 

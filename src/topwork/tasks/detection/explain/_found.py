@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from topwork._arrays import Float32Array, UInt8Array
 from topwork.data import printable
 from topwork.drawing import Cell, Outline, framed, overlay, sheet
+from topwork.explain.places import Checked, verdict
 from topwork.tasks.detection._found import Corners, FoundObject
-from topwork.tasks.detection.explain._checked import Checked
 
 _SIDE = 360  # pixels of each picture of the sheet
 
@@ -44,6 +44,8 @@ class BoxEvidence:
     inside: float | None
     checked: Checked | None
 
+    kind: ClassVar[str] = "box"
+
     @property
     def peak(self) -> tuple[int, int]:
         """Row and column of the image where the most of the score rests."""
@@ -64,13 +66,7 @@ class BoxEvidence:
     @property
     def verdict(self) -> str:
         """Whether the score falls when the named places are blurred, in a sentence."""
-        found = self.checked
-        if found is None:
-            return "Not confirmed: no part of the image lowers the score by itself."
-        blurred = f"the score is {found.score:.2f} with these places blurred ({found.area:.1%} of the image)"
-        if found.holds:
-            return f"Checked: {blurred}, and {found.elsewhere:.2f} on average with random ones."
-        return f"Not confirmed: {blurred}, and with {found.as_low:.0%} of random ones it is as low."
+        return verdict(self.checked)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready fields; the box in COCO's form, ``[x, y, width, height]`` in pixels."""

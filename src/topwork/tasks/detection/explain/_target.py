@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
-from topwork._arrays import BoolArray, Float32Array, Float64Array, UInt8Array
+from topwork._arrays import Float32Array, Float64Array, UInt8Array
+from topwork.explain import places
 from topwork.metrics import Detections, overlaps
 from topwork.tasks.detection.network import AnyHead, Decoding
 
-_BATCH = 32  # squares that are made at a time
 _SAME = 0.5  # intersection over union from which on a box is of the same object
 _CANDIDATES = Decoding(threshold=0.005, overlap=1.0, candidates=200, most=1000)  # doubles stay: one may fit better
-_LEAST_BLUR = 4.0  # pixels
 
 
 @dataclass(frozen=True, eq=False)
-class Target:
+class Target(places.Target):
     """An object that is asked about.
 
     Attributes:
@@ -45,12 +43,7 @@ class Target:
         left, top, right, bottom = self.corners.tolist()
         return math.sqrt((right - left) * (bottom - top))
 
-    @cached_property
-    def score(self) -> float:
-        """How sure the detector is of the object as the image is."""
-        return float(self._scores(self.square[None])[0])
-
-    def _scores(self, squares: UInt8Array) -> Float64Array:
+    def scores(self, squares: UInt8Array) -> Float64Array:
         """(N,), of N squares: the score of the surest box of the class that lies where the object does, or zero."""
         found = self.head.detect(self.features(squares), _CANDIDATES)
         return np.array([self._score(each.select(each.labels == self.label)) for each in found], np.float64)
@@ -58,19 +51,3 @@ class Target:
     def _score(self, found: Detections) -> float:
         shared = overlaps(found.corners, self.corners[None], np.zeros(1, np.bool_))[:, 0]
         return float(found.scores[shared >= _SAME].max(initial=0))
-
-    @cached_property
-    def _blurred(self) -> UInt8Array:
-        from PIL import Image, ImageFilter
-
-        blur = ImageFilter.GaussianBlur(max(_LEAST_BLUR, self.side / 4))
-        return np.asarray(Image.fromarray(self.square).filter(blur))
-
-    def without(self, mask: BoolArray) -> UInt8Array:
-        """The square, blurred where the mask (size, size) says so, until nothing of the object's size can be seen."""
-        return np.where(mask[..., None], self._blurred, self.square)
-
-    def scores_without(self, masks: Sequence[BoolArray]) -> Float64Array:
-        """(N,), how sure the detector is of the object when each of N masks is blurred in the image."""
-        parts = [masks[start : start + _BATCH] for start in range(0, len(masks), _BATCH)]
-        return np.concatenate([self._scores(np.stack([self.without(each) for each in part])) for part in parts])

@@ -10,7 +10,8 @@ import numpy as np
 
 from topwork._arrays import Float32Array, UInt8Array
 from topwork.backbones import Preprocessing
-from topwork.tasks.detection._found import Corners
+
+Corners = tuple[float, float, float, float]
 
 _LONGEST = 640  # pixels of the image that is drawn upon
 

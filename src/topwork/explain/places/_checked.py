@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from topwork._arrays import BoolArray, Float32Array
-from topwork.tasks.detection.explain._target import Target
+from topwork.explain.places._target import Target
 
 _NAMED = 0.5  # of the evidence
 _ELSEWHERE = 39  # random places to compare with
@@ -20,8 +20,8 @@ class Checked:
 
     Attributes:
         area: The share of the image that they are, from 0 to 1.
-        score: Of the object without them.
-        elsewhere: Of the object without as much elsewhere: the same shape at random places, on average.
+        score: Without them.
+        elsewhere: Without as much elsewhere: the same shape at random places, on average.
         as_low: The share of those random places without which the score is as low, from 0 to 1.
     """
 
@@ -34,6 +34,16 @@ class Checked:
     def holds(self) -> bool:
         """Whether the named places do more than random ones."""
         return self.as_low <= _RARE and self.score < self.elsewhere
+
+
+def verdict(found: Checked | None) -> str:
+    """Whether the score falls when the named places are blurred, in a sentence; None where no place was named."""
+    if found is None:
+        return "Not confirmed: no part of the image lowers the score by itself."
+    blurred = f"the score is {found.score:.2f} with these places blurred ({found.area:.1%} of the image)"
+    if found.holds:
+        return f"Checked: {blurred}, and {found.elsewhere:.2f} on average with random ones."
+    return f"Not confirmed: {blurred}, and with {found.as_low:.0%} of random ones it is as low."
 
 
 def named(values: Float32Array) -> BoolArray:
@@ -51,7 +61,7 @@ def checked(target: Target, mask: BoolArray, *, seed: int = 0) -> Checked:
     """Blur the named places in the image, and as much elsewhere.
 
     Args:
-        target: The object.
+        target: What is asked about.
         mask: (size, size), the named places, one at least; all within the image.
         seed: Of the random places.
     """

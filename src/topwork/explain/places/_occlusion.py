@@ -1,8 +1,8 @@
-"""What an object's score rests on: the image is blurred window by window, and the detector asked again.
+"""What a score rests on: the image is blurred window by window, and the model asked again.
 
 Source: occlusion (Zeiler & Fergus, 2014, "Visualizing and Understanding Convolutional Networks"), with a detector's
 score of one box as in D-RISE (Petsiuk et al., 2021). Windows are taken from the image and not from the maps that the
-head reads: a map's cell in the middle of the box sees all of the object and would carry the score by itself.
+head reads: a map's cell in the middle of an object sees all of it and would carry the score by itself.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from topwork._arrays import Float32Array
-from topwork.tasks.detection.explain._target import Target
+from topwork.explain.places._target import Target
 
-_SIDE = 0.5  # of the box's: what a window measures
+_SIDE = 0.5  # of the target's: what a window measures
 _LEAST, _MOST = 16.0, 0.5  # pixels of the smallest window; share of the square's side that the largest measures
 _STEPS = 3  # windows before the next one beside a window begins
 _MOST_STEPS = 14  # along a side of the image
@@ -24,8 +24,8 @@ def occlusion(target: Target, most_steps: int = _MOST_STEPS) -> Float32Array:
     """How much the score falls without each place, on average over the windows that it lies in.
 
     Args:
-        target: The object.
-        most_steps: Into how many steps a side of the image is divided at most; the detector is asked at most
+        target: What is asked about.
+        most_steps: Into how many steps a side of the image is divided at most; the model is asked at most
             (steps + 2)² times.
 
     Returns:
