@@ -40,7 +40,7 @@ def _choices(record: SegmenterRecord) -> list[str]:
     block, lost = record.task, record.data.left_out
     objects = "" if block.objects is None else f" with {counted(block.objects, 'object')}"
     lines = [
-        f"{counted(record.data.training, 'training image')}{objects} of {counted(len(block.classes), 'class')}"
+        f"{counted(record.data.training, 'training image')}{objects} of {counted(len(block.classes) - block.has_background, 'class')}"
         + (f"; {counted(lost, lies_in('image'))} left out" if lost else "")
     ]
     known = sum(block.training)
