@@ -151,7 +151,7 @@ def _ours(features: Any, labels: Any, classes: int, seed: int, **how: Any) -> An
 
 def _before(features: Any, labels: Any, classes: int, seed: int) -> Answer:
     with contextlib.ExitStack() as stack:
-        for name in ("_design._IMAGINED", "_path._MANY"):
+        for name in ("_design.IMAGINED", "_path._MANY"):
             stack.enter_context(mock.patch(f"topwork.heads.{name}", 0))
         return _ours(features, labels, classes, seed, method="logistic")
 

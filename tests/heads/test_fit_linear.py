@@ -12,7 +12,7 @@ from topwork.heads._temperature import fit_temperature
 from topwork.metrics import macro_f1
 
 fit_linear = partial(fit_by_any_method, method="logistic")
-STRENGTHS = "topwork.heads._crossed._RELATIVE_STRENGTHS"
+STRENGTHS = "topwork.heads._crossed.RELATIVE_STRENGTHS"
 SHAPES = [(60, 300, 3), (300, 40, 3), (90, 120, 2), (2100, 2200, 3)]
 
 

@@ -20,7 +20,7 @@ Method = Literal["logistic", "lda", "blend", "normalised", "power"]
 
 IMBALANCE = 2.0
 # Of the L2 strengths to D features: D / strength is the prior variance of a logit, so one range fits any width.
-_RELATIVE_STRENGTHS = 10.0 ** np.arange(2.0, -5.5, -0.5)
+RELATIVE_STRENGTHS = 10.0 ** np.arange(2.0, -5.5, -0.5)
 
 
 class Task(NamedTuple):
@@ -108,7 +108,7 @@ def _unmeasured(method: Method, design: Design, task: Task) -> Crossed:
 
 
 def _strengths(design: Design) -> list[float]:
-    found: list[float] = (len(design.mean) * _RELATIVE_STRENGTHS).tolist()
+    found: list[float] = (len(design.mean) * RELATIVE_STRENGTHS).tolist()
     return found
 
 

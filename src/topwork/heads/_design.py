@@ -13,7 +13,7 @@ from ._rows import one_thread, row_chunks
 
 ROTATE_UP_TO = 2048  # images; beyond that an eigendecomposition (N^3) costs more than it saves
 _SCALE_FLOOR = 0.1  # of the median scale
-_IMAGINED = 100  # images that would have the average variance in every column
+IMAGINED = 100  # images that would have the average variance in every column
 _LEADING = 128  # directions of the spectrum that are measured where the rows are not rotated
 
 
@@ -53,7 +53,7 @@ def build_design(features: AnyArray, column_weights: AnyArray | None = None, *, 
     move them by less than their own standard error; in return all folds share one matrix, and one pass serves
     them all.
     """
-    mean, scale = column_statistics(features, _IMAGINED if balanced and one_block(column_weights) else 0)
+    mean, scale = column_statistics(features, IMAGINED if balanced and one_block(column_weights) else 0)
     if column_weights is not None:
         scale = (scale / column_weights).astype(np.float32)
     rows = _standardise(features, mean, scale)
@@ -87,14 +87,20 @@ def column_statistics(features: AnyArray, imagined: int = 0) -> tuple[Float32Arr
     for part in row_chunks(*features.shape):
         off = features[part] - mean
         squares += np.einsum("ij,ij->j", off, off)
-    scale = np.sqrt(squares / len(features))
+    scale = scale_of(mean, squares / len(features), len(features), imagined)
+    return mean.astype(np.float32), scale
+
+
+def scale_of(mean: Float64Array, variance: Float64Array, rows: int, imagined: int = 0) -> Float32Array:
+    """Scale (D,) by the mean (D,) and variance (D,) of so many rows, as `column_statistics` tells."""
+    scale = np.sqrt(variance)
     constant = (scale <= 1e-6 * np.abs(mean)) | (scale < np.finfo(np.float32).tiny)
     if not constant.all():
         scale = np.maximum(scale, _SCALE_FLOOR * np.median(scale[~constant]))
-        share = len(features) / (len(features) + imagined)
+        share = rows / (rows + imagined)
         scale = np.sqrt(share * scale**2 + (1 - share) * (scale[~constant] ** 2).mean())
     scale[constant] = 1.0
-    return mean.astype(np.float32), scale.astype(np.float32)
+    return scale.astype(np.float32)
 
 
 def one_block(column_weights: AnyArray | None) -> bool:

@@ -11,7 +11,7 @@ from ._rows import ALWAYS_TRAINS
 
 SHRINKAGE = 0.5  # measured (docs/decisions/probe.md): within a point of the best on every set, and Ledoit-Wolf's is not
 
-_FLOOR = 1e-3  # of the variance of a standardised column, where classes have one image or copies of it
+FLOOR = 1e-3  # of the variance of a standardised column, where classes have one image or copies of it
 _SPREAD = 50.0  # logits; the largest standard deviation among the classes for an image
 _UNKNOWN = 10.0  # logits that a class without images is below the lowest
 
@@ -34,21 +34,36 @@ def discriminant(design: Design, labels: IntpArray, weights: Float32Array) -> Fl
     means = sums / np.maximum(counts, np.finfo(np.float32).tiny)[:, None]
     apart = (rows - means.astype(np.float32)[labels]) * np.sqrt(weights / weights.sum())[:, None]
     within = (apart.T @ apart).astype(np.float64)
-    level = max(np.trace(within) / design.standardised.shape[1], _FLOOR)
-    within *= 1 - SHRINKAGE
-    within.flat[:: len(within) + 1] += SHRINKAGE * level
-    solved: Float64Array = np.linalg.solve(within, means.T).T
-    out = np.empty((len(means), rows.shape[1] + 1), np.float32)
-    out[:, :-1] = solved
+    level = max(np.trace(within) / design.standardised.shape[1], FLOOR)
+    out: Float32Array = gaussians(means, counts, within, level).astype(np.float32)
     known = counts > 0
-    prior = np.log(counts, where=known, out=np.zeros_like(counts)) - np.log(counts.sum())
-    out[:, -1] = prior - 0.5 * np.einsum("cd,cd->c", means, solved)
-    # Classes that hardly vary are told apart by thousands of logits, more than a temperature could take back.
-    spread = float((means @ solved.T + out[:, -1]).std(axis=1).mean())
-    out *= np.float32(min(1.0, _SPREAD / max(spread, 1e-6)))
     if not known.all():  # nothing is learnt of them, so they are below all others
         out[~known] = 0
         out[~known, -1] = (design.rows @ out[known].T).min() - _UNKNOWN
+    return out
+
+
+def gaussians(
+    means: Float64Array, counts: Float64Array, within: Float64Array, level: float, shrinkage: float = SHRINKAGE
+) -> Float64Array:
+    """Weights (C, d + 1) whose logits are those of Gaussians with one covariance; the last column is the bias.
+
+    Args:
+        means: (C, d) of the classes; 0 where a class has no rows.
+        counts: (C,) how much each class weighs; what a class of 0 gets means nothing.
+        within: (d, d) the covariance within the classes; used up.
+        level: What the shrunk covariance has on its diagonal.
+        shrinkage: How much of that is mixed in, above 0 and up to 1.
+    """
+    within *= 1 - shrinkage
+    within.flat[:: len(within) + 1] += shrinkage * level
+    solved = np.linalg.solve(within, means.T).T.astype(np.float64, copy=False)
+    known = counts > 0
+    prior = np.log(counts, where=known, out=np.zeros_like(counts)) - np.log(counts.sum())
+    bias = prior - 0.5 * np.einsum("cd,cd->c", means, solved)
+    # Classes that hardly vary are told apart by thousands of logits, more than a temperature could take back.
+    spread = float((means @ solved.T + bias).std(axis=1).mean())
+    out: Float64Array = np.column_stack([solved, bias]) * min(1.0, _SPREAD / max(spread, 1e-6))
     return out
 
 

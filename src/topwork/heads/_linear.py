@@ -30,7 +30,7 @@ from ._temperature import TemperatureScaled, fit_temperature
 
 ABSENT_LOGIT = -1e4  # of a class without images: its probability underflows to zero at any temperature allowed
 FOLDS = 5
-_FINAL_TOLERANCE = 1e-6  # of the objective
+FINAL_TOLERANCE = 1e-6  # of the objective
 _LARGE = 1e9  # multiply-adds of one pass over the rows for all classes
 _FEW, _FEW_A_CLASS = 500, 10  # images, or images of a class, up to which ways to scale the features are compared
 _METHODS = ("logistic", "lda", "blend", "normalised", "power", "auto")
@@ -305,7 +305,7 @@ def _fit_all(
 ) -> Float32Array:
     """Weights (C, d) fitted on all rows, each of its weight (N,), to a tight tolerance."""
     problem = Problem(design, labels, weights[None])
-    solved: Float32Array = minimise(problem, strength, start[None], tolerance=_FINAL_TOLERANCE)[0][0]
+    solved: Float32Array = minimise(problem, strength, start[None], tolerance=FINAL_TOLERANCE)[0][0]
     return solved
 
 

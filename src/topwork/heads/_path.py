@@ -89,8 +89,8 @@ def run_path(
         hits = answers[0][held].argmax(axis=1) == labels[held]
         points.append(PathPoint(float(strength), float(np.average(hits, weights=judges)), float(losses[0].mean())))
         found = Candidate(len(points) - 1, losses.mean(axis=0), answers, weights[0].mean(axis=0))
-        candidates = _still_possible([*candidates, found], errors)
-        if _turned_up(candidates, found):
+        candidates = still_possible([*candidates, found], errors)
+        if turned_up(candidates, found):
             break
     return Path(tuple(points), candidates[0])
 
@@ -139,7 +139,7 @@ def _solve_folds(
     return out
 
 
-def _still_possible(candidates: list[Candidate], errors: float) -> list[Candidate]:
+def still_possible(candidates: list[Candidate], errors: float) -> list[Candidate]:
     """Candidates, strong to weak, from the first that is within so many standard errors of the best.
 
     The error is that of the *paired* difference in loss over the same rows. The plain one-standard-error rule
@@ -161,7 +161,7 @@ def _worse(candidate: Candidate, best: Candidate, *, errors: float) -> bool:
     return bool(difference.mean() > _SAME_LOSS) and exceeds_zero(difference, errors)
 
 
-def _turned_up(candidates: list[Candidate], last: Candidate) -> bool:
+def turned_up(candidates: list[Candidate], last: Candidate) -> bool:
     """Worse than the best by two standard errors, or twice in a row by one."""
     best = _best(candidates)
     behind = last.place - best.place

@@ -30,7 +30,7 @@ _PART = 512  # rows of a product that a core takes; smaller parts are no better 
 _SLOPE_LEFT = 0.3  # a step is good once the slope along it has shrunk to this part of what it was
 _MAX_TRIALS = 8
 _MAX_ITERATIONS = 200
-_FLOOR = 1e-7  # nats a row: where float32 slopes end and rounding begins
+FLOOR = 1e-7  # nats a row: where float32 slopes end and rounding begins
 
 
 class Problem(NamedTuple):
@@ -104,14 +104,14 @@ def _minimise(
 ) -> tuple[Float32Array, Float32Array]:
     weights, logits = start.copy(), problem.forward(start)
     probabilities = softmax(logits)
-    metric = _Metric.at(problem, probabilities, strength)
+    metric = Metric.at(problem, probabilities, strength)
     objective = problem.objective(probabilities, weights, strength)
     gradient = problem.gradient(probabilities, weights, strength)
-    memory = _Memory()
+    memory = Memory()
     for _ in range(_MAX_ITERATIONS):
         direction = -memory.precondition(gradient, metric)
-        slope = _dots(gradient, direction)
-        active = -slope > 2 * np.maximum(tolerance * objective, _FLOOR * len(problem.labels))
+        slope = dots(gradient, direction)
+        active = -slope > 2 * np.maximum(tolerance * objective, FLOOR * len(problem.labels))
         if not active.any():
             break
         moved = problem.forward(direction)
@@ -128,12 +128,12 @@ def _minimise(
     return weights, logits
 
 
-def _dots(left: Float32Array, right: Float32Array) -> Float32Array:
+def dots(left: Float32Array, right: Float32Array) -> Float32Array:
     """(K,) inner products, one for each problem."""
     return np.array([np.vdot(a, b) for a, b in zip(left, right, strict=True)], np.float32)
 
 
-class _Metric(NamedTuple):
+class Metric(NamedTuple):
     """An approximate inverse Hessian: class curvature times second moments, plus the strength, inverted.
 
     Along the leading directions of the design's spectrum the moments are exact, elsewhere they are an average.
@@ -144,7 +144,7 @@ class _Metric(NamedTuple):
     along: Float32Array | None  # (K, C, q), what the basis directions get in addition
 
     @classmethod
-    def at(cls, problem: Problem, probabilities: Float32Array, strength: float) -> _Metric:
+    def at(cls, problem: Problem, probabilities: Float32Array, strength: float) -> Metric:
         design = problem.design
         spread = probabilities * (1 - probabilities) * problem.row_weights[:, None]
         curvature = spread.mean(axis=2, dtype=np.float64)
@@ -167,7 +167,7 @@ class _Metric(NamedTuple):
         return out
 
 
-class _Memory:
+class Memory:
     """The last steps and what they did to the gradient, for each problem on its own."""
 
     def __init__(self) -> None:
@@ -175,21 +175,21 @@ class _Memory:
 
     def push(self, step: Float32Array, change: Float32Array) -> None:
         """Remember one step (K, C, d) and its change of gradient."""
-        inner = _dots(step, change)
+        inner = dots(step, change)
         # A problem that stood still has inner = 0; weight 0 leaves it out of the recursion.
         inverse = np.divide(1, inner, out=np.zeros_like(inner), where=inner > 1e-30)
         self._pairs = [*self._pairs[-_MEMORY + 1 :], (step, change, inverse)]
 
-    def precondition(self, gradient: Float32Array, metric: _Metric) -> Float32Array:
+    def precondition(self, gradient: Float32Array, metric: Metric) -> Float32Array:
         """The two-loop recursion: inverse Hessian times gradient."""
         out, kept = gradient.copy(), []
         for step, change, inverse in reversed(self._pairs):
-            part = inverse * _dots(step, out)
+            part = inverse * dots(step, out)
             out -= part[:, None, None] * change
             kept.append(part)
         out = metric.apply(out)
         for (step, change, inverse), part in zip(self._pairs, reversed(kept), strict=True):
-            out += (part - inverse * _dots(change, out))[:, None, None] * step
+            out += (part - inverse * dots(change, out))[:, None, None] * step
         return out
 
 

@@ -126,8 +126,7 @@ def plan(
         TopworkError: The folder holds a plan of another recipe or source.
         DataError: The source cannot be listed, or has no images.
     """
-    if not is_remote(source):
-        source = os.path.abspath(source)  # wherever the next worker stands
+    source = source.rstrip("/") if is_remote(source) else os.path.abspath(source)  # wherever the next worker stands
     place = place_of(out)
     found = _found(place, out)
     place.tidy()

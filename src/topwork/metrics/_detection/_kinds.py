@@ -38,6 +38,7 @@ class Kind(IntEnum):
 
 NAMES = tuple(kind.name.lower() for kind in Kind)
 _NONE = -1
+_NOTHING = Estimate(0.0, 0.0, 0.0)  # gained by mending what is not there
 
 
 class Faults(NamedTuple):
@@ -107,7 +108,8 @@ class ErrorKind:
             ``double`` (an object that a surer detection has found), ``background`` (nothing is there), ``missed`` (an
             object that no detection would be right of if its class or place were).
         count: Detections, or missed objects.
-        gain: By how much AP50 would be higher without them; None where nothing has a box.
+        gain: By how much AP50 would be higher without them, 0 without an interval where there are none; None where
+            nothing has a box.
     """
 
     kind: str
@@ -175,6 +177,7 @@ def error_report(
     counts = np.bincount(faults.kinds[faults.kinds >= 0], minlength=len(Kind))
     counts[Kind.MISSED] = faults.missed(matches).sum()
     gains = [share(values[way] - values[0], spread[way] - spread[0], images) for way in range(1, len(ways))]
+    gains = [_NOTHING if gain and not count else gain for gain, count in zip(gains, counts.tolist(), strict=True)]
     kinds = tuple(ErrorKind(*each) for each in zip(NAMES, counts.tolist(), gains, strict=True))
     return ErrorReport(len(truth), share(values[0], spread[0], images), kinds)
 
