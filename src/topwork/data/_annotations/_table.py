@@ -34,8 +34,8 @@ _NUMBERS = (*CORNERS, "crowd", "width", "height")
 _FIRST = 1000  # rows by which the images' folder is told
 _GLANCE = 2**16
 _HINT = (
-    "the columns are path,label,xmin,ymin,xmax,ymax and, if wanted, split,group,crowd; a row for each box; where it has "
-    "x,y,width,height, xmax is x + width and ymax is y + height"
+    "the columns are path,label,xmin,ymin,xmax,ymax and, if wanted, split,group,crowd; a row for each box; where it "
+    "has x,y,width,height, xmax is x + width and ymax is y + height"
 )
 SCHEMA = Schema(
     names={
