@@ -14,6 +14,8 @@ from PIL import Image
 
 from tests.tasks.segmentation.made import drawn, written
 from topwork.data import read_masks
+from topwork.errors import ExplainError
+from topwork.explain import write_numbers
 from topwork.tasks import told_by
 
 
@@ -82,6 +84,25 @@ def test_what_was_written_is_read_again(run: Callable[..., Any], model: Path, di
     again = read_masks(tmp_path)
     assert len(again) == 8
     assert again.tells_objects
+    assert run("predict", model, tmp_path / "images", "--masks", tmp_path / "masks").code == 0
+
+
+def test_a_mask_of_the_users_own_is_not_written_over(
+    run: Callable[..., Any], model: Path, discs: Path, tmp_path: Path
+) -> None:
+    image = min((discs / "images").glob("*.png"))
+    before = (discs / "masks" / image.name).read_bytes()
+    done = run("predict", model, image, "--masks", discs / "masks")
+    assert done.code != 0
+    assert "it was not changed" in done.err
+    assert (discs / "masks" / image.name).read_bytes() == before
+    numbers = np.array([[0, 70_000]], np.int32)
+    for _ in range(2):
+        write_numbers(numbers, tmp_path / "a.tif")
+    assert (np.asarray(Image.open(tmp_path / "a.tif")) == numbers).all()
+    Image.fromarray(numbers).save(tmp_path / "b.tif")
+    with pytest.raises(ExplainError, match="it was not changed"):
+        write_numbers(numbers, tmp_path / "b.tif")
 
 
 def test_two_models_are_compared(run: Callable[..., Any], model: Path, discs: Path) -> None:

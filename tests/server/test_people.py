@@ -35,11 +35,12 @@ def told(server: Server, route: str, *parts: tuple[str, str | None, bytes], **he
 def test_somebody_is_enrolled_found_and_forgotten(server: Server, folder: Path) -> None:
     name = "김 <b>철수</b>/.."
     images = [("image", f"{place}.png", drawn(place)) for place in range(2)]
-    done = told(server, "/enroll", ("name", None, name.encode()), *images, ("image", "none.jpg", PHOTO))
+    nobody = [("image", "none.jpg", PHOTO)] * 2
+    done = told(server, "/enroll", ("name", None, name.encode()), *images, *nobody)
     assert done.json == {
         "name": name,
         "images": 2,
-        "errors": {"none.jpg": "no face was found"},
+        "errors": {"none.jpg #2": "no face was found", "none.jpg #3": "no face was found"},
         "people": 1,
         "alike": "",
     }

@@ -51,22 +51,15 @@ class Masks:
         """Write what is said of a source: PNG, or TIFF where numbers are too large for that.
 
         Raises:
-            ModelError: The folder cannot be written.
+            ExplainError: The folder cannot be written, or a mask of the user's has the name.
         """
-        from PIL import Image
-
-        from topwork.errors import ModelError
+        from topwork.explain import write_numbers, write_picture
 
         assert self._room.masks is not None
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            for behind, numbers in self._room.masks(prediction).items():
-                name = self._names.take(f"{Path(prediction.source).stem}{behind}")
-                file = self._folder / (name if numbers.itemsize < 4 else f"{name.removesuffix('.png')}.tif")
-                Image.fromarray(numbers).save(file)
-        except OSError as error:
-            raise ModelError(
-                f"{self._folder}: cannot be written: {error.strerror or error}",
-                hint="give another folder for the masks",
-            ) from error
+        for behind, numbers in self._room.masks(prediction).items():
+            file = self._folder / self._names.take(f"{Path(prediction.source).stem}{behind}")
+            if numbers.itemsize < 4:
+                write_picture(numbers, file)
+            else:
+                write_numbers(numbers, file.with_suffix(".tif"))
         self.count += 1

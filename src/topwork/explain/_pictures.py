@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from topwork._arrays import UInt8Array
+from topwork._arrays import AnyArray, UInt8Array
 from topwork._system import PICTURE_MARK, fault_of_place, is_own_picture, write_whole
 from topwork.data import printable
 from topwork.errors import ExplainError
@@ -115,11 +117,11 @@ def _read(path: Path) -> Explanation | None:
     return Explanation(told.what, told.source, told.headline, told.numbers, path)
 
 
-def write_picture(pixels: UInt8Array, path: str | os.PathLike[str], *, texts: Mapping[str, str] | None = None) -> Path:
+def write_picture(pixels: AnyArray, path: str | os.PathLike[str], *, texts: Mapping[str, str] | None = None) -> Path:
     """Write a PNG, whole or not at all.
 
     Args:
-        pixels: uint8 (H, W, 3).
+        pixels: uint8 (H, W, 3), or a mask, uint8 or uint16 (H, W).
         path: A file; its folder is made where it is not there. An earlier picture of topwork's may lie there and is
             replaced; nothing else is.
         texts: What stands in the file beside the picture, each under a key.
@@ -140,12 +142,36 @@ def write_picture(pixels: UInt8Array, path: str | os.PathLike[str], *, texts: Ma
         told.add_itxt(key, text)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG", pnginfo=told)
+    return _put(final, file.getvalue(), is_own_picture)
+
+
+def write_numbers(numbers: npt.NDArray[np.int32], path: str | os.PathLike[str]) -> Path:
+    """Write a mask whose numbers are too large for a PNG as a TIFF; otherwise as ``write_picture`` does.
+
+    Args:
+        numbers: int32 (H, W).
+        path: A file.
+
+    Returns:
+        The path.
+
+    Raises:
+        ExplainError: The folder cannot be written, or ``path`` is something else of the user's.
+    """
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(numbers).save(file, "TIFF", software=PICTURE_MARK)
+    return _put(Path(path), file.getvalue(), lambda head: head[:2] in (b"II", b"MM") and PICTURE_MARK.encode() in head)
+
+
+def _put(final: Path, content: bytes, is_own: Callable[[bytes], bool]) -> Path:
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         # A slip of the hand must not cost a photograph.
-        if fault := fault_of_place(final, is_own_picture, "picture of topwork's"):
+        if fault := fault_of_place(final, is_own, "picture of topwork's"):
             raise ExplainError(f"{printable(str(final))}: {fault}", hint="choose another folder")
-        write_whole(final, file.getvalue())
+        write_whole(final, content)
     except OSError as error:
         raise ExplainError(
             f"{printable(str(final))}: cannot be written: {error.strerror or error}",

@@ -96,7 +96,9 @@ def enrolment_of(body: bytes, content_type: str, served: Served, most: int) -> t
     images = [part for part in parts if part.field == served.kind]
     if len(names) != 1 or not images or len(names) + len(images) != len(parts):
         raise unusable(f"an enrolment has one field name and one or more fields {served.kind}")
-    found = [Input(part.filename or f"#{place}", part.content) for place, part in enumerate(images)]
+    called = [part.filename or f"#{place}" for place, part in enumerate(images)]
+    told = [f"{name} #{place}" if called.count(name) > 1 else name for place, name in enumerate(called)]
+    found = [Input(name, part.content) for name, part in zip(told, images, strict=True)]  # a reason is told by name
     return _decoded(names[0].content), _checked(found, served, most)
 
 

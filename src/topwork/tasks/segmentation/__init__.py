@@ -74,6 +74,7 @@ TASK = Task(
     folds_of=_folds_of,
     figures=later("topwork.tasks.segmentation._figures:FIGURES"),
     blocking=BLOCKING,
+    examination=later("topwork.tasks.segmentation.checks:MASKS"),
     told_by=looks_like_masks,
     sample=_sample,
     compare=_compare,

@@ -39,8 +39,9 @@ def fitted(model: Segmenter) -> list[str]:
 def _choices(record: SegmenterRecord) -> list[str]:
     block, lost = record.task, record.data.left_out
     objects = "" if block.objects is None else f" with {counted(block.objects, 'object')}"
+    classes = counted(len(block.classes) - block.has_background, "class")
     lines = [
-        f"{counted(record.data.training, 'training image')}{objects} of {counted(len(block.classes), 'class')}"
+        f"{counted(record.data.training, 'training image')}{objects} of {classes}"
         + (f"; {counted(lost, lies_in('image'))} left out" if lost else "")
     ]
     known = sum(block.training)

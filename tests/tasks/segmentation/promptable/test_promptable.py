@@ -14,7 +14,7 @@ from PIL import Image
 import topwork.features._extract as extraction
 from tests.backbones.segmenters import image_processor_of, network_of
 from topwork.data import read_masks
-from topwork.errors import BackboneError, DataError, ImageError, ModelError
+from topwork.errors import BackboneError, DataError, ImageError, ModelError, TopworkError
 from topwork.tasks.segmentation.promptable import EverythingOptions, Labelling, Promptable, written_masks
 
 
@@ -170,6 +170,13 @@ def test_masks_are_written_as_cocos_tools_read_them(sam: Promptable, picture: An
         assert told["bbox"] == [*map(int, coco.toBbox(told["segmentation"]))]
     assert pixels(drawn).shape == (45, 70, 3)
     assert (pixels(drawn) != picture).any()
+    written_masks(tmp_path / "out", image, masks)  # what is its own is replaced
+    for path, other in ((paths[0], b"\x89PNG"), (listing, b'{"version": "5"}')):
+        path.write_bytes(other)
+        with pytest.raises(TopworkError, match="it was not changed"):
+            written_masks(tmp_path / "out", image, masks)
+        assert path.read_bytes() == other
+        path.unlink()
 
 
 def test_a_labelled_image_is_read_as_masks(sam: Promptable, picture: Any, tmp_path: Path) -> None:
@@ -188,6 +195,10 @@ def test_a_labelled_image_is_read_as_masks(sam: Promptable, picture: Any, tmp_pa
         session.undo()
         mask = session.save(tmp_path / "labelled")
         np.testing.assert_array_equal(pixels(mask), session.labels)
+    other = Labelling(sam.image(picture[::-1].copy()), session.classes)
+    with pytest.raises(DataError, match="this is another image"):
+        other.save(tmp_path / "labelled", mask.stem)
+    session.save(tmp_path / "labelled")
     found = read_masks(tmp_path / "labelled")
     assert (found.classes, found.has_background, len(found)) == (("background", "cell", "nucleus"), True, 2)
     np.testing.assert_array_equal(found.mask(1).labels, session.labels)

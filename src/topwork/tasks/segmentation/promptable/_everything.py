@@ -5,7 +5,7 @@ Source: Kirillov et al. 2023 (arXiv 2304.02643), appendix B; without crops of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from topwork.tasks.segmentation.promptable._image import PromptableImage
+
+
+_Corners = tuple[int, int, int, int]
+_NOTHING = np.zeros((0, 0), np.bool_)
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,15 @@ class EverythingOptions:
 
 
 def everything(image: PromptableImage, options: EverythingOptions, *, progress: Any = None) -> tuple[PromptedMask, ...]:
-    """A mask for each thing, the surest first; one at a time in the image's size, so memory is bounded."""
+    """A mask for each thing, the surest first.
+
+    Until it is known which of them are the same, only their logits and boxes are held, not masks of the image's size.
+    """
     import torch
     from torchvision.ops import nms
 
     points = _grid(options.grid, *image.size)
-    found: list[PromptedMask] = []
+    found: list[tuple[_Corners, PromptedMask]] = []
     for start in range(0, len(points), options.at_once):
         part = image.in_square(points[start : start + options.at_once])[:, None]
         labels = torch.ones(part.shape[:2], dtype=torch.int64)
@@ -47,15 +54,16 @@ def everything(image: PromptableImage, options: EverythingOptions, *, progress: 
         for prompt, place in places:
             mask = _stable(image, told.logits[prompt, place], float(told.scores[prompt, place]), options)
             if mask is not None:
-                found.append(mask)
+                found.append((_edges(mask), replace(mask, mask=_NOTHING)))
         if progress is not None:
             progress(min(start + options.at_once, len(points)), len(points))
     if not found:
         return ()
-    boxes = np.array([_edges(each) for each in found], np.float32)
-    scores = torch.tensor([each.score for each in found])
-    kept = nms(torch.from_numpy(boxes), scores, options.overlap)
-    return tuple(found[place] for place in kept.tolist())
+    boxes = np.array([edges for edges, _ in found], np.float32)
+    scores = torch.tensor([each.score for _, each in found])
+    kept = [found[place][1] for place in nms(torch.from_numpy(boxes), scores, options.overlap).tolist()]
+    how: Any = (image.promptable.backbone.preprocessing, *image.size)
+    return tuple(replace(each, mask=(placed(torch.from_numpy(each.logits), *how) > 0).numpy()) for each in kept)
 
 
 def _grid(count: int, height: int, width: int) -> Any:
@@ -74,7 +82,7 @@ def _stable(image: PromptableImage, logits: Tensor, score: float, options: Every
     return PromptedMask((whole > 0).numpy(), score, stability, logits.clone().numpy())
 
 
-def _edges(mask: PromptedMask) -> tuple[int, int, int, int]:
+def _edges(mask: PromptedMask) -> _Corners:
     """Its outermost pixels, whose distance is one less than the box is wide: so boxes are compared in the paper's code.
 
     An empty mask has none.

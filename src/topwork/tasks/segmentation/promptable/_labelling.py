@@ -121,7 +121,8 @@ class Labelling:
             The mask's path.
 
         Raises:
-            DataError: The folder's legend has other classes, or the name is no file's.
+            DataError: The folder's legend has other classes, it has another image of that name, or the name is no
+                file's.
             ModelError: It cannot be written.
         """
         root, stem = Path(folder), name or Path(self.image.source).stem or "image"
@@ -131,7 +132,13 @@ class Labelling:
         known = root / _LEGEND
         try:
             if known.is_file() and not told.startswith(known.read_text("utf-8")):
-                raise DataError(f"{known}: these are other classes", hint="choose another folder")
+                raise DataError(f"{printable(str(known))}: these are other classes", hint="choose another folder")
+            file = root / _IMAGES / f"{stem}.png"
+            if file.is_file() and file.read_bytes() != png(self.image.pixels):
+                raise DataError(
+                    f"{printable(str(file))}: this is another image",
+                    hint="give this one another name: save(folder, name)",
+                )
             arrays: dict[str, AnyArray] = {
                 _IMAGES: self.image.pixels,
                 _OBJECTS: self.objects,

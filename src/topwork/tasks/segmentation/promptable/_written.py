@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from topwork._arrays import UInt8Array
-from topwork._system import write_whole
+from topwork._system import fault_of_place, write_whole
 from topwork.data import printable
 from topwork.drawing import class_colours
 from topwork.errors import ModelError
 from topwork.explain import write_picture
-from topwork.tasks.segmentation._drawn import png
 from topwork.tasks.segmentation.promptable._image import PromptableImage
 from topwork.tasks.segmentation.promptable._masks import PromptedMask
 
@@ -28,8 +27,8 @@ def written_masks(folder: str | Path, image: PromptableImage, masks: Sequence[Pr
         The paths, the picture last.
 
     Raises:
-        ModelError: The folder cannot be written.
-        ExplainError: Something else of the user's has the picture's name.
+        ModelError: The folder cannot be written, or an annotation of the user's has the JSON's name.
+        ExplainError: Something else of the user's has a picture's name.
     """
     root, stem = Path(folder), Path(image.source).stem or "image"
     digits = max(2, len(str(len(masks))))
@@ -40,17 +39,20 @@ def written_masks(folder: str | Path, image: PromptableImage, masks: Sequence[Pr
     }
     try:
         root.mkdir(parents=True, exist_ok=True)
+        told = root / f"{stem}.json"  # beside the image others keep their annotations under this name
+        if fault := fault_of_place(told, lambda head: head.startswith(b'{"image": {'), "file of topwork's"):
+            raise ModelError(f"{printable(str(told))}: {fault}", hint="choose another folder with -o")
         paths = [root / f"{stem}-{place:0{digits}}.png" for place in range(1, len(masks) + 1)]
         for path, mask in zip(paths, masks, strict=True):
-            write_whole(path, png(mask.mask.astype(np.uint8) * 255))
-        write_whole(root / f"{stem}.json", json.dumps(fields).encode())
+            write_picture(mask.mask.astype(np.uint8) * 255, path)
+        write_whole(told, json.dumps(fields).encode())
     except OSError as error:
         raise ModelError(
             f"{printable(str(root))}: cannot be written: {error.strerror or error}",
             hint="choose a writable folder with -o",
         ) from error
     picture = write_picture(drawn(image.pixels, masks), root / f"{stem}-masks.png")
-    return (*paths, root / f"{stem}.json", picture)
+    return (*paths, told, picture)
 
 
 def drawn(pixels: UInt8Array, masks: Sequence[PromptedMask]) -> UInt8Array:
