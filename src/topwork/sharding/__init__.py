@@ -3,9 +3,11 @@
 In: a source of images that may be larger than any memory, and a recipe (a network's features, or a model's
 probabilities). Out: a folder of parts. The same unit of work and of restart on one machine, in an array of jobs and on
 Ray: :func:`plan` cuts the source into shards and names each by its content and the recipe, :func:`work` computes one,
-a part that exists is done, and :class:`Parts` reads them all back.
+a part that exists is done, and :class:`Parts` reads them all back. :class:`LabelledShards` hands
+them to ``heads.fit_streamed``.
 """
 
+from topwork.sharding._labelled import LabelledShards
 from topwork.sharding._parts import Part, Parts
 from topwork.sharding._plan import SIZE, Plan, Shard, plan
 from topwork.sharding._predicting import Predicting
@@ -17,6 +19,7 @@ __all__ = [
     "SIZE",
     "Done",
     "Embedding",
+    "LabelledShards",
     "Part",
     "Parts",
     "Plan",
