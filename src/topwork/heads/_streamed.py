@@ -67,7 +67,7 @@ def fit_streamed(
     strength chosen by squared error from the folds' Gram matrices. A row's fold is told by its key. Up to 100,000 rows,
     drawn by their keys, judge; the others train only. No class is weighed.
 
-    Memory: K + 1 Gram matrices (D, D) of float64 for each worker, and twice as many besides.
+    Memory: K Gram matrices (D, D) of float64 for each worker, and 2 K besides.
 
     Args:
         shards: The rows.

@@ -102,8 +102,10 @@ class Rows:
                 f"all {total.rows} rows are of class {int(counts.argmax())}",
                 hint="add rows of at least one other class",
             )
-        if not (((total.counts > 0).sum(axis=0) > 1) & (counts > 1)).any() or not total.counts.sum(axis=1).all():
-            raise DataError(f"{total.rows} rows are too few to be held out in {self._folds} folds")
+        if not ((total.counts > 0).sum(axis=0) > 1).any() or not total.counts.sum(axis=1).all():
+            raise DataError(
+                f"{total.rows} rows are too few to be held out in {self._folds} folds", hint="fit them in memory"
+            )
         return total
 
     def judged(self, weights: Float32Array) -> tuple[list[Float32Array], IntpArray]:
