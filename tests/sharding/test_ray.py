@@ -26,11 +26,13 @@ def test_what_is_lost_goes_to_another(
     assert all(each.failure is None for each in work_all(here, here.shards))
     told = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
     command = [sys.executable, "-m", PROGRAM, loses, str(pictures), str(tmp_path / "out"), str(nodes)]
-    found = subprocess.run(
-        command, env={**os.environ, **told}, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert found.returncode == 0, found.stderr[-3000:]
-    said = json.loads(found.stdout.splitlines()[-1])
+    out, err = tmp_path / "out.txt", tmp_path / "err.txt"
+    with out.open("w") as to, err.open("w") as faults:  # a pipe stays open as long as any of Ray's processes lives
+        code = subprocess.run(
+            command, env={**os.environ, **told}, stdout=to, stderr=faults, timeout=300, check=False
+        ).returncode
+    assert code == 0, err.read_text()[-3000:]
+    said = json.loads(out.read_text().splitlines()[-1])
     assert sorted(said["done"]) == sorted([shard.name, "None"] for shard in here.shards)
     assert said["seen"] == sorted(said["seen"])
     assert (said["seen"][-1], said["missing"]) == (22, 0)
