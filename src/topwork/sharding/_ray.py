@@ -132,7 +132,10 @@ class _Team:
         try:
             while left:
                 self._grow(left)
+                self._hand_out(waiting)  # also to those that had nothing more to do when another died
                 asked = [each for member in self._members for each in (*member.in_hand, member.ready) if each]
+                if not asked:
+                    time.sleep(_LOOK)
                 answers, _ = self._ray.wait(asked, timeout=_LOOK) if asked else ([], [])
                 for answer in answers:
                     heard = time.monotonic()
@@ -162,7 +165,7 @@ class _Team:
             self._members.append(_Member(actor, ready=actor.ready.remote()))
 
     def _take(self, member: _Member, answer: Any, waiting: deque[Shard]) -> Iterator[Done]:
-        """Hear one answer, and hand the worker its next shards; a dead one's go back to those that wait."""
+        """Hear one answer; what a dead worker had in hand goes back to those that wait."""
         try:
             done = self._ray.get(answer)
         except self._ray.exceptions.RayTaskError as error:  # the worker lives, and could not even begin
@@ -178,9 +181,13 @@ class _Team:
         else:
             member.in_hand.pop(answer)
             yield done
-        while len(member.in_hand) < _IN_HAND and waiting:
-            shard = waiting.popleft()
-            member.in_hand[member.actor.work.remote(shard)] = shard
+
+    def _hand_out(self, waiting: deque[Shard]) -> None:
+        """Give each worker that is ready as many shards as it may have in hand."""
+        for member in self._members:
+            while member.ready is None and len(member.in_hand) < _IN_HAND and waiting:
+                shard = waiting.popleft()
+                member.in_hand[member.actor.work.remote(shard)] = shard
 
     def _bury(self, member: _Member, waiting: deque[Shard], error: Exception) -> Iterator[Done]:
         self._members.remove(member)
