@@ -298,7 +298,7 @@ def test_knn_is_no_head_to_start_from(digits: ImageDataset, probe: Probe) -> Non
 @pytest.mark.parametrize("unfreeze", ["all", 3])
 def test_a_broken_off_training_goes_on(unfreeze: Any, digits: ImageDataset, probe: Probe, tmp_path: Path) -> None:
     """From pixels, and from the maps of the frozen stages."""
-    wanted = functools.partial(options, unfreeze=unfreeze, config={"epochs": 8})
+    wanted = functools.partial(options, unfreeze=unfreeze, config={"epochs": 14})
     whole = finetune(digits, probe, wanted())
     assert whole.strategy == "finetune"
     folder = tmp_path / "training"
