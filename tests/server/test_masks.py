@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from pycocotools import mask as coco
-from topwork.tasks.segmentation._rle import run_lengths
 
 from tests.server.test_objects import files
 from tests.server.wire import Server, with_settings
 from tests.tasks.segmentation.made import segmenter
+from topwork.data import rle_of
 from topwork.tasks._serving import Row, Wanted
 from topwork.tasks.segmentation import Segmenter
 from topwork.tasks.segmentation import _served as served_module
@@ -91,11 +91,11 @@ def test_run_lengths_of_a_part_are_those_of_the_whole(seed: int) -> None:
     whole[: rng.integers(1, 10), rng.integers(7) :] = rng.random() < 0.7
     whole &= rng.random(whole.shape) < rng.choice([0.5, 1])
     expected = coco.encode(np.asfortranarray(whole.astype(np.uint8)))
-    assert run_lengths(whole) == {"size": [9, 7], "counts": expected["counts"].decode()}
+    assert rle_of(whole) == {"size": [9, 7], "counts": expected["counts"].decode()}
     rows, columns = np.flatnonzero(whole.any(1)), np.flatnonzero(whole.any(0))
     if len(rows):
         top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-        part = run_lengths(whole[top:bottom, left:right], (int(top), int(left)), (9, 7))
+        part = rle_of(whole[top:bottom, left:right], (int(top), int(left)), (9, 7))
         assert part["counts"].encode() == expected["counts"]
 
 
