@@ -22,7 +22,7 @@ from topwork.data import ImageDataset, decode, read
 from topwork.engines import Engine, EngineChoice, open_engine, recorded_choice
 from topwork.errors import BackboneError, TopworkError
 from topwork.features import Extraction, extract, extract_few
-from topwork.features._extract import _recipe
+from topwork.features._extract import recipe_of
 from topwork.features._store import recipe_folder
 
 from .conftest import F32
@@ -343,10 +343,10 @@ def test_whatever_changes_features_makes_another_recipe(
 
 def test_features_that_were_cached_are_found_while_their_pixels_are_the_same() -> None:
     lite0 = load()
-    recipe = _recipe(lite0, lite0.outputs("last"), F32)
+    recipe = recipe_of(lite0, lite0.outputs("last"), F32)
     assert recipe_folder(recipe).name == "2dd974c972244046e0745321"  # format 3: large JPEGs are decoded otherwise
     timm = load(preprocessing="timm")
-    assert recipe_folder(_recipe(timm, timm.outputs("last"), F32)) != recipe_folder(recipe)
+    assert recipe_folder(recipe_of(timm, timm.outputs("last"), F32)) != recipe_folder(recipe)
 
 
 def test_the_deviation_is_no_part_of_the_recipe(

@@ -15,7 +15,7 @@ from topwork.backbones import NGRAMS, TextBackbone, Weights, load_text
 from topwork.data import read_texts
 from topwork.engines import Grams, NgramScorer
 from topwork.features import extract
-from topwork.features._extract import _recipe
+from topwork.features._extract import recipe_of
 
 from .conftest import F32
 
@@ -61,4 +61,4 @@ def test_another_network_of_the_same_weights_has_features_of_its_own(
     vectors: TextBackbone, tmp_path: Path, change: dict[str, Any]
 ) -> None:
     other = counted(vectors, tmp_path, 1.0, 0.0) if "scores" in change else dataclasses.replace(vectors, **change)
-    assert _recipe(other, ("embedding",), F32) != _recipe(vectors, ("embedding",), F32)
+    assert recipe_of(other, ("embedding",), F32) != recipe_of(vectors, ("embedding",), F32)
