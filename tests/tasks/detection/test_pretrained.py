@@ -190,7 +190,6 @@ def test_what_does_not_go_together_is_refused(
         ("as-is", load("lite0"), "as-is needs a trained detector"),
         ("zero-shot", tiny, "has classes of its own"),
         ("as-is", load_detector("ssdlite", weights="random"), "are random"),
-        ("finetune", tiny, "has no maps to build another on"),
         ("probe", _unfrozen(tmp_path), "decides on classes within"),
     ):
         with pytest.raises(BackboneError, match=said):
