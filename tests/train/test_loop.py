@@ -172,9 +172,9 @@ STEEP = PLAIN.model_copy(update={"epochs": 8, "learning_rate": 1.0, "schedule": 
 
 def test_a_training_that_diverges_stops_and_names_a_lower_rate(trained):
     before = digest(trained)
-    # false labels lead away on every processor; at this rate true ones do on most
+    # false labels lead away step by step, on every processor
     misled = Wrapped(TRAINING, lambda index, inputs, targets: (inputs, (targets + 1) % 10))
-    model, result = run(STEEP, copy.deepcopy(trained), data=misled)
+    model, result = run(STEEP.model_copy(update={"learning_rate": 0.01}), copy.deepcopy(trained), data=misled)
     assert result.stopped == "diverged"
     assert 2 <= len(result.history) < 8
     assert all(epoch.validation_loss > 2 * result.start.loss for epoch in result.history[-2:])
@@ -182,7 +182,7 @@ def test_a_training_that_diverges_stops_and_names_a_lower_rate(trained):
     losses = f"from {result.start.loss:.2f} to {result.history[-1].validation_loss:.2f}"
     assert result.notes == (
         f"the validation loss rose {losses} after epoch {len(result.history)}: stopped, the best weights kept; "
-        "try a lower learning rate: --set learning_rate=0.1",
+        "try a lower learning rate: --set learning_rate=0.001",
     )
 
 
