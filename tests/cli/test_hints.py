@@ -163,8 +163,7 @@ WHERE: dict[str, tuple[str, ...]] = {
 
 NO_HINTS = {
     "cli/_app.py:_main": ("--version",),
-    "backbones/_detector_files.py:built_config": ("--upgrade",),
-    "backbones/_segmenter_files.py:segmenter_config": ("--upgrade",),
+    "backbones/_transformers_files.py:parsed_config": ("--upgrade",),
     "data/_listing.py:class_texts": ("--notest",),
     "engines/_transformer/_converted.py": ("--upgrade",),
     "exporting/_runtime.py": ("--ignore-scripts", "--silent"),

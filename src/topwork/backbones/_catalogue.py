@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, TypeVar, get_args
 
 from topwork.backbones._preprocessing import CropMode, Interpolation, Preprocessing
 from topwork.errors import BackboneError
@@ -179,6 +179,37 @@ class CatalogueRow:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready fields."""
         return {**dataclasses.asdict(self), "hub": self.hub, "free": self.free}
+
+
+class Listed(Protocol):
+    """What every row of a catalogue has."""
+
+    @property
+    def parameters(self) -> float: ...
+    @property
+    def licence(self) -> str: ...
+    @property
+    def free(self) -> bool: ...
+
+
+Row = TypeVar("Row", bound=Listed)
+
+
+def narrowed(rows: Iterable[Row], licence: str | None, max_params: float | None) -> tuple[Row, ...]:
+    """Rows that meet every condition given, in their order.
+
+    Args:
+        rows: Of one catalogue.
+        licence: An SPDX name, or ``free`` for those without terms of their own.
+        max_params: Parameters in millions.
+    """
+    wanted = licence.strip().lower() if licence is not None else None
+    return tuple(
+        row
+        for row in rows
+        if (wanted is None or (row.free if wanted == "free" else row.licence.lower() == wanted))
+        and (max_params is None or row.parameters <= max_params)
+    )
 
 
 def catalogue() -> tuple[CatalogueRow, ...]:

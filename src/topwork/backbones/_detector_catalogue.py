@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from topwork.backbones._catalogue import FREE
+from topwork.backbones._catalogue import FREE, narrowed
 from topwork.errors import BackboneError
 
 Library = Literal["torchvision", "transformers"]
@@ -97,13 +97,7 @@ def select_detectors(*, licence: str | None = None, max_params: float | None = N
         licence: An SPDX name, or ``free`` for those without terms of their own.
         max_params: Parameters in millions.
     """
-    wanted = licence.strip().lower() if licence is not None else None
-    return tuple(
-        row
-        for row in detector_rows()
-        if (wanted is None or (row.free if wanted == "free" else row.licence.lower() == wanted))
-        and (max_params is None or row.parameters <= max_params)
-    )
+    return narrowed(detector_rows(), licence, max_params)
 
 
 def detectors_near(name: str) -> list[str]:

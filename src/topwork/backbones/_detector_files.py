@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from topwork.backbones._detector_catalogue import (
 )
 from topwork.backbones._preprocessing import CropMode, Preprocessing
 from topwork.backbones._text_files import CONFIG, WEIGHTS, plain_name, read_json
+from topwork.backbones._transformers_files import IMAGENET, RESAMPLING, WIDE, class_name, licence_of, parsed_config
 from topwork.backbones._weights import Weights
 from topwork.errors import BackboneError
 
@@ -25,10 +25,8 @@ _TORCHVISION = "torchvision:"
 _OPTION = (
     f"with --weights a folder with {WEIGHTS}, {CONFIG} and {_PROCESSOR}, as transformers' save_pretrained makes it"
 )
-_WIDE = 4 / 3  # an image's usual aspect ratio: a square of the longer side shows it at the scale it was trained at
 _FOUND = {"SSDlite": 300, "RetinaNet": 300}  # objects an image that torchvision gives at most, where not 100
-RESAMPLING = {2: "bilinear", 3: "bicubic"}
-_IMAGENET, _HALF = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+_HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 _SCORINGS: dict[str, Scoring] = {
     "detr": "softmax",
@@ -109,7 +107,7 @@ def _of_torchvision(row: DetectorRow, weights: str | Path, *, allow_pickle: bool
         stages=(),
         embedding=0,
         preprocessing=Preprocessing(
-            row.size, "squash" if small else "pad", 1.0, "bilinear", *(_HALF if small else _IMAGENET), "timm"
+            row.size, "squash" if small else "pad", 1.0, "bilinear", *(_HALF if small else IMAGENET), "timm"
         ),
         pretrained_on="unknown",
         licence=row.licence,
@@ -182,23 +180,8 @@ def built_config(config: dict[str, Any], place: Path | str) -> Any:
         BackboneError: It is none that it understands.
         MissingExtraError: transformers is not installed.
     """
-    transformers = optional("transformers", extra="detectors", what="a detector of transformers")
     kind = _require_known(config, place)
-    if kind not in transformers.CONFIG_MAPPING:
-        raise BackboneError(
-            f"{place}: this version of transformers does not have {kind}", hint="pip install --upgrade transformers"
-        )
-    try:
-        return transformers.CONFIG_MAPPING[kind].from_dict(alone(config))
-    except Exception as error:  # what reads a hostile configuration may raise anything
-        reason = str(error).strip().split("\n", maxsplit=1)[0]
-        raise BackboneError(f"{place}: transformers cannot use it: {reason}") from error
-
-
-def alone(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration by which no weights of a part are fetched: all are in the one file."""
-    told = {name: alone(value) if isinstance(value, dict) else value for name, value in config.items()}
-    return {**told, **({"use_pretrained_backbone": False} if "use_pretrained_backbone" in told else {})}
+    return parsed_config(kind, config, place, "a detector of transformers")
 
 
 def _require_known(config: dict[str, Any], place: Path | str) -> str:
@@ -216,7 +199,7 @@ def _preprocessing(told: dict[str, Any], kind: str, place: Path) -> Preprocessin
     """What a ``preprocessor_config.json`` says: side, normalisation, and whether the aspect ratio stays."""
     size, crop_mode = _size(told, kind, place)
     normalised = told.get("do_normalize", kind != "rt_detr")
-    mean, std = told.get("image_mean", _IMAGENET[0]), told.get("image_std", _IMAGENET[1])
+    mean, std = told.get("image_mean", IMAGENET[0]), told.get("image_std", IMAGENET[1])
     if not normalised:
         mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     try:
@@ -234,30 +217,11 @@ def _size(told: dict[str, Any], kind: str, place: Path) -> tuple[int, CropMode]:
     """
     size = told.get("size")
     if isinstance(size, dict) and isinstance(shortest := size.get("shortest_edge"), int):
-        return int(shortest * _WIDE), "pad"
+        return int(shortest * WIDE), "pad"
     height, width = (size.get("height"), size.get("width")) if isinstance(size, dict) else (None, None)
     if not isinstance(height, int) or height != width:
         raise BackboneError(f"{place}: images of the size {size!r} are not square, which topwork's are")
     return height, "pad" if kind == "owlv2" else "squash"
-
-
-def licence_of(readme: Path | None) -> str:
-    """The licence that the head of a repository's README names; empty where none does."""
-    if readme is None or not readme.is_file():
-        return ""
-    with readme.open(encoding="utf-8", errors="replace") as lines:
-        head = lines.read(65_536)
-    front = re.match(r"---\r?\n(.*?)\r?\n---", head, re.S)
-    found = re.search(r"^license:\s*[\"']?([\w.+-]+)", front[1], re.M) if front else None
-    return _SPDX.get(found[1].lower(), found[1]) if found else ""
-
-
-_SPDX = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause"}
-
-
-def class_name(name: str) -> str:
-    """A class's name, or nothing for a place of the layer that has no class."""
-    return "" if name in ("N/A", "__background__") or re.fullmatch(r"LABEL_\d+", name) else name
 
 
 def coco_places() -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from topwork.backbones._catalogue import FREE
+from topwork.backbones._catalogue import FREE, narrowed
 
 ToldBy = Literal["prompts", "classes", "words"]
 """What tells a network what to segment: points and boxes, classes of its own, or words."""
@@ -85,13 +85,7 @@ def select_segmenters(*, licence: str | None = None, max_params: float | None = 
         licence: An SPDX name, or ``free`` for those without terms of their own.
         max_params: Parameters in millions.
     """
-    wanted = licence.strip().lower() if licence is not None else None
-    return tuple(
-        row
-        for row in segmenter_rows()
-        if (wanted is None or (row.free if wanted == "free" else row.licence.lower() == wanted))
-        and (max_params is None or row.parameters <= max_params)
-    )
+    return narrowed(segmenter_rows(), licence, max_params)
 
 
 def segmenters_near(name: str) -> list[str]:

@@ -10,13 +10,13 @@ from topwork._system import optional, require_torch
 from topwork.backbones import _hub, _weights
 from topwork.backbones._catalogue import Stage
 from topwork.backbones._detector_catalogue import require_permissive
-from topwork.backbones._detector_files import RESAMPLING, alone, class_name, licence_of
 from topwork.backbones._faces import onnx_as_weights
 from topwork.backbones._onnx import onnx_facts
 from topwork.backbones._preprocessing import CropMode, Preprocessing
 from topwork.backbones._segmenter import PromptableNetwork, SegmenterNetwork
 from topwork.backbones._segmenter_catalogue import SegmenterRow, segmenter_row, segmenters_near
 from topwork.backbones._text_files import CONFIG, WEIGHTS, plain_name, read_json
+from topwork.backbones._transformers_files import IMAGENET, RESAMPLING, WIDE, class_name, licence_of, parsed_config
 from topwork.backbones._weights import Weights
 from topwork.errors import BackboneError
 
@@ -26,10 +26,8 @@ _PROCESSORS, _README = ("preprocessor_config.json", "processor_config.json"), "R
 _OPTION = (
     f"with --weights a folder with {WEIGHTS}, {CONFIG} and {_PROCESSORS[0]}, as transformers' save_pretrained makes it"
 )
-_WIDE = 4 / 3  # an image's usual aspect ratio: a square of the longer side shows it at the scale it was trained at
 _DIVISOR = 32  # of the side of a square: networks halve it five times
 _OF_IMAGES = ("vision_config", "prompt_encoder_config", "mask_decoder_config")  # of SAM 2's parts
-_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _BINARY = ("background", "foreground")
 
 _DESIGNS = {
@@ -252,7 +250,7 @@ def _of_onnx(path: Path) -> SegmenterNetwork:
         weights=_weights.from_path(onnx_as_weights(path), path.stem),
         stages=(Stage("classes", 2, 1),),
         embedding=0,
-        preprocessing=Preprocessing(side, "squash", 1.0, "bilinear", *_IMAGENET, "timm"),
+        preprocessing=Preprocessing(side, "squash", 1.0, "bilinear", *IMAGENET, "timm"),
         library="onnx",
         config={"probability": probability},
         classes=_BINARY,
@@ -267,20 +265,11 @@ def segmenter_config(config: dict[str, Any], place: Path | str) -> Any:
         MissingExtraError: transformers or PyTorch is not installed.
     """
     require_torch("a segmenter of transformers")
-    transformers = optional("transformers", extra="detectors", what="a segmenter of transformers")
     kind = _require_known(config, place)
     if kind == "sam2_video":
         parts = {name: config[name] for name in _OF_IMAGES if name in config}
         kind, config = "sam2", {**parts, "model_type": "sam2"}
-    if kind not in transformers.CONFIG_MAPPING:
-        raise BackboneError(
-            f"{place}: this version of transformers does not have {kind}", hint="pip install --upgrade transformers"
-        )
-    try:
-        return transformers.CONFIG_MAPPING[kind].from_dict(alone(config))
-    except Exception as error:  # what reads a hostile configuration may raise anything
-        reason = str(error).strip().split("\n", maxsplit=1)[0]
-        raise BackboneError(f"{place}: transformers cannot use it: {reason}") from error
+    return parsed_config(kind, config, place, "a segmenter of transformers")
 
 
 def _require_known(config: dict[str, Any], place: Path | str) -> str:
@@ -297,7 +286,7 @@ def _require_known(config: dict[str, Any], place: Path | str) -> str:
 def _preprocessing(told: dict[str, Any], place: Path, kind: str) -> Preprocessing:
     """What a processor's file says: side, normalisation, and whether the aspect ratio stays."""
     size, crop_mode = _size(told, place)
-    mean, std = told.get("image_mean", _IMAGENET[0]), told.get("image_std", _IMAGENET[1])
+    mean, std = told.get("image_mean", IMAGENET[0]), told.get("image_std", IMAGENET[1])
     if not told.get("do_normalize", True):
         mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     try:
@@ -315,7 +304,7 @@ def _size(told: dict[str, Any], place: Path) -> tuple[int, CropMode]:
     if isinstance(size, dict) and isinstance(longest := size.get("longest_edge"), int) and "shortest_edge" not in size:
         return longest, "corner"
     if isinstance(size, dict) and isinstance(shortest := size.get("shortest_edge"), int):
-        return round(shortest * _WIDE / _DIVISOR) * _DIVISOR, "pad"
+        return round(shortest * WIDE / _DIVISOR) * _DIVISOR, "pad"
     height, width = (size.get("height"), size.get("width")) if isinstance(size, dict) else (None, None)
     if not isinstance(height, int) or height != width:
         raise BackboneError(f"{place}: images of the size {size!r} are not square, which topwork's are")

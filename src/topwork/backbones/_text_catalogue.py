@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from topwork.backbones._catalogue import FREE
+from topwork.backbones._catalogue import FREE, narrowed
 from topwork.backbones._text_backbone import TextFamily
 
 DEFAULT_TEXT = "minilm"
@@ -94,10 +94,4 @@ def select_texts(*, licence: str | None = None, max_params: float | None = None)
         licence: An SPDX name, or ``free`` for those without terms of their own.
         max_params: Parameters in millions.
     """
-    wanted = licence.strip().lower() if licence is not None else None
-    return tuple(
-        row
-        for row in text_rows()
-        if (wanted is None or (row.free if wanted == "free" else row.licence.lower() == wanted))
-        and (max_params is None or row.parameters <= max_params)
-    )
+    return narrowed(text_rows(), licence, max_params)
