@@ -15,7 +15,9 @@ test: $(VENV)/.test
 # A process for each core; one thread in each, so that they do not wait for each other's. Each begins with a run of whole
 # folders, whose models are then fitted once, and takes of another's when it has done its own.
 tests: $(VENV)/.test
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal || { test $$? -eq 1 && \
+		echo "What failed is run once more, alone: what fails again is broken, what does not is to be made steady." && \
+		OMP_NUM_THREADS=1 $(BIN)/pytest --last-failed --last-failed-no-failures none; }
 
 # What a release runs: the tests in each precision that this processor computes in, float32 as processors without bfloat16 do.
 test-precisions: $(VENV)/.test lint
