@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from topwork.tasks._maps._augment import Augmenting, Colours, Part, drawn_part, recoloured
 from topwork.tasks.segmentation.decoder._targets import IGNORED
 
 if TYPE_CHECKING:
     import torch
 
-Level = Literal["none", "light", "colour"]
-Orient = Literal["none", "mirror", "any"]
-
-_ZOOMED = 0.8  # share of the views that show another part than the whole
 _SIDES = (0.5, 1.25)  # of the part that is shown, over the image's
-_ASPECT = 0.15  # deviation of the part's proportions, in logarithms, at most
-_COLOUR = 0.3  # brightness, contrast and saturation move by so much, either way
 
 
 class View(NamedTuple):
@@ -33,21 +27,14 @@ class View(NamedTuple):
     """
 
     side: int
-    part: tuple[int, int, int, int]
+    part: Part
     mirrored: bool = False
     turns: int = 0
-    colours: tuple[float, float, float] | None = None
+    colours: Colours | None = None
 
     def image(self, image: torch.Tensor, fill: tuple[int, int, int]) -> torch.Tensor:
         """The view of an image, uint8 (3, side, side); beyond its edges is the colour ``fill``."""
-        from torchvision.transforms.v2 import functional as tv
-
-        image = self._moved(image, [*map(float, fill)], smooth=True)
-        if self.colours is not None:
-            changes = (tv.adjust_brightness, tv.adjust_contrast, tv.adjust_saturation)
-            for change, factor in zip(changes, self.colours, strict=True):
-                image = change(image, factor)
-        return image
+        return recoloured(self._moved(image, [*map(float, fill)], smooth=True), self.colours)
 
     def mask(self, mask: torch.Tensor) -> torch.Tensor:
         """The same of targets, uint8 (side, side); beyond the edges is nothing known."""
@@ -68,40 +55,13 @@ class View(NamedTuple):
         return given.rot90(self.turns, (-2, -1)) if self.turns else given
 
 
-@dataclass(frozen=True)
-class Augmentation:
-    """What may be done to a training image and its mask.
-
-    Attributes:
-        level: ``none``; ``light``: a part of the image at another scale, nearer or farther; ``colour``: that, and other
-            brightness, contrast and saturation.
-        orient: ``mirror`` changes left and right; ``any`` turns by right angles too, for what has no upright, as under
-            a microscope or from the air; ``none`` for script, and left against right.
-    """
-
-    level: Level = "colour"
-    orient: Orient = "mirror"
-
-    @property
-    def varies(self) -> bool:
-        """Whether it does anything."""
-        return self.level != "none" or self.orient != "none"
+class Augmentation(Augmenting):
+    """What may be done to a training image and its mask; ``any`` turns it by right angles."""
 
     def view(self, side: int, seed: int) -> View:
         """How an image is shown; the same seed gives the same view."""
         rng = np.random.default_rng(seed)
-        part = (0, 0, side, side)
-        if self.level != "none" and rng.random() < _ZOOMED:
-            part = _part(side, rng)
-        mirrored = self.orient != "none" and bool(rng.random() < 0.5)
+        part = drawn_part(side, _SIDES, rng) if self.zooms(rng) else (0, 0, side, side)
+        mirrored = self.mirrors(rng)
         turns = int(rng.integers(4)) if self.orient == "any" else 0
-        colours = rng.uniform(1 - _COLOUR, 1 + _COLOUR, 3).tolist() if self.level == "colour" else None
-        return View(side, part, mirrored, turns, None if colours is None else tuple(colours))
-
-
-def _part(side: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
-    scale = np.exp(rng.uniform(*np.log(_SIDES)))
-    aspect = np.exp(rng.uniform(-_ASPECT, _ASPECT))
-    width, height = (max(1, round(side * float(each))) for each in (scale * aspect, scale / aspect))
-    left, top = (int(rng.integers(min(0, side - each), max(0, side - each) + 1)) for each in (width, height))
-    return left, top, width, height
+        return View(side, part, mirrored, turns, self.colours(rng))
