@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,17 +10,13 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from topwork.data._annotations._coco import coco_stem, is_coco
 from topwork.data._dataset import Dataset, LeftOut, as_splits
-from topwork.data._layout import split_of
 from topwork.data._names import printable, quoted
 from topwork.data._source import ImageStore, why
 from topwork.errors import DataError, TopworkError
 
 Found = TypeVar("Found", bound="MarkedListing")
 Columns = Mapping[str, str] | None
-
-_MOST = 100  # files of JSON in a folder that are looked into: so many are one for each image
 
 
 @dataclass
@@ -109,42 +104,6 @@ class Forms(Generic[Found]):
             return form is not None and not form.is_doubtful
         except (OSError, ValueError, TopworkError):  # the reader that is chosen will tell
             return False
-
-
-def coco_place(path: Path) -> tuple[Path, str]:
-    """The folder that a file of COCO's is of, and its name there: one in ``annotations`` speaks of the folder above."""
-    inner = path.parent.name.casefold() in ("annotations", "annotation")
-    root = path.parent.parent if inner else path.parent
-    return root, path.relative_to(root).as_posix()
-
-
-def coco_files(
-    root: Path, files: Mapping[str, Sequence[str]], wanted: Callable[[Path], bool] = lambda path: True
-) -> dict[str, str]:
-    """Path of each COCO JSON -> its split, as its name or its folder's says; the training file first.
-
-    Beside files of instances lie captions, keypoints and outlines of stuff, which are passed over.
-    """
-    contents = {folder: [name for name in names if name.lower().endswith(".json")] for folder, names in files.items()}
-    found = [
-        posixpath.join(folder, name)
-        for folder, names in contents.items()
-        for name in (names if len(names) <= _MOST else ())
-        if is_coco(root / folder / name) and wanted(root / folder / name)
-    ]
-    instances = [file for file in found if posixpath.basename(file).startswith("instances_")]
-    return coco_splits(instances or found)
-
-
-def coco_splits(files: Sequence[str]) -> dict[str, str]:
-    """Path -> the split that its name or its folder's says; the training file first, whose classes' order counts."""
-    order = ("train", "", "val", "test")
-    found = {file: split_of(coco_stem(file).rstrip("0123456789")) or split_of(_folder(file)) for file in files}
-    return dict(sorted(found.items(), key=lambda each: order.index(each[1])))
-
-
-def _folder(file: str) -> str:
-    return posixpath.basename(posixpath.dirname(file))
 
 
 def places_of(classes: Sequence[str], own: Sequence[str]) -> np.ndarray[Any, np.dtype[np.int32]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from topwork.data._annotations._coco import add_coco, coco_stem, is_coco
+from topwork.data._annotations._coco_files import coco_files, coco_place
 from topwork.data._annotations._huggingface import has_boxes, list_object_boxes, list_saved_boxes, saved_has_boxes
 from topwork.data._annotations._listing import BoxListing, assembled_boxes
 from topwork.data._annotations._places import Images, files_in
@@ -24,7 +25,7 @@ from topwork.data._annotations._yolo import add_yolo, config_of, has_yolo, is_yo
 from topwork.data._boxes import BoxDataset
 from topwork.data._huggingface import is_huggingface, is_saved
 from topwork.data._layout import split_of, splits_of
-from topwork.data._marked import Columns, Form, Forms, coco_files, coco_place, places_of
+from topwork.data._marked import Columns, Form, Forms, places_of
 from topwork.data._names import printable
 from topwork.data._table import is_table
 from topwork.data.formats import IMAGE_SUFFIXES

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from topwork.data._annotations._coco import is_coco
+from topwork.data._annotations._coco_files import coco_files, coco_place, coco_splits
 from topwork.data._annotations._places import files_in
 from topwork.data._huggingface import is_huggingface, is_saved, load_saved
-from topwork.data._marked import Columns, Form, Forms, coco_files, coco_place, coco_splits, places_of
+from topwork.data._marked import Columns, Form, Forms, places_of
 from topwork.data._mask_files._coco import add_coco_masks, coco_has_outlines
 from topwork.data._mask_files._folders import (
     has_a_folder_each,
