@@ -7,6 +7,7 @@ import importlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from topwork.backbones import load as load_backbone
@@ -253,6 +254,7 @@ class Task:
         drawn: A prediction and its source to a picture of what was found where; None where there is no such thing.
         masks: A prediction to arrays of whole numbers (H, W), by what stands behind the image's name in a file's; None
             where a prediction is no mask.
+        write_outlines: A prediction and a path to a GeoJSON file of what was found; None where it has no outlines.
         transfer: What transfer buys: data set, backbone, ``budget``, ``seed``, ``cache`` and ``announce`` to a result
             of ``topwork.explain``'s kind that has ``lines`` too; None where it cannot be told.
         explain: What a model's answers rest on, where rows are no images: model, what is asked, ``texts``, or rows of
@@ -293,6 +295,7 @@ class Task:
     compare: Callable[..., Any] | None = None
     drawn: Callable[[Any, Source], UInt8Array] | None = None
     masks: Callable[[Any], Mapping[str, Any]] | None = None
+    write_outlines: Callable[[Any, Path], int] | None = None
     exported: Callable[[], Answers] | None = None
     served: Callable[[], Callable[[Any], Serving]] | None = None
 
