@@ -54,6 +54,5 @@ def _feature(regions: Sequence[Region], properties: dict[str, Any], corner: tupl
 
 
 def _closed(ring: Ring, corner: tuple[int, int]) -> list[list[int]]:
-    moved = ring + np.asarray(corner, np.int32)
-    found: list[list[int]] = [*moved.tolist(), moved[0].tolist()]
-    return found
+    moved: list[list[int]] = (ring + np.asarray(corner, np.int32)).tolist()
+    return [*moved, moved[0]]

@@ -33,9 +33,31 @@ class Region(NamedTuple):
     area: int
 
 
-class _Loop(NamedTuple):
-    corners: list[int]
-    verticals: list[int]  # edges
+_Loop = tuple[list[int], list[int]]
+"""Corners in order, and the vertical edges between them."""
+
+
+class _Rings(NamedTuple):
+    """All rings, by their topmost row.
+
+    Attributes:
+        corners: (n, 2) x and y, ring after ring.
+        ends: Where each ring begins, and where the last one ends.
+        areas: By the shoelace formula: below 0 where the way went round the other way.
+        firsts: (R, 2) row and column of each ring's upper left corner.
+        owner: Of each vertical edge its ring.
+    """
+
+    corners: Ring
+    ends: IntpArray
+    areas: npt.NDArray[np.int64]
+    firsts: IntpArray
+    owner: IntpArray
+
+    def __getitem__(self, place: int) -> Ring:  # type: ignore[override]
+        """A ring whose area is above 0."""
+        ring = self.corners[self.ends[place] : self.ends[place + 1]]
+        return ring if self.areas[place] > 0 else ring[::-1]
 
 
 def regions_of(labels: AnyArray, label: int) -> Iterator[Region]:
@@ -46,25 +68,45 @@ def regions_of(labels: AnyArray, label: int) -> Iterator[Region]:
         label: Whose pixels are meant.
     """
     corners = corners_of(labels, label)
-    loops = sorted(_loops(corners), key=lambda each: min(each.corners))
-    owner = np.empty(len(corners.rows) // 2, np.intp)
-    for place, loop in enumerate(loops):
-        owner[loop.verticals] = place
-    keys = _keys(corners, len(labels))
+    if not len(corners.rows):
+        return
+    rings = _rings(corners)
+    for outer, within in _nested(labels, label, rings, _keys(corners, len(labels))).items():
+        area = abs(int(rings.areas[outer])) - sum(abs(int(rings.areas[each])) for each in within)
+        yield Region(rings[outer], tuple(rings[each][::-1] for each in within), area)
+
+
+def _nested(labels: AnyArray, label: int, rings: _Rings, keys: IntpArray) -> dict[int, list[int]]:
+    """Of each outer ring those of its holes."""
     holes: dict[int, list[int]] = {}
-    of = np.arange(len(loops))
-    for place, loop in enumerate(loops):
-        first = min(loop.corners)
-        row, column = int(corners.rows[first]), int(corners.columns[first])
-        if row < len(labels) and column < labels.shape[1] and labels[row, column] == label:
+    of: list[int] = []
+    for place, (row, column) in enumerate(rings.firsts.tolist()):
+        if labels[row, column] == label:
+            of.append(place)
             holes[place] = []
-        else:  # what lies above a hole began further up: its loop is known
+        else:  # what lies above a hole began further up: its ring is known
             start = _start_of_run(labels[row - 1], column, label)
-            of[place] = of[owner[np.searchsorted(keys, start * (len(labels) + 1) + row - 1, "right") - 1]]
-            holes[int(of[place])].append(place)
-    for place, within in holes.items():
-        rings = [_ring(corners, loops[each], outer=each == place) for each in (place, *within)]
-        yield Region(rings[0], tuple(rings[1:]), sum(map(_area, rings)))
+            edge = np.searchsorted(keys, start * (len(labels) + 1) + row - 1, "right") - 1
+            of.append(of[rings.owner[edge]])
+            holes[of[-1]].append(place)
+    return holes
+
+
+def _rings(corners: Corners) -> _Rings:
+    found = sorted(_loops(corners), key=lambda each: min(each[0]))
+    flat = np.fromiter((each for way, _ in found for each in way), np.intp)
+    ends = np.cumsum([0, *(len(way) for way, _ in found)])
+    owner = np.empty(len(corners.rows) // 2, np.intp)
+    owner[np.fromiter((each for _, edges in found for each in edges), np.intp)] = np.repeat(
+        np.arange(len(found)), np.diff(ends) // 2
+    )
+    x, y = corners.columns[flat].astype(np.int64), corners.rows[flat].astype(np.int64)
+    after = np.arange(1, len(flat) + 1)
+    after[ends[1:] - 1] = ends[:-1]
+    areas = np.add.reduceat(x * y[after] - x[after] * y, ends[:-1]) // 2
+    firsts = np.minimum.reduceat(flat, ends[:-1])
+    places = np.stack([corners.rows[firsts], corners.columns[firsts]], axis=1).astype(np.intp)
+    return _Rings(np.stack([x, y], axis=1).astype(np.int32), ends, areas, places, owner)
 
 
 def _keys(corners: Corners, height: int) -> IntpArray:
@@ -111,14 +153,4 @@ def _loops(corners: Corners) -> Iterator[_Loop]:
 
 def _loop(way: list[int], place: int, edges: list[int]) -> _Loop:
     """Of corners in order, the first of which was left along a row where its place is even."""
-    return _Loop(way, [edges[each] for each in way[1 - place % 2 :: 2]])
-
-
-def _ring(corners: Corners, loop: _Loop, *, outer: bool) -> Ring:
-    ring = np.stack([corners.columns[loop.corners], corners.rows[loop.corners]], axis=1)
-    return ring if (_area(ring) > 0) is outer else ring[::-1]
-
-
-def _area(ring: Ring) -> int:
-    x, y = ring.T.astype(np.int64)
-    return int((x * np.roll(y, -1) - np.roll(x, -1) * y).sum()) // 2
+    return way, [edges[each] for each in way[1 - place % 2 :: 2]]
