@@ -177,8 +177,8 @@ def large(side: int, tile: int) -> None:
     print(header(f"One image of {side} x {side} pixels, in parts of {tile}"))
     print(f"predict: {took[0]:.0f} s by the wall, {took[1]:.0f} processor seconds; the file has {bytes_of[0]:.0f} MB")
     print(
-        f"most memory {after:.0f} MB, {before:.0f} MB of it before; the image is {3 * side**2 / 2**20:.0f} MB, its mask "
-        f"{found.labels.nbytes / 2**20:.0f} MB, probabilities of the whole would be "
+        f"most memory {after:.0f} MB, {before:.0f} MB of it before; the image is {3 * side**2 / 2**20:.0f} MB, its "
+        f"mask {found.labels.nbytes / 2**20:.0f} MB, probabilities of the whole would be "
         f"{len(data.classes) * side**2 * 4 / 2**20:.0f} MB"
     )
     print(

@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.tasks.segmentation.made import drawn, written
 from topwork.data import read_masks
-from topwork.errors import ExplainError
+from topwork.errors import DataError, ExplainError
 from topwork.explain import write_numbers
 from topwork.tasks import told_by
 
@@ -154,6 +154,30 @@ def test_a_tile_is_of_16_pixels_or_more(run: Callable[..., Any], model: Path, di
     whole, parts = (run("predict", model, image, *more).out.split("\t") for more in ((), ("--tile", "96")))
     assert abs(int(whole[1]) - int(parts[1])) <= 2
     assert run("predict", model, image, "--tile", "8").code == 2
+
+
+def test_evaluate_takes_a_tile_too(run: Callable[..., Any], model: Path, discs: Path) -> None:
+    import topwork
+    from topwork.metrics import mask_counts
+
+    data = read_masks(discs)
+    found: Any = topwork.load(model)
+    counts = found.evaluate(data, tile=96).counts
+    for row, (one, said) in enumerate(zip(counts, found.predict([*data.sources()], tile=96), strict=True)):
+        how: Any = {"has_background": True, "objects": said.objects}
+        alone = mask_counts(data.mask(row), said.labels, 2, **how)
+        np.testing.assert_array_equal(one.confusion, alone.confusion)
+        np.testing.assert_array_equal(one.boundary, alone.boundary)
+        assert one.objects is not None
+        assert alone.objects is not None
+        np.testing.assert_array_equal(one.objects.right, alone.objects.right)
+    told = run("evaluate", model, discs, "--tile", "96", "--json")
+    assert told.code == 0
+    assert json.loads(told.out)["iou"]["value"] > 0.6
+    assert run("evaluate", model, model, discs, "--tile", "96").code == 0
+    assert run("evaluate", model, discs, "--tile", "8").code == 2
+    with pytest.raises(DataError, match="at least 16 pixels"):
+        found.evaluate(data, tile=8)
 
 
 def test_masks_are_of_models_that_segment(run: Callable[..., Any], tmp_path: Path) -> None:

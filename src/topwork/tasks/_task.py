@@ -251,6 +251,7 @@ class Task:
         sample: Gives the data of its demo; None where it has none.
         compare: Two of its models and a data set to what both say of it and the comparison (``first``, ``second``,
             ``comparison``); takes ``seed``, ``cache`` and ``progress``. None where its models cannot be compared.
+        tiled: Whether its models' ``evaluate``, and ``compare``, take a ``tile`` as ``predict_each`` does.
         drawn: A prediction and its source to a picture of what was found where; None where there is no such thing.
         masks: A prediction to arrays of whole numbers (H, W), by what stands behind the image's name in a file's; None
             where a prediction is no mask.
@@ -293,6 +294,7 @@ class Task:
     written: Written | None = None
     sample: Callable[[], Sample] | None = None
     compare: Callable[..., Any] | None = None
+    tiled: bool = False
     drawn: Callable[[Any, Source], UInt8Array] | None = None
     masks: Callable[[Any], Mapping[str, Any]] | None = None
     write_outlines: Callable[[Any, Path], int] | None = None

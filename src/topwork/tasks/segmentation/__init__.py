@@ -85,6 +85,7 @@ TASK = Task(
     told_by=looks_like_masks,
     sample=_sample,
     compare=_compare,
+    tiled=True,
     drawn=_drawn,
     masks=_masks,
     write_outlines=_write_outlines,

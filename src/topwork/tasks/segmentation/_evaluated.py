@@ -102,6 +102,7 @@ def measure(
     seen_in_training: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
+    counts: tuple[MaskCounts, ...] | None = None,
 ) -> SegmentationEvaluated:
     """Measure a head on images with known masks.
 
@@ -114,8 +115,10 @@ def measure(
         seen_in_training: Whether the model is known to be made from them.
         seed: Of the bootstrap.
         progress: Called with (images done, images in all).
+        counts: What each image adds, where that is known.
     """
-    dataset, found = seen.dataset, counted(seen, head, deciding, progress)
+    dataset = seen.dataset
+    found = counted(seen, head, deciding, progress) if counts is None else counts
     overlap = None if trained is None else int(np.isin(seen.digests, trained).sum())
     report = segmentation_report(found, dataset.classes, has_background=dataset.has_background, seed=seed)
     return SegmentationEvaluated(report, split, seen_in_training or bool(overlap), dataset, found, overlap)

@@ -13,14 +13,14 @@ import numpy.typing as npt
 
 from topwork._arrays import Float32Array
 from topwork.backbones import Backbone
-from topwork.data import Held, MaskDataset, Source, decode, image_size, read_masks, several, try_source
+from topwork.data import Held, MaskDataset, Source, decode, image_size, printable, read_masks, several, try_source
 from topwork.engines import Engines
 from topwork.errors import DataError, ImageError, ModelError
 from topwork.features import AT_ONCE, Progress, Streamed, streamed
-from topwork.metrics import Estimate, SegmentationReport, as_percent
+from topwork.metrics import Estimate, MaskCounts, SegmentationReport, as_percent
 from topwork.model import DIGESTS, IMAGES, Kind, Methods, Model, Parts, trained_of
 from topwork.tasks.segmentation._card import segmenter_card, segmenter_methods
-from topwork.tasks.segmentation._evaluated import SegmentationEvaluated, measure
+from topwork.tasks.segmentation._evaluated import SegmentationEvaluated, counted_in, measure
 from topwork.tasks.segmentation._found import FoundMask
 from topwork.tasks.segmentation._record import SegmentationRecord, SegmenterRecord
 from topwork.tasks.segmentation._seen import look
@@ -189,6 +189,7 @@ class Segmenter(Model):
         seed: int = 0,
         cache: bool = True,
         progress: Progress | None = None,
+        tile: int | None = None,
     ) -> SegmentationEvaluated:
         """Measure the model on images with known masks that it was not trained on.
 
@@ -198,9 +199,10 @@ class Segmenter(Model):
             seed: Of the bootstrap.
             cache: Whether features are kept on disk.
             progress: Called with (images done, images in all).
+            tile: As ``predict_each`` takes it.
 
         Raises:
-            DataError: The classes are not the model's, or no image can be read.
+            DataError: The classes are not the model's, or no image can be read; or the tile is too small.
         """
         given = data if isinstance(data, MaskDataset) else read_masks(data, classes=self.classes)
         if given.classes != self.classes:
@@ -208,6 +210,8 @@ class Segmenter(Model):
                 f"the data set's classes {given.classes} are not the model's {self.classes}",
                 hint="read it with read_masks(path, classes=model.classes)",
             )
+        if tile is not None:
+            parts_of(1, 1, tile)  # says so where it is too small
         split = given.held_out_split
         dataset = given.split(split) if split else given
         how: Any = {"choice": self.engine_choice, "open_network": self._engines, "progress": progress}
@@ -217,8 +221,15 @@ class Segmenter(Model):
         )
         if len(seen) == 0:
             raise DataError(f"{dataset.root}: none of the {len(dataset)} images can be read")
+        counts = None if tile is None else tuple(self._counted_in_parts(seen.dataset, tile))
         again = not split and given.fingerprint() == self.record.data.fingerprint
-        known: Any = {"trained": self.trained, "split": split, "seen_in_training": again, "seed": seed}
+        known: Any = {
+            "trained": self.trained,
+            "split": split,
+            "seen_in_training": again,
+            "seed": seed,
+            "counts": counts,
+        }
         return measure(seen, self.head, self.record.task.deciding, **known, progress=progress)
 
     def _threshold(self, given: float | None) -> float | None:
@@ -272,6 +283,13 @@ class Segmenter(Model):
                 continue
             height, width = pixels.shape[:2]
             yield blended(self._in_parts(pixels, tile), height, width, tile), (height, width)
+
+    def _counted_in_parts(self, dataset: MaskDataset, tile: int) -> Iterator[MaskCounts]:
+        """What each image adds to the figures, looked at part by part."""
+        for row, seen in enumerate(self._tiled(dataset.sources(), tile)):
+            if isinstance(seen, str):
+                raise DataError(f"{printable(dataset.paths[row])}: {seen}", hint="run it again")
+            yield counted_in(seen[0], dataset, row, self.record.task.deciding)
 
     def _in_parts(self, pixels: npt.NDArray[np.uint8], tile: int) -> Iterator[list[tuple[Part, Float32Array]]]:
         """Probabilities of an image's parts, a row of them at a time."""
