@@ -16,7 +16,7 @@ from topwork.train import TrainConfig, parse_config
 
 Unfreeze = NonNegativeInt | Literal["auto", "all"]
 
-_SHARED = {"batch_size": 16, "weight_decay": 0.05, "clip": 5.0, "ema_decay": 0.99, "compile": "off"}
+_SHARED = {"batch_size": 8, "weight_decay": 0.05, "clip": 5.0, "ema_decay": 0.99, "compile": "off"}
 
 
 def decoder_config(**changes: object) -> TrainConfig:
@@ -34,7 +34,7 @@ def finetune_config(**changes: object) -> TrainConfig:
     Raises:
         TrainError: There is no such setting, or its value is out of range.
     """
-    return parse_config({**_SHARED, "epochs": 16, "learning_rate": 1e-3, "layer_decay": 0.8, **changes})
+    return parse_config({**_SHARED, "epochs": 32, "learning_rate": 1e-3, "layer_decay": 0.8, **changes})
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,22 @@ class DecodingOptions:
     crop_mode: Annotated[Literal["squash", "pad"], CROP_MODE] = "squash"
     fit_size: Annotated[
         bool,
-        Option("See images at about their own size, 256 px at least, where that is less than the default.", None),
+        Option(
+            "See images at about their own size where that is less than the default; where objects are told apart and "
+            "small, up to twice as large.",
+            None,
+        ),
     ] = True
+    part: Annotated[
+        int,
+        Option(
+            "Pixels of the side of the part of an image that a step learns from, where small objects are told apart; "
+            "a smaller image is learnt from whole.",
+            None,
+            ge=64,
+            le=4096,
+        ),
+    ] = 256
     design: Annotated[Design, Option("Decoder on the maps of the network.", flag="--decoder", name="decoder")] = "unet"
     width: Annotated[
         int,
