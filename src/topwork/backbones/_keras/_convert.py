@@ -77,7 +77,7 @@ def tensors(layers: Layers, row: KerasRow) -> Tensors:
             except ValueError as error:
                 shapes = ", ".join(str(each.shape) for each in named[layer.theirs])
                 raise BackboneError(
-                    f"the layer {layer.theirs} has arrays of the shapes {shapes}, which {row.name} does not take: {error}"
+                    f"the layer {layer.theirs} of {row.name} cannot have arrays of the shapes {shapes}: {error}"
                 ) from error
     spoilt = [name for name, value in found.items() if not np.isfinite(value).all()]
     if spoilt:

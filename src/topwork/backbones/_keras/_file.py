@@ -76,7 +76,9 @@ def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
         with archive.open(name) as member:
             content = member.read(limit + 1)
     except KeyError:
-        raise BackboneError(f"there is no {name} in it", hint="write it with Keras 3: model.save('FILE.keras')") from None
+        raise BackboneError(
+            f"there is no {name} in it", hint="write it with Keras 3: model.save('FILE.keras')"
+        ) from None
     if len(content) > limit:
         raise BackboneError(f"{name} unpacks to more than {limit} bytes, so it was not read")
     return content
@@ -87,7 +89,7 @@ def _read(file: Any, size: int, numbered: Mapping[str, str]) -> Layers:
     if described is not None:
         _require_no_code(json.loads(described))
     datasets = _datasets(file, size)
-    weights = file["model_weights"] if "model_weights" in file else file
+    weights = file.get("model_weights", file)
     if "layer_names" in weights.attrs or "layer_names0" in weights.attrs:
         found = _listed(weights, datasets)
     else:
@@ -124,7 +126,9 @@ def _attribute(group: Any, name: str) -> list[str]:
         if f"{name}{len(parts)}" not in group.attrs:
             break
         parts.append(f"{name}{len(parts)}")
-    return [each.decode("utf-8") if isinstance(each, bytes) else str(each) for part in parts for each in group.attrs[part]]
+    return [
+        each.decode("utf-8") if isinstance(each, bytes) else str(each) for part in parts for each in group.attrs[part]
+    ]
 
 
 def _listed(weights: Any, datasets: Mapping[str, Any]) -> dict[str, list[Float32Array]]:
@@ -160,7 +164,7 @@ def _stored(file: Any, datasets: Mapping[str, Any], numbered: Mapping[str, str])
             found[_plain(str(name))] = [_array(item) for _, item in ordered if item.dtype.kind == "f"]
     if unnamed and not found:
         raise BackboneError(
-            "it does not name its layers, as files of Keras before 3.6 do not",
+            "it does not name its layers, as files of older versions of Keras do not",
             hint="save the whole network instead, which names them: model.save('FILE.keras')",
         )
     return found
@@ -197,7 +201,7 @@ def _require_no_code(described: Any) -> None:
         if kind in _CODE:
             raise BackboneError(
                 f"it has a layer {kind}, which holds code, so it was not read",
-                hint="save the weights alone: model.save_weights('FILE.weights.h5'), and name the network with --backbone",
+                hint="save the weights alone, model.save_weights('FILE.weights.h5'), and give --backbone",
             )
 
 

@@ -91,11 +91,19 @@ def _efficientnets() -> Iterator[KerasRow]:
 
 def _others() -> Iterator[KerasRow]:
     inception, xception, mobile = _names.inception_v3, _names.xception, _names.mobilenet
-    yield KerasRow("keras-inceptionv3", "inception", "inception_v3", "tf", 299, _USUAL, inception, 192, "arXiv 1512.00567")
-    yield KerasRow("keras-xception", "xception", "legacy_xception", "tf", 299, _USUAL, xception, 2048, "arXiv 1610.02357")
-    yield KerasRow("keras-mobilenet", "mobilenet", "mobilenetv1_100", "tf", 224, _USUAL, mobile, 1024, "arXiv 1704.04861")
+    yield KerasRow(
+        "keras-inceptionv3", "inception", "inception_v3", "tf", 299, _USUAL, inception, 192, "arXiv 1512.00567"
+    )
+    yield KerasRow(
+        "keras-xception", "xception", "legacy_xception", "tf", 299, _USUAL, xception, 2048, "arXiv 1610.02357"
+    )
+    yield KerasRow(
+        "keras-mobilenet", "mobilenet", "mobilenetv1_100", "tf", 224, _USUAL, mobile, 1024, "arXiv 1704.04861"
+    )
     v2 = _names.mobilenet_v2
-    yield KerasRow("keras-mobilenetv2", "mobilenet-v2", "mobilenetv2_100", "tf", 224, _USUAL, v2, 1280, "arXiv 1801.04381")
+    yield KerasRow(
+        "keras-mobilenetv2", "mobilenet-v2", "mobilenetv2_100", "tf", 224, _USUAL, v2, 1280, "arXiv 1801.04381"
+    )
 
 
 ROWS = {row.name: row for rows in (_vggs(), _resnets(), _densenets(), _efficientnets(), _others()) for row in rows}
