@@ -57,11 +57,16 @@ class Augmenting:
         return brightness, contrast, saturation
 
 
-def drawn_part(side: int, sides: tuple[float, float], rng: np.random.Generator) -> Part:
-    """A part of a square whose side is so many times the square's, at the least and at the most."""
+def drawn_part(side: int, shown: int, sides: tuple[float, float], rng: np.random.Generator) -> Part:
+    """A part of a square whose side is so many times that of what is shown, at the least and at the most."""
     scale = np.exp(rng.uniform(*np.log(sides)))
     aspect = np.exp(rng.uniform(-_ASPECT, _ASPECT))
-    width, height = (max(1, round(side * float(each))) for each in (scale * aspect, scale / aspect))
+    width, height = (max(1, round(shown * float(each))) for each in (scale * aspect, scale / aspect))
+    return placed(side, width, height, rng)
+
+
+def placed(side: int, width: int, height: int, rng: np.random.Generator) -> Part:
+    """A part of that size somewhere; larger than the square, it reaches beyond."""
     left, top = (int(rng.integers(min(0, side - each), max(0, side - each) + 1)) for each in (width, height))
     return left, top, width, height
 

@@ -6,7 +6,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,22 @@ _MAPS_SHARE = 0.4  # of the time, at most, for maps of more views than one
 _ENOUGH = 0.75  # of the epochs; with fewer, it is said that there was too little time
 
 
+class Reads(NamedTuple):
+    """How maps of samples are made, for training.
+
+    Attributes:
+        network: The pretrained one, as it sees samples: the square, or parts of it.
+        outputs: That are read of it.
+        choice: What runs it.
+        n_features: D, numbers that they are.
+    """
+
+    network: Backbone
+    outputs: tuple[str, ...]
+    choice: EngineChoice
+    n_features: int
+
+
 class MapsReady:
     """What a data set that can be trained on offers, whatever its images show; a room adds its fields and samples."""
 
@@ -49,14 +65,14 @@ class MapsReady:
         raise NotImplementedError
 
     @property
-    def read(self) -> tuple[tuple[str, ...], EngineChoice]:
-        """Outputs that are read of it, and what runs it."""
+    def reads(self) -> Reads:
+        """How maps of samples are made."""
         raise NotImplementedError
 
     @property
     def device(self) -> str:
         """Where torch trains: where the maps are made."""
-        return "cuda" if self.read[1].name == "torch-cuda" else "cpu"
+        return "cuda" if self.reads.choice.name == "torch-cuda" else "cpu"
 
     def config(self, given: TrainConfig) -> TrainConfig:
         """With what the options leave open: on a processor float32, which is faster there.
@@ -74,21 +90,23 @@ class MapsReady:
 
     def engine(self, images: int) -> Callable[[UInt8Array], Tensor]:
         """What makes maps of so many images, on all cores."""
-        outputs, choice = self.read
-        return on_all_cores(open_engine(self.backbone, outputs, choice, images=images))
+        how = self.reads
+        return on_all_cores(open_engine(how.network, how.outputs, how.choice, images=images))
 
     def few_pixels(self) -> UInt8Array:
         """uint8 (IMAGES, size, size, 3): squares to time the network on."""
-        size = self.backbone.preprocessing.size
-        return np.resize(np.asarray(self.images.pixels[:IMAGES]), (IMAGES, size, size, 3))
+        size = self.reads.network.preprocessing.size
+        return np.resize(np.asarray(self.images.pixels[:IMAGES, :size, :size]), (IMAGES, size, size, 3))
 
     @contextlib.contextmanager
     def maps(self, samples: SquareSamples, views: int) -> Iterator[MapSamples]:
         """What the frozen network makes of samples, on disk for as long as the context lasts."""
-        (outputs, choice), views = self.read, views if samples.varied else 1
+        how, views = self.reads, views if samples.varied else 1
         engine = self.engine(len(samples.labels))
-        with scratch((views, len(samples.labels), self.spec.n_features), np.int16) as room:
-            yield MapSamples(samples, engine, room, f"{self.backbone.weights.sha256} {outputs} {views} {choice}")
+        with scratch((views, len(samples.labels), how.n_features), np.int16) as room:
+            yield MapSamples(
+                samples, engine, room, f"{self.backbone.weights.sha256} {how.outputs} {views} {how.choice}"
+            )
 
     def stages_to_train(self, unfreeze: Unfreeze) -> int:
         """How many of the stages up to the last that is read.

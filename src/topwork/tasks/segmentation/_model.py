@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork._arrays import Float32Array
-from topwork.data import MaskDataset, Source, decode, image_size, read_masks, try_source
+from topwork.data import MaskDataset, Source, decode, image_size, printable, read_masks, try_source
 from topwork.errors import DataError, ImageError
 from topwork.features import AT_ONCE, Progress, Streamed, streamed
-from topwork.metrics import Estimate
+from topwork.metrics import Estimate, MaskCounts
 from topwork.model import IMAGES, Kind, Methods
 from topwork.tasks._maps._model import MapsModel
 from topwork.tasks.segmentation._card import segmenter_card, segmenter_methods
-from topwork.tasks.segmentation._evaluated import SegmentationEvaluated, measure
+from topwork.tasks.segmentation._evaluated import SegmentationEvaluated, counted_in, measure
 from topwork.tasks.segmentation._found import FoundMask
 from topwork.tasks.segmentation._record import SegmentationRecord, SegmenterRecord
 from topwork.tasks.segmentation._seen import look
@@ -128,6 +128,7 @@ class Segmenter(MapsModel):
         seed: int = 0,
         cache: bool = True,
         progress: Progress | None = None,
+        tile: int | None = None,
     ) -> SegmentationEvaluated:
         """Measure the model on images with known masks that it was not trained on.
 
@@ -137,18 +138,22 @@ class Segmenter(MapsModel):
             seed: Of the bootstrap.
             cache: Whether features are kept on disk.
             progress: Called with (images done, images in all).
+            tile: As ``predict_each`` takes it.
 
         Raises:
-            DataError: The classes are not the model's, or no image can be read.
+            DataError: The classes are not the model's, or no image can be read; or the tile is too small.
         """
         given = data if isinstance(data, MaskDataset) else read_masks(data, classes=self.classes)
+        if tile is not None:
+            parts_of(1, 1, tile)  # says so where it is too small
         asked = self.to_measure(given, "read_masks")
         how: Any = {"choice": self.engine_choice, "open_network": self._engines, "progress": progress}
         none, outputs = len(asked.dataset) == 0, self.record.outputs
         seen, _ = look(asked.dataset, self.backbone, outputs, lambda row, maps: None, wanted=lambda row: none, **how)
         if len(seen) == 0:
             raise asked.unreadable()
-        known: Any = {"split": asked.split, "seen_in_training": asked.seen_in_training, "seed": seed}
+        counts = None if tile is None else tuple(self._counted_in_parts(seen.dataset, tile))
+        known: Any = {"split": asked.split, "seen_in_training": asked.seen_in_training, "seed": seed, "counts": counts}
         return measure(seen, self.head, self.record.task.deciding, trained=self.trained, progress=progress, **known)
 
     def _threshold(self, given: float | None) -> float | None:
@@ -202,6 +207,13 @@ class Segmenter(MapsModel):
                 continue
             height, width = pixels.shape[:2]
             yield blended(self._in_parts(pixels, tile), height, width, tile), (height, width)
+
+    def _counted_in_parts(self, dataset: MaskDataset, tile: int) -> Iterator[MaskCounts]:
+        """What each image adds to the figures, looked at part by part."""
+        for row, seen in enumerate(self._tiled(tile, dataset.sources())):
+            if isinstance(seen, str):
+                raise DataError(f"{printable(dataset.paths[row])}: {seen}", hint="run it again")
+            yield counted_in(seen[0], dataset, row, self.record.task.deciding)
 
     def _in_parts(self, pixels: npt.NDArray[np.uint8], tile: int) -> Iterator[list[tuple[Part, Float32Array]]]:
         """Probabilities of an image's parts, a row of them at a time."""

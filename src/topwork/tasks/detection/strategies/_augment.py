@@ -82,7 +82,7 @@ class Augmentation(Augmenting):
 def _part(side: int, corners: Float32Array, rng: np.random.Generator) -> Part:
     """A part that shows enough of a box, where there is any; the whole where none is found."""
     for _ in range(_TRIES):
-        part = drawn_part(side, _SIDES, rng)
+        part = drawn_part(side, side, _SIDES, rng)
         if not len(corners) or View(side, part).boxes(corners)[1].any():
             return part
     return 0, 0, side, side

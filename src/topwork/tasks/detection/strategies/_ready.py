@@ -12,12 +12,11 @@ import numpy as np
 from topwork._arrays import IntpArray
 from topwork.backbones import Backbone
 from topwork.data import BoxDataset, printable
-from topwork.engines import EngineChoice
 from topwork.errors import DataError
 from topwork.features import FeatureTable, Squares, extract, squares
 from topwork.tasks._classes._finetuned import Halves, halves_of
 from topwork.tasks._maps._settings import Orient
-from topwork.tasks._maps._training import MapsReady
+from topwork.tasks._maps._training import MapsReady, Reads
 from topwork.tasks._task import Announce
 from topwork.tasks.detection._size import LARGER, SIZE, any_small
 from topwork.tasks.detection.network import HeadSpec
@@ -55,9 +54,9 @@ class Ready(MapsReady):
         return backbone
 
     @property
-    def read(self) -> tuple[tuple[str, ...], EngineChoice]:
-        """Outputs that are read of it, and what runs it."""
-        return self.table.outputs, self.table.choice
+    def reads(self) -> Reads:
+        """How maps of samples are made."""
+        return Reads(self.backbone, self.table.outputs, self.table.choice, self.spec.n_features)
 
     def augmentation(self, orient: Orient = "mirror") -> Augmentation:
         """Of the images that are learnt from; ``orient`` where the options leave it open."""

@@ -19,7 +19,7 @@ def decoder_config(**changes: Any) -> TrainConfig:
     Raises:
         TrainError: There is no such setting, or its value is out of range.
     """
-    return config_of(**{"epochs": 16, "learning_rate": 2e-3, **changes})
+    return config_of(**{"batch_size": 8, "epochs": 16, "learning_rate": 2e-3, **changes})
 
 
 def finetune_config(**changes: Any) -> TrainConfig:
@@ -28,7 +28,7 @@ def finetune_config(**changes: Any) -> TrainConfig:
     Raises:
         TrainError: There is no such setting, or its value is out of range.
     """
-    return config_of(**{"epochs": 16, "learning_rate": 1e-3, "layer_decay": 0.8, **changes})
+    return config_of(**{"batch_size": 8, "epochs": 32, "learning_rate": 1e-3, "layer_decay": 0.8, **changes})
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,22 @@ class DecodingOptions:
     crop_mode: Annotated[Literal["squash", "pad"], CROP_MODE] = "squash"
     fit_size: Annotated[
         bool,
-        Option("See images at about their own size, 256 px at least, where that is less than the default.", None),
+        Option(
+            "See images at about their own size where that is less than the default; where objects are told apart and "
+            "small, up to twice as large.",
+            None,
+        ),
     ] = True
+    part: Annotated[
+        int,
+        Option(
+            "Pixels of the side of the part of an image that a step learns from, where small objects are told apart; "
+            "a smaller image is learnt from whole.",
+            None,
+            ge=64,
+            le=4096,
+        ),
+    ] = 256
     design: Annotated[Design, Option("Decoder on the maps of the network.", flag="--decoder", name="decoder")] = "unet"
     width: Annotated[
         int,

@@ -21,7 +21,7 @@ def decoder_price(given: Ready) -> Prices:
     from topwork.tasks.segmentation.decoder import torch_decoder
     from topwork.tasks.segmentation.decoder._frozen import loss_of
 
-    decoder, loss = seeded(torch_decoder, given.spec, given.options.seed).to(given.device), loss_of(given)
+    decoder, loss = seeded(torch_decoder, given.learnt, given.options.seed).to(given.device), loss_of(given)
     engine = given.engine(IMAGES)
     pixels, cores = given.few_pixels(), 0 if given.device == "cuda" else available_cores()
     maps = engine(pixels).to(given.device)
@@ -45,7 +45,7 @@ def finetune_price(given: Ready, start: Trained, stages: int, share: float) -> P
     from topwork.tasks.segmentation.decoder._frozen import loss_of
     from topwork.tasks.segmentation.decoder._network import Network
 
-    network, loss = Network(given.backbone, copy.deepcopy(start.decoder)).to(given.device), loss_of(given)
+    network, loss = Network(given.learner, copy.deepcopy(start.decoder)).to(given.device), loss_of(given)
     for _, layer in network.layers(given.backbone, stages):
         layer.requires_grad_(True)
     rows = np.resize(given.halves.learn, IMAGES)

@@ -9,7 +9,7 @@ from topwork.backbones import Preprocessing
 from topwork.data import MaskDataset
 from topwork.features import Squares
 from topwork.tasks._maps._samples import SquareSamples
-from topwork.tasks.segmentation.decoder._augment import Augmentation, View
+from topwork.tasks.segmentation.decoder._augment import Augmentation, View, plain
 
 if TYPE_CHECKING:
     import torch
@@ -29,21 +29,24 @@ class MaskSamples(SquareSamples):
         preprocessing: Preprocessing,
         rows: IntpArray,
         *,
+        shown: int | None = None,
         augmentation: Augmentation | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(images, dataset, preprocessing, rows, augmentation=augmentation, seed=seed)
+        super().__init__(images, dataset, preprocessing, rows, shown=shown, augmentation=augmentation, seed=seed)
         self._masks = masks
 
     def targets(self, epoch: int, rows: Int64Array) -> torch.Tensor:
-        """uint8 (n, size, size), see ``targets_of``."""
+        """uint8 (n, shown, shown), see ``targets_of``."""
         import torch
 
         masks = torch.from_numpy(self._masks[self.labels[rows]])
-        if not self.varied or not len(rows):
+        if not self._moved or not len(rows):
             return masks
         return torch.stack([self._view(epoch, row).mask(each) for row, each in zip(rows.tolist(), masks, strict=True)])
 
     def _view(self, epoch: int, row: int) -> View:
-        view: View = self._augmentation.view(self._side, self._seed_of(epoch, row))
+        if self._augmentation is None:
+            return plain(self._side, self.shown, self._seed_of(0, row))
+        view: View = self._augmentation.view(self._side, self._seed_of(epoch, row), self.shown)
         return view
