@@ -89,6 +89,7 @@ TASK = Task(
     drawn=_drawn,
     masks=_masks,
     write_outlines=_write_outlines,
+    tells_certainty=True,
     exported=later("topwork.tasks.segmentation._exported:EXPORTED"),
     served=later("topwork.tasks.segmentation._served:SegmenterServing"),
     evidence=_evidence,

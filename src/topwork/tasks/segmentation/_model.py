@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from topwork.features import AT_ONCE, Progress, Streamed, streamed
 from topwork.metrics import Estimate, MaskCounts, SegmentationReport, as_percent
 from topwork.model import DIGESTS, IMAGES, Kind, Methods, Model, Parts, trained_of
 from topwork.tasks.segmentation._card import segmenter_card, segmenter_methods
+from topwork.tasks.segmentation._certainty import Certainty
 from topwork.tasks.segmentation._evaluated import SegmentationEvaluated, counted_in, measure
 from topwork.tasks.segmentation._found import FoundMask
 from topwork.tasks.segmentation._record import SegmentationRecord, SegmenterRecord
@@ -128,7 +130,12 @@ class Segmenter(Model):
         return self.record.task.report
 
     def predict_each(
-        self, sources: Iterable[Any], *, threshold: float | None = None, tile: int | None = None
+        self,
+        sources: Iterable[Any],
+        *,
+        threshold: float | None = None,
+        tile: int | None = None,
+        certainty: bool = False,
     ) -> Iterator[FoundMask]:
         """Tell the class of each pixel of images, one image at a time.
 
@@ -139,6 +146,8 @@ class Segmenter(Model):
                 ``fit`` chose when None.
             tile: Look at each part of a larger image by itself, so many pixels of its width and height at a time, and
                 blend what is said where parts overlap; None looks at the whole at once.
+            certainty: Also tell how sure each pixel's class is, by the pixels of the held-out images that the model
+                gave this probability (see ``certainty_is_calibrated``).
 
         Returns:
             For each source its mask, in order. One that cannot be used has its reason in ``error``; the others are not
@@ -157,7 +166,7 @@ class Segmenter(Model):
             for place, seen in enumerate(self._whole(held) if tile is None else self._tiled(held, tile)):
                 source = chunk[place]
                 name = os.fspath(source) if isinstance(source, str | os.PathLike) else f"#{start + place}"
-                yield self._told(name, seen, least)
+                yield self._told(name, seen, least, certainty=certainty)
             start += len(chunk)
 
     def predict_features(
@@ -167,6 +176,7 @@ class Segmenter(Model):
         names: Sequence[str],
         *,
         threshold: float | None = None,
+        certainty: bool = False,
     ) -> list[FoundMask]:
         """The same of images whose maps are at hand.
 
@@ -175,11 +185,12 @@ class Segmenter(Model):
             sizes: Height and width of each image as it is shown.
             names: What each answer is called.
             threshold: See ``predict_each``.
+            certainty: See ``predict_each``.
         """
         least, found = self._threshold(threshold), []
         for row, size, name in zip(features, sizes, names, strict=True):
             logits = np.asarray(self.head.logits(np.asarray(row, np.float32)[None])[0])
-            found.append(self._told(name, (strips(logits, self._placed(*size)), size), least))
+            found.append(self._told(name, (strips(logits, self._placed(*size)), size), least, certainty=certainty))
         return found
 
     def evaluate(
@@ -242,7 +253,16 @@ class Segmenter(Model):
             raise DataError(f"a threshold is a number from 0 to 1, not {given!r}")
         return given
 
-    def _told(self, name: str, seen: _Look, threshold: float | None) -> FoundMask:
+    @property
+    def certainty_is_calibrated(self) -> bool:
+        """Whether held-out images say how sure it is of a pixel; without any it is the model's own probability."""
+        return self._certainty.is_calibrated
+
+    @functools.cached_property
+    def _certainty(self) -> Certainty:
+        return Certainty.of(None if self.metrics is None else self.metrics.calibration)
+
+    def _told(self, name: str, seen: _Look, threshold: float | None, *, certainty: bool = False) -> FoundMask:
         block = self.record.task
         how: Any = {"classes": self.classes, "has_background": block.has_background}
         how["tells_objects"] = block.splitting is not None
@@ -250,8 +270,9 @@ class Segmenter(Model):
             return FoundMask(name, **how, error=seen)
         parts, size = seen
         deciding = dataclasses.replace(block.deciding, threshold=threshold)
-        found = told(parts, size, deciding, len(self.classes), has_background=block.has_background)
-        return FoundMask(name, found.labels, objects=found.objects, **how)
+        sure: Any = {"certainty": self._certainty if certainty else None, "has_background": block.has_background}
+        found = told(parts, size, deciding, len(self.classes), **sure)
+        return FoundMask(name, found.labels, objects=found.objects, certainty=found.certainty, **how)
 
     def _streamed(self, sources: Sequence[Source]) -> Iterator[Streamed[Float32Array]]:
         """What the head says of each image's grid, (K, side, side)."""
