@@ -93,5 +93,6 @@ TASK = Task(
     exported=later("topwork.tasks.segmentation._exported:EXPORTED"),
     served=later("topwork.tasks.segmentation._served:SegmenterServing"),
     evidence=_evidence,
+    explains_points=True,
 )
 """What the rest of the house knows of segmentation."""
