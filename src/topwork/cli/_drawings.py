@@ -1,4 +1,4 @@
-"""Where the pictures of ``predict --draw`` go, and the masks of ``predict --masks``."""
+"""Where the pictures of ``predict --draw`` go, the masks of ``--masks``, and the outlines of ``--geojson``."""
 
 from __future__ import annotations
 
@@ -62,4 +62,27 @@ class Masks:
                 write_picture(numbers, file)
             else:
                 write_numbers(numbers, file.with_suffix(".tif"))
+        self.count += 1
+
+
+class OutlineFiles:
+    """A folder of outlines, one GeoJSON file for each image: ``NAME.geojson``.
+
+    Attributes:
+        count: How many were written.
+    """
+
+    def __init__(self, folder: Path, room: Task) -> None:
+        self.count = 0
+        self._folder, self._room, self._names = folder, room, PictureNames()
+
+    def add(self, prediction: Any) -> None:
+        """Write what is said of a source.
+
+        Raises:
+            ExplainError: The folder cannot be written, or a file of the user's has the name.
+        """
+        assert self._room.write_outlines is not None
+        file = self._folder / self._names.take(Path(prediction.source).stem)
+        self._room.write_outlines(prediction, file.with_suffix(".geojson"))
         self.count += 1

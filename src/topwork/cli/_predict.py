@@ -14,7 +14,7 @@ import typer
 
 from topwork.cli import _text
 from topwork.cli._console import Console
-from topwork.cli._drawings import Drawings, Masks
+from topwork.cli._drawings import Drawings, Masks, OutlineFiles
 from topwork.cli._fit import Pickle, Rules, Weights
 from topwork.cli._options import Columns, reading, require_network
 from topwork.cli._shards import On, ShardOption, ShardSize, fill, require_shards
@@ -114,6 +114,16 @@ MaskFolder = Annotated[
         show_default=False,
     ),
 ]
+Outlines = Annotated[
+    Path | None,
+    typer.Option(
+        "--geojson",
+        metavar="DIR",
+        help="Write the outlines of each image's objects, or of its classes' regions, into this folder: a GeoJSON file "
+        "that QuPath reads.",
+        show_default=False,
+    ),
+]
 ShardsFolder = Annotated[
     str | None,
     typer.Option(
@@ -146,6 +156,7 @@ def predict(
     tile: Tile = None,
     draw: Draw = None,
     masks: MaskFolder = None,
+    geojson: Outlines = None,
     shards: ShardsFolder = None,
     shard: ShardOption = None,
     shard_size: ShardSize = None,
@@ -161,7 +172,8 @@ def predict(
     require_shards(shards is not None, {"--shard": shard, "--shard-size": shard_size}, on)
     if shards is not None:
         others: dict[str, Any] = {"--backbone": backbone, "--csv": csv, "--parquet": parquet, "--coverage": coverage}
-        others |= {"--abstain": abstain, "--draw": draw, "--text": texts, "--columns": columns}
+        others |= {"--abstain": abstain, "--draw": draw, "--masks": masks, "--geojson": geojson}
+        others |= {"--text": texts, "--columns": columns}
         return _in_shards(console, model or "", images or [], shards, others, shard=shard, size=shard_size, on=on)
     require_network(model, backbone, **made_by)
     if (stdin, bool(images), bool(texts)).count(True) != 1:
@@ -178,6 +190,10 @@ def predict(
     asked |= _of_objects(room, {name: value for name, value in of_objects.items() if value is not None})
     if masks is not None and room.masks is None:
         raise typer.BadParameter(f"--masks is for models that segment images, and this is of {room.name}")
+    if geojson is not None and room.write_outlines is None:
+        raise typer.BadParameter(f"--geojson is for models that segment images, and this is of {room.name}")
+    if geojson is not None and geojson.suffix.lower() in (".geojson", ".json"):
+        raise typer.BadParameter("--geojson takes a folder, in which each image has a file")
     if texts and room.written is None:
         this = "a network without a model answers to images" if loaded is None else f"this is one of {loaded.thing}s"
         raise typer.BadParameter(f"--text is for models of texts; {this}")
@@ -193,6 +209,7 @@ def predict(
         tables += [stack.enter_context(parquet_table(parquet))] if parquet else []
         drawn = None if draw is None else Drawings(draw, room)
         kept = None if masks is None else Masks(masks, room)
+        around = None if geojson is None else OutlineFiles(geojson, room)
         faults, given = Faults(), images or (["-"] if stdin else [])
         fetched = stack.enter_context(Fetched(allow_url, faults))
         if room.written is None:
@@ -208,10 +225,14 @@ def predict(
                 drawn.add(prediction, source)
             if kept is not None and not prediction.error:
                 kept.add(prediction)
+            if around is not None and not prediction.error:
+                around.add(prediction)
     if drawn is not None:
         console.note(f"note: pictures with objects drawn: {drawn.count:,}, in {printable(str(draw))}")
     if kept is not None:
         console.note(f"note: masks written: {kept.count:,}, in {printable(str(masks))}")
+    if around is not None:
+        console.note(f"note: outlines written: {around.count:,}, in {printable(str(geojson))}")
     console.require_none_failed(failed, thing)
 
 

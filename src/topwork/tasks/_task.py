@@ -7,6 +7,7 @@ import importlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from topwork.backbones import load as load_backbone
@@ -250,9 +251,11 @@ class Task:
         sample: Gives the data of its demo; None where it has none.
         compare: Two of its models and a data set to what both say of it and the comparison (``first``, ``second``,
             ``comparison``); takes ``seed``, ``cache`` and ``progress``. None where its models cannot be compared.
+        tiled: Whether its models' ``evaluate``, and ``compare``, take a ``tile`` as ``predict_each`` does.
         drawn: A prediction and its source to a picture of what was found where; None where there is no such thing.
         masks: A prediction to arrays of whole numbers (H, W), by what stands behind the image's name in a file's; None
             where a prediction is no mask.
+        write_outlines: A prediction and a path to a GeoJSON file of what was found; None where it has no outlines.
         transfer: What transfer buys: data set, backbone, ``budget``, ``seed``, ``cache`` and ``announce`` to a result
             of ``topwork.explain``'s kind that has ``lines`` too; None where it cannot be told.
         explain: What a model's answers rest on, where rows are no images: model, what is asked, ``texts``, or rows of
@@ -291,8 +294,10 @@ class Task:
     written: Written | None = None
     sample: Callable[[], Sample] | None = None
     compare: Callable[..., Any] | None = None
+    tiled: bool = False
     drawn: Callable[[Any, Source], UInt8Array] | None = None
     masks: Callable[[Any], Mapping[str, Any]] | None = None
+    write_outlines: Callable[[Any, Path], int] | None = None
     exported: Callable[[], Answers] | None = None
     served: Callable[[], Callable[[Any], Serving]] | None = None
 
