@@ -11,6 +11,7 @@ import typer
 
 from topwork.cli import _text
 from topwork.cli._console import Console
+from topwork.cli._from_shards import FromShards, fit_from
 from topwork.cli._options import Columns, CommandLine, FollowLinks, Setting, reading, settings, strategies
 
 if TYPE_CHECKING:
@@ -144,9 +145,14 @@ def fit(
     thumbnails: Thumbnails = False,
     columns: Columns = None,
     follow_links: FollowLinks = False,
+    shards: FromShards = None,
     **given: Any,
 ) -> None:
     """Train a model on DATA and measure it on held-out data."""
+    made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
+    if shards is not None:
+        how: Any = {**made_by, "backbone": backbone, "test": test, "columns": columns, "self_contained": self_contained}
+        return fit_from(console, context, shards, out, data, fit_options(given["task"]), given, **how)
     from topwork import fitting, model
     from topwork.tasks import task
     from topwork.train import joined, remove_checkpoints, require_own
@@ -173,7 +179,6 @@ def fit(
     model.require_free(out, room.model.block.files)
     if training:
         require_own(training)
-    made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
     networks = [room.load(name, size=size, **made_by) for name in names]
     shared: Any = {"task": room, "strategy": strategy.name, "backbone": networks, "options": options, "test": test}
     checkups: list[Checkup] = []

@@ -13,12 +13,14 @@ from topwork.sharding._plan import SIZE, Plan, Shard, plan
 from topwork.sharding._predicting import Predicting
 from topwork.sharding._ray import work_on
 from topwork.sharding._recipe import Embedding, Recipe, embedding
+from topwork.sharding._splits import HeldOut, TableOfLabels, mixed
 from topwork.sharding._work import Done, work, work_all
 
 __all__ = [
     "SIZE",
     "Done",
     "Embedding",
+    "HeldOut",
     "LabelledShards",
     "Part",
     "Parts",
@@ -26,7 +28,9 @@ __all__ = [
     "Predicting",
     "Recipe",
     "Shard",
+    "TableOfLabels",
     "embedding",
+    "mixed",
     "plan",
     "work",
     "work_all",
