@@ -94,6 +94,16 @@ Thumbnails = Annotated[
         "can be shown. Whoever gets the model sees them.",
     ),
 ]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track",
+        metavar="NAME[=WHERE]",
+        help="Also tell a tracker of epochs, figures and the page: mlflow, tensorboard, wandb or trackio. WHERE is a "
+        "tracking URI, a folder or a project. May be repeated. Without it nothing is sent anywhere.",
+        show_default=False,
+    ),
+]
 SelfContained = Annotated[bool, typer.Option("--self-contained", help="Save the backbone's weights with the model.")]
 
 
@@ -146,15 +156,18 @@ def fit(
     columns: Columns = None,
     follow_links: FollowLinks = False,
     shards: FromShards = None,
+    track: Track = None,
     **given: Any,
 ) -> None:
     """Train a model on DATA and measure it on held-out data."""
     made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
     if shards is not None:
         how: Any = {**made_by, "backbone": backbone, "test": test, "columns": columns, "self_contained": self_contained}
+        how["track"] = track or ()
         return fit_from(console, context, shards, out, data, fit_options(given["task"]), given, **how)
     from topwork import fitting, model
     from topwork.tasks import task
+    from topwork.tracking import Tracking, tracker
     from topwork.train import joined, remove_checkpoints, require_own
 
     beside = out.resolve().with_name(f"{out.resolve().name}.training")
@@ -166,6 +179,7 @@ def fit(
     strategy = room.strategy(given.get("strategy", room.strategies()[0].name))
     _require_one_process(room, strategy, cv)
     decision = _decision(given)
+    trackers = [tracker(each) for each in track or ()]
     if data is None and cv is not None:
         raise typer.BadParameter("--cv needs DATA: without images there is nothing to measure")
     if data is None and thumbnails:
@@ -191,23 +205,28 @@ def fit(
     with joined() as first:
         console.quiet |= not first  # one voice for all processes
         console.within(getattr(options, "budget_seconds", None))
-        with console.progress():
+        with console.progress(), Tracking(trackers if first else ()) as tracking:
+            asked = {"task": room.name, "strategy": strategy.name, "backbone": ", ".join(names), "options": options}
+            told_of = fitting.Tracked(tracking, out.resolve().name, asked)
             if data is None:
                 assert strategy.dataless is not None
                 made = strategy.dataless(networks, options)
             else:
                 given_data = room.read(data, **how) if how else data
-                shared |= {"announce": console.step, "vetted": vetted, **decision}
+                shared |= {"announce": told_of.announced(console.step), "vetted": vetted, **decision}
                 made = fitting.fit(given_data, allow=allow or (), cv=cv, thumbnails=thumbnails, **shared)
             if not first:
                 return
             console.step("saving the model and its page")
             made.save(out, self_contained=self_contained)
             told: Any = {"checkup": checkups[0] if checkups else None, "language": console.language}
-            fitting.write_report(made, out, data=str(data) if data is not None else "", **told)
+            page = fitting.write_report(made, out, data=str(data) if data is not None else "", **told)
+            told_of.finish(made, [page])
     if training and not strategy.was_broken_off(made.record):
         remove_checkpoints(training)
-    console.notes([*made.record.data.notes, *_text.unlike(getattr(made.held_out, "shift", None), made.thing)])
+    console.notes(
+        [*tracking.notes, *made.record.data.notes, *_text.unlike(getattr(made.held_out, "shift", None), made.thing)]
+    )
     fields = {"model": str(out), **made.record.model_dump(mode="json")}
     console.result(
         fields, [*room.words.fitted(made), *_text.saved(out, made.kind.argument if room.written else "IMAGE...")]

@@ -24,7 +24,7 @@ FromShards = Annotated[
     ),
 ]
 
-_HEARD = {"out", "data", "shards", "backbone", "weights", "allow_pickle", "test", "self_contained", "columns"}
+_HEARD = {"out", "data", "shards", "backbone", "weights", "allow_pickle", "test", "self_contained", "columns", "track"}
 _HEARD |= {"strategy", "settings", "seed", "task", "as_json", "quiet", "debug", "offline", "lang"}
 _METHODS = {"auto": "logistic", "logistic": "logistic", "lda": "lda"}
 _READ = ("seed", "method")  # fields of the probe's options
@@ -43,8 +43,10 @@ def fit_from(
     """Fit, save, and say what came out; ``how`` has the network's options, ``test``, ``columns`` and the like."""
     from topwork import fitting, model
     from topwork.tasks import task
+    from topwork.tracking import Tracking, tracker
 
     room = task(given["task"])
+    trackers = [tracker(each) for each in how["track"]]
     _require_heard(context, room.name, given)
     options = command_line.options(console, context, {**given, "strategy": "probe"})
     method = _method(options)
@@ -52,7 +54,9 @@ def fit_from(
     if columns is not None and labels is None:
         raise typer.BadParameter("--columns is for a table of labels: name it as DATA")
     model.require_free(out, room.model.block.files)
-    with console.progress():
+    with console.progress(), Tracking(trackers) as tracking:
+        asked = {"task": room.name, "strategy": "probe", "method": method, "test": how["test"], "seed": options.seed}
+        told_of = fitting.Tracked(tracking, out.resolve().name, asked)
         console.step("looking at the shards")
         made = fitting.fit_shards(
             shards,
@@ -66,8 +70,8 @@ def fit_from(
         )
         console.step("saving the model and its page")
         made.save(out, self_contained=how["self_contained"])
-        fitting.write_report(made, out, language=console.language)
-    console.notes(made.record.data.notes)
+        told_of.finish(made, [fitting.write_report(made, out, language=console.language)])
+    console.notes([*tracking.notes, *made.record.data.notes])
     fields = {"model": str(out), **made.record.model_dump(mode="json")}
     console.result(fields, [*room.words.fitted(made), *_text.saved(out, "IMAGE...")])
 
