@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from topwork.cli import _text
+from topwork.cli._commands import ARGS
 from topwork.cli._console import Console
 from topwork.cli._from_shards import FromShards, fit_from
+from topwork.cli._on_ray import FitOn, fit_on_ray, require_on
 from topwork.cli._options import Columns, CommandLine, FollowLinks, Setting, reading, settings, strategies
 
 if TYPE_CHECKING:
@@ -157,6 +159,7 @@ def fit(
     follow_links: FollowLinks = False,
     shards: FromShards = None,
     track: Track = None,
+    on: FitOn = "local",
     **given: Any,
 ) -> None:
     """Train a model on DATA and measure it on held-out data."""
@@ -193,6 +196,10 @@ def fit(
     model.require_free(out, room.model.block.files)
     if training:
         require_own(training)
+    if on != "local":
+        _require_ray(on, strategy, cv)
+        assert training is not None
+        fit_on_ray(console, on, context.meta[ARGS], training, resume=options.resume)
     networks = [room.load(name, size=size, **made_by) for name in names]
     shared: Any = {"task": room, "strategy": strategy.name, "backbone": networks, "options": options, "test": test}
     checkups: list[Checkup] = []
@@ -280,6 +287,14 @@ def _require_one_process(room: Task, strategy: Strategy, cv: int | None) -> None
         raise typer.BadParameter(
             f"training in several processes (torchrun) works with --strategy {together}, not with {strategy.name}"
         )
+
+
+def _require_ray(on: str, strategy: Strategy, cv: int | None) -> None:
+    require_on(on)
+    if cv is not None:
+        raise typer.BadParameter("--cv works in one process, not with --on")
+    if not strategy.distributed:
+        raise typer.BadParameter(f"--on ray trains the network: --strategy finetune, not {strategy.name}")
 
 
 def _require_dataless(room: Task, strategy: Strategy, options: Any, backbones: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from topwork.sharding._labelled import LabelledShards
 from topwork.sharding._parts import Part, Parts
 from topwork.sharding._plan import SIZE, Plan, Shard, plan
 from topwork.sharding._predicting import Predicting
-from topwork.sharding._ray import work_on
+from topwork.sharding._ray import in_ray, work_on, workers_of
 from topwork.sharding._recipe import Embedding, Recipe, embedding
 from topwork.sharding._splits import HeldOut, TableOfLabels, mixed
 from topwork.sharding._work import Done, work, work_all
@@ -30,9 +30,11 @@ __all__ = [
     "Shard",
     "TableOfLabels",
     "embedding",
+    "in_ray",
     "mixed",
     "plan",
     "work",
     "work_all",
     "work_on",
+    "workers_of",
 ]
