@@ -109,7 +109,7 @@ def _flowers(folder: Path) -> str:
 
 
 def _cifar(folder: Path, inner: str, names: str, *files: str) -> str:
-    """CIFAR's records as PNGs in class folders: a label (of two the second, the first is the superclass's), and pixels."""
+    """CIFAR's records as PNGs in class folders: pixels, and a label (of two, which the superclass begins, the second)."""
     from PIL import Image
 
     lift(folder, inner)

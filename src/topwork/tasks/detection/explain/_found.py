@@ -36,11 +36,6 @@ class BoxEvidence(Evidence):
     kind: ClassVar[str] = "box"
 
     @property
-    def name(self) -> str:
-        """How its picture is called, behind the image's name."""
-        return f"{self.kind}-{self.number}"
-
-    @property
     def peak(self) -> tuple[int, int]:
         """Row and column of the image where the most of the score rests."""
         row, column = divmod(int(self.map.argmax()), self.map.shape[1])

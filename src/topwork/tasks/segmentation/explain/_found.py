@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -48,11 +48,6 @@ class RegionEvidence(Evidence):
     def marked(self, image: UInt8Array) -> UInt8Array:
         """A picture with the region on it."""
         return painted(image, self.region.astype(np.uint8), {1: self.label}, side=SIDE, legend=False)
-
-    @property
-    def name(self) -> str:
-        """How its picture is called, behind the image's name."""
-        return f"{self.kind}-{self.number}"
 
 
 @dataclass(frozen=True, eq=False)
