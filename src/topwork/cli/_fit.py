@@ -47,12 +47,21 @@ Backbones = Annotated[
 Weights = Annotated[
     str,
     typer.Option(
-        help="Weights of the network: pretrained, random[:SEED], a .safetensors file, or a folder that contains one."
+        help="Weights of the network: pretrained, random[:SEED], a .safetensors file, a folder that contains one, or "
+        "a .h5 or .keras file of a network of keras.applications."
     ),
 ]
 Pickle = Annotated[
     bool,
     typer.Option("--allow-pickle", help="Allow --weights to be a .pth, .pt or .bin file. Only its tensors are read."),
+]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Let the code of a network of torch.hub (torchhub:OWNER/REPO:NAME@COMMIT) run on this machine, now and "
+        "later. It could do anything.",
+    ),
 ]
 Rules = Annotated[
     Literal["topwork", "timm"],
@@ -135,6 +144,7 @@ def fit(
     backbone: Backbones = None,
     weights: Weights = "pretrained",
     allow_pickle: Pickle = False,
+    trust: Trust = False,
     size: Size = None,
     preprocessing: Rules = "topwork",
     test: HeldOut = 0.2,
@@ -174,6 +184,7 @@ def fit(
     if training:
         require_own(training)
     made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
+    let_run(names, trust=trust)
     networks = [room.load(name, size=size, **made_by) for name in names]
     shared: Any = {"task": room, "strategy": strategy.name, "backbone": networks, "options": options, "test": test}
     checkups: list[Checkup] = []
@@ -244,6 +255,19 @@ def advise(
             announce=console.step,
         )
     console.result({"data": str(data), **found.to_dict()}, room.words.advised(found))
+
+
+def let_run(names: Sequence[str], *, trust: bool) -> None:
+    """Remember that the code of the networks of torch.hub may run; ``BadParameter`` where there is none of them."""
+    from topwork.backbones import is_torchhub
+    from topwork.backbones import trust as remember
+
+    if not trust:
+        return
+    if not any(map(is_torchhub, names)):
+        raise typer.BadParameter("--trust is for a network of torch.hub: torchhub:OWNER/REPO:NAME@COMMIT")
+    for name in filter(is_torchhub, names):
+        remember(name)
 
 
 def _require_one_process(room: Task, strategy: Strategy, cv: int | None) -> None:
