@@ -174,7 +174,7 @@ def fit(
 ) -> None:
     """Train a model on DATA and measure it on held-out data."""
     made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
-    let_run([] if backbone is None else backbone.split(","), trust=trust)
+    let_run([name.strip() for name in (backbone or "").split(",")], trust=trust)
     if shards is not None:
         how: Any = {**made_by, "backbone": backbone, "test": test, "columns": columns, "self_contained": self_contained}
         how["track"] = track or ()
