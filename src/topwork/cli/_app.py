@@ -18,6 +18,7 @@ from topwork.cli._cleaned import require_cleaned, write_cleaned
 from topwork.cli._commands import LANG, Program, command, new_app
 from topwork.cli._console import Console
 from topwork.cli._convert import convert
+from topwork.cli._data import data
 from topwork.cli._demo import demo
 from topwork.cli._embed import embed
 from topwork.cli._evaluate import evaluate
@@ -254,6 +255,7 @@ def doctor(console: Console) -> None:
         console.fail("something that topwork needs does not work on this machine", "see the lines marked with !")
 
 
+command(app, "data")(data)
 command(app, "demo", lambda task: [])(demo)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import NonNegativeInt
 
-from topwork._options import CACHE, SEED, Option
+from topwork._options import CACHE, CHECKPOINT, CROP_MODE, ENGINE, RESUME, SEED, TRAINING, VALIDATION, Option
 from topwork.engines import EngineName
 from topwork.tasks.detection.network import Layers
 from topwork.tasks.detection.strategies._augment import Level, Orient
@@ -54,10 +54,7 @@ def finetune_config(**changes: Any) -> TrainConfig:
 class HeadOptions:
     """What every training of a detector shares: how images are shown, and what the head is."""
 
-    crop_mode: Annotated[
-        Literal["squash", "pad"],
-        Option("How an image is made square: squash changes its aspect ratio, pad adds borders."),
-    ] = "squash"
+    crop_mode: Annotated[Literal["squash", "pad"], CROP_MODE] = "squash"
     enlarge: Annotated[
         bool,
         Option(
@@ -89,19 +86,8 @@ class HeadOptions:
         int,
         Option("Augmented views per image whose feature maps are kept while a head is trained.", None, ge=1),
     ] = 8
-    validation: Annotated[
-        float,
-        Option(
-            "Least share of the training images used for validation when DATA has no val/ beside test/; of few images "
-            "up to a third, until there are 40.",
-            None,
-            gt=0,
-            lt=1,
-        ),
-    ] = 0.15
-    engine: Annotated[
-        EngineName | None, Option("Engine that runs the network; auto uses the fastest one available.")
-    ] = None
+    validation: Annotated[float, VALIDATION] = 0.15
+    engine: Annotated[EngineName | None, ENGINE] = None
     cache: Annotated[bool, CACHE] = True
     seed: Annotated[int, SEED] = 0
 
@@ -110,13 +96,9 @@ class HeadOptions:
 class ProbeOptions(HeadOptions):
     """How to train a new pyramid and head on a frozen backbone."""
 
-    config: Annotated[TrainConfig, Option("Settings of the training.")] = field(default_factory=probe_config)
-    checkpoint: Annotated[
-        Path | None, Option("Folder for checkpoints; on the command line it is MODEL.training.", None)
-    ] = None
-    resume: Annotated[bool, Option("Continue from the newest checkpoint of an interrupted run with the same -o.")] = (
-        False
-    )
+    config: Annotated[TrainConfig, TRAINING] = field(default_factory=probe_config)
+    checkpoint: Annotated[Path | None, CHECKPOINT] = None
+    resume: Annotated[bool, RESUME] = False
 
 
 @dataclass(frozen=True)
@@ -130,16 +112,12 @@ class FinetuneOptions:
             takes="a number of stages, all or auto",
         ),
     ] = "auto"
-    config: Annotated[TrainConfig, Option("Settings of the training.")] = field(default_factory=finetune_config)
+    config: Annotated[TrainConfig, TRAINING] = field(default_factory=finetune_config)
     probe: Annotated[HeadOptions, Option("Settings of the head, and of the probe that fine-tuning starts from.")] = (
         field(default_factory=HeadOptions)
     )
-    checkpoint: Annotated[
-        Path | None, Option("Folder for checkpoints; on the command line it is MODEL.training.", None)
-    ] = None
-    resume: Annotated[bool, Option("Continue from the newest checkpoint of an interrupted run with the same -o.")] = (
-        False
-    )
+    checkpoint: Annotated[Path | None, CHECKPOINT] = None
+    resume: Annotated[bool, RESUME] = False
 
     @property
     def seed(self) -> int:

@@ -16,7 +16,8 @@ Level = Literal["none", "light", "colour"]
 Orient = Literal["none", "mirror", "any"]
 
 _ZOOMED = 0.8  # share of the views that show another part than the whole
-_SIDES = (0.5, 1.25)  # of the part that is shown, over the image's
+_SIDES = (0.5, 1.25)  # of the part that is shown, over what it is shown as
+_SIDES_OF_PARTS = (0.7, 1.4)  # where parts are shown, there is more of the image around them
 _ASPECT = 0.15  # deviation of the part's proportions, in logarithms, at most
 _COLOUR = 0.3  # brightness, contrast and saturation move by so much, either way
 
@@ -27,6 +28,7 @@ class View(NamedTuple):
     Attributes:
         side: Of the square, in pixels.
         part: Left, top, width and height of what is shown, in pixels; it may reach beyond the image.
+        shown: Side of what it is shown as, in pixels.
         mirrored: Whether left and right change places.
         turns: Quarter turns to the left.
         colours: Factors on brightness, contrast and saturation; none where they stay.
@@ -34,12 +36,13 @@ class View(NamedTuple):
 
     side: int
     part: tuple[int, int, int, int]
+    shown: int
     mirrored: bool = False
     turns: int = 0
     colours: tuple[float, float, float] | None = None
 
     def image(self, image: torch.Tensor, fill: tuple[int, int, int]) -> torch.Tensor:
-        """The view of an image, uint8 (3, side, side); beyond its edges is the colour ``fill``."""
+        """The view of an image, uint8 (3, shown, shown); beyond its edges is the colour ``fill``."""
         from torchvision.transforms.v2 import functional as tv
 
         image = self._moved(image, [*map(float, fill)], smooth=True)
@@ -50,7 +53,7 @@ class View(NamedTuple):
         return image
 
     def mask(self, mask: torch.Tensor) -> torch.Tensor:
-        """The same of targets, uint8 (side, side); beyond the edges is nothing known."""
+        """The same of targets, uint8 (shown, shown); beyond the edges is nothing known."""
         return self._moved(mask[None], [float(IGNORED)], smooth=False)[0]
 
     def _moved(self, given: torch.Tensor, fill: list[float], *, smooth: bool) -> torch.Tensor:
@@ -58,14 +61,22 @@ class View(NamedTuple):
         from torchvision.transforms.v2 import functional as tv
 
         left, top, width, height = self.part
-        if self.part != (0, 0, self.side, self.side):
+        if self._within:  # nothing is resized: the pixels as they are
+            given = given[..., top : top + height, left : left + width]
+        else:
             beyond = [-left, -top, left + width - self.side, top + height - self.side]
             given = tv.pad(given, [max(0, each) for each in beyond], fill=fill)
             how = InterpolationMode.BILINEAR if smooth else InterpolationMode.NEAREST_EXACT
             place = (max(0, top), max(0, left), height, width)
-            given = tv.resized_crop(given, *place, [self.side, self.side], how, antialias=smooth)
+            given = tv.resized_crop(given, *place, [self.shown, self.shown], how, antialias=smooth)
         given = given.flip(-1) if self.mirrored else given
         return given.rot90(self.turns, (-2, -1)) if self.turns else given
+
+    @property
+    def _within(self) -> bool:
+        left, top, width, height = self.part
+        inside = 0 <= left <= self.side - width and 0 <= top <= self.side - height
+        return inside and width == height == self.shown
 
 
 @dataclass(frozen=True)
@@ -87,21 +98,36 @@ class Augmentation:
         """Whether it does anything."""
         return self.level != "none" or self.orient != "none"
 
-    def view(self, side: int, seed: int) -> View:
-        """How an image is shown; the same seed gives the same view."""
-        rng = np.random.default_rng(seed)
-        part = (0, 0, side, side)
-        if self.level != "none" and rng.random() < _ZOOMED:
-            part = _part(side, rng)
+    def view(self, side: int, seed: int, shown: int | None = None) -> View:
+        """How an image is shown; the same seed gives the same view.
+
+        Args:
+            side: Of the square, in pixels.
+            seed: Of all that is drawn.
+            shown: Side of what is shown, in pixels: a part that is about as large; the whole when None.
+        """
+        rng, shown = np.random.default_rng(seed), shown or side
+        zoomed = self.level != "none" and rng.random() < _ZOOMED
+        part = _part(side, shown, rng) if zoomed else _placed(side, shown, shown, rng)
         mirrored = self.orient != "none" and bool(rng.random() < 0.5)
         turns = int(rng.integers(4)) if self.orient == "any" else 0
         colours = rng.uniform(1 - _COLOUR, 1 + _COLOUR, 3).tolist() if self.level == "colour" else None
-        return View(side, part, mirrored, turns, None if colours is None else tuple(colours))
+        return View(side, part, shown, mirrored, turns, None if colours is None else tuple(colours))
 
 
-def _part(side: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
-    scale = np.exp(rng.uniform(*np.log(_SIDES)))
+def plain(side: int, shown: int, seed: int) -> View:
+    """A part of an image as it is, at a place that the seed alone decides."""
+    return View(side, _placed(side, shown, shown, np.random.default_rng(seed)), shown)
+
+
+def _part(side: int, shown: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
+    scale = np.exp(rng.uniform(*np.log(_SIDES_OF_PARTS if shown < side else _SIDES)))
     aspect = np.exp(rng.uniform(-_ASPECT, _ASPECT))
-    width, height = (max(1, round(side * float(each))) for each in (scale * aspect, scale / aspect))
+    width, height = (max(1, round(shown * float(each))) for each in (scale * aspect, scale / aspect))
+    return _placed(side, width, height, rng)
+
+
+def _placed(side: int, width: int, height: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
+    """A part of that size somewhere; larger than the image, it reaches beyond."""
     left, top = (int(rng.integers(min(0, side - each), max(0, side - each) + 1)) for each in (width, height))
     return left, top, width, height

@@ -75,8 +75,8 @@ def tuned(given: Ready, start: Trained, options: FinetuneOptions, say: Announce)
     from topwork.tasks.segmentation.decoder._network import Network
 
     count = stages_to_train(given, options.unfreeze)
-    turned = orient_trials(given, start.fitted.head)
-    network = Network(given.backbone, start.decoder)
+    turned = orient_trials(given, DecoderHead.from_module(start.decoder))
+    network = Network(given.learner, start.decoder)
     result = _trained(network, given, count, chosen_orient(turned), options, say)
     before = start.fitted.validation
     assert before is not None
@@ -87,7 +87,7 @@ def tuned(given: Ready, start: Trained, options: FinetuneOptions, say: Announce)
         return dataclasses.replace(
             kept, notes=(*notes, _why(f"no epoch of fine-tuning {_stages(count)} beat its start", before))
         )
-    head = DecoderHead.from_module(network.decoder.cpu())
+    head = given.head(network.decoder)
     seen = dataclasses.replace(given.seen, backbone=given.backbone.with_weights(network.kept_weights(given.backbone)))
     say("measuring on validation images")
     after = _judged(head, seen, given)

@@ -15,7 +15,7 @@ from topwork.data import MaskDataset
 from topwork.features import MapSamples
 from topwork.tasks._classes._finetuned import notes_of, shown
 from topwork.tasks._task import Announce
-from topwork.tasks.segmentation.decoder import DecoderHead, torch_decoder
+from topwork.tasks.segmentation.decoder import torch_decoder
 from topwork.tasks.segmentation.decoder._options import DecoderOptions
 from topwork.tasks.segmentation.decoder._ready import Ready, ready
 from topwork.tasks.segmentation.decoder._spec import DecoderSpec
@@ -61,7 +61,7 @@ def trained(given: Ready, options: DecoderOptions, say: Announce) -> Trained:
     """A decoder trained on the kept maps of views of the images that are learnt from."""
     from topwork.train import train
 
-    decoder = new_decoder(given.spec, options.seed)
+    decoder = new_decoder(given.learnt, options.seed)
     decoder.to(given.device)
     config = given.config(options.config)
     views, kept = _views(given, min(options.views, config.epochs))
@@ -81,7 +81,7 @@ def trained(given: Ready, options: DecoderOptions, say: Announce) -> Trained:
             resume=options.resume,
             progress=shown(progress, config, measure=MEASURE) if progress else None,
         )
-    head = DecoderHead.from_module(decoder.cpu())
+    head = given.head(decoder)
     say("measuring on validation images")
     validation = judged(head, given.seen, given.halves.check)
     deciding = decide_by(head, given.seen, validation, options.seed)
@@ -92,7 +92,7 @@ def trained(given: Ready, options: DecoderOptions, say: Announce) -> Trained:
 
 def _views(given: Ready, wanted: int) -> tuple[int, tuple[str, ...]]:
     """How many views of the images have their maps kept, and a note where they are fewer than wanted."""
-    of_each = len(given.halves.learn) * given.spec.n_features * 2  # bytes: bfloat16
+    of_each = len(given.halves.learn) * given.learnt.n_features * 2  # bytes: bfloat16
     views = max(1, min(wanted, int(_DISK * 1e9 / of_each)))
     if views == wanted:
         return views, ()

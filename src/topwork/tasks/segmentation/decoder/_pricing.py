@@ -30,7 +30,7 @@ def decoder_price(given: Ready) -> Prices:
     """Seconds an image: its maps, and under 0 stages once forward and back through a decoder on them."""
     from topwork.tasks.segmentation.decoder._frozen import loss_of, new_decoder
 
-    decoder, loss = new_decoder(given.spec, given.options.seed).to(given.device), loss_of(given)
+    decoder, loss = new_decoder(given.learnt, given.options.seed).to(given.device), loss_of(given)
     engine = _engine(given)
     pixels, cores = _pixels(given), 0 if given.device == "cuda" else available_cores()
     maps = engine(pixels).to(given.device)
@@ -54,7 +54,7 @@ def finetune_price(given: Ready, start: Trained, stages: int, share: float) -> P
     from topwork.tasks.segmentation.decoder._frozen import loss_of
     from topwork.tasks.segmentation.decoder._network import Network
 
-    network, loss = Network(given.backbone, copy.deepcopy(start.decoder)).to(given.device), loss_of(given)
+    network, loss = Network(given.learner, copy.deepcopy(start.decoder)).to(given.device), loss_of(given)
     for _, layer in network.layers(given.backbone, stages):
         layer.requires_grad_(True)
     rows = np.resize(given.halves.learn, _IMAGES)
@@ -67,12 +67,12 @@ def finetune_price(given: Ready, start: Trained, stages: int, share: float) -> P
 
 
 def _engine(given: Ready) -> Callable[[UInt8Array], Tensor]:
-    return on_all_cores(open_engine(given.backbone, given.seen.outputs, given.seen.choice, images=_IMAGES))
+    return on_all_cores(open_engine(given.learner, given.seen.outputs, given.seen.choice, images=_IMAGES))
 
 
 def _pixels(given: Ready) -> UInt8Array:
-    size = given.spec.size
-    return np.resize(np.asarray(given.images.pixels[:_IMAGES]), (_IMAGES, size, size, 3))
+    size = given.learnt.size
+    return np.resize(np.asarray(given.images.pixels[:_IMAGES, :size, :size]), (_IMAGES, size, size, 3))
 
 
 def _timed(work: Callable[[], object], cores: int) -> Timed:

@@ -48,7 +48,7 @@ def _overlap(given: Ready, head: SegmentationHead, *, turned: bool) -> float:
 
     samples, loss, found = given.samples(given.halves.check), loss_of(given), []
     seen = given.seen
-    engine = on_all_cores(open_engine(given.backbone, seen.outputs, seen.choice, images=len(samples.labels)))
+    engine = on_all_cores(open_engine(given.learner, seen.outputs, seen.choice, images=len(samples.labels)))
     for rows in np.array_split(np.arange(len(samples.labels)), -(-len(samples.labels) // 16)):
         images, targets = (each.flip(-2) if turned else each for each in samples.batch(0, rows))
         maps = engine(images.permute(0, 2, 3, 1).contiguous().numpy())
