@@ -68,6 +68,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "cli/_commands.py:_each_set": LADDER,
     "cli/_convert.py": ("convert",),
     "cli/_embed.py": ("embed",),
+    "cli/_evaluate.py": ("evaluate",),
     "cli/_explain.py": ("explain",),
     "cli/_explain_images.py": ("explain",),
     "cli/_explain_options.py": ("explain",),

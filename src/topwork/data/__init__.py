@@ -20,7 +20,7 @@ from topwork.data._dataset import Dataset, ImageDataset, LabelledDataset, LeftOu
 from topwork.data._decode import assumed_white, decode
 from topwork.data._encoding import text_of
 from topwork.data._folder import TEXT_SUFFIXES, files_below, image_files
-from topwork.data._given import Held, as_source, several
+from topwork.data._given import Held, as_source, in_chunks, name_of, several
 from topwork.data._given_texts import given_texts, text_rows
 from topwork.data._image_size import image_size
 from topwork.data._labels import ToldLabel, table_labels
@@ -87,6 +87,7 @@ __all__ = [
     "image_files",
     "image_size",
     "images_between",
+    "in_chunks",
     "is_manifest",
     "k_folds",
     "k_folds_or_fewer",
@@ -96,6 +97,7 @@ __all__ = [
     "manifest_paths",
     "mask_of_rle",
     "name_bytes",
+    "name_of",
     "pieces",
     "printable",
     "quoted",
