@@ -94,7 +94,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "cli/_segment.py": ("segment",),
     "cli/_serve.py": ("serve",),
     "cli/_shards.py": ("embed", "predict"),
-    "cli/_shards.py:require_images": ("embed",),
+    "cli/_shards.py:require_plain": ("embed",),
     "cli/_sources.py": ("predict",),
     "cli/_tasks.py": (),  # shown once there are several tasks
     "cli/_text.py": ("fit", "check", "evaluate"),
