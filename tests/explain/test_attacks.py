@@ -49,6 +49,7 @@ def test_success_is_as_frequent_as_foolboxs(
 ) -> None:
     import foolbox
 
+    images, labels = images[:40], labels[:40]
     found = attack(small, images, labels, size, AttackOptions(name, norm, steps=4, stride=0.4))  # type: ignore[arg-type]
     ours = (small.probabilities(found).argmax(axis=1) != labels).mean()
     theirs_by_name = {
@@ -60,7 +61,7 @@ def test_success_is_as_frequent_as_foolboxs(
     torch.manual_seed(0)
     model = foolbox.PyTorchModel(small.module, bounds=(0, 1), device="cpu")
     _, _, success = theirs_by_name[name, norm](model, small.tensor(images), torch.from_numpy(labels), epsilons=size)
-    assert ours == pytest.approx(success.float().mean().item(), abs=0.02)
+    assert ours == pytest.approx(success.float().mean().item(), abs=0.03)
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
