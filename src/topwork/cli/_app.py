@@ -24,7 +24,7 @@ from topwork.cli._embed import embed
 from topwork.cli._evaluate import evaluate
 from topwork.cli._explain import explain
 from topwork.cli._export import export
-from topwork.cli._fit import Data, Pickle, Rules, Weights, advise, advise_options, fit, fit_parameters
+from topwork.cli._fit import Data, Pickle, Rules, Trust, Weights, advise, advise_options, fit, fit_parameters, let_run
 from topwork.cli._options import CacheOption, Columns, FollowLinks, reading
 from topwork.cli._predict import predict
 from topwork.cli._push import push
@@ -166,6 +166,7 @@ def models(
         float | None,
         typer.Option(help="Show only networks with at most this many GMACs (billions of multiply-adds) per image."),
     ] = None,
+    trust: Trust = False,
 ) -> None:
     """List the backbones in topwork's catalogue, and which of them work offline. Any of timm and the hub works."""
     from topwork.backbones import (
@@ -181,6 +182,7 @@ def models(
         works_offline,
     )
 
+    let_run([name or ""], trust=trust)
     if task is not None and name is None:
         if task == "recognition":
             return _faces(console)

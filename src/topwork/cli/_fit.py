@@ -50,12 +50,21 @@ Backbones = Annotated[
 Weights = Annotated[
     str,
     typer.Option(
-        help="Weights of the network: pretrained, random[:SEED], a .safetensors file, or a folder that contains one."
+        help="Weights of the network: pretrained, random[:SEED], a .safetensors file, a folder that contains one, or "
+        "a .h5 or .keras file of a network of keras.applications."
     ),
 ]
 Pickle = Annotated[
     bool,
     typer.Option("--allow-pickle", help="Allow --weights to be a .pth, .pt or .bin file. Only its tensors are read."),
+]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Let the code of a network of torch.hub (torchhub:OWNER/REPO:NAME@COMMIT) run on this machine, now and "
+        "later. It could do anything.",
+    ),
 ]
 Rules = Annotated[
     Literal["topwork", "timm"],
@@ -148,6 +157,7 @@ def fit(
     backbone: Backbones = None,
     weights: Weights = "pretrained",
     allow_pickle: Pickle = False,
+    trust: Trust = False,
     size: Size = None,
     preprocessing: Rules = "topwork",
     test: HeldOut = 0.2,
@@ -164,6 +174,7 @@ def fit(
 ) -> None:
     """Train a model on DATA and measure it on held-out data."""
     made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
+    let_run([name.strip() for name in (backbone or "").split(",")], trust=trust)
     if shards is not None:
         how: Any = {**made_by, "backbone": backbone, "test": test, "columns": columns, "self_contained": self_contained}
         how["track"] = track or ()
@@ -275,6 +286,19 @@ def advise(
             announce=console.step,
         )
     console.result({"data": str(data), **found.to_dict()}, room.words.advised(found))
+
+
+def let_run(names: Sequence[str], *, trust: bool) -> None:
+    """Remember that the code of the networks of torch.hub may run; ``BadParameter`` where there is none of them."""
+    from topwork.backbones import is_torchhub
+    from topwork.backbones import trust as remember
+
+    if not trust:
+        return
+    if not any(map(is_torchhub, names)):
+        raise typer.BadParameter("--trust is for a network of torch.hub: torchhub:OWNER/REPO:NAME@COMMIT")
+    for name in filter(is_torchhub, names):
+        remember(name)
 
 
 def _require_one_process(room: Task, strategy: Strategy, cv: int | None) -> None:
