@@ -12,7 +12,7 @@ seconds that the U-Net has, or ``--seconds`` where these are more: segmentation-
 with the same ImageNet weights, all of it trained by AdamW under one cosine that ends with the time, on crops that are
 flipped and turned. Both are measured on the test part; the IoU of the foreground is of all pixels together.
 
-Large: one image in parts, and the most memory that the process had.
+Large: one image in parts, from its JPEG, its outlines as GeoJSON, and the most memory that the process had.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ from topwork.metrics import mask_counts, segmentation_report
 from topwork.tasks.segmentation._evaluated import counted
 from topwork.tasks.segmentation._load import SIZE
 from topwork.tasks.segmentation._seen import look
+from topwork.tasks.segmentation.outlines import write_outlines
 from topwork.tasks.segmentation.strategies import ProbeOptions, fit_probe
 
 _BATCH, _RATE = 8, 1e-3
@@ -152,25 +154,53 @@ def _unet(train: MaskDataset, test: MaskDataset, seconds: float, seed: int) -> t
 
 
 def large(side: int, tile: int) -> None:
-    """One large image in parts, by a model of drawn images."""
+    """One large image in parts, by a model of drawn images; then its outlines."""
     import topwork
     from topwork.tasks.segmentation._sample import sample
 
+    os.environ["TOPWORK_MAX_PIXELS"] = str(side**2)
     data = sample().dataset
-    model = topwork.fit(data, task="segmentation", strategy="probe", backbone=load("lite0", size=SIZE))
-    one = decode(data.source(0))
-    times = -(-side // one.shape[0]), -(-side // one.shape[1])
-    image = np.ascontiguousarray(np.tile(one, (*times, 1))[:side, :side])
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    began = time.perf_counter()
-    (found,) = model.predict([image], tile=tile)
-    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    model: Any = topwork.fit(data, task="segmentation", strategy="probe", backbone=load("lite0", size=SIZE))
+    with tempfile.TemporaryDirectory() as folder:
+        image = Path(folder, "large.jpg")
+        subprocess.run([sys.executable, "-c", _TILED, data.full_path(0), str(side), image], check=True)
+        before = _most_memory()
+        began = time.perf_counter(), time.process_time()
+        (found,) = model.predict([image], tile=tile)
+        took = time.perf_counter() - began[0], time.process_time() - began[1]
+        after = _most_memory()
+        assert found.size == (side, side), found.error
+        began = time.perf_counter(), time.process_time()
+        count = write_outlines(found.features(), Path(folder, "large.geojson"))
+        drawn = time.perf_counter() - began[0], time.process_time() - began[1]
+        bytes_of = [Path(folder, each).stat().st_size / 2**20 for each in ("large.jpg", "large.geojson")]
     print(header(f"One image of {side} x {side} pixels, in parts of {tile}"))
-    print(f"{wall:.0f} s; image {image.nbytes / 2**20:.0f} MB, mask {found.labels.nbytes / 2**20:.0f} MB")
+    print(f"predict: {took[0]:.0f} s by the wall, {took[1]:.0f} processor seconds; the file has {bytes_of[0]:.0f} MB")
     print(
-        f"most memory {after:.0f} MB, {before:.0f} MB of it before; probabilities of the whole: "
+        f"most memory {after:.0f} MB, {before:.0f} MB of it before; the image is {3 * side**2 / 2**20:.0f} MB, its "
+        f"mask {found.labels.nbytes / 2**20:.0f} MB, probabilities of the whole would be "
         f"{len(data.classes) * side**2 * 4 / 2**20:.0f} MB"
     )
+    print(
+        f"outlines: {count:,} in {bytes_of[1]:.0f} MB, {drawn[0]:.0f} s by the wall, {drawn[1]:.0f} processor seconds; "
+        f"most memory then {_most_memory():.0f} MB"
+    )
+    print(f"shares: {found.shares()}")
+
+
+_TILED = """
+import sys
+import numpy as np
+from PIL import Image
+one, side = np.asarray(Image.open(sys.argv[1]).convert("RGB")), int(sys.argv[2])
+times = -(-side // one.shape[0]), -(-side // one.shape[1])
+Image.fromarray(np.tile(one, (*times, 1))[:side, :side]).save(sys.argv[3], quality=90)
+"""  # in a process of its own, whose memory is not counted
+
+
+def _most_memory() -> float:
+    """Megabytes that the process had at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> None:

@@ -68,7 +68,7 @@ def test_its_own_work_is_not_that_of_others(bench, tmp_path, monkeypatch):
     spin = "import time\nwhile time.process_time() < 0.5: pass"
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {spin!r}]); exec({spin!r})"
     found = bench("_measure").measured(_python(code), {}, 60, tmp_path / "log")
-    assert 0.95 < found.processor_seconds < 2
+    assert 0.95 < found.processor_seconds < 3
     assert found.others * found.seconds * os.cpu_count() == pytest.approx(3 - found.processor_seconds, abs=0.01)
 
 

@@ -80,3 +80,16 @@ def file_option(help: str, read: Callable[[Path], Any], flag: str = "") -> Optio
 
 CACHE = Option("Keep computed features on disk, so that the next run is faster.")
 SEED = Option("Random seed.", ge=0)
+CHECKPOINT = Option("Folder for checkpoints; on the command line it is MODEL.training.", None)
+CLASS_TEXTS = Option('Text for each class, used instead of its name: "a cat,a dog".')
+CROP_MODE = Option("How an image is made square: squash changes its aspect ratio, pad adds borders.")
+ENGINE = Option("Engine that runs the network; auto uses the fastest one available.")
+RESUME = Option("Continue from the newest checkpoint of an interrupted run with the same -o.")
+TRAINING = Option("Settings of the training.")
+VALIDATION = Option(
+    "Least share of the training images used for validation when DATA has no val/ beside test/; of few images "
+    "up to a third, until there are 40.",
+    None,
+    gt=0,
+    lt=1,
+)

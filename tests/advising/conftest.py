@@ -18,19 +18,20 @@ from topwork.features import FeatureTable
 MakeTable = Callable[..., FeatureTable]
 
 
+def table_of(labels: npt.NDArray[Any], told: float = 0.0, output: str = "blocks.0/mean") -> FeatureTable:
+    """A table of given labels: noise, in which one column tells the class."""
+    rng = np.random.default_rng(len(labels))
+    backbone = load()
+    values = rng.normal(size=(len(labels), backbone.width(output))).astype(np.float32)
+    values[:, 0] += told * labels
+    paths = tuple(f"{row}.jpg" for row in range(len(labels)))
+    classes = tuple(f"class {label}" for label in range(int(labels.max()) + 1))
+    splits = np.full(len(labels), "train")
+    dataset = ImageDataset(Path(), paths, splits, labels=labels.astype(np.int32), classes=classes)
+    return FeatureTable(dataset, backbone, EngineChoice("torch-cpu", "f32"), (output,), values)
+
+
 @pytest.fixture
 def make_table() -> MakeTable:
     """A table of given labels: noise, in which some columns tell the class."""
-
-    def make_table(labels: npt.NDArray[Any], told: float = 0.0, output: str = "blocks.0/mean") -> FeatureTable:
-        rng = np.random.default_rng(len(labels))
-        backbone = load()
-        values = rng.normal(size=(len(labels), backbone.width(output))).astype(np.float32)
-        values[:, 0] += told * labels
-        paths = tuple(f"{row}.jpg" for row in range(len(labels)))
-        classes = tuple(f"class {label}" for label in range(int(labels.max()) + 1))
-        splits = np.full(len(labels), "train")
-        dataset = ImageDataset(Path(), paths, splits, labels=labels.astype(np.int32), classes=classes)
-        return FeatureTable(dataset, backbone, EngineChoice("torch-cpu", "f32"), (output,), values)
-
-    return make_table
+    return table_of

@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.tasks.segmentation.made import drawn, written
 from topwork.data import read_masks
-from topwork.errors import ExplainError
+from topwork.errors import DataError, ExplainError
 from topwork.explain import write_numbers
 from topwork.tasks import told_by
 
@@ -105,6 +105,43 @@ def test_a_mask_of_the_users_own_is_not_written_over(
         write_numbers(numbers, tmp_path / "b.tif")
 
 
+def test_outlines_are_those_of_the_objects(run: Callable[..., Any], model: Path, discs: Path, tmp_path: Path) -> None:
+    from PIL import ImageDraw
+
+    images, folder = sorted((discs / "images").glob("*.png"))[:2], tmp_path / "outlines"
+    options = ("--geojson", folder, "--masks", tmp_path / "masks")
+    for _ in range(2):  # our own are written again
+        assert run("predict", model, *images, *options).code == 0
+    for image in images:
+        told = json.loads((folder / image.with_suffix(".geojson").name).read_text())
+        assert told["type"] == "FeatureCollection"
+        mask = np.asarray(Image.open(tmp_path / "masks" / image.name))
+        assert len(told["features"]) == len(np.unique(mask)) - 1
+        for each in told["features"]:
+            there = mask == int(each["properties"]["name"])
+            assert each["properties"]["measurements"]["Area px^2"] == there.sum()
+            picture = Image.new("1", (128 * 8, 128 * 8))
+            corners = np.array(each["geometry"]["coordinates"][0]) * 8
+            ImageDraw.Draw(picture).polygon(list(map(tuple, corners.tolist())), fill=1)
+            np.testing.assert_array_equal(np.asarray(picture)[4::8, 4::8], there)
+
+
+def test_outlines_of_the_users_own_are_not_written_over(
+    run: Callable[..., Any], model: Path, discs: Path, tmp_path: Path
+) -> None:
+    image = min((discs / "images").glob("*.png"))
+    own = tmp_path / image.with_suffix(".geojson").name
+    own.write_text('{"type": "FeatureCollection", "features": []}')
+    done = run("predict", model, image, "--geojson", tmp_path)
+    assert done.code == 1
+    assert "it was not changed" in done.err
+    assert own.read_text() == '{"type": "FeatureCollection", "features": []}'
+    assert [each.name for each in tmp_path.iterdir()] == [own.name]
+    refused = run("predict", model, image, "--geojson", tmp_path / "a.geojson")
+    assert refused.code == 2
+    assert "takes a folder" in refused.err
+
+
 def test_two_models_are_compared(run: Callable[..., Any], model: Path, discs: Path) -> None:
     done = run("evaluate", model, model, discs)
     assert done.code == 0
@@ -119,10 +156,35 @@ def test_a_tile_is_of_16_pixels_or_more(run: Callable[..., Any], model: Path, di
     assert run("predict", model, image, "--tile", "8").code == 2
 
 
+def test_evaluate_takes_a_tile_too(run: Callable[..., Any], model: Path, discs: Path) -> None:
+    import topwork
+    from topwork.metrics import mask_counts
+
+    data = read_masks(discs)
+    found: Any = topwork.load(model)
+    counts = found.evaluate(data, tile=96).counts
+    for row, (one, said) in enumerate(zip(counts, found.predict([*data.sources()], tile=96), strict=True)):
+        how: Any = {"has_background": True, "objects": said.objects}
+        alone = mask_counts(data.mask(row), said.labels, 2, **how)
+        np.testing.assert_array_equal(one.confusion, alone.confusion)
+        np.testing.assert_array_equal(one.boundary, alone.boundary)
+        assert one.objects is not None
+        assert alone.objects is not None
+        np.testing.assert_array_equal(one.objects.right, alone.objects.right)
+    told = run("evaluate", model, discs, "--tile", "96", "--json")
+    assert told.code == 0
+    assert json.loads(told.out)["iou"]["value"] > 0.6
+    assert run("evaluate", model, model, discs, "--tile", "96").code == 0
+    assert run("evaluate", model, discs, "--tile", "8").code == 2
+    with pytest.raises(DataError, match="at least 16 pixels"):
+        found.evaluate(data, tile=8)
+
+
 def test_masks_are_of_models_that_segment(run: Callable[..., Any], tmp_path: Path) -> None:
-    done = run("predict", "--backbone", "lite0", tmp_path, "--masks", tmp_path / "masks")
-    assert done.code == 2
-    assert "--masks is for models that segment images" in done.err
+    for option in ("--masks", "--geojson"):
+        done = run("predict", "--backbone", "lite0", tmp_path, option, tmp_path / "masks")
+        assert done.code == 2
+        assert f"{option} is for models that segment images" in done.err
 
 
 def test_data_of_other_tasks_stay_theirs(tmp_path: Path) -> None:

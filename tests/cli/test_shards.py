@@ -31,6 +31,11 @@ def test_workers_fill_a_folder_and_a_rerun_does_what_is_missing(run: Run, data: 
     assert (rest["shards"], rest["done"], rest["already_done"], rest["errors"]) == (3, 2, 1, 1)
     parts = sorted((tmp_path / "out").glob("part-*"))
     parts[0].unlink()
+    other = run("embed", data, "-o", f"{tmp_path}/out/", "--size", 64, "--shard-size", 4)
+    assert "has 3 images a shard, so --shard-size 4 changes nothing" in other.err
+    assert sorted((tmp_path / "out").glob("part-*")) == parts
+    korean(other, run(*asked[:-3], 4, "--size", 64, "--lang", "ko"))
+    parts[0].unlink()
     plain = run(*asked)
     parts[0].unlink()
     korean(plain, run(*asked, "--lang", "ko"))

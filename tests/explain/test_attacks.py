@@ -38,9 +38,7 @@ def lengths(changed: npt.NDArray[np.float32], images: Pixels, norm: Norm) -> npt
 @pytest.mark.parametrize(
     ("name", "norm", "size"),
     [
-        ("fgsm", "linf", 0.5 / 255),
         ("fgsm", "linf", 2 / 255),
-        ("fgsm", "l2", 0.25),
         ("fgsm", "l2", 1.0),
         ("pgd", "linf", 0.5 / 255),
         ("pgd", "l2", 0.25),

@@ -21,12 +21,12 @@ from tests.server.wire import (
     PHOTO,
     QUEUE,
     REFUSED,
+    SECONDS,
     TEXTILE,
     Server,
     at_once,
     figure,
     form,
-    free_port,
     labels,
     request,
     until,
@@ -82,7 +82,7 @@ def test_fault_53_slow_uploads_hold_up_nobody_and_end(server: Server) -> None:
             wire.send(request(server.port, "POST", "/predict", content_type=FORM, content_length="100000") + b"--")
         assert labels(server.image(PHOTO)) == ["photo"]
         replies = [wire.reply() for wire in slow]
-        assert all("was not there within 1 seconds" in reply.refused(408) for reply in replies)
+        assert all(f"was not there within {SECONDS:.0f} seconds" in reply.refused(408) for reply in replies)
         assert all(wire.closed() for wire in slow)
     finally:
         for wire in slow:
@@ -279,7 +279,7 @@ def test_fault_61_no_other_site_may_read_an_answer(server: Server) -> None:
 def test_fault_61_it_listens_on_this_machine_alone_unless_told(server: Server, texts: Path) -> None:
     with pytest.raises(OSError, match=r"."):
         socket.create_connection((_own_address(), server.port), timeout=2)
-    command = [sys.executable, "-m", "topwork", "serve", str(texts), "--host", "0.0.0.0", "--port", str(free_port())]
+    command = [sys.executable, "-m", "topwork", "serve", str(texts), "--host", "0.0.0.0", "--port", "0"]
     environment = {name: value for name, value in os.environ.items() if name != "TOPWORK_TOKEN"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
     assert done.returncode == 1

@@ -29,7 +29,6 @@ from tests.server.wire import (
     command_line,
     figure,
     form,
-    free_port,
     from_command_line,
     jpeg,
     labels,
@@ -194,9 +193,8 @@ def test_a_token_is_asked_for_by_all_but_the_probes(texts: Path, tmp_path: Path)
 def test_fault_63_as_many_decoders_as_this_process_may_use_cores(model: Path, tmp_path: Path) -> None:
     core = min(os.sched_getaffinity(0))
     narrow = f"import os, runpy; os.sched_setaffinity(0, [{core}]); runpy.run_module('topwork', run_name='__main__')"
-    port = free_port()
-    command = [sys.executable, "-c", narrow, "serve", model, "--port", port]
-    with started(command, port, tmp_path / "log") as server:
+    command = [sys.executable, "-c", narrow, "serve", model, "--port", 0]
+    with started(command, tmp_path) as server:
         assert len(server.decoders()) == 1
         assert labels(server.image(PHOTO)) == ["photo"]
 

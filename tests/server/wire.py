@@ -15,6 +15,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,7 +30,7 @@ from tests.model.samples import photos, textiles
 
 BOUNDARY = "a-boundary-of-tests"
 MOST, QUEUE, PARTS = 2**20, 8, 4  # what the shared server takes: bytes, inputs under way, parts of a form
-SECONDS = 1.0  # that it gives a head, a body, a decoder
+SECONDS = 2.0  # that it gives a head, a body
 REFUSED = (400, 413, 415, 422)
 PATIENCE = 60.0  # seconds for what should take far less, on a machine where others run too
 Part = tuple[str, str | None, bytes]  # the field's name, the file's, and the content
@@ -206,45 +207,49 @@ def command_line(pid: int) -> bytes:
         return b""
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
-
-
 @contextlib.contextmanager
-def started(command: Sequence[object], port: int, log: Path, **environment: str) -> Iterator[Server]:
-    """A server, ended at last whatever happens."""
-    with log.open("wb") as out:
+def started(command: Sequence[object], folder: Path, **environment: str) -> Iterator[Server]:
+    """A server on a port that it takes itself, so that nobody else has it; ended at last whatever happens."""
+    handle, name = tempfile.mkstemp(".log", "server-", folder)
+    log = Path(name)
+    with os.fdopen(handle, "wb") as out:
         process = subprocess.Popen(
             [str(each) for each in command], stdout=out, stderr=out, env={**os.environ, **environment}
         )
-    server = Server(process, port, log)
     try:
+        server = Server(process, _port_of(process, log), log)
         server.await_ready()
         yield server
     finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            server.stop()
+            process.wait(PATIENCE)
         if process.poll() is None:
             process.kill()
             process.wait()
 
 
+def _port_of(process: subprocess.Popen[bytes], log: Path) -> int:
+    """The port that a server says it listens on."""
+    assert until(lambda: b'"listening"' in log.read_bytes() or process.poll() is not None)
+    found = re.search(r'"address": "http://[^"]*:(\d+)"', log.read_text())
+    assert found, f"it listens nowhere:\n{log.read_text()}"
+    return int(found[1])
+
+
 def with_settings(folder: Path, models: Sequence[Path], **settings: Any) -> contextlib.AbstractContextManager[Server]:
     """A server with limits that the command line does not have."""
-    port = free_port()
-    given = {"models": tuple(models), "port": port, **settings}
+    given = {"models": tuple(models), "port": 0, **settings}
     code = f"from pathlib import *; from topwork.server import Settings, run; run(Settings(**{given!r}))"
-    return started([sys.executable, "-c", code], port, folder / f"server-{port}.log")
+    return started([sys.executable, "-c", code], folder)
 
 
 def from_command_line(
     folder: Path, *arguments: object, **environment: str
 ) -> contextlib.AbstractContextManager[Server]:
     """``topwork serve``."""
-    port = free_port()
-    command = [sys.executable, "-m", "topwork", "serve", *arguments, "--port", port]
-    return started(command, port, folder / f"server-{port}.log", **environment)
+    return started([sys.executable, "-m", "topwork", "serve", *arguments, "--port", 0], folder, **environment)
 
 
 def at_once(work: Callable[[int], Reply], count: int, threads: int = 16) -> list[Reply]:

@@ -52,7 +52,7 @@ def test_no_more_is_taken_than_may_be_in_flight(in_flight: int, chunk: int) -> N
 
 
 def test_items_run_at_once_on_as_many_threads_as_there_are_workers() -> None:
-    meet = threading.Barrier(3, timeout=10)  # breaks where fewer run at once
+    meet = threading.Barrier(3, timeout=60)  # breaks where fewer run at once
     with Executor("test", 3) as pool:
         found = list(
             pool.map_ordered(lambda item: (meet.wait(), threading.current_thread().name)[1], range(3), in_flight=9)
@@ -94,7 +94,7 @@ def test_who_leaves_early_leaves_nothing_behind() -> None:
 
     def note(item: int) -> int:
         begun.append(item)
-        time.sleep(0.01)
+        time.sleep(0.2 if item else 0)  # ten seconds for them all
         return item
 
     with Executor("test", 1) as pool:

@@ -17,6 +17,7 @@ from topwork._system._cache import (
 from topwork._system._executor import Executor, available_cores
 from topwork._system._files import (
     fault_of_place,
+    file_written_whole,
     folder_size,
     is_being_replaced,
     restored,
@@ -45,6 +46,7 @@ __all__ = [
     "delete_file",
     "delete_folder",
     "fault_of_place",
+    "file_written_whole",
     "folder_size",
     "free_cores",
     "freed_memory_kept",

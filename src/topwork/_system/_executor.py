@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from types import FrameType
+from typing import TypeVar
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -33,7 +36,6 @@ class Executor:
     def __init__(self, name: str, workers: int | None = None) -> None:
         self.workers = workers or available_cores()
         self._pool = ThreadPoolExecutor(self.workers, f"topwork-{name}")
-        self._begun: set[Future[Any]] = set()
 
     def __enter__(self) -> Executor:
         return self
@@ -41,17 +43,8 @@ class Executor:
     def __exit__(self, *error: object) -> None:
         # What runs is waited for however often Ctrl-C is pressed: where Python (3.11) is kept from awaiting a thread's
         # end it takes it for ended, and C++ code that still runs in it aborts the whole process.
-        running = [future for future in list(self._begun) if not future.cancel()]
-        while any(not future.done() for future in running):
-            with contextlib.suppress(KeyboardInterrupt):
-                wait(running)
-        self._pool.shutdown()
-
-    def _submit(self, function: Callable[[_Item], _Result], items: list[_Item]) -> Future[list[_Result]]:
-        future = self._pool.submit(_each, function, items)
-        self._begun.add(future)
-        future.add_done_callback(self._begun.discard)
-        return future
+        with _held_back_interrupts():
+            self._pool.shutdown(cancel_futures=True)
 
     def map_ordered(
         self,
@@ -75,7 +68,7 @@ class Executor:
         source = iter(items)
         try:
             while some := list(islice(source, chunk)):
-                pending.append(self._submit(function, some))
+                pending.append(self._pool.submit(_each, function, some))
                 if len(pending) * chunk >= in_flight:
                     yield from pending.popleft().result()
             while pending:
@@ -83,6 +76,23 @@ class Executor:
         finally:
             for future in pending:
                 future.cancel()
+
+
+@contextlib.contextmanager
+def _held_back_interrupts() -> Iterator[None]:
+    """Ctrl-C is heard when the body is done. Threads other than the main one never hear it."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is None:  # None: set by other than Python
+        yield
+        return
+    pressed: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda number, frame: pressed.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed and callable(before):
+        before(*pressed[0])
 
 
 def _each(function: Callable[[_Item], _Result], items: list[_Item]) -> list[_Result]:

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 _DRAFT = ".draft"
 _DRAFT_SECONDS = 60  # after which a draft that nobody has locked is one that a killed process left
@@ -120,10 +121,21 @@ def write_whole(final: Path, content: bytes, *, mode: int = 0o644) -> None:
     Raises:
         OSError: The folder is not there or cannot be written; nothing is left behind.
     """
+    with file_written_whole(final, mode=mode) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def file_written_whole(final: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """The same of content that comes piece by piece: what is written to the file that this gives.
+
+    Raises:
+        OSError: As ``write_whole``.
+    """
     handle, draft = tempfile.mkstemp(prefix=f".{final.stem[:50]}-", dir=final.parent)
     try:
         with open(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(draft, mode)  # mkstemp makes it private

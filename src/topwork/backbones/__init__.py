@@ -69,6 +69,7 @@ from topwork.backbones._text_files import (
     word_vectors,
 )
 from topwork.backbones._torch_file import Arrays
+from topwork.backbones._torchhub import is_torchhub, trust
 from topwork.backbones._vectors import Vectors
 from topwork.backbones._weights import (
     Weights,
@@ -184,6 +185,8 @@ __all__ = [
     "select",
     "spellings",
     "text_tower",
+    "is_torchhub",
+    "trust",
     "works_offline",
 ]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from topwork._system import WITH_TORCH, has_torch, require_torch
-from topwork.backbones import _catalogue, _faces, _weights
+from topwork.backbones import _catalogue, _faces, _keras, _torchhub, _weights
 from topwork.backbones._catalogue import EMBEDDING, MAP, Stage
 from topwork.backbones._preprocessing import Preprocessing
 from topwork.backbones._weights import Weights
@@ -198,9 +198,10 @@ def load(
     """Find a backbone by name. Catalogue rows need neither torch nor a network; other names ask timm and its hub.
 
     Args:
-        name: A catalogue name or alias (``lite0``), or any name that timm knows.
-        weights: ``pretrained``; a ``.safetensors`` file; a folder that holds ``model.safetensors``; or ``random`` /
-            ``random:SEED`` for shape and speed alone.
+        name: A catalogue name or alias (``lite0``), any name that timm knows, a ``.keras`` or ``.h5`` file of a
+            network of ``keras.applications``, or ``torchhub:OWNER/REPO:ENTRY@COMMIT`` once it is trusted (``trust``).
+        weights: ``pretrained``; a ``.safetensors`` file; a folder that holds ``model.safetensors``; a ``.h5`` or
+            ``.keras`` file of the network as Keras has it; or ``random`` / ``random:SEED`` for shape and speed alone.
         size: Side of the square image in pixels, where it should not be the network's own.
         offline: Whether to use no network, only what is on this machine; ``HF_HUB_OFFLINE=1`` says so too.
         allow_pickle: Whether a ``.pth``, ``.pt`` or ``.bin`` file will do as well. Its weights alone are read, and
@@ -217,6 +218,8 @@ def load(
     """
     if (face := _faces.face_row(name)) is not None:
         return _face(face, weights, size)
+    if _keras.is_keras_file(name) or _keras.is_keras_file(weights):
+        return _as_in_keras(name, weights, size, preprocessing)
     row = _catalogue.row(name)
     if not has_torch() and (row is None or not row.package or str(weights).startswith("random")):
         raise MissingExtraError(
@@ -233,11 +236,33 @@ def load(
         facts["pretrained_on"] = "unknown"
     elif row and row.package:
         chosen = _weights.from_package(row)
+    elif _torchhub.is_torchhub(name):
+        from topwork.backbones import _torchhub_module
+
+        chosen = _torchhub_module.pretrained(name)
     else:
         chosen = _weights.from_hub(facts["name"], offline=offline)
-    backbone = Backbone(weights=chosen, **facts)
+    return _at_size(Backbone(weights=chosen, **facts), size, preprocessing)
+
+
+def _at_size(backbone: Backbone, size: int | None, preprocessing: Literal["topwork", "timm"], **more: Any) -> Backbone:
     changes: dict[str, Any] = {} if preprocessing == "timm" else {"rules": "topwork", "interpolation": "area"}
-    return backbone.replace(**changes, size=size or backbone.preprocessing.size)
+    return backbone.replace(**changes, **more, size=size or backbone.preprocessing.size)
+
+
+def _as_in_keras(
+    name: str, weights: str | Path, size: int | None, preprocessing: Literal["topwork", "timm"]
+) -> Backbone:
+    """A network as Keras has it, with the weights of a file that Keras wrote; the file may be all that is named."""
+    by_file = _keras.is_keras_file(name)
+    if by_file and str(weights) != "pretrained":
+        raise BackboneError(f"{name} has weights of its own, and {weights} was given too", hint="leave out --weights")
+    require_torch(f"the network of {name if by_file else weights}")
+    from topwork.backbones import _network
+
+    found = _keras.keras_weights(Path(name if by_file else weights), "" if by_file else name)
+    facts = _network.describe(found.row.name, size) | {"pretrained_on": "unknown"}
+    return _at_size(Backbone(weights=found.weights, **facts), size, preprocessing, mean=found.mean, std=found.std)
 
 
 def _face(row: _faces.FaceRow, weights: str | Path, size: int | None) -> Backbone:

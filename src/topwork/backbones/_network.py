@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from topwork._arrays import Float32Array
-from topwork.backbones import _catalogue, _weights
+from topwork.backbones import _catalogue, _keras, _torchhub, _weights
 from topwork.backbones._catalogue import Stage
 from topwork.backbones._preprocessing import CropMode, Interpolation, Preprocessing
 from topwork.backbones._weights import Weights
@@ -37,7 +37,11 @@ def describe(name: str, size: int | None = None) -> dict[str, Any]:
     Raises:
         BackboneError: timm has no network of that name, it does not tell its stages, or it does not run at that size.
     """
-    if not timm.is_model(name):
+    if _torchhub.is_torchhub(name):
+        from topwork.backbones import _torchhub_module
+
+        return _torchhub_module.describe(name, size)
+    if name not in _keras.ROWS and not timm.is_model(name):
         raise _catalogue.unknown(name, timm.list_models())
     try:
         return _described(name, size)
@@ -51,11 +55,11 @@ def describe(name: str, size: int | None = None) -> dict[str, Any]:
 
 def _described(name: str, size: int | None) -> dict[str, Any]:
     with torch.device("meta"):  # shapes alone: no memory, no time
-        network: Any = timm.create_model(name, pretrained=False).eval()
+        network = _created(name).eval()
         settings = network.pretrained_cfg
         fixed = bool(settings.get("fixed_input_size"))
         if size is not None and fixed:
-            network = timm.create_model(name, pretrained=False, img_size=size).eval()
+            network = _created(name, img_size=size).eval()
     size = size or int(settings["input_size"][-1])
     mean, std = tuple(settings["mean"]), tuple(settings["std"])
     crop_mode = _CROP_MODES[settings.get("crop_mode") or "center"]
@@ -70,6 +74,19 @@ def _described(name: str, size: int | None) -> dict[str, Any]:
         "fixed_size": fixed,
         "mean_embedding": _pools_by_mean(network),
     }
+
+
+def _created(name: str, **sized: Any) -> Any:
+    """A network without its weights: timm's, as Keras has it, or of torch.hub."""
+    if _torchhub.is_torchhub(name):
+        from topwork.backbones import _torchhub_module
+
+        return _torchhub_module.create(name)
+    if name in _keras.ROWS:
+        from topwork.backbones._keras._module import create
+
+        return create(_keras.ROWS[name])
+    return timm.create_model(name, pretrained=False, **sized)
 
 
 def _pools_by_mean(network: Any) -> bool:
@@ -168,10 +185,10 @@ def build(name: str, weights: Weights, size: int | None = None) -> nn.Module:
     if weights.source == "random":
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(weights.location))
-            network: nn.Module = timm.create_model(name, pretrained=False, **sized)
+            network: nn.Module = _created(name, **sized)
     else:
         _require_own_repository(name, weights)
-        network = timm.create_model(name, pretrained=False, **sized)
+        network = _created(name, **sized)
         _fill(network, _weights.read_state(weights), by_order=weights.source == "package")
     return network.eval().requires_grad_(False)
 
@@ -191,7 +208,7 @@ def _fill(network: Any, state: Mapping[str, torch.Tensor], *, by_order: bool) ->
     own = network.state_dict()
     if by_order and len(own) == len(state):
         state = dict(zip(own, state.values(), strict=True))
-    state = _adapted(network, state)
+    state = _adapted(network, network.adopted(state) if hasattr(network, "adopted") else state)
     expected, given = ({name: tuple(value.shape) for name, value in each.items()} for each in (own, state))
     _weights.require_fit(expected, given, _classifiers(network))
     fitting = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}

@@ -18,12 +18,13 @@ from topwork.cli._cleaned import require_cleaned, write_cleaned
 from topwork.cli._commands import LANG, Program, command, new_app
 from topwork.cli._console import Console
 from topwork.cli._convert import convert
+from topwork.cli._data import data
 from topwork.cli._demo import demo
 from topwork.cli._embed import embed
 from topwork.cli._evaluate import evaluate
 from topwork.cli._explain import explain
 from topwork.cli._export import export
-from topwork.cli._fit import Data, Pickle, Rules, Weights, advise, advise_options, fit, fit_parameters
+from topwork.cli._fit import Data, Pickle, Rules, Trust, Weights, advise, advise_options, fit, fit_parameters, let_run
 from topwork.cli._options import CacheOption, Columns, FollowLinks, reading
 from topwork.cli._predict import predict
 from topwork.cli._push import push
@@ -165,6 +166,7 @@ def models(
         float | None,
         typer.Option(help="Show only networks with at most this many GMACs (billions of multiply-adds) per image."),
     ] = None,
+    trust: Trust = False,
 ) -> None:
     """List the backbones in topwork's catalogue, and which of them work offline. Any of timm and the hub works."""
     from topwork.backbones import (
@@ -180,6 +182,7 @@ def models(
         works_offline,
     )
 
+    let_run([name or ""], trust=trust)
     if task is not None and name is None:
         if task == "recognition":
             return _faces(console)
@@ -254,6 +257,7 @@ def doctor(console: Console) -> None:
         console.fail("something that topwork needs does not work on this machine", "see the lines marked with !")
 
 
+command(app, "data")(data)
 command(app, "demo", lambda task: [])(demo)
 
 

@@ -14,7 +14,7 @@ from topwork.cli._text import printable, unlike
 if TYPE_CHECKING:
     from topwork.data import ImageDataset
     from topwork.model import Model
-    from topwork.tasks import Words
+    from topwork.tasks import Task, Words
 
 
 def evaluate(
@@ -31,6 +31,15 @@ def evaluate(
     cache: CacheOption = True,
     columns: Columns = None,
     follow_links: FollowLinks = False,
+    tile: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Segment each part of a larger image by itself, so many pixels wide and high, as `predict` does.",
+            min=16,
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Measure MODEL on labelled data, with 95 % intervals. Two models are compared on the same data."""
     from topwork.tasks import load, task
@@ -40,15 +49,23 @@ def evaluate(
     first, *other, data = paths
     read = reading(columns, follow_links)
     if other:
-        return _compare(console, (first, *other), data, read, {"seed": seed, "cache": cache})
+        return _compare(console, (first, *other), data, read, {"seed": seed, "cache": cache}, tile)
     model = load(first)
     room = task(model.record.task.name)
+    how: dict[str, Any] = {"seed": seed, "cache": cache, **_tile(room, tile)}
     dataset = unseen(console, model, room.read_for(model, data, **read))
     with console.progress():
-        found = model.evaluate(dataset, seed=seed, cache=cache, progress=console.step(f"features of {model.thing}s"))
+        found = model.evaluate(dataset, **how, progress=console.step(f"features of {model.thing}s"))
     console.notes([*dataset.notes, *unlike(getattr(found, "shift", None), model.thing)])
     fields = {"model": str(first), "data": str(data), **room.words.fields(found)}
     console.result(fields, room.words.evaluated(found))
+
+
+def _tile(room: Task, tile: int | None) -> dict[str, int]:
+    """What ``evaluate`` is given for it; nothing where it is not wanted."""
+    if tile is not None and not room.tiled:
+        raise typer.BadParameter(f"--tile is for models that segment images, and this is of {room.name}")
+    return {} if tile is None else {"tile": tile}
 
 
 def unseen(console: Console, model: Model, dataset: ImageDataset, other: Model | None = None) -> ImageDataset:
@@ -68,7 +85,7 @@ def unseen(console: Console, model: Model, dataset: ImageDataset, other: Model |
 
 
 def _compare(
-    console: Console, folders: tuple[Path, ...], data: Path, read: dict[str, Any], how: dict[str, Any]
+    console: Console, folders: tuple[Path, ...], data: Path, read: dict[str, Any], how: dict[str, Any], tile: int | None
 ) -> None:
     from topwork.errors import ModelError
     from topwork.tasks import load, task
@@ -81,6 +98,7 @@ def _compare(
             f"{folders[0]}: this command cannot use a model of the task {room.name}",
             hint="its models cannot be compared; evaluate each by itself",
         )
+    how = {**how, **_tile(room, tile)}
     second = load(folders[1], room.model)
     dataset = unseen(console, first, room.read_for(first, data, **read), second)
     with console.progress():

@@ -103,6 +103,12 @@ def fill(
         step = console.step("images")
         todo = [each for each in ours if each.name in missing]
         done = list(work_on(on, planned, todo, step)) if todo else []
+    if size is not None and planned.kind == "archives":
+        console.note("note: each file is a shard of its own, so --shard-size changes nothing")
+    elif size is not None and planned.size != size:
+        console.note(
+            f"note: the plan that is there has {planned.size:,} images a shard, so --shard-size {size} changes nothing"
+        )
     if planned.dropped:
         console.note(
             f"note: the data have changed: {planned.dropped:,} shards of the plan before are not in it any more"

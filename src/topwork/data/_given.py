@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
@@ -15,6 +16,19 @@ from topwork.errors import ImageError
 
 _HELD = "a path, bytes, an open file, a Pillow image, an array or a tensor"
 _CHANNELS = (1, 3, 4)
+
+
+def in_chunks(images: Iterator[object], size: int) -> Iterator[tuple[list[Any], list[str]]]:
+    """So many at a time, and what each is called: its path, or its number among them all such as ``#3``."""
+    start = 0
+    while chunk := list(itertools.islice(images, size)):
+        yield chunk, [name_of(image, start + place) for place, image in enumerate(chunk)]
+        start += len(chunk)
+
+
+def name_of(image: object, place: int) -> str:
+    """What an image is called: its path, or ``#3``."""
+    return os.fsdecode(image) if isinstance(image, str | os.PathLike) else f"#{place}"
 
 
 def several(images: object) -> Iterator[object]:

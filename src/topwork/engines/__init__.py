@@ -5,6 +5,7 @@ features, whose parity with torch's float32 is measured once a network and recor
 """
 
 from topwork.engines._engine import (
+    BATCH,
     Engine,
     EngineChoice,
     EngineName,
@@ -24,6 +25,7 @@ from topwork.engines._transformer import Architecture, Arrays, Linear, Tokens, a
 from topwork.engines._vectors import LONGEST, WORDS, random_features, rarity
 
 __all__ = [
+    "BATCH",
     "LONGEST",
     "PARITY_IMAGES",
     "WORDS",

@@ -14,7 +14,7 @@ from topwork.model._classes_record import (
     WordsRecord,
 )
 from topwork.model._classifier import Classifier
-from topwork.model._classifier_parts import DIGESTS, trained_of
+from topwork.model._classifier_parts import DIGESTS, head_in, require_fit, trained_of
 from topwork.model._decision import CostsRecord, CriticalRecord, images_needed
 from topwork.model._evaluated import Compared, Evaluated, compare, decided, measure
 from topwork.model._folder import EXPLAINED, Parts, require_free
@@ -77,6 +77,7 @@ __all__ = [
     "compare",
     "decided",
     "flat_options",
+    "head_in",
     "hub_folder",
     "images_needed",
     "load",
@@ -87,6 +88,7 @@ __all__ = [
     "pretrained_on",
     "push",
     "quoted_yaml",
+    "require_fit",
     "require_free",
     "trained_of",
     "versions",

@@ -89,13 +89,6 @@ class Classifier(Model):
         """The classifier of a folder's contents, checked that they belong together."""
         record: ClassifierRecord = parts.record
         head = head_of(parts, where)
-        if head.n_classes != len(record.task.classes):
-            raise ModelError(
-                f"{where}: the head has {head.n_classes} classes, model.json has {len(record.task.classes)}"
-            )
-        width = sum(map(parts.backbone.width, record.outputs))
-        if head.n_features != width:
-            raise ModelError(f"{where}: the head reads {head.n_features} features, its outputs give {width}")
         novelty, trained = novelty_of(parts, head, where), trained_of(parts, where)
         neighbours = neighbours_in(parts, where, pictures=cls.kind.thing == "image")
         return cls(record, head, parts.backbone, parts.history, novelty, trained, neighbours=neighbours)
@@ -274,15 +267,9 @@ class Classifier(Model):
             DataError: The classes are not the model's, or no image can be read.
         """
         given = data if isinstance(data, LabelledDataset) else self._read(data)
-        if given.classes != self.classes:
-            raise DataError(
-                f"the data set's classes {given.classes} are not the model's {self.classes}",
-                hint="read it with read(path, classes=model.classes)",
-            )
-        split = given.held_out_split
-        dataset = given.split(split) if split else given
+        asked = self.to_measure(given, "read")
         table = extract(
-            dataset,
+            asked.dataset,
             self.backbone,
             outputs=self.record.outputs,
             choice=self.engine_choice,
@@ -290,9 +277,8 @@ class Classifier(Model):
             progress=progress,
         )
         if len(table) == 0:
-            raise DataError(f"{dataset.root}: none of the {len(dataset)} {self.thing}s can be read")
-        seen = not split and given.fingerprint() == self.record.data.fingerprint
-        return self.measure(table, split=split, seen_in_training=seen, seed=seed)
+            raise asked.unreadable()
+        return self.measure(table, split=asked.split, seen_in_training=asked.seen_in_training, seed=seed)
 
     def measure(
         self, table: FeatureTable, *, split: str = "", seen_in_training: bool = False, seed: int = 0

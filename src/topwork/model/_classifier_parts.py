@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -17,13 +20,29 @@ DIGESTS = "digests"
 
 def head_of(parts: Parts, where: str) -> Head:
     """The head; raises, as all of these do, a ModelError that names the file."""
+    found: Head = head_in(parts, where, lambda tensors: head_from_tensors(parts.record.head, tensors))
+    require_fit(parts, found.n_classes, found.n_features, where)
+    return found
+
+
+def head_in(parts: Parts, where: str, read: Callable[[Any], Any]) -> Any:
+    """What ``read`` makes of the tensors of ``head.safetensors``."""
     tensors = parts.tensors.get("head")
     if tensors is None:
         raise ModelError(f"{where}/head.safetensors: not a readable .safetensors file: it is missing")
     try:
-        return head_from_tensors(parts.record.head, tensors)
+        return read(tensors)
     except ModelError as error:
         raise ModelError(f"{where}/head.safetensors: {error.message}", hint=error.hint) from error
+
+
+def require_fit(parts: Parts, n_classes: int, n_features: int, where: str) -> None:
+    """Refuse a head of other classes than the record's, or of other features than the backbone gives."""
+    if n_classes != len(parts.record.task.classes):
+        raise ModelError(f"{where}: the head has {n_classes} classes, model.json has {len(parts.record.task.classes)}")
+    width = sum(map(parts.backbone.width, parts.record.outputs))
+    if n_features != width:
+        raise ModelError(f"{where}: the head reads {n_features} features, its outputs give {width}")
 
 
 def novelty_of(parts: Parts, head: Head, where: str) -> Novelty | None:

@@ -6,11 +6,12 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from topwork._html import html_table
 from topwork.backbones import AnyBackbone
 from topwork.engines import EngineChoice, Engines, nearest_choice
+from topwork.errors import DataError
 from topwork.metrics import Estimate
 from topwork.model import _folder
 from topwork.model._card import as_text
@@ -19,6 +20,25 @@ from topwork.model._kind import IMAGES, Kind
 from topwork.model._methods import Methods, methods
 from topwork.model._predictions import Predictions
 from topwork.model._record import ModelRecord, TaskRecord
+
+
+class ToMeasure(NamedTuple):
+    """Rows that are to measure a model.
+
+    Attributes:
+        dataset: The rows.
+        split: What they are called; empty where the data have no splits.
+        seen_in_training: Whether the model was made from all of the data.
+    """
+
+    dataset: Any
+    split: str
+    seen_in_training: bool
+
+    def unreadable(self) -> DataError:
+        """What is raised where none of them can be read."""
+        rows = self.dataset
+        return DataError(f"{rows.root}: none of the {len(rows)} {rows.thing}s can be read")
 
 
 class Model(ABC):
@@ -116,6 +136,22 @@ class Model(ABC):
     @abstractmethod
     def evaluate(self, data: Any, *args: Any, **options: Any) -> Any:
         """Measure the model on data that it was not trained on."""
+
+    def to_measure(self, given: Any, reader: str) -> ToMeasure:
+        """The rows of a data set with classes that measure it: those of ``test``, ``val`` or all.
+
+        Raises:
+            DataError: The classes are not the model's; the hint tells to ``reader``.
+        """
+        classes = self.record.task.classes
+        if given.classes != classes:
+            raise DataError(
+                f"the data set's classes {given.classes} are not the model's {classes}",
+                hint=f"read it with {reader}(path, classes=model.classes)",
+            )
+        split = given.held_out_split
+        seen = not split and given.fingerprint() == self.record.data.fingerprint
+        return ToMeasure(given.split(split) if split else given, split, seen)
 
     def save(self, path: str | os.PathLike[str], *, self_contained: bool = False) -> Path:
         """Write the model folder, whole or not at all; an older model at that place is replaced.

@@ -15,7 +15,7 @@ from topwork.report._checkup import checkup_page, checkup_values, shown_findings
 from topwork.report._excerpts import Excerpts, Shown
 from topwork.report._explained import explained_page
 from topwork.report._figures import PrintFigure, letters, require_matplotlib, write_figures
-from topwork.report._model import Missing, PageContext, Section, model_page
+from topwork.report._model import Missing, PageContext, Section, in_order, model_page
 from topwork.report._page import STYLE, brief, isolated, percent, render, require_free, write_page
 from topwork.report._pictures import Picture, thumbnail_file, webp
 from topwork.report._texts import Language, Texts
@@ -37,6 +37,7 @@ __all__ = [
     "checkup_values",
     "explained_page",
     "figures",
+    "in_order",
     "isolated",
     "letters",
     "model_page",

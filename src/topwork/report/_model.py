@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -132,6 +132,29 @@ class Section:
     def template(self) -> str:
         """The template's name, as ``render`` knows it."""
         return f"{self.package}:model/{self.name}.html"
+
+
+def in_order(
+    order: Sequence[Callable[[PageContext], Any]],
+    *,
+    package: str = KIT,
+    own: Collection[Callable[[PageContext], Any]] = (),
+    of_images: Collection[Callable[[PageContext], Any]] = (),
+    narrow: Collection[Callable[[PageContext], Any]] = (),
+) -> tuple[Section, ...]:
+    """The sections of a task's page, each called as the function is that gives its values.
+
+    Args:
+        order: What gives the values of each.
+        package: Where templates and texts of the task's ``own`` lie.
+        own: Those of them; the others are this kit's.
+        of_images: Those that are there only with a data set's images.
+        narrow: Those that may stand beside another.
+    """
+    return tuple(
+        Section(each.__name__, each, package if each in own else KIT, each in of_images, each in narrow)
+        for each in order
+    )
 
 
 def model_page(

@@ -55,6 +55,7 @@ class Plan:
         shards: In the order of the source.
         is_new: Whether this call has made it.
         dropped: Shards of the plan before that are in this one no more, as the source has changed.
+        size: Images a shard, where it is no file that holds them; of the plan before, where there was one.
     """
 
     source: str
@@ -64,6 +65,7 @@ class Plan:
     shards: tuple[Shard, ...]
     is_new: bool = False
     dropped: int = 0
+    size: int = SIZE
 
     @property
     def place(self) -> Place:
@@ -119,7 +121,7 @@ def plan(
         out: A folder for the plan and its parts; it need not exist.
         recipe: What is computed; or what gives it for the source and the recipe of the plan that is there, as far as
             there is one.
-        size: Images a shard.
+        size: Images a shard; of a plan that is there its own.
         again: Whether the source is listed although there is a plan; one of many workers does without.
 
     Raises:
@@ -138,7 +140,7 @@ def plan(
         _require_same(found, fields, source, out)
         size = found["size"]
         if not again:
-            return Plan(source, kind, out, made, tuple(_shard(each) for each in found["shards"]))
+            return Plan(source, kind, out, made, tuple(_shard(each) for each in found["shards"]), size=size)
     shards = tuple(Shard(_name(fields, piece), piece) for piece in images.pieces(size))
     if not shards:
         raise DataError(
@@ -151,7 +153,7 @@ def plan(
         place.write(FILE, _written({**whole, "recipe": fields, "shards": listed}))
     names = {each.name for each in shards}
     dropped = sum(each["name"] not in names for each in found.get("shards", ()))
-    return Plan(source, kind, out, made, shards, is_new, dropped)
+    return Plan(source, kind, out, made, shards, is_new, dropped, size)
 
 
 def names_in(out: str) -> tuple[dict[str, Any], list[str]]:

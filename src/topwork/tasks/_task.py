@@ -7,6 +7,7 @@ import importlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from topwork.backbones import load as load_backbone
@@ -250,9 +251,11 @@ class Task:
         sample: Gives the data of its demo; None where it has none.
         compare: Two of its models and a data set to what both say of it and the comparison (``first``, ``second``,
             ``comparison``); takes ``seed``, ``cache`` and ``progress``. None where its models cannot be compared.
+        tiled: Whether its models' ``evaluate``, and ``compare``, take a ``tile`` as ``predict_each`` does.
         drawn: A prediction and its source to a picture of what was found where; None where there is no such thing.
         masks: A prediction to arrays of whole numbers (H, W), by what stands behind the image's name in a file's; None
             where a prediction is no mask.
+        write_outlines: A prediction and a path to a GeoJSON file of what was found; None where it has no outlines.
         transfer: What transfer buys: data set, backbone, ``budget``, ``seed``, ``cache`` and ``announce`` to a result
             of ``topwork.explain``'s kind that has ``lines`` too; None where it cannot be told.
         explain: What a model's answers rest on, where rows are no images: model, what is asked, ``texts``, or rows of
@@ -262,6 +265,9 @@ class Task:
         evidence: Where an answer about an image is more than a class: model, ``label``, ``number`` and ``seed`` to a
             function of an image that gives a result of ``topwork.explain``'s kind that has ``lines`` too. None where
             ``topwork.explain`` draws it.
+        tells_certainty: Whether its models' ``predict_each`` takes ``certainty``, and tells with
+            ``certainty_is_calibrated`` how it is meant.
+        explains_points: Whether ``evidence`` takes a ``point`` too, x and y of a pixel.
         exported: Gives what its exported models answer with; None where they cannot be exported.
         served: Gives what makes of a model what the server has; None where its models cannot be served.
     """
@@ -291,8 +297,12 @@ class Task:
     written: Written | None = None
     sample: Callable[[], Sample] | None = None
     compare: Callable[..., Any] | None = None
+    tiled: bool = False
     drawn: Callable[[Any, Source], UInt8Array] | None = None
     masks: Callable[[Any], Mapping[str, Any]] | None = None
+    write_outlines: Callable[[Any, Path], int] | None = None
+    tells_certainty: bool = False
+    explains_points: bool = False
     exported: Callable[[], Answers] | None = None
     served: Callable[[], Callable[[Any], Serving]] | None = None
 

@@ -8,7 +8,7 @@ import pytest
 from topwork.data import Mask
 from topwork.errors import DataError
 from topwork.metrics import SegmentationReport, ece, mask_counts, segmentation_report
-from topwork.metrics._segmentation import _objects
+from topwork.metrics._segmentation import _bands, _objects
 from topwork.metrics._segmentation._figures import ObjectSums, PixelSums
 
 from . import counted, names, simulate
@@ -295,3 +295,25 @@ def test_bad_input_is_refused_by_name():
     ]:
         with pytest.raises(DataError, match=told):
             segmentation_report(counts, names(classes), has_background=True)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_an_image_counted_in_bands_adds_the_same(monkeypatch, classes):
+    drawn, _ = simulate(7, images=3, classes=classes, shape=(61, 80))
+    whole = [counted(each, classes, tolerance=2.5) for each in drawn]
+    monkeypatch.setattr(_bands, "PIXELS", 80 * 7)
+    assert len([*_bands.bands((61, 80))]) == 9
+    for each, before in zip(drawn, whole, strict=True):
+        again = counted(each, classes, tolerance=2.5)
+        assert before.boundary.sum() > 0
+        np.testing.assert_array_equal(again.confusion, before.confusion)
+        np.testing.assert_array_equal(again.boundary, before.boundary)
+        np.testing.assert_allclose(again.bins, before.bins, rtol=1e-12)
+        np.testing.assert_array_equal(again.scores, before.scores)
+        assert again.unlabelled == before.unlabelled
+        for one, other in zip(again.objects, before.objects, strict=True):
+            np.testing.assert_array_equal(one, other)
+        monkeypatch.setattr(_objects, "_DENSE", 1)
+        np.testing.assert_array_equal(counted(each, classes).objects.right, before.objects.right)
+        monkeypatch.undo()
+        monkeypatch.setattr(_bands, "PIXELS", 80 * 7)

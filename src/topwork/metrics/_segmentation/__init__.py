@@ -1,7 +1,7 @@
 """The figures of a segmentation: what every pixel was said to be beside what it is. Masks in, numbers out."""
 
 from ._comparison import SegmentationComparison, compare_segmentations
-from ._counts import MaskCounts, mask_counts
+from ._counts import MaskCounts, PixelConfidences, mask_counts
 from ._objects import ObjectCounts, ObjectMatches, match_objects
 from ._report import (
     MaskClassReport,
@@ -23,6 +23,7 @@ __all__ = [
     "ObjectMatches",
     "ObjectsReport",
     "PixelCalibration",
+    "PixelConfidences",
     "SegmentationComparison",
     "SegmentationReport",
     "WorstMask",

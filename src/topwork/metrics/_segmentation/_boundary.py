@@ -8,6 +8,10 @@ import numpy as np
 
 from topwork._arrays import AnyArray, BoolArray, Int64Array
 
+from ._bands import bands
+
+Places = tuple[AnyArray, ...]
+
 
 def boundary_counts(there: AnyArray, said: AnyArray, n_classes: int, tolerance: float) -> Int64Array:
     """(C, 4): boundary pixels that were said, those near a true one, true ones, those near one that was said.
@@ -19,21 +23,42 @@ def boundary_counts(there: AnyArray, said: AnyArray, n_classes: int, tolerance: 
 
     Args:
         there: (H, W) true labels, below 0 where nothing is told.
-        said: (H, W) labels, below 0 at the same places.
+        said: (H, W) labels; of no matter where nothing is told.
         n_classes: C.
         tolerance: How near is near, in pixels between their centres.
     """
+    counts = np.zeros((n_classes, 4), np.int64)
+    around = int(tolerance) + 1  # rows: how far a boundary is looked for, and the neighbours of its last one
+    height = len(there)
+    for rows in bands(there.shape, least=2 * around):
+        top = max(0, rows.start - around)
+        seen = slice(top, min(height, rows.stop + around))
+        own = slice(rows.start - top, rows.stop - top)
+        known = there[seen]
+        counts += _of_band(known, np.where(known >= 0, said[seen], -1), own, n_classes, tolerance)
+    return counts
+
+
+def _of_band(there: AnyArray, said: AnyArray, own: slice, n_classes: int, tolerance: float) -> Int64Array:
+    """The same of the boundary pixels in some of these rows; the others are only near them."""
     counts = np.zeros((n_classes, 4), np.int64)
     edges = boundary(there), boundary(said)
     labels = [labels[edge] for labels, edge in zip((there, said), edges, strict=True)]
     places = [np.nonzero(edge) for edge in edges]
     for each in np.union1d(*labels).tolist():
         true, found = (
-            (rows[own == each], columns[own == each]) for (rows, columns), own in zip(places, labels, strict=True)
+            (rows[own_class == each], columns[own_class == each])
+            for (rows, columns), own_class in zip(places, labels, strict=True)
         )
-        near = [_near(*pair, there.shape, tolerance) for pair in ((found, true), (true, found))]
-        counts[each] = len(found[0]), near[0], len(true[0]), near[1]
+        inner_true, inner_found = (_within(all_of, own) for all_of in (true, found))
+        near = [_near(*pair, there.shape, tolerance) for pair in ((inner_found, true), (inner_true, found))]
+        counts[each] = len(inner_found[0]), near[0], len(inner_true[0]), near[1]
     return counts
+
+
+def _within(places: Places, rows: slice) -> Places:
+    inside = (places[0] >= rows.start) & (places[0] < rows.stop)
+    return places[0][inside], places[1][inside]
 
 
 def boundary(labels: AnyArray) -> BoolArray:
@@ -44,9 +69,6 @@ def boundary(labels: AnyArray) -> BoolArray:
         edge[first] |= apart
         edge[second] |= apart
     return edge
-
-
-Places = tuple[AnyArray, ...]
 
 
 def _near(own: Places, others: Places, shape: tuple[int, ...], tolerance: float) -> int:

@@ -13,6 +13,7 @@ from topwork._arrays import AnyArray, BoolArray, Float32Array, Float64Array, Int
 from topwork.errors import DataError
 from topwork.metrics._probabilities import BINS
 
+from ._bands import bands
 from ._boundary import boundary_counts
 from ._objects import ObjectCounts, match_objects
 
@@ -66,7 +67,7 @@ def mask_counts(
     *,
     has_background: bool,
     objects: IntegerArray | None = None,
-    probabilities: Float32Array | None = None,
+    probabilities: Float32Array | PixelConfidences | None = None,
     tolerance: float | None = None,
 ) -> MaskCounts:
     """Count one image: what is there beside what was said.
@@ -77,40 +78,78 @@ def mask_counts(
         n_classes: C.
         has_background: Whether the first class is no object.
         objects: (H, W), the objects that were told apart, 0 where none is; counted where the truth has objects too.
-        probabilities: (C, H, W), floats; sums over the classes are one.
+        probabilities: (C, H, W), floats; sums over the classes are one. Or what was counted of them strip by strip.
         tolerance: How near boundaries are taken for one, in pixels; 0.75 % of the diagonal where it is not given, and
             one pixel at least.
 
     Raises:
         DataError: Sizes differ, labels are outside the classes, probabilities are none.
     """
-    there = np.asarray(truth.labels)
-    said = _checked(there, np.asarray(labels), n_classes)
-    known = there >= 0
+    there, said = np.asarray(truth.labels), np.asarray(labels)
+    _require_labels(there, said, n_classes)
     near = max(1.0, TOLERANCE * math.hypot(*there.shape)) if tolerance is None else tolerance
-    beside = np.where(known, there, n_classes).astype(np.int64)
-    pairs = np.bincount((beside * n_classes + said).ravel(), minlength=(n_classes + 1) * n_classes)
-    bins = scores = found = None
-    if probabilities is not None:
-        given = _probabilities(probabilities, n_classes, there.shape)
-        bins = _reliability(given, there, known)
-        scores = _scores(given[1], there) if n_classes == 2 else None
+    confusion = _confusion(there, said, n_classes)
+    confidences, found = probabilities, None
+    if confidences is not None and not isinstance(confidences, PixelConfidences):
+        confidences = PixelConfidences(n_classes)
+        confidences.add(there, _probabilities(probabilities, n_classes, there.shape))
     if truth.objects is not None and objects is not None:
         sides = (np.asarray(truth.objects), there), (np.asarray(objects), said)
-        found = ObjectCounts.of(match_objects(*sides, known, n_classes, int(has_background)), n_classes)
+        found = ObjectCounts.of(match_objects(*sides, there >= 0, n_classes, int(has_background)), n_classes)
     return MaskCounts(
-        confusion=pairs.reshape(n_classes + 1, n_classes)[:n_classes].astype(np.int64),
-        boundary=boundary_counts(there, np.where(known, said, -1), n_classes, near),
+        confusion=confusion[:n_classes],
+        boundary=boundary_counts(there, said, n_classes, near),
         tolerance=float(near),
-        unlabelled=int(there.size - known.sum()),
-        bins=bins,
-        scores=scores,
+        unlabelled=int(confusion[n_classes].sum()),
+        bins=None if confidences is None else confidences.bins,
+        scores=None if confidences is None else confidences.scores,
         objects=found,
     )
 
 
-def _checked(there: AnyArray, said: AnyArray, n_classes: int) -> Int64Array:
-    """What was said as int64, once both are labels of one size."""
+class PixelConfidences:
+    """What the probabilities of an image add to its figures, strip by strip: the whole need not be held.
+
+    Attributes:
+        bins: As in ``MaskCounts``.
+        scores: As in ``MaskCounts``; None where there are not two classes.
+    """
+
+    def __init__(self, n_classes: int) -> None:
+        self.bins = np.zeros((BINS, 3))
+        self.scores = np.zeros((2, SCORES), np.int64) if n_classes == 2 else None
+        self._n_classes = n_classes
+
+    def add(self, there: IntegerArray, probabilities: Float32Array) -> None:
+        """Count some rows.
+
+        Args:
+            there: (rows, W) true labels, below 0 where nothing is told.
+            probabilities: (C, rows, W), floats; sums over the classes are one.
+
+        Raises:
+            DataError: The probabilities are none.
+        """
+        for rows in bands(there.shape):
+            true = there[rows]
+            given = _probabilities(probabilities[:, rows], self._n_classes, true.shape)
+            self.bins += _reliability(given, true, true >= 0)
+            if self.scores is not None:
+                self.scores += _scores(given[1], true)
+
+
+def _confusion(there: AnyArray, said: AnyArray, n_classes: int) -> Int64Array:
+    """(C + 1, C) pixels by true class and by what was said; last those of which nothing is told."""
+    size = (n_classes + 1) * n_classes
+    pairs = np.zeros(size, np.int64)
+    for rows in bands(there.shape):
+        beside = np.where(there[rows] >= 0, there[rows], n_classes).astype(np.int64)
+        pairs += np.bincount((beside * n_classes + said[rows]).ravel(), minlength=size)
+    return pairs.reshape(n_classes + 1, n_classes)
+
+
+def _require_labels(there: AnyArray, said: AnyArray, n_classes: int) -> None:
+    """Refuse what are not labels of one size."""
     if n_classes < 1:
         raise DataError("there are no classes to evaluate")
     if there.ndim != 2 or there.dtype.kind not in "iu" or said.dtype.kind not in "iu":
@@ -119,7 +158,6 @@ def _checked(there: AnyArray, said: AnyArray, n_classes: int) -> Int64Array:
         raise DataError(f"a mask of {there.shape} pixels, but what was said has {said.shape}")
     if there.size and (there.max() >= n_classes or said.max() >= n_classes or said.min() < 0):
         raise DataError(f"labels of a mask are outside 0..{n_classes - 1}")
-    return said.astype(np.int64)
 
 
 def _probabilities(given: AnyArray, n_classes: int, shape: tuple[int, ...]) -> AnyArray:

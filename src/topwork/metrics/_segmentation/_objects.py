@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Self
 
 import numpy as np
 
 from topwork._arrays import AnyArray, BoolArray, Float64Array, Int64Array, IntpArray
 from topwork.errors import DataError
+
+from ._bands import bands
 
 _TWENTIETHS = range(10, 20)  # overlaps are compared as whole numbers, without rounding
 IOUS = tuple(each / 20 for each in _TWENTIETHS)  # 0.5, 0.55 to 0.95
@@ -28,7 +31,10 @@ class ObjectMatches(NamedTuple):
 
     def without_small(self, least_area: int) -> Self:
         """What it would be if smaller ones had not been found: the others match what they did."""
-        kept = self.areas >= least_area
+        return self.only(self.areas >= least_area)
+
+    def only(self, kept: BoolArray) -> Self:
+        """What it would be if no others than those, (F,), had been found."""
         return self._replace(
             areas=self.areas[kept],
             classes=self.classes[kept],
@@ -86,11 +92,13 @@ def match_objects(
     Raises:
         DataError: Numbers of another size or kind, or below 0.
     """
-    own, own_classes, _ = _numbered(*there, known, n_classes, first)
-    found, found_classes, found_whole = _numbered(*said, known, n_classes, first)
-    own_areas = np.bincount(own, minlength=len(own_classes))
-    found_areas = np.bincount(found, minlength=len(found_classes))
-    rows, columns, shared = _pairs(own, found, len(own_classes), len(found_classes))
+    own, found = (_Objects(*side, known, n_classes, first) for side in (there, said))
+    pairs = _Pairs(own.count, found.count)
+    for band in bands(known.shape):
+        pairs.add(own.add(band), found.add(band))
+    own_classes, own_areas, _ = own.told()
+    found_classes, found_areas, found_whole = found.told()
+    rows, columns, shared = pairs.told()
     union = own_areas[rows] + found_areas[columns] - shared
     kept = (own_classes[rows] == found_classes[columns]) & (2 * shared >= union)
     rows, columns, shared, union = (each[kept] for each in (rows, columns, shared, union))
@@ -112,47 +120,86 @@ def match_objects(
     )
 
 
-def _numbered(
-    objects: AnyArray, labels: AnyArray, known: BoolArray, n_classes: int, first: int
-) -> tuple[Int64Array, Int64Array, Int64Array]:
-    """Numbers (H·W,) from 1 without gaps, 0 where none is known; classes and whole areas (n + 1,)."""
-    if objects.shape != known.shape or objects.dtype.kind not in "iu":
-        raise DataError(f"objects must be integers of shape {known.shape}, got {objects.dtype} {objects.shape}")
-    if objects.size and objects.min() < 0:
-        raise DataError("numbers of objects must be 0 or more")
-    seen = known.ravel()
-    everywhere = _without_gaps(objects.ravel())
-    inside = np.where(seen, everywhere, 0)
-    keys = inside * n_classes + np.where(seen, labels.ravel(), 0)
-    size = int(everywhere.max(initial=0)) + 1
-    votes = np.bincount(keys, minlength=size * n_classes).reshape(size, n_classes)
-    classes = votes[:, first:].argmax(axis=1) + first if first < n_classes else np.zeros(len(votes), np.int64)
-    return inside, classes, np.bincount(everywhere, minlength=size)
+class _Objects:
+    """The objects of one mask, counted some rows at a time.
+
+    Attributes:
+        count: How many numbers there are, from 1 without gaps, and 0.
+    """
+
+    def __init__(self, objects: AnyArray, labels: AnyArray, known: BoolArray, n_classes: int, first: int) -> None:
+        if objects.shape != known.shape or objects.dtype.kind not in "iu":
+            raise DataError(f"objects must be integers of shape {known.shape}, got {objects.dtype} {objects.shape}")
+        if objects.size and objects.min() < 0:
+            raise DataError("numbers of objects must be 0 or more")
+        self._objects, self._labels, self._known = objects, labels, known
+        self._n_classes, self._first = n_classes, first
+        self._without_gaps, self.count = _numbering(objects)
+        self._votes = np.zeros(self.count * n_classes, np.int64)
+        self._whole = np.zeros(self.count, np.int64)
+
+    def add(self, rows: slice) -> Int64Array:
+        """Count some rows, and give their numbers, in one row: from 1 without gaps, 0 where none is known."""
+        seen = self._known[rows].ravel()
+        everywhere = self._without_gaps(self._objects[rows].ravel())
+        inside: Int64Array = np.where(seen, everywhere, 0)
+        keys = inside * self._n_classes + np.where(seen, self._labels[rows].ravel(), 0)
+        self._votes += np.bincount(keys, minlength=len(self._votes))
+        self._whole += np.bincount(everywhere, minlength=self.count)
+        return inside
+
+    def told(self) -> tuple[IntpArray, Int64Array, Int64Array]:
+        """(n,) each: the class of most of an object's known pixels, how many of these there are, and of all."""
+        votes = self._votes.reshape(self.count, self._n_classes)
+        if self._first >= self._n_classes:
+            return np.zeros(self.count, np.intp), votes.sum(axis=1), self._whole
+        return votes[:, self._first :].argmax(axis=1) + self._first, votes.sum(axis=1), self._whole
 
 
-def _without_gaps(numbers: AnyArray) -> Int64Array:
-    """Numbers (n,) of 0 and more, from 1 without gaps; 0 stays 0."""
-    if numbers.max(initial=0) >= _DENSE:
-        places = np.unique(np.append(numbers, 0), return_inverse=True)[1]
-        return np.asarray(places[:-1], np.int64)
-    there = np.bincount(numbers, minlength=1) > 0
+def _numbering(objects: AnyArray) -> tuple[Callable[[AnyArray], Int64Array], int]:
+    """What makes of numbers of 0 and more those from 1 without gaps, where 0 stays 0; and how many there are then."""
+    most = int(objects.max(initial=0))
+    if most >= _DENSE:
+        values = np.unique(np.append(np.unique(objects), 0))
+        return lambda numbers: np.searchsorted(values, numbers).astype(np.int64), len(values)
+    there = np.zeros(most + 1, bool)
+    for rows in bands(objects.shape):
+        there |= np.bincount(objects[rows].ravel(), minlength=most + 1) > 0
     there[0] = False
     table: Int64Array = np.cumsum(there)
-    return table[numbers]
+    return lambda numbers: table[numbers], int(table[-1]) + 1
 
 
-def _pairs(own: Int64Array, found: Int64Array, n_own: int, n_found: int) -> tuple[IntpArray, IntpArray, Int64Array]:
-    """Objects of both that share pixels, and how many; by rising number."""
-    keys = own * n_found + found
-    if n_own * n_found <= _DENSE:
-        table = np.bincount(keys, minlength=n_own * n_found)
-        pairs = np.flatnonzero(table)
-        shared = table[pairs]
-    else:
+class _Pairs:
+    """Objects of both masks that share pixels, counted some rows at a time."""
+
+    def __init__(self, n_own: int, n_found: int) -> None:
+        self._n_found = n_found
+        self._table = np.zeros(n_own * n_found, np.int64) if n_own * n_found <= _DENSE else None
+        self._keys, self._shared = list[Int64Array](), list[Int64Array]()
+
+    def add(self, own: Int64Array, found: Int64Array) -> None:
+        """Count pixels, of which the numbers in both masks are given."""
+        keys = own * self._n_found + found
+        if self._table is not None:
+            self._table += np.bincount(keys, minlength=len(self._table))
+            return
         pairs, shared = np.unique(keys[(own > 0) & (found > 0)], return_counts=True)
-    rows, columns = np.divmod(pairs, n_found)
-    both = (rows > 0) & (columns > 0)
-    return rows[both], columns[both], shared[both]
+        self._keys.append(pairs)
+        self._shared.append(shared)
+
+    def told(self) -> tuple[IntpArray, IntpArray, Int64Array]:
+        """Numbers in the first mask and in the second, and how many pixels are shared; by rising number."""
+        if self._table is not None:
+            pairs = np.flatnonzero(self._table)
+            shared = self._table[pairs]
+        else:
+            pairs, places = np.unique(np.concatenate([*self._keys, np.empty(0, np.int64)]), return_inverse=True)
+            shared = np.zeros(len(pairs), np.int64)
+            np.add.at(shared, places, np.concatenate([*self._shared, np.empty(0, np.int64)]))
+        rows, columns = np.divmod(pairs, self._n_found)
+        both = (rows > 0) & (columns > 0)
+        return rows[both], columns[both], shared[both]
 
 
 def _first(numbers: IntpArray) -> BoolArray:

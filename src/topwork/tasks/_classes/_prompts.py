@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from topwork._options import file_option
 from topwork.data import printable, quoted
 from topwork.errors import DataError
 
@@ -176,3 +177,13 @@ def _require_distinct(classes: Sequence[str], told: Sequence[Sequence[str]]) -> 
         if key in seen:
             raise DataError(f"{quoted([seen[key], name])} have the same text, so they cannot be told apart")
         seen[key] = name
+
+
+DESCRIPTIONS_FILE = file_option(
+    "File with one or more descriptions per class, used instead of names or labels: `class: description` lines, or "
+    "JSON.",
+    read_descriptions,
+)
+TEMPLATES_FILE = file_option(
+    'File with prompt templates such as "a photo of a {}.", one per line.', read_templates, flag="--prompts"
+)

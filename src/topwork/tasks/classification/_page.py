@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from topwork.report import Section, sections
+from topwork.report import in_order, sections
 
 _OF_IMAGES = (sections.findings, sections.worst, sections.unsure, sections.space)
 _NARROW = (sections.use, sections.data, sections.metrics, sections.calibration)
 
-SECTIONS = tuple(
-    Section(each.__name__, each, of_images=each in _OF_IMAGES, narrow=each in _NARROW)
-    for each in (
+SECTIONS = in_order(
+    (
         sections.answer,
         sections.use,
         sections.data,
@@ -32,5 +31,7 @@ SECTIONS = tuple(
         sections.explained,
         sections.repeat,
         sections.cite,
-    )
+    ),
+    of_images=_OF_IMAGES,
+    narrow=_NARROW,
 )

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from topwork.backbones import Backbone
-from topwork.data import BoxDataset, Held, Source, decode, image_size, read_boxes, several, try_source
-from topwork.errors import DataError, ModelError
+from topwork.data import BoxDataset, Source, decode, image_size, read_boxes, try_source
+from topwork.errors import DataError
 from topwork.features import NOT_FINITE, Progress, extract, extract_few
-from topwork.metrics import DetectionReport, Detections, Estimate, as_percent
-from topwork.model import DIGESTS, IMAGES, Kind, Methods, Model, Parts, trained_of
+from topwork.metrics import Detections, Estimate
+from topwork.model import IMAGES, Kind, Methods
+from topwork.tasks._maps._model import MapsModel
 from topwork.tasks.detection._card import detector_card, detector_methods
 from topwork.tasks.detection._evaluated import CHUNK, DetectionEvaluated, detected, measure
 from topwork.tasks.detection._found import FoundObjects
@@ -33,59 +32,15 @@ _Seen = tuple[Detections, tuple[int, int]] | str
 """What is found in an image, and its height and width; or why it cannot be used."""
 
 
-class Detector(Model):
-    """A trained detector.
-
-    Attributes:
-        head: Maps of the backbone's stages to what is at each place.
-        trained: uint64, ascending: 8 bytes of a hash of each image that it has learnt from, so that these are known
-            again; None where nothing was learnt.
-        held_out: What the held-out images said, image by image; it is not saved, so a loaded model has none.
-    """
+class Detector(MapsModel):
+    """A trained detector."""
 
     block: ClassVar[type[DetectionRecord]] = DetectionRecord
     kind: ClassVar[Kind] = dataclasses.replace(IMAGES, pipeline="object-detection")
     record: DetectorRecord
-    backbone: Backbone
-
-    def __init__(
-        self,
-        record: DetectorRecord,
-        head: AnyHead,
-        backbone: Backbone,
-        history: Sequence[dict[str, Any]] = (),
-        trained: npt.NDArray[np.uint64] | None = None,
-        held_out: DetectionEvaluated | None = None,
-    ) -> None:
-        super().__init__(record, backbone, history)
-        self.head = head
-        self.trained = trained
-        self.held_out = held_out
-
-    @classmethod
-    def from_parts(cls, parts: Parts, where: str) -> Self:
-        """The detector of a folder's contents, checked that they belong together."""
-        record: DetectorRecord = parts.record
-        file, tensors = f"{where}/head.safetensors", parts.tensors.get("head")
-        if tensors is None:
-            raise ModelError(f"{file}: not a readable .safetensors file: it is missing")
-        try:
-            head = head_from(tensors, record.task.head)
-        except ModelError as error:
-            raise ModelError(f"{file}: {error.message}", hint=error.hint) from error
-        if head.spec.n_classes != len(record.task.classes):
-            raise ModelError(
-                f"{where}: the head has {head.spec.n_classes} classes, model.json has {len(record.task.classes)}"
-            )
-        width = sum(map(parts.backbone.width, record.outputs))
-        if head.spec.n_features != width:
-            raise ModelError(f"{where}: the head reads {head.spec.n_features} features, its outputs give {width}")
-        return cls(record, head, parts.backbone, parts.history, trained_of(parts, where))
-
-    def tensors(self) -> Mapping[str, Mapping[str, npt.NDArray[Any]]]:
-        """The head's, and the digests of the training images."""
-        learnt = {} if self.trained is None else {"training": {DIGESTS: self.trained}}
-        return {"head": self.head.to_tensors(), **learnt}
+    head: AnyHead
+    held_out: DetectionEvaluated | None
+    head_from = staticmethod(head_from)
 
     def card(self, record: DetectorRecord, name: str) -> str:
         """Classes, figures and limits, beside what every card tells."""
@@ -95,16 +50,8 @@ class Detector(Model):
         """Its classes, head, choices and figures too."""
         return detector_methods(self.record, len(self.history), self.kind)
 
-    def _facts(self) -> list[tuple[str, str]]:
-        names = ", ".join(self.classes[:20]) + (", …" if len(self.classes) > 20 else "")
-        found = self.metrics
-        figures = [("AP50", as_percent(found.ap50)), ("AP", as_percent(found.ap))] if found else []
-        return [("classes", names), *figures]
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Class names in the order of the labels."""
-        return self.record.task.classes
+    def _figures(self) -> dict[str, Estimate | None]:
+        return {"AP50": self.metrics.ap50, "AP": self.metrics.ap}
 
     @property
     def thresholds(self) -> npt.NDArray[np.float32]:
@@ -115,11 +62,6 @@ class Detector(Model):
     def figure(self) -> Estimate | None:
         """Its AP50 on held-out images."""
         return self.metrics.ap50 if self.metrics is not None else None
-
-    @property
-    def metrics(self) -> DetectionReport | None:
-        """What held-out images said when the model was made; None where none were held out."""
-        return self.record.task.report
 
     def predict_each(
         self, sources: Iterable[Any], *, threshold: float | None = None, tile: int | None = None
@@ -143,17 +85,12 @@ class Detector(Model):
             BackboneError: The backbone's weights are not available on this machine.
             DataError: The threshold is none, or the tile is too small.
         """
-        images, start = several(sources), 0
         floors = self._floors(threshold)
         if tile is not None and tile < _LEAST_TILE:
             raise DataError(f"a tile is at least {_LEAST_TILE} pixels wide and high, not {tile!r}")
         look = functools.partial(self._whole, floors) if tile is None else functools.partial(self._tiled, tile, floors)
-        while chunk := list(itertools.islice(images, CHUNK)):
-            for place, seen in enumerate(look(Held(chunk))):
-                source = chunk[place]
-                name = os.fspath(source) if isinstance(source, str | os.PathLike) else f"#{start + place}"
-                yield self._told(name, seen)
-            start += len(chunk)
+        for name, seen in self._looked_at(sources, CHUNK, look):
+            yield self._told(name, seen)
 
     def predict_features(
         self,
@@ -198,20 +135,13 @@ class Detector(Model):
             DataError: The classes are not the model's, or no image can be read.
         """
         given = data if isinstance(data, BoxDataset) else read_boxes(data, classes=self.classes)
-        if given.classes != self.classes:
-            raise DataError(
-                f"the data set's classes {given.classes} are not the model's {self.classes}",
-                hint="read it with read_boxes(path, classes=model.classes)",
-            )
-        split = given.held_out_split
-        dataset = given.split(split) if split else given
+        asked = self.to_measure(given, "read_boxes")
         how: Any = {"outputs": self.record.outputs, "choice": self.engine_choice, "cache": cache}
-        table = extract(dataset, self.backbone, **how, progress=progress)
+        table = extract(asked.dataset, self.backbone, **how, progress=progress)
         if len(table) == 0:
-            raise DataError(f"{dataset.root}: none of the {len(dataset)} images can be read")
-        seen = not split and given.fingerprint() == self.record.data.fingerprint
+            raise asked.unreadable()
         known: Any = {"thresholds": self.record.task.thresholds, "trained": self.trained}
-        return measure(table, self.head, **known, split=split, seen_in_training=seen, seed=seed)
+        return measure(table, self.head, **known, split=asked.split, seen_in_training=asked.seen_in_training, seed=seed)
 
     def _floors(self, threshold: float | None) -> npt.NDArray[np.float32]:
         """(C,), the scores from which on objects are told of."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from topwork.report import Section, sections
+from topwork.report import in_order, sections
 from topwork.tasks.detection import page
 
 _OF_IMAGES = (sections.findings, page.misses, page.inventions, page.curves, page.errors, page.class_table, page.sizes)
@@ -19,15 +19,8 @@ _OWN = (
     page.folds,
 )
 
-SECTIONS = tuple(
-    Section(
-        each.__name__,
-        each,
-        of_images=each in _OF_IMAGES,
-        narrow=each in _NARROW,
-        **({"package": "topwork.tasks.detection"} if each in _OWN else {}),
-    )
-    for each in (
+SECTIONS = in_order(
+    (
         page.answer,
         page.use,
         page.data,
@@ -47,5 +40,9 @@ SECTIONS = tuple(
         sections.trials,
         sections.repeat,
         sections.cite,
-    )
+    ),
+    package="topwork.tasks.detection",
+    own=_OWN,
+    of_images=_OF_IMAGES,
+    narrow=_NARROW,
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from topwork._arrays import Float32Array, IntpArray
 from topwork._system import optional
 from topwork.backbones import AnyBackbone
-from topwork.data import Held, ImageDataset, printable, several
+from topwork.data import Held, ImageDataset, in_chunks, name_of, printable, several
 from topwork.errors import DataError, ImageError, ModelError
 from topwork.features import Progress, extract, extract_few
 from topwork.heads import Projection
@@ -178,17 +177,14 @@ class Recognizer(Model):
             sources: Images, as ``data.as_source`` takes them.
             count: How many of the most similar identities are named.
         """
-        images, start = several(sources), 0
-        while chunk := list(itertools.islice(images, _CHUNK)):
+        for chunk, names in in_chunks(several(sources), _CHUNK):
             found = self.embed(chunk)
             matches = dict(zip(found.kept.tolist(), self.gallery.search(found.values, count), strict=True))
-            for place, source in enumerate(chunk):
-                name = _name(source, start + place)
+            for place, name in enumerate(names):
                 if place in found.errors:
                     yield Identified(name, error=found.errors[place])
                     continue
                 yield self.identified(name, matches[place], found.seen.get(place))
-            start += len(chunk)
 
     def identified(
         self, source: str, matches: Sequence[Match], seen: Seen | None = None, threshold: float | None = None
@@ -208,7 +204,7 @@ class Recognizer(Model):
         found = self.embed([first, second])
         if found.errors:
             place, reason = min(found.errors.items())
-            raise ImageError(f"{_name((first, second)[place], place)}: {reason}")
+            raise ImageError(f"{name_of((first, second)[place], place)}: {reason}")
         similarity = float(found.values[0] @ found.values[1])
         same = similarity >= self.threshold
         seen = [found.seen.get(place) for place in (0, 1)]
@@ -225,7 +221,7 @@ class Recognizer(Model):
         """
         given = list(several(sources))
         found = self.embed(given, several_found="refuse")
-        errors = {_name(given[place], place): why for place, why in sorted(found.errors.items())}
+        errors = {name_of(given[place], place): why for place, why in sorted(found.errors.items())}
         return self.enroll_embeddings(name, found.values, errors)
 
     def enroll_embeddings(self, name: str, values: Float32Array, errors: Mapping[str, str]) -> Enrolled:
@@ -278,7 +274,7 @@ class Recognizer(Model):
         numbers = _by_size(labels)
         groups = np.zeros(len(given), np.intp)
         groups[found.kept] = numbers
-        names = tuple(_name(source, place) for place, source in enumerate(given))
+        names = tuple(name_of(source, place) for place, source in enumerate(given))
         errors = {names[place]: why for place, why in sorted(found.errors.items())}
         return Grouped(names, tuple(groups.tolist()), errors)
 
@@ -311,10 +307,6 @@ class Recognizer(Model):
         figures, confusions = measured(table, self.projection.embed(table.values), self.threshold, seed=seed)
         seen = not split and given.fingerprint() == self.record.data.fingerprint
         return Judged(figures, table.dataset, confusions, table.dataset.left_out, seen)
-
-
-def _name(source: Any, place: int) -> str:
-    return os.fspath(source) if isinstance(source, str | os.PathLike) else f"#{place}"
 
 
 def _by_size(labels: IntpArray) -> IntpArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from topwork._options import CACHE, SEED, Option
+from topwork._options import CACHE, ENGINE, SEED, Option
 from topwork.backbones import CropMode
 from topwork.engines import EngineName
 from topwork.heads import ProjectionMethod
@@ -49,8 +49,6 @@ class RecognitionOptions:
     enroll: Annotated[bool, Option("Put everybody in DATA into the gallery, so that the model knows them at once.")] = (
         False
     )
-    engine: Annotated[
-        EngineName | None, Option("Engine that runs the network; auto uses the fastest one available.")
-    ] = None
+    engine: Annotated[EngineName | None, ENGINE] = None
     cache: Annotated[bool, CACHE] = True
     seed: Annotated[int, SEED] = 0

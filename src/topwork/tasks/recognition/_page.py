@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from topwork.checking import Finding
 from topwork.drawing import Axes, logarithmic_axis, share_axis
 from topwork.metrics import AcceptPoint, Verification
-from topwork.report import Missing, PageContext, Section, percent, sections
+from topwork.report import Missing, PageContext, in_order, percent, sections
 from topwork.tasks.recognition._measured import FEW, Measured
 
 PACKAGE = "topwork.tasks.recognition"
@@ -152,15 +152,8 @@ def use(page: PageContext) -> dict[str, Any]:
 
 _OWN = (answer, roc, thresholds, groups, confusions, checked, misuse)
 
-SECTIONS = tuple(
-    Section(
-        each.__name__,
-        each,
-        of_images=each is confusions,
-        narrow=each in (use, sections.data),
-        **({"package": PACKAGE} if each in _OWN else {}),
-    )
-    for each in (
+SECTIONS = in_order(
+    (
         answer,
         use,
         sections.data,
@@ -173,5 +166,9 @@ SECTIONS = tuple(
         sections.trials,
         sections.repeat,
         sections.cite,
-    )
+    ),
+    package=PACKAGE,
+    own=_OWN,
+    of_images=(confusions,),
+    narrow=(use, sections.data),
 )

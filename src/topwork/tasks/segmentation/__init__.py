@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from topwork.data import Source, looks_like_masks, read_masks
@@ -40,6 +41,12 @@ def _masks(found: FoundMask) -> Any:
     from topwork.tasks.segmentation._drawn import masks
 
     return masks(found)
+
+
+def _write_outlines(found: FoundMask, path: Path) -> int:
+    from topwork.tasks.segmentation.outlines import write_outlines
+
+    return write_outlines(found.features(), path)
 
 
 def _compare(*args: Any, **how: Any) -> Any:
@@ -78,10 +85,14 @@ TASK = Task(
     told_by=looks_like_masks,
     sample=_sample,
     compare=_compare,
+    tiled=True,
     drawn=_drawn,
     masks=_masks,
+    write_outlines=_write_outlines,
+    tells_certainty=True,
     exported=later("topwork.tasks.segmentation._exported:EXPORTED"),
     served=later("topwork.tasks.segmentation._served:SegmenterServing"),
     evidence=_evidence,
+    explains_points=True,
 )
 """What the rest of the house knows of segmentation."""

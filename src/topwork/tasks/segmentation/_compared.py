@@ -29,6 +29,7 @@ def compare(
     seed: int = 0,
     cache: bool = True,
     progress: Progress | None = None,
+    tile: int | None = None,
 ) -> SegmentationCompared:
     """Measure two segmenters on the same images and tell whether one is better or it may be chance.
 
@@ -39,6 +40,7 @@ def compare(
         seed: Of the bootstrap.
         cache: Nothing is kept of maps: they are too large.
         progress: Called with (images done, images in all), for each model.
+        tile: As both models' ``evaluate`` takes it.
 
     Raises:
         DataError: The models do not have the same classes in the same order, or an image changed during the run.
@@ -50,8 +52,8 @@ def compare(
             f"the two models do not have the same classes: {why}",
             hint="compare models of the same classes, or evaluate each by itself",
         )
-    one = first.evaluate(dataset, seed=seed, cache=cache, progress=progress)
-    other = second.evaluate(dataset, seed=seed, cache=cache, progress=progress)
+    one = first.evaluate(dataset, seed=seed, cache=cache, progress=progress, tile=tile)
+    other = second.evaluate(dataset, seed=seed, cache=cache, progress=progress, tile=tile)
     if one.dataset.paths != other.dataset.paths:
         raise DataError("an image changed during the run", hint="run it again")
     how = {"has_background": dataset.has_background, "seed": seed}

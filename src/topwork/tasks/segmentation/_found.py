@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from topwork._arrays import IntpArray, UInt8Array
 from topwork.data import rle_of
 from topwork.model import Predictions
+from topwork.tasks.segmentation._certainty import SURE
 from topwork.tasks.segmentation._decide import Labels
+
+_PLACES = 2**22  # pixels that are looked at together
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +30,8 @@ class FoundMask:
             does not tell objects apart.
         tells_objects: Whether the model tells objects apart, also where the image could not be used.
         error: Why the image could not be used; empty where it could.
+        certainty: uint8 (H, W), 255 times the probability that the pixel's label is right; None where it was not asked
+            for.
     """
 
     source: str
@@ -34,6 +41,7 @@ class FoundMask:
     objects: np.ndarray[Any, np.dtype[np.int32]] | None = None
     tells_objects: bool = False
     error: str = ""
+    certainty: UInt8Array | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -60,6 +68,11 @@ class FoundMask:
         """How many objects there are; None where they are not told apart."""
         return None if self.objects is None else len(np.unique(self.objects[self.objects > 0]))
 
+    @property
+    def mean_certainty(self) -> float | None:
+        """The probability that a pixel's label is right, mean over the image; None where it was not asked for."""
+        return None if self.certainty is None else float(self.certainty.mean()) / SURE
+
     def _repr_html_(self) -> str:
         return Predictions([self])._repr_html_()
 
@@ -74,21 +87,41 @@ class FoundMask:
             "height": height,
             "shares": {name: round(share, 6) for name, share in self.shares().items()},
         }
+        if self.certainty is not None:
+            fields["certainty"] = round(self.mean_certainty or 0.0, 4)
         if self.objects is not None:
             return {**fields, "count": self.count, "objects": [*self._objects()]}
         there = [place for place in self.foreground if (self.labels == place).any()]
         masks = [{"category": self.classes[at], "segmentation": rle_of(self.labels == at)} for at in there]
         return {**fields, "masks": masks}
 
+    def features(self) -> Iterator[dict[str, Any]]:
+        """Outlines as GeoJSON's features, one after another: of objects, or of each region of a class.
+
+        Polygons run along the edges of pixels, in pixels from the image's upper left, with holes; QuPath reads them.
+        Nothing of an image that could not be used.
+        """
+        from topwork.tasks.segmentation.outlines import features
+
+        return features(self) if not self.error else iter(())
+
+    def boxes(self) -> dict[int, tuple[int, int, int, int]]:
+        """Of each object, by its number, the top, bottom, left and right; the bottom and the right lie behind it."""
+        return {} if self.objects is None else _boxes(self.objects)
+
+    def class_of(self, there: np.ndarray[Any, np.dtype[np.bool_]], corner: tuple[int, int]) -> int:
+        """The place of the class of most of an object's pixels, which are given from their first row and column on."""
+        (top, left), (height, width) = corner, there.shape
+        return int(np.bincount(self.labels[top : top + height, left : left + width][there]).argmax())
+
     def _objects(self) -> list[dict[str, Any]]:
         assert self.objects is not None
         found = []
-        for number, (top, bottom, left, right) in _boxes(self.objects).items():
+        for number, (top, bottom, left, right) in self.boxes().items():
             there = self.objects[top:bottom, left:right] == number
-            label = int(np.bincount(self.labels[top:bottom, left:right][there]).argmax())
             found.append(
                 {
-                    "category": self.classes[label],
+                    "category": self.classes[self.class_of(there, (top, left))],
                     "area": int(there.sum()),
                     "bbox": [left, top, right - left, bottom - top],
                     "segmentation": rle_of(there, (top, left), self.size),
@@ -98,15 +131,20 @@ class FoundMask:
 
 
 def _boxes(objects: np.ndarray[Any, np.dtype[np.int32]]) -> dict[int, tuple[int, int, int, int]]:
-    """Of each object its top, bottom, left and right."""
-    rows, columns = np.nonzero(objects)
-    if not len(rows):
-        return {}
-    numbers, places = np.unique(objects[rows, columns], return_inverse=True)
-    ends = []
-    for values in (rows, columns):
-        low, high = np.full(len(numbers), values.max()), np.zeros(len(numbers), np.intp)
-        np.minimum.at(low, places, values)
-        np.maximum.at(high, places, values)
-        ends += [low.tolist(), (high + 1).tolist()]
-    return {number: (a, b, c, d) for number, a, b, c, d in zip(numbers.tolist(), *ends, strict=True)}
+    """Some rows are looked at together: places of all objects of a large image would not fit."""
+    count, width = int(objects.max(initial=0)) + 1, max(1, objects.shape[1])
+    firsts = np.full((2, count), max(objects.shape, default=0), np.intp)
+    lasts = np.zeros((2, count), np.intp)
+    step = max(1, _PLACES // width)
+    for start in range(0, len(objects), step):
+        rows, columns = np.nonzero(objects[start : start + step])
+        numbers = objects[start : start + step][rows, columns]
+        for side, values in enumerate((rows + start, columns)):
+            np.minimum.at(firsts[side], numbers, values)
+            np.maximum.at(lasts[side], numbers, values + 1)
+    there = np.flatnonzero(lasts[0]).tolist()
+    return {each: (*_ends(firsts[0], lasts[0], each), *_ends(firsts[1], lasts[1], each)) for each in there}
+
+
+def _ends(first: IntpArray, last: IntpArray, number: int) -> tuple[int, int]:
+    return int(first[number]), int(last[number])

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
+import functools
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from topwork._arrays import Float32Array
-from topwork.backbones import Backbone
-from topwork.data import Held, MaskDataset, Source, decode, image_size, read_masks, several, try_source
-from topwork.engines import Engines
-from topwork.errors import DataError, ImageError, ModelError
+from topwork.data import MaskDataset, Source, decode, image_size, printable, read_masks, try_source
+from topwork.errors import DataError, ImageError
 from topwork.features import AT_ONCE, Progress, Streamed, streamed
-from topwork.metrics import Estimate, SegmentationReport, as_percent
-from topwork.model import DIGESTS, IMAGES, Kind, Methods, Model, Parts, trained_of
+from topwork.metrics import Estimate, MaskCounts
+from topwork.model import IMAGES, Kind, Methods
+from topwork.tasks._maps._model import MapsModel
 from topwork.tasks.segmentation._card import segmenter_card, segmenter_methods
-from topwork.tasks.segmentation._evaluated import SegmentationEvaluated, measure
+from topwork.tasks.segmentation._certainty import Certainty
+from topwork.tasks.segmentation._evaluated import SegmentationEvaluated, counted_in, measure
 from topwork.tasks.segmentation._found import FoundMask
 from topwork.tasks.segmentation._record import SegmentationRecord, SegmenterRecord
 from topwork.tasks.segmentation._seen import look
@@ -43,60 +43,17 @@ _Look = tuple[Iterable[Strip], tuple[int, int]] | str
 _CHUNK = 64  # sources that are looked at together; a few of their maps are in memory at a time
 
 
-class Segmenter(Model):
-    """A trained segmenter.
-
-    Attributes:
-        head: Maps of the backbone's stages to what each pixel is.
-        trained: uint64, ascending: 8 bytes of a hash of each image that it has learnt from, so that these are known
-            again; None where nothing was learnt.
-        held_out: What the held-out images said, image by image; it is not saved, so a loaded model has none.
-    """
+class Segmenter(MapsModel):
+    """A trained segmenter."""
 
     block: ClassVar[type[SegmentationRecord]] = SegmentationRecord
     kind: ClassVar[Kind] = dataclasses.replace(IMAGES, pipeline="image-segmentation")
     record: SegmenterRecord
-    backbone: Backbone
+    head: SegmentationHead
+    held_out: SegmentationEvaluated | None
+    head_from = staticmethod(head_from)
 
-    def __init__(
-        self,
-        record: SegmenterRecord,
-        head: SegmentationHead,
-        backbone: Backbone,
-        history: Sequence[dict[str, Any]] = (),
-        trained: npt.NDArray[np.uint64] | None = None,
-        held_out: SegmentationEvaluated | None = None,
-    ) -> None:
-        super().__init__(record, backbone, history)
-        self._engines = Engines(backbone, record.outputs, AT_ONCE)
-        self.head = head
-        self.trained = trained
-        self.held_out = held_out
-
-    @classmethod
-    def from_parts(cls, parts: Parts, where: str) -> Self:
-        """The segmenter of a folder's contents, checked that they belong together."""
-        record: SegmenterRecord = parts.record
-        file, tensors = f"{where}/head.safetensors", parts.tensors.get("head")
-        if tensors is None:
-            raise ModelError(f"{file}: not a readable .safetensors file: it is missing")
-        try:
-            head = head_from(tensors, record.task.head)
-        except ModelError as error:
-            raise ModelError(f"{file}: {error.message}", hint=error.hint) from error
-        if head.spec.n_classes != len(record.task.classes):
-            raise ModelError(
-                f"{where}: the head has {head.spec.n_classes} classes, model.json has {len(record.task.classes)}"
-            )
-        width = sum(map(parts.backbone.width, record.outputs))
-        if head.spec.n_features != width:
-            raise ModelError(f"{where}: the head reads {head.spec.n_features} features, its outputs give {width}")
-        return cls(record, head, parts.backbone, parts.history, trained_of(parts, where))
-
-    def tensors(self) -> Mapping[str, Mapping[str, npt.NDArray[Any]]]:
-        """The head's, and the digests of the training images."""
-        learnt = {} if self.trained is None else {"training": {DIGESTS: self.trained}}
-        return {"head": self.head.to_tensors(), **learnt}
+    at_once = AT_ONCE
 
     def card(self, record: SegmenterRecord, name: str) -> str:
         """Classes, figures and limits, beside what every card tells."""
@@ -106,29 +63,21 @@ class Segmenter(Model):
         """Its classes, head, choices and figures too."""
         return segmenter_methods(self.record, len(self.history), self.kind)
 
-    def _facts(self) -> list[tuple[str, str]]:
-        names = ", ".join(self.classes[:20]) + (", …" if len(self.classes) > 20 else "")
-        found = self.metrics
-        figures = [("mean IoU", as_percent(found.iou)), ("mean Dice", as_percent(found.dice))] if found else []
-        return [("classes", names), *figures]
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Class names in the order of the labels."""
-        return self.record.task.classes
+    def _figures(self) -> dict[str, Estimate | None]:
+        return {"mean IoU": self.metrics.iou, "mean Dice": self.metrics.dice}
 
     @property
     def figure(self) -> Estimate | None:
         """Its mean intersection over union on held-out images."""
         return self.metrics.iou if self.metrics is not None else None
 
-    @property
-    def metrics(self) -> SegmentationReport | None:
-        """What held-out images said when the model was made; None where none were held out."""
-        return self.record.task.report
-
     def predict_each(
-        self, sources: Iterable[Any], *, threshold: float | None = None, tile: int | None = None
+        self,
+        sources: Iterable[Any],
+        *,
+        threshold: float | None = None,
+        tile: int | None = None,
+        certainty: bool = False,
     ) -> Iterator[FoundMask]:
         """Tell the class of each pixel of images, one image at a time.
 
@@ -139,6 +88,8 @@ class Segmenter(Model):
                 ``fit`` chose when None.
             tile: Look at each part of a larger image by itself, so many pixels of its width and height at a time, and
                 blend what is said where parts overlap; None looks at the whole at once.
+            certainty: Also tell how sure each pixel's class is, by the pixels of the held-out images that the model
+                gave this probability (see ``certainty_is_calibrated``).
 
         Returns:
             For each source its mask, in order. One that cannot be used has its reason in ``error``; the others are not
@@ -149,16 +100,12 @@ class Segmenter(Model):
             BackboneError: The backbone's weights are not available on this machine.
             DataError: The threshold is none, or there are more than two classes; or the tile is too small.
         """
-        images, start, least = several(sources), 0, self._threshold(threshold)
+        least = self._threshold(threshold)
         if tile is not None:
             parts_of(1, 1, tile)  # says so where it is too small
-        while chunk := list(itertools.islice(images, _CHUNK)):
-            held = Held(chunk)
-            for place, seen in enumerate(self._whole(held) if tile is None else self._tiled(held, tile)):
-                source = chunk[place]
-                name = os.fspath(source) if isinstance(source, str | os.PathLike) else f"#{start + place}"
-                yield self._told(name, seen, least)
-            start += len(chunk)
+        look = self._whole if tile is None else functools.partial(self._tiled, tile)
+        for name, seen in self._looked_at(sources, _CHUNK, look):
+            yield self._told(name, seen, least, certainty=certainty)
 
     def predict_features(
         self,
@@ -167,6 +114,7 @@ class Segmenter(Model):
         names: Sequence[str],
         *,
         threshold: float | None = None,
+        certainty: bool = False,
     ) -> list[FoundMask]:
         """The same of images whose maps are at hand.
 
@@ -175,11 +123,12 @@ class Segmenter(Model):
             sizes: Height and width of each image as it is shown.
             names: What each answer is called.
             threshold: See ``predict_each``.
+            certainty: See ``predict_each``.
         """
         least, found = self._threshold(threshold), []
         for row, size, name in zip(features, sizes, names, strict=True):
             logits = np.asarray(self.head.logits(np.asarray(row, np.float32)[None])[0])
-            found.append(self._told(name, (strips(logits, self._placed(*size)), size), least))
+            found.append(self._told(name, (strips(logits, self._placed(*size)), size), least, certainty=certainty))
         return found
 
     def evaluate(
@@ -189,6 +138,7 @@ class Segmenter(Model):
         seed: int = 0,
         cache: bool = True,
         progress: Progress | None = None,
+        tile: int | None = None,
     ) -> SegmentationEvaluated:
         """Measure the model on images with known masks that it was not trained on.
 
@@ -198,28 +148,23 @@ class Segmenter(Model):
             seed: Of the bootstrap.
             cache: Whether features are kept on disk.
             progress: Called with (images done, images in all).
+            tile: As ``predict_each`` takes it.
 
         Raises:
-            DataError: The classes are not the model's, or no image can be read.
+            DataError: The classes are not the model's, or no image can be read; or the tile is too small.
         """
         given = data if isinstance(data, MaskDataset) else read_masks(data, classes=self.classes)
-        if given.classes != self.classes:
-            raise DataError(
-                f"the data set's classes {given.classes} are not the model's {self.classes}",
-                hint="read it with read_masks(path, classes=model.classes)",
-            )
-        split = given.held_out_split
-        dataset = given.split(split) if split else given
+        if tile is not None:
+            parts_of(1, 1, tile)  # says so where it is too small
+        asked = self.to_measure(given, "read_masks")
         how: Any = {"choice": self.engine_choice, "open_network": self._engines, "progress": progress}
-        none = len(dataset) == 0
-        seen, _ = look(
-            dataset, self.backbone, self.record.outputs, lambda row, maps: None, wanted=lambda row: none, **how
-        )
+        none, outputs = len(asked.dataset) == 0, self.record.outputs
+        seen, _ = look(asked.dataset, self.backbone, outputs, lambda row, maps: None, wanted=lambda row: none, **how)
         if len(seen) == 0:
-            raise DataError(f"{dataset.root}: none of the {len(dataset)} images can be read")
-        again = not split and given.fingerprint() == self.record.data.fingerprint
-        known: Any = {"trained": self.trained, "split": split, "seen_in_training": again, "seed": seed}
-        return measure(seen, self.head, self.record.task.deciding, **known, progress=progress)
+            raise asked.unreadable()
+        counts = None if tile is None else tuple(self._counted_in_parts(seen.dataset, tile))
+        known: Any = {"split": asked.split, "seen_in_training": asked.seen_in_training, "seed": seed, "counts": counts}
+        return measure(seen, self.head, self.record.task.deciding, trained=self.trained, progress=progress, **known)
 
     def _threshold(self, given: float | None) -> float | None:
         """The probability from which on a pixel is of the second of two classes; None where there are more."""
@@ -231,7 +176,16 @@ class Segmenter(Model):
             raise DataError(f"a threshold is a number from 0 to 1, not {given!r}")
         return given
 
-    def _told(self, name: str, seen: _Look, threshold: float | None) -> FoundMask:
+    @property
+    def certainty_is_calibrated(self) -> bool:
+        """Whether held-out images say how sure it is of a pixel; without any it is the model's own probability."""
+        return self._certainty.is_calibrated
+
+    @functools.cached_property
+    def _certainty(self) -> Certainty:
+        return Certainty.of(None if self.metrics is None else self.metrics.calibration)
+
+    def _told(self, name: str, seen: _Look, threshold: float | None, *, certainty: bool = False) -> FoundMask:
         block = self.record.task
         how: Any = {"classes": self.classes, "has_background": block.has_background}
         how["tells_objects"] = block.splitting is not None
@@ -239,8 +193,9 @@ class Segmenter(Model):
             return FoundMask(name, **how, error=seen)
         parts, size = seen
         deciding = dataclasses.replace(block.deciding, threshold=threshold)
-        found = told(parts, size, deciding, len(self.classes), has_background=block.has_background)
-        return FoundMask(name, found.labels, objects=found.objects, **how)
+        sure: Any = {"certainty": self._certainty if certainty else None, "has_background": block.has_background}
+        found = told(parts, size, deciding, len(self.classes), **sure)
+        return FoundMask(name, found.labels, objects=found.objects, certainty=found.certainty, **how)
 
     def _streamed(self, sources: Sequence[Source]) -> Iterator[Streamed[Float32Array]]:
         """What the head says of each image's grid, (K, side, side)."""
@@ -263,7 +218,7 @@ class Segmenter(Model):
     def _placed(self, height: int, width: int) -> Placed:
         return Placed.of(self.head.spec.grid, self.backbone.preprocessing, height, width)
 
-    def _tiled(self, sources: Sequence[Source], tile: int) -> Iterator[_Look]:
+    def _tiled(self, tile: int, sources: Sequence[Source]) -> Iterator[_Look]:
         """What the head says of each image's parts."""
         for place in range(len(sources)):
             pixels = try_source(sources, place, decode)
@@ -272,6 +227,13 @@ class Segmenter(Model):
                 continue
             height, width = pixels.shape[:2]
             yield blended(self._in_parts(pixels, tile), height, width, tile), (height, width)
+
+    def _counted_in_parts(self, dataset: MaskDataset, tile: int) -> Iterator[MaskCounts]:
+        """What each image adds to the figures, looked at part by part."""
+        for row, seen in enumerate(self._tiled(tile, dataset.sources())):
+            if isinstance(seen, str):
+                raise DataError(f"{printable(dataset.paths[row])}: {seen}", hint="run it again")
+            yield counted_in(seen[0], dataset, row, self.record.task.deciding)
 
     def _in_parts(self, pixels: npt.NDArray[np.uint8], tile: int) -> Iterator[list[tuple[Part, Float32Array]]]:
         """Probabilities of an image's parts, a row of them at a time."""

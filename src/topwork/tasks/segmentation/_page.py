@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from topwork.report import Section, sections
+from topwork.report import in_order, sections
 from topwork.tasks.segmentation import page
 
 _OF_IMAGES = (sections.findings, page.worst, page.sizes)
 _NARROW = (page.use, page.data)
 _OWN = (page.answer, page.worst, page.per_class, page.class_table, page.objects, page.shares, page.sizes, page.folds)
 
-SECTIONS = tuple(
-    Section(
-        each.__name__,
-        each,
-        of_images=each in _OF_IMAGES,
-        narrow=each in _NARROW,
-        **({"package": "topwork.tasks.segmentation"} if each in _OWN else {}),
-    )
-    for each in (
+SECTIONS = in_order(
+    (
         page.answer,
         page.use,
         page.data,
@@ -37,5 +30,9 @@ SECTIONS = tuple(
         sections.trials,
         sections.repeat,
         sections.cite,
-    )
+    ),
+    package="topwork.tasks.segmentation",
+    own=_OWN,
+    of_images=_OF_IMAGES,
+    narrow=_NARROW,
 )

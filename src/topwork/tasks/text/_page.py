@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from topwork.report import Section, sections
+from topwork.report import in_order, sections
 from topwork.tasks.text._lengths import lengths
 from topwork.tasks.text._worst import worst
 
 _OF_TEXTS = (sections.findings, worst, sections.unsure, lengths)
 _NARROW = (sections.use, sections.data, sections.metrics, sections.calibration)
-_OWN = {lengths: "topwork.tasks.text"}
 
-SECTIONS = tuple(
-    Section(
-        each.__name__,
-        each,
-        of_images=each in _OF_TEXTS,
-        narrow=each in _NARROW,
-        **({"package": _OWN[each]} if each in _OWN else {}),
-    )
-    for each in (
+SECTIONS = in_order(
+    (
         sections.answer,
         sections.use,
         sections.data,
@@ -38,5 +30,9 @@ SECTIONS = tuple(
         sections.trials,
         sections.repeat,
         sections.cite,
-    )
+    ),
+    package="topwork.tasks.text",
+    own=(lengths,),
+    of_images=_OF_TEXTS,
+    narrow=_NARROW,
 )

@@ -39,7 +39,7 @@ def test_a_mask_moves_with_its_image(orient: str) -> None:
 
 def test_a_quarter_turn_is_to_the_left() -> None:
     mask = torch.arange(16, dtype=torch.uint8).reshape(4, 4)
-    view = View(4, (0, 0, 4, 4), turns=1)
+    view = View(4, (0, 0, 4, 4), 4, turns=1)
     np.testing.assert_array_equal(view.mask(mask), np.rot90(mask.numpy()))
     np.testing.assert_array_equal(view.image(mask[None].expand(3, -1, -1), (0, 0, 0))[1], np.rot90(mask.numpy()))
 

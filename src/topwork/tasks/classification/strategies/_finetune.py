@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import NonNegativeInt
 
-from topwork._options import Option
+from topwork._options import CHECKPOINT, RESUME, TRAINING, VALIDATION, Option
 from topwork._system import freed_memory_kept
 from topwork.advising import HeadMethod, OutOfFold, Trial, fit_head
 from topwork.backbones import EMBEDDING
@@ -98,26 +98,13 @@ class FinetuneOptions:
             "Flip training images (mirror), flip and rotate them (any), or neither; auto chooses what improves a probe."
         ),
     ] = "auto"
-    validation: Annotated[
-        float,
-        Option(
-            "Least share of the training images used for validation when DATA has no val/ beside test/; of few images "
-            "up to a third, until there are 40.",
-            None,
-            gt=0,
-            lt=1,
-        ),
-    ] = 0.15
-    config: Annotated[TrainConfig, Option("Settings of the training.")] = field(default_factory=default_config)
+    validation: Annotated[float, VALIDATION] = 0.15
+    config: Annotated[TrainConfig, TRAINING] = field(default_factory=default_config)
     probe: Annotated[
         ProbeOptions, Option("Settings of the probe that fine-tuning starts from and is compared with.")
     ] = field(default_factory=ProbeOptions)
-    checkpoint: Annotated[
-        Path | None, Option("Folder for checkpoints; on the command line it is MODEL.training.", None)
-    ] = None
-    resume: Annotated[bool, Option("Continue from the newest checkpoint of an interrupted run with the same -o.")] = (
-        False
-    )
+    checkpoint: Annotated[Path | None, CHECKPOINT] = None
+    resume: Annotated[bool, RESUME] = False
     views: Annotated[
         int,
         Option(

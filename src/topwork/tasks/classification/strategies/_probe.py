@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from topwork._options import CACHE, SEED, Option
+from topwork._options import CACHE, ENGINE, SEED, Option
 from topwork.advising import (
     Candidate,
     ClassWeight,
@@ -51,7 +51,7 @@ AnyCropMode = Annotated[
         old=("--fit",),
     ),
 ]
-AnyEngine = Annotated[EngineName | None, Option("Engine that runs the network; auto uses the fastest one available.")]
+AnyEngine = Annotated[EngineName | None, ENGINE]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from topwork._options import Option
+from topwork._options import TRAINING
 from topwork._system import freed_memory_kept
 from topwork.advising import OutOfFold
 from topwork.backbones import Backbone, from_seed
@@ -42,9 +42,7 @@ class ScratchOptions(FinetuneOptions):
     Nothing pretrained tells what improves: ``auto`` flips and rotates nothing, and takes the network's own crop mode.
     """
 
-    config: Annotated[TrainConfig, Option("Settings of the training.")] = field(
-        default_factory=lambda: default_config(epochs=_EPOCHS)
-    )
+    config: Annotated[TrainConfig, TRAINING] = field(default_factory=lambda: default_config(epochs=_EPOCHS))
 
 
 @freed_memory_kept()

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from topwork._options import CACHE, SEED, Option, file_option
+from topwork._options import CACHE, CLASS_TEXTS, SEED, Option
 from topwork.advising import OutOfFold, Trial, fit_head, from_logits, training_rows
 from topwork.backbones import EMBEDDING, Backbone, TextTower, text_tower
 from topwork.data import ImageDataset
@@ -20,12 +20,12 @@ from topwork.heads import BlendHead, LinearHead, TextHead, blended, fit_temperat
 from topwork.model import WordsRecord
 from topwork.tasks._classes._fitted import Fitted
 from topwork.tasks._classes._prompts import (
+    DESCRIPTIONS_FILE,
     TEMPLATES,
+    TEMPLATES_FILE,
     Descriptions,
     label_names,
     prompts,
-    read_descriptions,
-    read_templates,
 )
 from topwork.tasks._task import Announce
 from topwork.tasks.classification.strategies._probe import AnyCropMode, AnyEngine
@@ -37,23 +37,9 @@ _SHARES = tuple(share / 10 for share in range(1, 10))  # of the words in a blend
 class ZeroShotOptions:
     """What to say of the classes, and whether labelled images may have a say."""
 
-    labels: Annotated[
-        tuple[str, ...] | None, Option('Text for each class, used instead of its name: "a cat,a dog".')
-    ] = None
-    descriptions: Annotated[
-        Descriptions | None,
-        file_option(
-            "File with one or more descriptions per class, used instead of names or labels: `class: "
-            "description` lines, or JSON.",
-            read_descriptions,
-        ),
-    ] = None
-    templates: Annotated[
-        tuple[str, ...],
-        file_option(
-            'File with prompt templates such as "a photo of a {}.", one per line.', read_templates, flag="--prompts"
-        ),
-    ] = TEMPLATES
+    labels: Annotated[tuple[str, ...] | None, CLASS_TEXTS] = None
+    descriptions: Annotated[Descriptions | None, DESCRIPTIONS_FILE] = None
+    templates: Annotated[tuple[str, ...], TEMPLATES_FILE] = TEMPLATES
     text: Annotated[
         str | Path | None, Option("Folder or hub repository of the text model; the one in the catalogue if not given.")
     ] = None

@@ -7,21 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import NonNegativeInt
-
-from topwork._options import CACHE, SEED, Option
+from topwork._options import CACHE, CHECKPOINT, CROP_MODE, ENGINE, RESUME, SEED, TRAINING, VALIDATION, Option
 from topwork.engines import EngineName
+from topwork.tasks._maps._settings import Level, Orient, Unfreeze, config_of
 from topwork.tasks.detection.network import Layers
-from topwork.tasks.detection.strategies._augment import Level, Orient
-from topwork.train import TrainConfig, parse_config
-
-Unfreeze = NonNegativeInt | Literal["auto", "all"]
+from topwork.train import TrainConfig
 
 EPOCHS = 24
 """Of a probe, where nobody asks for another number."""
 _LEAST_STEPS = 120  # of a probe; ten images would make one step an epoch
-
-_SHARED = {"batch_size": 16, "weight_decay": 0.05, "clip": 5.0, "ema_decay": 0.99, "compile": "off"}
 
 
 def probe_config(**changes: Any) -> TrainConfig:
@@ -30,7 +24,7 @@ def probe_config(**changes: Any) -> TrainConfig:
     Raises:
         TrainError: There is no such setting, or its value is out of range.
     """
-    return parse_config({**_SHARED, "epochs": EPOCHS, "learning_rate": 2e-3, **changes})
+    return config_of(**{"epochs": EPOCHS, "learning_rate": 2e-3, **changes})
 
 
 def with_enough_steps(config: TrainConfig, images: int) -> TrainConfig:
@@ -47,17 +41,14 @@ def finetune_config(**changes: Any) -> TrainConfig:
     Raises:
         TrainError: There is no such setting, or its value is out of range.
     """
-    return parse_config({**_SHARED, "epochs": 36, "learning_rate": 1e-3, "layer_decay": 0.8, **changes})
+    return config_of(**{"epochs": 36, "learning_rate": 1e-3, "layer_decay": 0.8, **changes})
 
 
 @dataclass(frozen=True)
 class HeadOptions:
     """What every training of a detector shares: how images are shown, and what the head is."""
 
-    crop_mode: Annotated[
-        Literal["squash", "pad"],
-        Option("How an image is made square: squash changes its aspect ratio, pad adds borders."),
-    ] = "squash"
+    crop_mode: Annotated[Literal["squash", "pad"], CROP_MODE] = "squash"
     enlarge: Annotated[
         bool,
         Option(
@@ -89,19 +80,8 @@ class HeadOptions:
         int,
         Option("Augmented views per image whose feature maps are kept while a head is trained.", None, ge=1),
     ] = 8
-    validation: Annotated[
-        float,
-        Option(
-            "Least share of the training images used for validation when DATA has no val/ beside test/; of few images "
-            "up to a third, until there are 40.",
-            None,
-            gt=0,
-            lt=1,
-        ),
-    ] = 0.15
-    engine: Annotated[
-        EngineName | None, Option("Engine that runs the network; auto uses the fastest one available.")
-    ] = None
+    validation: Annotated[float, VALIDATION] = 0.15
+    engine: Annotated[EngineName | None, ENGINE] = None
     cache: Annotated[bool, CACHE] = True
     seed: Annotated[int, SEED] = 0
 
@@ -110,13 +90,9 @@ class HeadOptions:
 class ProbeOptions(HeadOptions):
     """How to train a new pyramid and head on a frozen backbone."""
 
-    config: Annotated[TrainConfig, Option("Settings of the training.")] = field(default_factory=probe_config)
-    checkpoint: Annotated[
-        Path | None, Option("Folder for checkpoints; on the command line it is MODEL.training.", None)
-    ] = None
-    resume: Annotated[bool, Option("Continue from the newest checkpoint of an interrupted run with the same -o.")] = (
-        False
-    )
+    config: Annotated[TrainConfig, TRAINING] = field(default_factory=probe_config)
+    checkpoint: Annotated[Path | None, CHECKPOINT] = None
+    resume: Annotated[bool, RESUME] = False
 
 
 @dataclass(frozen=True)
@@ -130,16 +106,12 @@ class FinetuneOptions:
             takes="a number of stages, all or auto",
         ),
     ] = "auto"
-    config: Annotated[TrainConfig, Option("Settings of the training.")] = field(default_factory=finetune_config)
+    config: Annotated[TrainConfig, TRAINING] = field(default_factory=finetune_config)
     probe: Annotated[HeadOptions, Option("Settings of the head, and of the probe that fine-tuning starts from.")] = (
         field(default_factory=HeadOptions)
     )
-    checkpoint: Annotated[
-        Path | None, Option("Folder for checkpoints; on the command line it is MODEL.training.", None)
-    ] = None
-    resume: Annotated[bool, Option("Continue from the newest checkpoint of an interrupted run with the same -o.")] = (
-        False
-    )
+    checkpoint: Annotated[Path | None, CHECKPOINT] = None
+    resume: Annotated[bool, RESUME] = False
 
     @property
     def seed(self) -> int:

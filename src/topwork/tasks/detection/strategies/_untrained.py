@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from topwork._options import CACHE, SEED, Option, file_option
+from topwork._options import CACHE, CLASS_TEXTS, ENGINE, SEED
 from topwork.advising import training_rows
 from topwork.backbones import QUERIES, Backbone, DetectorNetwork, own_classes, word_classes
 from topwork.data import BoxDataset, quoted
@@ -14,7 +14,7 @@ from topwork.engines import EngineName
 from topwork.errors import BackboneError
 from topwork.features import FeatureTable, extract
 from topwork.tasks._classes._names import meet
-from topwork.tasks._classes._prompts import TEMPLATES, prompts, read_templates
+from topwork.tasks._classes._prompts import TEMPLATES, TEMPLATES_FILE, prompts
 from topwork.tasks._task import Announce
 from topwork.tasks.detection.network import QueryHead, QuerySpec
 from topwork.tasks.detection.strategies._fitted import Fitted, judged
@@ -30,9 +30,7 @@ _DESIGNS = ("detr", "rt_detr", "rt_detr_v2", "d_fine")
 class AsIsOptions:
     """How to use a trained detector as it is."""
 
-    engine: Annotated[
-        EngineName | None, Option("Engine that runs the network; auto uses the fastest one available.")
-    ] = None
+    engine: Annotated[EngineName | None, ENGINE] = None
     cache: Annotated[bool, CACHE] = True
     seed: Annotated[int, SEED] = 0
 
@@ -41,15 +39,8 @@ class AsIsOptions:
 class WordsOptions(AsIsOptions):
     """What to say of the classes."""
 
-    labels: Annotated[
-        tuple[str, ...] | None, Option('Text for each class, used instead of its name: "a cat,a dog".')
-    ] = None
-    templates: Annotated[
-        tuple[str, ...],
-        file_option(
-            'File with prompt templates such as "a photo of a {}.", one per line.', read_templates, flag="--prompts"
-        ),
-    ] = TEMPLATES
+    labels: Annotated[tuple[str, ...] | None, CLASS_TEXTS] = None
+    templates: Annotated[tuple[str, ...], TEMPLATES_FILE] = TEMPLATES
 
 
 def fit_as_is(

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from topwork.tasks._maps._augment import Augmenting, Colours, Part, drawn_part, placed, recoloured
 from topwork.tasks.segmentation.decoder._targets import IGNORED
 
 if TYPE_CHECKING:
     import torch
 
-Level = Literal["none", "light", "colour"]
-Orient = Literal["none", "mirror", "any"]
-
-_ZOOMED = 0.8  # share of the views that show another part than the whole
-_SIDES = (0.5, 1.25)  # of the part that is shown, over the image's
-_ASPECT = 0.15  # deviation of the part's proportions, in logarithms, at most
-_COLOUR = 0.3  # brightness, contrast and saturation move by so much, either way
+_SIDES = (0.5, 1.25)  # of the part that is shown, over what it is shown as
+_SIDES_OF_PARTS = (0.7, 1.4)  # where parts are shown, there is more of the image around them
 
 
 class View(NamedTuple):
@@ -27,30 +22,25 @@ class View(NamedTuple):
     Attributes:
         side: Of the square, in pixels.
         part: Left, top, width and height of what is shown, in pixels; it may reach beyond the image.
+        shown: Side of what it is shown as, in pixels.
         mirrored: Whether left and right change places.
         turns: Quarter turns to the left.
         colours: Factors on brightness, contrast and saturation; none where they stay.
     """
 
     side: int
-    part: tuple[int, int, int, int]
+    part: Part
+    shown: int
     mirrored: bool = False
     turns: int = 0
-    colours: tuple[float, float, float] | None = None
+    colours: Colours | None = None
 
     def image(self, image: torch.Tensor, fill: tuple[int, int, int]) -> torch.Tensor:
-        """The view of an image, uint8 (3, side, side); beyond its edges is the colour ``fill``."""
-        from torchvision.transforms.v2 import functional as tv
-
-        image = self._moved(image, [*map(float, fill)], smooth=True)
-        if self.colours is not None:
-            changes = (tv.adjust_brightness, tv.adjust_contrast, tv.adjust_saturation)
-            for change, factor in zip(changes, self.colours, strict=True):
-                image = change(image, factor)
-        return image
+        """The view of an image, uint8 (3, shown, shown); beyond its edges is the colour ``fill``."""
+        return recoloured(self._moved(image, [*map(float, fill)], smooth=True), self.colours)
 
     def mask(self, mask: torch.Tensor) -> torch.Tensor:
-        """The same of targets, uint8 (side, side); beyond the edges is nothing known."""
+        """The same of targets, uint8 (shown, shown); beyond the edges is nothing known."""
         return self._moved(mask[None], [float(IGNORED)], smooth=False)[0]
 
     def _moved(self, given: torch.Tensor, fill: list[float], *, smooth: bool) -> torch.Tensor:
@@ -58,50 +48,43 @@ class View(NamedTuple):
         from torchvision.transforms.v2 import functional as tv
 
         left, top, width, height = self.part
-        if self.part != (0, 0, self.side, self.side):
+        if self._within:  # nothing is resized: the pixels as they are
+            given = given[..., top : top + height, left : left + width]
+        else:
             beyond = [-left, -top, left + width - self.side, top + height - self.side]
             given = tv.pad(given, [max(0, each) for each in beyond], fill=fill)
             how = InterpolationMode.BILINEAR if smooth else InterpolationMode.NEAREST_EXACT
             place = (max(0, top), max(0, left), height, width)
-            given = tv.resized_crop(given, *place, [self.side, self.side], how, antialias=smooth)
+            given = tv.resized_crop(given, *place, [self.shown, self.shown], how, antialias=smooth)
         given = given.flip(-1) if self.mirrored else given
         return given.rot90(self.turns, (-2, -1)) if self.turns else given
 
-
-@dataclass(frozen=True)
-class Augmentation:
-    """What may be done to a training image and its mask.
-
-    Attributes:
-        level: ``none``; ``light``: a part of the image at another scale, nearer or farther; ``colour``: that, and other
-            brightness, contrast and saturation.
-        orient: ``mirror`` changes left and right; ``any`` turns by right angles too, for what has no upright, as under
-            a microscope or from the air; ``none`` for script, and left against right.
-    """
-
-    level: Level = "colour"
-    orient: Orient = "mirror"
-
     @property
-    def varies(self) -> bool:
-        """Whether it does anything."""
-        return self.level != "none" or self.orient != "none"
+    def _within(self) -> bool:
+        left, top, width, height = self.part
+        inside = 0 <= left <= self.side - width and 0 <= top <= self.side - height
+        return inside and width == height == self.shown
 
-    def view(self, side: int, seed: int) -> View:
-        """How an image is shown; the same seed gives the same view."""
-        rng = np.random.default_rng(seed)
-        part = (0, 0, side, side)
-        if self.level != "none" and rng.random() < _ZOOMED:
-            part = _part(side, rng)
-        mirrored = self.orient != "none" and bool(rng.random() < 0.5)
+
+class Augmentation(Augmenting):
+    """What may be done to a training image and its mask; ``any`` turns it by right angles."""
+
+    def view(self, side: int, seed: int, shown: int | None = None) -> View:
+        """How an image is shown; the same seed gives the same view.
+
+        Args:
+            side: Of the square, in pixels.
+            seed: Of all that is drawn.
+            shown: Side of what is shown, in pixels: a part that is about as large; the whole when None.
+        """
+        rng, shown = np.random.default_rng(seed), shown or side
+        sides = _SIDES_OF_PARTS if shown < side else _SIDES
+        part = drawn_part(side, shown, sides, rng) if self.zooms(rng) else placed(side, shown, shown, rng)
+        mirrored = self.mirrors(rng)
         turns = int(rng.integers(4)) if self.orient == "any" else 0
-        colours = rng.uniform(1 - _COLOUR, 1 + _COLOUR, 3).tolist() if self.level == "colour" else None
-        return View(side, part, mirrored, turns, None if colours is None else tuple(colours))
+        return View(side, part, shown, mirrored, turns, self.colours(rng))
 
 
-def _part(side: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
-    scale = np.exp(rng.uniform(*np.log(_SIDES)))
-    aspect = np.exp(rng.uniform(-_ASPECT, _ASPECT))
-    width, height = (max(1, round(side * float(each))) for each in (scale * aspect, scale / aspect))
-    left, top = (int(rng.integers(min(0, side - each), max(0, side - each) + 1)) for each in (width, height))
-    return left, top, width, height
+def plain(side: int, shown: int, seed: int) -> View:
+    """A part of an image as it is, at a place that the seed alone decides."""
+    return View(side, placed(side, shown, shown, np.random.default_rng(seed)), shown)

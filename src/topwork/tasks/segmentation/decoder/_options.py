@@ -4,51 +4,56 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import NonNegativeInt
-
-from topwork._options import CACHE, SEED, Option
+from topwork._options import CACHE, CHECKPOINT, CROP_MODE, ENGINE, RESUME, SEED, TRAINING, VALIDATION, Option
 from topwork.engines import EngineName
-from topwork.tasks.segmentation.decoder._augment import Level, Orient
+from topwork.tasks._maps._settings import Level, Orient, Unfreeze, config_of
 from topwork.tasks.segmentation.decoder._spec import Design
-from topwork.train import TrainConfig, parse_config
-
-Unfreeze = NonNegativeInt | Literal["auto", "all"]
-
-_SHARED = {"batch_size": 16, "weight_decay": 0.05, "clip": 5.0, "ema_decay": 0.99, "compile": "off"}
+from topwork.train import TrainConfig
 
 
-def decoder_config(**changes: object) -> TrainConfig:
+def decoder_config(**changes: Any) -> TrainConfig:
     """How a decoder is trained on kept maps, with changes.
 
     Raises:
         TrainError: There is no such setting, or its value is out of range.
     """
-    return parse_config({**_SHARED, "epochs": 16, "learning_rate": 2e-3, **changes})
+    return config_of(**{"batch_size": 8, "epochs": 16, "learning_rate": 2e-3, **changes})
 
 
-def finetune_config(**changes: object) -> TrainConfig:
+def finetune_config(**changes: Any) -> TrainConfig:
     """How the stages are trained with the decoder, with changes.
 
     Raises:
         TrainError: There is no such setting, or its value is out of range.
     """
-    return parse_config({**_SHARED, "epochs": 16, "learning_rate": 1e-3, "layer_decay": 0.8, **changes})
+    return config_of(**{"batch_size": 8, "epochs": 32, "learning_rate": 1e-3, "layer_decay": 0.8, **changes})
 
 
 @dataclass(frozen=True)
 class DecodingOptions:
     """What every training of a decoder shares: how images are shown, and what the decoder is."""
 
-    crop_mode: Annotated[
-        Literal["squash", "pad"],
-        Option("How an image is made square: squash changes its aspect ratio, pad adds borders."),
-    ] = "squash"
+    crop_mode: Annotated[Literal["squash", "pad"], CROP_MODE] = "squash"
     fit_size: Annotated[
         bool,
-        Option("See images at about their own size, 256 px at least, where that is less than the default.", None),
+        Option(
+            "See images at about their own size where that is less than the default; where objects are told apart and "
+            "small, up to twice as large.",
+            None,
+        ),
     ] = True
+    part: Annotated[
+        int,
+        Option(
+            "Pixels of the side of the part of an image that a step learns from, where small objects are told apart; "
+            "a smaller image is learnt from whole.",
+            None,
+            ge=64,
+            le=4096,
+        ),
+    ] = 256
     design: Annotated[Design, Option("Decoder on the maps of the network.", flag="--decoder", name="decoder")] = "unet"
     width: Annotated[
         int,
@@ -79,19 +84,8 @@ class DecodingOptions:
         int,
         Option("Augmented views per image whose feature maps are kept while a decoder is trained.", None, ge=1),
     ] = 4
-    validation: Annotated[
-        float,
-        Option(
-            "Least share of the training images used for validation when DATA has no val/ beside test/; of few images "
-            "up to a third, until there are 40.",
-            None,
-            gt=0,
-            lt=1,
-        ),
-    ] = 0.15
-    engine: Annotated[
-        EngineName | None, Option("Engine that runs the network; auto uses the fastest one available.")
-    ] = None
+    validation: Annotated[float, VALIDATION] = 0.15
+    engine: Annotated[EngineName | None, ENGINE] = None
     cache: Annotated[bool, CACHE] = True
     seed: Annotated[int, SEED] = 0
 
@@ -100,13 +94,9 @@ class DecodingOptions:
 class DecoderOptions(DecodingOptions):
     """How to train a decoder on a frozen backbone."""
 
-    config: Annotated[TrainConfig, Option("Settings of the training.")] = field(default_factory=decoder_config)
-    checkpoint: Annotated[
-        Path | None, Option("Folder for checkpoints; on the command line it is MODEL.training.", None)
-    ] = None
-    resume: Annotated[bool, Option("Continue from the newest checkpoint of an interrupted run with the same -o.")] = (
-        False
-    )
+    config: Annotated[TrainConfig, TRAINING] = field(default_factory=decoder_config)
+    checkpoint: Annotated[Path | None, CHECKPOINT] = None
+    resume: Annotated[bool, RESUME] = False
 
 
 @dataclass(frozen=True)
@@ -120,16 +110,12 @@ class FinetuneOptions:
             takes="a number of stages, all or auto",
         ),
     ] = "auto"
-    config: Annotated[TrainConfig, Option("Settings of the training.")] = field(default_factory=finetune_config)
+    config: Annotated[TrainConfig, TRAINING] = field(default_factory=finetune_config)
     frozen: Annotated[
         DecodingOptions, Option("Settings of the decoder, and of its training that fine-tuning starts from.")
     ] = field(default_factory=DecodingOptions)
-    checkpoint: Annotated[
-        Path | None, Option("Folder for checkpoints; on the command line it is MODEL.training.", None)
-    ] = None
-    resume: Annotated[bool, Option("Continue from the newest checkpoint of an interrupted run with the same -o.")] = (
-        False
-    )
+    checkpoint: Annotated[Path | None, CHECKPOINT] = None
+    resume: Annotated[bool, RESUME] = False
 
     @property
     def seed(self) -> int:

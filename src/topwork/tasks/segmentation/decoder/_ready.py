@@ -3,43 +3,48 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from topwork._arrays import IntpArray, UInt8Array
 from topwork.backbones import Backbone
 from topwork.data import MaskDataset
-from topwork.engines import open_engine
-from topwork.errors import DataError
-from topwork.features import MapSamples, Squares, on_all_cores, scratch, squares
+from topwork.features import Squares, scratch, squares
 from topwork.tasks._classes._finetuned import Halves, halves_of
+from topwork.tasks._maps._settings import Orient
+from topwork.tasks._maps._training import MapsReady, Reads
 from topwork.tasks._task import Announce
 from topwork.tasks.segmentation._load import SIZE
 from topwork.tasks.segmentation._seen import Seen, look
-from topwork.tasks.segmentation.decoder._augment import Augmentation, Orient
+from topwork.tasks.segmentation.decoder import DecoderHead
+from topwork.tasks.segmentation.decoder._augment import Augmentation
 from topwork.tasks.segmentation.decoder._options import DecodingOptions
 from topwork.tasks.segmentation.decoder._samples import MaskSamples
 from topwork.tasks.segmentation.decoder._spec import DecoderSpec
 from topwork.tasks.segmentation.decoder._targets import targets_of
 from topwork.tasks.segmentation.strategies._probe import require_classes
-from topwork.train import TrainConfig, first_alone
+from topwork.train import first_alone
 
-UNHEARD = ("label_smoothing", "class_weights", "dropout", "mixup", "cutmix")
-"""Settings of a training that are of classes of images alone."""
+if TYPE_CHECKING:
+    from topwork.tasks.segmentation.decoder._module import TorchDecoder
 
-_LEAST, _STEP = 256, 32  # pixels: the smallest side that is chosen, and what it is a multiple of
+_LEAST, _MOST, _STEP = 256, 1024, 32  # pixels: the sides that are chosen, and what they are a multiple of
+_OBJECT, _LARGER = 32, 2.0  # pixels across, up to which objects are seen larger; by how much at most
+_HOLDS = 4  # objects across, at least, in a part of an image
 
 
 @dataclass(frozen=True, eq=False)
-class Ready:
+class Ready(MapsReady):
     """A data set that can be trained on.
 
     Attributes:
         seen: Every image that can be read, and the way to its maps by the pretrained network.
         spec: Of the decoder that reads them.
+        learner: The network as it is trained: it sees parts of the square, or the whole.
         halves: Rows to learn from, and to validate with.
         images: Those rows in the square, in the order of the data set.
         masks: uint8 (n, size, size), of each its ``targets_of``.
@@ -49,11 +54,13 @@ class Ready:
 
     seen: Seen
     spec: DecoderSpec
+    learner: Backbone
     halves: Halves
     images: Squares
     masks: UInt8Array
     options: DecodingOptions
     notes: tuple[str, ...] = ()
+    what: ClassVar[str] = "a decoder"
 
     @property
     def backbone(self) -> Backbone:
@@ -61,35 +68,30 @@ class Ready:
         return self.seen.backbone
 
     @property
-    def device(self) -> str:
-        """Where torch trains: where the maps are made."""
-        return "cuda" if self.seen.choice.name == "torch-cuda" else "cpu"
+    def learnt(self) -> DecoderSpec:
+        """Of the decoder on what ``learner`` sees."""
+        return replace(self.spec, size=self.learner.preprocessing.size)
+
+    def head(self, decoder: TorchDecoder) -> DecoderHead:
+        """A trained decoder, as it reads the whole square."""
+        return DecoderHead(self.spec, DecoderHead.from_module(decoder.cpu()).arrays)
+
+    @property
+    def reads(self) -> Reads:
+        """How maps of samples are made."""
+        return Reads(self.learner, self.seen.outputs, self.seen.choice, self.learnt.n_features)
 
     @property
     def used(self) -> IntpArray:
         """Rows of the data set that are in the square."""
         return np.sort(np.concatenate(self.halves))
 
-    def config(self, given: TrainConfig) -> TrainConfig:
-        """With what the options leave open: on a processor float32, which is faster there.
-
-        Raises:
-            DataError: A setting that only classes of images have.
-        """
-        unheard = [name for name in UNHEARD if getattr(given, name) != TrainConfig.model_fields[name].default]
-        if unheard:
-            raise DataError(f"a decoder's training does not know {unheard[0]}", hint=f"leave out --set {unheard[0]}")
-        changes: dict[str, Any] = {"seed": self.options.seed}
-        if given.precision == "auto" and self.device == "cpu":
-            changes["precision"] = "f32"
-        return given.model_copy(update=changes)
-
     def augmentation(self, orient: Orient = "mirror") -> Augmentation:
         """Of the images that are learnt from; ``orient`` where the options leave it open."""
         return Augmentation(self.options.augment, orient if self.options.orient == "auto" else self.options.orient)
 
     def samples(self, rows: IntpArray, augmentation: Augmentation | None = None) -> MaskSamples:
-        """Images at some rows of the data set."""
+        """Images at some rows of the data set, or parts of them, as ``learner`` sees them."""
         used = self.used
         return MaskSamples(
             self.images,
@@ -97,18 +99,10 @@ class Ready:
             self.seen.dataset.select(used),
             self.backbone.preprocessing,
             np.searchsorted(used, rows),
+            shown=self.learner.preprocessing.size,
             augmentation=augmentation,
             seed=self.options.seed,
         )
-
-    @contextlib.contextmanager
-    def maps(self, samples: MaskSamples, views: int) -> Iterator[MapSamples]:
-        """What the frozen network makes of samples, on disk for as long as the context lasts."""
-        seen, views = self.seen, views if samples.varied else 1
-        engine = on_all_cores(open_engine(self.backbone, seen.outputs, seen.choice, images=len(samples.labels)))
-        with scratch((views, len(samples.labels), self.spec.n_features), np.int16) as room:
-            facts = f"{self.backbone.weights.sha256} {seen.outputs} {views} {seen.choice}"
-            yield MapSamples(samples, engine, room, facts)
 
 
 @contextlib.contextmanager
@@ -137,7 +131,8 @@ def ready(dataset: MaskDataset, backbone: Backbone, options: DecodingOptions, sa
     ):
         for row in range(len(used)):
             masks[row] = targets_of(used.mask(row), backbone.preprocessing, spec.n_classes, border=spec.border)
-        yield Ready(seen, spec, halves, images, masks, options, notes)
+        learner = backbone.replace(size=_part(seen.dataset, backbone, options))
+        yield Ready(seen, spec, learner, halves, images, masks, options, notes)
 
 
 def tells_borders(dataset: MaskDataset) -> bool:
@@ -146,13 +141,35 @@ def tells_borders(dataset: MaskDataset) -> bool:
 
 
 def _sized(dataset: MaskDataset, backbone: Backbone, options: DecodingOptions) -> tuple[Backbone, tuple[str, ...]]:
-    """A backbone that sees images no larger than most of them are, where nobody asked for a size."""
+    """A backbone that sees images at about their own size, small objects larger, where nobody asked for a size."""
     train = dataset.split("train")
     if not options.fit_size or backbone.preprocessing.size != SIZE or backbone.fixed_size or not len(train):
         return backbone, ()
-    own = float(np.median(train.sizes.max(axis=1)))
-    size = max(_LEAST, -(-int(own) // _STEP) * _STEP)
-    if size >= SIZE:
-        return backbone, ()
-    note = f"most images are {own:.0f} px wide or less, so they are seen at {size} px instead of {SIZE} px"
-    return backbone.replace(size=size), (note,)
+    own, across = float(np.median(train.sizes.max(axis=1))), across_of(train)
+    if across < _OBJECT:
+        size = _stepped(own * min(_LARGER, _OBJECT / across), _MOST)
+        note = f"images are about {own:.0f} px wide and their objects {across:.0f} px, so they are seen at {size} px"
+    else:
+        size = _stepped(own, SIZE)
+        note = f"most images are {own:.0f} px wide or less, so they are seen at {size} px"
+    return backbone.replace(size=size), () if size == SIZE else (f"{note} instead of {SIZE} px",)
+
+
+def _stepped(wanted: float, most: int) -> int:
+    return min(most, max(_LEAST, math.ceil(wanted / _STEP) * _STEP))
+
+
+def across_of(dataset: MaskDataset) -> float:
+    """Pixels across an object: of a disc of an image's mean area, the median over images; infinite without objects."""
+    there = dataset.objects > 0
+    if not tells_borders(dataset):
+        return math.inf
+    areas = dataset.pixels[there, 1 : len(dataset.classes)].sum(axis=1) / dataset.objects[there]
+    return float(np.sqrt(4 / np.pi * np.median(areas)))
+
+
+def _part(dataset: MaskDataset, backbone: Backbone, options: DecodingOptions) -> int:
+    """Side of what a step learns from: a part where it shows several objects whole, else the square."""
+    train, size = dataset.split("train"), backbone.preprocessing.size
+    seen = across_of(train) * size / float(np.median(train.sizes.max(axis=1)))
+    return size if backbone.fixed_size or _HOLDS * seen > options.part else min(size, options.part)

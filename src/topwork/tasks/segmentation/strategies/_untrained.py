@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from topwork._options import SEED, Option, file_option
+from topwork._options import CLASS_TEXTS, ENGINE, SEED
 from topwork.backbones import CLASSES, Backbone, PromptableNetwork, SegmenterNetwork
 from topwork.data import MaskDataset, quoted
 from topwork.engines import EngineName
 from topwork.errors import BackboneError, DataError
 from topwork.tasks._classes._names import meet
-from topwork.tasks._classes._prompts import TEMPLATES, prompts, read_templates
+from topwork.tasks._classes._prompts import TEMPLATES, TEMPLATES_FILE, prompts
 from topwork.tasks._task import Announce
 from topwork.tasks.segmentation._seen import look
 from topwork.tasks.segmentation.network import PixelHead, PixelSpec
@@ -25,9 +25,7 @@ from topwork.tasks.segmentation.strategies._probe import decide_by
 class AsIsOptions:
     """How to use a trained segmenter as it is."""
 
-    engine: Annotated[
-        EngineName | None, Option("Engine that runs the network; auto uses the fastest one available.")
-    ] = None
+    engine: Annotated[EngineName | None, ENGINE] = None
     seed: Annotated[int, SEED] = 0
 
 
@@ -35,15 +33,8 @@ class AsIsOptions:
 class WordsOptions(AsIsOptions):
     """What to say of the classes."""
 
-    labels: Annotated[
-        tuple[str, ...] | None, Option('Text for each class, used instead of its name: "a cat,a dog".')
-    ] = None
-    templates: Annotated[
-        tuple[str, ...],
-        file_option(
-            'File with prompt templates such as "a photo of a {}.", one per line.', read_templates, flag="--prompts"
-        ),
-    ] = TEMPLATES
+    labels: Annotated[tuple[str, ...] | None, CLASS_TEXTS] = None
+    templates: Annotated[tuple[str, ...], TEMPLATES_FILE] = TEMPLATES
 
 
 def fit_as_is(

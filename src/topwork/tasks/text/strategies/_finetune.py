@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import NonNegativeInt
 
-from topwork._options import Option
+from topwork._options import CHECKPOINT, RESUME, TRAINING, Option
 from topwork._system import freed_memory_kept, has_module
 from topwork.advising import OutOfFold, fit_head
 from topwork.backbones import TextBackbone
@@ -102,16 +102,12 @@ class FinetuneOptions:
         bool,
         Option("Train a network that is kept once more on all training texts, where time allows."),
     ] = True
-    config: Annotated[TrainConfig, Option("Settings of the training.")] = field(default_factory=default_config)
+    config: Annotated[TrainConfig, TRAINING] = field(default_factory=default_config)
     probe: Annotated[
         ProbeOptions, Option("Settings of the probe that fine-tuning starts from and is compared with.")
     ] = field(default_factory=ProbeOptions)
-    checkpoint: Annotated[
-        Path | None, Option("Folder for checkpoints; on the command line it is MODEL.training.", None)
-    ] = None
-    resume: Annotated[bool, Option("Continue from the newest checkpoint of an interrupted run with the same -o.")] = (
-        False
-    )
+    checkpoint: Annotated[Path | None, CHECKPOINT] = None
+    resume: Annotated[bool, RESUME] = False
 
     @property
     def seed(self) -> int:

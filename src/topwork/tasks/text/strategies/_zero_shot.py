@@ -26,7 +26,7 @@ from topwork.features import FeatureTable, extract, extract_few
 from topwork.heads import LinearHead, TextHead, fit_temperature, row_losses
 from topwork.model import ClassesRecord, ClassifierRecord, DataRecord, EngineRecord, WordsRecord, versions
 from topwork.tasks._classes._fitted import Fitted
-from topwork.tasks._classes._prompts import Descriptions, label_names, prompts, read_descriptions, read_templates
+from topwork.tasks._classes._prompts import DESCRIPTIONS_FILE, Descriptions, label_names, prompts, read_templates
 from topwork.tasks._task import Announce
 from topwork.tasks.text._model import TextClassifier
 
@@ -45,14 +45,7 @@ class ZeroShotOptions:
     labels: Annotated[
         tuple[str, ...] | None, Option('Text for each class, used instead of its name: "a complaint,a praise".')
     ] = None
-    descriptions: Annotated[
-        Descriptions | None,
-        file_option(
-            "File with one or more descriptions per class, used instead of names or labels: `class: "
-            "description` lines, or JSON.",
-            read_descriptions,
-        ),
-    ] = None
+    descriptions: Annotated[Descriptions | None, DESCRIPTIONS_FILE] = None
     templates: Annotated[
         tuple[str, ...] | None,
         file_option('File with templates such as "this is about {}.", one per line.', read_templates, flag="--prompts"),

@@ -1,0 +1,58 @@
+"""Regions and objects as GeoJSON's features, in the form that QuPath reads: pixels, from the image's upper left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from topwork.drawing import class_colours
+from topwork.tasks.segmentation.outlines._regions import Region, Ring, regions_of
+
+if TYPE_CHECKING:
+    from topwork.tasks.segmentation._found import FoundMask
+
+
+def features(found: FoundMask) -> Iterator[dict[str, Any]]:
+    """What is found in an image, one feature after another: objects where they are told apart, else regions.
+
+    Each is a polygon (several where an object lies in pieces) with its class, that class's colour and its area in
+    pixels; an object is a ``detection`` and has its number, a region is an ``annotation``. Background has none.
+
+    Args:
+        found: What a model says of an image that could be read.
+    """
+    colours = class_colours(max(1, len(found.foreground))).tolist()
+    if found.objects is None:
+        for place in found.foreground:
+            for region in regions_of(found.labels, place):
+                kind = _properties("annotation", found.classes[place], colours[place - found.foreground.start])
+                yield _feature([region], kind)
+        return
+    for number, (top, bottom, left, right) in found.boxes().items():
+        there = found.objects[top:bottom, left:right] == number
+        place = found.class_of(there, (top, left))
+        regions = [*regions_of(there, 1)]
+        colour = colours[max(0, place - found.foreground.start)]
+        kind = _properties("detection", found.classes[place], colour, name=str(number))
+        yield _feature(regions, kind, (left, top))
+
+
+def _properties(kind: str, category: str, colour: Sequence[int], **more: str) -> dict[str, Any]:
+    return {"objectType": kind, **more, "classification": {"name": category, "color": [*colour]}}
+
+
+def _feature(regions: Sequence[Region], properties: dict[str, Any], corner: tuple[int, int] = (0, 0)) -> dict[str, Any]:
+    pieces = [[_closed(ring, corner) for ring in (each.outline, *each.holes)] for each in regions]
+    one = len(pieces) == 1
+    return {
+        "type": "Feature",
+        "geometry": {"type": "Polygon" if one else "MultiPolygon", "coordinates": pieces[0] if one else pieces},
+        "properties": {**properties, "measurements": {"Area px^2": sum(each.area for each in regions)}},
+    }
+
+
+def _closed(ring: Ring, corner: tuple[int, int]) -> list[list[int]]:
+    moved: list[list[int]] = (ring + np.asarray(corner, np.int32)).tolist()
+    return [*moved, moved[0]]
