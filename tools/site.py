@@ -67,6 +67,7 @@ def on_config(config: Any) -> Any:
         stage(staged)
         config.docs_dir = str(staged)
         config.nav = [_joined(entry, staged) for entry in config.nav]
+        _add_unnamed(config.nav, staged)
     return config
 
 
@@ -113,8 +114,16 @@ def _joined(entry: Any, folder: Path) -> Any:
     return {title: found}
 
 
+def _add_unnamed(nav: list[Any], folder: Path) -> None:
+    """Pages that no menu names join the guides, so that a new page is found before somebody gives it its place."""
+    named = {page for entry in nav for pages in entry.values() for page in pages}
+    found = sorted(str(p.relative_to(folder)) for p in folder.rglob("*.md") if not p.name.endswith(".ko.md"))
+    guides = next(pages for entry in nav for title, pages in entry.items() if title == "Guides")
+    guides += [page for page in found if page not in named]
+
+
 def commands(language: str) -> Iterator[str]:
-    """Every command: its usage, arguments and options, as its help says them; options that one task alone has, apart."""
+    """Every command: its usage, arguments and options, as its help says them; what one task alone has, apart."""
     import typer
 
     from topwork import tasks

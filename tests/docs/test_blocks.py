@@ -16,7 +16,7 @@ from tests.model.samples import easy_folder
 from .conftest import DOCS, ROOT, tool
 
 RUN = ("guides/images.md", "guides/texts.md")
-"""Pages whose blocks run here, on small data; the lessons run in test_lessons.py, what asks a server in tests/server."""
+"""Pages whose blocks run here, on small data; lessons run in test_lessons.py, what asks a server in tests/server."""
 
 PAGES = sorted(page for page in DOCS.rglob("*.md") if "changelog.d" not in page.parts)
 COMMANDS = [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
