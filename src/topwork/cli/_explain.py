@@ -75,6 +75,7 @@ def explain(
     label: Annotated[str | None, _option("label", "--class")] = ExplainOptions.label,
     data: Annotated[Path | None, typer.Option(help="Labelled images or texts, in the same form as for fit.")] = None,
     box: Annotated[int | None, _option("box", min=1, show_default=False)] = ExplainOptions.box,
+    point: Annotated[str | None, _option("point", metavar="X,Y", show_default=False)] = None,
     stage: Annotated[str | None, _option("stage")] = ExplainOptions.stage,
     channel: Annotated[list[int] | None, _option("channel")] = None,
     norm: Annotated[NormName, _option("norm")] = ExplainOptions.norm,
@@ -100,6 +101,8 @@ def explain(
     from topwork.backbones import load as load_backbone
     from topwork.model import EXPLAINED
 
+    if point is not None and box is not None:
+        raise typer.BadParameter("give --point or --box, not both")
     texts = None if backbone is not None or model is None else model_of_texts(model)
     what = what or (WhatName.evidence if texts is None else WhatName.words)
     require_heard(context, "--what", what, readers(what))
@@ -124,6 +127,7 @@ def explain(
         method or ExplainOptions.method,
         label,
         box,
+        None if point is None else _point(point),
         stage,
         tuple(channel or ()),
         norm,
@@ -140,6 +144,8 @@ def explain(
         classless = KINDS[what].headless and data is None  # pictures of data tell the images' classes
         own = None if model is None else _own(model, what, classless)
         room = _room_of_images(own, data)
+        if point is not None and not (own is not None and room.explains_points):
+            raise typer.BadParameter(f"--point is for models that segment images, and this is of {room.name}")
         finds = what == WhatName.evidence and own is not None and room.evidence is not None
         dataset = None if data is None else room.read(data, **reading(columns, follow_links))
         network = None if backbone is None else load_backbone(backbone, **made_by)
@@ -161,6 +167,14 @@ def explain(
         )
     console.result(shelf.to_dict(), shelf.lines)
     console.require_none_failed(failed)
+
+
+def _point(text: str) -> tuple[int, int]:
+    try:
+        x, y = (int(each) for each in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"--point takes x and y in pixels, such as 120,45, not {text!r}") from None
+    return x, y
 
 
 def _time(text: str) -> str:

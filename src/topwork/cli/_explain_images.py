@@ -49,11 +49,12 @@ def explain_boxes(
     if method not in (None, MethodName.occlusion):
         raise ExplainError(f"--method {method} is not for models that find objects", hint="use --method occlusion")
     assert room.evidence is not None
-    explain = room.evidence(model, label=options.label, number=options.box or 1, seed=options.seed)
+    where = {} if options.point is None else {"point": options.point}
+    explain = room.evidence(model, label=options.label, number=options.box or 1, seed=options.seed, **where)
 
     def draw(source: str) -> None:
         found = explain(source)
-        shelf.keep(found, f"{Path(source).stem}-{found.kind}-{found.number}", source)
+        shelf.keep(found, f"{Path(source).stem}-{found.name}", source)
         shelf.lines += found.lines[1:]
 
     return each_image(console, images, draw)

@@ -59,6 +59,10 @@ class ExplainOptions:
         "For evidence: number of the box or region to explain where the model finds objects; 1 is the surest box or "
         "the largest region, and the default.",
     ] = None
+    point: Annotated[
+        tuple[int, int] | None,
+        "For evidence: X and y of the pixel to explain where the model segments images, such as 120,45.",
+    ] = None
     stage: Annotated[str | None, "For channels: the stage to show; the last one if not given."] = None
     channel: Annotated[
         tuple[int, ...],
@@ -97,7 +101,7 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    WhatName.evidence: Kind("image", "the parts of an image that support a class", ("method", "label", "box")),
+    WhatName.evidence: Kind("image", "the parts of an image that support a class", ("method", "label", "box", "point")),
     WhatName.features: Kind("image", "the strongest feature maps of each stage", headless=True),
     WhatName.attack: Kind(
         "image", "the smallest change that turns the prediction into another class", ("label", "norm"), "attack"

@@ -14,7 +14,7 @@ import typer
 
 from topwork.cli import _text
 from topwork.cli._console import Console
-from topwork.cli._drawings import Drawings, Masks, OutlineFiles
+from topwork.cli._drawings import Folders
 from topwork.cli._fit import Pickle, Rules, Weights
 from topwork.cli._options import Columns, reading, require_network
 from topwork.cli._shards import On, ShardOption, ShardSize, fill, require_shards
@@ -124,6 +124,16 @@ Outlines = Annotated[
         show_default=False,
     ),
 ]
+CertaintyFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--certainty",
+        metavar="DIR",
+        help="Write a grey PNG of each image into this folder: 255 where the class of a pixel is certain, by the "
+        "pixels of held-out images that the model was as sure of.",
+        show_default=False,
+    ),
+]
 ShardsFolder = Annotated[
     str | None,
     typer.Option(
@@ -157,6 +167,7 @@ def predict(
     draw: Draw = None,
     masks: MaskFolder = None,
     geojson: Outlines = None,
+    certainty: CertaintyFolder = None,
     shards: ShardsFolder = None,
     shard: ShardOption = None,
     shard_size: ShardSize = None,
@@ -173,7 +184,7 @@ def predict(
     if shards is not None:
         others: dict[str, Any] = {"--backbone": backbone, "--csv": csv, "--parquet": parquet, "--coverage": coverage}
         others |= {"--abstain": abstain, "--draw": draw, "--masks": masks, "--geojson": geojson}
-        others |= {"--text": texts, "--columns": columns}
+        others |= {"--certainty": certainty, "--text": texts, "--columns": columns}
         return _in_shards(console, model or "", images or [], shards, others, shard=shard, size=shard_size, on=on)
     require_network(model, backbone, **made_by)
     if (stdin, bool(images), bool(texts)).count(True) != 1:
@@ -186,14 +197,8 @@ def predict(
     asked = {} if (coverage, abstain) == (None, None) else {"coverage": coverage, "accuracy": abstain}
     loaded: Any = load(model or "", Classifier if asked else Model) if backbone is None else None
     room = task(DEFAULT if loaded is None else loaded.record.task.name)
-    of_objects = {"threshold": threshold, "tile": tile, "draw": draw}
-    asked |= _of_objects(room, {name: value for name, value in of_objects.items() if value is not None})
-    if masks is not None and room.masks is None:
-        raise typer.BadParameter(f"--masks is for models that segment images, and this is of {room.name}")
-    if geojson is not None and room.write_outlines is None:
-        raise typer.BadParameter(f"--geojson is for models that segment images, and this is of {room.name}")
-    if geojson is not None and geojson.suffix.lower() in (".geojson", ".json"):
-        raise typer.BadParameter("--geojson takes a folder, in which each image has a file")
+    wanted = {"draw": draw, "masks": masks, "geojson": geojson, "certainty": certainty}
+    asked |= _of_objects(room, {"threshold": threshold, "tile": tile, "draw": draw}) | _of_pixels(room, wanted)
     if texts and room.written is None:
         this = "a network without a model answers to images" if loaded is None else f"this is one of {loaded.thing}s"
         raise typer.BadParameter(f"--text is for models of texts; {this}")
@@ -207,9 +212,7 @@ def predict(
     with contextlib.ExitStack() as stack:
         tables = [stack.enter_context(csv_table(csv))] if csv else []
         tables += [stack.enter_context(parquet_table(parquet))] if parquet else []
-        drawn = None if draw is None else Drawings(draw, room)
-        kept = None if masks is None else Masks(masks, room)
-        around = None if geojson is None else OutlineFiles(geojson, room)
+        folders = Folders(room, wanted)
         faults, given = Faults(), images or (["-"] if stdin else [])
         fetched = stack.enter_context(Fetched(allow_url, faults))
         if room.written is None:
@@ -221,18 +224,11 @@ def predict(
             failed += bool(prediction.error)
             for write, row in itertools.product(tables, room.words.rows(prediction, classes)):
                 write(room.beside(row, source))
-            if drawn is not None and not prediction.error:
-                drawn.add(prediction, source)
-            if kept is not None and not prediction.error:
-                kept.add(prediction)
-            if around is not None and not prediction.error:
-                around.add(prediction)
-    if drawn is not None:
-        console.note(f"note: pictures with objects drawn: {drawn.count:,}, in {printable(str(draw))}")
-    if kept is not None:
-        console.note(f"note: masks written: {kept.count:,}, in {printable(str(masks))}")
-    if around is not None:
-        console.note(f"note: outlines written: {around.count:,}, in {printable(str(geojson))}")
+            folders.add(prediction, source)
+    for note in folders.notes:
+        console.note(note)
+    if certainty is not None and not loaded.certainty_is_calibrated:
+        console.note("note: the certainty is the model's own probability: no held-out image says how often it is right")
     console.require_none_failed(failed, thing)
 
 
@@ -254,9 +250,22 @@ def _in_shards(
 
 def _of_objects(room: Task, given: Mapping[str, Any]) -> dict[str, Any]:
     """What is asked of a model that finds objects, by the names of its arguments; others are asked for none of it."""
-    if given and room.drawn is None:
-        raise typer.BadParameter(f"--{next(iter(given))} is for models that find objects, and this is of {room.name}")
-    return {name: value for name, value in given.items() if name != "draw"}
+    known = {name: value for name, value in given.items() if value is not None}
+    if known and room.drawn is None:
+        raise typer.BadParameter(f"--{next(iter(known))} is for models that find objects, and this is of {room.name}")
+    return {name: value for name, value in known.items() if name != "draw"}
+
+
+def _of_pixels(room: Task, wanted: Mapping[str, Path | None]) -> dict[str, Any]:
+    """The same of a model that segments; refuses folders that other tasks have no files for."""
+    can = {"masks": room.masks, "geojson": room.write_outlines, "certainty": room.tells_certainty}
+    for name, known in can.items():
+        if wanted[name] is not None and not known:
+            raise typer.BadParameter(f"--{name} is for models that segment images, and this is of {room.name}")
+    geojson = wanted["geojson"]
+    if geojson is not None and geojson.suffix.lower() in (".geojson", ".json"):
+        raise typer.BadParameter("--geojson takes a folder, in which each image has a file")
+    return {"certainty": True} if wanted["certainty"] is not None else {}
 
 
 def _untrained(room: Task, backbone: str, made_by: Mapping[str, Any]) -> Predict:

@@ -12,7 +12,7 @@ from topwork.drawing._boxes import framed
 from topwork.drawing._chart import Curve, legend, line_chart, scatter
 from topwork.drawing._colours import class_colours, heat, overlay, signed, stretched
 from topwork.drawing._differences import DIFFERENCES, STRIPED, differing
-from topwork.drawing._masks import painted
+from topwork.drawing._masks import painted, scaled
 from topwork.drawing._outlines import Outline, Stroke
 from topwork.drawing._sheet import Cell, sheet
 
@@ -36,6 +36,7 @@ __all__ = [
     "named_axis",
     "overlay",
     "painted",
+    "scaled",
     "scatter",
     "share_axis",
     "sheet",

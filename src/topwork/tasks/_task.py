@@ -265,6 +265,9 @@ class Task:
         evidence: Where an answer about an image is more than a class: model, ``label``, ``number`` and ``seed`` to a
             function of an image that gives a result of ``topwork.explain``'s kind that has ``lines`` too. None where
             ``topwork.explain`` draws it.
+        tells_certainty: Whether its models' ``predict_each`` takes ``certainty``, and tells with
+            ``certainty_is_calibrated`` how it is meant.
+        explains_points: Whether ``evidence`` takes a ``point`` too, x and y of a pixel.
         exported: Gives what its exported models answer with; None where they cannot be exported.
         served: Gives what makes of a model what the server has; None where its models cannot be served.
     """
@@ -298,6 +301,8 @@ class Task:
     drawn: Callable[[Any, Source], UInt8Array] | None = None
     masks: Callable[[Any], Mapping[str, Any]] | None = None
     write_outlines: Callable[[Any, Path], int] | None = None
+    tells_certainty: bool = False
+    explains_points: bool = False
     exported: Callable[[], Answers] | None = None
     served: Callable[[], Callable[[Any], Serving]] | None = None
 

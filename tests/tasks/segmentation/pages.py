@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from topwork.backbones import load
 from topwork.data import MaskDataset, decode, read_masks
 from topwork.engines import EngineChoice
 from topwork.metrics import mask_counts, segmentation_report
-from topwork.model import DataRecord, EngineRecord, Predictions
+from topwork.model import DataRecord, EngineRecord
 from topwork.tasks.segmentation import FoundMask, Segmenter
 from topwork.tasks.segmentation._evaluated import SegmentationEvaluated
 from topwork.tasks.segmentation._record import SegmentationRecord, SegmenterRecord
@@ -75,9 +75,13 @@ class Told(Segmenter):
         super().__init__(record, head, load("lite0"))
         self.told = dataset
 
-    def predict(self, sources: Iterable[Any], *args: Any, **options: Any) -> list[Any]:
-        assert self.told is not None
-        return Predictions([self._found(source) for source in sources])
+    def predict_each(self, sources: Iterable[Any], *, certainty: bool = False, **options: Any) -> Iterator[FoundMask]:
+        """It is sure of all but the first eight rows."""
+        for source in sources:
+            found = self._found(source)
+            sure = np.full(found.size, 255, np.uint8)
+            sure[:8] = 0
+            yield dataclasses.replace(found, certainty=sure if certainty else None)
 
     def _found(self, source: Any) -> FoundMask:
         assert self.told is not None

@@ -91,8 +91,11 @@ def test_the_worst_images_are_drawn_with_what_is_there_what_was_said_and_where_t
     for card, each in zip(cards, worst, strict=False):
         assert dataset.paths[each.row] in card.text
         assert f"{100 * each.iou:.1f}" in card.text
-        given, found, differs = map(pixels, figures(card))
-        assert given.shape == found.shape == differs.shape == (288, 288, 3)
+        given, found, differs, doubtful = map(pixels, figures(card))
+        assert given.shape == found.shape == differs.shape == doubtful.shape == (288, 288, 3)
+        unsure = doubtful[:22].astype(int).min(axis=2)
+        assert unsure.mean() > doubtful[26:].mean()  # the brightest end of the heat
+        assert np.ptp(doubtful[30:].astype(int), axis=2).mean() < 10  # grey
         labels, mask = said_of(dataset, each.row)[0], dataset.mask(each.row).labels
         scale = 288 // SIDE
         missed = ((mask > 0) & (labels == 0)).repeat(scale, 0).repeat(scale, 1)

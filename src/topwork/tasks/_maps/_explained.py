@@ -60,6 +60,11 @@ class Evidence:
         raise NotImplementedError
 
     @property
+    def name(self) -> str:
+        """How its picture is called, behind the image's name."""
+        return f"{self.kind}-{self.number}"
+
+    @property
     def headline(self) -> str:
         """Which thing it is, and how much of its evidence lies in it."""
         which = f"evidence for {self._named} ({self.kind} {self.number} of {self.count})"

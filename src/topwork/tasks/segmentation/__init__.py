@@ -89,8 +89,10 @@ TASK = Task(
     drawn=_drawn,
     masks=_masks,
     write_outlines=_write_outlines,
+    tells_certainty=True,
     exported=later("topwork.tasks.segmentation._exported:EXPORTED"),
     served=later("topwork.tasks.segmentation._served:SegmenterServing"),
     evidence=_evidence,
+    explains_points=True,
 )
 """What the rest of the house knows of segmentation."""

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from topwork._arrays import IntpArray
+from topwork._arrays import IntpArray, UInt8Array
 from topwork.data import rle_of
 from topwork.model import Predictions
+from topwork.tasks.segmentation._certainty import SURE
 from topwork.tasks.segmentation._decide import Labels
 
 _PLACES = 2**22  # pixels that are looked at together
@@ -29,6 +30,8 @@ class FoundMask:
             does not tell objects apart.
         tells_objects: Whether the model tells objects apart, also where the image could not be used.
         error: Why the image could not be used; empty where it could.
+        certainty: uint8 (H, W), 255 times the probability that the pixel's label is right; None where it was not asked
+            for.
     """
 
     source: str
@@ -38,6 +41,7 @@ class FoundMask:
     objects: np.ndarray[Any, np.dtype[np.int32]] | None = None
     tells_objects: bool = False
     error: str = ""
+    certainty: UInt8Array | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -64,6 +68,11 @@ class FoundMask:
         """How many objects there are; None where they are not told apart."""
         return None if self.objects is None else len(np.unique(self.objects[self.objects > 0]))
 
+    @property
+    def mean_certainty(self) -> float | None:
+        """The probability that a pixel's label is right, mean over the image; None where it was not asked for."""
+        return None if self.certainty is None else float(self.certainty.mean()) / SURE
+
     def _repr_html_(self) -> str:
         return Predictions([self])._repr_html_()
 
@@ -78,6 +87,8 @@ class FoundMask:
             "height": height,
             "shares": {name: round(share, 6) for name, share in self.shares().items()},
         }
+        if self.certainty is not None:
+            fields["certainty"] = round(self.mean_certainty or 0.0, 4)
         if self.objects is not None:
             return {**fields, "count": self.count, "objects": [*self._objects()]}
         there = [place for place in self.foreground if (self.labels == place).any()]

@@ -19,6 +19,7 @@ from topwork.metrics import Estimate, MaskCounts
 from topwork.model import IMAGES, Kind, Methods
 from topwork.tasks._maps._model import MapsModel
 from topwork.tasks.segmentation._card import segmenter_card, segmenter_methods
+from topwork.tasks.segmentation._certainty import Certainty
 from topwork.tasks.segmentation._evaluated import SegmentationEvaluated, counted_in, measure
 from topwork.tasks.segmentation._found import FoundMask
 from topwork.tasks.segmentation._record import SegmentationRecord, SegmenterRecord
@@ -71,7 +72,12 @@ class Segmenter(MapsModel):
         return self.metrics.iou if self.metrics is not None else None
 
     def predict_each(
-        self, sources: Iterable[Any], *, threshold: float | None = None, tile: int | None = None
+        self,
+        sources: Iterable[Any],
+        *,
+        threshold: float | None = None,
+        tile: int | None = None,
+        certainty: bool = False,
     ) -> Iterator[FoundMask]:
         """Tell the class of each pixel of images, one image at a time.
 
@@ -82,6 +88,8 @@ class Segmenter(MapsModel):
                 ``fit`` chose when None.
             tile: Look at each part of a larger image by itself, so many pixels of its width and height at a time, and
                 blend what is said where parts overlap; None looks at the whole at once.
+            certainty: Also tell how sure each pixel's class is, by the pixels of the held-out images that the model
+                gave this probability (see ``certainty_is_calibrated``).
 
         Returns:
             For each source its mask, in order. One that cannot be used has its reason in ``error``; the others are not
@@ -97,7 +105,7 @@ class Segmenter(MapsModel):
             parts_of(1, 1, tile)  # says so where it is too small
         look = self._whole if tile is None else functools.partial(self._tiled, tile)
         for name, seen in self._looked_at(sources, _CHUNK, look):
-            yield self._told(name, seen, least)
+            yield self._told(name, seen, least, certainty=certainty)
 
     def predict_features(
         self,
@@ -106,6 +114,7 @@ class Segmenter(MapsModel):
         names: Sequence[str],
         *,
         threshold: float | None = None,
+        certainty: bool = False,
     ) -> list[FoundMask]:
         """The same of images whose maps are at hand.
 
@@ -114,11 +123,12 @@ class Segmenter(MapsModel):
             sizes: Height and width of each image as it is shown.
             names: What each answer is called.
             threshold: See ``predict_each``.
+            certainty: See ``predict_each``.
         """
         least, found = self._threshold(threshold), []
         for row, size, name in zip(features, sizes, names, strict=True):
             logits = np.asarray(self.head.logits(np.asarray(row, np.float32)[None])[0])
-            found.append(self._told(name, (strips(logits, self._placed(*size)), size), least))
+            found.append(self._told(name, (strips(logits, self._placed(*size)), size), least, certainty=certainty))
         return found
 
     def evaluate(
@@ -166,7 +176,16 @@ class Segmenter(MapsModel):
             raise DataError(f"a threshold is a number from 0 to 1, not {given!r}")
         return given
 
-    def _told(self, name: str, seen: _Look, threshold: float | None) -> FoundMask:
+    @property
+    def certainty_is_calibrated(self) -> bool:
+        """Whether held-out images say how sure it is of a pixel; without any it is the model's own probability."""
+        return self._certainty.is_calibrated
+
+    @functools.cached_property
+    def _certainty(self) -> Certainty:
+        return Certainty.of(None if self.metrics is None else self.metrics.calibration)
+
+    def _told(self, name: str, seen: _Look, threshold: float | None, *, certainty: bool = False) -> FoundMask:
         block = self.record.task
         how: Any = {"classes": self.classes, "has_background": block.has_background}
         how["tells_objects"] = block.splitting is not None
@@ -174,8 +193,9 @@ class Segmenter(MapsModel):
             return FoundMask(name, **how, error=seen)
         parts, size = seen
         deciding = dataclasses.replace(block.deciding, threshold=threshold)
-        found = told(parts, size, deciding, len(self.classes), has_background=block.has_background)
-        return FoundMask(name, found.labels, objects=found.objects, **how)
+        sure: Any = {"certainty": self._certainty if certainty else None, "has_background": block.has_background}
+        found = told(parts, size, deciding, len(self.classes), **sure)
+        return FoundMask(name, found.labels, objects=found.objects, certainty=found.certainty, **how)
 
     def _streamed(self, sources: Sequence[Source]) -> Iterator[Streamed[Float32Array]]:
         """What the head says of each image's grid, (K, side, side)."""

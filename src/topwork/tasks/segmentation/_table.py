@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from topwork.tasks.segmentation._certainty import SURE
 from topwork.tasks.segmentation._found import FoundMask
 from topwork.tasks.segmentation.instances import MeasuredObject, measured
 
@@ -12,22 +15,24 @@ _OF_OBJECTS = tuple(name for name in MeasuredObject._fields if name not in ("lab
 
 
 def object_rows(found: FoundMask) -> list[dict[str, Any]]:
-    """A row for each object: its number, class, area, place and form, in pixels.
+    """A row for each object: its number, class, area, place and form, in pixels; its certainty where asked for.
 
     Raises:
         MissingExtraError: scikit-image is not installed.
     """
-    objects = () if found.objects is None else measured(found.objects, found.labels)
+    certain = None if found.certainty is None else found.certainty / np.float32(SURE)
+    objects = () if found.objects is None else measured(found.objects, found.labels, certain)
+    names = _OF_OBJECTS if certain is None else (*_OF_OBJECTS, "certainty")
     said = [
         {
             "path": found.source,
             "label": found.classes[each.label],
-            **{name: _rounded(getattr(each, name)) for name in _OF_OBJECTS},
+            **{name: _rounded(getattr(each, "intensity" if name == "certainty" else name)) for name in names},
             "error": "",
         }
         for each in objects
     ]
-    return said or [{"path": found.source, "label": "", **dict.fromkeys(_OF_OBJECTS), "error": found.error}]
+    return said or [{"path": found.source, "label": "", **dict.fromkeys(names), "error": found.error}]
 
 
 def _rounded(number: float) -> float:

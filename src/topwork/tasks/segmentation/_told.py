@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from topwork._arrays import Float32Array, IntpArray
+from topwork._arrays import Float32Array, IntpArray, UInt8Array
+from topwork.tasks.segmentation._certainty import Certainty
 from topwork.tasks.segmentation._decide import Deciding, Labels, semantic, zeros
 from topwork.tasks.segmentation.network import Strip
 
@@ -24,10 +25,12 @@ class Told(NamedTuple):
     Attributes:
         labels: (H, W) places among the classes.
         objects: int32 (H, W), 0 where no object is; None where they are not told apart.
+        certainty: uint8 (H, W), 255 times the probability that the label is right; None where it was not wanted.
     """
 
     labels: Labels
     objects: Objects | None
+    certainty: UInt8Array | None = None
 
 
 def told(
@@ -38,6 +41,7 @@ def told(
     *,
     has_background: bool,
     band: int = _BAND,
+    certainty: Certainty | None = None,
 ) -> Told:
     """Labels and objects of an image whose strips come one after another.
 
@@ -48,25 +52,34 @@ def told(
         n_classes: C.
         has_background: Whether the first is no object.
         band: Pixels among which objects are told apart at once; those of two bands that are one become one.
+        certainty: How sure it is of its labels, where that is wanted.
     """
-    labels, objects = zeros(n_classes, size), None
+    labels = zeros(n_classes, size)
+    sure = None if certainty is None else np.zeros(size, np.uint8)
+
+    def decide(top: int, probabilities: Float32Array) -> int:
+        bottom, of_classes = top + probabilities.shape[1], semantic(probabilities, n_classes)
+        labels[top:bottom] = deciding.labels(of_classes)
+        if certainty is not None and sure is not None:
+            sure[top:bottom] = certainty(of_classes, labels[top:bottom])
+        return bottom
+
     if deciding.splitting is None:
-        for top, probabilities in parts:
-            labels[top : top + probabilities.shape[1]] = deciding.labels(semantic(probabilities, n_classes))
-        return Told(labels, None)
+        for part in parts:
+            decide(*part)
+        return Told(labels, None, sure)
     objects, given = np.zeros(size, np.int32), 0
     height, width = size
     rows = max(2 * _LAP, band // width)
     for top, probabilities in _bands(parts, height, rows):
-        bottom = top + probabilities.shape[1]
-        labels[top:bottom] = deciding.labels(semantic(probabilities, n_classes))
+        bottom = decide(top, probabilities)
         found = deciding.objects(probabilities, has_background=has_background)
         assert found is not None
         shared = min(_LAP, bottom - top) if top else 0
         numbers, given = _numbers(objects[top : top + shared], found[:shared], int(found.max(initial=0)), given)
         kept = shared // 2  # of what both saw the upper half stays as it was
         objects[top + kept : bottom] = numbers[found[kept:]]
-    return Told(labels, objects)
+    return Told(labels, objects, sure)
 
 
 def _bands(parts: Iterable[Strip], height: int, rows: int) -> Iterator[Strip]:

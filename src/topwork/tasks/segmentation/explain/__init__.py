@@ -5,6 +5,6 @@ whose ``picture()`` draws both. No torch is needed.
 """
 
 from topwork.tasks.segmentation.explain._explain import Explain
-from topwork.tasks.segmentation.explain._found import RegionEvidence
+from topwork.tasks.segmentation.explain._found import PointEvidence, RegionEvidence
 
-__all__ = ["Explain", "RegionEvidence"]
+__all__ = ["Explain", "PointEvidence", "RegionEvidence"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from topwork._arrays import AnyArray, Float32Array
+from topwork._arrays import AnyArray, Float32Array, Float64Array
 from topwork.errors import ModelError
 from topwork.tasks.segmentation.network._grid import enlarging
 from topwork.tasks.segmentation.network._spec import PixelSpec
@@ -62,6 +62,28 @@ class PixelHead:
         found = np.empty((len(features), self.spec.channels, self.spec.side, self.spec.side), np.float32)
         for image, row in enumerate(features):
             found[image] = self._of_one(np.asarray(row, np.float32))
+        return found
+
+    def shares(self, row: Float32Array, place: tuple[int, int]) -> Float64Array:
+        """What each stage adds to what is said of one place of the grid: (stages + 1, K), the last is the bias'.
+
+        Their sum is the place's logits. Hidden units are taken as they are at this place: what is at work there is
+        linear in the maps.
+
+        Args:
+            row: (D,), the maps of one image.
+            place: Row and column of the grid.
+        """
+        spec, added = self.spec, []
+        for at, maps in enumerate(self._maps(np.asarray(row, np.float32))):
+            down, across = (enlarging(spec.grids[at], spec.grid)[each] for each in place)
+            added.append(self.arrays[f"maps.{at}"] @ np.einsum("chw,h,w->c", maps, down, across))
+        parts = np.array([*added, self.arrays["bias"]], np.float64)
+        if not spec.hidden:
+            return parts
+        at_work = parts.sum(axis=0) > 0
+        found: Float64Array = (parts * at_work) @ self.arrays["out"].T.astype(np.float64)
+        found[-1] += self.arrays["out_bias"]
         return found
 
     def _of_one(self, row: Float32Array) -> Float32Array:

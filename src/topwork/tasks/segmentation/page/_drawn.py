@@ -9,10 +9,11 @@ from typing import Any, Literal
 import numpy as np
 
 from topwork.data import Mask, decode
-from topwork.drawing import DIFFERENCES, STRIPED, class_colours, differing, painted
+from topwork.drawing import DIFFERENCES, STRIPED, class_colours, differing, overlay, painted, scaled
 from topwork.errors import TopworkError
 from topwork.metrics import WorstMask
 from topwork.report import Missing, PageContext, webp
+from topwork.tasks.segmentation._certainty import SURE
 from topwork.tasks.segmentation._found import FoundMask
 from topwork.tasks.segmentation.page._facts import ranked
 
@@ -21,7 +22,7 @@ MOST_EXAMPLES = 3  # of each kind, on the first screen
 _SIDE, _SMALL = 288, 200  # pixels
 _ROOM = 1_500_000  # characters of the pictures of the worst images
 
-Kind = Literal["given", "found", "differing"]
+Kind = Literal["given", "found", "differing", "doubtful"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def worst(page: PageContext) -> dict[str, Any] | Missing | None:
         return page.without_images
     rows = [each for each in ranked(page) if each.wrong][:MOST_PICTURES]
     shown, room = [], _ROOM
-    for each in drawn(page, rows, ("given", "found", "differing"), _SIDE):
+    for each in drawn(page, rows, ("given", "found", "differing", "doubtful"), _SIDE):
         room -= sum(map(len, each.pictures.values()))
         shown += [each] if room >= 0 else []
     return {"shown": shown, "classes": legend(page), "kinds": differences(page)} if shown else None
@@ -114,7 +115,8 @@ def drawn(page: PageContext, rows: Sequence[WorstMask], kinds: Sequence[Kind], s
     """Images as the model tells them now, each with the pictures that are asked for."""
     dataset = page.evaluated.dataset
     model: Any = page.model
-    found = model.predict([dataset.source(each.row) for each in rows])
+    sources = [dataset.source(each.row) for each in rows]
+    found = model.predict_each(sources, certainty="doubtful" in kinds)
     return [_drawn(dataset, each, said, kinds, side) for each, said in zip(rows, found, strict=True)]
 
 
@@ -138,6 +140,10 @@ def _drawn(dataset: Any, each: WorstMask, said: FoundMask, kinds: Sequence[Kind]
             image, mask.labels, said.labels, has_background=dataset.has_background, side=side
         ),
     }
+    if said.certainty is not None:
+        canvas, at = scaled(image, side)
+        doubt = 1 - said.certainty[at] / np.float32(SURE)
+        makers["doubtful"] = lambda: overlay(canvas, doubt)
     pictures = {kind: webp(makers[kind]()) for kind in kinds}
     return Drawn(name, each.iou, pictures, counts=_counts(mask, said), **told)
 
