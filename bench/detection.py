@@ -38,7 +38,8 @@ from topwork.backbones.layers import Maps
 from topwork.data import BoxDataset, read_boxes, split
 from topwork.features import Squares, squares
 from topwork.metrics import DetectionReport, Detections, detection_report
-from topwork.tasks.detection.network import in_image
+from topwork.tasks._maps._training import seeded
+from topwork.tasks.detection.network import in_image, torch_head
 from topwork.tasks.detection.strategies import (
     FinetuneOptions,
     HeadOptions,
@@ -52,7 +53,6 @@ from topwork.tasks.detection.strategies import (
 from topwork.tasks.detection.strategies._augment import Augmentation
 from topwork.tasks.detection.strategies._detector import Detector
 from topwork.tasks.detection.strategies._loss import DetectionLoss
-from topwork.tasks.detection.strategies._probe import new_head
 from topwork.tasks.detection.strategies._ready import Ready, ready
 from topwork.tasks.detection.strategies._samples import BoxSamples
 from topwork.train import Samples, train
@@ -248,12 +248,12 @@ def speed(dataset: BoxDataset, backbone: Backbone, options: argparse.Namespace) 
 
 
 def head_alone(given: Ready, learn: Samples, check: Samples) -> float:
-    head = new_head(given, 0)
+    head = seeded(torch_head, given.spec, 0)
     return rate(given, head, [("head", head)], learn, check)
 
 
 def whole(given: Ready, learn: Samples, check: Samples) -> float:
-    detector = Detector(given.backbone, new_head(given, 0))
+    detector = Detector(given.backbone, seeded(torch_head, given.spec, 0))
     return rate(given, detector, [("head", detector.head)], learn, check)
 
 

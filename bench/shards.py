@@ -77,7 +77,8 @@ def cost(args: argparse.Namespace, root: Path) -> None:
     few = generate(root / "few", 64)
     plain(few, root / "few.npz", made)  # the network is converted and every module loaded
     sharded(few, root / "few out", made, 32)
-    rows, ratios = [], []
+    ratios = []
+    print(table(["repeat", "plain s", "shards s", "plain cpu s", "shards cpu s"], []), flush=True)
     for repeat in range(args.repeats):
         taken = []
         for name in ("plain", "shards"):
@@ -89,8 +90,7 @@ def cost(args: argparse.Namespace, root: Path) -> None:
             taken.append([now - then for now, then in zip(_seconds(), before, strict=True)])
         (wall, busy), (wall2, busy2) = taken
         ratios.append((wall2 / wall, busy2 / busy))
-        rows.append([str(repeat + 1), f"{wall:.1f}", f"{wall2:.1f}", f"{busy:.1f}", f"{busy2:.1f}"])
-    print(table(["repeat", "plain s", "shards s", "plain cpu s", "shards cpu s"], rows))
+        print(f"| {repeat + 1} | {wall:.1f} | {wall2:.1f} | {busy:.1f} | {busy2:.1f} |", flush=True)
     for place, what in enumerate(("clock", "processor")):
         found = sorted(each[place] for each in ratios)
         print(f"\nshards / plain, {what}: {statistics.median(found):.3f} ({found[0]:.3f} to {found[-1]:.3f})")

@@ -80,8 +80,16 @@ def test_a_file_alone_says_whose_it_is_and_a_record_finds_it_again(small: Path) 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "size"),
-    [("VGG16", 32), ("ResNet50", 64), ("ResNet50V2", 64), ("InceptionV3", 96), ("Xception", 96), ("DenseNet121", 64)]
-    + [("MobileNetV2", 64), ("EfficientNetB0", 64)],
+    [
+        ("VGG16", 32),
+        ("ResNet50", 64),
+        ("ResNet50V2", 64),
+        ("InceptionV3", 96),
+        ("Xception", 96),
+        ("DenseNet121", 64),
+        ("MobileNetV2", 64),
+        ("EfficientNetB0", 64),
+    ],
 )
 def test_every_design_computes_what_keras_says(tmp_path: Path, name: str, size: int) -> None:
     folder = written(tmp_path, f"{name}:{size}")
@@ -143,7 +151,7 @@ def test_another_networks_file_names_the_network(copied: Written) -> None:
     with pytest.raises(BackboneError, match=r"layers of keras-resnet50 are missing, such as conv1_conv") as caught:
         load("resnet50", weights=file)
     assert "--backbone keras-mobilenet" in caught.value.hint
-    with pytest.raises(BackboneError, match="vit-b16 is no network of keras.applications"):
+    with pytest.raises(BackboneError, match=r"vit-b16 is no network of keras.applications"):
         load("vit-b16", weights=file)
     with pytest.raises(BackboneError, match="no such weights file"):
         load("vgg16", weights=file.with_name("gone.h5"))
@@ -157,7 +165,7 @@ def test_a_missing_layer_is_named(copied: Written) -> None:
         del opened["layers/conv2d_3"]
     with pytest.raises(BackboneError, match=r"1 of the 54 layers of keras-mobilenet are missing, such as conv_pw_3"):
         load("mobilenet", weights=file)
-    with pytest.raises(BackboneError, match="not those of a network of keras.applications"):
+    with pytest.raises(BackboneError, match=r"not those of a network of keras.applications"):
         load(str(file))
 
 

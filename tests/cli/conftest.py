@@ -97,7 +97,7 @@ def textile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def model(run: Run, textile: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("saved") / "model"
-    done = run("fit", textile, "-o", folder, "--strategy", "probe")
+    done = run("fit", textile, "-o", folder, "--strategy", "probe", "--size", 96)
     assert done.code == 0, done
     return folder
 

@@ -13,14 +13,17 @@ from topwork.fitting import fit
 from topwork.metrics import decide
 from topwork.model import Classifier
 from topwork.tasks import load
+from topwork.tasks.classification.strategies import ProbeOptions
 
 from .conftest import Run
+
+QUICK = ("--strategy", "probe", "--stages", "last", "--crop-mode", "crop")
 
 
 @pytest.fixture(scope="module")
 def critical(run: Run, textile: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("critical") / "model"
-    done = run("fit", textile, "-o", folder, "--strategy", "probe", "--min-recall", "local=0.9")
+    done = run("fit", textile, "-o", folder, *QUICK, "--min-recall", "local=0.9")
     assert done.code == 0, done
     assert "To find at least 90% of local, the model calls an image local from confidence 0." in done.out
     assert "Out of fold: recall " in done.out
@@ -55,7 +58,7 @@ def test_the_threshold_is_in_the_model_and_every_command_uses_it(run: Run, criti
 
 def test_costs_are_kept_too(run: Run, textile: Path, tmp_path: Path) -> None:
     flags = ("--cost", "local:nominal=10", "--cost", "global:nominal=3")
-    done = run("fit", textile, "-o", tmp_path / "model", "--strategy", "probe", *flags)
+    done = run("fit", textile, "-o", tmp_path / "model", *QUICK, *flags)
     assert "(local predicted as nominal 10, global predicted as nominal 3, any other mistake 1)" in done.out
     model = load(tmp_path / "model", Classifier)
     costs = 1 - np.eye(3)
@@ -65,7 +68,8 @@ def test_costs_are_kept_too(run: Run, textile: Path, tmp_path: Path) -> None:
     assert [each.label for each in model.predict(sorted((textile / "local").iterdir()))] == [
         model.classes[each] for each in expected
     ]
-    made = fit(textile, strategy="probe", cost={("local", "nominal"): 10, "global:nominal": 3})
+    options = ProbeOptions(stages="last", crop_mode="crop")
+    made = fit(textile, strategy="probe", options=options, cost={("local", "nominal"): 10, "global:nominal": 3})
     assert made.record.task.decision == model.record.task.decision
 
 

@@ -19,11 +19,10 @@ from topwork.explain._ideal import Waves, moved, total_variation
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("label", ["zebra", "tabby cat"])
-def test_it_is_called_the_class_after_a_shift_and_a_jpeg_too(label: str) -> None:
+def test_it_is_called_the_class_after_a_shift_and_a_jpeg_too() -> None:
     classifier = TorchClassifier.of_backbone(load("lite0", size=128), device="cpu")
     before = traces(classifier)
-    found = ideal_image(classifier, label)
+    found = ideal_image(classifier, "zebra")
     assert found.ideal.probability >= 0.9
     assert found.ideal.after >= 0.9
     assert found.plain.probability >= 0.9  # noise that scores high ...
@@ -41,7 +40,10 @@ def _roughness(image: np.ndarray) -> float:
 @pytest.mark.slow
 def test_a_class_of_the_users_own_has_one(tmp_path: Path) -> None:
     model = fit(
-        easy_folder(tmp_path / "data"), backbone=load("lite0", size=96), strategy="probe", options=ProbeOptions(seed=0)
+        easy_folder(tmp_path / "data"),
+        backbone=load("lite0", size=96),
+        strategy="probe",
+        options=ProbeOptions(stages="last", crop_mode="crop", seed=0),
     )
     classifier = TorchClassifier.of_model(model, device="cpu")
     found = [ideal_image(classifier, label) for label in classifier.classes]

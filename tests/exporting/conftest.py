@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,24 @@ import numpy as np
 import pytest
 
 from tests.model.samples import textile_folder
-from topwork import fit
+from topwork import fit, load_backbone
 from topwork.backbones import EMBEDDING
+from topwork.exporting import _images
 from topwork.heads import KNNHead, LinearHead
 from topwork.model import Classifier, EngineRecord
 
 WithHead = Callable[[Any], Classifier]
+
+ROWS = 12
+"""Rows that exports of tests are compared on, beside the hard cases; a user's are 64."""
+
+
+@pytest.fixture(scope="package", autouse=True)
+def few_rows() -> Iterator[None]:
+    """Each export is compared in float32 and in its own precision: with 64 rows that was most of this room's time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_images, "LEAST", ROWS)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +40,7 @@ def textile(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Pat
 def model(textile: Path) -> Classifier:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TOPWORK_PRECISION", "f32")
-        return fit(textile, strategy="probe")  # type: ignore[return-value]
+        return fit(textile, strategy="probe", backbone=load_backbone(size=96))  # type: ignore[return-value]
 
 
 @pytest.fixture

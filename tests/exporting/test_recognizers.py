@@ -20,6 +20,7 @@ from topwork.model import DataRecord, EngineRecord, ModelRecord, versions
 from topwork.tasks.recognition import Recognizer
 from topwork.tasks.recognition._record import PromiseRecord, RecognitionRecord
 
+from .conftest import ROWS
 from .test_export import ALONE
 
 pytest.importorskip("onnxruntime")
@@ -28,7 +29,7 @@ pytest.importorskip("onnxruntime")
 @pytest.fixture(scope="module")
 def recognizer() -> Recognizer:
     """One that was never fitted, on the last features of Lite0."""
-    backbone, rng = topwork.load_backbone(), np.random.default_rng(2)
+    backbone, rng = topwork.load_backbone(size=96), np.random.default_rng(2)
     mean, matrix = (rng.standard_normal(shape).astype(np.float32) for shape in ((1280,), (1280, 32)))
     promise = PromiseRecord(threshold=0.9, false_accept=0.01, pairs=100, identities=20)
     record = ModelRecord[RecognitionRecord](
@@ -64,7 +65,7 @@ def test_it_gives_the_embeddings_of_the_model_and_no_gallery(
 ) -> None:
     recognizer.enroll("Anna Example", pictures[:1])
     found = topwork.export(recognizer, to, tmp_path / "out", images=pictures)
-    assert found.parity.rows == 64 + 20
+    assert found.parity.rows == ROWS + 20
     assert found.parity.exact.farthest["embedding"] < 1e-4
     assert found.parity.exact.same_label is None
     for path in found.folder.iterdir():

@@ -23,6 +23,7 @@ from topwork.tasks.segmentation._exported import EXPORTED
 from topwork.tasks.segmentation.decoder import DecoderHead
 from topwork.tasks.segmentation.instances import Splitting
 
+from .conftest import ROWS
 from .test_export import ALONE
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -65,7 +66,7 @@ def made(request: pytest.FixtureRequest, pictures: list[Path], tmp_path_factory:
 def test_it_draws_what_predict_draws(made: Any, pictures: list[Path], tmp_path: Path) -> None:
     model, exported = made
     parity = exported.parity
-    assert (parity.rows, parity.unread, parity.exact.same_label) == (64 + 20, 0, 1)
+    assert (parity.rows, parity.unread, parity.exact.same_label) == (ROWS + 20, 0, 1)
     assert set(parity.exact.farthest) == {"logits", "probabilities"}
     assert parity.exact.farthest["probabilities"] < 1e-4
     script = exported.folder / "predict.py"

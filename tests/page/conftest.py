@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page
 from tests.model.samples import textile_folder
 from topwork.fitting import fit
 from topwork.model import Classifier
+from topwork.tasks.classification.strategies import ProbeOptions
 
 from .served import Behaviour, Served, serving
 
@@ -23,7 +24,8 @@ Open = Callable[..., Page]
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Classifier:
     """Three classes of cloth."""
-    return fit(textile_folder(tmp_path_factory.mktemp("data") / "textile"), strategy="probe")
+    options = ProbeOptions(stages="last", crop_mode="crop")
+    return fit(textile_folder(tmp_path_factory.mktemp("data") / "textile"), strategy="probe", options=options)
 
 
 @pytest.fixture(scope="session")

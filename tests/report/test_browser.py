@@ -95,8 +95,7 @@ def test_no_line_is_wider_than_a_phone(browser: Browser, tmp_path: Path) -> None
         assert page.evaluate("document.documentElement.scrollWidth") == PHONE
 
 
-@pytest.mark.parametrize("language", ["en", "ko"])
-@pytest.mark.parametrize(("width", "height"), [(DESKTOP, 800), (PHONE, 844)])
+@pytest.mark.parametrize(("language", "width", "height"), [("en", DESKTOP, 800), ("ko", PHONE, 844)])
 def test_the_first_screen_has_verdict_examples_and_next_step(
     browser: Browser, tmp_path: Path, language: str, width: int, height: int
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 import topwork
 from tests.model.samples import easy_folder
 from tests.server.wire import MOST, PARTS, PHOTO, QUEUE, SECONDS, Server, with_settings
+from topwork.tasks.classification.strategies import ProbeOptions
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +19,7 @@ def model(shared_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Tells photographs from textile."""
     folder = tmp_path_factory.mktemp("served") / "photo-or-textile"
     data = easy_folder(tmp_path_factory.mktemp("data") / "easy")
-    topwork.fit(data, strategy="probe").save(folder)
+    topwork.fit(data, strategy="probe", options=ProbeOptions(stages="last", crop_mode="crop")).save(folder)
     return folder
 
 
@@ -38,7 +39,7 @@ def running(model: Path, texts: Path, tmp_path_factory: pytest.TempPathFactory) 
         "max_parts": PARTS,
         "header_seconds": SECONDS,
         "upload_seconds": SECONDS,
-        "decode_seconds": 4 * SECONDS,  # a large progressive JPEG takes one on a busy machine
+        "decode_seconds": 5 * SECONDS,  # a large progressive JPEG takes one on a busy machine
         "decoders": 2,
     }
     with with_settings(tmp_path_factory.mktemp("log"), [model, texts], **limits) as server:

@@ -1,4 +1,4 @@
-"""Fills a folder on a cluster of four machines, which are processes of this one, and loses a machine or a worker.
+"""Fills a folder on a cluster of machines, which are processes of this one, and loses one, a worker or the driver.
 
 A program of its own: Ray reads its token when it is first imported, and what it starts must be gone at the end.
 """
@@ -6,7 +6,9 @@ A program of its own: Ray reads its token when it is first imported, and what it
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import psutil
@@ -22,7 +24,27 @@ def main(loses: str, data: str, out: str, nodes: int) -> None:
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     for _ in range(nodes - 1):
         cluster.add_node(num_cpus=1)
-    ray.init(cluster.address, log_to_driver=False, configure_logging=False, logging_level="ERROR")
+    if loses == "driver":
+        driven(cluster.address, data, out)
+    else:
+        fill(cluster.address, data, out, lambda: lose(loses, cluster))
+        ray.shutdown()
+    cluster.shutdown()
+
+
+def driven(address: str, data: str, out: str) -> None:
+    """A driver of its own is killed once two shards are done, where it waits; another does the rest."""
+    command = [sys.executable, "-m", "tests.sharding.on_ray", "drive", data, out, address]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout is not None
+        while not driver.stdout.readline().startswith("two are done"):
+            assert driver.poll() is None
+        driver.kill()
+    subprocess.run(command, stdin=subprocess.DEVNULL, check=True)
+
+
+def fill(address: str, data: str, out: str, after_two: Callable[[], None]) -> None:
+    ray.init(address, log_to_driver=False, configure_logging=False, logging_level="ERROR")
     network: Any = load("lite0", size=64)
     made = plan(data, out, Embedding(network, network.outputs("last"), EngineChoice("openvino", "f32")), size=2)
     seen: list[int] = []
@@ -30,10 +52,14 @@ def main(loses: str, data: str, out: str, nodes: int) -> None:
     for each in work_on("ray", made, made.missing(), lambda count, total: seen.append(count)):
         done.append((each.shard.name, str(each.failure)))
         if len(done) == 2:
-            lose(loses, cluster)
+            after_two()
     print(json.dumps({"done": done, "seen": seen, "missing": len(made.missing())}))
-    ray.shutdown()
-    cluster.shutdown()
+
+
+def wait() -> None:
+    """Until stdin ends, or we."""
+    print("two are done", flush=True)
+    sys.stdin.read()
 
 
 def lose(what: str, cluster: Any) -> None:
@@ -45,4 +71,7 @@ def lose(what: str, cluster: Any) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "drive":
+        fill(sys.argv[4], sys.argv[2], sys.argv[3], wait)
+        sys.exit()
     main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from topwork._system import WITH_TORCH, has_torch, require_torch
-from topwork.backbones import _catalogue, _faces, _keras, _weights
+from topwork.backbones import _catalogue, _faces, _keras, _torchhub, _weights
 from topwork.backbones._catalogue import EMBEDDING, MAP, Stage
 from topwork.backbones._preprocessing import Preprocessing
 from topwork.backbones._weights import Weights
@@ -198,8 +198,8 @@ def load(
     """Find a backbone by name. Catalogue rows need neither torch nor a network; other names ask timm and its hub.
 
     Args:
-        name: A catalogue name or alias (``lite0``), any name that timm knows, or a ``.keras`` or ``.h5`` file of a
-            network of ``keras.applications``.
+        name: A catalogue name or alias (``lite0``), any name that timm knows, a ``.keras`` or ``.h5`` file of a
+            network of ``keras.applications``, or ``torchhub:OWNER/REPO:ENTRY@COMMIT`` once it is trusted (``trust``).
         weights: ``pretrained``; a ``.safetensors`` file; a folder that holds ``model.safetensors``; a ``.h5`` or
             ``.keras`` file of the network as Keras has it; or ``random`` / ``random:SEED`` for shape and speed alone.
         size: Side of the square image in pixels, where it should not be the network's own.
@@ -236,6 +236,10 @@ def load(
         facts["pretrained_on"] = "unknown"
     elif row and row.package:
         chosen = _weights.from_package(row)
+    elif _torchhub.is_torchhub(name):
+        from topwork.backbones import _torchhub_module
+
+        chosen = _torchhub_module.pretrained(name)
     else:
         chosen = _weights.from_hub(facts["name"], offline=offline)
     return _at_size(Backbone(weights=chosen, **facts), size, preprocessing)

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from topwork._arrays import Float32Array
-from topwork.backbones import _catalogue, _keras, _weights
+from topwork.backbones import _catalogue, _keras, _torchhub, _weights
 from topwork.backbones._catalogue import Stage
 from topwork.backbones._preprocessing import CropMode, Interpolation, Preprocessing
 from topwork.backbones._weights import Weights
@@ -37,6 +37,10 @@ def describe(name: str, size: int | None = None) -> dict[str, Any]:
     Raises:
         BackboneError: timm has no network of that name, it does not tell its stages, or it does not run at that size.
     """
+    if _torchhub.is_torchhub(name):
+        from topwork.backbones import _torchhub_module
+
+        return _torchhub_module.describe(name, size)
     if name not in _keras.ROWS and not timm.is_model(name):
         raise _catalogue.unknown(name, timm.list_models())
     try:
@@ -73,7 +77,11 @@ def _described(name: str, size: int | None) -> dict[str, Any]:
 
 
 def _created(name: str, **sized: Any) -> Any:
-    """A network without its weights: timm's, or as Keras has it."""
+    """A network without its weights: timm's, as Keras has it, or of torch.hub."""
+    if _torchhub.is_torchhub(name):
+        from topwork.backbones import _torchhub_module
+
+        return _torchhub_module.create(name)
     if name in _keras.ROWS:
         from topwork.backbones._keras._module import create
 
@@ -200,7 +208,7 @@ def _fill(network: Any, state: Mapping[str, torch.Tensor], *, by_order: bool) ->
     own = network.state_dict()
     if by_order and len(own) == len(state):
         state = dict(zip(own, state.values(), strict=True))
-    state = _adapted(network, state)
+    state = _adapted(network, network.adopted(state) if hasattr(network, "adopted") else state)
     expected, given = ({name: tuple(value.shape) for name, value in each.items()} for each in (own, state))
     _weights.require_fit(expected, given, _classifiers(network))
     fitting = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}

@@ -24,7 +24,7 @@ from topwork.cli._embed import embed
 from topwork.cli._evaluate import evaluate
 from topwork.cli._explain import explain
 from topwork.cli._export import export
-from topwork.cli._fit import Data, Pickle, Rules, Weights, advise, advise_options, fit, fit_parameters
+from topwork.cli._fit import Data, Pickle, Rules, Trust, Weights, advise, advise_options, fit, fit_parameters, let_run
 from topwork.cli._options import CacheOption, Columns, FollowLinks, reading
 from topwork.cli._predict import predict
 from topwork.cli._push import push
@@ -166,6 +166,11 @@ def models(
         float | None,
         typer.Option(help="Show only networks with at most this many GMACs (billions of multiply-adds) per image."),
     ] = None,
+    domain: Annotated[
+        str | None,
+        typer.Option(help="Show the networks that learnt from one field's data instead: satellite, medical or legal."),
+    ] = None,
+    trust: Trust = False,
 ) -> None:
     """List the backbones in topwork's catalogue, and which of them work offline. Any of timm and the hub works."""
     from topwork.backbones import (
@@ -181,6 +186,9 @@ def models(
         works_offline,
     )
 
+    let_run([name or ""], trust=trust)
+    if domain is not None:
+        return _of_domain(console, domain, reads)
     if task is not None and name is None:
         if task == "recognition":
             return _faces(console)
@@ -215,6 +223,13 @@ def models(
     backbone = load(name, weights="random" if has_torch() else "pretrained")
     fields = entry.to_dict() if entry else backbone.to_dict()
     console.result(fields, _text.backbone(backbone, entry))
+
+
+def _of_domain(console: Console, domain: str, reads: str | None) -> None:
+    from topwork.backbones import select_domain
+
+    rows = select_domain(domain, reads=reads)
+    console.result({"models": [row.to_dict() for row in rows]}, _text.domain(rows))
 
 
 def _faces(console: Console) -> None:

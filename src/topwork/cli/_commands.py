@@ -35,6 +35,8 @@ LANG: Any = Annotated[
     LanguageName | None,
     typer.Option("--lang", help="Language of texts and pages; the locale's if not given.", show_default=False),
 ]
+ARGS = "topwork.args"
+"""In the meta of a context: the command line after the program's name."""
 _LANGUAGE = "topwork.language"  # in the meta of a context, which all commands of a program share
 _PAIR = re.compile(r"[a-z_][\w.]*=")  # of a setting's name and its value
 _NO_CACHE: Any = typer.Option("--no-cache", help="Keep nothing on disk: what is in the cache is not used either.")
@@ -46,6 +48,7 @@ class Program(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As it is, once the language is known."""
         language = ctx.meta[_LANGUAGE] = language_of(args)
+        ctx.meta[ARGS] = tuple(args)
         speak(ctx, language)
         with spoken_usage(language):
             return super().parse_args(ctx, args)

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from topwork.cli import _text
+from topwork.cli._commands import ARGS
 from topwork.cli._console import Console
+from topwork.cli._from_shards import FromShards, fit_from
+from topwork.cli._on_ray import FitOn, fit_on_ray, require_on
 from topwork.cli._options import Columns, CommandLine, FollowLinks, Setting, reading, settings, strategies
 
 if TYPE_CHECKING:
@@ -47,12 +50,21 @@ Backbones = Annotated[
 Weights = Annotated[
     str,
     typer.Option(
-        help="Weights of the network: pretrained, random[:SEED], a .safetensors file, or a folder that contains one."
+        help="Weights of the network: pretrained, random[:SEED], a .safetensors file, a folder that contains one, or "
+        "a .h5 or .keras file of a network of keras.applications."
     ),
 ]
 Pickle = Annotated[
     bool,
     typer.Option("--allow-pickle", help="Allow --weights to be a .pth, .pt or .bin file. Only its tensors are read."),
+]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Let the code of a network of torch.hub (torchhub:OWNER/REPO:NAME@COMMIT) run on this machine, now and "
+        "later. It could do anything.",
+    ),
 ]
 Rules = Annotated[
     Literal["topwork", "timm"],
@@ -91,6 +103,16 @@ Thumbnails = Annotated[
         "--thumbnails",
         help="Save small pictures of training images, or the beginnings of texts, with the model, so that the nearest "
         "can be shown. Whoever gets the model sees them.",
+    ),
+]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track",
+        metavar="NAME[=WHERE]",
+        help="Also tell a tracker of epochs, figures and the page: mlflow, tensorboard, wandb or trackio. WHERE is a "
+        "tracking URI, a folder or a project. May be repeated. Without it nothing is sent anywhere.",
+        show_default=False,
     ),
 ]
 SelfContained = Annotated[bool, typer.Option("--self-contained", help="Save the backbone's weights with the model.")]
@@ -135,6 +157,7 @@ def fit(
     backbone: Backbones = None,
     weights: Weights = "pretrained",
     allow_pickle: Pickle = False,
+    trust: Trust = False,
     size: Size = None,
     preprocessing: Rules = "topwork",
     test: HeldOut = 0.2,
@@ -144,11 +167,21 @@ def fit(
     thumbnails: Thumbnails = False,
     columns: Columns = None,
     follow_links: FollowLinks = False,
+    shards: FromShards = None,
+    track: Track = None,
+    on: FitOn = "local",
     **given: Any,
 ) -> None:
     """Train a model on DATA and measure it on held-out data."""
+    made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
+    let_run([name.strip() for name in (backbone or "").split(",")], trust=trust)
+    if shards is not None:
+        how: Any = {**made_by, "backbone": backbone, "test": test, "columns": columns, "self_contained": self_contained}
+        how["track"] = track or ()
+        return fit_from(console, context, shards, out, data, fit_options(given["task"]), given, **how)
     from topwork import fitting, model
     from topwork.tasks import task
+    from topwork.tracking import Tracking, tracker
     from topwork.train import joined, remove_checkpoints, require_own
 
     beside = out.resolve().with_name(f"{out.resolve().name}.training")
@@ -160,6 +193,7 @@ def fit(
     strategy = room.strategy(given.get("strategy", room.strategies()[0].name))
     _require_one_process(room, strategy, cv)
     decision = _decision(given)
+    trackers = [tracker(each) for each in track or ()]
     if data is None and cv is not None:
         raise typer.BadParameter("--cv needs DATA: without images there is nothing to measure")
     if data is None and thumbnails:
@@ -173,7 +207,10 @@ def fit(
     model.require_free(out, room.model.block.files)
     if training:
         require_own(training)
-    made_by: Any = {"weights": weights, "allow_pickle": allow_pickle, "preprocessing": preprocessing}
+    if on != "local":
+        _require_ray(on, strategy, cv)
+        assert training is not None
+        fit_on_ray(console, on, context.meta[ARGS], training, resume=options.resume)
     networks = [room.load(name, size=size, **made_by) for name in names]
     shared: Any = {"task": room, "strategy": strategy.name, "backbone": networks, "options": options, "test": test}
     checkups: list[Checkup] = []
@@ -186,23 +223,28 @@ def fit(
     with joined() as first:
         console.quiet |= not first  # one voice for all processes
         console.within(getattr(options, "budget_seconds", None))
-        with console.progress():
+        with console.progress(), Tracking(trackers if first else ()) as tracking:
+            asked = {"task": room.name, "strategy": strategy.name, "backbone": ", ".join(names), "options": options}
+            told_of = fitting.Tracked(tracking, out.resolve().name, asked)
             if data is None:
                 assert strategy.dataless is not None
                 made = strategy.dataless(networks, options)
             else:
                 given_data = room.read(data, **how) if how else data
-                shared |= {"announce": console.step, "vetted": vetted, **decision}
+                shared |= {"announce": told_of.announced(console.step), "vetted": vetted, **decision}
                 made = fitting.fit(given_data, allow=allow or (), cv=cv, thumbnails=thumbnails, **shared)
             if not first:
                 return
             console.step("saving the model and its page")
             made.save(out, self_contained=self_contained)
             told: Any = {"checkup": checkups[0] if checkups else None, "language": console.language}
-            fitting.write_report(made, out, data=str(data) if data is not None else "", **told)
+            page = fitting.write_report(made, out, data=str(data) if data is not None else "", **told)
+            told_of.finish(made, [page])
     if training and not strategy.was_broken_off(made.record):
         remove_checkpoints(training)
-    console.notes([*made.record.data.notes, *_text.unlike(getattr(made.held_out, "shift", None), made.thing)])
+    console.notes(
+        [*tracking.notes, *made.record.data.notes, *_text.unlike(getattr(made.held_out, "shift", None), made.thing)]
+    )
     fields = {"model": str(out), **made.record.model_dump(mode="json")}
     console.result(
         fields, [*room.words.fitted(made), *_text.saved(out, made.kind.argument if room.written else "IMAGE...")]
@@ -246,6 +288,19 @@ def advise(
     console.result({"data": str(data), **found.to_dict()}, room.words.advised(found))
 
 
+def let_run(names: Sequence[str], *, trust: bool) -> None:
+    """Remember that the code of the networks of torch.hub may run; ``BadParameter`` where there is none of them."""
+    from topwork.backbones import is_torchhub
+    from topwork.backbones import trust as remember
+
+    if not trust:
+        return
+    if not any(map(is_torchhub, names)):
+        raise typer.BadParameter("--trust is for a network of torch.hub: torchhub:OWNER/REPO:NAME@COMMIT")
+    for name in filter(is_torchhub, names):
+        remember(name)
+
+
 def _require_one_process(room: Task, strategy: Strategy, cv: int | None) -> None:
     from topwork.train import started_by_torchrun
 
@@ -256,6 +311,14 @@ def _require_one_process(room: Task, strategy: Strategy, cv: int | None) -> None
         raise typer.BadParameter(
             f"training in several processes (torchrun) works with --strategy {together}, not with {strategy.name}"
         )
+
+
+def _require_ray(on: str, strategy: Strategy, cv: int | None) -> None:
+    require_on(on)
+    if cv is not None:
+        raise typer.BadParameter("--cv works in one process, not with --on")
+    if not strategy.distributed:
+        raise typer.BadParameter(f"--on ray trains the network: --strategy finetune, not {strategy.name}")
 
 
 def _require_dataless(room: Task, strategy: Strategy, options: Any, backbones: Sequence[str]) -> None:

@@ -30,6 +30,8 @@ def task_in(given: Sequence[str]) -> str:
 
     if named := _values(given, "--task"):
         return named[-1] if named[-1] in names() else DEFAULT  # what is none is told by the option itself
+    if _values(given, "--from"):  # features of images, and perhaps a table of labels
+        return DEFAULT
     if called := _values(given, "--columns"):
         columns = {pair.partition("=")[0].strip() for pair in called[-1].split(",")}
         rooms = {name: task(name).written for name in names()}

@@ -3,7 +3,7 @@
 In: a name of the catalogue ``datasets.tsv``. Out: a folder, whole or not at all.
 """
 
-from topwork.datasets._catalogue import DataFile, DataRow, data_row, data_rows, select_data
+from topwork.datasets._catalogue import DataRow, data_row, data_rows, select_data
 from topwork.datasets._get import Prepared, get, is_here
 
-__all__ = ["DataFile", "DataRow", "Prepared", "data_row", "data_rows", "get", "is_here", "select_data"]
+__all__ = ["DataRow", "Prepared", "data_row", "data_rows", "get", "is_here", "select_data"]

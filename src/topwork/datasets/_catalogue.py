@@ -15,51 +15,14 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
-from urllib.parse import unquote, urlsplit
 
+from topwork._web import RemoteFile
 from topwork.errors import DataError
 
 Task = Literal["classification", "detection", "segmentation", "text"]
 
 _TABLE = Path(__file__).with_name("datasets.tsv")
-_ALGORITHMS = {"md5": 32, "sha256": 64}
 _COLUMNS = ["name", "title", "task", "classes", "rows", "licence", "layout", "package", "source", "files", "advice"]
-
-
-@dataclass(frozen=True)
-class DataFile:
-    """One file of a data set.
-
-    Attributes:
-        address: Where its makers publish it.
-        bytes: Its size, 0 where it is not known.
-        algorithm: ``md5`` or ``sha256``; empty where no checksum is published.
-        checksum: In hexadecimal.
-    """
-
-    address: str
-    bytes: int = 0
-    algorithm: str = ""
-    checksum: str = ""
-
-    def __post_init__(self) -> None:
-        """Refuse, by a DataError, what cannot be a file's facts."""
-        digits = _ALGORITHMS.get(self.algorithm, 0)
-        checks = {
-            "an address must begin with http:// or https://": urlsplit(self.address).scheme in ("http", "https"),
-            "a checksum must be md5:… or sha256:… in hexadecimal": re.fullmatch(rf"[0-9a-f]{{{digits}}}", self.checksum)
-            is not None
-            and bool(self.algorithm) == bool(self.checksum),
-            "a size must not be below 0": self.bytes >= 0,
-        }
-        for complaint, fine in checks.items():
-            if not fine:
-                raise DataError(f"{self.address}: {complaint}")
-
-    @property
-    def name(self) -> str:
-        """Its name on the disk."""
-        return unquote(urlsplit(self.address).path).rstrip("/").rpartition("/")[2] or "file"
 
 
 @dataclass(frozen=True)
@@ -88,7 +51,7 @@ class DataRow:
     layout: str
     package: str
     source: str
-    files: tuple[DataFile, ...]
+    files: tuple[RemoteFile, ...]
     advice: str
 
     def __post_init__(self) -> None:
@@ -107,8 +70,8 @@ class DataRow:
 
     @property
     def bytes(self) -> int:
-        """What is downloaded, 0 where that is not known or nothing is."""
-        return sum(each.bytes for each in self.files) if all(each.bytes for each in self.files) else 0
+        """What is downloaded, as far as it is known; a few small files' sizes are not."""
+        return sum(each.bytes for each in self.files)
 
     @property
     def checked(self) -> bool:
@@ -162,10 +125,10 @@ def _parsed(cells: dict[str, str]) -> DataRow:
     return DataRow(**{**values, "files": tuple(_file(text) for text in values["files"].split())})
 
 
-def _file(text: str) -> DataFile:
+def _file(text: str) -> RemoteFile:
     address, bytes_, checksum = text.split("|")
     algorithm, _, digits = checksum.partition(":")
-    return DataFile(address, int(bytes_ or 0), algorithm, digits)
+    return RemoteFile(address, int(bytes_ or 0), algorithm, digits)
 
 
 def select_data(task: str | None = None) -> tuple[DataRow, ...]:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from topwork._system import has_module, written_whole
-from topwork.datasets._catalogue import DataFile, DataRow
-from topwork.datasets._download import Progress, download
+from topwork._system import has_module, take
+from topwork._web import RemoteFile, download, is_archive, unpack
+from topwork.datasets._catalogue import DataRow
 from topwork.datasets._layouts import prepare
-from topwork.datasets._unpack import is_archive, unpack
 from topwork.errors import DataError
 
 FACTS = ".source.json"
 """What is kept beside the data: where they are from, their licence, and what was downloaded."""
 
+Progress = Callable[[int, int], None]
 Announce = Callable[[str], Progress | None]
 
 
@@ -68,18 +69,38 @@ def get(row: DataRow, folder: Path, announce: Announce | None = None) -> Prepare
         return found
     kept = folder.with_name(f"{folder.name}.download")
     try:
-        with written_whole(folder.resolve(), replace=False) as draft:
-            sha256 = _collected(row, kept, draft / "data", announce)
+        with _own(kept):
+            draft = kept / "unpacked"
+            sha256 = _collected(row, kept, draft, announce)
             if announce is not None:
                 announce("preparing")
-            inner = prepare(draft / "data", row.layout)
+            inner = prepare(draft, row.layout)
             facts = {"name": row.name, "licence": row.licence, "source": row.source, "data": inner, "sha256": sha256}
-            (draft / "data" / FACTS).write_text(json.dumps(facts, indent=1), "utf-8")
-            _raise(draft)
+            (draft / FACTS).write_text(json.dumps(facts, indent=1), "utf-8")
+            draft.rename(folder)
     except OSError as error:
         raise DataError(f"{folder}: cannot be written: {error.strerror or error}") from error
     shutil.rmtree(kept, ignore_errors=True)
     return Prepared(row, folder, folder / inner, sha256)
+
+
+@contextlib.contextmanager
+def _own(folder: Path) -> Iterator[None]:
+    """The folder of what is downloaded, for this process alone.
+
+    A folder of a hundred thousand small files is not pushed to the disk one by one: it can be had again.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        taken = True
+        with contextlib.suppress(OSError):  # there are no locks on this file system
+            taken = take(lock.fileno())
+        if not taken:
+            raise DataError(
+                f"{folder}: another run is at work there", hint="wait for it, or name another folder with -o"
+            )
+        shutil.rmtree(folder / "unpacked", ignore_errors=True)  # of a run that was broken off
+        yield
 
 
 def _found(row: DataRow, folder: Path) -> Prepared | None:
@@ -98,8 +119,6 @@ def _found(row: DataRow, folder: Path) -> Prepared | None:
 def _collected(row: DataRow, kept: Path, draft: Path, announce: Announce | None) -> dict[str, str]:
     """Download every file, and unpack or copy it into the draft; gives each one's sha256."""
     draft.mkdir()
-    if row.files:
-        kept.mkdir(parents=True, exist_ok=True)
     sha256: dict[str, str] = {}
     for each in row.files:
         place = kept / each.name
@@ -111,15 +130,8 @@ def _collected(row: DataRow, kept: Path, draft: Path, announce: Announce | None)
     return sha256
 
 
-def _put(file: DataFile, place: Path, draft: Path) -> None:
+def _put(file: RemoteFile, place: Path, draft: Path) -> None:
     if is_archive(place):
         unpack(place, draft)
     else:
         shutil.copyfile(place, draft / file.name)
-
-
-def _raise(draft: Path) -> None:
-    """Make the inner folder's content the draft's own."""
-    for path in (draft / "data").iterdir():
-        path.rename(draft / path.name)
-    (draft / "data").rmdir()

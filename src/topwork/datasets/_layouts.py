@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from topwork._system import optional
-from topwork.datasets._unpack import lift, unpack
+from topwork._web import lift, unpack
 from topwork.errors import DataError
 
 TABLE = "data.csv"
@@ -109,7 +109,7 @@ def _flowers(folder: Path) -> str:
 
 
 def _cifar(folder: Path, inner: str, names: str, *files: str) -> str:
-    """CIFAR's records as PNGs in class folders: a label (of two the second, the first is the superclass's), and pixels."""
+    """CIFAR's records as PNGs in class folders; where a record has two labels, the first is the superclass's."""
     from PIL import Image
 
     lift(folder, inner)

@@ -39,6 +39,8 @@ class StreamedFit:
         cv_log_loss: Over the judged rows, in nats, at the head's temperature.
         rows: All of them.
         passes: How often all rows were read.
+        oof_logits: (J, C) of the judged rows, each by the head that did not train on it, before the temperature.
+        oof_labels: (J,) theirs.
     """
 
     head: LinearHead
@@ -50,6 +52,8 @@ class StreamedFit:
     cv_log_loss: float
     rows: int
     passes: int
+    oof_logits: Float32Array
+    oof_labels: IntpArray
 
 
 def fit_streamed(
@@ -90,6 +94,8 @@ def fit_streamed(
     bias = np.full(n_classes, ABSENT_LOGIT, np.float32)
     weight[:, rows.seen], bias[rows.seen] = found.weights[:, :-1].T, found.weights[:, -1]
     logits, labels = found.logits, found.labels
+    oof_logits = np.full((len(labels), n_classes), ABSENT_LOGIT, np.float32)
+    oof_logits[:, rows.seen] = logits
     return StreamedFit(
         head=LinearHead(rows.mean, rows.scale, weight, bias, fit_temperature(logits, labels)),
         method=method,
@@ -100,6 +106,8 @@ def fit_streamed(
         cv_log_loss=float(_losses(logits, labels).mean()),
         rows=rows.moments.rows,
         passes=rows.passes,
+        oof_logits=oof_logits,
+        oof_labels=rows.seen[labels],
     )
 
 

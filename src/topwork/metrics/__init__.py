@@ -1,6 +1,7 @@
 """How good a classifier is, with intervals, and how sure it may be. Pure functions: arrays in, numbers out.
 
 - `evaluate` gives everything at once as an `Evaluation`, whose figures are `Estimate` values with 95 % intervals;
+- `evaluate_streamed` the same of rows that come block by block (`Answered`), more than memory holds;
 - of predicted classes: `balanced_accuracy`, `macro_f1`, `confusion_matrix`, `per_class`;
 - of probabilities: `softmax`, `log_loss`, `brier`, `ece`, `reliability_curve`;
 - of the order of scores: `roc_auc`, `average_precision`;
@@ -108,6 +109,7 @@ from ._selective import (
     threshold_at,
 )
 from ._shift import FALSE_ALARMS, Shift, shift, typicality
+from ._streamed import Answered, evaluate_streamed
 from ._values import ClassReport, Estimate, ReliabilityBin, Uncalibrated, as_percent
 from ._verification import (
     LEAST_FALSE_ACCEPTS,
@@ -122,6 +124,7 @@ from ._verification import (
 )
 
 __all__ = [
+    "Answered",
     "AcceptPoint",
     "ClassReport",
     "ClassTable",
@@ -204,6 +207,7 @@ __all__ = [
     "ece",
     "error_report",
     "evaluate",
+    "evaluate_streamed",
     "exceeds_zero",
     "log_loss",
     "macro_f1",

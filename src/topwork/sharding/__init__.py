@@ -11,14 +11,16 @@ from topwork.sharding._labelled import LabelledShards
 from topwork.sharding._parts import Part, Parts
 from topwork.sharding._plan import SIZE, Plan, Shard, plan
 from topwork.sharding._predicting import Predicting
-from topwork.sharding._ray import work_on
+from topwork.sharding._ray import in_ray, work_on, workers_of
 from topwork.sharding._recipe import Embedding, Recipe, embedding
+from topwork.sharding._splits import HeldOut, TableOfLabels, mixed
 from topwork.sharding._work import Done, work, work_all
 
 __all__ = [
     "SIZE",
     "Done",
     "Embedding",
+    "HeldOut",
     "LabelledShards",
     "Part",
     "Parts",
@@ -26,9 +28,13 @@ __all__ = [
     "Predicting",
     "Recipe",
     "Shard",
+    "TableOfLabels",
     "embedding",
+    "in_ray",
+    "mixed",
     "plan",
     "work",
     "work_all",
     "work_on",
+    "workers_of",
 ]

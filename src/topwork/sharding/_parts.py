@@ -20,6 +20,7 @@ GROUP = 1024
 
 _KEY = 16  # bytes of an image's content key
 _VALUES = ("features", "probabilities")
+_TOLD = ("id", "label", "split", "hash")
 
 
 class Cells(NamedTuple):
@@ -100,14 +101,18 @@ class Part(NamedTuple):
         values: (N, width), float16 features or float32 probabilities.
         labels: Classes; None where a row has none.
         splits: ``train``, ``val``, ``test``, or None.
+        hashes: 16 bytes of each image's content.
         name: Of the shard.
+        errors: Rows beside these that have an error instead.
     """
 
     ids: list[str]
     values: Values
     labels: list[str | None]
     splits: list[str | None]
+    hashes: list[bytes]
     name: str
+    errors: int
 
 
 class Parts:
@@ -138,15 +143,15 @@ class Parts:
         for name in self.names:
             yield from self.part(name)
 
-    def part(self, name: str) -> Iterator[Part]:
-        """The rows of one shard, some at a time."""
+    def part(self, name: str, *, values: bool = True) -> Iterator[Part]:
+        """The rows of one shard, some at a time; without their values, (N, 0), where nobody needs to read them."""
         with self._place.local(f"part-{name}.parquet") as path:
             file = _parquet().ParquetFile(path, memory_map=False)
             try:
                 column = next(each for each in _VALUES if each in file.schema_arrow.names)
                 for group in range(file.num_row_groups):
-                    table = file.read_row_group(group, columns=["id", column, "label", "split"])
-                    yield _part(table.filter(table[column].is_valid()), column, name)
+                    table = file.read_row_group(group, columns=[*_TOLD, "error", *([column] if values else [])])
+                    yield _part(table, column if values else "", name)
             finally:
                 file.close()
 
@@ -155,12 +160,18 @@ class Parts:
 
 
 def _part(table: Any, column: str, name: str) -> Part:
-    lists = table[column].combine_chunks()
+    errors = len(table) - table["error"].null_count
+    table = table.filter(table["error"].is_null()) if errors else table
+    ids, labels, splits, hashes = (table[each].to_pylist() for each in _TOLD)
+    values = _values(table[column]) if column else np.empty((len(ids), 0), np.float16)
+    return Part(ids, values, labels, splits, hashes, name, errors)
+
+
+def _values(column: Any) -> Values:
+    lists = column.combine_chunks()
     lists = lists.chunk(0) if hasattr(lists, "num_chunks") else lists
-    values = lists.flatten().to_numpy(zero_copy_only=False).reshape(len(lists), lists.type.list_size)
-    told = (table[each].to_pylist() for each in ("id", "label", "split"))
-    ids, labels, splits = told
-    return Part(ids, values, labels, splits, name)
+    found: Values = lists.flatten().to_numpy(zero_copy_only=False).reshape(len(lists), lists.type.list_size)
+    return found
 
 
 def _arrow() -> Any:

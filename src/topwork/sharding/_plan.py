@@ -55,6 +55,7 @@ class Plan:
         shards: In the order of the source.
         is_new: Whether this call has made it.
         dropped: Shards of the plan before that are in this one no more, as the source has changed.
+        size: Images a shard, where it is no file that holds them; of the plan before, where there was one.
     """
 
     source: str
@@ -64,6 +65,7 @@ class Plan:
     shards: tuple[Shard, ...]
     is_new: bool = False
     dropped: int = 0
+    size: int = SIZE
 
     @property
     def place(self) -> Place:
@@ -109,17 +111,19 @@ def plan(
     *,
     size: int = SIZE,
     again: bool = True,
+    texts: bool = False,
 ) -> Plan:
     """Cut a source into shards, or find the plan that is there.
 
     A source that has changed is planned anew; a shard whose images are the same keeps its name, and so its part.
 
     Args:
-        source: A folder of images.
+        source: Images: a folder, files that hold them, or an address; or tables of texts.
         out: A folder for the plan and its parts; it need not exist.
         recipe: What is computed; or what gives it for the source and the recipe of the plan that is there, as far as
             there is one.
-        size: Images a shard.
+        size: Images a shard; of a plan that is there its own.
+        texts: Whether the network reads texts; a file is a shard then.
         again: Whether the source is listed although there is a plan; one of many workers does without.
 
     Raises:
@@ -130,7 +134,7 @@ def plan(
     place = place_of(out)
     found = _found(place, out)
     place.tidy()
-    kind = found["kind"] if found and not again else kind_of(source)
+    kind = found["kind"] if found and not again else kind_of(source, texts=texts)
     images = source_of(source, kind)
     made = recipe if not callable(recipe) else recipe(images, found.get("recipe", {}))
     fields = json.loads(json.dumps(made.fields))
@@ -138,11 +142,12 @@ def plan(
         _require_same(found, fields, source, out)
         size = found["size"]
         if not again:
-            return Plan(source, kind, out, made, tuple(_shard(each) for each in found["shards"]))
+            return Plan(source, kind, out, made, tuple(_shard(each) for each in found["shards"]), size=size)
     shards = tuple(Shard(_name(fields, piece), piece) for piece in images.pieces(size))
     if not shards:
         raise DataError(
-            f"{printable(source)}: there is no image in it", hint="give a folder, a file or an address such as s3://…"
+            f"{printable(source)}: there is no {'table' if texts else 'image'} in it",
+            hint="give a folder, a file or an address such as s3://…",
         )
     listed = [{"name": each.name, **each.piece._asdict()} for each in shards]
     is_new = not found or found["shards"] != json.loads(json.dumps(listed))
@@ -151,7 +156,7 @@ def plan(
         place.write(FILE, _written({**whole, "recipe": fields, "shards": listed}))
     names = {each.name for each in shards}
     dropped = sum(each["name"] not in names for each in found.get("shards", ()))
-    return Plan(source, kind, out, made, shards, is_new, dropped)
+    return Plan(source, kind, out, made, shards, is_new, dropped, size)
 
 
 def names_in(out: str) -> tuple[dict[str, Any], list[str]]:

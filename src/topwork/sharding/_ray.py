@@ -46,7 +46,7 @@ def work_on(on: str, plan: Plan, shards: Sequence[Shard], progress: Progress | N
         yield from work_all(plan, shards, progress)
         return
     ray = optional("ray", extra="ray", what="--on ray")
-    with _connected(ray, on):
+    with in_ray(ray, on):
         total, rows = rows_in(shards) or 0, 0
         for done in _Team(ray, plan).work(shards):
             rows += done.rows
@@ -56,8 +56,12 @@ def work_on(on: str, plan: Plan, shards: Sequence[Shard], progress: Progress | N
 
 
 @contextlib.contextmanager
-def _connected(ray: Any, on: str) -> Iterator[None]:
-    """In a cluster; one that this program has joined before is left as it is."""
+def in_ray(ray: Any, on: str) -> Iterator[None]:
+    """In a cluster; one that this program has joined before is left as it is.
+
+    Raises:
+        TopworkError: None can be reached.
+    """
     if ray.is_initialized():
         yield
         return
@@ -203,6 +207,14 @@ class _Team:
                     hint="give the workers more memory, or smaller shards with --shard-size",
                 )
                 yield Done(shard, failure=said)
+
+
+def workers_of(ray: Any) -> tuple[int, dict[str, Any]]:
+    """How many workers that train a cluster has room for, each on a GPU where there are any, and what one takes."""
+    there = ray.cluster_resources()
+    needs = _needs(ray, "torch-cuda" if there.get("GPU", 0) >= 1 else "torch-cpu")
+    rooms = [there.get("CPU", 0) // needs["num_cpus"], *([there["GPU"]] if needs["num_gpus"] else [])]
+    return max(1, int(min(rooms))), needs
 
 
 def _needs(ray: Any, engine: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ _BLOCK = 16 * 2**20  # bytes a request: what is lost when one breaks off
 _WAIT, _LONGEST = 0.5, 30.0  # seconds before the second try, which double, and at most
 _SECONDS = 60  # without a byte, after which a request has failed
 _PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "hf": "huggingface_hub"}
+_EXTRAS = {"s3": "cloud", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "hf": "hf"}
 _LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 _CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError", "InvalidAccessKeyId")
 
@@ -44,7 +45,8 @@ class Store:
 
     def __init__(self, address: str) -> None:
         self.address = address.rstrip("/")
-        core = optional("fsspec.core", extra="cloud", what=f"{address.partition('://')[0]}://")
+        scheme = address.partition("://")[0]
+        core = optional("fsspec.core", extra=_EXTRAS.get(scheme, "cloud"), what=f"{scheme}://")
         self._files, self.root = _opened(core, self.address)
 
     def sizes(self) -> dict[str, int]:
@@ -135,7 +137,7 @@ def _opened(core: Any, address: str) -> tuple[Any, str]:
         files, root = core.url_to_fs(address, **_options(scheme))
     except ImportError as error:
         package = _PACKAGES.get(scheme, scheme)
-        line = "pip install 'topwork[cloud]'" if scheme == "s3" else f"pip install {package}"
+        line = f"pip install 'topwork[{_EXTRAS[scheme]}]'" if scheme in _EXTRAS else f"pip install {package}"
         raise MissingExtraError(f"{scheme}:// needs {package}, which is not installed", hint=line) from error
     except ValueError as error:
         raise DataError(

@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from topwork.errors import CheckpointError, TrainError
-from topwork.train._checkpoint import locked, remove_checkpoints, require_own
+from topwork.train._checkpoint import has_checkpoints, locked, remove_checkpoints, require_own
 from topwork.train._config import TrainConfig, parse_config
 from topwork.train._ranks import Ranks, current_ranks, first_alone, joined, started_by_torchrun
 from topwork.train._samples import Batch, ClassSamples, Samples, UnevenSamples, sample_seed
@@ -51,6 +51,7 @@ __all__ = [
     "autocast",
     "current_ranks",
     "first_alone",
+    "has_checkpoints",
     "joined",
     "locked",
     "measure",

@@ -110,6 +110,11 @@ def read_checkpoint(folder: Path) -> Saved | None:
     return None
 
 
+def has_checkpoints(folder: Path) -> bool:
+    """Whether there is one to go on from."""
+    return folder.is_dir() and bool(_generations(folder))
+
+
 def clear_drafts(folder: Path) -> None:
     """Delete what a killed run has left half written; call it under the lock."""
     for path in folder.glob(f"{_DRAFT}*"):

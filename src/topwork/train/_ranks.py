@@ -127,13 +127,13 @@ def current_ranks() -> Ranks:
 
 
 def started_by_torchrun() -> bool:
-    """Whether this process is one of several that torchrun started. Imports no torch."""
+    """Whether this process is one of several that torchrun, or Ray Train, started. Imports no torch."""
     return os.environ.get("WORLD_SIZE", "1") != "1"
 
 
 @contextlib.contextmanager
 def joined() -> Iterator[bool]:
-    """Train together with the other processes that torchrun started, one on each GPU where there are GPUs.
+    """Train together with the other processes that torchrun or Ray Train started, one on each GPU where there are GPUs.
 
     Returns:
         Whether this is the first of them, which writes and tells; True where it is alone.
@@ -147,6 +147,9 @@ def joined() -> Iterator[bool]:
     import torch
     from torch import distributed
 
+    if distributed.is_available() and distributed.is_initialized():  # Ray Train has connected them, and will part them
+        yield distributed.get_rank() == 0
+        return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     try:

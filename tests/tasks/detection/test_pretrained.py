@@ -11,8 +11,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from tests.backbones.detectors import save
+from tests.clocks import Still
 from topwork import fit
-from topwork.advising import BudgetClock
 from topwork.backbones import DetectorNetwork, load, load_detector, own_classes
 from topwork.cli._app import app
 from topwork.data import read_boxes
@@ -133,7 +133,7 @@ def test_the_ladder_measures_each_rung_on_the_same_images_and_ap_decides(
     data = read_boxes(written(photos, of_persons, f"{persons}.csv"))
     options = AdviceOptions(finetune=FinetuneOptions(probe=HeadOptions(engine="torch-cpu")))
     heard: list[str] = []
-    advice, fitted = climb(data, tiny, options, clock=BudgetClock(14), climbed=lambda rung: heard.append(rung.name))
+    advice, fitted = climb(data, tiny, options, clock=Still(14), climbed=lambda rung: heard.append(rung.name))
     assert heard == [rung.name for rung in advice.rungs] == ["as-is", "probe", "fine-tuning"]
     assert "are left" in advice.rungs[2].note
     measured = [rung for rung in advice.rungs if rung.accuracy is not None]

@@ -36,8 +36,7 @@ def test_everybody_can_read_it_and_nothing_runs(
         assert violations(page) == []
 
 
-@pytest.mark.parametrize("language", ["en", "ko"])
-@pytest.mark.parametrize(("width", "height"), [(DESKTOP, 800), (PHONE, 844)])
+@pytest.mark.parametrize(("language", "width", "height"), [("en", DESKTOP, 800), ("ko", PHONE, 844)])
 def test_the_first_screen_has_verdict_texts_and_next_step(
     browser: Browser,
     tmp_path: Path,

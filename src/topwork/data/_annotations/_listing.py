@@ -6,7 +6,6 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,43 +14,33 @@ import numpy.typing as npt
 from topwork._system import Executor
 from topwork.data._annotations._checks import Images, checked
 from topwork.data._boxes import BoxDataset, BoxFlaw
-from topwork.data._dataset import Dataset, LeftOut, as_splits
+from topwork.data._dataset import LeftOut, as_splits
 from topwork.data._image_size import Header, header_of
 from topwork.data._listing import check_groups, class_texts, some_of
-from topwork.data._names import nearest, printable, quoted
-from topwork.data._source import ImageStore, try_source
+from topwork.data._marked import MarkedListing
+from topwork.data._names import not_known, printable, quoted
+from topwork.data._source import try_source
 from topwork.errors import DataError
 
 _AT_ONCE = 64  # headers that a thread reads one after another
 
 
 @dataclass
-class BoxListing:
+class BoxListing(MarkedListing):
     """The images and boxes that annotations name; a million boxes are 50 MB.
 
     ``order`` is the classes' order where the data declare one, with those that have no box. ``sides`` says that a box
     was given as a corner and its sides, so that a negative side is no exchange of corners; ``shares`` that numbers are
-    shares of the image; ``either`` that it is not known whether they are corners, or a corner and sides. ``store``
-    knows the image of the first row as 0, and so on; without one they are files below ``root``. ``nameless`` holds the
-    labels that are no class, and why.
+    shares of the image; ``either`` that it is not known whether they are corners, or a corner and sides. ``nameless``
+    holds the labels that are no class, and why.
     """
 
-    root: Path
-    name: str
     sides: bool = False
     shares: bool = False
     either: bool = False
-    store: ImageStore | None = None
     order: tuple[str, ...] = ()
-    paths: list[str] = field(default_factory=list)
-    splits: list[str] = field(default_factory=list)
-    groups: list[str] = field(default_factory=list)
-    left_out: list[LeftOut] = field(default_factory=list)
-    ignored: int = 0
-    notes: list[str] = field(default_factory=list)
     flaws: list[BoxFlaw] = field(default_factory=list)
     polygons: int = 0
-    row_of: dict[str, int] = field(default_factory=dict)
     told: array[int] = field(default_factory=lambda: array("q"))
     rows: array[int] = field(default_factory=lambda: array("q"))
     labels: array[int] = field(default_factory=lambda: array("q"))
@@ -102,15 +91,6 @@ class BoxListing:
         """List a box that has no corners or no class."""
         self.excluded[row] += 1
         self.flaws.append(BoxFlaw(self.paths[row], kind, detail))
-
-    def leave_out(self, path: str, reason: str) -> None:
-        """List a file that is not used."""
-        self.left_out.append(LeftOut(path, reason))
-
-    def sources(self) -> Dataset:
-        """The images alone."""
-        keys = np.arange(0 if self.store is None else len(self.paths))
-        return Dataset(self.root, tuple(self.paths), as_splits(self.splits), store=self.store, keys=keys)
 
 
 def assembled_boxes(listing: BoxListing, classes: Sequence[str] | None = None) -> BoxDataset:
@@ -198,7 +178,7 @@ def _classes(listing: BoxListing, classes: Sequence[str] | None) -> tuple[tuple[
         raise DataError(f"{listing.name}: a class name is empty or holds a NUL: {quoted(empty[:1])}")
     if classes is not None and (unknown := sorted(set(seen).difference(classes))):
         raise DataError(
-            f"class {quoted(unknown[:3])} is not one that the model knows; nearest: {nearest(unknown[0], classes)}",
+            not_known(unknown, classes),
             hint="rename it in the annotations to the model's name for it, or leave its boxes out",
         )
     names = tuple(classes or dict.fromkeys((*declared, *sorted(set(seen).difference(declared)))))

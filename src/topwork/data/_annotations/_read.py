@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from topwork.data._annotations._coco import add_coco, coco_stem, is_coco
+from topwork.data._annotations._coco_files import coco_files, coco_place
 from topwork.data._annotations._huggingface import has_boxes, list_object_boxes, list_saved_boxes, saved_has_boxes
 from topwork.data._annotations._listing import BoxListing, assembled_boxes
 from topwork.data._annotations._places import Images, files_in
@@ -25,13 +25,11 @@ from topwork.data._annotations._yolo import add_yolo, config_of, has_yolo, is_yo
 from topwork.data._boxes import BoxDataset
 from topwork.data._huggingface import is_huggingface, is_saved
 from topwork.data._layout import split_of, splits_of
-from topwork.data._names import printable, quoted
-from topwork.data._source import why
+from topwork.data._marked import Columns, Form, Forms, places_of
+from topwork.data._names import printable
 from topwork.data._table import is_table
 from topwork.data.formats import IMAGE_SUFFIXES
-from topwork.errors import DataError, TopworkError
 
-_MOST = 100  # files of JSON in a folder that are looked into
 _UNDERSTOOD = (
     "boxes as COCO JSON, as Pascal VOC XML, as YOLO text files (with data.yaml), as a table with the columns "
     "path,label,xmin,ymin,xmax,ymax (.csv, .tsv, .jsonl, .parquet), and as a Hugging Face data set with objects"
@@ -58,11 +56,7 @@ def read_boxes(
     """
     if isinstance(data, BoxDataset):
         return data if classes is None else _relabelled(data, classes)
-    form = _form_of(data, columns)
-    if form is None:
-        shown = printable(str(data)) if isinstance(data, str | os.PathLike) else f"a {type(data).__name__}"
-        raise DataError(f"no boxes in {shown}", hint=f"topwork reads {_UNDERSTOOD}")
-    return assembled_boxes(form.listed(), classes)
+    return assembled_boxes(_FORMS.listed(data, columns), classes)
 
 
 def looks_like_boxes(data: object) -> bool:
@@ -71,70 +65,41 @@ def looks_like_boxes(data: object) -> bool:
     Args:
         data: Whatever :func:`read_boxes` or :func:`~topwork.data.read` takes. What cannot be read is none.
     """
-    if isinstance(data, BoxDataset):
-        return True
-    try:
-        form = _form_of(data)
-        return form is not None and not form.is_doubtful
-    except (OSError, ValueError, TopworkError):  # the reader that is chosen will tell
-        return False
+    return isinstance(data, BoxDataset) or _FORMS.tell(data)
 
 
-@dataclass(frozen=True)
-class _Form:
-    """What lists boxes that are written in one way; ``is_doubtful`` where the data may be meant otherwise."""
-
-    listed: Callable[[], BoxListing]
-    is_doubtful: bool = False
-
-
-def _form_of(data: Any, columns: Mapping[str, str] | None = None) -> _Form | None:
-    if not isinstance(data, str | os.PathLike):
-        return _form_of_object(data, columns)
-    path = Path(data)
-    try:
-        is_folder = path.is_dir()
-        if not is_folder:
-            os.stat(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{printable(str(path))}: {why(error)}", hint="check the path") from error
-    return _form_of_folder(path, columns) if is_folder else _form_of_file(path, columns)
-
-
-def _form_of_object(data: Any, columns: Mapping[str, str] | None) -> _Form | None:
+def _form_of_object(data: Any, columns: Columns) -> Form[BoxListing] | None:
     if is_huggingface(data):
         rows = next(iter(data.values()), None) if isinstance(data, Mapping) else data
-        return _Form(lambda: list_object_boxes(data)) if rows is not None and has_boxes(rows.features or {}) else None
+        return Form(lambda: list_object_boxes(data)) if rows is not None and has_boxes(rows.features or {}) else None
     if hasattr(data, "iloc") and hasattr(data, "columns"):
-        return _Form(lambda: list_box_frame(data, columns)) if columns or frame_has_boxes(data) else None
+        return Form(lambda: list_box_frame(data, columns)) if columns or frame_has_boxes(data) else None
     return None
 
 
-def _form_of_file(path: Path, columns: Mapping[str, str] | None) -> _Form | None:
+def _form_of_file(path: Path, columns: Columns) -> Form[BoxListing] | None:
     if path.suffix.lower() == ".json":
-        inner = path.parent.name.casefold() in ("annotations", "annotation")
-        root = path.parent.parent if inner else path.parent
-        file = path.relative_to(root).as_posix()
-        return _Form(lambda: _list_coco(root, {file: ""}), not is_coco(path))
+        root, file = coco_place(path)
+        return Form(lambda: _list_coco(root, {file: ""}), not is_coco(path))
     if path.suffix.lower() in (".yaml", ".yml") and is_yolo_config(path):
-        return _Form(lambda: _list_yolo(path.parent, path))
+        return Form(lambda: _list_yolo(path.parent, path))
     if is_table(path.name):
-        return _Form(lambda: _list_tables(path.parent, {path.name: ""}, columns), not is_box_table(path))
+        return Form(lambda: _list_tables(path.parent, {path.name: ""}, columns), not is_box_table(path))
     return None
 
 
-def _form_of_folder(root: Path, columns: Mapping[str, str] | None) -> _Form | None:
+def _form_of_folder(root: Path, columns: Columns) -> Form[BoxListing] | None:
     if is_saved(root):
-        return _Form(lambda: list_saved_boxes(root)) if saved_has_boxes(root) else None
+        return Form(lambda: list_saved_boxes(root)) if saved_has_boxes(root) else None
     files = files_in(root)
-    if content := _coco_files(root, files):
-        return _Form(lambda: _list_coco(root, content))
+    if content := coco_files(root, files):
+        return Form(lambda: _list_coco(root, content))
     if annotated := [folder for folder, names in files.items() if has_voc(root / folder, names)]:
-        return _Form(lambda: _list_voc(root, annotated), _has_class_folders(files))
+        return Form(lambda: _list_voc(root, annotated), _has_class_folders(files))
     if (config := yolo_config(root, files[""])) or has_yolo(root, files):
-        return _Form(lambda: _list_yolo(root, config), config is None and _has_class_folders(files))
+        return Form(lambda: _list_yolo(root, config), config is None and _has_class_folders(files))
     if tables := _box_tables(root, files):
-        return _Form(lambda: _list_tables(root, tables, columns))
+        return Form(lambda: _list_tables(root, tables, columns))
     return None
 
 
@@ -149,24 +114,6 @@ def _is_image(name: str) -> bool:
     return posixpath.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
-def _coco_files(root: Path, files: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Path of each COCO JSON -> its split, as its name or its folder's says."""
-    contents = {folder: [name for name in names if name.lower().endswith(".json")] for folder, names in files.items()}
-    found = [
-        posixpath.join(folder, name)
-        for folder, names in contents.items()
-        for name in (names if len(names) <= _MOST else ())  # so many are one for each image
-        if is_coco(root / folder / name)
-    ]
-    boxes = [file for file in found if posixpath.basename(file).startswith("instances_")]
-    return {file: _split_of_file(file) for file in boxes or found}  # beside them lie captions, keypoints, outlines
-
-
-def _split_of_file(file: str) -> str:
-    stem, folder = coco_stem(file), posixpath.basename(posixpath.dirname(file))
-    return split_of(stem.rstrip("0123456789")) or split_of(folder)
-
-
 def _box_tables(root: Path, files: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Path of each table of boxes -> the split that its name or its folder's says."""
     return {
@@ -177,7 +124,7 @@ def _box_tables(root: Path, files: Mapping[str, Sequence[str]]) -> dict[str, str
     }
 
 
-def _list_tables(root: Path, tables: dict[str, str], columns: Mapping[str, str] | None) -> BoxListing:
+def _list_tables(root: Path, tables: dict[str, str], columns: Columns) -> BoxListing:
     listing = BoxListing(root, printable(str(root / next(iter(tables)) if len(tables) == 1 else root)))
     for table, split in tables.items():
         add_table(listing, root / table, split, Images(root, posixpath.dirname(table), split), columns)
@@ -186,8 +133,7 @@ def _list_tables(root: Path, tables: dict[str, str], columns: Mapping[str, str] 
 
 def _list_coco(root: Path, files: dict[str, str]) -> BoxListing:
     listing = BoxListing(root, printable(str(root)), sides=True)
-    order = ("train", "", "val", "test")  # the classes' order is the training file's
-    for file, split in sorted(files.items(), key=lambda each: order.index(each[1])):
+    for file, split in files.items():
         add_coco(listing, root / file, split, Images(root, posixpath.dirname(file), coco_stem(file)))
     return listing
 
@@ -210,9 +156,8 @@ def _list_yolo(root: Path, config: Path | None) -> BoxListing:
 
 
 def _relabelled(dataset: BoxDataset, classes: Sequence[str]) -> BoxDataset:
-    if sorted(classes) != sorted(dataset.classes):
-        raise DataError(f"classes {quoted(classes)} are not {quoted(dataset.classes)} in another order")
-    import numpy as np
-
-    places = np.array([list(classes).index(name) for name in dataset.classes], np.int32)
+    places = places_of(classes, dataset.classes)
     return replace(dataset, classes=tuple(classes), labels=places[dataset.labels])
+
+
+_FORMS = Forms("boxes", _UNDERSTOOD, _form_of_object, _form_of_file, _form_of_folder)

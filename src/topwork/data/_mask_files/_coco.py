@@ -14,7 +14,6 @@ from topwork.data._annotations._coco import coco_stem
 from topwork.data._annotations._files import ends_of, json_of
 from topwork.data._annotations._places import Images
 from topwork.data._image_size import image_size
-from topwork.data._layout import split_of
 from topwork.data._mask_files._listing import MaskListing
 from topwork.data._mask_files._raw import Raw
 from topwork.data._mask_files._rle import Plane, filled, mask_of_rle
@@ -227,13 +226,3 @@ def coco_has_outlines(file: Path) -> bool:
     """Tell by its beginning and end a file of COCO with outlines."""
     head, tail = ends_of(file)
     return b'"segmentation"' in head + tail
-
-
-def coco_splits(files: Sequence[str]) -> dict[str, str]:
-    """Path -> the split that its name or its folder's says; the training file first."""
-    order = ("train", "", "val", "test")
-    found = {
-        file: split_of(coco_stem(file).rstrip("0123456789")) or split_of(file.rpartition("/")[0].rpartition("/")[2])
-        for file in files
-    }
-    return dict(sorted(found.items(), key=lambda each: order.index(each[1])))

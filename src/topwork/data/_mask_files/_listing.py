@@ -5,46 +5,36 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from topwork.data._dataset import Dataset, LeftOut, as_splits
+from topwork.data._dataset import as_splits
 from topwork.data._listing import check_groups, class_texts, some_of
+from topwork.data._marked import MarkedListing
 from topwork.data._mask_files._look import Look, Unusable, look_at_all
 from topwork.data._mask_files._meaning import Counted, Meaning, counted
 from topwork.data._mask_files._places import MaskPlace
 from topwork.data._mask_files._store import MaskFiles
 from topwork.data._mask_files._told import Legend, told
 from topwork.data._masks import UNLABELLED, MaskDataset, MaskFlaw
-from topwork.data._names import nearest, printable, quoted
-from topwork.data._source import ImageStore, content_key
+from topwork.data._names import not_known, printable, quoted
+from topwork.data._source import content_key
 from topwork.errors import DataError
 
 
 @dataclass
-class MaskListing:
+class MaskListing(MarkedListing):
     """The images and masks that a reader found.
 
     ``legend`` is what the data say of values; ``objects`` whether they are said to be objects, None where nothing is
-    said. ``store`` knows the image of the first row as 0, and so on; without one they are files below ``root``.
+    said.
     """
 
-    root: Path
-    name: str
-    store: ImageStore | None = None
     legend: Legend | None = None
     objects: bool | None = None
-    paths: list[str] = field(default_factory=list)
-    splits: list[str] = field(default_factory=list)
-    groups: list[str] = field(default_factory=list)
     places: list[MaskPlace] = field(default_factory=list)
-    left_out: list[LeftOut] = field(default_factory=list)
-    ignored: int = 0
-    notes: list[str] = field(default_factory=list)
     flaws: list[MaskFlaw] = field(default_factory=list)
-    row_of: dict[str, int] = field(default_factory=dict)
 
     def add(self, path: str, place: MaskPlace, split: str = "", group: str = "") -> None:
         """Add an image with its mask; one that is there already is listed."""
@@ -56,15 +46,6 @@ class MaskListing:
         self.splits.append(split)
         self.groups.append(group)
         self.places.append(place)
-
-    def leave_out(self, path: str, reason: str) -> None:
-        """List a file that is not used."""
-        self.left_out.append(LeftOut(path, reason))
-
-    def sources(self) -> Dataset:
-        """The images alone."""
-        keys = np.arange(0 if self.store is None else len(self.paths))
-        return Dataset(self.root, tuple(self.paths), as_splits(self.splits), store=self.store, keys=keys)
 
 
 def assembled_masks(listing: MaskListing, classes: Sequence[str] | None = None) -> MaskDataset:
@@ -208,7 +189,7 @@ def _in_order(meaning: Meaning, classes: Sequence[str]) -> Meaning:
         return replace(meaning, classes=known, object_class=1)
     if unknown := [name for name in meaning.classes if name not in known]:
         raise DataError(
-            f"class {quoted(unknown[:3])} is not one that the model knows; nearest: {nearest(unknown[0], known)}",
+            not_known(unknown, known),
             hint="give the masks' classes the model's names in classes.txt, beside the images",
         )
     places = np.array([known.index(name) for name in meaning.classes], np.int32)

@@ -31,7 +31,10 @@ class ObjectMatches(NamedTuple):
 
     def without_small(self, least_area: int) -> Self:
         """What it would be if smaller ones had not been found: the others match what they did."""
-        kept = self.areas >= least_area
+        return self.only(self.areas >= least_area)
+
+    def only(self, kept: BoolArray) -> Self:
+        """What it would be if no others than those, (F,), had been found."""
         return self._replace(
             areas=self.areas[kept],
             classes=self.classes[kept],

@@ -22,8 +22,8 @@ from topwork.train import TrainConfig
 
 if TYPE_CHECKING:
     from topwork.features import Progress
+    from topwork.train import EpochRecord, TrainResult
     from topwork.train import Progress as Step
-    from topwork.train import TrainResult
 
 INTERRUPTED = "training was interrupted after"
 """How the note begins that Ctrl-C leaves behind; checkpoints are kept then."""
@@ -44,6 +44,14 @@ class TellingProgress(Protocol):
 
     def tell(self, words: str) -> None:
         """Show them beside the step's name, in place of the former ones."""
+
+
+@runtime_checkable
+class HearingProgress(Protocol):
+    """A progress callback that also hears what each epoch of a training gave."""
+
+    def heard(self, record: EpochRecord, /) -> None:
+        """One epoch, as soon as it is measured."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +170,8 @@ def shown(
         nonlocal reached
         if step.record is not None:
             reached = f", {measure} {step.record.accuracy:.1%}"
+            if isinstance(progress, HearingProgress):
+                progress.heard(step.record)
         if isinstance(progress, TellingProgress):
             epoch = f"epoch {min(step.epoch, config.epochs)} of {config.epochs}"
             progress.tell(f"{epoch}, loss {step.loss:.3f}{reached}, {step.samples_per_second:.0f} {things}/s")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from topwork.metrics import DetectionReport, as_percent
-from topwork.model import Kind, Methods, as_text, card, cited, methods, pretrained_on, quoted_yaml
+from topwork.model import Kind, Methods, as_text, card, cited, methods, pretrained_on
+from topwork.tasks._maps._card import averaged, folds, in_paper, named, results, weak
 from topwork.tasks.detection._record import DetectorRecord
 
+_FOLDS = {"ap50": "AP50", "ap": "AP"}
 _CLASSES = 50  # rows of the table
-_NAMED = 10
 _UNTRAINED = {
     "as-is": "the detector's own classes answer for those of the same names",
     "zero-shot": "the detector was told the classes in words",
@@ -44,28 +43,19 @@ def detector_card(record: DetectorRecord, name: str, kind: Kind) -> str:
         Markdown after a YAML header.
     """
     metrics = record.task.report
+    figures = {"mAP@0.5": metrics.ap50, "mAP@0.5:0.95": metrics.ap} if metrics is not None else {}
     return card(
         record,
         name,
         kind=kind,
-        results=_results(record, metrics, name, kind) if metrics is not None else (),
+        results=results(record, name, kind, "Object Detection", figures) if metrics is not None else (),
         before=[_summary(record), _USE, _classes(record, metrics)],
-        after=[_figures(metrics), *_folds(record), _limits(record, metrics, kind)],
+        after=[
+            _figures(metrics),
+            *folds(record.task.folds, {"ap50": "AP50", "ap": "AP"}),
+            _limits(record, metrics, kind),
+        ],
     )
-
-
-def _results(record: DetectorRecord, metrics: DetectionReport, name: str, kind: Kind) -> list[str]:
-    figures = (("mAP@0.5", metrics.ap50), ("mAP@0.5:0.95", metrics.ap))
-    known = [f"    - {{type: {quoted_yaml(name)}, value: {found.value:.4f}}}" for name, found in figures if found]
-    split = quoted_yaml(record.data.held_out_split)
-    return [
-        "model-index:",
-        f"- name: {quoted_yaml(name)}",
-        "  results:",
-        f"  - task: {{type: {kind.pipeline}, name: Object Detection}}",
-        f"    dataset: {{type: {kind.dataset}, name: the owner's {kind.things}, split: {split}}}",
-        *(["    metrics:", *known] if known else []),
-    ]
 
 
 def _summary(record: DetectorRecord) -> str:
@@ -133,23 +123,6 @@ def _figures(metrics: DetectionReport | None) -> str:
     return "## Metrics\n\n" + "\n".join(lines) + "\n"
 
 
-def _folds(record: DetectorRecord) -> Iterator[str]:
-    found = record.task.folds
-    if found is None:
-        return
-    of = "all images" if found.split == "all" else "the training images"
-    yield "## Cross-validation\n"
-    yield (
-        f"The whole procedure, with everything that it chooses, was repeated on each of {len(found.folds)} folds of "
-        f"{of}. The figures are of the procedure; the saved model was fitted as usual.\n"
-    )
-    rows = ["| fold | training images | test images | AP50 | AP |", "| --- | ---: | ---: | ---: | ---: |"]
-    for place, fold in enumerate(found.folds, 1):
-        rows.append(f"| {place} | {fold.training} | {fold.images} | {fold.ap50:.1%} | {fold.ap:.1%} |")
-    rows.append(f"| mean | | | {as_percent(found.ap50)} | {as_percent(found.ap)} |")
-    yield "\n".join(rows) + "\n"
-
-
 def _limits(record: DetectorRecord, metrics: DetectionReport | None, kind: Kind) -> str:
     size = record.backbone["preprocessing"]["size"]
     lines = [
@@ -158,11 +131,9 @@ def _limits(record: DetectorRecord, metrics: DetectionReport | None, kind: Kind)
         f"- It sees an image at {size} × {size} pixels. Objects that are only a few pixels wide there are missed; "
         "`topwork predict --tile` looks at each part of a larger image.",
     ]
-    weak = [each for each in metrics.per_class if each.ap50 and each.ap50.low < 0.5] if metrics else []
-    if weak:
-        names = ", ".join(as_text(each.name) for each in weak[:5]) + (", …" if len(weak) > 5 else "")
-        lines.append(f"- The AP50 of these classes may be below 50 %: {names}.")
-    if metrics is None:
+    if metrics is not None:
+        lines += weak("AP50", [(each.name, each.ap50) for each in metrics.per_class])
+    else:
         lines.append("- How well it finds objects has not been measured.")
     return "## Limits\n\n" + "\n".join(lines) + "\n"
 
@@ -176,10 +147,9 @@ def detector_methods(record: DetectorRecord, epochs: int, kind: Kind) -> Methods
         kind: What it answers to.
     """
     classes = record.task.classes
-    names = ", ".join(map(as_text, classes[:_NAMED])) + (", …" if len(classes) > _NAMED else "")
     version = as_text(record.versions.get("topwork", ""))
     counted = "1 class" if len(classes) == 1 else f"{len(classes)} classes"
-    made = f"A detector of objects of {counted} ({names}) was made with topwork {version}."
+    made = f"A detector of objects of {counted} ({named(classes)}) was made with topwork {version}."
     after = [_head(record, epochs), *_chosen(record), *_measured(record), *_averaged(record)]
     return methods(record, task=[made], after=after, kind=kind)
 
@@ -221,8 +191,8 @@ def _chosen(record: DetectorRecord) -> list[str]:
     ]
     if found is not None and found.overall.precision is not None and found.overall.recall is not None:
         lines.append(
-            f"With these thresholds {_percent(as_percent(found.overall.precision))} of what it shows on the test "
-            f"images is right, and it finds {_percent(as_percent(found.overall.recall))} of the objects."
+            f"With these thresholds {in_paper(found.overall.precision)} of what it shows on the test "
+            f"images is right, and it finds {in_paper(found.overall.recall)} of the objects."
         )
     return lines
 
@@ -235,8 +205,8 @@ def _measured(record: DetectorRecord) -> list[str]:
         return [f"None of the {found.images} test images shows an object, so nothing was measured."]
     return [
         f"On the {found.images} test images with {found.boxes} boxes, which had no part in any choice, its average "
-        f"precision{cited('lin2014coco')} is {_percent(as_percent(found.ap50))} at an overlap of 0.5 (AP50) and "
-        f"{_percent(as_percent(found.ap))} as a mean over overlaps from 0.5 to 0.95 (AP), with 95 % bootstrap "
+        f"precision{cited('lin2014coco')} is {in_paper(found.ap50)} at an overlap of 0.5 (AP50) and "
+        f"{in_paper(found.ap)} as a mean over overlaps from 0.5 to 0.95 (AP), with 95 % bootstrap "
         f"intervals over the images{cited('efron1993bootstrap')} in brackets."
     ]
 
@@ -245,14 +215,5 @@ def _averaged(record: DetectorRecord) -> list[str]:
     found = record.task.folds
     if found is None:
         return []
-    of = "all images" if found.split == "all" else "the training images"
-    return [
-        f"In a stratified {len(found.folds)}-fold cross-validation on {of}, in which each fold repeated the whole "
-        f"procedure with all its choices, the mean AP50 was {_percent(as_percent(found.ap50))} and the mean AP "
-        f"{_percent(as_percent(found.ap))}; in brackets is the wider of the corrected resampled t "
-        f"interval{cited('nadeau2003inference')} and that of the pooled detections."
-    ]
-
-
-def _percent(text: str) -> str:
-    return text.replace("%", " %")
+    figures = f"the mean AP50 was {in_paper(found.ap50)} and the mean AP {in_paper(found.ap)}"
+    return averaged(found, figures, "detections")

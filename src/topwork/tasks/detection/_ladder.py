@@ -28,7 +28,7 @@ from topwork.tasks.detection._forecast import forecast
 from topwork.tasks.detection._ladder_trained import climb_trained
 from topwork.tasks.detection._rungs import Climbed, advice_of, rung_of, with_trials
 from topwork.tasks.detection.strategies import FinetuneOptions, Fitted, HeadOptions, Judged
-from topwork.tasks.detection.strategies._finetune import probe_options, stages_to_train, tuned
+from topwork.tasks.detection.strategies._finetune import probe_options, tuned
 from topwork.tasks.detection.strategies._probe import Probed, probed
 from topwork.tasks.detection.strategies._ready import Ready, ready
 
@@ -87,7 +87,7 @@ def climb(
         return climb_trained(dataset, backbone, options.finetune, clock, say, climbed)
     backbone = affordable(dataset, backbone, options.probe, clock)
     with ready(dataset, backbone, options.probe, _named(PROBE, 1, say)) as given, contextlib.ExitStack() as maps:
-        stages_to_train(given, options.finetune.unfreeze)
+        given.stages_to_train(options.finetune.unfreeze)
         how = probe_options(options.finetune)
         share = _PROBE_SHARE if clock.left > _SHORT else _SHARE_ALONE
         config = how.config.model_copy(update={"budget_seconds": max(1.0, share * clock.left)})
@@ -163,7 +163,7 @@ def _skipped(names: dict[int, str], why: str, probe: Probed, clock: BudgetClock,
 
 def _rungs(given: Ready, options: FinetuneOptions) -> dict[int, str]:
     """Numbers of stages that may be trained, and the rung of each; where it is left open, half of them or all."""
-    most = stages_to_train(given, options.unfreeze)
+    most = given.stages_to_train(options.unfreeze)
     if options.unfreeze == "auto" and most > 1:
         return {most // 2: TOP, most: FINETUNING}
     return {most: FINETUNING}

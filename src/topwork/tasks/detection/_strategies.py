@@ -10,12 +10,12 @@ from topwork.advising import Advice, BudgetClock
 from topwork.backbones import Backbone
 from topwork.data import BoxDataset
 from topwork.tasks._classes._finetuned import INTERRUPTED
+from topwork.tasks._maps._settings import UNHEARD
 from topwork.tasks._task import Run, Strategy, only
 from topwork.tasks.detection._ladder import AdviceOptions, climb
 from topwork.tasks.detection._model import Detector
 from topwork.tasks.detection._rungs import Climbed
 from topwork.tasks.detection.strategies import (
-    UNHEARD,
     AsIsOptions,
     FinetuneOptions,
     Fitted,

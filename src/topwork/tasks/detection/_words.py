@@ -5,30 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from topwork._text import facts, lies_in, table
+from topwork._text import facts, lies_in
 from topwork.data import printable
 from topwork.metrics import as_percent
+from topwork.tasks._maps import _words
+from topwork.tasks._maps._words import folds, of_classes, tried
 from topwork.tasks._said import caveats, counted, unread
 from topwork.tasks._task import Words
-from topwork.tasks.detection._advised import advised
 
 if TYPE_CHECKING:
-    from topwork.metrics import DetectionReport, Estimate, OperatingReport
-    from topwork.model import TrialRecord
+    from topwork.advising import Advice
+    from topwork.metrics import DetectionReport, OperatingReport
     from topwork.tasks.detection._compared import DetectionCompared
     from topwork.tasks.detection._evaluated import DetectionEvaluated
     from topwork.tasks.detection._found import FoundObject, FoundObjects
     from topwork.tasks.detection._model import Detector
     from topwork.tasks.detection._record import DetectorRecord
 
-_CLASSES = 30  # named on the terminal; --json has them all
 _NAMED = 10  # thresholds, and classes of a prediction in brief
-_QUESTIONS = (
-    ("rung", "Strategies tried:"),
-    ("backbone", "Backbone, by validation:"),
-    ("crop_mode", "Crop mode, by validation:"),
-    ("strategy", "Compared on validation images:"),
-)
+_FIGURES = {"ap50": "AP50", "ap": "AP"}
 
 
 def fitted(model: Detector) -> list[str]:
@@ -44,29 +39,20 @@ def _choices(record: DetectorRecord) -> list[str]:
         + (f"; {empty} without a box" if empty else "")
         + (f"; {counted(lost, lies_in('image'))} left out" if lost else "")
     ]
-    for question, words in _QUESTIONS:
-        trials = [trial for trial in record.trials if trial.question == question]
-        if trials:
-            lines.append(f"{words} " + ", ".join(map(_trial, trials)))
-    return lines
-
-
-def _trial(trial: TrialRecord) -> str:
-    score = "not measured" if trial.accuracy is None else f"AP50 {trial.accuracy:.1%} on {trial.images} images"
-    return f"{trial.answer} ({score}{', chosen' if trial.chosen else ''})"
+    return [*lines, *tried(record.trials, "AP50")]
 
 
 def _quality(model: Detector) -> list[str]:
     found, record = model.metrics, model.record
     if found is None:
-        return ["No images were held out, so nothing was measured", *_folds(record)]
+        return ["No images were held out, so nothing was measured", *folds(record.task.folds, _FIGURES)]
     measured = f"{counted(found.images, 'held-out image')} with {counted(found.boxes, 'box')}"
     return [
         f"AP50 on {measured} ({record.data.held_out_split}): {as_percent(found.ap50)}",
         f"AP {as_percent(found.ap)}, AP75 {as_percent(found.ap75)}",
         *_unmeasured(found),
         *_weakest(found),
-        *_folds(record),
+        *folds(record.task.folds, _FIGURES),
     ]
 
 
@@ -85,19 +71,6 @@ def _weakest(found: DetectionReport) -> list[str]:
         return []
     _, least = min(known, key=lambda pair: pair[0])
     return [f"Weakest class: {printable(least.name)} ({counted(least.boxes, 'box')}), AP50 {as_percent(least.ap50)}"]
-
-
-def _folds(record: DetectorRecord) -> list[str]:
-    """What k folds said of the whole procedure."""
-    found = record.task.folds
-    if found is None:
-        return []
-    of = "all images" if found.split == "all" else "the training images"
-    each = ", ".join(f"{fold.ap50:.1%}" for fold in found.folds)
-    return [
-        f"{len(found.folds)}-fold cross-validation on {of}: AP50 {as_percent(found.ap50)}, AP {as_percent(found.ap)}; "
-        f"AP50 of each fold: {each}"
-    ]
 
 
 def _thresholds(record: DetectorRecord) -> list[str]:
@@ -174,15 +147,7 @@ def rows(prediction: FoundObjects, classes: Sequence[str]) -> list[dict[str, Any
 
 def fields(found: DetectionEvaluated) -> dict[str, Any]:
     """An evaluation, JSON-ready."""
-    return {
-        "split": found.split,
-        "seen_in_training": found.seen_in_training,
-        "trained": found.trained,
-        "caveats": caveats(found),
-        **found.report.to_dict(),
-        "at_thresholds": found.operating.to_dict(),
-        "left_out": [{"path": item.path, "reason": item.reason} for item in found.left_out],
-    }
+    return {**_words.fields(found), "at_thresholds": found.operating.to_dict()}
 
 
 def evaluated(found: DetectionEvaluated) -> list[str]:
@@ -195,7 +160,7 @@ def evaluated(found: DetectionEvaluated) -> list[str]:
         (printable(each.name), str(each.boxes), *map(as_percent, (each.ap50, point.precision, point.recall)))
         for each, point in zip(report.per_class, found.operating.per_class, strict=True)
     ]
-    lines = [
+    return [
         *caveats(found),
         facts([(name, text + (where if name == "AP" else "")) for name, text in figures])
         if figures
@@ -204,37 +169,24 @@ def evaluated(found: DetectionEvaluated) -> list[str]:
         *_operating(found.operating),
         "95 % intervals in brackets. AP: overlap 0.5 to 0.95; AR: average recall of 1, 10 and 100 detections.",
         "",
-        table(("class", "boxes", "AP50", "precision", "recall"), cells[:_CLASSES]),
+        *of_classes(("class", "boxes", "AP50", "precision", "recall"), cells),
+        *unread(found.left_out),
     ]
-    if len(cells) > _CLASSES:
-        lines.append(f"… and {len(cells) - _CLASSES} more classes; --json lists them all")
-    return [*lines, *unread(found.left_out)]
 
 
 def compared(names: Sequence[str], both: DetectionCompared) -> list[str]:
     """Two models side by side, and whether the difference may be chance."""
-    found, reports = both.comparison, (both.first.report, both.second.report)
-    figures = [dict(each.figures()) for each in reports]
-    cells = [(name, *(as_percent(each[name]) for each in figures)) for name, known in figures[0].items() if known]
-    lines: list[str] = [table((f"{found.images} images", *names), cells)]
-    if found.ap50 is not None and found.ap is not None:
-        lines += [
-            "",
-            f"Difference ({names[1]} minus {names[0]}): AP50 {_points(found.ap50)}, AP {_points(found.ap)}",
-            _verdict(names, found.ap50),
-        ]
-    return [*lines, *unread(both.first.left_out)]
+    return _words.compared(names, both, _FIGURES)
 
 
-def _points(found: Estimate) -> str:
-    value, low, high = (100 * each for each in (found.value, found.low, found.high))
-    return f"{value:+.2f} points ({low:+.2f} to {high:+.2f})"
-
-
-def _verdict(names: Sequence[str], found: Estimate) -> str:
-    if found.low <= 0 <= found.high:
-        return "No significant difference in AP50: its 95 % interval holds 0"
-    return f"{names[found.value > 0]} is better in AP50: the 95 % interval of the difference does not hold 0"
+def advised(advice: Advice) -> list[str]:
+    """Advice on a detector."""
+    told = advice.description
+    described = (
+        f"{counted(told.images, 'training image')} with {told.smallest} to {told.largest} boxes of each of "
+        f"{counted(told.classes, 'class')},"
+    )
+    return _words.advised(advice, described, "AP50", "AP")
 
 
 WORDS = Words(fitted, predicted, evaluated, fields, caveats, advised, compared, rows, brief)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from topwork.metrics import SegmentationReport, as_percent
-from topwork.model import Kind, Methods, as_text, card, cited, methods, pretrained_on, quoted_yaml
+from topwork.model import Kind, Methods, as_text, card, cited, methods, pretrained_on
+from topwork.tasks._maps._card import averaged, folds, in_paper, named, results, weak
 from topwork.tasks.segmentation._record import SegmenterRecord
 
 _CLASSES = 50  # rows of the table
-_NAMED = 10
 _HOW = {
     "probe": "a head was trained on pixels of its frozen maps",
     "decoder": "a decoder was trained on its frozen maps",
@@ -31,28 +29,15 @@ def segmenter_card(record: SegmenterRecord, name: str, kind: Kind) -> str:
         Markdown after a YAML header.
     """
     metrics = record.task.report
+    figures = {"mean_iou": metrics.iou, "dice": metrics.dice} if metrics is not None else {}
     return card(
         record,
         name,
         kind=kind,
-        results=_results(record, metrics, name, kind) if metrics is not None else (),
+        results=results(record, name, kind, "Image Segmentation", figures) if metrics is not None else (),
         before=[_summary(record), _USE, _classes(record, metrics)],
-        after=[_figures(metrics), *_folds(record), _limits(record, metrics, kind)],
+        after=[_figures(metrics), *folds(record.task.folds, {"iou": "IoU"}), _limits(record, metrics, kind)],
     )
-
-
-def _results(record: SegmenterRecord, metrics: SegmentationReport, name: str, kind: Kind) -> list[str]:
-    figures = (("mean_iou", metrics.iou), ("dice", metrics.dice))
-    known = [f"    - {{type: {key}, value: {found.value:.4f}}}" for key, found in figures if found]
-    split = quoted_yaml(record.data.held_out_split)
-    return [
-        "model-index:",
-        f"- name: {quoted_yaml(name)}",
-        "  results:",
-        f"  - task: {{type: {kind.pipeline}, name: Image Segmentation}}",
-        f"    dataset: {{type: {kind.dataset}, name: the owner's {kind.things}, split: {split}}}",
-        *(["    metrics:", *known] if known else []),
-    ]
 
 
 def _summary(record: SegmenterRecord) -> str:
@@ -118,23 +103,6 @@ def _figures(metrics: SegmentationReport | None) -> str:
     return "## Metrics\n\n" + "\n".join(lines) + "\n"
 
 
-def _folds(record: SegmenterRecord) -> Iterator[str]:
-    found = record.task.folds
-    if found is None:
-        return
-    of = "all images" if found.split == "all" else "the training images"
-    yield "## Cross-validation\n"
-    yield (
-        f"The whole procedure, with everything that it chooses, was repeated on each of {len(found.folds)} folds of "
-        f"{of}. The figures are of the procedure; the saved model was fitted as usual.\n"
-    )
-    rows = ["| fold | training images | test images | IoU |", "| --- | ---: | ---: | ---: |"]
-    for place, fold in enumerate(found.folds, 1):
-        rows.append(f"| {place} | {fold.training} | {fold.images} | {fold.iou:.1%} |")
-    rows.append(f"| mean | | | {as_percent(found.iou)} |")
-    yield "\n".join(rows) + "\n"
-
-
 def _limits(record: SegmenterRecord, metrics: SegmentationReport | None, kind: Kind) -> str:
     size = record.backbone["preprocessing"]["size"]
     lines = [
@@ -142,11 +110,9 @@ def _limits(record: SegmenterRecord, metrics: SegmentationReport | None, kind: K
         f"- The figures hold for {kind.things} like those that were measured. {kind.elsewhere}",
         f"- It sees an image at {size} × {size} pixels: what is only a few pixels wide there is lost.",
     ]
-    weak = [each for each in metrics.per_class if each.iou and each.iou.low < 0.5] if metrics else []
-    if weak:
-        names = ", ".join(as_text(each.name) for each in weak[:5]) + (", …" if len(weak) > 5 else "")
-        lines.append(f"- The IoU of these classes may be below 50 %: {names}.")
-    if metrics is None:
+    if metrics is not None:
+        lines += weak("IoU", [(each.name, each.iou) for each in metrics.per_class])
+    else:
         lines.append("- How well it tells classes apart has not been measured.")
     return "## Limits\n\n" + "\n".join(lines) + "\n"
 
@@ -160,9 +126,8 @@ def segmenter_methods(record: SegmenterRecord, epochs: int, kind: Kind) -> Metho
         kind: What it answers to.
     """
     classes = record.task.classes
-    names = ", ".join(map(as_text, classes[:_NAMED])) + (", …" if len(classes) > _NAMED else "")
     version = as_text(record.versions.get("topwork", ""))
-    made = f"A segmenter of {len(classes)} classes ({names}) was made with topwork {version}."
+    made = f"A segmenter of {len(classes)} classes ({named(classes)}) was made with topwork {version}."
     after = [_head(record, epochs), *_chosen(record), *_measured(record), *_averaged(record)]
     return methods(record, task=[made], after=after, kind=kind)
 
@@ -193,7 +158,7 @@ def _measured(record: SegmenterRecord) -> list[str]:
         return [f"None of the {found.images} test images shows a class, so nothing was measured."]
     return [
         f"On the {found.images} test images, which had no part in any choice, its mean intersection over union is "
-        f"{_percent(as_percent(found.iou))} and its mean Dice {_percent(as_percent(found.dice))}, of the pixels of all "
+        f"{in_paper(found.iou)} and its mean Dice {in_paper(found.dice)}, of the pixels of all "
         f"images together, with 95 % bootstrap intervals over the images{cited('efron1993bootstrap')} in brackets."
     ]
 
@@ -202,14 +167,4 @@ def _averaged(record: SegmenterRecord) -> list[str]:
     found = record.task.folds
     if found is None:
         return []
-    of = "all images" if found.split == "all" else "the training images"
-    return [
-        f"In a stratified {len(found.folds)}-fold cross-validation on {of}, in which each fold repeated the whole "
-        f"procedure with all its choices, the mean intersection over union was {_percent(as_percent(found.iou))}; in "
-        f"brackets is the wider of the corrected resampled t interval{cited('nadeau2003inference')} and that of the "
-        "pooled images."
-    ]
-
-
-def _percent(text: str) -> str:
-    return text.replace("%", " %")
+    return averaged(found, f"the mean intersection over union was {in_paper(found.iou)}", "images")

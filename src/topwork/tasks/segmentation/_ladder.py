@@ -136,10 +136,8 @@ def _climb_on(
     least = PRICE * _OPENING / 60
     if _gain(DECODER, tried, len(tried.fitted.table)) <= least or clock.left < _OPENING:
         return tried.skip(DECODER, "decoder", f"it has no time, or nothing to gain: {clock.left:.0f} s are left", clock)
-    from topwork.tasks.segmentation.decoder._finetune import stages_to_train
-
     with ready(dataset, backbone, options.probe, _named(DECODER, say)) as given:
-        stages = stages_to_train(given, options.finetune.unfreeze)
+        stages = given.stages_to_train(options.finetune.unfreeze)
         start = _decoder(given, tried, options, clock, _named(DECODER, say))
         if start is not None:
             _finetuning(given, start, stages, tried, options.finetune, clock, _named(FINETUNING, say))

@@ -9,11 +9,11 @@ from topwork.advising import Advice, BudgetClock
 from topwork.backbones import Backbone
 from topwork.data import MaskDataset
 from topwork.tasks._classes._finetuned import INTERRUPTED
+from topwork.tasks._maps._settings import UNHEARD
 from topwork.tasks._task import Run, Strategy, only
 from topwork.tasks.segmentation._ladder import AdviceOptions, Climbed, climb
 from topwork.tasks.segmentation.decoder import require_decoders
 from topwork.tasks.segmentation.decoder._options import DecoderOptions, FinetuneOptions
-from topwork.tasks.segmentation.decoder._ready import UNHEARD
 from topwork.tasks.segmentation.strategies import (
     AsIsOptions,
     Fitted,

@@ -5,30 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from topwork._text import facts, lies_in, table
+from topwork._text import facts, lies_in
 from topwork.data import printable
 from topwork.metrics import as_percent
+from topwork.tasks._maps import _words
+from topwork.tasks._maps._words import fields, folds, of_classes, tried
 from topwork.tasks._said import caveats, counted, unread
 from topwork.tasks._task import Words
-from topwork.tasks.segmentation._advised import advised
 
 if TYPE_CHECKING:
-    from topwork.metrics import Estimate, SegmentationReport
-    from topwork.model import TrialRecord
+    from topwork.advising import Advice
+    from topwork.metrics import SegmentationReport
     from topwork.tasks.segmentation._compared import SegmentationCompared
     from topwork.tasks.segmentation._evaluated import SegmentationEvaluated
     from topwork.tasks.segmentation._found import FoundMask
     from topwork.tasks.segmentation._model import Segmenter
     from topwork.tasks.segmentation._record import SegmenterRecord
 
-_CLASSES = 30  # named on the terminal; --json has them all
 _NAMED = 10  # classes of a prediction in brief
-_QUESTIONS = (
-    ("rung", "Strategies tried:"),
-    ("backbone", "Backbone, by validation:"),
-    ("crop_mode", "Crop mode, by validation:"),
-    ("strategy", "Compared on validation images:"),
-)
+_FIGURES = {"iou": "IoU"}
+_COMPARED = {**_FIGURES, "dice": "Dice"}
 
 
 def fitted(model: Segmenter) -> list[str]:
@@ -47,22 +43,13 @@ def _choices(record: SegmenterRecord) -> list[str]:
     known = sum(block.training)
     if block.unlabelled:
         lines.append(f"Labelled: {known / (known + block.unlabelled):.1%} of their pixels; the rest trains nothing")
-    for question, words in _QUESTIONS:
-        trials = [trial for trial in record.trials if trial.question == question]
-        if trials:
-            lines.append(f"{words} " + ", ".join(map(_trial, trials)))
-    return lines
-
-
-def _trial(trial: TrialRecord) -> str:
-    score = "not measured" if trial.accuracy is None else f"IoU {trial.accuracy:.1%} on {trial.images} images"
-    return f"{trial.answer} ({score}{', chosen' if trial.chosen else ''})"
+    return [*lines, *tried(record.trials, "IoU")]
 
 
 def _quality(model: Segmenter) -> list[str]:
     found, record = model.metrics, model.record
     if found is None:
-        return ["No images were held out, so nothing was measured", *_folds(record)]
+        return ["No images were held out, so nothing was measured", *folds(record.task.folds, _FIGURES)]
     measured = f"{counted(found.images, 'held-out image')} ({record.data.held_out_split})"
     lines = [
         f"Mean IoU on {measured}: {as_percent(found.iou)}",
@@ -70,7 +57,7 @@ def _quality(model: Segmenter) -> list[str]:
     ]
     if found.objects is not None:
         lines.append(f"AP50 of objects {as_percent(found.objects.ap50)}, PQ {as_percent(found.objects.pq)}")
-    return [*lines, *_unmeasured(found), *_weakest(found), *_folds(record)]
+    return [*lines, *_unmeasured(found), *_weakest(found), *folds(record.task.folds, _FIGURES)]
 
 
 def _unmeasured(found: SegmentationReport) -> list[str]:
@@ -87,16 +74,6 @@ def _weakest(found: SegmentationReport) -> list[str]:
         return []
     _, least = min(known, key=lambda pair: pair[0])
     return [f"Weakest class: {printable(least.name)} ({counted(least.images, 'image')}), IoU {as_percent(least.iou)}"]
-
-
-def _folds(record: SegmenterRecord) -> list[str]:
-    """What k folds said of the whole procedure."""
-    found = record.task.folds
-    if found is None:
-        return []
-    of = "all images" if found.split == "all" else "the training images"
-    each = ", ".join(f"{fold.iou:.1%}" for fold in found.folds)
-    return [f"{len(found.folds)}-fold cross-validation on {of}: IoU {as_percent(found.iou)}; IoU of each fold: {each}"]
 
 
 def _threshold(record: SegmenterRecord) -> list[str]:
@@ -136,18 +113,6 @@ def rows(prediction: FoundMask, classes: Sequence[str]) -> list[dict[str, Any]]:
     return object_rows(prediction) if prediction.tells_objects else class_rows(prediction)
 
 
-def fields(found: SegmentationEvaluated) -> dict[str, Any]:
-    """An evaluation, JSON-ready."""
-    return {
-        "split": found.split,
-        "seen_in_training": found.seen_in_training,
-        "trained": found.trained,
-        "caveats": caveats(found),
-        **found.report.to_dict(),
-        "left_out": [{"path": item.path, "reason": item.reason} for item in found.left_out],
-    }
-
-
 def evaluated(found: SegmentationEvaluated) -> list[str]:
     """Figures, a row for each class, and what could not be read."""
     report = found.report
@@ -157,7 +122,7 @@ def evaluated(found: SegmentationEvaluated) -> list[str]:
         (printable(each.name), str(each.images), *map(as_percent, (each.iou, each.dice, each.boundary_f1)))
         for each in report.per_class
     ]
-    lines = [
+    return [
         *caveats(found),
         facts([(name, text + (where if name == "mean IoU" else "")) for name, text in figures])
         if figures
@@ -165,38 +130,24 @@ def evaluated(found: SegmentationEvaluated) -> list[str]:
         *_unmeasured(report),
         "95 % intervals in brackets. Means are over the classes other than background.",
         "",
-        table(("class", "images", "IoU", "Dice", "boundary F1"), cells[:_CLASSES]),
+        *of_classes(("class", "images", "IoU", "Dice", "boundary F1"), cells),
+        *unread(found.left_out),
     ]
-    if len(cells) > _CLASSES:
-        lines.append(f"… and {len(cells) - _CLASSES} more classes; --json lists them all")
-    return [*lines, *unread(found.left_out)]
 
 
 def compared(names: Sequence[str], both: SegmentationCompared) -> list[str]:
     """Two models side by side, and whether the difference may be chance."""
-    found, reports = both.comparison, (both.first.report, both.second.report)
-    figures = [dict(each.figures()) for each in reports]
-    shared = [name for name, known in figures[0].items() if known and figures[1].get(name)]
-    cells = [(name, *(as_percent(each[name]) for each in figures)) for name in shared]
-    lines: list[str] = [table((f"{found.images} images", *names), cells)]
-    if found.iou is not None and found.dice is not None:
-        lines += [
-            "",
-            f"Difference ({names[1]} minus {names[0]}): IoU {_points(found.iou)}, Dice {_points(found.dice)}",
-            _verdict(names, found.iou),
-        ]
-    return [*lines, *unread(both.first.left_out)]
+    return _words.compared(names, both, _COMPARED)
 
 
-def _points(found: Estimate) -> str:
-    value, low, high = (100 * each for each in (found.value, found.low, found.high))
-    return f"{value:+.2f} points ({low:+.2f} to {high:+.2f})"
-
-
-def _verdict(names: Sequence[str], found: Estimate) -> str:
-    if found.low <= 0 <= found.high:
-        return "No significant difference in IoU: its 95 % interval holds 0"
-    return f"{names[found.value > 0]} is better in IoU: the 95 % interval of the difference does not hold 0"
+def advised(advice: Advice) -> list[str]:
+    """Advice on a segmenter."""
+    told = advice.description
+    described = (
+        f"{counted(told.images, 'training image')}; each of {counted(told.classes, 'class')} is in {told.smallest} to "
+        f"{told.largest} of them;"
+    )
+    return _words.advised(advice, described, "IoU")
 
 
 WORDS = Words(fitted, predicted, evaluated, fields, caveats, advised, compared, rows, brief)

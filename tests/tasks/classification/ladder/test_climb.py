@@ -19,6 +19,7 @@ from topwork.tasks.classification.ladder import AdviceOptions, Climbed, climb
 from topwork.tasks.classification.strategies import FinetuneOptions, Probe, ProbeOptions
 
 SMALL = load(size=64)  # quick to run; other sizes are tried from here
+TINY = load("test_resnet", weights="random:1", size=32)  # where it does not matter how good the features are
 OPTIONS = AdviceOptions(finetune=FinetuneOptions(probe=ProbeOptions(crop_mode="squash")))
 
 
@@ -86,13 +87,13 @@ def test_what_stands_on_the_rung_reads_what_was_chosen(climbed: Climbed, textile
     assert next(trial.answer for trial in found.trials if trial.chosen) == climbed.advice.chosen.name
 
 
-def test_the_same_seed_gives_the_same_advice(climbed: Climbed, textile: ImageDataset, shared_cache: Path) -> None:
-    shutil.rmtree(shared_cache / "advice")  # it would be read from there
-    again = climb(textile, [SMALL], OPTIONS).advice
-    assert [(r.name, r.accuracy, r.detail) for r in again.rungs] == [
-        (r.name, r.accuracy, r.detail) for r in climbed.advice.rungs
-    ]
-    assert again.choice == climbed.advice.choice
+def test_the_same_seed_gives_the_same_advice(easy: ImageDataset, shared_cache: Path) -> None:
+    told = []
+    for _ in range(2):
+        shutil.rmtree(shared_cache / "advice", ignore_errors=True)  # it would be read from there
+        advice = climb(easy, [TINY], OPTIONS).advice
+        told.append((advice.choice, [(rung.name, rung.accuracy, rung.detail) for rung in advice.rungs]))
+    assert told[0] == told[1]
 
 
 def test_a_second_of_budget_gives_the_first_rung_and_names_what_was_skipped(easy: ImageDataset) -> None:
@@ -118,7 +119,7 @@ def test_what_cannot_pay_is_not_even_priced(easy: ImageDataset, monkeypatch: pyt
 def test_fault_44_shuffled_labels_teach_nothing_and_it_says_so(textile: ImageDataset) -> None:
     labels = np.random.default_rng(3).permutation(textile.labels)
     shuffled = dataclasses.replace(textile, labels=labels)
-    advice = climb(shuffled, [SMALL], OPTIONS).advice
+    advice = climb(shuffled, [TINY], OPTIONS).advice
     assert not advice.learnable
     assert advice.chosen.accuracy is not None
     assert advice.chosen.accuracy.low <= advice.chance
@@ -132,7 +133,7 @@ def test_all_images_the_same_is_no_crash(tmp_path: Path, shared_cache: Path) -> 
     for place in folder.rglob("*.*"):
         place.write_bytes(one)
     dataset = split(read(folder), test=0.34)
-    advice = climb(dataset, [SMALL], OPTIONS).advice
+    advice = climb(dataset, [TINY], OPTIONS).advice
     assert not advice.learnable
 
 
@@ -140,7 +141,7 @@ def test_all_images_the_same_is_no_crash(tmp_path: Path, shared_cache: Path) -> 
 def test_an_image_or_two_a_class_end_at_a_probe(tmp_path: Path, shared_cache: Path, count: int) -> None:
     dataset = read(easy_folder(tmp_path / "few", count=count))
     dataset = dataclasses.replace(dataset, splits=np.full(len(dataset), "train"))
-    found = climb(dataset, [SMALL], OPTIONS)
+    found = climb(dataset, [TINY], OPTIONS)
     assert found.advice.chosen.strategy == "probe"
     assert (found.advice.chosen.accuracy is None) == (count == 1)
     assert json.dumps(found.advice.to_dict(), allow_nan=False)
@@ -153,7 +154,7 @@ def test_one_class_in_a_hundred_is_not_taken_for_an_answer(tmp_path: Path, share
     cloth = easy.labels == easy.labels[-1]
     kept = np.flatnonzero(cloth | (np.cumsum(~cloth) <= 2))
     rare = easy.select(kept[: 2 + 98])
-    advice = climb(dataclasses.replace(rare, splits=np.full(len(rare), "train")), [SMALL], OPTIONS).advice
+    advice = climb(dataclasses.replace(rare, splits=np.full(len(rare), "train")), [TINY], OPTIONS).advice
     assert advice.chance == pytest.approx(0.98)
     assert advice.learnable
     assert not any("Nothing has been learnt" in each for each in advice.changes)
@@ -189,10 +190,9 @@ def test_a_budget_that_is_no_time_is_refused(seconds: float) -> None:
 
 
 def test_of_several_backbones_the_better_one_is_climbed(textile: ImageDataset) -> None:
-    random = load("resnet18", weights="random:1", size=64)
-    advice = climb(textile, [random, SMALL], OPTIONS).advice
+    advice = climb(textile, [TINY, SMALL], OPTIONS).advice
     assert advice.backbone == SMALL.name
-    assert [each.backbone for each in advice.shortlist] == [random.name, SMALL.name]
+    assert [each.backbone for each in advice.shortlist] == [TINY.name, SMALL.name]
     assert all(each.finalist for each in advice.shortlist)
     assert advice.shortlist[1].logme > advice.shortlist[0].logme
 

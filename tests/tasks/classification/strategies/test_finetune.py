@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ from topwork.tasks._classes._finetuned import Score, halves_of, keeps
 from topwork.tasks.classification.ladder._tuning import gain, rung_of
 from topwork.tasks.classification.strategies import (
     INTERRUPTED,
+    Finetuned,
     FinetuneOptions,
     Probe,
     ProbeOptions,
@@ -61,14 +62,27 @@ def options(**changes: Any) -> FinetuneOptions:
     return FinetuneOptions(**{"unfreeze": "all", "orient": "none", "probe": QUICK, "config": config, **changes})
 
 
+@pytest.fixture(scope="module")
+def tuned(digits: ImageDataset, probe: Probe) -> Finetuned:
+    """All stages, from pixels."""
+    return cast(Finetuned, finetune(digits, probe, options()))
+
+
+@pytest.fixture(scope="module")
+def tail(digits: ImageDataset, probe: Probe) -> Finetuned:
+    """The last stages, from the maps of the frozen ones."""
+    return cast(Finetuned, finetune(digits, probe, options(unfreeze=3, config={"epochs": 16})))
+
+
 def accuracy(found: Any) -> float:
     test = found.table.split("test")
     return float((found.head.probabilities(test.values).argmax(axis=1) == test.dataset.labels).mean())
 
 
-def test_training_the_backbone_beats_a_probe_on_random_features(digits: ImageDataset, probe: Probe) -> None:
-    said: list[str] = []
-    found = finetune(digits, probe, options(), announce=said.append)
+def test_training_the_backbone_beats_a_probe_on_random_features(
+    digits: ImageDataset, probe: Probe, tuned: Finetuned
+) -> None:
+    found = tuned
     assert found.strategy == "finetune"
     assert accuracy(found) > accuracy(probe) + 0.05
     assert [trial.answer for trial in found.trials[:2]] == ["probe", "finetune 5 of 5 stages"]
@@ -77,7 +91,6 @@ def test_training_the_backbone_beats_a_probe_on_random_features(digits: ImageDat
     assert found.table.backbone.weights.source == "file"
     assert len(found.table) == len(digits)
     assert found.table.outputs == ("embedding",)
-    assert said[-1] == "features of the tuned network"
 
 
 def test_it_is_served_by_the_engine_that_the_probe_asked_for(tmp_path: Path, shared_cache: Path) -> None:
@@ -90,10 +103,9 @@ def test_it_is_served_by_the_engine_that_the_probe_asked_for(tmp_path: Path, sha
     assert len(found.history) == 1
 
 
-def test_the_tuned_head_and_network_are_those_that_were_validated(digits: ImageDataset, probe: Probe) -> None:
+def test_the_tuned_head_and_network_are_those_that_were_validated(probe: Probe, tuned: Finetuned) -> None:
     """The kept model's accuracy on the validation rows, through the engine, is the one that the training measured."""
-    chosen = options()
-    found = finetune(digits, probe, chosen)
+    chosen, found = options(), tuned
     rows = halves_of(probe.table.dataset, chosen.validation, chosen.seed).check
     held = found.table.dataset.paths.index
     table = found.table.select(np.array([held(probe.table.dataset.paths[row]) for row in rows]))
@@ -175,10 +187,9 @@ def test_a_lead_that_may_be_chance_is_told_as_such(digits: ImageDataset, probe: 
     )
 
 
-def test_where_no_epoch_beats_the_start_the_best_epoch_itself_is_told(digits: ImageDataset, probe: Probe) -> None:
+def test_where_no_epoch_beats_the_start_the_best_epoch_itself_is_told(digits: ImageDataset, tuned: Finetuned) -> None:
     """The start's score is the probe's own, and is no figure of a fine-tuning."""
-    good = finetune(digits, probe, options())
-    start = Probe(good.head, good.table, (), None, None)
+    start = Probe(tuned.head, tuned.table, (), None, None)
     found = finetune(digits, start, options(config={"epochs": 2, "learning_rate": 0.05}))
     assert found.strategy == "probe"
     best = max(found.history, key=lambda epoch: (epoch.accuracy, -epoch.validation_loss))
@@ -207,10 +218,9 @@ def test_where_no_epoch_was_finished_there_is_no_trial_of_fine_tuning(digits: Im
     assert (rung.accuracy, rung.note, gain(found)) == (None, "no epoch was finished", None)
 
 
-def test_fault_45_stages_that_are_not_trained_stay_to_the_byte(digits: ImageDataset, probe: Probe) -> None:
-    found = finetune(digits, probe, options(unfreeze=3, config={"epochs": 16}))
-    assert found.strategy == "finetune"
-    before, after = probe.table.backbone.module().state_dict(), found.table.backbone.module().state_dict()
+def test_fault_45_stages_that_are_not_trained_stay_to_the_byte(probe: Probe, tail: Finetuned) -> None:
+    assert tail.strategy == "finetune"
+    before, after = probe.table.backbone.module().state_dict(), tail.table.backbone.module().state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed
     assert all(name.startswith(("layer2.", "layer3.", "layer4.")) for name in changed)
@@ -232,9 +242,12 @@ def test_it_starts_from_where_the_probe_stands(probe: Probe) -> None:
     np.testing.assert_allclose(logits, head.logits(train.values[:8]) / head.temperature, rtol=0.05, atol=0.2)
 
 
-def test_the_same_seed_gives_the_same_network(digits: ImageDataset, probe: Probe) -> None:
-    first, second, other = (finetune(digits, probe, options(config={"seed": seed})) for seed in (0, 0, 1))
+def test_the_same_seed_gives_the_same_network(digits: ImageDataset, probe: Probe, tuned: Finetuned) -> None:
+    said: list[str] = []
+    first, second = tuned, finetune(digits, probe, options(config={"seed": 0}), announce=said.append)
+    other = finetune(digits, probe, options(config={"seed": 1}))
     assert {first.strategy, second.strategy, other.strategy} == {"finetune"}
+    assert said[-1] == "features of the tuned network"
     assert first.table.backbone.weights.sha256 == second.table.backbone.weights.sha256
     assert first.table.backbone.weights.sha256 != other.table.backbone.weights.sha256
 
@@ -295,11 +308,19 @@ def test_knn_is_no_head_to_start_from(digits: ImageDataset, probe: Probe) -> Non
         finetune(digits, probe, options(probe=dataclasses.replace(QUICK, head="knn")))
 
 
-@pytest.mark.parametrize("unfreeze", ["all", 3])
-def test_a_broken_off_training_goes_on(unfreeze: Any, digits: ImageDataset, probe: Probe, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("unbroken", "unfreeze", "epochs"), [("tuned", "all", 6), ("tail", 3, 16)])
+def test_a_broken_off_training_goes_on(
+    unbroken: str,
+    unfreeze: Any,
+    epochs: int,
+    digits: ImageDataset,
+    probe: Probe,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
     """From pixels, and from the maps of the frozen stages."""
-    wanted = functools.partial(options, unfreeze=unfreeze, config={"epochs": 14})
-    whole = finetune(digits, probe, wanted())
+    wanted = functools.partial(options, unfreeze=unfreeze, config={"epochs": epochs})
+    whole = request.getfixturevalue(unbroken)
     assert whole.strategy == "finetune"
     folder = tmp_path / "training"
 

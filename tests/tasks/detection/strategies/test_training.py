@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from tests.clocks import Still
 from tests.tasks.detection.strategies.samples import shapes
-from topwork.advising import BudgetClock
 from topwork.backbones import Backbone, load
 from topwork.data import BoxDataset, decode
 from topwork.errors import BackboneError, DataError
@@ -207,7 +207,7 @@ def test_the_ladder_prices_what_it_does_not_climb(dataset: BoxDataset, lite0: Ba
         dataset.select(np.arange(24)),
         lite0,
         options,
-        clock=BudgetClock(4),
+        clock=Still(4),
         climbed=lambda rung: heard.append(rung.name),
     )
     advice = found.advice
@@ -226,7 +226,7 @@ def test_the_ladder_prices_what_it_does_not_climb(dataset: BoxDataset, lite0: Ba
 def test_the_ladder_climbs_where_there_is_time(dataset: BoxDataset, lite0: Backbone) -> None:
     config = finetune_config(epochs=3, batch_size=8)
     options = AdviceOptions(finetune=FinetuneOptions(unfreeze=1, probe=HeadOptions(**HEAD), config=config))
-    advice, fitted = climb(dataset.select(np.arange(16)), lite0, options, clock=BudgetClock(900))
+    advice, fitted = climb(dataset.select(np.arange(16)), lite0, options, clock=Still(900))
     tried = advice.rungs[1]
     assert (tried.accuracy is None) == ("beat its start" in tried.note)
     assert advice.chosen.strategy == fitted.strategy
@@ -244,14 +244,14 @@ def test_more_images_are_forecast_from_parts_of_those_there_are(
 
     monkeypatch.setattr(_ladder, "best_that_fits", lambda *_: None)
     options = AdviceOptions(finetune=FinetuneOptions(probe=HeadOptions(**HEAD)))
-    advice, fitted = climb(dataset.select(np.arange(64)), lite0, options, clock=BudgetClock(900))
+    advice, fitted = climb(dataset.select(np.arange(64)), lite0, options, clock=Still(900))
     told = advice.forecast
     assert told is not None
     assert [point.images for point in told.points] == [15, 31, 64]
     assert told.points[-1].accuracy == pytest.approx(fitted.validation.ap50)
     values = [told.points[-1].accuracy, *(each.accuracy.value for each in told.ahead)]
     assert values == sorted(values)
-    few, _ = climb(dataset.select(np.arange(20)), lite0, options, clock=BudgetClock(900))
+    few, _ = climb(dataset.select(np.arange(20)), lite0, options, clock=Still(900))
     assert few.forecast is not None
     assert few.forecast.points == ()
 

@@ -84,6 +84,32 @@ def test_shapes_from_which_nothing_starts_and_small_ones():
     assert split_objects(np.ones((1, 8, 8), np.float32), Splitting(False), has_background=False).max() == 1
 
 
+def test_pieces_without_a_border_between_them_are_joined():
+    """Three squares in a row, each surely inside at its middle alone: between the first two a border, then none."""
+    objects = np.zeros((20, 60), np.int32)
+    for place in range(3):
+        objects[:, 20 * place : 20 * place + 20] = place + 1
+    border = np.full(objects.shape, 0.3, np.float32)
+    for place in range(3):
+        border[5:15, 20 * place + 5 : 20 * place + 15] = 0.02
+    border[:, 18:22] = 0.6
+    probabilities = np.stack([np.zeros_like(border), 1 - border, border])
+    expected = {0.0: [400, 400, 400], 0.2: [400, 400, 400], 0.45: [400, 800], 0.8: [1200]}
+    for join, areas in expected.items():
+        found = split_objects(probabilities, Splitting(True, marker=0.9, join=join))
+        assert sorted(np.bincount(found.ravel())[1:]) == areas, join
+
+
+def test_objects_that_are_hardly_there_are_none():
+    objects = discs([(20, 20, 10), (40, 60, 8)])
+    probabilities = np.stack([1.0 - (objects > 0), objects > 0]).astype(np.float32)
+    probabilities[:, objects == 2] = [[0.35], [0.65]]
+    for sure, count in ((0.6, 2), (0.64, 2), (0.66, 1)):
+        found = split_objects(probabilities, Splitting(False, sure=sure))
+        np.testing.assert_array_equal(found > 0, (objects > 0) & (objects <= count))
+        assert found.max() == count
+
+
 def test_classes_are_told_apart_one_by_one():
     objects = discs(TOUCHING[:2])
     labels = np.where(objects == 2, 2, (objects > 0).astype(np.int64))
@@ -132,7 +158,14 @@ def test_bad_input_is_refused_by_name():
     for objects, width in ((flat[0], 2), (labels[0], 2), (labels, 0)):
         with pytest.raises(DataError):
             border_targets(objects, width)
-    for changed in ({"threshold": 1.5}, {"depth": 0}, {"least_area": -1}, {"marker": "much"}):
+    for changed in (
+        {"threshold": 1.5},
+        {"depth": 0},
+        {"least_area": -1},
+        {"marker": "much"},
+        {"join": 1},
+        {"sure": -0.1},
+    ):
         with pytest.raises(DataError, match="not a saved way to tell objects apart"):
             Splitting.from_dict(Splitting(True).to_dict() | changed)
 

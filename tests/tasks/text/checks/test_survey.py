@@ -60,8 +60,8 @@ def test_a_text_in_which_nothing_can_be_seen_is_refused(text: str) -> None:
     assert seen.usable.tolist() == [True, False]
 
 
-def test_a_text_of_ten_megabytes_is_looked_at_in_bounded_memory_and_its_end_counts() -> None:
-    long = "all work and no play " * 500_000
+def test_a_text_of_megabytes_is_looked_at_in_bounded_memory_and_its_end_counts() -> None:
+    long = "all work and no play " * 100_000
     tracemalloc.start()
     seen = survey(dataset_of([long + "A", long + "B", "short"]), lambda done: None)
     peak = tracemalloc.get_traced_memory()[1]
@@ -69,7 +69,7 @@ def test_a_text_of_ten_megabytes_is_looked_at_in_bounded_memory_and_its_end_coun
     assert seen.facts["characters"].tolist() == [len(long) + 1, len(long) + 1, 5]
     assert seen.facts["looked"].tolist() == [LOOKED, LOOKED, 5]
     assert (seen.keys[0] != seen.keys[1]).any()
-    assert peak < 400e6
+    assert peak < 100e6
     assert FACTS.itemsize + seen.bands.itemsize * seen.bands.shape[1] + 16 <= 160
 
 

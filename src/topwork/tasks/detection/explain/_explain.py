@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from topwork._arrays import Float32Array, UInt8Array
-from topwork.data import Boxes, as_source, decode, image_size, quoted
+from topwork.data import Boxes, as_source, decode, image_size
 from topwork.engines import Engine, open_engine
 from topwork.errors import ExplainError
 from topwork.explain.places import Shown, checked, named, occlusion
 from topwork.metrics import Detections
+from topwork.tasks._maps._explained import require_asked
 from topwork.tasks.detection._evaluated import detected
 from topwork.tasks.detection._found import FoundObjects
 from topwork.tasks.detection._model import Detector
@@ -43,13 +44,7 @@ class Explain:
     _features: Engine = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        classes = self.model.classes
-        if self.label is not None and self.label not in classes:
-            raise ExplainError(f"no class is called {self.label!r}", hint=f"the classes are {quoted(classes[:20])}")
-        if self.number < 1:
-            raise ExplainError(
-                f"boxes are counted from 1, so there is no box {self.number}", hint="1 is the surest box"
-            )
+        require_asked(self.model.classes, self.label, self.number, one="box", many="boxes", first="surest")
         model = self.model
         features = open_engine(model.backbone, model.record.outputs, model.engine_choice)
         object.__setattr__(self, "_features", features)

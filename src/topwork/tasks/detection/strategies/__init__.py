@@ -10,7 +10,6 @@ from topwork.tasks.detection.strategies._options import (
     probe_config,
 )
 from topwork.tasks.detection.strategies._probe import fit_probe
-from topwork.tasks.detection.strategies._ready import UNHEARD
 from topwork.tasks.detection.strategies._untrained import (
     AsIsOptions,
     WordsOptions,
@@ -21,7 +20,6 @@ from topwork.tasks.detection.strategies._untrained import (
 )
 
 __all__ = [
-    "UNHEARD",
     "AsIsOptions",
     "WordsOptions",
     "detector",

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from topwork._arrays import BoolArray, Float32Array, Float64Array
+from topwork.tasks._maps._augment import Augmenting, Colours, Part, drawn_part, recoloured
 
 if TYPE_CHECKING:
     import torch
 
-Level = Literal["none", "light", "colour"]
-Orient = Literal["none", "mirror", "any"]
-
-_ZOOMED = 0.8  # share of the views that show another part than the whole
 _SIDES = (0.5, 1.4)  # of the part that is shown, over the image's
-_ASPECT = 0.15  # deviation of the part's proportions, in logarithms, at most
 _VISIBLE = 0.3  # share of a box that must be seen for it to be kept
 _TRIES = 20  # parts that are tried until one holds an object
-_COLOUR = 0.3  # brightness, contrast and saturation move by so much, either way
 
 
 class View(NamedTuple):
@@ -36,22 +30,14 @@ class View(NamedTuple):
     """
 
     side: int
-    part: tuple[int, int, int, int]
+    part: Part
     mirrored: bool = False
     upturned: bool = False
-    colours: tuple[float, float, float] | None = None
+    colours: Colours | None = None
 
     def image(self, image: torch.Tensor, fill: tuple[int, int, int]) -> torch.Tensor:
         """The view of an image, uint8 (3, side, side); beyond its edges is the colour ``fill``."""
-        from torchvision.transforms.v2 import functional as tv
-
-        image = self._moved(image, [*map(float, fill)])
-        if self.colours is not None:
-            for change, factor in zip(
-                (tv.adjust_brightness, tv.adjust_contrast, tv.adjust_saturation), self.colours, strict=True
-            ):
-                image = change(image, factor)
-        return image
+        return recoloured(self._moved(image, [*map(float, fill)]), self.colours)
 
     def boxes(self, corners: Float32Array) -> tuple[Float32Array, BoolArray]:
         """Boxes (K, 4) as the view shows them, cut at its edges, and (K,) of which enough is seen."""
@@ -81,48 +67,25 @@ class View(NamedTuple):
         return tv.vertical_flip(given) if self.upturned else given
 
 
-@dataclass(frozen=True)
-class Augmentation:
-    """What may be done to a training image and its boxes.
-
-    Attributes:
-        level: ``none``; ``light``: a part of the image at another scale, nearer or farther, that keeps an object;
-            ``colour``: that, and other brightness, contrast and saturation.
-        orient: ``mirror`` changes left and right; ``any`` top and bottom too, for what has no upright, as under a
-            microscope or from the air; ``none`` for script, and left against right.
-    """
-
-    level: Level = "colour"
-    orient: Orient = "mirror"
-
-    @property
-    def varies(self) -> bool:
-        """Whether it does anything."""
-        return self.level != "none" or self.orient != "none"
+class Augmentation(Augmenting):
+    """What may be done to a training image and its boxes: a part keeps an object; ``any`` turns top and bottom too."""
 
     def view(self, side: int, corners: Float32Array, seed: int) -> View:
         """How an image with these boxes (K, 4) is shown; the same seed gives the same view."""
         rng = np.random.default_rng(seed)
-        part = (0, 0, side, side)
-        if self.level != "none" and rng.random() < _ZOOMED:
-            part = _part(side, corners, rng)
-        mirrored = self.orient != "none" and bool(rng.random() < 0.5)
+        part = _part(side, corners, rng) if self.zooms(rng) else (0, 0, side, side)
+        mirrored = self.mirrors(rng)
         upturned = self.orient == "any" and bool(rng.random() < 0.5)
-        colours = rng.uniform(1 - _COLOUR, 1 + _COLOUR, 3).tolist() if self.level == "colour" else None
-        return View(side, part, mirrored, upturned, None if colours is None else tuple(colours))
+        return View(side, part, mirrored, upturned, self.colours(rng))
 
 
-def _part(side: int, corners: Float32Array, rng: np.random.Generator) -> tuple[int, int, int, int]:
+def _part(side: int, corners: Float32Array, rng: np.random.Generator) -> Part:
     """A part that shows enough of a box, where there is any; the whole where none is found."""
-    whole = (0, 0, side, side)
     for _ in range(_TRIES):
-        scale = np.exp(rng.uniform(*np.log(_SIDES)))
-        aspect = np.exp(rng.uniform(-_ASPECT, _ASPECT))
-        width, height = (max(1, round(side * float(each))) for each in (scale * aspect, scale / aspect))
-        left, top = (int(rng.integers(min(0, side - each), max(0, side - each) + 1)) for each in (width, height))
-        if not len(corners) or View(side, (left, top, width, height)).boxes(corners)[1].any():
-            return left, top, width, height
-    return whole
+        part = drawn_part(side, side, _SIDES, rng)
+        if not len(corners) or View(side, part).boxes(corners)[1].any():
+            return part
+    return 0, 0, side, side
 
 
 def _areas(corners: npt.NDArray[np.floating]) -> Float64Array:

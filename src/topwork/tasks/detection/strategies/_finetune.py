@@ -15,14 +15,15 @@ from topwork.data import BoxDataset
 from topwork.errors import BackboneError
 from topwork.features import FeatureTable, Progress, extract
 from topwork.tasks._classes._finetuned import notes_of, shown
+from topwork.tasks._maps._settings import Orient
+from topwork.tasks._maps._training import chosen_orient, stages_said, strategy_trials
 from topwork.tasks._task import Announce
 from topwork.tasks.detection.network import DetectorHead
-from topwork.tasks.detection.strategies._augment import Orient
 from topwork.tasks.detection.strategies._fitted import Fitted, Judged, judged
-from topwork.tasks.detection.strategies._options import FinetuneOptions, ProbeOptions, Unfreeze, probe_config
+from topwork.tasks.detection.strategies._options import FinetuneOptions, ProbeOptions, probe_config
 from topwork.tasks.detection.strategies._probe import Probed, probed
 from topwork.tasks.detection.strategies._ready import Ready, ready
-from topwork.tasks.detection.strategies._upright import chosen_orient, orient_trials
+from topwork.tasks.detection.strategies._upright import orient_trials
 from topwork.train import first_alone
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def fit_finetuned(
         layer = fit_candidates(dataset, backbone, probe_options(options), say)
         return fit_whole(layer.table, layer, options, say)
     with ready(dataset, backbone, options.probe, say) as given:
-        stages_to_train(given, options.unfreeze)
+        given.stages_to_train(options.unfreeze)
         with contextlib.ExitStack() as maps:
             probe = probed(given, probe_options(options), say, maps)
         return tuned(given, probe, options, say).fitted
@@ -73,48 +74,26 @@ def tuned(given: Ready, probe: Probed, options: FinetuneOptions, say: Announce) 
     """Train stages from a probe on, and keep the probe where that is no better."""
     from topwork.tasks.detection.strategies._detector import Detector
 
-    count = stages_to_train(given, options.unfreeze)
+    count = given.stages_to_train(options.unfreeze)
     turned = orient_trials(given, probe)
     detector = Detector(given.backbone, probe.head)
     result = _trained(detector, given, count, chosen_orient(turned), options, say)
     kept = dataclasses.replace(probe.fitted, trials=(*turned, *probe.fitted.trials))
     notes = notes_of(result)
-    name = f"finetune {_stages(count)}"
+    name = f"finetune {stages_said(count)}"
     if result.best_epoch == 0:
-        return _kept(kept, None, name, result, notes, f"no epoch of fine-tuning {_stages(count)} beat its start")
+        return _kept(kept, None, name, result, notes, f"no epoch of fine-tuning {stages_said(count)} beat its start")
     with_weights = given.backbone.with_weights(detector.kept_weights(given.backbone))
     head = DetectorHead.from_module(detector.head.cpu())
     found = _judged(head, given, with_weights)
     if not found.beats(probe.fitted.validation):
-        return _kept(kept, found, name, result, notes, f"fine-tuning {_stages(count)} was no better in AP")
+        return _kept(kept, found, name, result, notes, f"fine-tuning {stages_said(count)} was no better in AP")
     table = _extracted(given, with_weights, given.table.dataset, say("maps of the tuned network"))
-    trials = (*_trials(probe.fitted.validation, found, name, better=True), *kept.trials)
+    trials = (*_trials(probe.fitted, found, name, better=True), *kept.trials)
     validation = dataclasses.replace(found, rows=given.halves.check)
     return Tuned(
         Fitted(head, table, validation, "finetune", trials, result.history, (*given.notes, *notes)), validation
     )
-
-
-def stages_to_train(given: Ready, unfreeze: Unfreeze) -> int:
-    """How many of the stages up to the last that is read.
-
-    Raises:
-        BackboneError: There are fewer.
-    """
-    names = [stage.name for stage in given.backbone.stages]
-    read = names.index(given.spec.stages[-1]) + 1
-    if unfreeze in ("all", "auto"):
-        return read
-    if not 1 <= int(unfreeze) <= read:
-        raise BackboneError(
-            f"a detector reads {read} stages of {given.backbone.name}, so {unfreeze} of them cannot be trained",
-            hint=f"--unfreeze takes 1 to {read}, or all",
-        )
-    return int(unfreeze)
-
-
-def _stages(count: int) -> str:
-    return "1 stage" if count == 1 else f"{count} stages"
 
 
 def _trained(
@@ -125,7 +104,7 @@ def _trained(
 
     detector.to(given.device)
     config = given.config(options.config)
-    progress = say(f"training {_stages(count)} and the head")
+    progress = say(f"training {stages_said(count)} and the head")
     return train(
         detector,
         given.samples(given.halves.learn, given.augmentation(orient)),
@@ -158,7 +137,7 @@ def _judged(head: DetectorHead, given: Ready, backbone: Backbone) -> Judged:
 def _kept(
     probe: Fitted, found: Judged | None, name: str, result: TrainResult, notes: tuple[str, ...], why: str
 ) -> Tuned:
-    trials = () if found is None else _trials(probe.validation, found, name, better=False)
+    trials = () if found is None else _trials(probe, found, name, better=False)
     note = f"{why} on {len(probe.validation.found)} validation images, so the probe is kept"
     kept = dataclasses.replace(
         probe, trials=(*trials, *probe.trials), history=result.history, notes=(*probe.notes, *notes, note)
@@ -166,9 +145,6 @@ def _kept(
     return Tuned(kept, found)
 
 
-def _trials(probe: Judged, tuned: Judged, name: str, *, better: bool) -> tuple[Trial, ...]:
-    images = len(probe.found)
-    return (
-        Trial("strategy", "probe", images, probe.ap50, None, chosen=not better),
-        Trial("strategy", name, images, tuned.ap50, None, chosen=better),
-    )
+def _trials(probe: Fitted, tuned: Judged, name: str, *, better: bool) -> tuple[Trial, ...]:
+    before = probe.validation
+    return strategy_trials(len(before.found), ("probe", before.ap50), (name, tuned.ap50), better=better)

@@ -7,21 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import NonNegativeInt
-
 from topwork._options import CACHE, CHECKPOINT, CROP_MODE, ENGINE, RESUME, SEED, TRAINING, VALIDATION, Option
 from topwork.engines import EngineName
+from topwork.tasks._maps._settings import Level, Orient, Unfreeze, config_of
 from topwork.tasks.detection.network import Layers
-from topwork.tasks.detection.strategies._augment import Level, Orient
-from topwork.train import TrainConfig, parse_config
-
-Unfreeze = NonNegativeInt | Literal["auto", "all"]
+from topwork.train import TrainConfig
 
 EPOCHS = 24
 """Of a probe, where nobody asks for another number."""
 _LEAST_STEPS = 120  # of a probe; ten images would make one step an epoch
-
-_SHARED = {"batch_size": 16, "weight_decay": 0.05, "clip": 5.0, "ema_decay": 0.99, "compile": "off"}
 
 
 def probe_config(**changes: Any) -> TrainConfig:
@@ -30,7 +24,7 @@ def probe_config(**changes: Any) -> TrainConfig:
     Raises:
         TrainError: There is no such setting, or its value is out of range.
     """
-    return parse_config({**_SHARED, "epochs": EPOCHS, "learning_rate": 2e-3, **changes})
+    return config_of(**{"epochs": EPOCHS, "learning_rate": 2e-3, **changes})
 
 
 def with_enough_steps(config: TrainConfig, images: int) -> TrainConfig:
@@ -47,7 +41,7 @@ def finetune_config(**changes: Any) -> TrainConfig:
     Raises:
         TrainError: There is no such setting, or its value is out of range.
     """
-    return parse_config({**_SHARED, "epochs": 36, "learning_rate": 1e-3, "layer_decay": 0.8, **changes})
+    return config_of(**{"epochs": 36, "learning_rate": 1e-3, "layer_decay": 0.8, **changes})
 
 
 @dataclass(frozen=True)

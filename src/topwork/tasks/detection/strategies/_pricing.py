@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from topwork._system import available_cores
-from topwork.advising import Prices, Timed
-from topwork.engines import open_engine
-from topwork.features import on_all_cores
+from topwork.advising import Prices
+from topwork.tasks._maps._training import IMAGES, timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from topwork.tasks.detection.strategies._probe import Probed
     from topwork.tasks.detection.strategies._ready import Ready
-
-_IMAGES = 8
-_STEPS = 3  # the first one allocates the memory, and is not counted; the quickest of the others is
 
 
 def prices(given: Ready, probe: Probed, stages: Sequence[int], share: float) -> Prices:
@@ -31,15 +26,19 @@ def prices(given: Ready, probe: Probed, stages: Sequence[int], share: float) -> 
         stages: Numbers of them that might be trained.
         share: Of the cores, what this process has had so far, 0 to 1; the share in these steps may be larger.
     """
-    table, size = given.table, given.backbone.preprocessing.size
-    pixels = np.resize(np.asarray(given.images.pixels[:_IMAGES]), (_IMAGES, size, size, 3))
-    engine = on_all_cores(open_engine(given.backbone, table.outputs, table.choice, images=_IMAGES))
+    size = given.backbone.preprocessing.size
+    pixels, engine = given.few_pixels(), given.engine(IMAGES)
     cores = 0 if given.device == "cuda" else available_cores()
-    image = _timed(lambda: engine(pixels), cores)
-    steps = {each: _timed(_step(given, probe, each), cores) for each in stages}
-    timed = [image, *steps.values()]
-    ours = sum(each.own for each in timed) / max(sum(each.wall for each in timed), 1e-9)
-    return Prices(size, image.own, {number: each.own for number, each in steps.items()}, max(share, ours))
+    image = timed(lambda: engine(pixels), cores)
+    steps = {each: timed(_step(given, probe, each), cores) for each in stages}
+    both = [image, *steps.values()]
+    ours = sum(each.own for each in both) / max(sum(each.wall for each in both), 1e-9)
+    return Prices(
+        size,
+        image.own,
+        {number: each.own for number, each in steps.items()},
+        max(share, ours),
+    )
 
 
 def _step(given: Ready, probe: Probed, stages: int) -> Callable[[], object]:
@@ -52,23 +51,11 @@ def _step(given: Ready, probe: Probed, stages: int) -> Callable[[], object]:
     detector = Detector(given.backbone, copy.deepcopy(probe.head)).to(given.device)
     for _, layer in detector.layers(given.backbone, stages):
         layer.requires_grad_(True)
-    rows = np.resize(given.halves.learn, _IMAGES)
-    images, targets = (each.to(given.device) for each in given.samples(rows).batch(0, np.arange(_IMAGES)))
+    rows = np.resize(given.halves.learn, IMAGES)
+    images, targets = (each.to(given.device) for each in given.samples(rows).batch(0, np.arange(IMAGES)))
     loss = DetectionLoss(given.spec)
 
     def step() -> None:
         loss(detector(images), targets).backward()  # type: ignore[no-untyped-call]
 
     return step
-
-
-def _timed(work: Callable[[], object], cores: int) -> Timed:
-    """Seconds an image, the quickest of a few."""
-    found = []
-    for _ in range(_STEPS):
-        wall, processor = time.perf_counter(), time.process_time()
-        work()
-        found.append(
-            Timed.of((time.perf_counter() - wall) / _IMAGES, (time.process_time() - processor) / _IMAGES, cores)
-        )
-    return min(found[1:])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from topwork._system import freed_memory_kept
@@ -12,6 +10,7 @@ from topwork.backbones import Backbone, DetectorNetwork
 from topwork.data import BoxDataset
 from topwork.features import MapSamples, Progress
 from topwork.tasks._classes._finetuned import notes_of, shown
+from topwork.tasks._maps._training import in_what_is_left, seeded, too_short
 from topwork.tasks._task import Announce
 from topwork.tasks.detection.network import DetectorHead, torch_head
 from topwork.tasks.detection.strategies._fitted import Fitted, judged
@@ -21,10 +20,6 @@ from topwork.train import Samples, TrainConfig, TrainResult
 
 if TYPE_CHECKING:
     from topwork.tasks.detection.network._module import TorchHead
-
-
-_MAPS_SHARE = 0.4  # of the time for a probe, at most, for maps of more views than one
-_ENOUGH = 0.75  # of the epochs; with fewer, it is said that there was too little time
 
 
 class Probed(NamedTuple):
@@ -72,12 +67,12 @@ def probed(given: Ready, options: ProbeOptions, say: Announce, stack: contextlib
     views = min(options.views, wanted.epochs)
     learn = stack.enter_context(given.maps(given.samples(given.halves.learn, given.augmentation()), views))
     check = stack.enter_context(given.maps(given.samples(given.halves.check), 1))
-    config = _in_what_is_left(wanted, learn, check, say)
+    config = in_what_is_left(wanted, learn, check, say)
     kept = {"checkpoint": options.checkpoint, "resume": options.resume}
     head, result = trained_head(given, (learn, check), config, say("training the head on kept maps"), **kept)
     found = DetectorHead.from_module(head.cpu())
     validation = judged(found, given.table, given.halves.check)
-    notes = (*given.notes, *notes_of(result), *_too_short(config, result))
+    notes = (*given.notes, *notes_of(result), *too_short(config, result, "the head", "the detector"))
     fitted = Fitted(found, given.table, validation, history=result.history, notes=notes)
     return Probed(fitted, head, (learn, check), config, result.seconds)
 
@@ -89,43 +84,8 @@ def trained_head(
     from topwork.tasks.detection.strategies._loss import DetectionLoss
     from topwork.train import train
 
-    head = new_head(given, given.options.seed)
+    head: TorchHead = seeded(torch_head, given.spec, given.options.seed)
     head.to(given.device)
     told = shown(progress, config, measure="AP of an image") if progress else None
     loss = DetectionLoss(given.spec)
     return head, train(head, *maps, config, layers=[("head", head)], loss=loss, progress=told, **kept)
-
-
-def _in_what_is_left(config: TrainConfig, learn: MapSamples, check: MapSamples, say: Announce) -> TrainConfig:
-    """With a budget, the maps are made first, of as many views as fit into a part of it; the rest is for the head.
-
-    The steps then all take the same time, so that the schedule fits what is left from its first step on.
-    """
-    if config.budget_seconds is None:
-        return config
-    begun = time.monotonic()
-    say("maps of views of the images")
-    check.make_within(0)
-    learn.make_within(_MAPS_SHARE * config.budget_seconds - (time.monotonic() - begun))
-    left = config.budget_seconds - (time.monotonic() - begun)
-    return config.model_copy(update={"budget_seconds": max(1.0, left)})
-
-
-def _too_short(config: TrainConfig, result: TrainResult) -> tuple[str, ...]:
-    """That the time ended long before the head could learn what it can."""
-    done = len(result.history)
-    if config.budget_seconds is None or result.interrupted or done >= _ENOUGH * config.epochs:
-        return ()
-    return (
-        f"the time was enough for {done} of {config.epochs} epochs of the head, so the detector is worse than it could "
-        f"be; give it about {math.ceil(config.epochs / max(1, done))} times as long with --budget",
-    )
-
-
-def new_head(given: Ready, seed: int) -> TorchHead:
-    """A head of random numbers that the seed alone decides."""
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return torch_head(given.spec)

@@ -5,31 +5,29 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from topwork._arrays import IntpArray
 from topwork.backbones import Backbone
 from topwork.data import BoxDataset, printable
-from topwork.engines import open_engine
 from topwork.errors import DataError
-from topwork.features import FeatureTable, MapSamples, Squares, extract, on_all_cores, scratch, squares
+from topwork.features import FeatureTable, Squares, extract, squares
 from topwork.tasks._classes._finetuned import Halves, halves_of
+from topwork.tasks._maps._settings import Orient
+from topwork.tasks._maps._training import MapsReady, Reads
 from topwork.tasks._task import Announce
 from topwork.tasks.detection._size import LARGER, SIZE, any_small
 from topwork.tasks.detection.network import HeadSpec
-from topwork.tasks.detection.strategies._augment import Augmentation, Orient
+from topwork.tasks.detection.strategies._augment import Augmentation
 from topwork.tasks.detection.strategies._options import HeadOptions
 from topwork.tasks.detection.strategies._samples import BoxSamples
-from topwork.train import TrainConfig, first_alone
-
-UNHEARD = ("label_smoothing", "class_weights", "dropout", "mixup", "cutmix")
-"""Settings of a training that are of classes alone."""
+from topwork.train import first_alone
 
 
 @dataclass(frozen=True, eq=False)
-class Ready:
+class Ready(MapsReady):
     """A data set that can be trained on.
 
     Attributes:
@@ -47,6 +45,7 @@ class Ready:
     images: Squares
     options: HeadOptions
     notes: tuple[str, ...] = ()
+    what: ClassVar[str] = "a detector"
 
     @property
     def backbone(self) -> Backbone:
@@ -55,23 +54,9 @@ class Ready:
         return backbone
 
     @property
-    def device(self) -> str:
-        """Where torch trains: where the maps were made."""
-        return "cuda" if self.table.choice.name == "torch-cuda" else "cpu"
-
-    def config(self, given: TrainConfig) -> TrainConfig:
-        """With what the options leave open: on a processor float32, which is faster there.
-
-        Raises:
-            DataError: A setting that only classes have.
-        """
-        unheard = [name for name in UNHEARD if getattr(given, name) != TrainConfig.model_fields[name].default]
-        if unheard:
-            raise DataError(f"a detector's training does not know {unheard[0]}", hint=f"leave out --set {unheard[0]}")
-        changes: dict[str, Any] = {"seed": self.options.seed}
-        if given.precision == "auto" and self.device == "cpu":
-            changes["precision"] = "f32"
-        return given.model_copy(update=changes)
+    def reads(self) -> Reads:
+        """How maps of samples are made."""
+        return Reads(self.backbone, self.table.outputs, self.table.choice, self.spec.n_features)
 
     def augmentation(self, orient: Orient = "mirror") -> Augmentation:
         """Of the images that are learnt from; ``orient`` where the options leave it open."""
@@ -88,16 +73,6 @@ class Ready:
             augmentation=augmentation,
             seed=self.options.seed,
         )
-
-    @contextlib.contextmanager
-    def maps(self, samples: BoxSamples, views: int) -> Iterator[MapSamples]:
-        """What the frozen network makes of samples, on disk for as long as the context lasts."""
-        table = self.table
-        views = views if samples.varied else 1
-        engine = on_all_cores(open_engine(self.backbone, table.outputs, table.choice, images=len(samples.labels)))
-        with scratch((views, len(samples.labels), self.spec.n_features), np.int16) as room:
-            facts = f"{self.backbone.weights.sha256} {table.outputs} {views} {table.choice}"
-            yield MapSamples(samples, engine, room, facts)
 
 
 @contextlib.contextmanager

@@ -8,13 +8,11 @@ import numpy as np
 
 from topwork.advising import Trial
 from topwork.data import Boxes
-from topwork.engines import open_engine
-from topwork.features import on_all_cores
 from topwork.metrics import detection_report
+from topwork.tasks._maps._training import upright_trials
 
 if TYPE_CHECKING:
     from topwork.metrics import DetectionReport
-    from topwork.tasks.detection.strategies._augment import Orient
     from topwork.tasks.detection.strategies._probe import Probed
     from topwork.tasks.detection.strategies._ready import Ready
 
@@ -22,27 +20,14 @@ _AS_WELL = 0.9  # of the average precision in upright images, from which images 
 
 
 def orient_trials(given: Ready, probe: Probed) -> tuple[Trial, ...]:
-    """How the probe does in the validation images as they are, and upside down; what suits training is marked.
-
-    It learnt from mirrored images, never from upturned ones. Where those are no harder for it, as under a microscope
-    or from the air, there is more to learn from when both are shown.
-    """
+    """How the probe does in the validation images as they are, and upside down; what suits training is marked."""
     if given.options.orient != "auto":
         return ()
     upright, upturned = _report(given, probe, turned=False), _report(given, probe, turned=True)
     before, after = (0.0 if each.ap is None else each.ap.value for each in (upright, upturned))
     shown = [0.0 if each.ap50 is None else each.ap50.value for each in (upright, upturned)]  # as all trials are
     alike = after >= _AS_WELL * before > 0
-    images = len(given.halves.check)
-    return (
-        Trial("orient", "mirror", images, shown[0], None, chosen=not alike),
-        Trial("orient", "any", images, shown[1], None, chosen=alike),
-    )
-
-
-def chosen_orient(trials: tuple[Trial, ...]) -> Orient:
-    """What the trials say; ``mirror`` where there are none."""
-    return "any" if any(trial.chosen and trial.answer == "any" for trial in trials) else "mirror"
+    return upright_trials(len(given.halves.check), (shown[0], shown[1]), alike=alike)
 
 
 def _report(given: Ready, probe: Probed, *, turned: bool) -> DetectionReport:
@@ -50,8 +35,7 @@ def _report(given: Ready, probe: Probed, *, turned: bool) -> DetectionReport:
     samples, size = given.samples(given.halves.check), given.spec.size
     rows = np.arange(len(samples.labels))
     pixels = np.ascontiguousarray(samples.batch(0, rows)[0].permute(0, 2, 3, 1).numpy())
-    engine = on_all_cores(open_engine(given.backbone, given.table.outputs, given.table.choice, images=len(rows)))
-    maps = engine(np.ascontiguousarray(pixels[:, ::-1]) if turned else pixels).numpy()
+    maps = given.engine(len(rows))(np.ascontiguousarray(pixels[:, ::-1]) if turned else pixels).numpy()
     boxes = [_upturned(each, size) if turned else each for each in samples.boxes]
     return detection_report(boxes, probe.fitted.head.detect(maps), given.table.dataset.classes, resamples=1)
 

@@ -22,6 +22,7 @@ from topwork.errors import BackboneError
 from topwork.features import FeatureTable, squares
 from topwork.tasks._classes._finetuned import halves_of, kept_file, notes_of, shown
 from topwork.tasks._classes._names import meet
+from topwork.tasks._maps._settings import UNHEARD
 from topwork.tasks._task import Announce
 from topwork.tasks.detection.network import QueryHead, QuerySpec
 from topwork.tasks.detection.network._queries import told as found_by
@@ -29,7 +30,6 @@ from topwork.tasks.detection.strategies._augment import Augmentation
 from topwork.tasks.detection.strategies._fitted import Fitted, judged
 from topwork.tasks.detection.strategies._judging import QUICK, precisions
 from topwork.tasks.detection.strategies._options import FinetuneOptions, finetune_config
-from topwork.tasks.detection.strategies._ready import UNHEARD
 from topwork.tasks.detection.strategies._samples import BoxSamples
 from topwork.tasks.detection.strategies._untrained import can_be_whole, candidates
 from topwork.train import TrainConfig, train

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from topwork.tasks._maps._augment import Augmenting, Colours, Part, drawn_part, placed, recoloured
 from topwork.tasks.segmentation.decoder._targets import IGNORED
 
 if TYPE_CHECKING:
     import torch
 
-Level = Literal["none", "light", "colour"]
-Orient = Literal["none", "mirror", "any"]
-
-_ZOOMED = 0.8  # share of the views that show another part than the whole
 _SIDES = (0.5, 1.25)  # of the part that is shown, over what it is shown as
 _SIDES_OF_PARTS = (0.7, 1.4)  # where parts are shown, there is more of the image around them
-_ASPECT = 0.15  # deviation of the part's proportions, in logarithms, at most
-_COLOUR = 0.3  # brightness, contrast and saturation move by so much, either way
 
 
 class View(NamedTuple):
@@ -35,22 +29,15 @@ class View(NamedTuple):
     """
 
     side: int
-    part: tuple[int, int, int, int]
+    part: Part
     shown: int
     mirrored: bool = False
     turns: int = 0
-    colours: tuple[float, float, float] | None = None
+    colours: Colours | None = None
 
     def image(self, image: torch.Tensor, fill: tuple[int, int, int]) -> torch.Tensor:
         """The view of an image, uint8 (3, shown, shown); beyond its edges is the colour ``fill``."""
-        from torchvision.transforms.v2 import functional as tv
-
-        image = self._moved(image, [*map(float, fill)], smooth=True)
-        if self.colours is not None:
-            changes = (tv.adjust_brightness, tv.adjust_contrast, tv.adjust_saturation)
-            for change, factor in zip(changes, self.colours, strict=True):
-                image = change(image, factor)
-        return image
+        return recoloured(self._moved(image, [*map(float, fill)], smooth=True), self.colours)
 
     def mask(self, mask: torch.Tensor) -> torch.Tensor:
         """The same of targets, uint8 (shown, shown); beyond the edges is nothing known."""
@@ -79,24 +66,8 @@ class View(NamedTuple):
         return inside and width == height == self.shown
 
 
-@dataclass(frozen=True)
-class Augmentation:
-    """What may be done to a training image and its mask.
-
-    Attributes:
-        level: ``none``; ``light``: a part of the image at another scale, nearer or farther; ``colour``: that, and other
-            brightness, contrast and saturation.
-        orient: ``mirror`` changes left and right; ``any`` turns by right angles too, for what has no upright, as under
-            a microscope or from the air; ``none`` for script, and left against right.
-    """
-
-    level: Level = "colour"
-    orient: Orient = "mirror"
-
-    @property
-    def varies(self) -> bool:
-        """Whether it does anything."""
-        return self.level != "none" or self.orient != "none"
+class Augmentation(Augmenting):
+    """What may be done to a training image and its mask; ``any`` turns it by right angles."""
 
     def view(self, side: int, seed: int, shown: int | None = None) -> View:
         """How an image is shown; the same seed gives the same view.
@@ -107,27 +78,13 @@ class Augmentation:
             shown: Side of what is shown, in pixels: a part that is about as large; the whole when None.
         """
         rng, shown = np.random.default_rng(seed), shown or side
-        zoomed = self.level != "none" and rng.random() < _ZOOMED
-        part = _part(side, shown, rng) if zoomed else _placed(side, shown, shown, rng)
-        mirrored = self.orient != "none" and bool(rng.random() < 0.5)
+        sides = _SIDES_OF_PARTS if shown < side else _SIDES
+        part = drawn_part(side, shown, sides, rng) if self.zooms(rng) else placed(side, shown, shown, rng)
+        mirrored = self.mirrors(rng)
         turns = int(rng.integers(4)) if self.orient == "any" else 0
-        colours = rng.uniform(1 - _COLOUR, 1 + _COLOUR, 3).tolist() if self.level == "colour" else None
-        return View(side, part, shown, mirrored, turns, None if colours is None else tuple(colours))
+        return View(side, part, shown, mirrored, turns, self.colours(rng))
 
 
 def plain(side: int, shown: int, seed: int) -> View:
     """A part of an image as it is, at a place that the seed alone decides."""
-    return View(side, _placed(side, shown, shown, np.random.default_rng(seed)), shown)
-
-
-def _part(side: int, shown: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
-    scale = np.exp(rng.uniform(*np.log(_SIDES_OF_PARTS if shown < side else _SIDES)))
-    aspect = np.exp(rng.uniform(-_ASPECT, _ASPECT))
-    width, height = (max(1, round(shown * float(each))) for each in (scale * aspect, scale / aspect))
-    return _placed(side, width, height, rng)
-
-
-def _placed(side: int, width: int, height: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
-    """A part of that size somewhere; larger than the image, it reaches beyond."""
-    left, top = (int(rng.integers(min(0, side - each), max(0, side - each) + 1)) for each in (width, height))
-    return left, top, width, height
+    return View(side, placed(side, shown, shown, np.random.default_rng(seed)), shown)

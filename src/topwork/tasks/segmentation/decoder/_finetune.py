@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from topwork._system import freed_memory_kept
-from topwork.advising import Trial
 from topwork.backbones import Backbone
 from topwork.data import MaskDataset
 from topwork.errors import BackboneError, DataError
 from topwork.tasks._classes._finetuned import notes_of, shown
+from topwork.tasks._maps._settings import Orient
+from topwork.tasks._maps._training import chosen_orient, stages_said, strategy_trials
 from topwork.tasks._task import Announce
 from topwork.tasks.segmentation._seen import Seen
 from topwork.tasks.segmentation.decoder import DecoderHead
-from topwork.tasks.segmentation.decoder._augment import Orient
 from topwork.tasks.segmentation.decoder._frozen import MEASURE, Trained, loss_of, trained
-from topwork.tasks.segmentation.decoder._options import DecoderOptions, FinetuneOptions, Unfreeze, decoder_config
+from topwork.tasks.segmentation.decoder._options import DecoderOptions, FinetuneOptions, decoder_config
 from topwork.tasks.segmentation.decoder._ready import Ready, ready
-from topwork.tasks.segmentation.decoder._upright import chosen_orient, orient_trials
+from topwork.tasks.segmentation.decoder._upright import orient_trials
 from topwork.tasks.segmentation.strategies._fitted import Fitted, Judged, judged
 from topwork.tasks.segmentation.strategies._probe import decide_by
 
@@ -42,7 +42,7 @@ def fit_finetuned(
     """
     say = announce or (lambda text: None)
     with ready(dataset, backbone, options.frozen, say) as given:
-        stages_to_train(given, options.unfreeze)
+        given.stages_to_train(options.unfreeze)
         return tuned(given, trained(given, frozen_options(options), say), options, say)
 
 
@@ -52,29 +52,11 @@ def frozen_options(options: FinetuneOptions) -> DecoderOptions:
     return DecoderOptions(**shared, config=decoder_config(precision=options.config.precision))
 
 
-def stages_to_train(given: Ready, unfreeze: Unfreeze) -> int:
-    """How many of the stages up to the last that is read.
-
-    Raises:
-        BackboneError: There are fewer.
-    """
-    names = [stage.name for stage in given.backbone.stages]
-    read = names.index(given.spec.stages[-1]) + 1
-    if unfreeze in ("all", "auto"):
-        return read
-    if not 1 <= int(unfreeze) <= read:
-        raise BackboneError(
-            f"a decoder reads {read} stages of {given.backbone.name}, so {unfreeze} of them cannot be trained",
-            hint=f"--unfreeze takes 1 to {read}, or all",
-        )
-    return int(unfreeze)
-
-
 def tuned(given: Ready, start: Trained, options: FinetuneOptions, say: Announce) -> Fitted:
     """The backbone too; the decoder on the frozen one where that is no better on the validation images."""
     from topwork.tasks.segmentation.decoder._network import Network
 
-    count = stages_to_train(given, options.unfreeze)
+    count = given.stages_to_train(options.unfreeze)
     turned = orient_trials(given, DecoderHead.from_module(start.decoder))
     network = Network(given.learner, start.decoder)
     result = _trained(network, given, count, chosen_orient(turned), options, say)
@@ -82,19 +64,20 @@ def tuned(given: Ready, start: Trained, options: FinetuneOptions, say: Announce)
     assert before is not None
     kept = dataclasses.replace(start.fitted, trials=(*turned, *start.fitted.trials), history=result.history)
     notes = (*start.fitted.notes, *notes_of(result))
-    name = f"finetune {_stages(count)}"
+    name = f"finetune {stages_said(count)}"
     if result.best_epoch == 0:
         return dataclasses.replace(
-            kept, notes=(*notes, _why(f"no epoch of fine-tuning {_stages(count)} beat its start", before))
+            kept, notes=(*notes, _why(f"no epoch of fine-tuning {stages_said(count)} beat its start", before))
         )
     head = given.head(network.decoder)
     seen = dataclasses.replace(given.seen, backbone=given.backbone.with_weights(network.kept_weights(given.backbone)))
     say("measuring on validation images")
     after = _judged(head, seen, given)
     better = _beats(after, before)
-    trials = (*_trials(before, after, name, better=better), *kept.trials)
+    told = strategy_trials(len(before.rows), ("decoder", before.iou), (name, after.iou), better=better)
+    trials = (*told, *kept.trials)
     if not better:
-        why = _why(f"fine-tuning {_stages(count)} was no better in IoU", before)
+        why = _why(f"fine-tuning {stages_said(count)} was no better in IoU", before)
         return dataclasses.replace(kept, trials=trials, notes=(*notes, why))
     deciding = decide_by(head, seen, after, options.seed)
     return Fitted(head, seen, after, deciding, "finetune", trials, result.history, notes)
@@ -107,7 +90,7 @@ def _trained(
 
     network.to(given.device)
     config = given.config(options.config)
-    progress = say(f"training {_stages(count)} and the decoder")
+    progress = say(f"training {stages_said(count)} and the decoder")
     return train(
         network,
         given.samples(given.halves.learn, given.augmentation(orient)),
@@ -135,15 +118,3 @@ def _beats(one: Judged, other: Judged) -> bool:
 
 def _why(what: str, judged_by: Judged) -> str:
     return f"{what} on {len(judged_by.rows)} validation images, so the frozen backbone is kept"
-
-
-def _stages(count: int) -> str:
-    return "1 stage" if count == 1 else f"{count} stages"
-
-
-def _trials(before: Judged, after: Judged, name: str, *, better: bool) -> tuple[Trial, ...]:
-    images = len(before.rows)
-    return (
-        Trial("strategy", "decoder", images, before.iou, None, chosen=not better),
-        Trial("strategy", name, images, after.iou, None, chosen=better),
-    )

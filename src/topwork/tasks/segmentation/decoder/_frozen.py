@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,16 +10,14 @@ import numpy as np
 from topwork._system import freed_memory_kept
 from topwork.backbones import Backbone
 from topwork.data import MaskDataset
-from topwork.features import MapSamples
 from topwork.tasks._classes._finetuned import notes_of, shown
+from topwork.tasks._maps._training import in_what_is_left, seeded, too_short
 from topwork.tasks._task import Announce
 from topwork.tasks.segmentation.decoder import torch_decoder
 from topwork.tasks.segmentation.decoder._options import DecoderOptions
 from topwork.tasks.segmentation.decoder._ready import Ready, ready
-from topwork.tasks.segmentation.decoder._spec import DecoderSpec
 from topwork.tasks.segmentation.strategies._fitted import Fitted, judged
 from topwork.tasks.segmentation.strategies._probe import decide_by
-from topwork.train import TrainConfig, TrainResult
 
 if TYPE_CHECKING:
     from topwork.tasks.segmentation.decoder._loss import SegmentationLoss
@@ -29,9 +25,7 @@ if TYPE_CHECKING:
 
 MEASURE = "IoU of an image"
 
-_MAPS_SHARE = 0.4  # of the time, at most, for maps of more views than one
 _DISK = 16  # GB of kept maps, at most, but for one view
-_ENOUGH = 0.75  # of the epochs; with fewer, it is said that there was too little time
 
 
 class Trained(NamedTuple):
@@ -61,14 +55,14 @@ def trained(given: Ready, options: DecoderOptions, say: Announce) -> Trained:
     """A decoder trained on the kept maps of views of the images that are learnt from."""
     from topwork.train import train
 
-    decoder = new_decoder(given.learnt, options.seed)
+    decoder: TorchDecoder = seeded(torch_decoder, given.learnt, options.seed)
     decoder.to(given.device)
     config = given.config(options.config)
     views, kept = _views(given, min(options.views, config.epochs))
     with contextlib.ExitStack() as stack:
         learn = stack.enter_context(given.maps(given.samples(given.halves.learn, given.augmentation()), views))
         check = stack.enter_context(given.maps(given.samples(given.halves.check), 1))
-        config = _in_what_is_left(config, learn, check, say)
+        config = in_what_is_left(config, learn, check, say)
         progress = say("training the decoder on kept maps")
         result = train(
             decoder,
@@ -85,7 +79,7 @@ def trained(given: Ready, options: DecoderOptions, say: Announce) -> Trained:
     say("measuring on validation images")
     validation = judged(head, given.seen, given.halves.check)
     deciding = decide_by(head, given.seen, validation, options.seed)
-    notes = (*given.notes, *kept, *notes_of(result), *_too_short(options.config, result))
+    notes = (*given.notes, *kept, *notes_of(result), *too_short(options.config, result, "the decoder", "the segmenter"))
     found = Fitted(head, given.seen, validation, deciding, "decoder", history=result.history, notes=notes)
     return Trained(found, decoder)
 
@@ -102,15 +96,6 @@ def _views(given: Ready, wanted: int) -> tuple[int, tuple[str, ...]]:
     return views, (f"{note} of disk",)
 
 
-def new_decoder(spec: DecoderSpec, seed: int) -> TorchDecoder:
-    """A decoder of random numbers that the seed alone decides."""
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return torch_decoder(spec)
-
-
 def loss_of(given: Ready) -> SegmentationLoss:
     """With weights by how often the classes are seen in the images that are learnt from."""
     from topwork.tasks.segmentation.decoder._loss import SegmentationLoss, weights_of
@@ -120,29 +105,3 @@ def loss_of(given: Ready) -> SegmentationLoss:
         counts += np.bincount(given.masks[row].ravel(), minlength=256)
     has_background = given.seen.dataset.has_background
     return SegmentationLoss(given.spec.n_classes, has_background, weights_of(counts[: given.spec.channels]))
-
-
-def _in_what_is_left(config: TrainConfig, learn: MapSamples, check: MapSamples, say: Announce) -> TrainConfig:
-    """With a budget, the maps are made first, of as many views as fit into a part of it; the rest is for the decoder.
-
-    The steps then all take the same time, so that the schedule fits what is left from its first step on.
-    """
-    if config.budget_seconds is None:
-        return config
-    begun = time.monotonic()
-    say("maps of views of the images")
-    check.make_within(0)
-    learn.make_within(_MAPS_SHARE * config.budget_seconds - (time.monotonic() - begun))
-    left = config.budget_seconds - (time.monotonic() - begun)
-    return config.model_copy(update={"budget_seconds": max(1.0, left)})
-
-
-def _too_short(config: TrainConfig, result: TrainResult) -> tuple[str, ...]:
-    """That the time ended long before the decoder could learn what it can."""
-    done = len(result.history)
-    if config.budget_seconds is None or result.interrupted or done >= _ENOUGH * config.epochs:
-        return ()
-    return (
-        f"the time was enough for {done} of {config.epochs} epochs of the decoder, so the segmenter is worse than it "
-        f"could be; give it about {math.ceil(config.epochs / max(1, done))} times as long with --budget",
-    )

@@ -4,37 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import NonNegativeInt
+from typing import Annotated, Any, Literal
 
 from topwork._options import CACHE, CHECKPOINT, CROP_MODE, ENGINE, RESUME, SEED, TRAINING, VALIDATION, Option
 from topwork.engines import EngineName
-from topwork.tasks.segmentation.decoder._augment import Level, Orient
+from topwork.tasks._maps._settings import Level, Orient, Unfreeze, config_of
 from topwork.tasks.segmentation.decoder._spec import Design
-from topwork.train import TrainConfig, parse_config
-
-Unfreeze = NonNegativeInt | Literal["auto", "all"]
-
-_SHARED = {"batch_size": 8, "weight_decay": 0.05, "clip": 5.0, "ema_decay": 0.99, "compile": "off"}
+from topwork.train import TrainConfig
 
 
-def decoder_config(**changes: object) -> TrainConfig:
+def decoder_config(**changes: Any) -> TrainConfig:
     """How a decoder is trained on kept maps, with changes.
 
     Raises:
         TrainError: There is no such setting, or its value is out of range.
     """
-    return parse_config({**_SHARED, "epochs": 16, "learning_rate": 2e-3, **changes})
+    return config_of(**{"batch_size": 8, "epochs": 16, "learning_rate": 2e-3, **changes})
 
 
-def finetune_config(**changes: object) -> TrainConfig:
+def finetune_config(**changes: Any) -> TrainConfig:
     """How the stages are trained with the decoder, with changes.
 
     Raises:
         TrainError: There is no such setting, or its value is out of range.
     """
-    return parse_config({**_SHARED, "epochs": 32, "learning_rate": 1e-3, "layer_decay": 0.8, **changes})
+    return config_of(**{"batch_size": 8, "epochs": 32, "learning_rate": 1e-3, "layer_decay": 0.8, **changes})
 
 
 @dataclass(frozen=True)

@@ -6,34 +6,31 @@ import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from topwork._arrays import IntpArray, UInt8Array
 from topwork.backbones import Backbone
 from topwork.data import MaskDataset
-from topwork.engines import open_engine
-from topwork.errors import DataError
-from topwork.features import MapSamples, Squares, on_all_cores, scratch, squares
+from topwork.features import Squares, scratch, squares
 from topwork.tasks._classes._finetuned import Halves, halves_of
+from topwork.tasks._maps._settings import Orient
+from topwork.tasks._maps._training import MapsReady, Reads
 from topwork.tasks._task import Announce
 from topwork.tasks.segmentation._load import SIZE
 from topwork.tasks.segmentation._seen import Seen, look
 from topwork.tasks.segmentation.decoder import DecoderHead
-from topwork.tasks.segmentation.decoder._augment import Augmentation, Orient
+from topwork.tasks.segmentation.decoder._augment import Augmentation
 from topwork.tasks.segmentation.decoder._options import DecodingOptions
 from topwork.tasks.segmentation.decoder._samples import MaskSamples
 from topwork.tasks.segmentation.decoder._spec import DecoderSpec
 from topwork.tasks.segmentation.decoder._targets import targets_of
 from topwork.tasks.segmentation.strategies._probe import require_classes
-from topwork.train import TrainConfig, first_alone
+from topwork.train import first_alone
 
 if TYPE_CHECKING:
     from topwork.tasks.segmentation.decoder._module import TorchDecoder
-
-UNHEARD = ("label_smoothing", "class_weights", "dropout", "mixup", "cutmix")
-"""Settings of a training that are of classes of images alone."""
 
 _LEAST, _MOST, _STEP = 256, 1024, 32  # pixels: the sides that are chosen, and what they are a multiple of
 _OBJECT, _LARGER = 32, 2.0  # pixels across, up to which objects are seen larger; by how much at most
@@ -41,7 +38,7 @@ _HOLDS = 4  # objects across, at least, in a part of an image
 
 
 @dataclass(frozen=True, eq=False)
-class Ready:
+class Ready(MapsReady):
     """A data set that can be trained on.
 
     Attributes:
@@ -63,6 +60,7 @@ class Ready:
     masks: UInt8Array
     options: DecodingOptions
     notes: tuple[str, ...] = ()
+    what: ClassVar[str] = "a decoder"
 
     @property
     def backbone(self) -> Backbone:
@@ -79,28 +77,14 @@ class Ready:
         return DecoderHead(self.spec, DecoderHead.from_module(decoder.cpu()).arrays)
 
     @property
-    def device(self) -> str:
-        """Where torch trains: where the maps are made."""
-        return "cuda" if self.seen.choice.name == "torch-cuda" else "cpu"
+    def reads(self) -> Reads:
+        """How maps of samples are made."""
+        return Reads(self.learner, self.seen.outputs, self.seen.choice, self.learnt.n_features)
 
     @property
     def used(self) -> IntpArray:
         """Rows of the data set that are in the square."""
         return np.sort(np.concatenate(self.halves))
-
-    def config(self, given: TrainConfig) -> TrainConfig:
-        """With what the options leave open: on a processor float32, which is faster there.
-
-        Raises:
-            DataError: A setting that only classes of images have.
-        """
-        unheard = [name for name in UNHEARD if getattr(given, name) != TrainConfig.model_fields[name].default]
-        if unheard:
-            raise DataError(f"a decoder's training does not know {unheard[0]}", hint=f"leave out --set {unheard[0]}")
-        changes: dict[str, Any] = {"seed": self.options.seed}
-        if given.precision == "auto" and self.device == "cpu":
-            changes["precision"] = "f32"
-        return given.model_copy(update=changes)
 
     def augmentation(self, orient: Orient = "mirror") -> Augmentation:
         """Of the images that are learnt from; ``orient`` where the options leave it open."""
@@ -119,15 +103,6 @@ class Ready:
             augmentation=augmentation,
             seed=self.options.seed,
         )
-
-    @contextlib.contextmanager
-    def maps(self, samples: MaskSamples, views: int) -> Iterator[MapSamples]:
-        """What the frozen network makes of samples, on disk for as long as the context lasts."""
-        seen, views = self.seen, views if samples.varied else 1
-        engine = on_all_cores(open_engine(self.learner, seen.outputs, seen.choice, images=len(samples.labels)))
-        with scratch((views, len(samples.labels), self.learnt.n_features), np.int16) as room:
-            facts = f"{self.backbone.weights.sha256} {seen.outputs} {views} {seen.choice}"
-            yield MapSamples(samples, engine, room, facts)
 
 
 @contextlib.contextmanager

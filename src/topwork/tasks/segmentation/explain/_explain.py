@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from topwork._arrays import BoolArray, Float32Array, UInt8Array
-from topwork.data import as_source, decode, image_size, pieces, quoted
+from topwork.data import as_source, decode, image_size, pieces
 from topwork.engines import Engine, open_engine
 from topwork.errors import ExplainError, ImageError
 from topwork.explain.places import Shown, checked, named, occlusion
+from topwork.tasks._maps._explained import require_asked
 from topwork.tasks.segmentation._found import FoundMask
 from topwork.tasks.segmentation._model import Segmenter
 from topwork.tasks.segmentation.explain._found import PointEvidence, RegionEvidence
@@ -43,13 +44,7 @@ class Explain:
     _features: Engine = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        classes = self.model.classes
-        if self.label is not None and self.label not in classes:
-            raise ExplainError(f"no class is called {self.label!r}", hint=f"the classes are {quoted(classes[:20])}")
-        if self.number < 1:
-            raise ExplainError(
-                f"regions are counted from 1, so there is no region {self.number}", hint="1 is the largest region"
-            )
+        require_asked(self.model.classes, self.label, self.number, one="region", many="regions", first="largest")
         model = self.model
         object.__setattr__(self, "_features", open_engine(model.backbone, model.record.outputs, model.engine_choice))
 

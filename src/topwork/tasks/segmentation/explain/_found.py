@@ -10,29 +10,21 @@ import numpy as np
 from topwork._arrays import BoolArray, Float32Array, UInt8Array
 from topwork.data import printable
 from topwork.drawing import Cell, Outline, framed, overlay, painted, sheet
-from topwork.explain.places import Checked, verdict
+from topwork.explain.places import Checked
+from topwork.tasks._maps._explained import SIDE, Evidence
 
-_SIDE = 360  # pixels of each picture of the sheet
 _STAGES = 6  # named in a line
 _AROUND = 0.02  # of a picture's side: half of the box around a point
 
 
 @dataclass(frozen=True, eq=False)
-class RegionEvidence:
-    """What one region's class rests on.
+class RegionEvidence(Evidence):
+    """What one region's class rests on; Evidence tells of what is not told here.
 
     Attributes:
         label: Its class.
         score: The mean probability of the class in it.
-        number: Which it is of those that were to choose from, the largest being 1.
-        count: How many these are.
-        image: uint8 (H, W, 3), the image as it is shown; reduced where it is large.
-        map: float32 (H, W); the larger, the more of the score rests on what is there. Below 0 the region would be surer
-            without it; 0 where the network sees nothing of the image.
         region: (H, W), its pixels.
-        blurred: uint8 (H, W, 3), the image without the named places; None where none are.
-        inside: The share of the evidence that lies in the region, from 0 to 1; None where there is no evidence.
-        checked: What the score does without the named places; None where none are.
     """
 
     label: str
@@ -49,58 +41,13 @@ class RegionEvidence:
     kind: ClassVar[str] = "region"
 
     @property
-    def name(self) -> str:
-        """How its picture is called, behind the image's name."""
-        return f"{self.kind}-{self.number}"
+    def scored(self) -> tuple[str, float]:
+        """The region's class, and the mean probability of it."""
+        return self.label, self.score
 
-    @property
-    def headline(self) -> str:
-        """Which region it is, and how much of its evidence lies in it."""
-        which = f"evidence for {self._named} (region {self.number} of {self.count})"
-        return which if self.inside is None else f"{which}, {self.inside:.0%} of it in the region"
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """That, and what the check says."""
-        return self.headline, f"  {self.verdict}"
-
-    @property
-    def verdict(self) -> str:
-        """Whether the score falls when the named places are blurred, in a sentence."""
-        return verdict(self.checked)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready fields."""
-        found = self.checked
-        return {
-            "label": self.label,
-            "score": round(self.score, 6),
-            "number": self.number,
-            "count": self.count,
-            "inside": self.inside,
-            "checked": None if found is None else {**vars(found), "holds": found.holds},
-        }
-
-    def picture(self) -> UInt8Array:
-        """The image with the region, the map upon it, and what was blurred: uint8 (H, W, 3)."""
-        most = float(self.map.max(initial=0)) or 1.0
-        inside = "no evidence" if self.inside is None else f"{self.inside:.0%} of it in the region"
-        cells = [
-            Cell(self._painted(self.image), f"{self._named}\nregion {self.number} of {self.count}"),
-            Cell(self._painted(overlay(self.image, self.map / most)), f"evidence for the region\n{inside}"),
-        ]
-        if self.blurred is not None and self.checked is not None:
-            verdict = "checked" if self.checked.holds else "not confirmed"
-            scores = f"score {self.checked.score:.2f}, blurred elsewhere {self.checked.elsewhere:.2f}"
-            cells.append(Cell(self._painted(self.blurred), f"{verdict}: blurred here\n{scores}"))
-        return sheet([cells], side=_SIDE)
-
-    @property
-    def _named(self) -> str:
-        return f"{printable(self.label)} {self.score:.2f}"
-
-    def _painted(self, image: UInt8Array) -> UInt8Array:
-        return painted(image, self.region.astype(np.uint8), {1: self.label}, side=_SIDE, legend=False)
+    def marked(self, image: UInt8Array) -> UInt8Array:
+        """A picture with the region on it."""
+        return painted(image, self.region.astype(np.uint8), {1: self.label}, side=SIDE, legend=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,14 +103,14 @@ class PointEvidence(RegionEvidence):
         x, y = self.point
         most = float(self.map.max(initial=0)) or 1.0
         cells = [
-            Cell(self._marked(self._painted(self.image)), f"{self._named}\nat {x},{y}"),
+            Cell(self._marked(self.marked(self.image)), f"{self._named}\nat {x},{y}"),
             Cell(self._marked(overlay(self.image, self.map / most)), "evidence for the pixel"),
         ]
         if self.blurred is not None and self.checked is not None:
             verdict = "checked" if self.checked.holds else "not confirmed"
             scores = f"score {self.checked.score:.2f}, blurred elsewhere {self.checked.elsewhere:.2f}"
             cells.append(Cell(self._marked(self.blurred), f"{verdict}: blurred here\n{scores}"))
-        return sheet([cells], side=_SIDE)
+        return sheet([cells], side=SIDE)
 
     def _marked(self, image: UInt8Array) -> UInt8Array:
         """A picture of the image with a small box around the point."""
@@ -171,4 +118,4 @@ class PointEvidence(RegionEvidence):
         x, y = ((place + 0.5) * drawn / own for place, own, drawn in places)
         around = max(image.shape[:2]) * _AROUND
         box = Outline((x - around, y - around, x + around, y + around), 1)
-        return framed(image, [box], side=_SIDE)
+        return framed(image, [box], side=SIDE)

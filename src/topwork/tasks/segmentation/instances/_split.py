@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from topwork._arrays import BoolArray, Float32Array
 from topwork._system import optional
 from topwork.errors import DataError
 from topwork.metrics._values import Saved
+from topwork.tasks.segmentation.instances._weighed import Objects, joined, kept, sureness
 
 _ROUNDING = 1e-3
-
-Objects = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,9 @@ class Splitting(Saved):
         marker: With a border: by how much more probable inside than border is, where an object starts.
         depth: Without a border: how many pixels wider than its waist each half of a shape must be, to be two objects.
         least_area: Objects of fewer pixels are none.
+        join: With a border: from which mean probability of it on an edge between two objects is a border; below, they
+            are one. 0 joins none.
+        sure: Objects whose pixels are less probable than this, on average, are none.
 
     Raises:
         ValueError: A figure is out of its range.
@@ -39,6 +40,8 @@ class Splitting(Saved):
     marker: float = 0.5
     depth: float = 1.0
     least_area: int = 0
+    join: float = 0.0
+    sure: float = 0.0
 
     _what = "way to tell objects apart"
 
@@ -48,6 +51,8 @@ class Splitting(Saved):
                 f"threshold {self.threshold} must be in (0, 1), marker {self.marker} in (-1, 1), depth {self.depth} "
                 f"above 0 and least area {self.least_area} 0 or more"
             )
+        if not (0 <= self.join < 1 and 0 <= self.sure < 1):
+            raise ValueError(f"join {self.join} and sure {self.sure} must be in [0, 1)")
 
 
 def split_objects(probabilities: Float32Array, splitting: Splitting, *, has_background: bool = True) -> Objects:
@@ -56,7 +61,7 @@ def split_objects(probabilities: Float32Array, splitting: Splitting, *, has_back
     With a border, objects start from the pixels that are surely inside; without one, from the middles of shapes, as far
     as these are wider than their waists: h-maxima of the distance to the outside (Vincent 1993, "Morphological
     Grayscale Reconstruction in Image Analysis"). A watershed (Meyer 1991) grows them over the class's pixels. A shape
-    from which nothing starts is one object.
+    from which nothing starts is one object. Pieces between which no border is seen are joined.
 
     Args:
         probabilities: (C, H, W), or (C + 1, H, W) with the border last; floats, sums over channels are one.
@@ -74,16 +79,28 @@ def split_objects(probabilities: Float32Array, splitting: Splitting, *, has_back
     found = np.zeros(probabilities.shape[1:], np.int32)
     for shape, inside in _shapes(probabilities, splitting, has_background):
         objects = _split(shape, inside, splitting)
+        if splitting.join:
+            objects = joined(objects, border_in(probabilities, splitting, has_background), splitting.join)
         found[shape] = np.where(objects[shape] > 0, objects[shape] + found.max(initial=0), 0)
-    return without_small(found, splitting.least_area)
+    large = np.bincount(found.ravel()) >= max(1, splitting.least_area)
+    if splitting.sure:
+        large &= sureness(found, foreground_of(probabilities, splitting, has_background)) >= splitting.sure
+    return kept(found, large)
 
 
-def without_small(objects: Objects, least_area: int) -> Objects:
-    """Those of so many pixels or more, numbered anew without gaps."""
-    areas = np.bincount(objects.ravel(), minlength=1)
-    kept = areas >= max(1, least_area)
-    kept[0] = False
-    return np.cumsum(kept, dtype=np.int32)[objects] * kept[objects]
+def foreground_of(probabilities: Float32Array, splitting: Splitting, has_background: bool) -> Float32Array:
+    """(H, W), how probable the most probable class of objects is; a border between objects counts as it."""
+    classes = probabilities[int(has_background) : len(probabilities) - splitting.border]
+    most: Float32Array = classes.max(axis=0)
+    return most + probabilities[-1] if splitting.border else most
+
+
+def border_in(probabilities: Float32Array, splitting: Splitting, has_background: bool) -> Float32Array:
+    """(H, W), how probable a border is at each pixel, if it is of an object; zeros where none is told."""
+    if not splitting.border:
+        return np.zeros(probabilities.shape[1:], np.float32)
+    foreground = foreground_of(probabilities, splitting, has_background)
+    return np.asarray(probabilities[-1] / np.maximum(foreground, 1e-6), np.float32)
 
 
 def _checked(probabilities: Float32Array, splitting: Splitting, has_background: bool) -> None:
@@ -102,16 +119,13 @@ def _shapes(
     probabilities: Float32Array, splitting: Splitting, has_background: bool
 ) -> Iterator[tuple[BoolArray, Float32Array | None]]:
     """Of each foreground class its pixels (H, W), and how much rather they are inside than border."""
-    first = int(has_background)
-    classes, border = (
-        (probabilities[first:-1], probabilities[-1]) if splitting.border else (probabilities[first:], np.float32(0))
-    )
+    classes = probabilities[int(has_background) : len(probabilities) - splitting.border]
     best = classes.argmax(axis=0)
-    foreground = np.take_along_axis(classes, best[None], 0)[0] + border >= splitting.threshold
+    foreground = foreground_of(probabilities, splitting, has_background) >= splitting.threshold
     for place, own in enumerate(classes):
         shape = foreground & (best == place)
         if shape.any():
-            yield shape, own - border if splitting.border else None
+            yield shape, own - probabilities[-1] if splitting.border else None
 
 
 def _split(shape: BoolArray, inside: Float32Array | None, splitting: Splitting) -> Objects:

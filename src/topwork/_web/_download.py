@@ -11,14 +11,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from topwork._system import cache_dir, write_whole
 from topwork._version import __version__
-from topwork.datasets._catalogue import DataFile
 from topwork.errors import DataError
+
+_ALGORITHMS = {"md5": 32, "sha256": 64}
 
 Progress = Callable[[int, int], None]
 """Is told bytes that are here and bytes in all, 0 where that is not known."""
@@ -30,6 +32,42 @@ _PAUSES = (0.0, 1.0, 3.0, 10.0, 30.0)
 _SLACK = 2**20  # bytes that a file may have over what the catalogue says: sizes are published in round numbers too
 _YES = ("1", "ON", "YES", "TRUE")
 _FAULTS = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, OSError)
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One file of the web.
+
+    Attributes:
+        address: Where it is published.
+        bytes: Its size, 0 where it is not known.
+        algorithm: ``md5`` or ``sha256``; empty where no checksum is published.
+        checksum: In hexadecimal.
+    """
+
+    address: str
+    bytes: int = 0
+    algorithm: str = ""
+    checksum: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse, by a DataError, what cannot be a file's facts."""
+        digits = _ALGORITHMS.get(self.algorithm, 0)
+        checks = {
+            "an address must begin with http:// or https://": urlsplit(self.address).scheme in ("http", "https"),
+            "a checksum must be md5:… or sha256:… in hexadecimal": re.fullmatch(rf"[0-9a-f]{{{digits}}}", self.checksum)
+            is not None
+            and bool(self.algorithm) == bool(self.checksum),
+            "a size must not be below 0": self.bytes >= 0,
+        }
+        for complaint, fine in checks.items():
+            if not fine:
+                raise DataError(f"{self.address}: {complaint}")
+
+    @property
+    def name(self) -> str:
+        """Its name on the disk."""
+        return unquote(urlsplit(self.address).path).rstrip("/").rpartition("/")[2] or "file"
 
 
 class _Redirected(urllib.request.HTTPRedirectHandler):
@@ -47,7 +85,7 @@ def is_offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in _YES
 
 
-def download(file: DataFile, place: Path, progress: Progress | None = None) -> str:
+def download(file: RemoteFile, place: Path, progress: Progress | None = None) -> str:
     """Fetch a file to a place, unless it is there; what came before a break is kept as ``PLACE.part``.
 
     Args:
@@ -74,7 +112,7 @@ def download(file: DataFile, place: Path, progress: Progress | None = None) -> s
     return _verified(file, place)
 
 
-def _fetch(file: DataFile, part: Path, progress: Progress | None) -> None:
+def _fetch(file: RemoteFile, part: Path, progress: Progress | None) -> None:
     """Fill the part until it is whole; a try that brought something does not count."""
     tries, last = 0, ""
     while tries < _TRIES:
@@ -100,7 +138,7 @@ def _fetch(file: DataFile, part: Path, progress: Progress | None) -> None:
     )
 
 
-def _attempt(file: DataFile, part: Path, progress: Progress | None) -> bool:
+def _attempt(file: RemoteFile, part: Path, progress: Progress | None) -> bool:
     """One answer of the server; whether the part is whole after it."""
     here, tag = _size(part), part.with_name(f"{part.name}.etag")
     headers = {"User-Agent": f"topwork/{__version__}", "Accept-Encoding": "identity"}
@@ -117,18 +155,18 @@ def _attempt(file: DataFile, part: Path, progress: Progress | None) -> bool:
             here = 0
             part.unlink(missing_ok=True)
         told = answer.headers.get("Content-Length", "")
-        whole = here + int(told) if told.isdecimal() else 0
-        _require_size(file, whole)
+        whole = here + int(told) if told.isdecimal() else None
+        _require_size(file, whole or 0)
         if etag := answer.headers.get("ETag", ""):
             tag.write_text(etag, "utf-8")
         with part.open("ab") as out:
-            while piece := answer.read(_PIECE):
+            while piece := answer.read1(_PIECE):  # what has come, so that a stall loses nothing
                 out.write(piece)
                 here += len(piece)
                 _require_size(file, here)
                 if progress is not None:
-                    progress(here, max(whole, here) if whole else file.bytes)
-    return not whole or here == whole
+                    progress(here, whole or file.bytes)
+    return here >= file.bytes if whole is None else here == whole
 
 
 def _start(answer: Any) -> int:
@@ -139,7 +177,7 @@ def _start(answer: Any) -> int:
     return int(found[1]) if found else -1
 
 
-def _require_size(file: DataFile, size: int) -> None:
+def _require_size(file: RemoteFile, size: int) -> None:
     """Refuse an answer that is much larger than the file, before it fills the disk."""
     if file.bytes and size > file.bytes + max(_SLACK, file.bytes // 50):
         raise DataError(
@@ -154,7 +192,7 @@ def _size(part: Path) -> int:
     return 0
 
 
-def _verified(file: DataFile, place: Path) -> str:
+def _verified(file: RemoteFile, place: Path) -> str:
     """The file's sha256; where its checksum is another than the published or first seen one, it is deleted."""
     digests = {name: hashlib.new(name, usedforsecurity=False) for name in {"sha256", file.algorithm} if name}
     with place.open("rb") as content:
@@ -174,7 +212,7 @@ def _verified(file: DataFile, place: Path) -> str:
     return found["sha256"]
 
 
-def _first_seen(file: DataFile, sha256: str) -> str:
+def _first_seen(file: RemoteFile, sha256: str) -> str:
     """The sha256 that the file had when it was first downloaded on this machine; from now on this one."""
     memory = cache_dir() / "downloads" / f"{hashlib.sha256(file.address.encode()).hexdigest()[:32]}.sha256"
     with contextlib.suppress(OSError):
