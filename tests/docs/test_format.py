@@ -1,4 +1,4 @@
-"""docs/format.md is enough: a reader that was written from it, and imports nothing of topwork, gives the same answers."""
+"""docs/format.md is enough: a reader written from it, which imports nothing of topwork, gives the same answers."""
 
 from __future__ import annotations
 

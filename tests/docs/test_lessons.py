@@ -1,4 +1,4 @@
-"""Every lesson runs as its reader runs it, with fewer images; its Korean page has the same cells; its grader is fair."""
+"""Every lesson runs as its reader runs it, with fewer images; its Korean page has its cells; its grader is fair."""
 
 from __future__ import annotations
 
