@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test tests test-precisions matrix lint fast api clean
+.PHONY: demo test tests test-precisions matrix lint fast api docs lessons clean
 
 demo: $(VENV)/.sample
 	$(BIN)/topwork demo
@@ -32,6 +32,14 @@ fast: $(VENV)/.test
 # What a contributor's change has to hold on: the oldest and the newest torch and Python that can be had here.
 matrix:
 	tools/matrix.sh
+
+# The documentation site, in build/site: a warning, a dead link or a page that is in no menu stops it.
+docs: $(VENV)/.test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# The lessons as notebooks, in build/lessons.
+lessons: $(VENV)/.test
+	$(BIN)/python tools/lessons.py notebooks build/lessons
 
 # The reference of the public names, from their docstrings.
 api: $(VENV)/.test

@@ -19,9 +19,6 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 LANGUAGES = ("en", "ko")
-MADE = "made"
-"""Where in the nav pages join that are found and not named: the lessons, the decisions, the results."""
-
 HEADS = {
     "commands": {
         "en": ("Commands", "Made from the code. `topwork COMMAND --help` prints the same."),
@@ -70,6 +67,7 @@ def on_config(config: Any) -> Any:
         stage(staged)
         config.docs_dir = str(staged)
         config.nav = [_joined(entry, staged) for entry in config.nav]
+        _add_unnamed(config.nav, staged)
     return config
 
 
@@ -116,35 +114,55 @@ def _joined(entry: Any, folder: Path) -> Any:
     return {title: found}
 
 
+def _add_unnamed(nav: list[Any], folder: Path) -> None:
+    """Pages that no menu names join the guides, so that a new page is found before somebody gives it its place."""
+    named = {page for entry in nav for pages in entry.values() for page in pages}
+    found = sorted(str(p.relative_to(folder)) for p in folder.rglob("*.md") if not p.name.endswith(".ko.md"))
+    guides = next(pages for entry in nav for title, pages in entry.items() if title == "Guides")
+    guides += [page for page in found if page not in named]
+
+
 def commands(language: str) -> Iterator[str]:
-    """Every command: its usage, arguments and options, as its help says them."""
+    """Every command: its usage, arguments and options, as its help says them; what one task alone has, apart."""
     import typer
 
+    from topwork import tasks
     from topwork.cli._app import app
-
-    program: Any = typer.main.get_command(app)
-    for name in program.list_commands(None):
-        command = program.get_command(None, name)
-        yield from _command(command, command.make_context(name, [], resilient_parsing=True), name, language)
-
-
-def _command(command: Any, context: Any, name: str, language: str) -> Iterator[str]:
-    from topwork.cli._help import _said_help
     from topwork.cli._language import help_texts
 
+    program: Any = typer.main.get_command(app)
     texts: Any = help_texts(language)  # type: ignore[arg-type]
-    english = language == "en"
-    pieces = " ".join(command.collect_usage_pieces(context))
-    told = " ".join((command.help or "").split())
-    yield from (f"## topwork {name}", "", told if english else texts.said(told), "")
-    yield from ("```text", f"topwork {name} {pieces}", "```", "")
-    for param in command.get_params(context):
-        record = param.get_help_record(context)
-        if record is None:
+    for name in program.list_commands(None):
+        context = program.get_command(None, name).make_context(name, [], resilient_parsing=True)
+        told = " ".join((program.get_command(None, name).help or "").split())
+        yield from (f"## topwork {name}", "", told if language == "en" else texts.said(told), "")
+        usage = " ".join(context.command.collect_usage_pieces(context))
+        yield from ("```text", f"topwork {name} {usage}", "```", "")
+        known = _options(context, texts, language)
+        yield from (*known, "")
+        if "--task" not in "".join(known):
             continue
-        said = " ".join(record[1].split()) if english else _said_help(" ".join(record[1].split()), texts)
-        yield f"- `{record[0]}`: {_safe(said)}"
-    yield ""
+        for task in tasks.names():
+            of_task = program.get_command(None, name).make_context(name, ["--task", task], resilient_parsing=True)
+            more = [line for line in _options(of_task, texts, language) if line.split(":")[0] not in _names(known)]
+            yield from (f"`--task {task}`:", "", *more, "") if more else ()
+
+
+def _names(lines: list[str]) -> set[str]:
+    return {line.split(":")[0] for line in lines}
+
+
+def _options(context: Any, texts: Any, language: str) -> list[str]:
+    """A line for each argument and option."""
+    from topwork.cli._help import _said_help
+
+    lines = []
+    for param in context.command.get_params(context):
+        record = param.get_help_record(context)
+        if record is not None:
+            said = " ".join(record[1].split())
+            lines.append(f"- `{record[0]}`: {_safe(said if language == 'en' else _said_help(said, texts))}")
+    return lines
 
 
 def _safe(text: str) -> str:

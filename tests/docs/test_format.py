@@ -1,4 +1,4 @@
-"""docs/format.md is enough: a reader that was written from it, and imports nothing of topwork, gives the same answers."""
+"""docs/format.md is enough: a reader written from it, which imports nothing of topwork, gives the same answers."""
 
 from __future__ import annotations
 
@@ -135,7 +135,9 @@ def test_each_kind_of_head_is_read_by_the_specification(kind: str, tmp_path: Pat
     assert np.ptp(found) > 0.2  # they say something
 
 
-@pytest.mark.parametrize("folder", sorted(path for path in FORMATS.iterdir() if path.is_dir()), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "folder", sorted(path for path in FORMATS.iterdir() if path.is_dir()), ids=lambda path: path.name
+)
 def test_models_of_long_ago_are_read_by_it_too(folder: Path) -> None:
     expected = json.loads((folder / "expected.json").read_text("utf-8"))
     width = topwork.load(folder).head.n_features
@@ -143,7 +145,9 @@ def test_models_of_long_ago_are_read_by_it_too(folder: Path) -> None:
     np.testing.assert_allclose(probabilities(folder, features), expected["head"], atol=1e-5)
 
 
-def test_a_saved_model_answers_as_the_specification_says(textiles: list[Path], tmp_path: Path, shared_cache: Path) -> None:
+def test_a_saved_model_answers_as_the_specification_says(
+    textiles: list[Path], tmp_path: Path, shared_cache: Path
+) -> None:
     """From pictures on: the features are the engine's, all else is the specification's."""
     kinds = {name: [path for path in textiles if path.parent.name == name][:20] for name in ("global", "nominal")}
     files = [path for found in kinds.values() for path in found]

@@ -1,4 +1,4 @@
-"""Every lesson runs as its reader runs it, with fewer images; its Korean page has the same cells; its grader is fair."""
+"""Every lesson runs as its reader runs it, with fewer images; its Korean page has its cells; its grader is fair."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ def test_a_lesson_is_a_notebook(lessons: ModuleType, tmp_path: Path) -> None:
 def test_a_notebook_runs_in_a_kernel(lessons: ModuleType, tmp_path: Path) -> None:
     pytest.importorskip("nbclient")
     page = tmp_path / "01-short.md"
-    page.write_text("# Short\n\n```python\nimport topwork\nprint(topwork.__version__)\n```\n\n```bash\necho $((6 * 7))\n```\n")
+    page.write_text(
+        "# Short\n\n```python\nimport topwork\nprint(topwork.__version__)\n```\n\n```bash\necho $((6 * 7))\n```\n"
+    )
     (written,) = lessons.notebooks(tmp_path, [page], executed=True)
     cells = [cell for cell in json.loads(written.read_text("utf-8"))["cells"] if cell["cell_type"] == "code"]
     printed = ["".join(cell["outputs"][0]["text"]).strip() for cell in cells]

@@ -19,7 +19,7 @@ pytest.importorskip("mkdocs")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built site; the build fails at a warning, and so at a link or an anchor that leads nowhere."""
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     return folder
@@ -84,7 +84,18 @@ def test_a_broken_link_stops_the_build(tmp_path: Path) -> None:
     settings = (ROOT / "mkdocs.yml").read_text("utf-8")
     validation = settings[settings.index("validation:") : settings.index("nav:")]
     (tmp_path / "mkdocs.yml").write_text(f"site_name: a\ntheme: mkdocs\nplugins: []\n{validation}")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "nowhere.md" in done.stderr
+
+
+def test_a_release_puts_the_fragments_together() -> None:
+    pytest.importorskip("towncrier")
+    command = [sys.executable, "-m", "towncrier", "build", "--draft", "--version", "9.9", "--date", "2030-01-02"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "## [9.9] - 2030-01-02" in done.stdout
+    kinds = {path.suffixes[-2].strip(".").capitalize() for path in (ROOT / "changelog.d").glob("*.*.md")}
+    assert all(f"### {kind}" in done.stdout for kind in kinds)
+    for fragment in (ROOT / "changelog.d").glob("*.*.md"):
+        assert fragment.read_text("utf-8").split()[-1] in done.stdout
