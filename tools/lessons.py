@@ -31,6 +31,7 @@ _BLOCK = re.compile(
     r"(?P<output>\n<!-- output -->\n```text\n.*?^```\n)?",
     re.DOTALL | re.MULTILINE,
 )
+_KERNEL = "---\njupyter:\n  kernelspec: {name: python3, display_name: Python 3, language: python}\n---\n\n"
 _TESTS = re.compile(r"<!-- tests: (.*?) -->")
 
 
@@ -171,9 +172,7 @@ def notebook(page: Path) -> Any:
 
     text = re.sub(r"\n<!-- output -->\n```text\n.*?^```\n", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
     text = _TESTS.sub("", re.sub(r"^```sh\n", "```bash\n", text, flags=re.MULTILINE))
-    made = jupytext.reads(text, fmt="md")
-    made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    return made
+    return jupytext.reads(f"{_KERNEL}{text}", fmt="md")
 
 
 def notebooks(folder: Path, pages: list[Path], *, executed: bool) -> list[Path]:
