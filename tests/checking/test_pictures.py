@@ -52,6 +52,13 @@ def test_cloth_is_well(write: Write, cloth: dict[str, list[Path]]) -> None:
     assert findings(write(files)) == {}
 
 
+def test_a_set_that_is_dark_is_no_set_of_dark_mistakes(write: Write, photos: list[Path]) -> None:
+    """As under fluorescence; one dark picture among bright ones is one, and the only one of a few."""
+    dark = {name: encoded(CASES["too-dark"](pixels_of(path))) for name, path in zip(well(photos), photos, strict=True)}
+    assert len(dark) >= 8
+    assert "too-dark" not in findings(write(dark))
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_each_fault_is_found_in_the_picture_that_has_it(write: Write, photos: list[Path], name: str) -> None:
     bad = CASES[name](pixels_of(photos[3]))

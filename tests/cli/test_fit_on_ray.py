@@ -23,7 +23,7 @@ def test_a_lost_machine_changes_nothing(tmp_path: Path, shared_cache: Path) -> N
     data = textile_folder(tmp_path / "data", per_class=20)
     given = [str(data), *NETWORK, *FIT, "--epochs", "4", *PROBE]
     environ = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
-    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_raylet_start_wait_time_s": "300"}
     here = [*TOPWORK, "fit", "-o", str(tmp_path / "here"), *given]
     there = [sys.executable, "-m", "tests.cli.fit_on_ray", "3", "loses", str(tmp_path / "there"), *given]
     for name, command in (("here", here), ("there", there)):

@@ -125,6 +125,7 @@ def test_results_are_in_korean(run: Run, textile: Path, model: Path, tmp_path: P
         textile,
         "--strategy",
         "probe",
+        *("--crop-mode", "crop", "--method", "logistic"),
         "--cv",
         "2",
         "--min-recall",

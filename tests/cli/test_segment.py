@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.backbones.segmenters import save
+from tests.tasks.detection.made import made as detector
 from tests.tasks.segmentation.made import written
 
 from .conftest import Run
@@ -47,6 +48,31 @@ def test_masks_of_prompts_and_of_everything(run: Run, network: Path, image: Path
     assert korean.out.startswith(f"{image}의 마스크: 1개\n마스크 1: 점수 ")
 
 
+def test_a_detectors_boxes_become_masks_with_their_classes(
+    run: Run, network: Path, image: Path, tmp_path: Path
+) -> None:
+    from topwork.tasks.segmentation.promptable import Promptable
+
+    model = detector(thresholds=(0.35,) * 3)
+    (found,) = model.predict([str(image)])
+    assert len(found) > 1
+    folder, of_network = model.save(tmp_path / "detector"), ("--backbone", "someone/sam", "--weights", str(network))
+    out = tmp_path / "out"
+    done = run("segment", str(image), "--detector", str(folder), "-o", str(out), "--json", *of_network)
+    assert done.code == 0, done.err
+    told = json.loads(done.out)["masks"]
+    seen = Promptable.load("someone/sam", weights=network).image(str(image))
+    limits = (70, 45, 70, 45)
+    for each, one in zip(told, found, strict=True):
+        assert each["category"] == one.label
+        corners: Any = tuple(min(max(0.0, at), end) for at, end in zip(one.corners, limits, strict=True))
+        assert abs(each["area"] - seen.mask(box=corners).area) <= 3
+    kept = json.loads((out / "a.json").read_text())["annotations"]
+    assert [each["category"] for each in kept] == [each.label for each in found]
+    nothing = detector(thresholds=(1.0,) * 3).save(tmp_path / "blind")
+    assert json.loads(run("segment", str(image), "--detector", str(nothing), "--json", *of_network).out)["masks"] == []
+
+
 def test_a_decoder_is_trained_and_used(run: Run, network: Path, image: Path, tmp_path: Path) -> None:
     data, out = written(tmp_path / "data", 4, side=64), tmp_path / "tuned"
     given = ("--backbone", "someone/sam", "--weights", str(network), "--epochs", "1")
@@ -61,7 +87,9 @@ def test_a_decoder_is_trained_and_used(run: Run, network: Path, image: Path, tmp
     ("given", "code", "said"),
     [
         ((), 2, "give points or boxes"),
-        (("--point", "3,4", "--everything"), 2, "only one of prompts, --everything, --learn and --page"),
+        (("--point", "3,4", "--everything"), 2, "only one of prompts, --detector, --everything, --learn and --page"),
+        (("--detector", "m", "--everything"), 2, "only one of prompts, --detector, --everything, --learn and --page"),
+        (("--detector", "nowhere"), 1, "nowhere"),
         (("--learn",), 2, "--learn needs -o"),
         (("--page",), 2, "--page needs --collect"),
         (("--page", "--collect", "kept", "--class", "background"), 1, "'background' is no name of a class"),

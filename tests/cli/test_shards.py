@@ -34,11 +34,28 @@ def test_workers_fill_a_folder_and_a_rerun_does_what_is_missing(run: Run, data: 
     other = run("embed", data, "-o", f"{tmp_path}/out/", "--size", 64, "--shard-size", 4)
     assert "has 3 images a shard, so --shard-size 4 changes nothing" in other.err
     assert sorted((tmp_path / "out").glob("part-*")) == parts
+    parts[0].unlink()
     korean(other, run(*asked[:-3], 4, "--size", 64, "--lang", "ko"))
     parts[0].unlink()
     plain = run(*asked)
     parts[0].unlink()
     korean(plain, run(*asked, "--lang", "ko"))
+
+
+def test_tables_of_texts_are_shards(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "vectors.txt").write_text("good 1 2 3\nbad 4 5 6\n", "utf-8")
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "reviews.csv").write_text("text,label\ngood one,fine\n ,poor\n", "utf-8")
+    network = ("--task", "text", "--backbone", "mine", "--weights", tmp_path / "vectors.txt")
+    asked = ("embed", tmp_path / "tables", "-o", f"{tmp_path}/out/", *network)
+    assert run(*asked, "--json").json["texts"] == 2
+    (part,) = (tmp_path / "out").glob("part-*")
+    part.unlink()
+    english = run(*asked, "--shard-size", 9)
+    part.unlink()
+    assert "each file is a shard of its own" in english.err
+    assert "1 of 2 texts cannot be used" in english.out
+    korean(english, run(*asked, "--shard-size", 9, "--lang", "ko"))
 
 
 def test_what_cannot_be_asked_for(run: Run, data: Path, tmp_path: Path) -> None:
@@ -47,7 +64,7 @@ def test_what_cannot_be_asked_for(run: Run, data: Path, tmp_path: Path) -> None:
         (("--shard", "0/2"), "--shard takes K/N"),
         (("--shard", "two"), "--shard takes K/N"),
         (("--columns", "path=file"), "--columns cannot be used"),
-        (("--task", "text"), "for images"),
+        (("--follow-links",), "--follow-links cannot be used"),
     ):
         found = run(*folder, *asked)
         assert found.code == 2

@@ -156,6 +156,20 @@ def test_a_table_says_the_classes(out: str, model: Classifier, tmp_path: Path) -
             fitting.fit_shards(out, made)
 
 
+def test_more_rows_than_are_kept(out: str, model: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The figures are of all held-out rows, but for areas under curves; promises are of a sample."""
+    monkeypatch.setattr("topwork.fitting._from_shards._ROOM", 120)
+    monkeypatch.setattr("topwork.fitting._shard_sample._DIGESTS", 10)
+    many = fitting.fit_shards(out)
+    np.testing.assert_array_equal(many.head.weight, model.head.weight)
+    np.testing.assert_array_equal(many.metrics.confusion, model.metrics.confusion)
+    assert many.metrics.log_loss.value == pytest.approx(model.metrics.log_loss.value)
+    assert (model.metrics.roc_auc is None, many.metrics.roc_auc) == (False, None)
+    assert len(many.record.task.selective.measured) == len(model.record.task.selective.measured)
+    assert many.trained is None
+    assert any("cannot tell its 16" in note for note in many.record.data.notes)
+
+
 def test_another_network_is_refused(out: str) -> None:
     with pytest.raises(DataError, match="the features are of tf_efficientnet_lite0"):
         fitting.fit_shards(out, backbone=load("lite1"))

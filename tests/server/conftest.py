@@ -39,7 +39,7 @@ def running(model: Path, texts: Path, tmp_path_factory: pytest.TempPathFactory) 
         "max_parts": PARTS,
         "header_seconds": SECONDS,
         "upload_seconds": SECONDS,
-        "decode_seconds": 4 * SECONDS,  # a large progressive JPEG takes one on a busy machine
+        "decode_seconds": 5 * SECONDS,  # a large progressive JPEG takes one on a busy machine
         "decoders": 2,
     }
     with with_settings(tmp_path_factory.mktemp("log"), [model, texts], **limits) as server:

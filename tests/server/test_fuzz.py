@@ -15,7 +15,7 @@ from tests.server.wire import Server
 
 # Seeded by the test itself: the same questions in each run.
 _BOUNDED = settings(
-    max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=10, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 
 

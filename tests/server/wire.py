@@ -239,8 +239,9 @@ def _port_of(process: subprocess.Popen[bytes], log: Path) -> int:
 
 
 def with_settings(folder: Path, models: Sequence[Path], **settings: Any) -> contextlib.AbstractContextManager[Server]:
-    """A server with limits that the command line does not have."""
-    given = {"models": tuple(models), "port": 0, **settings}
+    """A server with limits that the command line does not have; those of time are for a machine that others use too."""
+    ample = dict.fromkeys(("deadline", "decode_seconds", "header_seconds", "upload_seconds"), PATIENCE)
+    given = {"models": tuple(models), "port": 0, **ample, **settings}
     code = f"from pathlib import *; from topwork.server import Settings, run; run(Settings(**{given!r}))"
     return started([sys.executable, "-c", code], folder)
 

@@ -25,6 +25,7 @@ def test_what_is_lost_goes_to_another(
     here = plan(str(pictures), str(tmp_path / "here"), recipe, size=2)
     assert all(each.failure is None for each in work_all(here, here.shards))
     told = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
+    told |= {"RAY_raylet_start_wait_time_s": "200"}  # on a busy machine a raylet takes more than Ray's 30 seconds
     command = [sys.executable, "-m", PROGRAM, loses, str(pictures), str(tmp_path / "out"), str(nodes)]
     out, err = tmp_path / "out.txt", tmp_path / "err.txt"
     with out.open("w") as to, err.open("w") as faults:  # a pipe stays open as long as any of Ray's processes lives

@@ -34,6 +34,7 @@ from topwork.backbones._detector_catalogue import (
 from topwork.backbones._detector_files import detector_works_offline, is_detector, load_detector
 from topwork.backbones._dlib import LAST as DLIB_LAST
 from topwork.backbones._dlib import LEVELS as DLIB_LEVELS
+from topwork.backbones._domains import DomainRow, domain_rows, select_domain
 from topwork.backbones._faces import FACES, ONNX, FaceRow, face_row, is_face
 from topwork.backbones._hub import file_sha256
 from topwork.backbones._imagenet import (
@@ -104,6 +105,9 @@ __all__ = [
     "QUERIES",
     "DetectorNetwork",
     "DetectorRow",
+    "DomainRow",
+    "domain_rows",
+    "select_domain",
     "Scoring",
     "detector_row",
     "detector_rows",

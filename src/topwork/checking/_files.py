@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -105,6 +106,9 @@ _OTHER: tuple[str, Severity, str, str] = (
     "copy or download them again, or leave them out",
 )
 
+_OF_MASK = "its mask"  # of an image that is left out for its mask: what is wrong with that is a finding of its own
+_OF_FLAWS = re.compile(r"[\d,]+ (mask|box)(e?s)? (was|were) (corrected|left out): ")  # so is this
+
 ABOUT_FILES = (
     *dict.fromkeys(name.format(things=things) for things in ("images", "texts") for _, name, _, _, _ in _KINDS),
     _OTHER[0],
@@ -127,7 +131,9 @@ def check_left_out(examined: Examined) -> Iterator[Finding]:
     called, a_thing = ("file", "an image") if thing == "image" else (thing, f"a {thing}")
     failed = [LeftOut(dataset.paths[row], reason) for row, reason in examined.survey.refused.items()]
     by_kind: dict[tuple[str, Severity, str, str], list[LeftOut]] = defaultdict(list)
-    for item in (*dataset.left_out, *failed):
+    flawed = {flaw.path for flaw in getattr(dataset, "flaws", ()) if not flaw.used}
+    lost = [item for item in dataset.left_out if not (item.path in flawed and item.reason.startswith(_OF_MASK))]
+    for item in (*lost, *failed):
         by_kind[_kind(item.reason)].append(item)
     for (name, severity, what, advice), items in by_kind.items():
         cases = ranked(Case((item.path,), printable(item.reason)) for item in items)
@@ -137,7 +143,7 @@ def check_left_out(examined: Examined) -> Iterator[Finding]:
         what = f"{number(dataset.ignored, 'hidden or system file')} skipped, such as .DS_Store and Thumbs.db."
         yield Finding("hidden-files", "note", dataset.ignored, what, "nothing to do")
     elsewhere = (f"no training {thing}", "only one training", "imbalanced")  # what other findings say in more detail
-    if notes := [note for note in dataset.notes if not note.startswith(elsewhere)]:
+    if notes := [note for note in dataset.notes if not (note.startswith(elsewhere) or _OF_FLAWS.match(note))]:
         what = "; ".join(notes)
         what += "" if what.endswith("?") else "."
         yield Finding("reader-notes", "note", len(notes), what, "read these notes; they are not errors by themselves")

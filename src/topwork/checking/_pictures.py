@@ -19,6 +19,7 @@ Rows = npt.NDArray[np.intp]
 # Each limit lies well outside what 4,400 real images hold (cats, dogs, ants, bees, cloth); in brackets their extreme.
 DARK = 50.0  # 99 % of the picture is darker, of 255 (lowest seen: 99)
 BRIGHT = 225.0  # 99 % of it is brighter (highest seen: 156)
+USUAL = 8  # images from which on what most of them are is how such images are
 GREY = 1.5  # mean difference between channels, of 255; a colour photograph of a grey thing has about 4
 LONG = 4.0  # longer over shorter side (highest seen: 3.4)
 ENLARGED = 4.0  # times by which the network's input is larger than the image
@@ -55,7 +56,7 @@ def check_pictures(examined: Examined) -> Iterator[Finding]:
     """
     survey, usable = examined.survey, np.flatnonzero(examined.usable)
     preprocessing = examined.backbone.preprocessing if examined.backbone else None
-    for limit in (*_brightness(survey), *_shape(survey, preprocessing), _blur(survey, usable)):
+    for limit in (*_brightness(survey, usable), *_shape(survey, preprocessing), _blur(survey, usable)):
         beyond = usable[np.nan_to_num(limit.excess[usable], nan=-1.0) > 0]
         if len(beyond):
             cases = worst(survey.dataset, beyond, limit.excess[beyond], limit.describe)
@@ -68,7 +69,7 @@ def check_pictures(examined: Examined) -> Iterator[Finding]:
     yield from _formats(survey, usable)
 
 
-def _brightness(survey: Survey) -> Iterator[_Limit]:
+def _brightness(survey: Survey, usable: Rows) -> Iterator[_Limit]:
     low, high, spread = (survey.facts[name].astype(np.float64) for name in ("low", "high", "spread"))
     uniform = UNIFORM - spread
     yield _Limit(
@@ -83,7 +84,7 @@ def _brightness(survey: Survey) -> Iterator[_Limit]:
     yield _Limit(
         "too-dark",
         "warning",
-        np.where(several, DARK - high, -1.0),
+        _unless_usual(np.where(several, DARK - high, -1.0), usable),
         f"are almost black: 99 % of the pixels are darker than {DARK:.0f} of 255",
         "replace them with brighter images, or leave them out",
         lambda row: f"99 % is darker than {high[row]:.0f} of 255",
@@ -91,11 +92,17 @@ def _brightness(survey: Survey) -> Iterator[_Limit]:
     yield _Limit(
         "too-bright",
         "warning",
-        np.where(several, low - BRIGHT, -1.0),
+        _unless_usual(np.where(several, low - BRIGHT, -1.0), usable),
         f"are almost white: 99 % of the pixels are brighter than {BRIGHT:.0f} of 255",
         "replace them with darker images, or leave them out",
         lambda row: f"99 % is brighter than {low[row]:.0f} of 255",
     )
+
+
+def _unless_usual(excess: npt.NDArray[np.float64], usable: Rows) -> npt.NDArray[np.float64]:
+    """None beyond where most are: fluorescence is dark, line drawings are bright, and a network learns from such."""
+    usual = len(usable) >= USUAL and float((excess[usable] > 0).mean()) > 0.5
+    return np.full_like(excess, -1.0) if usual else excess
 
 
 def _shape(survey: Survey, preprocessing: Preprocessing | None) -> Iterator[_Limit]:

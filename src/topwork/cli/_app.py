@@ -166,6 +166,10 @@ def models(
         float | None,
         typer.Option(help="Show only networks with at most this many GMACs (billions of multiply-adds) per image."),
     ] = None,
+    domain: Annotated[
+        str | None,
+        typer.Option(help="Show the networks that learnt from one field's data instead: satellite, medical or legal."),
+    ] = None,
     trust: Trust = False,
 ) -> None:
     """List the backbones in topwork's catalogue, and which of them work offline. Any of timm and the hub works."""
@@ -183,6 +187,8 @@ def models(
     )
 
     let_run([name or ""], trust=trust)
+    if domain is not None:
+        return _of_domain(console, domain, reads)
     if task is not None and name is None:
         if task == "recognition":
             return _faces(console)
@@ -217,6 +223,13 @@ def models(
     backbone = load(name, weights="random" if has_torch() else "pretrained")
     fields = entry.to_dict() if entry else backbone.to_dict()
     console.result(fields, _text.backbone(backbone, entry))
+
+
+def _of_domain(console: Console, domain: str, reads: str | None) -> None:
+    from topwork.backbones import select_domain
+
+    rows = select_domain(domain, reads=reads)
+    console.result({"models": [row.to_dict() for row in rows]}, _text.domain(rows))
 
 
 def _faces(console: Console) -> None:

@@ -11,7 +11,7 @@ import typer
 from topwork.cli._console import Console
 from topwork.cli._fit import Pickle, Rules, Size, Weights
 from topwork.cli._options import CacheOption, Columns, FollowLinks, reading
-from topwork.cli._shards import On, ShardOption, ShardSize, Source, fill, is_folder, require_images, require_shards
+from topwork.cli._shards import On, ShardOption, ShardSize, Source, fill, is_folder, require_plain, require_shards
 from topwork.cli._table import csv_table, parquet_table
 from topwork.cli._text import printable
 from topwork.errors import DataError, TopworkError
@@ -72,10 +72,10 @@ def embed(
     network = room.load(backbone or room.backbone, weights=weights, size=size, **made_by)
     outputs = network.outputs(stages if stages in ("last", "all") else [name.strip() for name in stages.split(",")])
     if in_shards:
-        require_images(thing, columns, follow_links)
+        require_plain(columns, follow_links)
         from topwork.sharding import embedding
 
-        return fill(console, data, out, embedding(network, outputs), shard=shard, size=shard_size, on=on)
+        return fill(console, data, out, embedding(network, outputs), shard=shard, size=shard_size, on=on, thing=thing)
     dataset: Any = _dataset(console, room, Path(data), reading(columns, follow_links))
     with console.progress():
         found = extract(dataset, network, outputs=outputs, cache=cache, progress=console.step(f"features of {thing}s"))

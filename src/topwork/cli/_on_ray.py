@@ -30,6 +30,9 @@ FitOn = Annotated[
 ]
 
 _FAILURES = 5  # attempts that may be lost
+_PATIENCE = (
+    24 * 3600
+)  # seconds that the others wait while the first worker computes features; who dies is noticed at once
 
 
 def require_on(on: str) -> None:
@@ -54,7 +57,7 @@ def fit_on_ray(console: Console, on: str, args: Sequence[str], training: Path, *
     from topwork.train import locked, remove_checkpoints
 
     ray = optional("ray", extra="ray", what="--on ray")
-    torch_trainer = optional("ray.train.torch", extra="ray", what="--on ray").TorchTrainer
+    torch = optional("ray.train.torch", extra="ray", what="--on ray")
     if not resume:
         with locked(training):  # nobody else is at work there
             pass
@@ -64,9 +67,10 @@ def fit_on_ray(console: Console, on: str, args: Sequence[str], training: Path, *
     with console.progress(), in_ray(ray, on):
         count, needs = workers_of(ray)
         console.step(f"training on {count} workers of Ray")
-        trainer = torch_trainer(
+        trainer = torch.TorchTrainer(
             _work,
             train_loop_config=told,
+            torch_config=torch.TorchConfig(timeout_s=_PATIENCE),
             scaling_config=ray.train.ScalingConfig(
                 # With what is left after a loss: the global batch stays the same, whatever the number of workers.
                 num_workers=(1, count) if count > 1 else 1,

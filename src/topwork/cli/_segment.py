@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,6 +34,14 @@ Boxes = Annotated[
         "--box",
         metavar="X0,Y0,X1,Y1",
         help="A box around an object, in pixels. Can be given several times, for an object each.",
+        show_default=False,
+    ),
+]
+Detector = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="MODEL",
+        help="A detector of topwork's, whose boxes are asked about: its objects as masks, each with its class.",
         show_default=False,
     ),
 ]
@@ -81,6 +90,7 @@ def segment(
     image: Image,
     points: Points = None,
     boxes: Boxes = None,
+    detector: Detector = None,
     everything: Everything = False,
     out: Out = None,
     backbone: Backbone = "sam-vit-b",
@@ -94,12 +104,12 @@ def segment(
     cache: CacheOption = True,
 ) -> None:
     """Find the mask of what points and boxes mean in IMAGE, or of everything in it, with SAM."""
-    ways = (bool(points or boxes), everything, learn, page)
+    ways = (bool(points or boxes), detector is not None, everything, learn, page)
     if ways.count(True) != 1:
         raise typer.BadParameter(
-            "give points or boxes (--point, --box), or --everything, --learn or --page"
+            "give points or boxes (--point, --box), or --detector, --everything, --learn or --page"
             if not any(ways)
-            else "only one of prompts, --everything, --learn and --page can be given"
+            else "only one of prompts, --detector, --everything, --learn and --page can be given"
         )
     if learn and out is None:
         raise typer.BadParameter("--learn needs -o, the folder that the trained network is written to")
@@ -108,6 +118,7 @@ def segment(
     of_points, of_boxes = [_point(each) for each in points or ()], [_box(each) for each in boxes or ()]
     from topwork.tasks.segmentation.promptable import EverythingOptions, Promptable, written_masks
 
+    known = None if detector is None else _boxes_of(detector, image)
     network = Promptable.load(backbone, weights=weights, cache=cache)
     if page:
         assert collect is not None
@@ -121,6 +132,9 @@ def segment(
         if everything:
             progress = console.step("points of the grid")
             masks = seen.everything(EverythingOptions(grid=grid), progress=progress)
+        elif known is not None:
+            found = seen.masks((), [corners for _, corners in known]) if known else ()
+            masks = tuple(replace(each, label=label) for each, (label, _) in zip(found, known, strict=True))
         else:
             masks = seen.masks(of_points, of_boxes)
     written = () if out is None else written_masks(out, seen, masks)
@@ -135,10 +149,28 @@ def segment(
     }
     lines = [
         f"mask {place}: score {each.score:.3f}, {each.area:,} pixels, box {','.join(map(str, each.box))}"
+        + (f", {printable(each.label)}" if each.label else "")
         for place, each in enumerate(masks, start=1)
     ]
-    found = f"Masks in {printable(str(image))}: {len(masks)}"
-    console.result(fields, [found, *lines, *([] if out is None else [f"Written: {printable(str(out))}"])])
+    count = f"Masks in {printable(str(image))}: {len(masks)}"
+    console.result(fields, [count, *lines, *([] if out is None else [f"Written: {printable(str(out))}"])])
+
+
+def _boxes_of(detector: Path, image: Path) -> list[tuple[str, tuple[float, ...]]]:
+    """The class and the corners of each object that a detector finds, as far as it lies in the image."""
+    from topwork.errors import ImageError
+    from topwork.tasks import load, task
+
+    (found,) = load(detector, task("detection").model).predict([str(image)])
+    if found.error:
+        raise ImageError(found.error)
+    height, width = found.size
+    limits = (width, height, width, height)
+    inside = [
+        (each.label, tuple(min(max(0.0, at), end) for at, end in zip(each.corners, limits, strict=True)))
+        for each in found
+    ]
+    return [(label, (x, y, right, lower)) for label, (x, y, right, lower) in inside if x < right and y < lower]
 
 
 def _on_page(console: Console, network: Promptable, given: Path, classes: list[str], folder: Path) -> None:

@@ -62,10 +62,8 @@ def require_shards(in_shards: bool, given: Mapping[str, Any], on: str = "local")
         raise typer.BadParameter(f"{wrong} is for a folder: end the name with a slash")
 
 
-def require_images(thing: str, columns: str | None, follow_links: bool) -> None:
+def require_plain(columns: str | None, follow_links: bool) -> None:
     """Refuse what a folder of shards cannot have."""
-    if thing != "image":
-        raise typer.BadParameter(f"a folder of shards is for images; give a file for {thing}s")
     wrong = "--columns" if columns is not None else "--follow-links" if follow_links else ""
     if wrong:
         raise typer.BadParameter(f"{wrong} cannot be used with a folder of shards")
@@ -90,6 +88,7 @@ def fill(
     shard: str | None,
     size: int | None,
     on: str,
+    thing: str = "image",
 ) -> None:
     """Plan, do what is missing, and say what became of it."""
     from topwork.sharding import SIZE, plan, work_on
@@ -97,13 +96,13 @@ def fill(
     worker = worker_of(shard)
     with console.progress():
         console.step("planning the shards")
-        planned = plan(data, out, recipe, size=size or SIZE, again=worker is None)
+        planned = plan(data, out, recipe, size=size or SIZE, again=worker is None, texts=thing == "text")
         missing = {each.name for each in planned.missing()}
         ours = planned.shards if worker is None else planned.of_worker(*worker)
-        step = console.step("images")
+        step = console.step(f"{thing}s")
         todo = [each for each in ours if each.name in missing]
         done = list(work_on(on, planned, todo, step)) if todo else []
-    if size is not None and planned.kind == "archives":
+    if size is not None and planned.kind in ("archives", "texts"):
         console.note("note: each file is a shard of its own, so --shard-size changes nothing")
     elif size is not None and planned.size != size:
         console.note(
@@ -113,10 +112,10 @@ def fill(
         console.note(
             f"note: the data have changed: {planned.dropped:,} shards of the plan before are not in it any more"
         )
-    _tell(console, planned, ours, done)
+    _tell(console, planned, ours, done, f"{thing}s")
 
 
-def _tell(console: Console, planned: Plan, ours: tuple[Shard, ...], done: list[Done]) -> None:
+def _tell(console: Console, planned: Plan, ours: tuple[Shard, ...], done: list[Done], things: str) -> None:
     failed = [each for each in done if each.failure is not None]
     for each in failed:
         console.failure(f"shard {each.shard.name}: {each.failure.message if each.failure else ''}")
@@ -128,14 +127,14 @@ def _tell(console: Console, planned: Plan, ours: tuple[Shard, ...], done: list[D
         "done": made,
         "already_done": len(ours) - len(done),
         "failed": len(failed),
-        "images": images,
+        things: images,
         "errors": errors,
         planned.recipe.column: planned.recipe.width,
     }
     there = len(ours) - len(done)
     text = [f"{made:,} of {len(ours):,} shards computed, {there:,} were there: {printable(planned.out)}"]
     if errors:
-        text.append(f"{errors:,} of {images:,} images cannot be used; the column error says why")
+        text.append(f"{errors:,} of {images:,} {things} cannot be used; the column error says why")
     console.result(fields, text)
     if failed:
         hint = (failed[0].failure.hint if failed[0].failure else "") or "run the command again: it does what is missing"

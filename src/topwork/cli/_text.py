@@ -10,7 +10,7 @@ from topwork._system import WITH_TORCH, has_torch
 from topwork._text import facts, first_of, table
 
 if TYPE_CHECKING:
-    from topwork.backbones import Backbone, CatalogueRow, DetectorRow, FaceRow, SegmenterRow, TextRow
+    from topwork.backbones import Backbone, CatalogueRow, DetectorRow, DomainRow, FaceRow, SegmenterRow, TextRow
     from topwork.checking import Case, Checkup
     from topwork.doctor import Health
     from topwork.metrics import Shift
@@ -113,6 +113,23 @@ def catalogue(rows: Sequence[CatalogueRow], here: Sequence[bool]) -> list[str]:
     if not all(row.free for row in rows):
         notes.insert(1, "(!) This licence has special terms. Read it before commercial use.")
     return [table(head, cells), *notes]
+
+
+def domain(rows: Sequence[DomainRow]) -> list[str]:
+    """Networks of one field, each with the options that take it."""
+    lines: list[str] = []
+    for row in rows:
+        told = [
+            ("reads", f"{row.reads}s"),
+            ("pretrained on", row.pretrained_on),
+            ("parameters", f"{row.parameters:g} million"),
+            ("licence", row.licence if row.free else f"{row.licence} (!)"),
+            ("source", row.source),
+            ("address", row.address),
+            ("options", row.options),
+        ]
+        lines += [row.name, row.advice, facts(told), ""]
+    return [*lines, "These are their makers' words; topwork has not measured these networks."]
 
 
 def backbone(found: Backbone, row: CatalogueRow | None) -> list[str]:

@@ -21,7 +21,7 @@ from topwork.data._decode import assumed_white, decode
 from topwork.data._encoding import text_of
 from topwork.data._folder import TEXT_SUFFIXES, files_below, image_files
 from topwork.data._given import Held, as_source, in_chunks, name_of, several
-from topwork.data._given_texts import given_texts, text_rows
+from topwork.data._given_texts import given_texts, table_texts, text_rows
 from topwork.data._image_size import image_size
 from topwork.data._labels import ToldLabel, table_labels
 from topwork.data._layout import split_of
@@ -116,6 +116,7 @@ __all__ = [
     "split_in",
     "split_of",
     "table_labels",
+    "table_texts",
     "tar_images",
     "text_of",
     "text_rows",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from topwork.data._encoding import FileTexts, encoding_of
 from topwork.data._folder import TEXTS, files_below
+from topwork.data._layout import SplitCells
 from topwork.data._names import printable
 from topwork.data._table import TABLES, Place, cell_text, plain
 from topwork.data._text_rows import SCHEMA, shortened
@@ -60,6 +62,19 @@ def text_rows(path: str | os.PathLike[str], columns: Mapping[str, str] | None = 
         kinds = ", ".join((*TABLES, ".txt"))
         told = f"{printable(shortened(str(place)))} is neither a folder nor a file of texts ({kinds})"
         raise DataError(told, hint='a text itself is given with --text "…"')
+
+
+def table_texts(path: str) -> Iterator[tuple[int, str, str, str]]:
+    """The rows of a table of texts (CSV, TSV, JSONL, Parquet): line, text, and label and split where it has them.
+
+    Raises:
+        DataError: It cannot be read, an unknown encoding, no column of texts. Names the line.
+        MissingExtraError: The package that reads this kind is not installed.
+    """
+    schema, splits = dataclasses.replace(SCHEMA, required=("text",)), SplitCells()
+    for where, cells in TextTable(Path(path), wanted=("text", "label", "split"), schema=schema).rows():
+        split = splits.named(cells.get("split", ""), str(where))
+        yield where.number, cells["text"], cells.get("label", "").strip(), split
 
 
 def _files(folder: Path) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from topwork._text import article
 from topwork.data._dataset import Dataset, ImageDataset, LabelledDataset, LeftOut, as_splits
-from topwork.data._names import decoded, nearest, printable, quoted
+from topwork.data._names import decoded, nearest, not_known, printable, quoted
 from topwork.data._source import LINKS, ImageStore
 from topwork.errors import DataError
 
@@ -275,7 +275,7 @@ def _saved_classes(listing: Listing, classes: Sequence[str]) -> tuple[str, ...]:
     for found in listing.found.values():
         if unknown := sorted(found.difference(classes)):
             raise DataError(
-                f"class {quoted(unknown[:3])} is not one that the model knows; nearest: {nearest(unknown[0], classes)}",
+                not_known(unknown, classes),
                 hint="rename the folder to the model's name for it, or leave it out",
             )
     return tuple(classes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 
 def printable(name: str) -> str:
@@ -30,6 +30,14 @@ def _escape(character: str) -> str:
 def quoted(names: Iterable[str]) -> str:
     """Show several names in one message: ``'cat', 'dog'``."""
     return ", ".join(f"'{printable(name)}'" for name in names)
+
+
+def not_known(unknown: Sequence[str], known: Iterable[str]) -> str:
+    """What is said of classes of a data set that a saved model does not know."""
+    names, near = quoted(unknown[:3]), nearest(unknown[0], known)
+    if len(unknown) == 1:
+        return f"class {names} is not one that the model knows; nearest: {near}"
+    return f"classes {names} are not among those that the model knows; nearest to the first: {near}"
 
 
 def nearest(name: str, known: Iterable[str], *, count: int = 3) -> str:

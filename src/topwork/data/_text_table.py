@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from topwork.data._columns import Columns, is_called
+from topwork.data._columns import Columns, Schema, is_called
 from topwork.data._encoding import UTF_8, encoding_of
 from topwork.data._listing import Listing
 from topwork.data._names import printable
@@ -46,6 +46,7 @@ class TextTable:
         wanted: The columns that are read.
         like: One that it is a piece or another split of: it tells the columns of a table without a line for them that
             is too short to tell.
+        schema: Which columns there must be.
 
     Raises:
         DataError: It is empty, or it cannot be told which encoding it is in.
@@ -57,6 +58,7 @@ class TextTable:
         asked: Mapping[str, str] | None = None,
         wanted: Sequence[str] = tuple(SCHEMA.names),
         like: TextTable | None = None,
+        schema: Schema = SCHEMA,
     ) -> None:
         self.path = path
         with told_as_data_error(path):
@@ -68,7 +70,7 @@ class TextTable:
         if like and like.places and _has_no_header(self._sample):
             self.places = like.places
         self.columns = (
-            Columns(asked, SCHEMA.hints[path.suffix.lower()], SCHEMA, wanted)
+            Columns(asked, schema.hints[path.suffix.lower()], schema, wanted)
             if self.places is None
             else _Headless(self.places, wanted)
         )

@@ -175,6 +175,6 @@ def _put(final: Path, content: bytes, is_own: Callable[[bytes], bool]) -> Path:
     except OSError as error:
         raise ExplainError(
             f"{printable(str(final))}: cannot be written: {error.strerror or error}",
-            hint="choose a writable folder with -o",
+            hint="choose a writable folder",
         ) from error
     return final

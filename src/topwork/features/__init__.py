@@ -6,7 +6,7 @@ In: a data set and a backbone. Out: a ``FeatureTable``, memory-mapped, through a
 from topwork.data import Source
 from topwork.features._extract import NOT_FINITE, Extraction, OpenNetwork, Progress, extract, extract_few, recipe_of
 from topwork.features._map_samples import MapSamples, Pictures, on_all_cores
-from topwork.features._read_ahead import ImageReader, Item, read_ahead
+from topwork.features._read_ahead import ImageReader, Item, read_ahead, reader_of
 from topwork.features._squares import Squares, scratch, squares
 from topwork.features._store import rows_on_disk
 from topwork.features._stream import AT_ONCE, Streamed, choose, streamed
@@ -31,6 +31,7 @@ __all__ = [
     "extract_few",
     "on_all_cores",
     "read_ahead",
+    "reader_of",
     "recipe_of",
     "rows_on_disk",
     "scattered_rows",

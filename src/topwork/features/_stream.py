@@ -11,7 +11,7 @@ import numpy as np
 
 from topwork._arrays import Float32Array
 from topwork._system import Executor
-from topwork.backbones import Backbone
+from topwork.backbones import AnyBackbone, Backbone
 from topwork.data import Source
 from topwork.engines import (
     PARITY_IMAGES,
@@ -24,7 +24,7 @@ from topwork.engines import (
     recorded_choice,
 )
 from topwork.features._extract import NOT_FINITE, OpenNetwork, Progress
-from topwork.features._read_ahead import ImageReader, Item, read_ahead
+from topwork.features._read_ahead import ImageReader, Item, read_ahead, reader_of
 
 Result = TypeVar("Result")
 
@@ -98,15 +98,16 @@ def streamed(
                     progress(done, len(sources))
 
 
-def choose(sources: Sequence[Source], backbone: Backbone, engine: EngineName | None = None) -> EngineChoice:
-    """Engine and precision for images; the first of them decide where no earlier run has."""
+def choose(sources: Sequence[Source], backbone: AnyBackbone, engine: EngineName | None = None) -> EngineChoice:
+    """Engine and precision for images or texts; the first of them decide where no earlier run has."""
     name = engine_for(backbone, engine)
     choice = recorded_choice(backbone, name)
     if choice is not None:
         return choice
-    with contextlib.closing(read_ahead(sources, ImageReader(backbone.preprocessing), lambda key: False)) as items:
-        pixels = list(islice((item.content for item in items if item.content is not None), PARITY_IMAGES))
-    return decide(backbone, name, np.stack(pixels)) if pixels else EngineChoice(name, "f32")
+    reader = reader_of(backbone)
+    with contextlib.closing(read_ahead(sources, reader, lambda key: False)) as items:
+        contents = list(islice((item.content for item in items if item.content is not None), PARITY_IMAGES))
+    return decide(backbone, name, reader.batch(contents)) if contents else EngineChoice(name, "f32")
 
 
 def _batches(first: list[Item], items: Iterable[Item]) -> Iterator[list[Item]]:

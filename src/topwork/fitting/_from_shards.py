@@ -134,6 +134,8 @@ def network_of(
     Raises:
         DataError: It is another network, or one with other weights.
     """
+    if "preprocessing" not in recipe:
+        raise DataError("the features in this folder are not of images", hint="topwork fit takes texts as they are")
     read = dict(recipe["preprocessing"])
     preprocessing = Preprocessing.from_dict({"crop_mode": read.pop("fit"), **read})
     name = str(recipe["backbone"])

@@ -48,10 +48,14 @@ class Archives:
 
     def _rows(self, name: str, scratch: Path) -> Iterator[Row]:
         path = self.files.local(name, scratch)
-        split = split_of(name.split("/")[0]) if "/" in name else ""
-        split = split or split_in(name.rpartition("/")[2])
         read = _tar_rows if name.lower().endswith(TARS) else _table_rows
-        return read(path, printable(name), split or None)
+        return read(path, printable(name), self._split(name))
+
+    @staticmethod
+    def _split(name: str) -> str | None:
+        """What a file's name tells of its rows."""
+        split = split_of(name.split("/")[0]) if "/" in name else ""
+        return split or split_in(name.rpartition("/")[2]) or None
 
 
 def _tar_rows(path: str, name: str, split: str | None) -> Iterator[Row]:

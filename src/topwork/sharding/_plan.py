@@ -111,17 +111,19 @@ def plan(
     *,
     size: int = SIZE,
     again: bool = True,
+    texts: bool = False,
 ) -> Plan:
     """Cut a source into shards, or find the plan that is there.
 
     A source that has changed is planned anew; a shard whose images are the same keeps its name, and so its part.
 
     Args:
-        source: A folder of images.
+        source: Images: a folder, files that hold them, or an address; or tables of texts.
         out: A folder for the plan and its parts; it need not exist.
         recipe: What is computed; or what gives it for the source and the recipe of the plan that is there, as far as
             there is one.
         size: Images a shard; of a plan that is there its own.
+        texts: Whether the network reads texts; a file is a shard then.
         again: Whether the source is listed although there is a plan; one of many workers does without.
 
     Raises:
@@ -132,7 +134,7 @@ def plan(
     place = place_of(out)
     found = _found(place, out)
     place.tidy()
-    kind = found["kind"] if found and not again else kind_of(source)
+    kind = found["kind"] if found and not again else kind_of(source, texts=texts)
     images = source_of(source, kind)
     made = recipe if not callable(recipe) else recipe(images, found.get("recipe", {}))
     fields = json.loads(json.dumps(made.fields))
@@ -144,7 +146,8 @@ def plan(
     shards = tuple(Shard(_name(fields, piece), piece) for piece in images.pieces(size))
     if not shards:
         raise DataError(
-            f"{printable(source)}: there is no image in it", hint="give a folder, a file or an address such as s3://…"
+            f"{printable(source)}: there is no {'table' if texts else 'image'} in it",
+            hint="give a folder, a file or an address such as s3://…",
         )
     listed = [{"name": each.name, **each.piece._asdict()} for each in shards]
     is_new = not found or found["shards"] != json.loads(json.dumps(listed))

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork._arrays import Float32Array
-from topwork.backbones import Backbone
+from topwork.backbones import AnyBackbone, TextBackbone
 from topwork.engines import Engine, EngineChoice, open_engine, precisions
 from topwork.errors import BackboneError
 from topwork.features import NOT_FINITE, choose, recipe_of
@@ -41,7 +41,7 @@ class Recipe(Protocol):
     @property
     def fields(self) -> dict[str, Any]: ...
     @property
-    def backbone(self) -> Backbone: ...
+    def backbone(self) -> AnyBackbone: ...
     @property
     def choice(self) -> EngineChoice: ...
     @property
@@ -67,7 +67,7 @@ class Embedding:
         choice: Engine and precision.
     """
 
-    backbone: Backbone
+    backbone: AnyBackbone
     outputs: tuple[str, ...]
     choice: EngineChoice
 
@@ -90,7 +90,7 @@ class Embedding:
             return features.astype(np.float16), None
 
 
-def embedding(backbone: Backbone, outputs: tuple[str, ...]) -> Callable[[Images, dict[str, Any]], Embedding]:
+def embedding(backbone: AnyBackbone, outputs: tuple[str, ...]) -> Callable[[Images, dict[str, Any]], Embedding]:
     """Gives the recipe of a network's features for a source.
 
     Engine and precision are those of the plan that is there, so that all workers use the same; or what the first images
@@ -103,7 +103,7 @@ def embedding(backbone: Backbone, outputs: tuple[str, ...]) -> Callable[[Images,
     return made
 
 
-def _choice(images: Images, backbone: Backbone, before: dict[str, Any]) -> EngineChoice:
+def _choice(images: Images, backbone: AnyBackbone, before: dict[str, Any]) -> EngineChoice:
     with contextlib.suppress(KeyError, BackboneError):
         return EngineChoice(before["engine"], before["precision"])
     with tempfile.TemporaryDirectory(prefix="topwork-") as scratch:
@@ -126,5 +126,11 @@ def opened(recipe: Recipe) -> Engine:
     return open_engine(recipe.backbone, recipe.outputs, choice)
 
 
-UNUSABLE = NOT_FINITE.format("image")
-"""Why a row has no values though the image can be read."""
+def unusable(recipe: Recipe) -> str:
+    """Why a row has no values though what it holds can be read."""
+    return NOT_FINITE.format(thing_of(recipe))
+
+
+def thing_of(recipe: Recipe) -> str:
+    """What a row is: an ``image`` or a ``text``."""
+    return "text" if isinstance(recipe.backbone, TextBackbone) else "image"

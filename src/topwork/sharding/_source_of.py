@@ -11,17 +11,23 @@ from topwork.sharding._files import LocalFiles, RemoteFiles
 from topwork.sharding._folders import Folder, Objects
 from topwork.sharding._sources import Images
 from topwork.sharding._store import is_remote
+from topwork.sharding._texts import TEXT_TABLES, Texts
 
 _ARCHIVES = (*TARS, *TABLES)
 _IMAGES = tuple(IMAGE_SUFFIXES)
 
 
-def kind_of(given: str) -> str:
+def kind_of(given: str, *, texts: bool = False) -> str:
     """What lies at a path or an address: ``archives`` (tar, Parquet, Arrow), ``folder`` or ``objects``: images.
+
+    Where texts are wanted it is ``texts``: tables.
 
     Raises:
         DataError: There is no source.
     """
+    if texts:
+        _require_texts(given)
+        return "texts"
     if is_remote(given):
         return _remote(given)
     if os.path.isfile(given):
@@ -47,12 +53,25 @@ def source_of(given: str, kind: str) -> Images:
         return Folder(given)
     if kind == "objects":
         return Objects(RemoteFiles(given, _IMAGES))
+    read, suffixes = (Texts, TEXT_TABLES) if kind == "texts" else (Archives, _ARCHIVES)
     if not is_remote(given):
-        return Archives(LocalFiles(given, _ARCHIVES))
-    if given.lower().endswith(_ARCHIVES):
+        return read(LocalFiles(given, suffixes))
+    if given.lower().endswith(suffixes):
         folder, _, only = given.rpartition("/")
-        return Archives(RemoteFiles(folder, _ARCHIVES, only))
-    return Archives(RemoteFiles(given, _ARCHIVES))
+        return read(RemoteFiles(folder, suffixes, only))
+    return read(RemoteFiles(given, suffixes))
+
+
+def _require_texts(given: str) -> None:
+    """Refuse a path that holds no table; an address is looked at when it is listed."""
+    found = os.path.exists(given)
+    tables = os.path.isfile(given) and given.lower().endswith(TEXT_TABLES)
+    if is_remote(given) or tables or (os.path.isdir(given) and _has(given, TEXT_TABLES)):
+        return
+    raise DataError(
+        f"{printable(given)}: no source of shards" if found else f"{printable(given)}: no such folder",
+        hint=f"give a table of texts ({', '.join(TEXT_TABLES)}), or a folder of them",
+    )
 
 
 def _has(folder: str, suffixes: tuple[str, ...]) -> bool:

@@ -17,10 +17,10 @@ from topwork._arrays import Float32Array
 from topwork._system import Executor
 from topwork.engines import Engine
 from topwork.errors import TopworkError
-from topwork.features import ImageReader, Item
+from topwork.features import Item, reader_of
 from topwork.sharding._parts import Cells, Writer
 from topwork.sharding._plan import Plan, Shard, rows_in
-from topwork.sharding._recipe import UNUSABLE, opened
+from topwork.sharding._recipe import opened, unusable
 from topwork.sharding._sources import Row
 
 Progress = Callable[[int, int], None]
@@ -139,7 +139,7 @@ class _FailedError(Exception):
 def _made(plan: Plan, shards: Sequence[Shard], scratch: Path, kept: Engine | None) -> Generator[_Made]:
     """Rows and ends of all shards, in order; reading, the network and writing overlap."""
     recipe = plan.recipe
-    reader = ImageReader(recipe.backbone.preprocessing)
+    reader = reader_of(recipe.backbone)
 
     def read(row: Row | _End) -> _Read | _End:
         if isinstance(row, _End):
@@ -217,6 +217,6 @@ def _cells(plan: Plan, rows: list[_Read], features: Float32Array) -> list[Cells]
             label = label if answers is None else answers[place]
             made.append(Cells(row.id, values[place], key, label, split, None))
         else:
-            made.append(Cells(row.id, None, key, label, split, UNUSABLE))
+            made.append(Cells(row.id, None, key, label, split, unusable(plan.recipe)))
         place += 1
     return made

@@ -279,6 +279,8 @@ def test_a_class_that_the_model_does_not_know(folder: Made) -> None:
     (root / "classes.txt").write_text("background\ncat\nfox\n")
     with pytest.raises(DataError, match="class 'fox' is not one that the model knows"):
         read_masks(root, classes=("background", "cat", "dog"))
+    with pytest.raises(DataError, match="classes 'cat', 'fox' are not among those that the model knows"):
+        read_masks(root, classes=("background", "dog"))
 
 
 @pytest.mark.parametrize(

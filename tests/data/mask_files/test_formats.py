@@ -231,6 +231,29 @@ def test_stacks_page_by_page(tmp_path: Path) -> None:
     assert (objects == squares(1, 2, 3, 4)).all()
 
 
+def test_a_stack_is_no_mask_of_one_image_but_smaller_copies_of_a_page_are_none(tmp_path: Path) -> None:
+    import PIL.Image
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+    pages = [PIL.Image.fromarray(squares(*range(1, 3 + page), dtype=np.uint16)) for page in range(3)]
+    smaller = ImageFileDirectory_v2()
+    smaller[254] = 1  # NewSubfileType: a version of reduced resolution
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    for name in ("stack", "pyramid", "plain"):
+        PIL.Image.fromarray(picture(0)).save(tmp_path / "images" / f"{name}.png")
+    pages[0].save(tmp_path / "masks" / "plain.tif")
+    pages[0].save(tmp_path / "masks" / "stack.tif", save_all=True, append_images=pages[1:])
+    copy = pages[0].resize((WIDTH // 2, HEIGHT // 2))
+    copy.encoderinfo = {"tiffinfo": smaller}
+    pages[0].save(tmp_path / "masks" / "pyramid.tif", save_all=True, append_images=[copy])
+    dataset = read_masks(tmp_path)
+    assert dataset.paths == ("images/plain.png", "images/pyramid.png")
+    assert (dataset.mask(1).labels == dataset.mask(0).labels).all()
+    assert [item.path for item in dataset.left_out] == ["images/stack.png"]
+    assert "its file holds several pages" in dataset.left_out[0].reason
+
+
 def test_arrays() -> None:
     masks = np.stack(list(TRUTH.values()))
     dataset = read_masks(

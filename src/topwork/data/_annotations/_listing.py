@@ -18,7 +18,7 @@ from topwork.data._dataset import LeftOut, as_splits
 from topwork.data._image_size import Header, header_of
 from topwork.data._listing import check_groups, class_texts, some_of
 from topwork.data._marked import MarkedListing
-from topwork.data._names import nearest, printable, quoted
+from topwork.data._names import not_known, printable, quoted
 from topwork.data._source import try_source
 from topwork.errors import DataError
 
@@ -178,7 +178,7 @@ def _classes(listing: BoxListing, classes: Sequence[str] | None) -> tuple[tuple[
         raise DataError(f"{listing.name}: a class name is empty or holds a NUL: {quoted(empty[:1])}")
     if classes is not None and (unknown := sorted(set(seen).difference(classes))):
         raise DataError(
-            f"class {quoted(unknown[:3])} is not one that the model knows; nearest: {nearest(unknown[0], classes)}",
+            not_known(unknown, classes),
             hint="rename it in the annotations to the model's name for it, or leave its boxes out",
         )
     names = tuple(classes or dict.fromkeys((*declared, *sorted(set(seen).difference(declared)))))

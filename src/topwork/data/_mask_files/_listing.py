@@ -18,7 +18,7 @@ from topwork.data._mask_files._places import MaskPlace
 from topwork.data._mask_files._store import MaskFiles
 from topwork.data._mask_files._told import Legend, told
 from topwork.data._masks import UNLABELLED, MaskDataset, MaskFlaw
-from topwork.data._names import nearest, printable, quoted
+from topwork.data._names import not_known, printable, quoted
 from topwork.data._source import content_key
 from topwork.errors import DataError
 
@@ -189,7 +189,7 @@ def _in_order(meaning: Meaning, classes: Sequence[str]) -> Meaning:
         return replace(meaning, classes=known, object_class=1)
     if unknown := [name for name in meaning.classes if name not in known]:
         raise DataError(
-            f"class {quoted(unknown[:3])} is not one that the model knows; nearest: {nearest(unknown[0], known)}",
+            not_known(unknown, known),
             hint="give the masks' classes the model's names in classes.txt, beside the images",
         )
     places = np.array([known.index(name) for name in meaning.classes], np.int32)

@@ -23,6 +23,8 @@ from topwork.errors import ImageError
 Values = npt.NDArray[np.int32]
 _NPY = b"\x93NUMPY"
 _MOST_PAGES = 100_000
+_PAGE_KIND, _REDUCED, _TRANSPARENCY = 254, 1, 4  # TIFF's NewSubfileType, and two of its bits
+_STACK = "its file holds several pages, and its image is one: give each image a mask of its own"
 _LOSSY = ("JPEG", "WEBP", "AVIF", "HEIC")
 _HEADER = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
@@ -108,6 +110,7 @@ def _is_lossy(data: bytes, kind: str) -> bool:
 
 def _opened(data: bytes, kind: str) -> Raw:
     with opened_image(io.BytesIO(data), kind) as image:
+        _require_one_page(image)
         image.load()
         mode, info = image.mode, image.info
         palette = image.getpalette("RGB") if mode in ("P", "PA") else None
@@ -121,6 +124,21 @@ def _opened(data: bytes, kind: str) -> Raw:
         raw = replace(raw, palette=packed(np.array(palette, np.int32).reshape(-1, 3)))
     exif = info.get("exif") if kind != "TIFF" else None  # Pillow has turned a TIFF already
     return raw.turned(orientation(exif)) if isinstance(exif, bytes) else raw
+
+
+def _require_one_page(image: Any) -> None:
+    """Refuse a stack where one mask is asked for: nothing says which page it is.
+
+    Of a TIFF, what is marked as a smaller version of the first page, or as its transparency, is no page.
+    """
+    if getattr(image, "n_frames", 1) == 1:
+        return
+    size = image.size
+    image.seek(1)
+    kind = int(getattr(image, "tag_v2", {}).get(_PAGE_KIND, 0))
+    if image.size == size and not kind & (_REDUCED | _TRANSPARENCY):
+        raise ImageError(_STACK)
+    image.seek(0)
 
 
 def _opaque(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -193,6 +211,8 @@ def _by_tifffile(data: bytes, first: ImageError) -> Raw:
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             found = file.pages[0]
+            if len(file.pages) > 1 and file.pages[1].shape == found.shape and not file.pages[1].subfiletype:
+                raise ImageError(_STACK)
             check_size(int(found.imagewidth), int(found.imagelength))
             return raw_of_array(found.asarray())
     except (ImageError, MemoryError):

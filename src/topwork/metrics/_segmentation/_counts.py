@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -58,6 +59,22 @@ class MaskCounts:
     bins: Float64Array | None = None
     scores: Int64Array | None = None
     objects: ObjectCounts | None = None
+
+    def ordered(self, places: Sequence[int]) -> MaskCounts:
+        """The same with the classes in another order.
+
+        Args:
+            places: For each class of the new order its place in the old one. Where a threshold could be chosen,
+                ``scores`` are gone then: they are of the second class.
+        """
+        rows = np.asarray(places)
+        return replace(
+            self,
+            confusion=self.confusion[rows[:, None], rows],
+            boundary=self.boundary[rows],
+            scores=None if (np.diff(rows) != 1).any() else self.scores,
+            objects=None if self.objects is None else ObjectCounts(*(each[rows] for each in self.objects)),
+        )
 
 
 def mask_counts(

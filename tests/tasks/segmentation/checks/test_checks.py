@@ -214,6 +214,14 @@ def test_one_fault_each(
     assert KOREAN.named("finding", name) != name or name.startswith(("imbalance", "class-missing"))
 
 
+def test_a_mask_that_is_left_out_is_told_of_once(tmp_path: Path) -> None:
+    dataset = other_sizes(tmp_path)
+    assert len(dataset.left_out) == 3
+    found = asked(dataset)
+    assert [name for name, finding in found.items() if "3 " in finding.what] == ["masks-of-another-size"]
+    assert not {"unusable-masks", "reader-notes"} & set(found)
+
+
 def test_right_masks_have_no_fault(tmp_path: Path) -> None:
     assert set(asked(write(tmp_path, right()))) == set()
 

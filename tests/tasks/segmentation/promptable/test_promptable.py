@@ -170,7 +170,14 @@ def test_masks_are_written_as_cocos_tools_read_them(sam: Promptable, picture: An
         assert told["bbox"] == [*map(int, coco.toBbox(told["segmentation"]))]
     assert pixels(drawn).shape == (45, 70, 3)
     assert (pixels(drawn) != picture).any()
-    written_masks(tmp_path / "out", image, masks)  # what is its own is replaced
+    written_masks(tmp_path / "out", image, masks[:1])  # what is its own is replaced, and what is no more goes
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a-01.png", "a-masks.png", "a.json"]
+    written_masks(tmp_path / "out", image, masks)
+    paths[1].write_bytes(b"a photograph")
+    written_masks(tmp_path / "out", image, masks[:1])
+    assert paths[1].read_bytes() == b"a photograph"
+    paths[1].unlink()
+    written_masks(tmp_path / "out", image, masks)
     for path, other in ((paths[0], b"\x89PNG"), (listing, b'{"version": "5"}')):
         path.write_bytes(other)
         with pytest.raises(TopworkError, match="it was not changed"):

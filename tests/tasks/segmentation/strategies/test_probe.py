@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from topwork.errors import DataError
 from topwork.tasks.segmentation._seen import look
 from topwork.tasks.segmentation.network import PixelSpec
 from topwork.tasks.segmentation.strategies import ProbeOptions, fit_probe
+from topwork.tasks.segmentation.strategies._probe import spread
 from topwork.tasks.segmentation.strategies._sampled import sampler
 
 BACKBONE = load("lite0", size=128)
@@ -89,3 +91,17 @@ def test_an_image_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     fitted = fit_probe(dataset, BACKBONE, ProbeOptions())
     assert len(fitted.table) == 3
     assert [item.path for item in fitted.table.dataset.left_out] == ["images/01.png"]
+
+
+def test_objects_are_told_apart_by_images_of_all_groups(tmp_path: Path) -> None:
+    """Neighbours in a folder are alike: the first rows would be of one slide alone."""
+    dataset = read_masks(written(tmp_path, 8))
+    rows = np.arange(8)
+    grouped = dataclasses.replace(dataset, groups=("a", "a", "a", "a", "a", "b", "c", "d"))
+    chosen = spread(grouped, rows, 4, seed=0)
+    assert {grouped.groups[row] for row in chosen} == {"a", "b", "c", "d"}
+    assert chosen.tolist() == sorted(chosen.tolist())
+    assert spread(grouped, rows, 4, seed=0).tolist() == chosen.tolist()
+    drawn = {tuple(spread(dataset, rows, 4, seed=seed).tolist()) for seed in range(4)}
+    assert len(drawn) > 1
+    assert spread(dataset, rows, 24, seed=0).tolist() == rows.tolist()

@@ -73,7 +73,7 @@ def tuned(given: Ready, start: Trained, options: FinetuneOptions, say: Announce)
     seen = dataclasses.replace(given.seen, backbone=given.backbone.with_weights(network.kept_weights(given.backbone)))
     say("measuring on validation images")
     after = _judged(head, seen, given)
-    better = after.iou > before.iou
+    better = _beats(after, before)
     told = strategy_trials(len(before.rows), ("decoder", before.iou), (name, after.iou), better=better)
     trials = (*told, *kept.trials)
     if not better:
@@ -110,6 +110,10 @@ def _judged(head: DecoderHead, seen: Seen, given: Ready) -> Judged:
         return judged(head, seen, np.sort(given.halves.check))
     except DataError as error:  # the images were read a moment ago: it is the network that says nothing
         raise BackboneError(f"the tuned network fails: {error.message}", hint="try a lower learning rate") from error
+
+
+def _beats(one: Judged, other: Judged) -> bool:
+    return one.iou > other.iou
 
 
 def _why(what: str, judged_by: Judged) -> str:

@@ -24,12 +24,14 @@ class PromptedMask:
         score: The IoU that the network expects of it with the object meant, about 0 to 1.
         stability: IoU of the mask with a looser and a stricter one; None where it was not asked for.
         logits: float32 (h, w) on the decoder's grid, which a correction goes on from.
+        label: The class that whoever gave the box knows; empty where none is known.
     """
 
     mask: BoolArray
     score: float
     stability: float | None = None
     logits: Float32Array = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    label: str = ""
 
     @property
     def area(self) -> int:
@@ -48,6 +50,7 @@ class PromptedMask:
         """JSON-ready fields, as COCO has them: area, bbox (left, top, width, height), run lengths, and the score."""
         left, top, right, bottom = self.box
         fields: dict[str, Any] = {
+            **({"category": self.label} if self.label else {}),
             "score": round(self.score, 6),
             "area": self.area,
             "bbox": [left, top, right - left, bottom - top],

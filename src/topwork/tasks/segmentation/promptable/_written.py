@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from topwork._arrays import UInt8Array
-from topwork._system import fault_of_place, write_whole
+from topwork._system import fault_of_place, is_own_picture, write_whole
 from topwork.data import printable
 from topwork.drawing import class_colours
 from topwork.errors import ModelError
@@ -23,6 +23,8 @@ _SHARE = 0.45  # of a mask's colour in the picture
 def written_masks(folder: str | Path, image: PromptableImage, masks: Sequence[PromptedMask]) -> tuple[Path, ...]:
     """Write ``NAME-01.png`` and so on (255 inside), ``NAME.json`` (COCO's run lengths) and ``NAME-masks.png``.
 
+    Masks of an earlier run on an image of this name go where this one has fewer.
+
     Returns:
         The paths, the picture last.
 
@@ -31,7 +33,6 @@ def written_masks(folder: str | Path, image: PromptableImage, masks: Sequence[Pr
         ExplainError: Something else of the user's has a picture's name.
     """
     root, stem = Path(folder), Path(image.source).stem or "image"
-    digits = max(2, len(str(len(masks))))
     height, width = image.size
     fields = {
         "image": {"file_name": printable(image.source), "width": width, "height": height},
@@ -42,7 +43,8 @@ def written_masks(folder: str | Path, image: PromptableImage, masks: Sequence[Pr
         told = root / f"{stem}.json"  # beside the image others keep their annotations under this name
         if fault := fault_of_place(told, lambda head: head.startswith(b'{"image": {'), "file of topwork's"):
             raise ModelError(f"{printable(str(told))}: {fault}", hint="choose another folder with -o")
-        paths = [root / f"{stem}-{place:0{digits}}.png" for place in range(1, len(masks) + 1)]
+        paths = _places(root, stem, len(masks))
+        _remove_earlier(root, stem, told, paths)
         for path, mask in zip(paths, masks, strict=True):
             write_picture(mask.mask.astype(np.uint8) * 255, path)
         write_whole(told, json.dumps(fields).encode())
@@ -53,6 +55,26 @@ def written_masks(folder: str | Path, image: PromptableImage, masks: Sequence[Pr
         ) from error
     picture = write_picture(drawn(image.pixels, masks), root / f"{stem}-masks.png")
     return (*paths, told, picture)
+
+
+def _remove_earlier(root: Path, stem: str, told: Path, paths: Sequence[Path]) -> None:
+    """Remove masks of the run whose listing lies there, where this one has none: nobody could tell them apart.
+
+    Only what topwork drew is removed, and only under the names that the listing speaks of.
+    """
+    try:
+        count = len(json.loads(told.read_bytes())["annotations"])
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return
+    for path in set(_places(root, stem, count)) - set(paths):
+        if path.is_file() and not fault_of_place(path, is_own_picture, "picture of topwork's"):
+            path.unlink()
+
+
+def _places(root: Path, stem: str, count: int) -> list[Path]:
+    """``NAME-01.png`` and so on, with as many digits as the last needs."""
+    digits = max(2, len(str(count)))
+    return [root / f"{stem}-{place:0{digits}}.png" for place in range(1, count + 1)]
 
 
 def drawn(pixels: UInt8Array, masks: Sequence[PromptedMask]) -> UInt8Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections import Counter
 
 import numpy as np
 
@@ -87,8 +88,22 @@ def decide_by(head: SegmentationHead, seen: Seen, validation: Judged, seed: int)
         chosen = mask_threshold(validation.counts, seed=seed)
         threshold = chosen.threshold if chosen.helps else None
     if head.spec.border and (data.objects > 0).any():
-        splitting = _splitting(head, seen.select(validation.rows[:_SPLIT_ON]))
+        splitting = _splitting(head, seen.select(spread(seen.dataset, validation.rows, _SPLIT_ON, seed)))
     return Deciding(threshold, splitting or (Splitting(border=True) if head.spec.border else None))
+
+
+def spread(dataset: MaskDataset, rows: IntpArray, count: int, seed: int) -> IntpArray:
+    """So many of the rows, drawn by the seed, of as many groups as there are; in their order."""
+    drawn = np.random.default_rng(seed).permutation(rows)
+    if not dataset.groups:
+        return np.sort(drawn[:count])
+    met: Counter[str] = Counter()
+    turns = []
+    for row in drawn.tolist():
+        group = dataset.groups[row]
+        turns.append(met[group])
+        met[group] += bool(group)  # without a name it is none
+    return np.sort(drawn[np.argsort(turns, kind="stable")[:count]])
 
 
 def _splitting(head: SegmentationHead, seen: Seen) -> Splitting | None:

@@ -1,0 +1,72 @@
+"""Networks that learnt from one field's data (``domains.tsv``): whose they are, their licence, and how they are used.
+
+They are no rows of the catalogues: what is known of them is their makers' word, and the command line that takes them.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import functools
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from topwork.backbones._catalogue import FREE
+from topwork.errors import BackboneError
+
+
+@dataclass(frozen=True)
+class DomainRow:
+    """One network of a field.
+
+    Attributes:
+        domain: The field: ``satellite``, ``medical``, …
+        reads: ``image`` or ``text``.
+        parameters: In millions.
+        licence: By its SPDX name, where it has one.
+        options: What the commands take: the network with its weights, or weights alone, which are downloaded by hand.
+        address: Where the network is published, or the file of weights.
+        source: The paper, or its makers' page.
+    """
+
+    name: str
+    domain: str
+    reads: str
+    parameters: float
+    licence: str
+    pretrained_on: str
+    options: str
+    address: str
+    source: str
+    advice: str
+
+    @property
+    def free(self) -> bool:
+        """Whether the licence allows commercial use without terms of its own."""
+        return self.licence in FREE
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready fields."""
+        return {**dataclasses.asdict(self), "free": self.free}
+
+
+@functools.cache
+def domain_rows() -> tuple[DomainRow, ...]:
+    """Every row, in the table's order."""
+    file = resources.files("topwork.backbones") / "domains.tsv"
+    rows = csv.DictReader(file.read_text("utf-8").splitlines(), dialect="excel-tab", quoting=csv.QUOTE_NONE)
+    return tuple(DomainRow(**{**row, "parameters": float(row["parameters"])}) for row in rows)  # type: ignore[arg-type]
+
+
+def select_domain(domain: str, *, reads: str | None = None) -> tuple[DomainRow, ...]:
+    """The networks of a field, of both kinds or of one.
+
+    Raises:
+        BackboneError: There are none; the hint names the fields that there are.
+    """
+    found = tuple(row for row in domain_rows() if row.domain == domain.strip().lower() and reads in (None, row.reads))
+    if not found:
+        known = ", ".join(dict.fromkeys(row.domain for row in domain_rows() if reads in (None, row.reads)))
+        raise BackboneError(f"no networks of the field {domain!r} are known", hint=f"there are {known}")
+    return found
