@@ -14,7 +14,6 @@ import argparse
 import ast
 import contextlib
 import io
-import os
 import re
 import shlex
 import subprocess
@@ -120,9 +119,8 @@ def _command(line: str, language: str) -> str:
 
     from topwork.cli._app import app
 
-    os.environ["COLUMNS"] = "100"
     asked = [*words[1:], *(["--lang", language] if language != "en" and "--lang" not in words else [])]
-    done = CliRunner().invoke(app, asked)
+    done = CliRunner(env={"COLUMNS": "100"}).invoke(app, asked)
     if done.exit_code:
         raise RuntimeError(f"{line}\n{done.output}") from done.exception
     return done.stdout
