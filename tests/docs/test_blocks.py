@@ -42,6 +42,7 @@ def data(tmp_path: Path, shared_cache: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", RUN)
 def test_a_guide_runs(lessons: ModuleType, page: str, data: Path) -> None:
     told = [said for _, said in lessons.run((DOCS / page).read_text("utf-8"), data)]

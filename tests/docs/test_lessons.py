@@ -20,6 +20,7 @@ from .conftest import DOCS, ROOT, tool
 LESSONS = sorted(page for page in (DOCS / "lessons").glob("[0-9]*.md") if not page.name.endswith(".ko.md"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", LESSONS, ids=lambda page: page.stem)
 def test_a_lesson_runs(lessons: ModuleType, page: Path, tmp_path: Path, shared_cache: Path) -> None:
     told = [said for _, said in lessons.run(page.read_text("utf-8"), tmp_path, small=True)]

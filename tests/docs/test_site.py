@@ -20,6 +20,7 @@ def text(page: Path) -> str:
     return unescape(re.sub(r"<[^>]+>", "", page.read_text("utf-8")))
 
 
+@pytest.mark.slow
 def test_the_site_is_built_whole_and_without_a_warning(tmp_path: Path) -> None:
     """One build for all that is asked of it; a warning fails it, and so a link or an anchor that leads nowhere."""
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
