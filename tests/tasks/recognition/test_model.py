@@ -87,7 +87,7 @@ def test_strangers_are_enrolled_found_and_forgotten(model: Recognizer, strangers
     for answer in answers:
         assert answer.similarity == answer.matches[0].similarity
         assert (answer.name != "") == (answer.similarity >= model.threshold)
-    embedding = again.embed([strangers[1][0]]).values[0].astype(np.float16).tobytes()
+    embedding = again.embed(strangers[1][:3]).values[0].astype(np.float16).tobytes()  # as many as were enrolled at once
     for trace in (b"stranger 1", embedding):
         assert trace in everything(folder.parent)
     assert again.forget("stranger 1") == 3
