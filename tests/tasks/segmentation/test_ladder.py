@@ -32,7 +32,7 @@ def test_without_time_the_probe_stays(dataset: MaskDataset) -> None:
     assert "decoder" in found.advice.stopped
     assert [trial.chosen for trial in found.fitted.trials if trial.question == "rung"] == [True]
     lines = "\n".join(WORDS.advised(found.advice))
-    assert "10 training images; each of 3 classes is in" in lines
+    assert "10 training images; each of 2 classes is in" in lines
     assert "Choice: probe" in lines
 
 

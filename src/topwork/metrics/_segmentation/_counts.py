@@ -108,8 +108,9 @@ def mask_counts(
     confusion = _confusion(there, said, n_classes)
     confidences, found = probabilities, None
     if confidences is not None and not isinstance(confidences, PixelConfidences):
+        given = _probabilities(confidences, n_classes, there.shape)
         confidences = PixelConfidences(n_classes)
-        confidences.add(there, _probabilities(probabilities, n_classes, there.shape))
+        confidences.add(there, given)
     if truth.objects is not None and objects is not None:
         sides = (np.asarray(truth.objects), there), (np.asarray(objects), said)
         found = ObjectCounts.of(match_objects(*sides, there >= 0, n_classes, int(has_background)), n_classes)

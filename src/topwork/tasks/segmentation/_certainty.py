@@ -48,7 +48,8 @@ class Certainty:
         right = np.interp(confidence, self.confidences, self.accuracies) if self.is_calibrated else confidence
         if len(probabilities) == 2:
             right = np.where(probabilities.argmax(axis=0) == labels, right, 1 - right)
-        return np.rint(np.clip(right, 0, 1) * SURE).astype(np.uint8)
+        certain: UInt8Array = np.rint(np.clip(right, 0, 1) * SURE).astype(np.uint8)
+        return certain
 
 
 def rising(bins: tuple[ReliabilityBin, ...]) -> Float64Array:

@@ -58,7 +58,7 @@ def told(
     sure = None if certainty is None else np.zeros(size, np.uint8)
 
     def decide(top: int, probabilities: Float32Array) -> int:
-        bottom, of_classes = top + probabilities.shape[1], semantic(probabilities, n_classes)
+        bottom, of_classes = top + int(probabilities.shape[1]), semantic(probabilities, n_classes)
         labels[top:bottom] = deciding.labels(of_classes)
         if certainty is not None and sure is not None:
             sure[top:bottom] = certainty(of_classes, labels[top:bottom])

@@ -54,7 +54,7 @@ class _Rings(NamedTuple):
     firsts: IntpArray
     owner: IntpArray
 
-    def __getitem__(self, place: int) -> Ring:  # type: ignore[override]
+    def ring(self, place: int) -> Ring:
         """A ring whose area is above 0."""
         ring = self.corners[self.ends[place] : self.ends[place + 1]]
         return ring if self.areas[place] > 0 else ring[::-1]
@@ -73,7 +73,7 @@ def regions_of(labels: AnyArray, label: int) -> Iterator[Region]:
     rings = _rings(corners)
     for outer, within in _nested(labels, label, rings, _keys(corners, len(labels))).items():
         area = abs(int(rings.areas[outer])) - sum(abs(int(rings.areas[each])) for each in within)
-        yield Region(rings[outer], tuple(rings[each][::-1] for each in within), area)
+        yield Region(rings.ring(outer), tuple(rings.ring(each)[::-1] for each in within), area)
 
 
 def _nested(labels: AnyArray, label: int, rings: _Rings, keys: IntpArray) -> dict[int, list[int]]:
