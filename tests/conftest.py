@@ -7,6 +7,7 @@ import gc
 import importlib.util
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 def pytest_configure() -> None:
     """Hundreds of tests start Python anew: it keeps what it has compiled, which is half of such a test's time."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = (
+        False  # nor are the tests themselves compiled anew each time, which is a third of their import
+    )
 
 
 def pytest_collection() -> None:

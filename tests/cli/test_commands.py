@@ -60,7 +60,7 @@ def test_fit_says_how_good_where_and_what_next(run: Run, textile: Path, tmp_path
 def test_fit_compares_backbones(run: Run, textile: Path, tmp_path: Path) -> None:
     done = run(
         *("fit", textile, "-o", tmp_path / "model", *QUICK, "--size", "64"),
-        *("--backbone", "lite0, mobilenet-v3-small", "--weights", "random"),
+        *("--backbone", "lite0, lite1"),
     )
     assert "Backbone, by cross-validation: tf_efficientnet_lite0 (" in done.out
     assert done.out.splitlines()[1].count("chosen") == 1

@@ -125,13 +125,14 @@ def test_results_are_in_korean(run: Run, textile: Path, model: Path, tmp_path: P
         textile,
         "--strategy",
         "probe",
-        *("--crop-mode", "crop", "--method", "logistic"),
+        *("--crop-mode", "crop", "--stages", "last"),
         "--cv",
         "2",
         "--min-recall",
         f"{sorted(textile.iterdir())[0].name}=0.9",
     )
     first, second = run(*fit, "-o", tmp_path / "m"), run(*fit, "-o", tmp_path / "k", "--lang", "ko")
+    assert first.code == 0, first
     second = Done(second.code, second.out.replace(str(tmp_path / "k"), str(tmp_path / "m")), second.err)
     korean(first, second)
     assert '<html lang="ko">' in (tmp_path / "k" / "report.html").read_text("utf-8")

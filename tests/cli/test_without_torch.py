@@ -58,7 +58,7 @@ def spawned(*given: object) -> Done:
         text=True,
         check=False,
         env={**os.environ, "PYTHONUTF8": "1", "COLUMNS": "200"},
-        timeout=120,
+        timeout=600,
     )
     return Done(done.returncode, done.stdout, done.stderr)
 

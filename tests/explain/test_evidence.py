@@ -213,7 +213,7 @@ def test_deletion_and_insertion_beat_a_random_map(lite0: TorchClassifier, square
 
     Single pixels, put back first, show nothing of a picture: integrated gradients are asked for deletion alone.
     """
-    found = METHODS[method](lite0, squares[:10] if method == "grad-cam" else squares[:3], None)
+    found = METHODS[method](lite0, squares[:6] if method == "grad-cam" else squares[:2], None)
     curves = [faithfulness(lite0, each, steps=6) for each in found]
     chance = [
         faithfulness(lite0, dataclasses.replace(each, map=random_map(224, seed=seed)), steps=6)

@@ -13,7 +13,7 @@ from PIL import Image
 from pycocotools import mask as coco
 
 from tests.server.test_objects import files
-from tests.server.wire import Server, with_settings
+from tests.server.wire import Server, alike, with_settings
 from tests.tasks.segmentation.made import segmenter
 from topwork.data import rle_of
 from topwork.tasks._serving import Row, Wanted
@@ -57,7 +57,7 @@ def test_masks_are_those_of_predict_however_they_are_sent(
         found = model.predict(list(given.values()))
         expected = [{**each.to_dict(), "source": source} for each, source in zip(found, given, strict=True)]
         together = server.predict(*(("image", *each) for each in given.items()), asked=f"?model={name}")
-        assert together.json == {"model": name, "predictions": expected}
+        alike(together.json, {"model": name, "predictions": expected})
         (alone,) = server.predict(("image", "turned.jpg", given["turned.jpg"]), asked=f"?model={name}&mask=true").json[
             "predictions"
         ]

@@ -263,6 +263,22 @@ def labels(reply: Reply) -> list[str]:
     return [each.get("label", each.get("error")) for each in reply.json["predictions"]]
 
 
+def alike(found: Any, expected: Any, within: float = 1e-4) -> None:
+    """The same but for rounding: on some processors an image among others has other last bits than alone."""
+    if isinstance(expected, dict):
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            alike(found[name], value, 0.02 if name == "bbox" else within)  # pixels, told to a hundredth
+    elif isinstance(expected, list | tuple):
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected, strict=True):
+            alike(one, other, within)
+    elif isinstance(expected, float):
+        assert abs(found - expected) <= within, (found, expected)
+    else:
+        assert found == expected
+
+
 def figure(server: Server, name: str) -> float:
     """A gauge of /metrics."""
     text = server.ask("GET", "/metrics").body.decode()

@@ -72,7 +72,7 @@ def test_more_ranks_than_samples_in_a_batch_do_not_hang(tmp_path):  # FAULTS 41
 
 @pytest.mark.slow
 def test_101_samples_on_any_number_of_ranks_give_the_same_metric(tmp_path):  # FAULTS 40
-    (alone,), *others = together(tmp_path, "measure", 1, 2, 3, 5, 8)
+    (alone,), *others = together(tmp_path, "measure", 1, 2, 3, 8)
     for score in chain(*others):
         assert (score["accuracy"], score["samples"]) == (alone["accuracy"], 101)
         assert score["loss"] == pytest.approx(alone["loss"], rel=1e-6)

@@ -12,12 +12,16 @@ from topwork.errors import DataError
 from topwork.tasks.classification.strategies import ProbeOptions, fit_best_probe, fit_probe
 
 QUICK = ProbeOptions(stages="last", crop_mode="squash")
-NETWORKS = [load(weights="random:1"), load("lite1"), load("mobilenet-v3-small", weights="random:1")]
+NETWORKS = [
+    load(weights="random:1", size=64),
+    load("lite1", size=64),
+    load("mobilenet-v3-small", weights="random:1", size=64),
+]
 
 
 @pytest.fixture(scope="module")
 def textile(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> ImageDataset:
-    return split(read(textile_folder(tmp_path_factory.mktemp("several") / "data", per_class=30)), test=0.2)
+    return split(read(textile_folder(tmp_path_factory.mktemp("several") / "data", per_class=20)), test=0.2)
 
 
 def test_the_one_with_the_lowest_log_loss_is_kept(textile: ImageDataset) -> None:
