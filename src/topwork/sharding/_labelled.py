@@ -91,7 +91,8 @@ class LabelledShards:
         """
         found = copy.copy(self)
         found._splits = frozenset(splits)
-        strange = sorted({label for split, label in self._cells if split in found._splits} - {*self.classes, None})
+        there = {label for split, label in self._cells if split in found._splits and label is not None}
+        strange = sorted(there - {*self.classes})
         if strange:
             raise DataError(
                 f"{printable(self._out)}: no training row has the class {quoted(strange[:3])} of held-out rows",
