@@ -159,10 +159,11 @@ def _wrapped(found: HubName, network: nn.Module, size: int) -> HubNetwork:
 def _called(name: str, *, pretrained: bool) -> nn.Module:
     """Run the function of the repository's ``hubconf.py``; one that takes no ``pretrained`` is called without."""
     found, folder = parsed(name), require_trusted(name)
+    loaded: Any = torch.hub.load
     with torch.random.fork_rng(devices=[]), _unwritten():
         for given in ({"pretrained": pretrained}, {}):
             try:
-                made: Any = torch.hub.load(str(folder), found.entry, source="local", verbose=False, **given)
+                made: Any = loaded(str(folder), found.entry, source="local", verbose=False, **given)
                 break
             except TypeError as error:
                 if "pretrained" not in str(error) or not given:

@@ -11,7 +11,6 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -233,7 +232,7 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-_KINDS: dict[str, Callable[..., Any]] = {
+_KINDS: dict[str, Callable[..., str]] = {
     "folders": _folders,
     "nested": _nested,
     "tree": _tree,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -128,7 +128,7 @@ def _norm(ours: str, arrays: tuple[Float32Array, ...]) -> Tensors:
     parts = {"weight": weight, "bias": bias, "running_mean": mean, "running_var": variance}
     return {
         **{f"{ours}.{name}": value for name, value in parts.items()},
-        f"{ours}.num_batches_tracked": np.zeros((), np.int64),  # type: ignore[dict-item]
+        f"{ours}.num_batches_tracked": np.zeros((), np.int64),
     }
 
 
@@ -151,7 +151,7 @@ def _flat(kernel: Float32Array) -> Float32Array:
     return _conv(kernel.reshape(_STEPS, _STEPS, channels, outputs))
 
 
-_KERNELS = {
+_KERNELS: dict[str, Callable[[Float32Array], Float32Array]] = {
     "conv": _conv,
     "depthwise": _depthwise,
     "flat": _flat,

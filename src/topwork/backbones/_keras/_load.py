@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from topwork._system import cache_dir, cached
 from topwork.backbones._hub import file_sha256
@@ -88,7 +88,7 @@ def _chosen(layers: Layers, wanted: KerasRow | None) -> KerasRow:
     return topless if topless is not None and "fc1" not in layers else wanted
 
 
-def _told(file: Path) -> dict[str, object]:
+def _told(file: Path) -> dict[str, Any]:
     """What stands in the kept file beside its tensors."""
     from safetensors import safe_open
 

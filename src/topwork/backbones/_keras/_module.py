@@ -6,14 +6,17 @@ from typing import Any
 
 import timm
 import torch
-from timm.layers import BatchNormAct2d, ClassifierHead, create_conv2d, create_pool2d
+from timm.layers.classifier import ClassifierHead
+from timm.layers.create_conv2d import create_conv2d
+from timm.layers.norm_act import BatchNormAct2d
+from timm.layers.pool2d_same import create_pool2d
 from timm.models.resnetv2 import PreActBottleneck
 from torch import nn
 from torch.nn import functional
 
 from topwork.backbones._keras._rows import KerasRow
 
-_SAME = {"pad_type": "same"}  # TensorFlow's padding: what is odd goes to the end
+_SAME: dict[str, Any] = {"pad_type": "same"}  # TensorFlow's padding: what is odd goes to the end
 
 
 class _EndPadded(nn.Conv2d):
@@ -23,13 +26,14 @@ class _EndPadded(nn.Conv2d):
         return super().forward(functional.pad(input, (0, 1, 0, 1)))
 
 
-class _Halving(PreActBottleneck):  # type: ignore[misc]
+class _Halving(PreActBottleneck):
     """The last block of a stage of ResNetV2, which halves the map; its shortcut takes every other place."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         inner = self.conv1(self.norm1(x))
         inner = self.conv3(self.norm3(self.conv2(self.norm2(inner))))
-        return functional.max_pool2d(x, 1, 2) + inner
+        found: torch.Tensor = functional.max_pool2d(x, 1, 2) + inner
+        return found
 
 
 def create(row: KerasRow) -> nn.Module:
@@ -88,7 +92,7 @@ def _bias(convolution: nn.Conv2d) -> None:
 def _xception(network: Any) -> None:
     """Pools padded as TensorFlow does."""
     for block in (network.block1, network.block2, network.block3, network.block12):
-        block.rep[-1] = create_pool2d("max", 3, 2, padding="same")
+        block.rep[-1] = create_pool2d("max", 3, 2, padding="same")  # type: ignore[no-untyped-call]
 
 
 def _inception(network: Any) -> None:
