@@ -3,8 +3,9 @@
     python bench/sam.py [--repeats 3] [--network sam-vit-b] [--layers 3]
 
 Both take turns on one image of 1024 pixels, in float32 (in bfloat16 too where the processor has it), and the same
-numbers must come out. Then what a second prompt costs: the embedding from the cache, and the mask decoder. Speed alone
-is measured; random weights find nothing.
+numbers must come out. Beside it is said what the products of SAM's encoder alone would take at the speed of one large
+product: less than that there is not in float32. Then what a second prompt costs: the embedding from the cache, and the
+mask decoder. Speed alone is measured; random weights find nothing.
 """
 
 from __future__ import annotations
@@ -104,8 +105,34 @@ def measure(name: str, repeats: int, layers: int | None) -> None:
         ratios = [a.cores / b.cores for a, b in zip(times[PLAIN], each, strict=True)]
         spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
         print(f"{way:28} {statistics.median(ratios):5.2f} x torch eager by seconds of the cores ({spread})", flush=True)
+    if network.config["model_type"] == "sam":
+        print(f"its products alone, at the speed of one large one: {least(network):.1f} s of the cores", flush=True)
     if layers is None:
         prompts(network)
+
+
+def least(network: Any) -> float:
+    """Seconds of the cores that the products of SAM's encoder take, were all as quick as one of 4096 x 768 x 3072."""
+    import torch
+
+    from topwork.backbones._segmenter_files import segmenter_config
+
+    one, other = torch.randn(4096, 768), torch.randn(768, 3072)
+    quickest = min(spent(lambda: one @ other)[0].cores for _ in range(10))
+    vision = segmenter_config(dict(network.config), network.name).vision_config
+    return products(vision) / (4096 * 768 * 3072) * quickest
+
+
+def products(vision: Any) -> float:
+    """Multiplications of SAM's encoder on one image; relative positions, a hundredth of them, are left out."""
+    width, given, side = vision.hidden_size, vision.output_channels, vision.image_size // vision.patch_size
+    tokens, padded = side**2, (-(-side // vision.window_size) * vision.window_size) ** 2
+    found = tokens * (3 * vision.patch_size**2 * width + width * given + 9 * given**2)
+    for layer in range(vision.num_hidden_layers):
+        whole = layer in vision.global_attn_indexes
+        here, seen = (tokens, tokens) if whole else (padded, vision.window_size**2)
+        found += here * (4 * width**2 + 2 * seen * width) + tokens * 2 * width * vision.mlp_dim
+    return float(found)
 
 
 def prompts(network: Any) -> None:

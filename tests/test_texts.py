@@ -62,9 +62,8 @@ def said_somewhere() -> set[tuple[str, str]]:
     """Of every string of the source, of the pages' texts and of the catalogue of backbones."""
     trees = [ast.parse(file.read_text("utf-8")) for file in ROOT.rglob("*.py")]
     nodes = (node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
-    files = (
-        ROOT / "backbones" / name for name in ("catalogue.tsv", "text_catalogue.tsv", "detectors.tsv", "segmenters.tsv")
-    )
+    tables = ("catalogue.tsv", "text_catalogue.tsv", "detectors.tsv", "segmenters.tsv", "domains.tsv")
+    files = (*(ROOT / "backbones" / name for name in tables), ROOT / "datasets" / "datasets.tsv")
     catalogued = [line for file in files for line in file.read_text("utf-8").splitlines()]
     texts = [*(each for each in nodes if isinstance(each, str)), *catalogued]
     return set().union(*map(pairs, (*texts, *catalogue("topwork.report", "en")["texts"].values())))

@@ -14,7 +14,6 @@ import argparse
 import ast
 import contextlib
 import io
-import os
 import re
 import shlex
 import subprocess
@@ -31,6 +30,7 @@ _BLOCK = re.compile(
     r"(?P<output>\n<!-- output -->\n```text\n.*?^```\n)?",
     re.DOTALL | re.MULTILINE,
 )
+_KERNEL = "---\njupyter:\n  kernelspec: {name: python3, display_name: Python 3, language: python}\n---\n\n"
 _TESTS = re.compile(r"<!-- tests: (.*?) -->")
 
 
@@ -75,31 +75,31 @@ def run(text: str, folder: Path, *, small: bool = False, language: str = "en") -
         RuntimeError: A command ended with another code than 0; with what it said. Python's errors come as they are.
     """
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    first = True
+    smaller = sizes(text) if small else {}
     with contextlib.chdir(folder):
         for block in blocks(text):
             if block.why_not:
                 continue
             if block.kind == "python":
-                told = _python(block.code, namespace)
-                if first and small:
-                    _replace(namespace, sizes(text))
-                first = False
+                told = _python(block.code, namespace, smaller)
+                smaller = {}
             else:
                 told = "".join(_command(line, language) for line in _lines(block.code))
             yield block, told
 
 
-def _replace(namespace: dict[str, Any], given: Mapping[str, Any]) -> None:
-    if strange := given.keys() - namespace.keys():
-        raise RuntimeError(f"the first block sets no {', '.join(sorted(strange))}")
-    namespace.update(given)
-
-
-def _python(code: str, namespace: dict[str, Any]) -> str:
+def _python(code: str, namespace: dict[str, Any], given: Mapping[str, Any]) -> str:
+    """What code prints; names that it sets have the values that are given in the place of its own."""
+    tree, left = ast.parse(code), dict(given)
+    for step in tree.body:
+        match step:
+            case ast.Assign(targets=[ast.Name(id=name)]) if name in left:
+                step.value = ast.parse(repr(left.pop(name)), mode="eval").body
+    if left:
+        raise RuntimeError(f"the first block sets no {', '.join(sorted(left))}")
     told = io.StringIO()
     with contextlib.redirect_stdout(told):
-        exec(compile(code, "<lesson>", "exec"), namespace)
+        exec(compile(ast.fix_missing_locations(tree), "<lesson>", "exec"), namespace)
     return told.getvalue()
 
 
@@ -119,9 +119,8 @@ def _command(line: str, language: str) -> str:
 
     from topwork.cli._app import app
 
-    os.environ["COLUMNS"] = "100"
     asked = [*words[1:], *(["--lang", language] if language != "en" and "--lang" not in words else [])]
-    done = CliRunner().invoke(app, asked)
+    done = CliRunner(env={"COLUMNS": "100"}).invoke(app, asked)
     if done.exit_code:
         raise RuntimeError(f"{line}\n{done.output}") from done.exception
     return done.stdout
@@ -171,9 +170,7 @@ def notebook(page: Path) -> Any:
 
     text = re.sub(r"\n<!-- output -->\n```text\n.*?^```\n", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
     text = _TESTS.sub("", re.sub(r"^```sh\n", "```bash\n", text, flags=re.MULTILINE))
-    made = jupytext.reads(text, fmt="md")
-    made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    return made
+    return jupytext.reads(f"{_KERNEL}{text}", fmt="md")
 
 
 def notebooks(folder: Path, pages: list[Path], *, executed: bool) -> list[Path]:

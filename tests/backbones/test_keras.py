@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from topwork.backbones import Backbone, backbone_from_dict, load
 from topwork.errors import BackboneError
@@ -267,3 +268,27 @@ def test_what_lies_in_another_file_is_not_read(copied: Written, tmp_path: Path) 
         opened["layers/conv2d"] = h5py.ExternalLink("other.h5", "/layers/conv2d")
     with pytest.raises(BackboneError, match="are missing, such as conv1"):
         load("mobilenet", weights=file)
+
+
+def test_a_model_on_it_is_saved_and_answers_the_same_without_keras(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import topwork
+
+    draw = np.random.default_rng(2)
+    for label in range(2):
+        (tmp_path / "data" / f"class{label}").mkdir(parents=True)
+        for number in range(12):
+            pixels = draw.integers(0, 120, (40, 40, 3)).astype(np.uint8) + np.uint8(120 * label)
+            Image.fromarray(pixels).save(tmp_path / "data" / f"class{label}" / f"{number}.png")
+    backbone = load("mobilenet", weights=small / f"{SMALL}.keras", size=SIZE)
+    model = topwork.fit(tmp_path / "data", backbone=backbone, strategy="probe")
+    model.save(tmp_path / "model")
+    image = tmp_path / "data" / "class1" / "3.png"
+    monkeypatch.setenv("TOPWORK_CACHE", str(tmp_path / "empty"))  # of another machine
+    again = topwork.load(tmp_path / "model")
+    (found,), (expected,) = again.predict([image]), model.predict([image])
+    assert found.label == expected.label == "class1"
+    assert abs(found.probability - expected.probability) < 0.02
+    with pytest.raises(topwork.errors.TopworkError, match="timm has no network keras-mobilenet"):
+        topwork.export(again, "torch", tmp_path / "out")

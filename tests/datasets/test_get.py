@@ -208,14 +208,6 @@ def test_texts_become_one_table_or_class_folders(got: Got) -> None:
     assert (list(dataset.classes), len(dataset)) == (["neg", "pos"], 12)
 
 
-def test_what_a_package_holds_needs_no_internet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    found = get(data_row("digits"), tmp_path / "digits")
-    dataset = read(found.data)
-    assert (len(dataset), len(dataset.classes)) == (1797, 10)
-    assert get(data_row("digits"), tmp_path / "digits") == found
-
-
 def test_a_place_that_is_taken_stays_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "photo.jpg").write_bytes(b"mine")

@@ -19,7 +19,8 @@ RUN = ("guides/images.md", "guides/texts.md")
 """Pages whose blocks run here, on small data; lessons run in test_lessons.py, what asks a server in tests/server."""
 
 PAGES = sorted(page for page in DOCS.rglob("*.md") if "changelog.d" not in page.parts)
-COMMANDS = [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+COMMANDS = [*(page for page in PAGES if not page.name.endswith(".ko.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+"""Korean pages have the commands of the English ones (test_lessons.py)."""
 
 
 def named(page: Path) -> str:
@@ -41,6 +42,7 @@ def data(tmp_path: Path, shared_cache: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", RUN)
 def test_a_guide_runs(lessons: ModuleType, page: str, data: Path) -> None:
     told = [said for _, said in lessons.run((DOCS / page).read_text("utf-8"), data)]
@@ -72,7 +74,7 @@ def lines(page: Path) -> list[str]:
     return [line for line in starts if line.startswith("topwork ")]
 
 
-@pytest.mark.parametrize("page", COMMANDS, ids=named)
+@pytest.mark.parametrize("page", [page for page in COMMANDS if lines(page)], ids=named)
 def test_every_command_is_one_that_topwork_takes(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import typer
 

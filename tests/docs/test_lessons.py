@@ -20,11 +20,19 @@ from .conftest import DOCS, ROOT, tool
 LESSONS = sorted(page for page in (DOCS / "lessons").glob("[0-9]*.md") if not page.name.endswith(".ko.md"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", LESSONS, ids=lambda page: page.stem)
 def test_a_lesson_runs(lessons: ModuleType, page: Path, tmp_path: Path, shared_cache: Path) -> None:
     told = [said for _, said in lessons.run(page.read_text("utf-8"), tmp_path, small=True)]
-    assert len(told) >= 4
+    assert len(told) >= 3
     assert any(re.search(r"\d", said) for said in told), "a lesson measures something"
+
+
+def test_sizes_of_the_tests_stand_from_the_first_cell_on(lessons: ModuleType, tmp_path: Path) -> None:
+    code = "IMAGES = 40  # many\nSIZES = (9,)\nprint(IMAGES, SIZES, end='')\n"
+    text = f"<!-- tests: IMAGES=4, SIZES=(1, 2) -->\n```python\n{code}```\n"
+    assert [said for _, said in lessons.run(text, tmp_path, small=True)] == ["4 (1, 2)"]
+    assert [said for _, said in lessons.run(text, tmp_path)] == ["40 (9,)"]
 
 
 def test_a_size_that_no_cell_sets_is_refused(lessons: ModuleType, tmp_path: Path) -> None:

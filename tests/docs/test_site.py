@@ -7,6 +7,7 @@ import subprocess
 import sys
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,46 +16,40 @@ from .conftest import ROOT, tool
 pytest.importorskip("mkdocs")
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built site; the build fails at a warning, and so at a link or an anchor that leads nowhere."""
-    folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
-    return folder
-
-
 def text(page: Path) -> str:
     return unescape(re.sub(r"<[^>]+>", "", page.read_text("utf-8")))
 
 
-def test_every_command_and_option_is_told_in_both_languages(site: Path) -> None:
+@pytest.mark.slow
+def test_the_site_is_built_whole_and_without_a_warning(tmp_path: Path) -> None:
+    """One build for all that is asked of it; a warning fails it, and so a link or an anchor that leads nowhere."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    _commands_are_told(tmp_path)
+    lesson = (tmp_path / "ko" / "lessons" / "01-transfer" / "index.html").read_text("utf-8")
+    assert '<html lang="ko"' in lesson
+    assert "전이 학습" in lesson
+    assert "cats-dogs" in text(tmp_path / "results" / "2026-11-22-peers" / "index.html")
+    for page in ("index.html", "ko/index.html"):  # nothing is asked of another server
+        whole = (tmp_path / page).read_text("utf-8")
+        assert re.findall(r'<(?:script|img|link)[^>]+(?:src|href)="(https?:[^"]+)"', whole) == []
+
+
+def _commands_are_told(site: Path) -> None:
+    """In both languages, with the options that one task alone has."""
     import typer
 
     from topwork.cli._app import app
 
-    program = typer.main.get_command(app)
-    for language, heading in (("", "Train a model on DATA"), ("ko/", "모델")):
+    program: Any = typer.main.get_command(app)
+    for language, heading in (("", "Train a model on DATA"), ("ko/", "모델을 학습하고")):
         page = text(site / language / "reference" / "commands" / "index.html")
         assert heading in page
-        for name in program.list_commands(None):  # type: ignore[attr-defined, arg-type]
+        for name in program.list_commands(None):
             assert f"topwork {name}" in page
         assert "--min-recall" in page
-
-
-def test_korean_pages_are_korean_and_nothing_is_asked_of_others(site: Path) -> None:
-    lesson = (site / "ko" / "lessons" / "01-transfer" / "index.html").read_text("utf-8")
-    assert '<html lang="ko"' in lesson
-    assert "전이 학습" in lesson
-    for page in ("index.html", "ko/index.html"):
-        whole = (site / page).read_text("utf-8")
-        loaded = re.findall(r'<(?:script|img|link)[^>]+(?:src|href)="(https?:[^"]+)"', whole)
-        assert loaded == []
-
-
-def test_the_measured_results_are_pages(site: Path) -> None:
-    assert "cats-dogs" in text(site / "results" / "2026-11-22-peers" / "index.html")
+        assert "--task detection" in page
 
 
 def test_every_error_is_told_in_korean_too() -> None:

@@ -19,11 +19,18 @@ from topwork.backbones import load
 from topwork.engines import EngineChoice
 from topwork.sharding import Embedding, plan, work_on
 
+NO_CLUSTER = 77
+"""How the program ends where this machine is too busy for Ray's processes to find each other: no fault of ours."""
+
 
 def main(loses: str, data: str, out: str, nodes: int) -> None:
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    for _ in range(nodes - 1):
-        cluster.add_node(num_cpus=1)
+    try:
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        for _ in range(nodes - 1):
+            cluster.add_node(num_cpus=1)
+    except Exception as error:  # so Ray says it: its processes wait for each other no longer than they were built to
+        print(f"no cluster: {error}", file=sys.stderr)
+        sys.exit(NO_CLUSTER)
     if loses == "driver":
         driven(cluster.address, data, out)
     else:

@@ -14,6 +14,7 @@ import pytest
 from topwork.sharding import Embedding, plan, work_all
 
 pytest.importorskip("ray")
+NO_CLUSTER = 77  # of the program
 PROGRAM = "tests.sharding.on_ray"
 
 
@@ -32,6 +33,8 @@ def test_what_is_lost_goes_to_another(
         code = subprocess.run(
             command, env={**os.environ, **told}, stdout=to, stderr=faults, timeout=300, check=False
         ).returncode
+    if code == NO_CLUSTER:
+        pytest.skip("Ray's cluster does not start on this machine")
     assert code == 0, err.read_text()[-3000:]
     said = json.loads(next(line for line in out.read_text().splitlines() if line.startswith("{")))
     if loses == "driver":  # what is said is the second one's, who did what was missing

@@ -8,7 +8,7 @@ from typing import Any
 
 from topwork._arrays import Float32Array
 from topwork._system import require_torch
-from topwork.backbones._backbone import Backbone, Pooling, load
+from topwork.backbones._backbone import Backbone, Pooling, is_timms, load
 from topwork.backbones._blocks import Block, Convolution, blocks_of, face_arrays, has_blocks, named_arrays
 from topwork.backbones._catalogue import (
     DEFAULT,
@@ -190,6 +190,7 @@ __all__ = [
     "spellings",
     "text_tower",
     "is_torchhub",
+    "is_timms",
     "trust",
     "works_offline",
 ]

@@ -220,6 +220,8 @@ def load(
         return _face(face, weights, size)
     if _keras.is_keras_file(name) or _keras.is_keras_file(weights):
         return _as_in_keras(name, weights, size, preprocessing)
+    if _torchhub.is_torchhub(name):
+        _torchhub.require_trusted(name)  # told before anything is imported
     row = _catalogue.row(name)
     if not has_torch() and (row is None or not row.package or str(weights).startswith("random")):
         raise MissingExtraError(
@@ -263,6 +265,12 @@ def _as_in_keras(
     found = _keras.keras_weights(Path(name if by_file else weights), "" if by_file else name)
     facts = _network.describe(found.row.name, size) | {"pretrained_on": "unknown"}
     return _at_size(Backbone(weights=found.weights, **facts), size, preprocessing, mean=found.mean, std=found.std)
+
+
+def is_timms(backbone: Backbone) -> bool:
+    """Whether timm builds the network by its name, as it does none of Keras's, of torch.hub's, and of faces."""
+    name = backbone.name
+    return not (name in _keras.ROWS or _torchhub.is_torchhub(name) or _faces.is_face(backbone))
 
 
 def _face(row: _faces.FaceRow, weights: str | Path, size: int | None) -> Backbone:

@@ -11,7 +11,7 @@ import numpy as np
 
 from topwork._arrays import Float32Array
 from topwork._system import require_torch
-from topwork.backbones import EMBEDDING, Backbone
+from topwork.backbones import EMBEDDING, Backbone, is_timms
 from topwork.errors import TopworkError
 from topwork.exporting._answers import Answers
 from topwork.exporting._inputs import Inputs
@@ -42,6 +42,11 @@ class TorchTarget(Target):
                 f"timm has no network for a model of {inputs.thing}s with a head of the kind {kind}: linear and mlp "
                 "heads of images alone can be exported so",
                 hint="`topwork export --to onnx` takes every head",
+            )
+        if not is_timms(backbone):
+            raise TopworkError(
+                f"timm has no network {backbone.name}, which is not its own",
+                hint="`topwork export --to onnx` takes every network",
             )
         self.inputs = inputs.outside()
         network = backbone.module()

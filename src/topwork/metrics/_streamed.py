@@ -55,13 +55,14 @@ class _Calibration:
     def figures(self, rows: int) -> Uncalibrated:
         counts, confidence, gaps = self.bins.sum(axis=1)
         curve = tuple(
-            ReliabilityBin(int(counts[place]), confidence[place] / counts[place], 0.0)._replace(
-                accuracy=(confidence[place] + gaps[place]) / counts[place]
-            )
-            for place in np.flatnonzero(counts).tolist()
+            ReliabilityBin(int(rows_in), float(sure / rows_in), float((sure + gap) / rows_in))
+            for rows_in, sure, gap in zip(counts, confidence, gaps, strict=True)
+            if rows_in
         )
-        means = (self.losses.sum() / rows, np.abs(gaps).sum() / rows, self.distances.sum() / rows)
-        return Uncalibrated(*map(float, means), curve)
+        loss, gap, distance = (
+            float(each) / rows for each in (self.losses.sum(), np.abs(gaps).sum(), self.distances.sum())
+        )
+        return Uncalibrated(loss, gap, distance, curve)
 
 
 def evaluate_streamed(blocks: Iterable[Answered], classes: Sequence[str], *, seed: int = 0) -> Evaluation:

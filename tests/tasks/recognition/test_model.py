@@ -8,6 +8,7 @@ import re
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from topwork.backbones import load as load_backbone
 from topwork.data import read
 from topwork.errors import DataError, ImageError, ModelError
 from topwork.fitting import fit, held_out_again
+from topwork.model import _folder
 from topwork.tasks import load
 from topwork.tasks.recognition import Recognizer
 from topwork.tasks.recognition._options import RecognitionOptions
@@ -263,3 +265,40 @@ def test_who_is_enrolled_while_the_model_is_saved_over_itself_is_kept(
     model.save(folder)
     enrolling.join(10)
     assert load(folder, Recognizer).gallery.counts == {"a": 1, "b": 1}
+
+
+def test_the_first_name_is_told_of_where_another_model_takes_the_place(
+    model: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is enrolled while another model is saved there is refused, or stops the saving: nobody is lost."""
+    assert model.gallery.folder is not None
+    folder = model.gallery.folder.parent
+    record = model.record.model_copy(update={"created": "2020-01-01T00:00:00+00:00"})
+    other = Recognizer(record, model.projection, model.backbone)
+    one = np.eye(1, model.projection.width, dtype=np.float32)
+    said: list[str] = []
+
+    def enroll() -> None:
+        try:
+            model.gallery.add("Anna", one)
+        except ModelError as error:
+            said.append(error.message)
+
+    thread, write = threading.Thread(target=enroll), _folder.write
+
+    def begun(*args: Any, **how: Any) -> None:
+        thread.start()  # waits, however fast it is
+        write(*args, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_folder, "write", begun)
+        other.save(folder)
+    thread.join()
+    assert [each.split(": ")[1] for each in said] == ["another model has taken this one's place meanwhile"]
+    assert not (folder / "gallery").exists()
+    other.save(folder)
+    other.gallery.add("Anna", one)
+    assert load(folder, Recognizer).gallery.counts == {"Anna": 1}
+    with pytest.raises(ModelError, match="would also delete gallery"):
+        model.save(folder)
+    assert load(folder, Recognizer).gallery.counts == {"Anna": 1}

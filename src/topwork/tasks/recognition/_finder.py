@@ -76,16 +76,20 @@ class Finder(Protocol):
 NO_FINDER = "none"
 """What is given where a network of faces is to see the pictures as they are: crops that were aligned before."""
 
+ONNX_FINDER = "faces-onnx"
+"""What a detector of faces in an ONNX file is called; it is given by its file."""
+
 _FINDERS: dict[str, str] = {
     "faces": "topwork.tasks.recognition.faces:open_dlib",
     "faces-arcface": "topwork.tasks.recognition.faces:open_dlib",
+    ONNX_FINDER: "topwork.tasks.recognition.faces:open_onnx",
 }
 """A finder's name -> ``package.module:function``; the function takes its facts (or but a name) to a ``Finder``."""
 
 
 def finder_names() -> tuple[str, ...]:
-    """The names of all finders."""
-    return tuple(_FINDERS)
+    """The names of all finders that need no file."""
+    return tuple(name for name in _FINDERS if name != ONNX_FINDER)
 
 
 def require_finder(facts: Mapping[str, Any]) -> str:
@@ -96,17 +100,20 @@ def require_finder(facts: Mapping[str, Any]) -> str:
     """
     name = str(facts.get("name"))
     if name not in _FINDERS:
-        raise DataError(f"nothing that finds {name!r} is known", hint=f"known are {', '.join(_FINDERS)}, {NO_FINDER}")
+        known = f"known are {', '.join(finder_names())}, {NO_FINDER}, and files of detectors: --finder FILE.onnx"
+        raise DataError(f"nothing that finds {name!r} is known", hint=known)
     return name
 
 
 def open_finder(facts: Mapping[str, Any]) -> Finder:
-    """The finder of these facts.
+    """The finder of these facts; a name that ends in ``.onnx`` is a detector's file.
 
     Raises:
-        DataError: No finder has this name.
+        DataError: No finder has this name, or its file cannot be used.
         MissingExtraError: What it runs on is not installed.
     """
+    if str(facts.get("name")).lower().endswith(".onnx"):
+        facts = {"name": ONNX_FINDER, "file": facts["name"]}
     module, _, function = _FINDERS[require_finder(facts)].partition(":")
     opened: Callable[[Mapping[str, Any]], Finder] = getattr(importlib.import_module(module), function)
     return opened(facts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,14 +18,14 @@ from topwork.data import Held, ImageDataset, in_chunks, name_of, printable, seve
 from topwork.errors import DataError, ImageError, ModelError
 from topwork.features import Progress, extract, extract_few
 from topwork.heads import Projection
-from topwork.model import Kind, Methods, Model, ModelRecord, Parts
+from topwork.model import RECORD, Kind, Methods, Model, ModelRecord, Parts
 from topwork.tasks.recognition._answers import Enrolled, Grouped, Identified, Seen, Verified
 from topwork.tasks.recognition._card import card_of, methods_of
 from topwork.tasks.recognition._finder import Crops, Finder, Several, cropped, open_finder, require_finder
 from topwork.tasks.recognition._measured import Judged, Measured, measured
 from topwork.tasks.recognition._record import RecognitionRecord, embedding_id
 from topwork.tasks.recognition._split import read_identities
-from topwork.tasks.recognition.gallery import FOLDER, Gallery, Match
+from topwork.tasks.recognition.gallery import FOLDER, Gallery, Match, is_bare, kept_empty
 
 UNTOLD = "nothing can be told from it"
 """Why an image is refused whose features are those of all training images on average."""
@@ -74,7 +75,7 @@ class Recognizer(Model):
         self.projection = projection
         self._finder = finder
         self.held_out = held_out
-        self.gallery = Gallery(projection.width, self.embedding_id, folder)
+        self.gallery = self._gallery(folder)
 
     @classmethod
     def from_parts(cls, parts: Parts, where: str) -> Self:
@@ -138,13 +139,34 @@ class Recognizer(Model):
     def save(self, path: str | os.PathLike[str], *, self_contained: bool = False) -> Path:
         """See ``Model.save``; the gallery goes with it, and is that folder's from then on.
 
-        Over itself it keeps whom another process enrols meanwhile: that one waits, and enrols in the new folder.
+        Over itself it keeps whom another process enrols meanwhile: that one waits, and enrols in the new folder. Over
+        another model, in whose gallery nobody is, that one waits too, and is refused.
         """
-        over_itself = self.keeps(Path(path)) and Path(path).is_dir()
-        with self.gallery.held() if over_itself else contextlib.nullcontext():
+        place = Path(path).resolve() / FOLDER
+        waits: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+        if Path(path, RECORD).is_file() and os.access(path, os.W_OK):
+            waits = self.gallery.held() if self._owns(place) else kept_empty(place)
+        with waits:
             folder = super().save(path, self_contained=self_contained)
-        self.gallery = Gallery(self.projection.width, self.embedding_id, folder.resolve() / FOLDER)
+        self.gallery = self._gallery(folder.resolve() / FOLDER)
         return folder
+
+    def _gallery(self, folder: Path | None) -> Gallery:
+        return Gallery(self.projection.width, self.embedding_id, folder, self._lies_there)
+
+    def _owns(self, place: Path) -> bool:
+        return self.gallery.folder == place and self._lies_there()
+
+    def _lies_there(self) -> bool:
+        """Whether the model above its gallery is this one still, and no other that was fitted over it."""
+        folder = self.gallery.folder
+        if folder is None:
+            return True
+        try:
+            told = json.loads((folder.parent / RECORD).read_bytes())
+            return (told["created"], told["data"]["fingerprint"]) == (self.record.created, self.record.data.fingerprint)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
 
     def beside(self) -> Mapping[str, Callable[[Path], None]]:
         """The gallery, where anybody is in it."""
@@ -152,8 +174,9 @@ class Recognizer(Model):
         return {FOLDER: self.gallery.copy_to} if len(self.gallery) else {}
 
     def keeps(self, folder: Path) -> Collection[str]:
-        """The gallery, where it is the one that lies there: another's would be lost."""
-        return (FOLDER,) if self.gallery.folder == folder.resolve() / FOLDER else ()
+        """The gallery, where it is the one that lies there, or nobody is in it: another's would be lost."""
+        place = folder.resolve() / FOLDER
+        return (FOLDER,) if self._owns(place) or is_bare(place) else ()
 
     def embed(self, sources: Iterable[Any], *, several_found: Several = "largest") -> _Embedded:
         """Embeddings of images; held in memory."""

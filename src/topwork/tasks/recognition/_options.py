@@ -34,7 +34,8 @@ class RecognitionOptions:
         str | None,
         Option(
             "Find and align this in every image first, such as faces. If not given, a network of faces finds faces, "
-            "any other compares the whole image. none: the images are aligned crops already."
+            "any other compares the whole image. none: the images are aligned crops already. A file such as yunet.onnx "
+            "or det_10g.onnx: faces, found by this detector (YuNet, SCRFD)."
         ),
     ] = None
     false_accept: Annotated[

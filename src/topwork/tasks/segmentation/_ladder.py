@@ -300,4 +300,4 @@ def _described(seen: Seen) -> Description:
     counts = train.class_counts()[int(train.has_background) :]
     present = counts[counts > 0] if (counts > 0).any() else np.zeros(1, np.int64)
     height, width = np.median(train.sizes, axis=0).astype(int).tolist()
-    return Description(len(train), len(train.classes), int(present.min()), int(present.max()), width, height)
+    return Description(len(train), len(counts), int(present.min()), int(present.max()), width, height)

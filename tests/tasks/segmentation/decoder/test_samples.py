@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from tests.tasks.segmentation.made import written
 from topwork.backbones import Preprocessing
-from topwork.data import UNLABELLED, Mask
+from topwork.data import UNLABELLED, Mask, read_masks
+from topwork.features import Squares
 from topwork.tasks.segmentation.decoder._augment import Augmentation, View
+from topwork.tasks.segmentation.decoder._samples import MaskSamples
 from topwork.tasks.segmentation.decoder._targets import IGNORED, targets_of
 
 
@@ -35,6 +40,35 @@ def test_a_mask_moves_with_its_image(orient: str) -> None:
         assert (shown[~known] == 0).all()  # beyond the image
         seen.add((view.mirrored, view.turns))
     assert len(seen) == {"none": 1, "mirror": 2, "any": 8}[orient]
+
+
+def test_parts_of_images_are_shown(tmp_path: Path) -> None:
+    """Where no pixel has its like, a part tells where it is from: within, elsewhere in each epoch, its mask with it."""
+    down, across = np.mgrid[:64, :64].astype(np.uint8)
+    pixels = np.stack([down, across, np.zeros_like(down)], axis=-1)[None]
+    place, dataset = np.zeros(1, np.int64), read_masks(written(tmp_path, 1, side=64))
+    given = Squares(pixels, ""), (down + across)[None], dataset, Preprocessing(64, "squash"), place.astype(np.intp)
+    ways: dict[str | None, Augmentation | None] = {
+        None: None,
+        **{x: Augmentation(x, "none") for x in ("none", "light")},
+    }
+    samples = {name: MaskSamples(*given, shown=32, augmentation=each) for name, each in ways.items()}
+    corners: dict[str | None, set[tuple[int, int]]] = {level: set() for level in samples}
+    for epoch in range(20):
+        for level, each in samples.items():
+            images, masks = each.batch(epoch, place)
+            assert images.shape == (1, 3, 32, 32)
+            assert masks.shape == (1, 32, 32)
+            if level != "light":
+                rows, columns = images[0, 0], images[0, 1]
+                assert (rows[1:] - rows[:-1] == 1).all()
+                np.testing.assert_array_equal(masks[0], rows + columns)
+            corners[level].add((int(images[0, 0, 0, 0]), int(images[0, 1, 0, 0])))
+    assert len(corners[None]) == 1
+    assert len(corners["none"]) > 10
+    assert len(corners["light"]) > 10
+    assert not samples[None].varied
+    assert samples["none"].varied
 
 
 def test_a_quarter_turn_is_to_the_left() -> None:

@@ -33,12 +33,13 @@ from topwork.tasks.segmentation.decoder._ready import ready
 from topwork.tasks.segmentation.decoder._samples import MaskSamples
 from topwork.tasks.segmentation.strategies import Fitted
 
-SMALL: Any = {"width": 32, "views": 2, "orient": "mirror"}
+SMALL: Any = {"width": 32, "views": 2, "orient": "mirror", "part": 32}
 SHORT: Any = {"epochs": 2, "batch_size": 4}
 
 
 @pytest.fixture(scope="module")
 def lite0() -> Backbone:
+    """It sees squares of 64 pixels, and learns from parts of 32."""
     return load("lite0", size=64)
 
 
@@ -96,7 +97,7 @@ def test_what_is_not_trained_stays_to_the_byte(
 ) -> None:
     """All of the network under a frozen decoder; of a tuned one the first stages and every norm's statistics.
 
-    What is saved of the tuned one is what was trained, and the engine says of it what torch says.
+    What is saved of the tuned one is what was trained, on parts, and the engine says of the whole what torch says.
     """
     from topwork.tasks.segmentation.decoder import _finetune
 
@@ -121,7 +122,9 @@ def test_what_is_not_trained_stays_to_the_byte(
     import torch
 
     with ready(dataset, lite0, DecodingOptions(**SMALL), lambda step: None) as given:
-        images = given.samples(given.halves.check).batch(0, np.arange(2))[0]
+        assert given.samples(given.halves.check).batch(0, np.arange(2))[0].shape == (2, 3, 32, 32)
+        first = np.searchsorted(given.used, np.sort(given.halves.check)[:2])
+        images = torch.from_numpy(given.images.pixels[first]).permute(0, 3, 1, 2)
     with torch.no_grad():
         expected = kept[0](images).numpy()
     rows = tuned.table.select(np.sort(given.halves.check)).each(lambda row, maps: tuned.head.logits(maps[None])[0])
@@ -136,6 +139,30 @@ def _noting(train: Any, kept: list[Network]) -> Any:
         return dataclasses.replace(result, best_epoch=max(1, result.best_epoch))
 
     return noted
+
+
+def test_small_objects_are_seen_larger_and_learnt_from_in_parts(tmp_path: Path) -> None:
+    """Discs of 9 pixels in images of 160: twice as large, and parts of 256; without objects nothing is enlarged."""
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    down, across = np.mgrid[:160, :160]
+    objects = (down // 20 * 8 + across // 20 + 1) * (np.hypot(down % 20 - 9.5, across % 20 - 9.5) < 4.5)
+    for place in range(6):
+        noise = np.random.default_rng(place).integers(0, 40, (160, 160))
+        Image.fromarray((150 * (objects > 0) + noise).astype(np.uint8)).save(tmp_path / "images" / f"{place}.png")
+        Image.fromarray(objects.astype(np.uint16)).save(tmp_path / "masks" / f"{place}.png")
+    dataset, backbone = split(read_masks(tmp_path), test=0.2, seed=0), load("lite0", size=384)
+    with ready(dataset, backbone, DecodingOptions(), lambda step: None) as given:
+        assert (given.spec.size, given.learnt.size) == (320, 256)
+        assert given.notes == (
+            "images are about 160 px wide and their objects 9 px, so they are seen at 320 px instead of 384 px",
+        )
+        images, targets = given.samples(given.halves.learn, given.augmentation()).batch(0, np.arange(2))
+        assert images.shape == (2, 3, 256, 256)
+        assert targets.shape == (2, 256, 256)
+    untold = dataclasses.replace(dataset, objects=np.full(len(dataset), -1, np.int32))
+    with ready(untold, backbone, DecodingOptions(), lambda step: None) as given:
+        assert (given.spec.size, given.learnt.size) == (256, 256)
 
 
 def test_data_that_cannot_be_learnt_from_are_refused(dataset: MaskDataset, lite0: Backbone, tmp_path: Path) -> None:

@@ -66,3 +66,14 @@ def aligned(pixels: UInt8Array, points: npt.ArrayLike, places: npt.ArrayLike, si
     data = np.column_stack([turn, shift]).ravel().tolist()
     crop = image.transform((side, side), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR)
     return np.asarray(crop)
+
+
+def resized(pixels: UInt8Array, scale: float) -> UInt8Array:
+    """A picture so many times as large, one pixel a side at least."""
+    from PIL import Image
+
+    if scale == 1:
+        return np.ascontiguousarray(pixels)
+    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+    how = Image.Resampling.BICUBIC if scale > 1 else Image.Resampling.BOX
+    return np.asarray(Image.fromarray(pixels).resize(size, how))

@@ -22,7 +22,7 @@ from topwork._system import optional
 from topwork.backbones import file_sha256
 from topwork.errors import DataError, MissingExtraError
 from topwork.tasks.recognition._finder import Find
-from topwork.tasks.recognition.faces._align import ARCFACE_POINTS, ARCFACE_SIDE, aligned
+from topwork.tasks.recognition.faces._align import ARCFACE_POINTS, ARCFACE_SIDE, aligned, resized
 from topwork.tasks.recognition.faces._flaws import flaws, turned
 
 _PACKAGE, _EXTRA = "face_recognition_models", "faces"
@@ -110,7 +110,7 @@ class DlibFaces:
         for each in (scale, scale * _AGAIN):
             if each > scale and each * max(height, width) > _LONGEST:
                 break
-            image = _resized(pixels, each)
+            image = resized(pixels, each)
             rectangles, scores, _ = self._detector.run(image, 0, 0.0)
             if len(rectangles):
                 return [self._find(pixels, image, *told) for told in zip(rectangles, scores, strict=True)]
@@ -166,13 +166,3 @@ def _scale(height: int, width: int) -> float:
     """By which a picture is enlarged before it is looked at, or made smaller."""
     enlarged = min(_ENLARGED, max(1.0, _SHORTEST / min(height, width)))
     return min(enlarged, _LONGEST / max(height, width))
-
-
-def _resized(pixels: UInt8Array, scale: float) -> UInt8Array:
-    from PIL import Image
-
-    if scale == 1:
-        return np.ascontiguousarray(pixels)
-    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
-    how = Image.Resampling.BICUBIC if scale > 1 else Image.Resampling.BOX
-    return np.asarray(Image.fromarray(pixels).resize(size, how))

@@ -14,7 +14,7 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -72,13 +72,17 @@ class Gallery:
         width: Numbers in an embedding.
         model: What made them: embeddings of another model mean nothing beside these.
         folder: Where it lies; None keeps it in memory. It need not be there yet.
+        is_owned: Whether that model still lies above it; asked before each change.
 
     Raises:
         ModelError: The folder holds another model's gallery, or a damaged one.
     """
 
-    def __init__(self, width: int, model: str, folder: Path | None = None) -> None:
+    def __init__(
+        self, width: int, model: str, folder: Path | None = None, is_owned: Callable[[], bool] = lambda: True
+    ) -> None:
         self.width, self.model, self.folder = width, model, folder
+        self._is_owned = is_owned
         self._segments: tuple[Segment, ...] = ()
         self._entries: tuple[_Entry, ...] = ()
         self._seen: tuple[int, int, int] | None = None
@@ -232,32 +236,19 @@ class Gallery:
                 yield
                 return
             try:
-                stack.callback(os.close, self._locked(self.folder))
+                stack.callback(os.close, _locked(self.folder))
+                if not self._is_owned():
+                    _remove_bare(self.folder)
+                    raise ModelError(
+                        f"{self.folder.parent}: another model has taken this one's place meanwhile",
+                        hint="enrol again: the model that lies there now is read then",
+                    )
                 self.refresh()
                 self._sweep()
                 yield
             except OSError as error:
                 why = f"{self.folder}: the gallery cannot be written: {error.strerror or error}"
                 raise ModelError(why, hint=_FULL) from error
-
-    def _locked(self, folder: Path) -> int:
-        """The folder's lock, taken: of the folder that lies there now, since whoever had it may have replaced it."""
-        for left in reversed(range(_WAITS)):
-            try:
-                folder.mkdir(mode=0o700, exist_ok=True)
-                folder.chmod(0o700)
-                lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-            except FileNotFoundError:  # the model's folder is being replaced
-                if not left:
-                    raise
-                time.sleep(_PAUSE)
-                continue
-            take(lock, wait=True)
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(lock), (folder / _LOCK).stat()):
-                    return lock
-            os.close(lock)
-        raise ModelError(f"{folder}: the gallery changed again and again while it was read", hint="try again")
 
     def _replace(self, kept: Sequence[Segment], *new: Segment) -> None:
         """Make these the segments; the new ones are written first, and what is not needed any more is deleted last."""
@@ -327,6 +318,62 @@ class Gallery:
             for path, each in zip(paths, entries, strict=True)
         ]
         return entries, tuple(opened)
+
+
+@contextlib.contextmanager
+def kept_empty(folder: Path) -> Iterator[None]:
+    """Where nobody is in a gallery, nobody is enrolled in it meanwhile: whoever wants to waits.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    if not is_bare(folder):
+        yield
+        return
+    lock = _locked(folder)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # it went with the model that was replaced
+            if os.path.samestat(os.fstat(lock), (folder / _LOCK).stat()):
+                _remove_bare(folder)
+        os.close(lock)
+
+
+def is_bare(folder: Path) -> bool:
+    """Whether there is nothing in a gallery's folder but its lock, or no such folder."""
+    try:
+        return set(os.listdir(folder)) <= {_LOCK}
+    except FileNotFoundError:
+        return True
+
+
+def _remove_bare(folder: Path) -> None:
+    """Remove a folder with nothing in it but its lock; whoever waits for that makes another one."""
+    with contextlib.suppress(OSError):
+        if is_bare(folder):
+            (folder / _LOCK).unlink(missing_ok=True)
+            folder.rmdir()
+
+
+def _locked(folder: Path) -> int:
+    """The folder's lock, taken: of the folder that lies there now, since whoever had it may have replaced it."""
+    for left in reversed(range(_WAITS)):
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            folder.chmod(0o700)
+            lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        except FileNotFoundError:  # the model's folder is being replaced
+            if not left:
+                raise
+            time.sleep(_PAUSE)
+            continue
+        take(lock, wait=True)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), (folder / _LOCK).stat()):
+                return lock
+        os.close(lock)
+    raise ModelError(f"{folder}: the gallery changed again and again while it was read", hint="try again")
 
 
 def require_name(name: str) -> None:

@@ -45,15 +45,15 @@ class DecodingOptions:
         ),
     ] = True
     part: Annotated[
-        int,
+        int | None,
         Option(
-            "Pixels of the side of the part of an image that a step learns from, where small objects are told apart; "
-            "a smaller image is learnt from whole.",
+            "Side in pixels of the part of each image that an epoch learns from, at the size at which images are seen; "
+            "if not given, 256 where small objects are told apart, else the whole.",
             None,
-            ge=64,
+            ge=32,
             le=4096,
         ),
-    ] = 256
+    ] = None
     design: Annotated[Design, Option("Decoder on the maps of the network.", flag="--decoder", name="decoder")] = "unet"
     width: Annotated[
         int,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _LEAST, _MOST, _STEP = 256, 1024, 32  # pixels: the sides that are chosen, and what they are a multiple of
 _OBJECT, _LARGER = 32, 2.0  # pixels across, up to which objects are seen larger; by how much at most
-_HOLDS = 4  # objects across, at least, in a part of an image
+_PART, _HOLDS = 256, 4  # pixels of the side of a part of an image, and objects across that it holds at least
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,5 +171,7 @@ def across_of(dataset: MaskDataset) -> float:
 def _part(dataset: MaskDataset, backbone: Backbone, options: DecodingOptions) -> int:
     """Side of what a step learns from: a part where it shows several objects whole, else the square."""
     train, size = dataset.split("train"), backbone.preprocessing.size
+    if backbone.fixed_size or options.part is not None:
+        return size if backbone.fixed_size else min(size, options.part or size)
     seen = across_of(train) * size / float(np.median(train.sizes.max(axis=1)))
-    return size if backbone.fixed_size or _HOLDS * seen > options.part else min(size, options.part)
+    return min(size, _PART) if _HOLDS * seen <= _PART else size

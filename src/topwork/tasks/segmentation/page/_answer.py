@@ -30,7 +30,7 @@ def answer(page: PageContext) -> dict[str, Any]:
     shown = examples(page)
     return {
         "report": report,
-        "classes": len(page.record.task.classes),
+        "classes": len(page.record.task.classes) - page.record.task.has_background,
         "good": report is not None and report.iou is not None and report.iou.value >= GOOD and not seen,
         "sentences": list(_sentences(page)),
         "examples": shown,

@@ -20,6 +20,7 @@ from topwork.tasks.segmentation.page._facts import ranked
 MOST_PICTURES = 8
 MOST_EXAMPLES = 3  # of each kind, on the first screen
 _SIDE, _SMALL = 288, 200  # pixels
+_DOUBT = 0.6  # from which on the brightest colour is painted: more is rare
 _ROOM = 1_500_000  # characters of the pictures of the worst images
 
 Kind = Literal["given", "found", "differing", "doubtful"]
@@ -143,7 +144,7 @@ def _drawn(dataset: Any, each: WorstMask, said: FoundMask, kinds: Sequence[Kind]
     if said.certainty is not None:
         canvas, at = scaled(image, side)
         doubt = 1 - said.certainty[at] / np.float32(SURE)
-        makers["doubtful"] = lambda: overlay(canvas, doubt)
+        makers["doubtful"] = lambda: overlay(canvas, np.minimum(doubt / _DOUBT, 1))
     pictures = {kind: webp(makers[kind]()) for kind in kinds}
     return Drawn(name, each.iou, pictures, counts=_counts(mask, said), **told)
 
