@@ -24,8 +24,9 @@ def main(folder: Path, task: str, worlds: list[int]) -> None:
     torch.set_num_threads(1)
     context = multiprocessing.get_context("fork")
     for world in worlds:
-        (folder / str(world)).mkdir()
-        ranks = [context.Process(target=work, args=(folder / str(world), rank, world, task)) for rank in range(world)]
+        place = folder / task / str(world)
+        place.mkdir(parents=True)
+        ranks = [context.Process(target=work, args=(place, rank, world, task)) for rank in range(world)]
         for rank in ranks:
             rank.start()
         for rank in ranks:
@@ -87,4 +88,6 @@ def _dies(folder: Path) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], [int(world) for world in sys.argv[3:]])
+    for asked in sys.argv[2:]:  # such as train:1,2
+        name, _, numbers = asked.partition(":")
+        main(Path(sys.argv[1]), name, [int(world) for world in numbers.split(",")])

@@ -10,14 +10,24 @@ import torch
 
 from topwork.train import Ranks, current_ranks
 
+TASKS = {"train": (1, 2), "norm": (2,), "few": (1, 4), "measure": (1, 2, 3, 8), "die": (3,)}
 
-def together(folder, task, *worlds):
-    """Run a task in as many processes; for each number of them, what each wrote down (None for a killed one)."""
-    arguments = [sys.executable, "-m", "tests.train.rank_worker", str(folder), task, *map(str, worlds)]
-    done = subprocess.run(arguments, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=300)
-    told = [[_read(folder / str(world) / f"rank{rank}.json") for rank in range(world)] for world in worlds]
-    assert task == "die" or None not in chain(*told), done.stderr
-    return told
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """Of each task, for each number of processes, what each of them wrote down (None for a killed one)."""
+    folder = tmp_path_factory.mktemp("ranks")
+    asked = [f"{task}:{','.join(map(str, worlds))}" for task, worlds in TASKS.items()]
+    arguments = [sys.executable, "-m", "tests.train.rank_worker", str(folder), *asked]
+    done = subprocess.run(arguments, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=600)
+    found = {
+        task: [[_read(folder / task / str(world) / f"rank{rank}.json") for rank in range(world)] for world in worlds]
+        for task, worlds in TASKS.items()
+    }
+    assert all(None not in chain(*each) for task, each in found.items() if task != "die"), done.stderr
+    assert (folder / "train" / "2" / "checkpoint").is_dir()
+    found["checkpoints"] = list((folder / "train" / "2" / "checkpoint").glob("*.safetensors"))
+    return found
 
 
 def _read(path):
@@ -51,36 +61,32 @@ def same_as_alone(told, alone):
         assert ours["accuracy"] == theirs["accuracy"]
 
 
-def test_two_processes_train_like_one(tmp_path):
-    (alone,), told = together(tmp_path, "train", 1, 2)
-    same_as_alone(told, alone)
-    assert len(list((tmp_path / "2" / "checkpoint").glob("*.safetensors"))) == 2
+def test_two_processes_train_like_one(told):
+    (alone,), both = told["train"]
+    same_as_alone(both, alone)
+    assert len(told["checkpoints"]) == 2
 
 
-@pytest.mark.slow
-def test_every_rank_ends_with_the_same_statistics(tmp_path):
+def test_every_rank_ends_with_the_same_statistics(told):
     """A moving average of BatchNorm's statistics was each rank's own."""
-    first, second = together(tmp_path, "norm", 2)[0]
+    first, second = told["norm"][0]
     assert first["digest"] == second["digest"]
 
 
-def test_more_ranks_than_samples_in_a_batch_do_not_hang(tmp_path):  # FAULTS 41
-    (alone,), *others = together(tmp_path, "few", 1, 3, 4)
-    for told in others:
-        same_as_alone(told, alone)
+def test_more_ranks_than_samples_in_a_batch_do_not_hang(told):  # FAULTS 41
+    (alone,), several = told["few"]
+    same_as_alone(several, alone)
 
 
-@pytest.mark.slow
-def test_101_samples_on_any_number_of_ranks_give_the_same_metric(tmp_path):  # FAULTS 40
-    (alone,), *others = together(tmp_path, "measure", 1, 2, 3, 8)
+def test_101_samples_on_any_number_of_ranks_give_the_same_metric(told):  # FAULTS 40
+    (alone,), *others = told["measure"]
     for score in chain(*others):
         assert (score["accuracy"], score["samples"]) == (alone["accuracy"], 101)
         assert score["loss"] == pytest.approx(alone["loss"], rel=1e-6)
 
 
-@pytest.mark.slow
-def test_a_killed_rank_ends_the_others(tmp_path):  # FAULTS 39
-    ((*left, killed),) = together(tmp_path, "die", 3)
+def test_a_killed_rank_ends_the_others(told):  # FAULTS 39
+    ((*left, killed),) = told["die"]
     assert killed is None
     for rank in left:
         assert "another process of this training ended" in rank["error"]
