@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from topwork.errors import BackboneError
 _SIZE = 224  # pixels, where nothing is said
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, on which most of them were trained
 _FILE = "model.safetensors"
+_RUN: set[Path] = set()  # folders whose code has run in this process
 
 
 class HubNetwork(nn.Module):
@@ -160,7 +162,7 @@ def _called(name: str, *, pretrained: bool) -> nn.Module:
     """Run the function of the repository's ``hubconf.py``; one that takes no ``pretrained`` is called without."""
     found, folder = parsed(name), require_trusted(name)
     loaded: Any = torch.hub.load
-    with torch.random.fork_rng(devices=[]), _unwritten():
+    with torch.random.fork_rng(devices=[]), _source_alone(folder):
         for given in ({"pretrained": pretrained}, {}):
             try:
                 made: Any = loaded(str(folder), found.entry, source="local", verbose=False, **given)
@@ -176,13 +178,20 @@ def _called(name: str, *, pretrained: bool) -> nn.Module:
 
 
 @contextlib.contextmanager
-def _unwritten() -> Iterator[None]:
-    """No compiled files beside the code."""
-    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+def _source_alone(folder: Path) -> Iterator[None]:
+    """What runs is the source in the folder: no compiled files beside it, and no other repository's ``utils``."""
+    for name, module in list(sys.modules.items()):
+        file = Path(getattr(module, "__file__", None) or "")
+        if not _RUN.isdisjoint(file.parents) and folder not in file.parents:
+            del sys.modules[name]
+    _RUN.add(folder)
+    importlib.invalidate_caches()
+    before = sys.dont_write_bytecode, sys.pycache_prefix
+    sys.dont_write_bytecode, sys.pycache_prefix = True, str(folder.with_name("compiled"))  # which is never there
     try:
         yield
     finally:
-        sys.dont_write_bytecode = before
+        sys.dont_write_bytecode, sys.pycache_prefix = before
 
 
 def _failed(found: HubName, error: Exception) -> BackboneError:
