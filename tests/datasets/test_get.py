@@ -252,6 +252,27 @@ def test_nothing_is_unpacked_outside_the_folder(tmp_path: Path, name: str, packe
     assert not list(tmp_path.rglob("out.txt"))
 
 
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz", "a.tar.bz2", "a.tar.xz"])
+def test_a_damaged_archive_is_told(tmp_path: Path, name: str) -> None:
+    noise = {"noise.bin": DRAW.integers(0, 256, 200_000).astype(np.uint8).tobytes(), "zeros.bin": bytes(200_000)}
+    archive = tmp_path / name
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as opened:
+            for each, content in noise.items():
+                opened.writestr(each, content)
+    else:
+        archive.write_bytes(tarred(noise, f"w:{name.removeprefix('a.tar').strip('.')}"))
+    whole = archive.read_bytes()
+    half = len(whole) // 2
+    for number, damaged in enumerate((whole[:half], whole[:half] + bytes(64) + whole[half + 64 :])):
+        if number and name == "a.tar":
+            continue  # it has no checksums but its headers'
+        archive.write_bytes(damaged)
+        (tmp_path / str(number)).mkdir()
+        with pytest.raises(DataError, match="cannot be unpacked"):
+            unpack(archive, tmp_path / str(number))
+
+
 def test_links_and_devices_are_left_out(tmp_path: Path) -> None:
     out = tmp_path / "links.tar"
     with tarfile.open(out, "w") as archive:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
 
-from topwork._web import RemoteFile, download
+from topwork._web import RemoteFile, download, remember
 from topwork.errors import DataError
 
 from ..file_server import Server
@@ -122,15 +123,22 @@ def test_a_file_that_is_far_too_large_does_not_fill_the_disk(server: Server, fil
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 3 * len(CONTENT)
 
 
-def test_without_a_published_checksum_the_first_is_remembered(server: Server, tmp_path: Path) -> None:
-    server.files["/data.bin"] = CONTENT
+def test_without_a_published_checksum_the_first_sound_one_is_remembered(server: Server, tmp_path: Path) -> None:
     file = RemoteFile(f"{server.url}/data.bin")
+    server.files["/data.bin"] = b"<html>log in to this network first</html>"
+    download(file, tmp_path / "page.bin")  # nobody could read it, so it is not remembered
+    server.files["/data.bin"] = CONTENT
     assert download(file, tmp_path / "one.bin") == SHA256
+    remember(file, SHA256)
     assert download(file, tmp_path / "two.bin") == SHA256
     server.files["/data.bin"] = CONTENT[::-1]
-    with pytest.raises(DataError, match=f"sha256 .*, expected {SHA256[:16]}"):
+    with pytest.raises(DataError, match=f"sha256 .*, expected {SHA256[:16]}") as caught:
         download(file, tmp_path / "three.bin")
     assert not (tmp_path / "three.bin").exists()
+    memory = re.search(r"delete (\S+) and", caught.value.hint)
+    assert memory is not None
+    Path(memory[1]).unlink()  # as the hint says
+    download(file, tmp_path / "three.bin")
 
 
 def test_other_addresses_than_the_webs_are_not_followed(server: Server, file: RemoteFile, tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def download(file: RemoteFile, place: Path, progress: Progress | None = None) ->
         progress: Is told how much has come.
 
     Returns:
-        Its sha256 in hexadecimal.
+        Its sha256 in hexadecimal. Where no checksum is published, ``remember`` it once the file has proved sound.
 
     Raises:
         DataError: It cannot be had, or is not what it must be; then it is deleted.
@@ -200,24 +200,41 @@ def _verified(file: RemoteFile, place: Path) -> str:
             for digest in digests.values():
                 digest.update(piece)
     found = {name: digest.hexdigest() for name, digest in digests.items()}
-    seen = _first_seen(file, found["sha256"]) if not file.checksum else ""
-    for algorithm, expected in ((file.algorithm, file.checksum), ("sha256", seen)):
-        if expected and found[algorithm] != expected:
-            place.unlink()
-            given = found[algorithm]
-            raise DataError(
-                f"{file.address}: not the expected file ({algorithm} {given[:16]}, expected {expected[:16]})",
-                hint="it was deleted; try again, and if that does not help, the server or a proxy serves another file",
-            )
+    if file.checksum and found[file.algorithm] != file.checksum:
+        place.unlink()
+        raise DataError(
+            f"{file.address}: not the expected file ({file.algorithm} {found[file.algorithm][:16]}, expected "
+            f"{file.checksum[:16]})",
+            hint="it was deleted; try again, and if that does not help, the server or a proxy serves another file",
+        )
+    if not file.checksum:
+        _require_first_seen(file, place, found["sha256"])
     return found["sha256"]
 
 
-def _first_seen(file: RemoteFile, sha256: str) -> str:
-    """The sha256 that the file had when it was first downloaded on this machine; from now on this one."""
-    memory = cache_dir() / "downloads" / f"{hashlib.sha256(file.address.encode()).hexdigest()[:32]}.sha256"
+def _require_first_seen(file: RemoteFile, place: Path, sha256: str) -> None:
+    """Refuse, and delete, a file that is another than the one that came from its address before."""
+    memory = _memory(file)
+    seen = ""
+    with contextlib.suppress(OSError, ValueError):
+        seen = memory.read_text("ascii").strip()
+    if seen and seen != sha256:
+        place.unlink()
+        raise DataError(
+            f"{file.address}: another file than the one that was first downloaded (sha256 {sha256[:16]}, expected "
+            f"{seen[:16]})",
+            hint=f"it was deleted; if its makers have published a new version, delete {memory} and try again",
+        )
+
+
+def remember(file: RemoteFile, sha256: str) -> None:
+    """Take this content, which was unpacked and read, for the file's from now on, where no checksum is published."""
+    memory = _memory(file)
     with contextlib.suppress(OSError):
-        if memory.is_file():
-            return memory.read_text("ascii").strip()
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(memory, sha256.encode())
-    return ""
+        if not file.checksum and not memory.is_file():
+            memory.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(memory, sha256.encode())
+
+
+def _memory(file: RemoteFile) -> Path:
+    return cache_dir() / "downloads" / f"{hashlib.sha256(file.address.encode()).hexdigest()[:32]}.sha256"

@@ -143,12 +143,13 @@ def _record(found: HubName) -> dict[str, Any] | None:
 
 def _fetch(found: HubName) -> None:
     """Download and unpack a repository; its archive carries the commit that it was made of."""
-    from topwork._web import RemoteFile, download, lift, unpack
+    from topwork._web import RemoteFile, download, lift, remember, unpack
 
     archive = found.place.with_name(f"{found.place.name}.zip")
     archive.parent.mkdir(parents=True, exist_ok=True)
     try:
-        download(RemoteFile(found.address), archive)
+        file = RemoteFile(found.address)
+        sha256 = download(file, archive)
         with zipfile.ZipFile(archive) as opened:
             told, roots = opened.comment.decode("ascii", "replace"), {n.partition("/")[0] for n in opened.namelist()}
         if told != found.commit or len(roots) != 1:
@@ -157,6 +158,7 @@ def _fetch(found: HubName) -> None:
             (draft / "code").mkdir()
             unpack(archive, draft / "code")
             lift(draft / "code", roots.pop())
+        remember(file, sha256)
     except DataError as error:
         raise BackboneError(error.message, hint=error.hint) from error
     except (OSError, zipfile.BadZipFile) as error:
