@@ -76,6 +76,19 @@ def test_one_that_never_takes_anything_stops_nothing_and_is_told() -> None:
     )
 
 
+def test_a_note_tells_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(name: str, parameters: Mapping[str, str]) -> Kept:
+        raise ConnectionError(
+            "403 from https://me:pass%2Fword@host:1/api and http://to%40ken@host, said http://host/a@b"
+        )
+
+    monkeypatch.setattr("topwork.tracking._tracking._WAIT", 0.0)
+    with Tracking([Opened("kept", refused)], 60.0) as tracking:
+        tracking.tell(EVENTS[0])
+    (note,) = tracking.notes
+    assert "https://host:1/api and http://host, said http://host/a@b" in note
+
+
 def test_one_that_hangs_is_waited_for_no_longer_than_patience_lasts() -> None:
     release, kept = threading.Event(), Kept()
 
