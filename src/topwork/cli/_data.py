@@ -81,7 +81,7 @@ def _listed(rows: Sequence[DataRow], here: Sequence[bool]) -> list[str]:
 
 
 def _details(row: DataRow, offline: bool) -> list[str]:
-    checksums = "published for every file" if row.checked else "not published for every file"
+    checksums = "known for every file" if row.checked else "not known for every file"
     package = f"{row.package}{'' if offline else ', which is not installed'}"
     found = [
         ("name", row.name),
