@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from topwork._web import RemoteFile, unpack
-from topwork.data import read, read_boxes, read_masks, read_texts
+from topwork.data import MaskDataset, read, read_boxes, read_masks, read_texts
 from topwork.datasets import DataRow, Prepared, data_row, data_rows, get
 from topwork.datasets._layouts import KINDS
 from topwork.errors import DataError
@@ -177,8 +177,8 @@ def test_masks_are_called_as_their_images(got: Got) -> None:
         files[f"PennFudanPed/PedMasks/Fudan{number}_mask.png"] = picture("PNG", objects)
         files[f"PennFudanPed/Annotation/Fudan{number}.txt"] = b"Objects with ground truth : 2"
     found = got("penn-fudan", {"PennFudanPed.zip": zipped(files)})
-    assert sorted(path.name for path in found.folder.iterdir()) == [".source.json", "images", "masks"]
-    assert len(read_masks(found.data)) == 4
+    assert sorted(path.name for path in found.folder.iterdir()) == [".source.json", "images", "objects"]
+    _require_objects(read_masks(found.data))
     nuclei = {}
     for number in range(4):
         nuclei[f"id{number}/images/id{number}.png"] = picture("PNG")
@@ -186,7 +186,14 @@ def test_masks_are_called_as_their_images(got: Got) -> None:
             piece = ((objects == value) * 255).astype(np.uint8)
             nuclei[f"id{number}/masks/{number}{value}.png"] = picture("PNG", piece)
     found = got("dsb2018", {"stage1_train.zip": zipped(nuclei)}, "nuclei")
-    assert len(read_masks(found.data)) == 4
+    _require_objects(read_masks(found.data))
+
+
+def _require_objects(dataset: MaskDataset) -> None:
+    """Four images with two objects of one class, as the catalogue says, and not with one object of each of two."""
+    assert len(dataset) == 4
+    assert len(dataset.classes) == 2  # the background is one
+    assert dataset.objects.sum() == 8
 
 
 def test_texts_become_one_table_or_class_folders(got: Got) -> None:

@@ -52,8 +52,9 @@ def data(
     console.note(f"note: licence of {row.name}: {row.licence}; {row.source}")
     with console.progress():
         found = get(row, out or Path(row.name), console.step)
-    lines = [f"Data:  {printable(str(found.data))}", f"Next:  topwork fit {printable(str(found.data))} -o MODEL"]
-    console.result(found.to_dict(), lines)
+    place = printable(str(found.data))
+    task = "" if row.task == "classification" else f" --task {row.task}"  # a folder may hold masks beside its boxes
+    console.result(found.to_dict(), [f"Data:  {place}", f"Next:  topwork fit {place} -o MODEL{task}"])
 
 
 def _size(count: int) -> str:
