@@ -123,6 +123,14 @@ def test_a_file_that_is_far_too_large_does_not_fill_the_disk(server: Server, fil
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 3 * len(CONTENT)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_told_at_once(server: Server, file: RemoteFile, tmp_path: Path) -> None:
+    (tmp_path / "data.bin.part").symlink_to("/dev/full")
+    with pytest.raises(DataError, match="No space left on device"):
+        download(file, tmp_path / "data.bin")
+    assert len(server.requests) == 1
+
+
 def test_without_a_published_checksum_the_first_sound_one_is_remembered(server: Server, tmp_path: Path) -> None:
     file = RemoteFile(f"{server.url}/data.bin")
     server.files["/data.bin"] = b"<html>log in to this network first</html>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import http.client
 import os
@@ -31,6 +32,7 @@ _TRIES = 5  # one after another that bring nothing
 _PAUSES = (0.0, 1.0, 3.0, 10.0, 30.0)
 _SLACK = 2**20  # bytes that a file may have over what the catalogue says: sizes are published in round numbers too
 _YES = ("1", "ON", "YES", "TRUE")
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOENT)
 _FAULTS = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, OSError)
 
 
@@ -130,6 +132,10 @@ def _fetch(file: RemoteFile, part: Path, progress: Progress | None) -> None:
                 break
         except _FAULTS as error:
             last = str(getattr(error, "reason", "") or error) or type(error).__name__
+            number = getattr(error, "errno", None)
+            if number in _DISK:  # asking again does not help
+                last = os.strerror(number)
+                break
         tries = 0 if _size(part) > before else tries + 1
     raise DataError(
         f"{file.address} cannot be downloaded: {last}",
