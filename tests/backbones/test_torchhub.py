@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -207,6 +208,19 @@ def test_code_that_nobody_has_agreed_to_is_fetched_anew(published: Published, ma
     (folder / "hubconf.py").write_text("raise SystemExit(9)")
     assert trust(named("tiny")) == folder
     assert load(named("tiny"), size=64).embedding == 16
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="files have no owners here")
+def test_what_another_user_agreed_to_is_not_run(
+    published: Published, mark: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a cache that several share."""
+    trust(named("tiny"))
+    other = os.getuid() + 1
+    monkeypatch.setattr(os, "getuid", lambda: other)
+    with pytest.raises(BackboneError, match="code of others"):
+        load(named("tiny"))
+    assert not mark.exists()
 
 
 def test_two_repositories_each_have_their_own_modules(published: Published, server: Server, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
 import zipfile
 from dataclasses import dataclass
@@ -134,10 +135,12 @@ def require_trusted(name: str) -> Path:
 
 
 def _record(found: HubName) -> dict[str, Any] | None:
-    """What is remembered of a network's code; None where it is not trusted."""
+    """What is remembered of a network's code; None where this user does not trust it: a cache may be shared."""
+    file = found.place / _RECORD
     with contextlib.suppress(OSError, ValueError):
-        record = json.loads((found.place / _RECORD).read_text("utf-8"))
-        return record if isinstance(record, dict) else None
+        own = not hasattr(os, "getuid") or file.lstat().st_uid == os.getuid()
+        record = json.loads(file.read_text("utf-8"))
+        return record if own and isinstance(record, dict) else None
     return None
 
 
