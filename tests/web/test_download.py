@@ -61,6 +61,16 @@ def test_a_second_run_goes_on_too(server: Server, file: RemoteFile, tmp_path: Pa
     assert server.requests[-1].range == f"bytes={before}-"
 
 
+def test_what_came_whole_before_the_run_was_killed_is_taken(server: Server, file: RemoteFile, tmp_path: Path) -> None:
+    place = tmp_path / "data.bin"
+    (tmp_path / "data.bin.part").write_bytes(CONTENT)
+    assert download(file, place) == SHA256
+    assert [request.range for request in server.requests] == [f"bytes={len(CONTENT)}-"]
+    place.unlink()
+    (tmp_path / "data.bin.part").write_bytes(CONTENT + b"more")  # and what is longer is not
+    assert download(file, place) == SHA256
+
+
 def test_a_server_without_ranges_begins_anew(server: Server, file: RemoteFile, tmp_path: Path) -> None:
     server.ranges, server.cuts = False, [700_000]
     assert download(file, tmp_path / "data.bin") == SHA256
@@ -86,9 +96,9 @@ def test_a_server_that_stalls_is_left_and_asked_for_the_rest(
     server: Server, file: RemoteFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("topwork._web._download._SECONDS", 1.0)
-    server.stalls = [400_000]
+    server.stalls = [400_000, 200_000]  # two, since a busy machine may not bring a byte of the first in time
     assert download(file, tmp_path / "data.bin") == SHA256
-    assert server.requests[1].range.startswith("bytes=")
+    assert any(request.range for request in server.requests)
 
 
 def test_a_server_that_is_busy_is_asked_again_and_one_that_refuses_is_not(

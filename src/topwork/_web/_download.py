@@ -126,7 +126,9 @@ def _fetch(file: RemoteFile, part: Path, progress: Progress | None) -> None:
             last = f"the connection ended after {_size(part)} bytes"
         except urllib.error.HTTPError as error:
             last = f"the server answered {error.code} {error.reason}"
-            if error.code == 416:  # what is here is not the beginning of what is there now
+            if error.code == 416:  # there is no more than what is here, or it is not the beginning of what is there now
+                if error.headers.get("Content-Range") == f"bytes */{_size(part)}":
+                    return
                 part.unlink(missing_ok=True)
             elif error.code not in (408, 425, 429, 500, 502, 503, 504):
                 break
