@@ -80,9 +80,9 @@ def get(row: DataRow, folder: Path, announce: Announce | None = None) -> Prepare
             facts = {"name": row.name, "licence": row.licence, "source": row.source, "data": inner, "sha256": sha256}
             (draft / FACTS).write_text(json.dumps(facts, indent=1), "utf-8")
             draft.rename(folder)
+            shutil.rmtree(kept, ignore_errors=True)  # while nobody else can begin in it
     except OSError as error:
         raise DataError(f"{folder}: cannot be written: {error.strerror or error}") from error
-    shutil.rmtree(kept, ignore_errors=True)
     return Prepared(row, folder, folder / inner, sha256)
 
 
