@@ -53,8 +53,8 @@ def data(
     with console.progress():
         found = get(row, out or Path(row.name), console.step)
     place = printable(str(found.data))
-    task = "" if row.task == "classification" else f" --task {row.task}"  # a folder may hold masks beside its boxes
-    console.result(found.to_dict(), [f"Data:  {place}", f"Next:  topwork fit {place} -o MODEL{task}"])
+    of_task = "" if row.task == "classification" else f" --task {row.task}"  # a folder may hold masks beside its boxes
+    console.result(found.to_dict(), [f"Data:  {place}", f"Next:  topwork fit {place} -o MODEL{of_task}"])
 
 
 def _size(count: int) -> str:
