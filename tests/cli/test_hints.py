@@ -67,6 +67,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "backbones/_weights.py": NETWORKS,
     "checking/_pictures.py": ("fit",),  # what the network's user may set, told by the doctor
     "cli/_app.py:check": ("check",),
+    "cli/_app.py:models": ("models",),
     "cli/_cleaned.py": ("check",),
     "cli/_commands.py": COMMANDS,
     "cli/_commands.py:_each_set": LADDER,
