@@ -46,6 +46,10 @@ def tiny(pretrained=False, classes=10):
 def features():
     return nn.Sequential(*list(tiny())[:-1])
 
+def fetched(pretrained=False):
+    return torch.hub.load_state_dict_from_url("http://localhost:1/weights.pth")
+
+
 def stem():
     return nn.Sequential(block(3, 8), nn.AdaptiveAvgPool2d(1))
 
@@ -208,6 +212,14 @@ def test_code_that_nobody_has_agreed_to_is_fetched_anew(published: Published, ma
     (folder / "hubconf.py").write_text("raise SystemExit(9)")
     assert trust(named("tiny")) == folder
     assert load(named("tiny"), size=64).embedding == 16
+
+
+def test_offline_its_code_fetches_no_weights(published: Published, monkeypatch: pytest.MonkeyPatch) -> None:
+    trust(named("fetched"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("TORCH_HOME", str(Path(os.environ["TOPWORK_CACHE"]) / "torch"))
+    with pytest.raises(BackboneError, match=r"/weights\.pth is not on this machine, and nothing is downloaded"):
+        load(named("fetched"))
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="files have no owners here")

@@ -59,6 +59,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "backbones/_hub.py": NETWORKS,
     "backbones/_keras": ("fit",),
     "backbones/_torchhub.py": ("models",),
+    "backbones/_torchhub_module.py": ("fit", "models"),
     "backbones/_segmenter.py": ("fit",),
     "backbones/_segmenter_files.py": ("fit",),
     "backbones/_segmenter_module.py": ("fit",),

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from topwork._system import cache_dir, cached
+from topwork._web import is_offline
 from topwork.backbones._catalogue import Stage
 from topwork.backbones._preprocessing import Preprocessing
 from topwork.backbones._torchhub import HubName, parsed, require_trusted
@@ -162,7 +163,7 @@ def _called(name: str, *, pretrained: bool) -> nn.Module:
     """Run the function of the repository's ``hubconf.py``; one that takes no ``pretrained`` is called without."""
     found, folder = parsed(name), require_trusted(name)
     loaded: Any = torch.hub.load
-    with torch.random.fork_rng(devices=[]), _source_alone(folder):
+    with torch.random.fork_rng(devices=[]), _source_alone(folder), _heeding_offline():
         for given in ({"pretrained": pretrained}, {}):
             try:
                 made: Any = loaded(str(folder), found.entry, source="local", verbose=False, **given)
@@ -192,6 +193,21 @@ def _source_alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         sys.dont_write_bytecode, sys.pycache_prefix = before
+
+
+@contextlib.contextmanager
+def _heeding_offline() -> Iterator[None]:
+    """Where nothing may be downloaded, neither do torch.hub's own functions, which such code gets its weights by."""
+
+    def refused(url: str, *given: Any, **named: Any) -> None:
+        raise OSError(f"{url} is not on this machine, and nothing is downloaded with --offline")
+
+    before: Any = torch.hub.download_url_to_file
+    setattr(torch.hub, "download_url_to_file", refused if is_offline() else before)  # noqa: B010
+    try:
+        yield
+    finally:
+        setattr(torch.hub, "download_url_to_file", before)  # noqa: B010
 
 
 def _failed(found: HubName, error: Exception) -> BackboneError:
