@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from types import FrameType
 from typing import TypeVar
 
 _Item = TypeVar("_Item")
@@ -85,14 +84,14 @@ def _held_back_interrupts() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread() or before is None:  # None: set by other than Python
         yield
         return
-    pressed: list[tuple[int, FrameType | None]] = []
-    signal.signal(signal.SIGINT, lambda number, frame: pressed.append((number, frame)))
+    pressed: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if pressed and callable(before):
-        before(*pressed[0])
+    if pressed:  # to whoever hears it now, the system itself too
+        signal.raise_signal(signal.SIGINT)
 
 
 def _each(function: Callable[[_Item], _Result], items: list[_Item]) -> list[_Result]:

@@ -84,6 +84,10 @@ def test_files_of_certainty(run: Callable[..., Any], segmenter: Segmenter, shape
     (found,) = segmenter.predict_each([image], certainty=True)
     assert found.certainty is not None
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "sure" / "00.png")), found.certainty)
+    same = run("predict", model, image, "--certainty", tmp_path / "one", "--masks", tmp_path / "b" / ".." / "one")
+    assert same.code == 2
+    assert "--masks and --certainty give their files the same names" in same.err
+    assert not (tmp_path / "one").exists()
     unknown = segmenter_of(64).save(tmp_path / "unmeasured")
     assert "own probability" in run("predict", unknown, image, "--certainty", tmp_path / "other").err
     refused = run("predict", "--backbone", "lite0", image, "--certainty", tmp_path / "none")
