@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from types import FrameType
 from typing import TypeVar
 
 _Item = TypeVar("_Item")
@@ -84,13 +85,15 @@ def _held_back_interrupts() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread() or before is None:  # None: set by other than Python
         yield
         return
-    pressed: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    pressed: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda number, frame: pressed.append((number, frame)))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if pressed:  # to whoever hears it now, the system itself too
+    if pressed and callable(before):
+        before(*pressed[0])
+    elif pressed:  # Python leaves it to the system
         signal.raise_signal(signal.SIGINT)
 
 
