@@ -12,7 +12,6 @@ from playwright.sync_api import Browser, Page
 from tests.model.samples import textile_folder
 from topwork.fitting import fit
 from topwork.model import Classifier
-from topwork.tasks.classification.strategies import ProbeOptions
 
 from .served import Behaviour, Served, serving
 
@@ -24,8 +23,7 @@ Open = Callable[..., Page]
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Classifier:
     """Three classes of cloth."""
-    options = ProbeOptions(stages="last", crop_mode="crop")
-    return fit(textile_folder(tmp_path_factory.mktemp("data") / "textile"), strategy="probe", options=options)
+    return fit(textile_folder(tmp_path_factory.mktemp("data") / "textile"), strategy="probe")
 
 
 @pytest.fixture(scope="session")
