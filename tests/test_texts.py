@@ -51,6 +51,25 @@ def test_every_english_text_has_a_korean_one_with_the_same_fields(package: str) 
             assert fields(text) == fields(korean[kind][key]), key
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "/a/b.zip: '../my file.txt' would lie outside the folder, so it was not unpacked",
+        "/a/b: the code of torchhub:a/b:c@01 has changed since it was trusted, so it is not run",
+        "delete /a/my b, and topwork models torchhub:a/b:c@01 --trust",
+        "/a/x.h5: 3 of the 40 layers of keras-vgg16 are missing, such as fc1 (there is fc3, fc4)",
+        "my.keras has weights of its own, and other weights.h5 was given too",
+        "features: the id cats/1.jpg is there twice",
+        "photos: contains no model.safetensors",
+    ],
+)
+def test_what_names_a_file_is_found_whatever_it_is_called(said: str) -> None:
+    """A field with the name of a row's word would stand for that word alone."""
+    korean = Texts("ko").said(said)
+    assert re.search("[가-힣]", korean)
+    assert all(name in korean for name in re.findall(r"\S*/\S*(?=[ :,])", said))
+
+
 def pairs(text: str) -> set[tuple[str, str]]:
     """Words that stand beside each other."""
     words = re.findall(r"[\w'%-]+", text.lower())

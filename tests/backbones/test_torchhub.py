@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +46,14 @@ def tiny(pretrained=False, classes=10):
 def features():
     return nn.Sequential(*list(tiny())[:-1])
 
+def fetched(pretrained=False):
+    return torch.hub.load_state_dict_from_url("http://localhost:1/weights.pth")
+
+
+def stem():
+    return nn.Sequential(block(3, 8), nn.AdaptiveAvgPool2d(1))
+
+
 def pairs(pretrained=False):
     class Two(nn.Module):
         def forward(self, images):
@@ -79,12 +88,12 @@ def published(server: Server, mark: Path, monkeypatch: pytest.MonkeyPatch) -> Pu
     """Puts the code's archive on a server of ours, as git makes it."""
     monkeypatch.setattr("topwork.backbones._torchhub._ARCHIVE", server.url + "/{owner}/{repo}/{commit}.zip")
 
-    def publish(comment: str = COMMIT, code: str = CODE) -> None:
+    def publish(comment: str = COMMIT, code: str = CODE, pieces: str = PIECES) -> None:
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w") as archive:
             archive.comment = comment.encode()
             archive.writestr("re.po-0123/hubconf.py", code.replace("MARK", repr(str(mark))))
-            archive.writestr("re.po-0123/pieces.py", PIECES)
+            archive.writestr("re.po-0123/pieces.py", pieces)
         server.files[f"/own-er/re.po/{COMMIT}.zip"] = out.getvalue()
 
     publish()
@@ -103,7 +112,9 @@ def test_what_is_not_pinned_is_refused(published: Published, server: Server, nam
     assert server.requests == []
 
 
-@pytest.mark.parametrize("name", ["torchhub:tiny", "torchhub:a/b:c d@x", "torchhub:../b:c@x", "torchhub:a--b/c:d@x"])
+@pytest.mark.parametrize(
+    "name", ["torchhub:tiny", "torchhub:a/b:c d@x", "torchhub:../b:c@x", "torchhub:a--b/c:d@x", "torchhub:a/б:c@x"]
+)
 def test_what_is_no_name_is_refused(name: str) -> None:
     with pytest.raises(BackboneError, match=r"is no network of torch\.hub"):
         load(name)
@@ -188,9 +199,68 @@ def test_code_that_gives_no_network_is_told(published: Published, entry: str, sa
 def test_code_that_changed_is_not_run(published: Published, mark: Path) -> None:
     folder = trust(named("tiny"))
     (folder / "pieces.py").write_text("import os\n" + PIECES)
-    with pytest.raises(BackboneError, match="has changed since it was trusted"):
+    for act in (load, trust, load):  # and no second consent makes it the code of its commit
+        with pytest.raises(BackboneError, match="has changed since it was trusted"):
+            act(named("tiny"))
+    assert not mark.exists()
+
+
+def test_code_that_nobody_has_agreed_to_is_fetched_anew(published: Published, mark: Path) -> None:
+    """As it lies there where a run was killed between the two, or where somebody has put it."""
+    folder = trust(named("tiny"))
+    (folder.parent / "trusted.json").unlink()
+    (folder / "hubconf.py").write_text("raise SystemExit(9)")
+    assert trust(named("tiny")) == folder
+    assert load(named("tiny"), size=64).embedding == 16
+
+
+def test_offline_its_code_fetches_no_weights(published: Published, monkeypatch: pytest.MonkeyPatch) -> None:
+    trust(named("fetched"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("TORCH_HOME", str(Path(os.environ["TOPWORK_CACHE"]) / "torch"))
+    with pytest.raises(BackboneError, match=r"/weights\.pth is not on this machine, and nothing is downloaded"):
+        load(named("fetched"))
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="files have no owners here")
+def test_what_another_user_agreed_to_is_not_run(
+    published: Published, mark: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a cache that several share."""
+    trust(named("tiny"))
+    other = os.getuid() + 1
+    monkeypatch.setattr(os, "getuid", lambda: other)
+    with pytest.raises(BackboneError, match="code of others"):
         load(named("tiny"))
     assert not mark.exists()
+
+
+def test_two_repositories_each_have_their_own_modules(published: Published, server: Server, tmp_path: Path) -> None:
+    other = "fedcba9876543210fedcba9876543210fedcba98"
+    trust(named("tiny"))
+    assert load(named("tiny"), size=64).stages[0].channels == 8
+    published(comment=other, pieces=PIECES.replace("after, 3", "2 * after, 3").replace("(after)", "(2 * after)"))
+    server.files[f"/own-er/re.po/{other}.zip"] = server.files[f"/own-er/re.po/{COMMIT}.zip"]
+    trust(named("stem", other))
+    assert load(named("stem", other), size=64).embedding == 16
+
+
+def test_compiled_files_beside_the_code_are_not_run(published: Published, mark: Path) -> None:
+    """They are no part of what is hashed."""
+    import importlib.util
+    import marshal
+
+    folder = trust(named("tiny"))
+    source = folder / "pieces.py"
+    place = Path(importlib.util.cache_from_source(str(source)))
+    place.parent.mkdir()
+    told = source.stat()
+    head = importlib.util.MAGIC_NUMBER + bytes(4) + int(told.st_mtime).to_bytes(4, "little")
+    code = compile(f"open({str(mark)!r} + '-evil', 'a')\n{PIECES}", str(source), "exec")
+    place.write_bytes(head + told.st_size.to_bytes(4, "little") + marshal.dumps(code))
+    load(named("tiny"), size=64)
+    assert mark.exists()
+    assert not Path(f"{mark}-evil").exists()
 
 
 def test_an_archive_of_another_commit_is_refused(published: Published) -> None:

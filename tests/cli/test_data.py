@@ -47,6 +47,8 @@ def test_what_is_not_here_is_not_downloaded_offline(run: Run, tmp_path: Path) ->
         (("data", "get"), "name a data set"),
         (("data", "get", "pets", "--task", "text"), "--task is for `topwork data list`"),
         (("data", "list", "-o", "x"), "-o is for `topwork data get`"),
+        (("models", "lite0", "--domain", "legal"), "NAME cannot be used with --domain"),
+        (("models", "--domain", "legal", "--max-gmacs", 1), "--max-gmacs cannot be used with --domain"),
         (("models", "--trust"), "--trust is for a network of torch.hub"),
     ],
 )
@@ -67,6 +69,10 @@ def test_the_networks_of_a_field_say_which_options_take_them(run: Run) -> None:
     assert {each["domain"] for each in told} == {"satellite"}
     assert "--weights" in run("models", "--domain", "satellite").out
     assert [each["reads"] for each in run("models", "--domain", "medical", "--reads", "text", "--json").json["models"]]
+    free = run("models", "--domain", "legal", "--licence", "free", "--max-params", 10, "--json").json["models"]
+    assert free == []  # what is there has more
+    free = run("models", "--domain", "medical", "--licence", "free", "--json").json["models"]
+    assert {each["licence"] for each in free} == {"MIT", "Apache-2.0"}
     error, hint = run("models", "--domain", "cooking").failed()
     assert "cooking" in error
     assert "satellite, medical, legal" in hint

@@ -39,6 +39,7 @@ def test_what_it_cannot_hear_is_refused(run: Run, shards: str, tmp_path: Path) -
         (("--set", "stages=all"), "--set stages cannot be used with --from"),
         (("--set", "head.method=blend"), "head.method is"),
         (("--columns", "id=file"), "name it as DATA"),
+        (("--trust",), "--trust is for a network of torch.hub"),
     ):
         found = run("fit", "--from", shards, "-o", tmp_path / "model", *asked)
         assert (found.code, said in found.err) == (2, True), found.err

@@ -59,6 +59,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "backbones/_hub.py": NETWORKS,
     "backbones/_keras": ("fit",),
     "backbones/_torchhub.py": ("models",),
+    "backbones/_torchhub_module.py": ("fit", "models"),
     "backbones/_segmenter.py": ("fit",),
     "backbones/_segmenter_files.py": ("fit",),
     "backbones/_segmenter_module.py": ("fit",),
@@ -67,6 +68,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "backbones/_weights.py": NETWORKS,
     "checking/_pictures.py": ("fit",),  # what the network's user may set, told by the doctor
     "cli/_app.py:check": ("check",),
+    "cli/_app.py:models": ("models",),
     "cli/_cleaned.py": ("check",),
     "cli/_commands.py": COMMANDS,
     "cli/_commands.py:_each_set": LADDER,

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from topwork._web import RemoteFile, unpack
-from topwork.data import read, read_boxes, read_masks, read_texts
+from topwork.data import MaskDataset, read, read_boxes, read_masks, read_texts
 from topwork.datasets import DataRow, Prepared, data_row, data_rows, get
 from topwork.datasets._layouts import KINDS
 from topwork.errors import DataError
@@ -177,8 +177,8 @@ def test_masks_are_called_as_their_images(got: Got) -> None:
         files[f"PennFudanPed/PedMasks/Fudan{number}_mask.png"] = picture("PNG", objects)
         files[f"PennFudanPed/Annotation/Fudan{number}.txt"] = b"Objects with ground truth : 2"
     found = got("penn-fudan", {"PennFudanPed.zip": zipped(files)})
-    assert sorted(path.name for path in found.folder.iterdir()) == [".source.json", "images", "masks"]
-    assert len(read_masks(found.data)) == 4
+    assert sorted(path.name for path in found.folder.iterdir()) == [".source.json", "images", "objects"]
+    _require_objects(read_masks(found.data))
     nuclei = {}
     for number in range(4):
         nuclei[f"id{number}/images/id{number}.png"] = picture("PNG")
@@ -186,7 +186,14 @@ def test_masks_are_called_as_their_images(got: Got) -> None:
             piece = ((objects == value) * 255).astype(np.uint8)
             nuclei[f"id{number}/masks/{number}{value}.png"] = picture("PNG", piece)
     found = got("dsb2018", {"stage1_train.zip": zipped(nuclei)}, "nuclei")
-    assert len(read_masks(found.data)) == 4
+    _require_objects(read_masks(found.data))
+
+
+def _require_objects(dataset: MaskDataset) -> None:
+    """Four images with two objects of one class, as the catalogue says, and not with one object of each of two."""
+    assert len(dataset) == 4
+    assert len(dataset.classes) == 2  # the background is one
+    assert dataset.objects.sum() == 8
 
 
 def test_texts_become_one_table_or_class_folders(got: Got) -> None:
@@ -250,6 +257,27 @@ def test_nothing_is_unpacked_outside_the_folder(tmp_path: Path, name: str, packe
     with pytest.raises(DataError, match="would lie outside the folder"):
         unpack(archive, tmp_path / "in")
     assert not list(tmp_path.rglob("out.txt"))
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz", "a.tar.bz2", "a.tar.xz"])
+def test_a_damaged_archive_is_told(tmp_path: Path, name: str) -> None:
+    noise = {"noise.bin": DRAW.integers(0, 256, 200_000).astype(np.uint8).tobytes(), "zeros.bin": bytes(200_000)}
+    archive = tmp_path / name
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as opened:
+            for each, content in noise.items():
+                opened.writestr(each, content)
+    else:
+        archive.write_bytes(tarred(noise, f"w:{name.removeprefix('a.tar').strip('.')}"))
+    whole = archive.read_bytes()
+    half = len(whole) // 2
+    for number, damaged in enumerate((whole[:half], whole[:half] + bytes(64) + whole[half + 64 :])):
+        if number and name == "a.tar":
+            continue  # it has no checksums but its headers'
+        archive.write_bytes(damaged)
+        (tmp_path / str(number)).mkdir()
+        with pytest.raises(DataError, match="cannot be unpacked"):
+            unpack(archive, tmp_path / str(number))
 
 
 def test_links_and_devices_are_left_out(tmp_path: Path) -> None:

@@ -170,6 +170,12 @@ def test_more_rows_than_are_kept(out: str, model: Classifier, monkeypatch: pytes
     assert any("cannot tell its 16" in note for note in many.record.data.notes)
 
 
+@pytest.mark.parametrize("test", [-0.1, 1, 1.5, float("nan")])
+def test_a_share_that_is_none_is_refused(out: str, test: float) -> None:
+    with pytest.raises(DataError, match="at least 0 and below 1"):
+        fitting.fit_shards(out, test=test)
+
+
 def test_another_network_is_refused(out: str) -> None:
     with pytest.raises(DataError, match="the features are of tf_efficientnet_lite0"):
         fitting.fit_shards(out, backbone=load("lite1"))

@@ -76,6 +76,19 @@ def test_one_that_never_takes_anything_stops_nothing_and_is_told() -> None:
     )
 
 
+def test_a_note_tells_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(name: str, parameters: Mapping[str, str]) -> Kept:
+        raise ConnectionError(
+            "403 from https://me:pass%2Fword@host:1/api and http://to%40ken@host, said http://host/a@b"
+        )
+
+    monkeypatch.setattr("topwork.tracking._tracking._WAIT", 0.0)
+    with Tracking([Opened("kept", refused)], 60.0) as tracking:
+        tracking.tell(EVENTS[0])
+    (note,) = tracking.notes
+    assert "https://host:1/api and http://host, said http://host/a@b" in note
+
+
 def test_one_that_hangs_is_waited_for_no_longer_than_patience_lasts() -> None:
     release, kept = threading.Event(), Kept()
 
@@ -149,6 +162,14 @@ def test_mlflow_has_what_it_was_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "tried")
     from mlflow import MlflowClient
 
+    log, failures = MlflowClient.log_batch, [ConnectionError("not now")]
+
+    def shaky(*given: Any, **named: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return log(*given, **named)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", shaky)  # what fails once is told later, in the same run
     tracked(f"mlflow={(tmp_path / 'store').as_uri()}", tmp_path / "report.html")
     client = MlflowClient(tracking_uri=(tmp_path / "store").as_uri())
     experiment = client.get_experiment_by_name("tried")

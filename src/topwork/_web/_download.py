@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import http.client
 import os
@@ -31,6 +32,7 @@ _TRIES = 5  # one after another that bring nothing
 _PAUSES = (0.0, 1.0, 3.0, 10.0, 30.0)
 _SLACK = 2**20  # bytes that a file may have over what the catalogue says: sizes are published in round numbers too
 _YES = ("1", "ON", "YES", "TRUE")
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOENT)
 _FAULTS = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, OSError)
 
 
@@ -94,7 +96,7 @@ def download(file: RemoteFile, place: Path, progress: Progress | None = None) ->
         progress: Is told how much has come.
 
     Returns:
-        Its sha256 in hexadecimal.
+        Its sha256 in hexadecimal. Where no checksum is published, ``remember`` it once the file has proved sound.
 
     Raises:
         DataError: It cannot be had, or is not what it must be; then it is deleted.
@@ -124,12 +126,18 @@ def _fetch(file: RemoteFile, part: Path, progress: Progress | None) -> None:
             last = f"the connection ended after {_size(part)} bytes"
         except urllib.error.HTTPError as error:
             last = f"the server answered {error.code} {error.reason}"
-            if error.code == 416:  # what is here is not the beginning of what is there now
+            if error.code == 416:  # there is no more than what is here, or it is not the beginning of what is there now
+                if error.headers.get("Content-Range") == f"bytes */{_size(part)}":
+                    return
                 part.unlink(missing_ok=True)
             elif error.code not in (408, 425, 429, 500, 502, 503, 504):
                 break
         except _FAULTS as error:
             last = str(getattr(error, "reason", "") or error) or type(error).__name__
+            number = getattr(error, "errno", None)
+            if number in _DISK:  # asking again does not help
+                last = os.strerror(number)
+                break
         tries = 0 if _size(part) > before else tries + 1
     raise DataError(
         f"{file.address} cannot be downloaded: {last}",
@@ -200,24 +208,41 @@ def _verified(file: RemoteFile, place: Path) -> str:
             for digest in digests.values():
                 digest.update(piece)
     found = {name: digest.hexdigest() for name, digest in digests.items()}
-    seen = _first_seen(file, found["sha256"]) if not file.checksum else ""
-    for algorithm, expected in ((file.algorithm, file.checksum), ("sha256", seen)):
-        if expected and found[algorithm] != expected:
-            place.unlink()
-            given = found[algorithm]
-            raise DataError(
-                f"{file.address}: not the expected file ({algorithm} {given[:16]}, expected {expected[:16]})",
-                hint="it was deleted; try again, and if that does not help, the server or a proxy serves another file",
-            )
+    if file.checksum and found[file.algorithm] != file.checksum:
+        place.unlink()
+        raise DataError(
+            f"{file.address}: not the expected file ({file.algorithm} {found[file.algorithm][:16]}, expected "
+            f"{file.checksum[:16]})",
+            hint="it was deleted; try again, and if that does not help, the server or a proxy serves another file",
+        )
+    if not file.checksum:
+        _require_first_seen(file, place, found["sha256"])
     return found["sha256"]
 
 
-def _first_seen(file: RemoteFile, sha256: str) -> str:
-    """The sha256 that the file had when it was first downloaded on this machine; from now on this one."""
-    memory = cache_dir() / "downloads" / f"{hashlib.sha256(file.address.encode()).hexdigest()[:32]}.sha256"
+def _require_first_seen(file: RemoteFile, place: Path, sha256: str) -> None:
+    """Refuse, and delete, a file that is another than the one that came from its address before."""
+    memory = _memory(file)
+    seen = ""
+    with contextlib.suppress(OSError, ValueError):
+        seen = memory.read_text("ascii").strip()
+    if seen and seen != sha256:
+        place.unlink()
+        raise DataError(
+            f"{file.address}: another file than the one that was first downloaded (sha256 {sha256[:16]}, expected "
+            f"{seen[:16]})",
+            hint=f"it was deleted; if its makers have published a new version, delete {memory} and try again",
+        )
+
+
+def remember(file: RemoteFile, sha256: str) -> None:
+    """Take this content, which was unpacked and read, for the file's from now on, where no checksum is published."""
+    memory = _memory(file)
     with contextlib.suppress(OSError):
-        if memory.is_file():
-            return memory.read_text("ascii").strip()
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(memory, sha256.encode())
-    return ""
+        if not file.checksum and not memory.is_file():
+            memory.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(memory, sha256.encode())
+
+
+def _memory(file: RemoteFile) -> Path:
+    return cache_dir() / "downloads" / f"{hashlib.sha256(file.address.encode()).hexdigest()[:32]}.sha256"

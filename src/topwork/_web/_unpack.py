@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import shutil
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -15,7 +17,10 @@ _TIMES = 30  # what an archive may unpack to over its own size; of texts it is 4
 _SPARE = 2**26  # bytes that it may unpack to anyhow
 _MEMBERS = 3_000_000
 _PIECE = 2**20
-_FAULTS = (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, NotImplementedError, ValueError, RuntimeError)
+_FAULTS = (
+    *(OSError, EOFError, NotImplementedError, ValueError, RuntimeError),
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+)
 
 Member = tuple[str, Callable[[], IO[bytes] | None]]
 
@@ -69,13 +74,15 @@ def _tar_members(file: Path) -> Iterator[Member]:
         for each in archive:
             if each.isreg():
                 yield each.name, lambda each=each: archive.extractfile(each)  # type: ignore[misc]
+        if archive.fileobj is not None:
+            archive.fileobj.read(_PIECE)  # to the end, where the checksum of what was compressed is compared
 
 
 def _inside(folder: Path, name: str, file: Path) -> Path:
     """Where a member belongs."""
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in name.partition("/")[0] or "\0" in name:
-        raise DataError(f"{file}: {name!r} would lie outside the folder, so nothing was unpacked")
+        raise DataError(f"{file}: {name!r} would lie outside the folder, so it was not unpacked")
     place = folder.joinpath(*path.parts)
     place.parent.mkdir(parents=True, exist_ok=True)
     return place

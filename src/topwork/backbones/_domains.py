@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from topwork.backbones._catalogue import FREE
+from topwork.backbones._catalogue import FREE, narrowed
 from topwork.errors import BackboneError
 
 
@@ -59,14 +59,22 @@ def domain_rows() -> tuple[DomainRow, ...]:
     return tuple(DomainRow(**{**row, "parameters": float(row["parameters"])}) for row in rows)  # type: ignore[arg-type]
 
 
-def select_domain(domain: str, *, reads: str | None = None) -> tuple[DomainRow, ...]:
-    """The networks of a field, of both kinds or of one.
+def select_domain(
+    domain: str, *, reads: str | None = None, licence: str | None = None, max_params: float | None = None
+) -> tuple[DomainRow, ...]:
+    """The networks of a field, of both kinds or of one, that meet every condition given.
+
+    Args:
+        domain: The field.
+        reads: ``image`` or ``text``.
+        licence: An SPDX name, or ``free`` for those without terms of their own.
+        max_params: Parameters in millions.
 
     Raises:
-        BackboneError: There are none; the hint names the fields that there are.
+        BackboneError: No networks of this kind are known of the field; the hint names the fields that there are.
     """
     found = tuple(row for row in domain_rows() if row.domain == domain.strip().lower() and reads in (None, row.reads))
     if not found:
         known = ", ".join(dict.fromkeys(row.domain for row in domain_rows() if reads in (None, row.reads)))
         raise BackboneError(f"no networks of the field {domain!r} are known", hint=f"there are {known}")
-    return found
+    return narrowed(found, licence, max_params)

@@ -11,10 +11,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from topwork._system import cache_dir, write_whole, written_whole
 from topwork.errors import BackboneError, DataError
@@ -22,7 +24,8 @@ from topwork.errors import BackboneError, DataError
 PREFIX = "torchhub:"
 
 _NAME = re.compile(
-    r"torchhub:(?P<owner>[A-Za-z0-9](?:-?[A-Za-z0-9])*)/(?P<repo>[\w.-]+):(?P<entry>[A-Za-z_]\w*)(?:@(?P<commit>.*))?"
+    r"torchhub:(?P<owner>[A-Za-z0-9](?:-?[A-Za-z0-9])*)/(?P<repo>[\w.-]+):(?P<entry>[A-Za-z_]\w*)(?:@(?P<commit>.*))?",
+    re.ASCII,
 )
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _FOLDER = "torchhub"  # in the cache
@@ -93,13 +96,16 @@ def parsed(name: str) -> HubName:
 def trust(name: str) -> Path:
     """Fetch the code of a network, and remember that the user lets it run. Nothing of it is run here.
 
+    What is remembered is what was fetched: code that has changed since is not taken for that of its commit.
+
     Raises:
-        BackboneError: It is not pinned to a commit, or cannot be had.
+        BackboneError: It is not pinned to a commit, cannot be had, or has changed since it was trusted.
     """
     found = parsed(name)
+    if _record(found) is not None:
+        return require_trusted(name)
+    _fetch(found)
     code = found.place / "code"
-    if not code.is_dir():
-        _fetch(found)
     record = {"address": found.address, "tree": _tree(code)}
     write_whole(found.place / _RECORD, json.dumps(record, indent=1).encode())
     return code
@@ -114,13 +120,12 @@ def require_trusted(name: str) -> Path:
     found = parsed(name)
     hint = f"if you trust the code at https://github.com/{found.owner}/{found.repo}/tree/{found.commit}: "
     line = f"topwork models {found.spelled} --trust"
-    try:
-        record = json.loads((found.place / _RECORD).read_text("utf-8"))
-    except (OSError, ValueError):
+    record = _record(found)
+    if record is None:
         raise BackboneError(
             f"{found.spelled} is code of others, which could do anything on this machine, so it is not run",
             hint=hint + line,
-        ) from None
+        )
     if record.get("tree") != _tree(found.place / "code"):
         raise BackboneError(
             f"{found.place / 'code'}: the code of {found.spelled} has changed since it was trusted, so it is not run",
@@ -129,14 +134,25 @@ def require_trusted(name: str) -> Path:
     return found.place / "code"
 
 
+def _record(found: HubName) -> dict[str, Any] | None:
+    """What is remembered of a network's code; None where this user does not trust it: a cache may be shared."""
+    file = found.place / _RECORD
+    with contextlib.suppress(OSError, ValueError):
+        own = not hasattr(os, "getuid") or file.lstat().st_uid == os.getuid()
+        record = json.loads(file.read_text("utf-8"))
+        return record if own and isinstance(record, dict) else None
+    return None
+
+
 def _fetch(found: HubName) -> None:
     """Download and unpack a repository; its archive carries the commit that it was made of."""
-    from topwork._web import RemoteFile, download, lift, unpack
+    from topwork._web import RemoteFile, download, lift, remember, unpack
 
     archive = found.place.with_name(f"{found.place.name}.zip")
     archive.parent.mkdir(parents=True, exist_ok=True)
     try:
-        download(RemoteFile(found.address), archive)
+        file = RemoteFile(found.address)
+        sha256 = download(file, archive)
         with zipfile.ZipFile(archive) as opened:
             told, roots = opened.comment.decode("ascii", "replace"), {n.partition("/")[0] for n in opened.namelist()}
         if told != found.commit or len(roots) != 1:
@@ -145,6 +161,7 @@ def _fetch(found: HubName) -> None:
             (draft / "code").mkdir()
             unpack(archive, draft / "code")
             lift(draft / "code", roots.pop())
+        remember(file, sha256)
     except DataError as error:
         raise BackboneError(error.message, hint=error.hint) from error
     except (OSError, zipfile.BadZipFile) as error:
@@ -154,11 +171,17 @@ def _fetch(found: HubName) -> None:
 
 
 def _tree(folder: Path) -> str:
-    """A hash of every file of a folder and its name; what Python compiles beside them does not count."""
+    """A hash of every file of a folder and its name; what Python compiles beside them does not count.
+
+    Raises:
+        BackboneError: A file cannot be read, and so could be anything.
+    """
     digest = hashlib.sha256()
-    with contextlib.suppress(OSError):
+    try:
         for path in sorted(folder.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 content = hashlib.sha256(path.read_bytes()).hexdigest()
                 digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
+    except OSError as error:
+        raise BackboneError(f"{folder}: cannot be read: {error.strerror or error}") from error
     return digest.hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from torch import nn
 
 from topwork._system import cache_dir, cached
+from topwork._web import is_offline
 from topwork.backbones._catalogue import Stage
 from topwork.backbones._preprocessing import Preprocessing
 from topwork.backbones._torchhub import HubName, parsed, require_trusted
@@ -22,6 +24,7 @@ from topwork.errors import BackboneError
 _SIZE = 224  # pixels, where nothing is said
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, on which most of them were trained
 _FILE = "model.safetensors"
+_RUN: set[Path] = set()  # folders whose code has run in this process
 
 
 class HubNetwork(nn.Module):
@@ -160,7 +163,7 @@ def _called(name: str, *, pretrained: bool) -> nn.Module:
     """Run the function of the repository's ``hubconf.py``; one that takes no ``pretrained`` is called without."""
     found, folder = parsed(name), require_trusted(name)
     loaded: Any = torch.hub.load
-    with torch.random.fork_rng(devices=[]), _unwritten():
+    with torch.random.fork_rng(devices=[]), _source_alone(folder), _heeding_offline():
         for given in ({"pretrained": pretrained}, {}):
             try:
                 made: Any = loaded(str(folder), found.entry, source="local", verbose=False, **given)
@@ -176,13 +179,35 @@ def _called(name: str, *, pretrained: bool) -> nn.Module:
 
 
 @contextlib.contextmanager
-def _unwritten() -> Iterator[None]:
-    """No compiled files beside the code."""
-    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+def _source_alone(folder: Path) -> Iterator[None]:
+    """What runs is the source in the folder: no compiled files beside it, and no other repository's ``utils``."""
+    for name, module in list(sys.modules.items()):
+        file = Path(getattr(module, "__file__", None) or "")
+        if not _RUN.isdisjoint(file.parents) and folder not in file.parents:
+            del sys.modules[name]
+    _RUN.add(folder)
+    importlib.invalidate_caches()
+    before = sys.dont_write_bytecode, sys.pycache_prefix
+    sys.dont_write_bytecode, sys.pycache_prefix = True, str(folder.with_name("compiled"))  # which is never there
     try:
         yield
     finally:
-        sys.dont_write_bytecode = before
+        sys.dont_write_bytecode, sys.pycache_prefix = before
+
+
+@contextlib.contextmanager
+def _heeding_offline() -> Iterator[None]:
+    """Where nothing may be downloaded, neither do torch.hub's own functions, which such code gets its weights by."""
+
+    def refused(url: str, *given: Any, **named: Any) -> None:
+        raise OSError(f"{url} is not on this machine, and nothing is downloaded with --offline")
+
+    before: Any = torch.hub.download_url_to_file
+    setattr(torch.hub, "download_url_to_file", refused if is_offline() else before)  # noqa: B010
+    try:
+        yield
+    finally:
+        setattr(torch.hub, "download_url_to_file", before)  # noqa: B010
 
 
 def _failed(found: HubName, error: Exception) -> BackboneError:

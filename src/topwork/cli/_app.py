@@ -188,7 +188,10 @@ def models(
 
     let_run([name or ""], trust=trust)
     if domain is not None:
-        return _of_domain(console, domain, reads)
+        others = {"NAME": name, "--task": task, "--family": family, "--method": method, "--max-gmacs": max_gmacs}
+        if (other := next((each for each, value in others.items() if value is not None), None)) is not None:
+            raise typer.BadParameter(f"{other} cannot be used with --domain")
+        return _of_domain(console, domain, reads, licence, max_params)
     if task is not None and name is None:
         if task == "recognition":
             return _faces(console)
@@ -225,10 +228,10 @@ def models(
     console.result(fields, _text.backbone(backbone, entry))
 
 
-def _of_domain(console: Console, domain: str, reads: str | None) -> None:
+def _of_domain(console: Console, domain: str, reads: str | None, licence: str | None, max_params: float | None) -> None:
     from topwork.backbones import select_domain
 
-    rows = select_domain(domain, reads=reads)
+    rows = select_domain(domain, reads=reads, licence=licence, max_params=max_params)
     console.result({"models": [row.to_dict() for row in rows]}, _text.domain(rows))
 
 

@@ -52,8 +52,9 @@ def data(
     console.note(f"note: licence of {row.name}: {row.licence}; {row.source}")
     with console.progress():
         found = get(row, out or Path(row.name), console.step)
-    lines = [f"Data:  {printable(str(found.data))}", f"Next:  topwork fit {printable(str(found.data))} -o MODEL"]
-    console.result(found.to_dict(), lines)
+    place = printable(str(found.data))
+    of_task = "" if row.task == "classification" else f" --task {row.task}"  # a folder may hold masks beside its boxes
+    console.result(found.to_dict(), [f"Data:  {place}", f"Next:  topwork fit {place} -o MODEL{of_task}"])
 
 
 def _size(count: int) -> str:
@@ -81,7 +82,7 @@ def _listed(rows: Sequence[DataRow], here: Sequence[bool]) -> list[str]:
 
 
 def _details(row: DataRow, offline: bool) -> list[str]:
-    checksums = "published for every file" if row.checked else "not published for every file"
+    checksums = "known for every file" if row.checked else "not known for every file"
     package = f"{row.package}{'' if offline else ', which is not installed'}"
     found = [
         ("name", row.name),

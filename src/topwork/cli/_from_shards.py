@@ -25,7 +25,7 @@ FromShards = Annotated[
 ]
 
 _HEARD = {"out", "data", "shards", "backbone", "weights", "allow_pickle", "test", "self_contained", "columns", "track"}
-_HEARD |= {"strategy", "settings", "seed", "task", "as_json", "quiet", "debug", "offline", "lang"}
+_HEARD |= {"trust", "strategy", "settings", "seed", "task", "as_json", "quiet", "debug", "offline", "lang"}
 _METHODS = {"auto": "logistic", "logistic": "logistic", "lda": "lda"}
 _READ = ("seed", "method")  # fields of the probe's options
 

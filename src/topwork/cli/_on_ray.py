@@ -30,9 +30,8 @@ FitOn = Annotated[
 ]
 
 _FAILURES = 5  # attempts that may be lost
-_PATIENCE = (
-    24 * 3600
-)  # seconds that the others wait while the first worker computes features; who dies is noticed at once
+# Seconds that the others wait while the first worker computes features; who dies is noticed at once.
+_PATIENCE = 24 * 3600
 
 
 def require_on(on: str) -> None:
@@ -66,7 +65,7 @@ def fit_on_ray(console: Console, on: str, args: Sequence[str], training: Path, *
     scratch = training.with_name(f".{training.name}.ray")  # where all workers see it
     with console.progress(), in_ray(ray, on):
         count, needs = workers_of(ray)
-        console.step(f"training on {count} workers of Ray")
+        console.step("training on 1 worker of Ray" if count == 1 else f"training on {count} workers of Ray")
         trainer = torch.TorchTrainer(
             _work,
             train_loop_config=told,
@@ -84,8 +83,9 @@ def fit_on_ray(console: Console, on: str, args: Sequence[str], training: Path, *
         try:
             said = trainer.fit().return_value
         except Exception as error:
+            reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
             raise TopworkError(
-                f"the training on Ray was lost {_FAILURES + 1} times; the last time: {type(error).__name__}",
+                f"the training on Ray was lost: {reason.removesuffix(': ')}",
                 hint="run the command again with --resume: it goes on from the last checkpoint",
             ) from error
         finally:

@@ -1,8 +1,8 @@
 """The catalogue of open data sets: what each holds, under which licence, where its makers publish it.
 
 The table ``datasets.tsv`` beside this file has one set a line, cells parted by tabs. ``files`` lists what is
-downloaded: ``ADDRESS|BYTES|ALGORITHM:CHECKSUM``, parted by spaces; a file whose makers publish no checksum has none,
-and the one that was seen first is remembered. ``layout`` says how the files become what ``fit`` reads.
+downloaded: ``ADDRESS|BYTES|ALGORITHM:CHECKSUM``, parted by spaces; a file whose checksum nobody tells has none, and the
+first one that proved sound is remembered. ``layout`` says how the files become what ``fit`` reads.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class DataRow:
 
     @property
     def checked(self) -> bool:
-        """Whether a checksum of every file is published."""
+        """Whether a checksum of every file is known, from its makers or from those who downloaded it."""
         return all(each.checksum for each in self.files)
 
     def to_dict(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from topwork._system import has_module, take
-from topwork._web import RemoteFile, download, is_archive, unpack
+from topwork._web import RemoteFile, download, is_archive, remember, unpack
 from topwork.datasets._catalogue import DataRow
 from topwork.datasets._layouts import prepare
 from topwork.errors import DataError
@@ -75,12 +75,14 @@ def get(row: DataRow, folder: Path, announce: Announce | None = None) -> Prepare
             if announce is not None:
                 announce("preparing")
             inner = prepare(draft, row.layout)
+            for each in row.files:
+                remember(each, sha256[each.address])
             facts = {"name": row.name, "licence": row.licence, "source": row.source, "data": inner, "sha256": sha256}
             (draft / FACTS).write_text(json.dumps(facts, indent=1), "utf-8")
             draft.rename(folder)
+            shutil.rmtree(kept, ignore_errors=True)  # while nobody else can begin in it
     except OSError as error:
         raise DataError(f"{folder}: cannot be written: {error.strerror or error}") from error
-    shutil.rmtree(kept, ignore_errors=True)
     return Prepared(row, folder, folder / inner, sha256)
 
 

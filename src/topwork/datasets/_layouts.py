@@ -152,15 +152,15 @@ def _textile(folder: Path) -> str:
     return ""
 
 
-def _masks(folder: Path, inner: str, images: str, masks: str, ending: str) -> str:
-    """Images and masks of other names, as ``images/`` and ``masks/`` with equal names."""
+def _objects(folder: Path, inner: str, images: str, masks: str, ending: str) -> str:
+    """Images and masks whose values are objects, not classes, as ``images/`` and ``objects/`` with equal names."""
     lift(folder, inner)
     (folder / images).rename(folder / "images")
-    (folder / masks).rename(folder / "masks")
-    for path in sorted((folder / "masks").iterdir()):
+    (folder / masks).rename(folder / "objects")
+    for path in sorted((folder / "objects").iterdir()):
         path.rename(path.with_name(f"{path.stem.removesuffix(ending)}{path.suffix}"))
     for path in folder.iterdir():
-        if path.name not in ("images", "masks"):
+        if path.name not in ("images", "objects"):
             _remove(path)
     return ""
 
@@ -242,7 +242,7 @@ _KINDS: dict[str, Callable[..., str]] = {
     "cifar": _cifar,
     "digits": _digits,
     "textile": _textile,
-    "masks": _masks,
+    "objects": _objects,
     "csv": _rows_of_csv,
     "tsv": _rows_of_tsv,
     "json": _rows_of_json,

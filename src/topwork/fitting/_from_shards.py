@@ -82,6 +82,8 @@ def fit_shards(
             the features.
         BackboneError: The network is unknown.
     """
+    if not 0 <= test < 1:
+        raise DataError(f"test must be at least 0 and below 1, not {test}")
     say: Announce = announce or (lambda text: None)
     say("looking at the shards")
     rows = _rows(out, labels, columns, test, seed)

@@ -26,28 +26,35 @@ def opened(name: str, where: str, run: str, parameters: Mapping[str, str]) -> ML
     place = found.experiment_id if found else client.create_experiment(experiment)
     made = client.create_run(place, run_name=run).info.run_id
     told = [Param(_ODD.sub("_", name), value[:_LONGEST]) for name, value in parameters.items()]
-    client.log_batch(made, params=told)
-    return MLflowRun(client, made)
+    return MLflowRun(client, made, told)
 
 
 class MLflowRun:
-    """One run; keeps to ``Tracker``."""
+    """One run; keeps to ``Tracker``. Its parameters go before the first event: what fails then begins no second run."""
 
-    def __init__(self, client: Any, run: str) -> None:
-        self._client, self._run = client, run
+    def __init__(self, client: Any, run: str, parameters: list[Any]) -> None:
+        self._client, self._run, self._parameters = client, run, parameters
 
     def figures(self, values: Mapping[str, float], step: int | None) -> None:
         """In one message."""
         from mlflow.entities import Metric
 
+        self._begin()
         now = int(time.time() * 1000)
         told = [Metric(_ODD.sub("_", name), value, now, step or 0) for name, value in values.items()]
         self._client.log_batch(self._run, metrics=told)
 
     def artefact(self, path: Path) -> None:
         """Beside the run."""
+        self._begin()
         self._client.log_artifact(self._run, str(path))
 
     def end(self, how: str) -> None:
         """With its status."""
+        self._begin()
         self._client.set_terminated(self._run, _STATUS[how])
+
+    def _begin(self) -> None:
+        if self._parameters:
+            self._client.log_batch(self._run, params=self._parameters)
+            self._parameters = []

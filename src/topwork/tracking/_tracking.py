@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import threading
 import time
 from collections import deque
@@ -15,6 +16,7 @@ from topwork.tracking._trackers import Opened, Tracker
 
 _PATIENCE = 30.0  # seconds that the end of a run waits for its trackers
 _LONGEST = 200  # letters of what a tracker says when it fails
+_SECRET = re.compile(r"(?<=//)[^/@\s]+@")  # the name and password of an address, which a note must not tell
 _TRIES, _WAIT = 3, 1.0  # of what is left at the end; seconds between them
 
 
@@ -98,7 +100,8 @@ class _Line:
                 self._hear(self._waiting[0])
                 self._waiting.popleft()
         except Exception as error:  # each tracker raises its own
-            self._error = f"{type(error).__name__}: {' '.join(str(error).split())[:_LONGEST]}"
+            told = _SECRET.sub("", " ".join(str(error).split()))
+            self._error = f"{type(error).__name__}: {told[:_LONGEST]}"
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, Begun):
