@@ -168,6 +168,10 @@ def test_help_is_in_korean(run: Run, name: str) -> None:
         (["fit", "x", "-o", "m", "--test", "2"], "오류: '--test'의 값이 잘못되었습니다: 0.9 이하여야 합니다"),
         (["evaluate", "m"], "오류: 잘못된 값: 모델 폴더를 하나나 둘 주고, 그다음에 라벨 있는 데이터를 주세요"),
         (["predict"], "오류: 잘못된 값: 모델 폴더나, --backbone으로 네트워크를 지정하세요"),
+        (
+            ["predict", "m", "x", "--shards", "s", "--csv", "f"],  # what is said begins with the option's name
+            "오류: 잘못된 값: --csv은(는) 샤드 폴더와 함께 쓸 수 없습니다",
+        ),
     ],
 )
 def test_a_command_line_that_cannot_be_read_is_refused_in_korean(run: Run, given: list[str], said: str) -> None:

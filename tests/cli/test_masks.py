@@ -178,6 +178,11 @@ def test_evaluate_takes_a_tile_too(run: Callable[..., Any], model: Path, discs: 
     assert run("evaluate", model, discs, "--tile", "8").code == 2
     with pytest.raises(DataError, match="at least 16 pixels"):
         found.evaluate(data, tile=8)
+    steps: list[tuple[int, int]] = []
+    found.evaluate(data, tile=96, progress=lambda done, total: steps.append((done, total)))
+    rows = [(row + 1, len(counts)) for row in range(len(counts))]
+    assert steps[-len(rows) :] == rows
+    assert (len(rows), len(rows)) in steps[: -len(rows)]  # before, which can be read
 
 
 def test_masks_are_of_models_that_segment(run: Callable[..., Any], tmp_path: Path) -> None:

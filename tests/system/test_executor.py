@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -102,3 +105,30 @@ def test_who_leaves_early_leaves_nothing_behind() -> None:
         assert next(results) == 0
     assert len(begun) < 50  # what waited was not begun
     assert threads() == []
+
+
+PRESSED = """
+import signal, sys
+from topwork._system import Executor
+signal.signal(signal.SIGINT, {"default": signal.default_int_handler, "system": signal.SIG_DFL}[sys.argv[1]])
+pool = Executor("test", 1)
+end = pool._pool.shutdown
+pool._pool.shutdown = lambda **how: (signal.raise_signal(signal.SIGINT), end(**how), print("awaited", flush=True))
+try:
+    with pool:
+        pass
+except KeyboardInterrupt:
+    print("heard")
+else:
+    print("lost")
+"""
+
+
+@pytest.mark.parametrize(
+    ("heard_by", "code", "said"), [("default", 0, ["awaited", "heard"]), ("system", None, ["awaited"])]
+)
+def test_ctrl_c_at_the_end_is_held_back_and_then_heard(heard_by: str, code: int | None, said: list[str]) -> None:
+    """By Python, and by the system where Python was told to leave it alone: it ends the process."""
+    done = subprocess.run([sys.executable, "-c", PRESSED, heard_by], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == said
+    assert done.returncode == (-signal.SIGINT if code is None else code), done.stderr

@@ -93,6 +93,8 @@ def _held_back_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
     if pressed and callable(before):
         before(*pressed[0])
+    elif pressed:  # Python leaves it to the system
+        signal.raise_signal(signal.SIGINT)
 
 
 def _each(function: Callable[[_Item], _Result], items: list[_Item]) -> list[_Result]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _EXTRA = re.compile(r"(.*?)(?:  )?(?:\[([^\[\]]*(?:\[[^\]]*\])?[^\[\]]*)\])?", re.DOTALL)  # a help, and what follows it
 
+_INVALID = "Invalid value: "
+
 
 def speak(ctx: Any, language: Language) -> None:
     """Make a context's help speak a language."""
@@ -37,8 +39,20 @@ def spoken_usage(language: Language) -> Iterator[None]:
         texts = help_texts(language)
         print_error(context.get_usage())
         print_error(f"{texts('usage_try', command=context.command_path)}\n")
-        print_error(f"{texts('usage_error')}: {texts.said(error.format_message())}")
+        print_error(f"{texts('usage_error')}: {_said_usage(error.format_message(), texts)}")
         raise typer.Exit(error.exit_code) from None
+
+
+def _said_usage(message: str, texts: Texts) -> str:
+    """Why a command line cannot be read; what stands behind click's own words is looked up by itself.
+
+    A text that begins with an option's name would take those words for a part of the name.
+    """
+    if not message.startswith(_INVALID):
+        return texts.said(message)
+    why = message.removeprefix(_INVALID)
+    said = texts.said(why)
+    return message if said == why else texts("usage_value", why=said)
 
 
 def _formatter(kind: type[Any], texts: Texts) -> type[Any]:

@@ -265,6 +265,10 @@ def _of_pixels(room: Task, wanted: Mapping[str, Path | None]) -> dict[str, Any]:
     geojson = wanted["geojson"]
     if geojson is not None and geojson.suffix.lower() in (".geojson", ".json"):
         raise typer.BadParameter("--geojson takes a folder, in which each image has a file")
+    pictures = [(name, wanted[name]) for name in ("draw", "masks", "certainty") if wanted[name] is not None]
+    for (one, first), (other, second) in itertools.combinations(pictures, 2):
+        if first is not None and second is not None and first.resolve() == second.resolve():
+            raise typer.BadParameter(f"--{one} and --{other} give their files the same names, so each needs a folder")
     return {"certainty": True} if wanted["certainty"] is not None else {}
 
 

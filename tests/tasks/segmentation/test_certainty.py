@@ -16,6 +16,8 @@ from topwork.data import read_masks
 from topwork.metrics import PixelCalibration, ReliabilityBin
 from topwork.tasks.segmentation import Segmenter
 from topwork.tasks.segmentation._certainty import Certainty, rising
+from topwork.tasks.segmentation._table import object_rows
+from topwork.tasks.segmentation.instances import Splitting
 
 
 def test_accuracies_rise_as_scikit_learns() -> None:
@@ -62,7 +64,7 @@ def test_below_the_threshold_the_less_probable_class_is_doubted() -> None:
     np.testing.assert_array_equal(said, np.rint(np.array([[0.9, 0.4, 0.9]]) * 255))
 
 
-def test_in_parts_and_with_objects_each_pixel_has_one() -> None:
+def test_in_parts_each_pixel_has_one() -> None:
     model = segmenter_of(64)
     image = drawn(3, 150)[0]
     for tile in (None, 64):
@@ -75,6 +77,23 @@ def test_in_parts_and_with_objects_each_pixel_has_one() -> None:
     assert "certainty" not in none.to_dict()
 
 
+def test_an_object_has_the_mean_of_its_pixels() -> None:
+    pytest.importorskip("skimage")
+    splitting = Splitting(True, threshold=0.97, marker=0.8).to_dict()
+    model = segmenter_of(64, classes=("a", "b"), border=True, splitting=splitting)
+    (found,) = model.predict_each([drawn(3, 150)[0]], certainty=True)
+    (plain,) = model.predict_each([drawn(3, 150)[0]])
+    assert found.certainty is not None
+    assert found.objects is not None
+    rows = object_rows(found)
+    assert len(rows) == found.count
+    assert len(rows) > 1
+    for row in rows:
+        mean = found.certainty[found.objects == row["object"]].mean() / 255
+        assert row["certainty"] == pytest.approx(mean, abs=1e-3)
+    assert "certainty" not in object_rows(plain)[0]
+
+
 def test_files_of_certainty(run: Callable[..., Any], segmenter: Segmenter, shapes: Path, tmp_path: Path) -> None:
     model, image = segmenter.save(tmp_path / "model"), shapes / "images" / "00.png"
     done = run("predict", model, image, "--certainty", tmp_path / "sure", "--json")
@@ -84,6 +103,10 @@ def test_files_of_certainty(run: Callable[..., Any], segmenter: Segmenter, shape
     (found,) = segmenter.predict_each([image], certainty=True)
     assert found.certainty is not None
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "sure" / "00.png")), found.certainty)
+    same = run("predict", model, image, "--certainty", tmp_path / "one", "--masks", tmp_path / "b" / ".." / "one")
+    assert same.code == 2
+    assert "--masks and --certainty give their files the same names" in same.err
+    assert not (tmp_path / "one").exists()
     unknown = segmenter_of(64).save(tmp_path / "unmeasured")
     assert "own probability" in run("predict", unknown, image, "--certainty", tmp_path / "other").err
     refused = run("predict", "--backbone", "lite0", image, "--certainty", tmp_path / "none")

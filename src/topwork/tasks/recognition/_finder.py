@@ -100,7 +100,7 @@ def require_finder(facts: Mapping[str, Any]) -> str:
     """
     name = str(facts.get("name"))
     if name not in _FINDERS:
-        known = f"known are {', '.join(finder_names())}, {NO_FINDER}, and files of detectors: --finder FILE.onnx"
+        known = f"there are {', '.join((*finder_names(), NO_FINDER))}, and detectors in files: --finder FILE.onnx"
         raise DataError(f"nothing that finds {name!r} is known", hint=known)
     return name
 

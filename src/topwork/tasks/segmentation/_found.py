@@ -110,9 +110,13 @@ class FoundMask:
         return {} if self.objects is None else _boxes(self.objects)
 
     def class_of(self, there: np.ndarray[Any, np.dtype[np.bool_]], corner: tuple[int, int]) -> int:
-        """The place of the class of most of an object's pixels, which are given from their first row and column on."""
-        (top, left), (height, width) = corner, there.shape
-        return int(np.bincount(self.labels[top : top + height, left : left + width][there]).argmax())
+        """The place of the class of most of an object's pixels, which are given from their first row and column on.
+
+        Background aside: an object may begin at less than the probability from which on a pixel is called its class.
+        """
+        (top, left), (height, width), first = corner, there.shape, self.foreground.start
+        labels = self.labels[top : top + height, left : left + width][there]
+        return int(np.bincount(labels, minlength=len(self.classes))[first:].argmax()) + first
 
     def _objects(self) -> list[dict[str, Any]]:
         assert self.objects is not None

@@ -162,7 +162,7 @@ class Segmenter(MapsModel):
         seen, _ = look(asked.dataset, self.backbone, outputs, lambda row, maps: None, wanted=lambda row: none, **how)
         if len(seen) == 0:
             raise asked.unreadable()
-        counts = None if tile is None else tuple(self._counted_in_parts(seen.dataset, tile))
+        counts = None if tile is None else tuple(self._counted_in_parts(seen.dataset, tile, progress))
         known: Any = {"split": asked.split, "seen_in_training": asked.seen_in_training, "seed": seed, "counts": counts}
         return measure(seen, self.head, self.record.task.deciding, trained=self.trained, progress=progress, **known)
 
@@ -228,12 +228,14 @@ class Segmenter(MapsModel):
             height, width = pixels.shape[:2]
             yield blended(self._in_parts(pixels, tile), height, width, tile), (height, width)
 
-    def _counted_in_parts(self, dataset: MaskDataset, tile: int) -> Iterator[MaskCounts]:
+    def _counted_in_parts(self, dataset: MaskDataset, tile: int, progress: Progress | None) -> Iterator[MaskCounts]:
         """What each image adds to the figures, looked at part by part."""
         for row, seen in enumerate(self._tiled(tile, dataset.sources())):
             if isinstance(seen, str):
                 raise DataError(f"{printable(dataset.paths[row])}: {seen}", hint="run it again")
             yield counted_in(seen[0], dataset, row, self.record.task.deciding)
+            if progress is not None:
+                progress(row + 1, len(dataset))
 
     def _in_parts(self, pixels: npt.NDArray[np.uint8], tile: int) -> Iterator[list[tuple[Part, Float32Array]]]:
         """Probabilities of an image's parts, a row of them at a time."""

@@ -21,7 +21,8 @@ def object_rows(found: FoundMask) -> list[dict[str, Any]]:
         MissingExtraError: scikit-image is not installed.
     """
     certain = None if found.certainty is None else found.certainty / np.float32(SURE)
-    objects = () if found.objects is None else measured(found.objects, found.labels, certain)
+    first = found.foreground.start
+    objects = () if found.objects is None else measured(found.objects, found.labels, certain, first=first)
     names = _OF_OBJECTS if certain is None else (*_OF_OBJECTS, "certainty")
     said = [
         {

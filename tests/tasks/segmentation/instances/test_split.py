@@ -164,6 +164,7 @@ def test_bad_input_is_refused_by_name():
         {"least_area": -1},
         {"marker": "much"},
         {"join": 1},
+        {"joint": 0.2},  # of a newer topwork, or mistyped
         {"sure": -0.1},
     ):
         with pytest.raises(DataError, match="not a saved way to tell objects apart"):

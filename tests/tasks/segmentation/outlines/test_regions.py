@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from tests.tasks.segmentation.made import drawn
 from topwork._arrays import AnyArray, BoolArray
 from topwork.tasks.segmentation import FoundMask
+from topwork.tasks.segmentation._table import object_rows
 from topwork.tasks.segmentation.outlines import Region, _corners, regions_of
 
 
@@ -101,6 +102,7 @@ def test_a_large_mask_read_in_strips_says_the_same(monkeypatch: pytest.MonkeyPat
 
 
 def test_features_are_of_regions_or_of_objects() -> None:
+    pytest.importorskip("skimage")
     labels = np.zeros((8, 9), np.uint8)
     labels[1:7, 1:5], labels[2:4, 2:4], labels[5:, 7:] = 1, 0, 2
     regions = [*FoundMask("a.png", labels, ("ground", "cell <b>", "영역")).features()]
@@ -118,5 +120,15 @@ def test_features_are_of_regions_or_of_objects() -> None:
     assert [each["geometry"]["type"] for each in told] == ["MultiPolygon", "Polygon"]
     assert [each["properties"]["measurements"]["Area px^2"] for each in told] == [10, 6]
     assert [each["properties"]["classification"]["name"] for each in told] == ["cell", "dot"]
+    faint = np.zeros((8, 9), np.uint8)
+    faint[1:3, 1:5], faint[5:, 7:] = 0, [[0, 2]] * 3  # below the limit of a label, or half of it
+    doubtful = FoundMask("a.png", faint, ("ground", "cell", "dot"), objects=objects)
+    of_objects = doubtful.features(), doubtful.to_dict()["objects"], object_rows(doubtful)
+    names = [
+        [each["properties"]["classification"]["name"] for each in of_objects[0]],
+        [each["category"] for each in of_objects[1]],
+        [each["label"] for each in of_objects[2]],
+    ]
+    assert names == [["cell", "dot"]] * 3  # no object is ground
     json.dumps(told)
     assert [*FoundMask("a.png", error="no image").features()] == []

@@ -17,17 +17,18 @@ from topwork.errors import DataError
 from topwork.tasks.recognition._finder import ONNX_FINDER, Find
 from topwork.tasks.recognition.faces._align import ARCFACE_POINTS, ARCFACE_SIDE, aligned, resized
 from topwork.tasks.recognition.faces._flaws import flaws, turned
-from topwork.tasks.recognition.faces._layouts import LAYOUTS, STRIDES, faces, told_layout
+from topwork.tasks.recognition.faces._layouts import STRIDES, faces, told_layout
 
 _RULES = 1  # raise when what is found, or how it is cut out, changes
 _SIDE = 640  # pixels of the square that is looked at, where the file does not say
 _LARGEST = 4096
 _LONGEST = 1600  # pixels to which the longer side of a large picture is made smaller
-_KNOWN = "; ".join(
-    f"{each.name} has outputs of {', '.join(map(str, each.widths))} numbers on each of its grids of "
-    f"{', '.join(map(str, STRIDES))} pixels"
-    for each in LAYOUTS
+_KNOWN = (
+    "known are YuNet (outputs of 1, 1, 4, 10 numbers) and SCRFD (1, 4, 10), each on grids of 8, 16 and 32 pixels; "
+    "they see a square of a multiple of 32 pixels"
 )
+_RIGHT = "give a detector of faces: --finder FILE.onnx"
+_LOST = "put the detector there that made it, or fit it again"
 
 
 def open_onnx(facts: Mapping[str, Any]) -> OnnxFaces:
@@ -37,12 +38,18 @@ def open_onnx(facts: Mapping[str, Any]) -> OnnxFaces:
         DataError: The file is not there, cannot be run, is no detector whose layout is known, or is another one.
     """
     if not facts.get("file"):
-        raise DataError(f"--finder {ONNX_FINDER} needs a file", hint="--finder FILE.onnx")
-    finder = OnnxFaces(Path(str(facts["file"])))
-    if "sha256" in facts and dict(facts) != finder.facts():
+        raise DataError(f"--finder {ONNX_FINDER} needs a file", hint=_RIGHT)
+    file, of_model = Path(str(facts["file"])), "sha256" in facts
+    try:
+        finder = OnnxFaces(file)
+    except DataError as error:
+        if not of_model:
+            raise
+        raise DataError(error.message, hint=_LOST) from error
+    if of_model and dict(facts) != finder.facts():
         raise DataError(
-            f"the faces of this model were found by another file, or by other rules, than {printable(facts['file'])}",
-            hint="put the detector there that made it, or fit it again",
+            f"the faces of this model were found by another file, or by other rules, than {printable(str(file))}",
+            hint=_LOST,
         )
     return finder
 
@@ -115,10 +122,8 @@ def _compiled(file: Path) -> tuple[Any, int]:
     try:
         content = file.read_bytes()
     except OSError as error:
-        why = error.strerror or str(error)
-        raise DataError(
-            f"{printable(str(file))}: {why}", hint="--finder FILE.onnx names a detector of faces"
-        ) from error
+        why = f"the detector of faces cannot be read: {error.strerror or error}"
+        raise DataError(f"{printable(str(file))}: {why}", hint=_RIGHT) from error
     try:
         core = openvino_core()
         network = core.read_model(content)
@@ -127,7 +132,8 @@ def _compiled(file: Path) -> tuple[Any, int]:
             network.reshape([1, 3, side, side])
             return core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}), side
     except RuntimeError as error:
-        raise DataError(f"{printable(str(file))}: OpenVINO cannot run it: {last_line(error)}") from error
+        why = f"OpenVINO cannot run the detector of faces: {last_line(error)}"
+        raise DataError(f"{printable(str(file))}: {why}", hint=_RIGHT) from error
     raise DataError(f"{printable(str(file))}: it takes no square picture, (1, 3, side, side)", hint=_KNOWN)
 
 

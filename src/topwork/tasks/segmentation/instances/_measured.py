@@ -18,7 +18,7 @@ class MeasuredObject(NamedTuple):
 
     Attributes:
         object: Its number.
-        label: Its class: that of most of its pixels, as a place among the classes.
+        label: Its class: that of most of its pixels, background aside, as a place among the classes.
         area: Pixels.
         y: Of its centroid, the middle of a pixel being a whole number.
         x: Of its centroid.
@@ -50,7 +50,7 @@ class MeasuredObject(NamedTuple):
 
 
 def measured(
-    objects: IntegerArray, labels: IntegerArray, intensity: AnyArray | None = None
+    objects: IntegerArray, labels: IntegerArray, intensity: AnyArray | None = None, *, first: int = 0
 ) -> tuple[MeasuredObject, ...]:
     """Measure the objects of an image, by rising number. The figures are scikit-image's.
 
@@ -58,6 +58,7 @@ def measured(
         objects: (H, W), numbers of objects, 0 where none is.
         labels: (H, W), places among the classes.
         intensity: (H, W), one number a pixel.
+        first: The first class that has objects: background is none's.
 
     Raises:
         DataError: Sizes differ, or numbers are below 0.
@@ -74,7 +75,7 @@ def measured(
     columns = (*_COLUMNS, *(() if intensity is None else ("intensity_mean",)))
     table = measure.regionprops_table(objects.astype(np.int64), intensity, properties=columns)
     numbers = table.pop("label")
-    own = _classes(objects, labels, numbers)
+    own = _classes(objects, labels, numbers, first)
     values = [each.tolist() for each in (numbers, own, *table.values())]
     if intensity is None:
         values.append([None] * len(numbers))
@@ -83,12 +84,12 @@ def measured(
     return tuple(MeasuredObject(*row) for row in zip(*values, strict=True))
 
 
-def _classes(objects: IntegerArray, labels: IntegerArray, numbers: AnyArray) -> AnyArray:
+def _classes(objects: IntegerArray, labels: IntegerArray, numbers: AnyArray, first: int) -> AnyArray:
     """The label of most of each object's pixels."""
     there = objects > 0
     rows = np.searchsorted(numbers, objects[there])
-    size = max(1, int(labels.max(initial=0)) + 1)
+    size = max(first, int(labels.max(initial=0))) + 1
     own = np.maximum(labels[there], 0).astype(np.int64)
     votes = np.bincount(rows * size + own, minlength=len(numbers) * size)
-    own_class: AnyArray = votes.reshape(-1, size).argmax(axis=1)
+    own_class: AnyArray = votes.reshape(-1, size)[:, first:].argmax(axis=1) + first
     return own_class

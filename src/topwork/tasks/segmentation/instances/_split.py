@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from pydantic import ConfigDict
 
 from topwork._arrays import BoolArray, Float32Array
 from topwork._system import optional
@@ -44,6 +45,7 @@ class Splitting(Saved):
     sure: float = 0.0
 
     _what = "way to tell objects apart"
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # a newer topwork's would be told otherwise
 
     def __post_init__(self) -> None:
         if not (0 < self.threshold < 1 and -1 < self.marker < 1 and 0 < self.depth < np.inf and self.least_area >= 0):

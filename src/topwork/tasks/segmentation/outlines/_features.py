@@ -34,7 +34,7 @@ def features(found: FoundMask) -> Iterator[dict[str, Any]]:
         there = found.objects[top:bottom, left:right] == number
         place = found.class_of(there, (top, left))
         regions = [*regions_of(there, 1)]
-        colour = colours[max(0, place - found.foreground.start)]
+        colour = colours[place - found.foreground.start]
         kind = _properties("detection", found.classes[place], colour, name=str(number))
         yield _feature(regions, kind, (left, top))
 
