@@ -236,7 +236,7 @@ print("done", digest(model), flush=True)
 
 
 def _lives(folder, chance, longest):
-    """Let it live for a random while after its first new step; all it said: "done" at once where there was no step left."""
+    """Let it live for a random while after its first new step; all it said: "done" at once where no step was left."""
     arguments = [sys.executable, "-c", _VICTIM, str(folder)]
     with subprocess.Popen(arguments, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True) as victim:
         first = victim.stdout.readline()
