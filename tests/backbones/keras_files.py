@@ -30,7 +30,9 @@ def randomised(network: Any) -> Any:
         for variable, value in zip(layer.weights, layer.get_weights(), strict=True):
             if variable.name in ("gamma", "moving_variance", "variance"):
                 value = draw.uniform(0.5, 1.5, value.shape)
-            elif variable.name in ("beta", "moving_mean", "bias", "mean"):
+            elif variable.name == "mean":  # of pixels from 0 to 1
+                value = draw.uniform(0.3, 0.6, value.shape)
+            elif variable.name in ("beta", "moving_mean", "bias"):
                 value = draw.normal(0, 0.1, value.shape)
             drawn.append(value)
         layer.set_weights(drawn)

@@ -81,18 +81,10 @@ def test_a_file_alone_says_whose_it_is_and_a_record_finds_it_again(small: Path) 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "size"),
-    [
-        ("VGG16", 32),
-        ("ResNet50", 64),
-        ("ResNet50V2", 64),
-        ("InceptionV3", 96),
-        ("Xception", 96),
-        ("DenseNet121", 64),
-        ("MobileNetV2", 64),
-        ("EfficientNetB0", 64),
-    ],
+    [("ResNet50V2", 64), ("Xception", 96), ("EfficientNetB0", 64)],
 )
-def test_every_design_computes_what_keras_says(tmp_path: Path, name: str, size: int) -> None:
+def test_other_designs_compute_what_keras_says(tmp_path: Path, name: str, size: int) -> None:
+    """Those whose layers, borders or pixels are named and read most unlike ours; ``bench/keras_parity.py`` has all."""
     folder = written(tmp_path, f"{name}:{size}")
     require_equal(load(str(folder / f"{name}.weights.h5"), size=size), folder, name)
 

@@ -46,7 +46,8 @@ def parted(tmp_path: Path, shared_cache: Path) -> Path:
 
 
 def test_the_public_names_are_there() -> None:
-    assert topwork.fitting.__all__ == ["PAGE", "advise", "default_options", "fit", "held_out_again", "write_report"]
+    names = ["PAGE", "Tracked", "advise", "default_options", "fit", "fit_shards", "held_out_again", "network_of"]
+    assert topwork.fitting.__all__ == [*names, "write_report"]
     assert topwork.fit is topwork.fitting.fit
 
 

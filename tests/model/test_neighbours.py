@@ -68,7 +68,8 @@ def test_unusable_sources_have_none_and_the_others_are_not_affected(shown: Path,
     good = textiles("local")[30]
     found = model.nearest([b"none", good, "gone.jpg"], k=2)
     assert [len(each) for each in found] == [0, 2, 0]
-    assert found[1] == model.nearest([good], k=2)[0]
+    for near, alone in zip(found[1], model.nearest([good], k=2)[0], strict=True):  # rounded as its batch is large
+        assert (near.name, near.similarity) == (alone.name, pytest.approx(alone.similarity, abs=1e-4))
     assert len(model.nearest([good], k=10_000)[0]) == len(model.neighbours or ())
     assert model.nearest([], k=2) == []
 
