@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.cluster_utils import Cluster
 
-from tests.sharding.on_ray import NO_CLUSTER
+from tests.sharding.on_ray import cluster_of
 from topwork.cli._app import app
 
 
@@ -29,13 +28,7 @@ def lose(cluster: Any, training: Path, done: threading.Event) -> None:
 
 
 def main(nodes: int, loses: bool, model: Path, args: list[str]) -> int:
-    try:
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-        for _ in range(nodes - 1):
-            cluster.add_node(num_cpus=1)
-    except Exception as error:  # so Ray says it: its processes wait for each other no longer than they were built to
-        print(f"no cluster: {error}", file=sys.stderr)
-        sys.exit(NO_CLUSTER)
+    cluster = cluster_of(nodes)
     ray.init(cluster.address, log_to_driver=False, configure_logging=False, logging_level="ERROR")
     done = threading.Event()
     losing = threading.Thread(target=lose, args=(cluster, model.with_name(f"{model.name}.training"), done))

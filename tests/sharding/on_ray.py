@@ -23,7 +23,8 @@ NO_CLUSTER = 77
 """How the program ends where this machine is too busy for Ray's processes to find each other: no fault of ours."""
 
 
-def main(loses: str, data: str, out: str, nodes: int) -> None:
+def cluster_of(nodes: int) -> Any:
+    """Machines of one core each, which are processes of this one; the program ends where they do not start."""
     try:
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
         for _ in range(nodes - 1):
@@ -31,6 +32,11 @@ def main(loses: str, data: str, out: str, nodes: int) -> None:
     except Exception as error:  # so Ray says it: its processes wait for each other no longer than they were built to
         print(f"no cluster: {error}", file=sys.stderr)
         sys.exit(NO_CLUSTER)
+    return cluster
+
+
+def main(loses: str, data: str, out: str, nodes: int) -> None:
+    cluster = cluster_of(nodes)
     if loses == "driver":
         driven(cluster.address, data, out)
     else:

@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from topwork.backbones._preprocessing import CropMode, Interpolation, Preprocessing
 from topwork.errors import BackboneError
@@ -75,8 +75,25 @@ _PIXELS = {
 }
 
 
+class Listed:
+    """What every row of a catalogue has, a frozen dataclass each."""
+
+    parameters: float
+    licence: str
+
+    @property
+    def free(self) -> bool:
+        """Whether the licence allows commercial use without terms of its own."""
+        return self.licence in FREE
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready fields."""
+        fields: Any = self
+        return {**dataclasses.asdict(fields), "free": self.free}
+
+
 @dataclass(frozen=True)
-class CatalogueRow:
+class CatalogueRow(Listed):
     """What is known of one backbone before anything is loaded. Tests compare it with timm.
 
     Attributes:
@@ -165,11 +182,6 @@ class CatalogueRow:
         return "" if self.package else self.repository or f"timm/{self.name}"
 
     @property
-    def free(self) -> bool:
-        """Whether the licence allows commercial use without terms of its own."""
-        return self.licence in FREE
-
-    @property
     def preprocessing(self) -> Preprocessing:
         """What timm evaluates the network with."""
         return Preprocessing(
@@ -178,18 +190,7 @@ class CatalogueRow:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready fields."""
-        return {**dataclasses.asdict(self), "hub": self.hub, "free": self.free}
-
-
-class Listed(Protocol):
-    """What every row of a catalogue has."""
-
-    @property
-    def parameters(self) -> float: ...
-    @property
-    def licence(self) -> str: ...
-    @property
-    def free(self) -> bool: ...
+        return {**super().to_dict(), "hub": self.hub}
 
 
 Row = TypeVar("Row", bound=Listed)

@@ -7,7 +7,6 @@ None is under the AGPL: what is, is refused by name.
 from __future__ import annotations
 
 import csv
-import dataclasses
 import difflib
 import functools
 import re
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from topwork.backbones._catalogue import FREE, narrowed
+from topwork.backbones._catalogue import Listed, narrowed
 from topwork.errors import BackboneError
 
 Library = Literal["torchvision", "transformers"]
@@ -27,7 +26,7 @@ _COPYLEFT = re.compile(r"(ultralytics/.*|(.*/)?(yolo[-_]?v?(5|6|7|8|9|10|11|12|1
 
 
 @dataclass(frozen=True)
-class DetectorRow:
+class DetectorRow(Listed):
     """What is known of one detector before anything is loaded.
 
     Attributes:
@@ -57,15 +56,6 @@ class DetectorRow:
     library: Library
     repository: str
     paper: str
-
-    @property
-    def free(self) -> bool:
-        """Whether the licence allows commercial use without terms of its own."""
-        return self.licence in FREE
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready fields."""
-        return {**dataclasses.asdict(self), "free": self.free}
 
 
 @functools.cache

@@ -6,18 +6,16 @@ They are no rows of the catalogues: what is known of them is their makers' word,
 from __future__ import annotations
 
 import csv
-import dataclasses
 import functools
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
 
-from topwork.backbones._catalogue import FREE, narrowed
+from topwork.backbones._catalogue import Listed, narrowed
 from topwork.errors import BackboneError
 
 
 @dataclass(frozen=True)
-class DomainRow:
+class DomainRow(Listed):
     """One network of a field.
 
     Attributes:
@@ -40,15 +38,6 @@ class DomainRow:
     address: str
     source: str
     advice: str
-
-    @property
-    def free(self) -> bool:
-        """Whether the licence allows commercial use without terms of its own."""
-        return self.licence in FREE
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready fields."""
-        return {**dataclasses.asdict(self), "free": self.free}
 
 
 @functools.cache

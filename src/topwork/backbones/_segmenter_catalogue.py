@@ -7,14 +7,13 @@ counted from their configurations, those of SAM 2.1 are as published; a figure t
 from __future__ import annotations
 
 import csv
-import dataclasses
 import difflib
 import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from topwork.backbones._catalogue import FREE, narrowed
+from topwork.backbones._catalogue import Listed, narrowed
 
 ToldBy = Literal["prompts", "classes", "words"]
 """What tells a network what to segment: points and boxes, classes of its own, or words."""
@@ -23,7 +22,7 @@ _TABLE = Path(__file__).with_name("segmenters.tsv")
 
 
 @dataclass(frozen=True)
-class SegmenterRow:
+class SegmenterRow(Listed):
     """What is known of one segmenter before anything is loaded.
 
     Attributes:
@@ -49,15 +48,6 @@ class SegmenterRow:
     advice: str
     repository: str
     paper: str
-
-    @property
-    def free(self) -> bool:
-        """Whether the licence allows commercial use without terms of its own."""
-        return self.licence in FREE
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready fields."""
-        return {**dataclasses.asdict(self), "free": self.free}
 
 
 @functools.cache

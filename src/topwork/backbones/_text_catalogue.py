@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import functools
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
 
-from topwork.backbones._catalogue import FREE, narrowed
+from topwork.backbones._catalogue import Listed, narrowed
 from topwork.backbones._text_backbone import TextFamily
 
 DEFAULT_TEXT = "minilm"
 
 
 @dataclass(frozen=True)
-class TextRow:
+class TextRow(Listed):
     """One backbone of texts.
 
     Attributes:
@@ -55,15 +53,6 @@ class TextRow:
     sha256: str = ""
     extra: str = ""
     file: str = ""
-
-    @property
-    def free(self) -> bool:
-        """Whether the licence allows commercial use without terms of its own."""
-        return self.licence in FREE
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready fields."""
-        return {**dataclasses.asdict(self), "free": self.free}
 
     @property
     def package(self) -> bool:

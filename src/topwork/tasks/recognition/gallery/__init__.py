@@ -4,6 +4,7 @@ Arrays, names and files; nothing here knows of images or networks, and no image 
 files can be read by their owner alone, and what is removed is gone from all of them.
 """
 
-from topwork.tasks.recognition.gallery._gallery import FOLDER, Gallery, Match, is_bare, kept_empty
+from topwork.tasks.recognition.gallery._gallery import FOLDER, Gallery, Match
+from topwork.tasks.recognition.gallery._lock import is_bare, kept_empty
 
 __all__ = ["FOLDER", "Gallery", "Match", "is_bare", "kept_empty"]

@@ -12,7 +12,6 @@ import os
 import re
 import secrets
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -22,22 +21,22 @@ from typing import NamedTuple
 import numpy as np
 
 from topwork._arrays import AnyArray, Float32Array
-from topwork._system import take, write_whole
+from topwork._system import write_whole
 from topwork.data import printable
 from topwork.errors import DataError, ModelError
 from topwork.tasks.recognition.gallery import _segment
+from topwork.tasks.recognition.gallery._lock import locked, remove_bare
 from topwork.tasks.recognition.gallery._search import nearest
 from topwork.tasks.recognition.gallery._segment import Segment
 
 FOLDER = "gallery"
 """What a gallery is called in a model's folder."""
 
-_INDEX, _LOCK = "index.json", ".lock"
+_INDEX = "index.json"
 _FORMAT = 1
 _MOST_SEGMENTS = 16
 _MORE_ROWS = 16  # times as many rows, where these are of too few identities
 _READS = 20  # of an index that another process replaces again and again
-_WAITS, _PAUSE = 200, 0.01  # for a model's folder that another process replaces; seconds between two
 _WRITTEN = re.compile(rf"[0-9a-f]{{16}}{re.escape(_segment.SUFFIX)}|\.index-\w{{8}}")  # a segment, a draft of the index
 _LONGEST = 200  # characters of a name
 _UNREADABLE = "only its owner can read it"
@@ -236,9 +235,9 @@ class Gallery:
                 yield
                 return
             try:
-                stack.callback(os.close, _locked(self.folder))
+                stack.callback(os.close, locked(self.folder))
                 if not self._is_owned():
-                    _remove_bare(self.folder)
+                    remove_bare(self.folder)
                     raise ModelError(
                         f"{self.folder.parent}: another model has taken this one's place meanwhile",
                         hint="enrol again: the model that lies there now is read then",
@@ -318,62 +317,6 @@ class Gallery:
             for path, each in zip(paths, entries, strict=True)
         ]
         return entries, tuple(opened)
-
-
-@contextlib.contextmanager
-def kept_empty(folder: Path) -> Iterator[None]:
-    """Where nobody is in a gallery, nobody is enrolled in it meanwhile: whoever wants to waits.
-
-    Raises:
-        OSError: The folder cannot be written.
-    """
-    if not is_bare(folder):
-        yield
-        return
-    lock = _locked(folder)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):  # it went with the model that was replaced
-            if os.path.samestat(os.fstat(lock), (folder / _LOCK).stat()):
-                _remove_bare(folder)
-        os.close(lock)
-
-
-def is_bare(folder: Path) -> bool:
-    """Whether there is nothing in a gallery's folder but its lock, or no such folder."""
-    try:
-        return set(os.listdir(folder)) <= {_LOCK}
-    except FileNotFoundError:
-        return True
-
-
-def _remove_bare(folder: Path) -> None:
-    """Remove a folder with nothing in it but its lock; whoever waits for that makes another one."""
-    with contextlib.suppress(OSError):
-        if is_bare(folder):
-            (folder / _LOCK).unlink(missing_ok=True)
-            folder.rmdir()
-
-
-def _locked(folder: Path) -> int:
-    """The folder's lock, taken: of the folder that lies there now, since whoever had it may have replaced it."""
-    for left in reversed(range(_WAITS)):
-        try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-            folder.chmod(0o700)
-            lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        except FileNotFoundError:  # the model's folder is being replaced
-            if not left:
-                raise
-            time.sleep(_PAUSE)
-            continue
-        take(lock, wait=True)
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(lock), (folder / _LOCK).stat()):
-                return lock
-        os.close(lock)
-    raise ModelError(f"{folder}: the gallery changed again and again while it was read", hint="try again")
 
 
 def require_name(name: str) -> None:
