@@ -39,7 +39,10 @@ def decided(probabilities: Float32Array, threshold: float | None) -> Labels:
     """(H, W) places among the classes: of two the second from the threshold on; the most probable where it is None."""
     if threshold is not None:
         return np.asarray(probabilities[1] >= threshold).astype(np.uint8)
-    found: Labels = probabilities.argmax(axis=0).astype(_kind(len(probabilities)))
+    most, found = probabilities[0].copy(), zeros(len(probabilities), probabilities.shape[1:])
+    for place, each in enumerate(probabilities[1:], 1):  # argmax over the first axis is three times slower
+        np.copyto(found, place, where=each > most)
+        np.maximum(most, each, out=most)
     return found
 
 
@@ -72,7 +75,7 @@ def whole(parts: Iterable[Strip]) -> Float32Array:
     return np.concatenate([each.probabilities for each in parts], axis=1)
 
 
-def zeros(n_classes: int, size: tuple[int, int]) -> Labels:
+def zeros(n_classes: int, size: tuple[int, ...]) -> Labels:
     """A mask of that size, all of the first class."""
     return np.zeros(size, _kind(n_classes))
 

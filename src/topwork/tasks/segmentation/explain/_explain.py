@@ -100,7 +100,7 @@ class Explain:
             raise ExplainError(f"the network sees nothing of the pixel at {x},{y}: it is cut off")
         head = self.model.head
         at = Placed.of(head.spec.grid, preprocessing, height, width)
-        place = int(at.rows[y].argmax()), int(at.columns[x].argmax())
+        place = at.rows.nearer(y), at.columns.nearer(x)
         there = np.zeros((head.spec.grid.side,) * 2, np.bool_)
         there[place] = True
         label = int(found.labels[y, x]) if self.label is None else found.classes.index(self.label)

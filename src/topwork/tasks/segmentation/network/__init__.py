@@ -11,13 +11,14 @@ from typing import Any, Protocol
 
 from topwork._arrays import AnyArray, Float32Array
 from topwork.errors import ModelError
-from topwork.tasks.segmentation.network._grid import Grid, Placed, nearest, on_grid
+from topwork.tasks.segmentation.network._grid import Between, Grid, Placed, nearest, on_grid
 from topwork.tasks.segmentation.network._pixel import PixelHead
 from topwork.tasks.segmentation.network._spec import PixelSpec
 from topwork.tasks.segmentation.network._strips import Strip, softmax_of, strips
 from topwork.tasks.segmentation.network._tiles import Part, blended, parts_of
 
 __all__ = [
+    "Between",
     "Grid",
     "HeadSpec",
     "Part",

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from topwork._arrays import Float32Array, Float64Array, Int64Array, IntpArray
 from topwork.backbones import Preprocessing
 from topwork.data import MaskDataset
-from topwork.tasks.segmentation.network import PixelSpec
+from topwork.tasks.segmentation.network import Between, PixelSpec
 from topwork.tasks.segmentation.strategies._targets import target
 
 
@@ -75,15 +75,8 @@ def at_places(spec: PixelSpec, maps: Float32Array, places: IntpArray) -> Float32
 
 
 def _between(maps: Float32Array, down: Float64Array, across: Float64Array) -> Float32Array:
-    last = maps.shape[1] - 1
-    (top, lower, y), (left, right, x) = (_neighbours(each, last) for each in (down, across))
+    (top, lower, y), (left, right, x) = (Between.of(each, maps.shape[1]) for each in (down, across))
     upper: Float32Array = maps[:, top, left] * (1 - x) + maps[:, top, right] * x
     under: Float32Array = maps[:, lower, left] * (1 - x) + maps[:, lower, right] * x
     found: Float32Array = (upper * (1 - y) + under * y).T
     return found
-
-
-def _neighbours(steps: Float64Array, last: int) -> tuple[IntpArray, IntpArray, Float32Array]:
-    within: Float64Array = np.clip(steps, 0, last)
-    low = np.minimum(within.astype(np.intp), max(last - 1, 0))
-    return low, np.minimum(low + 1, last), np.asarray(within - low, np.float32)
