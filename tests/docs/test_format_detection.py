@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import topwork
 from tests.docs.format_readers import boxes
 from tests.tasks.detection.made import made as detector
 from topwork.backbones import Backbone, load
@@ -35,6 +36,25 @@ def test_a_detector_finds_the_same_boxes(mode: Any, photos: list[Path], tmp_path
     if mode == "squash":
         (found,) = model.predict(pictures[:1], tile=220)
         same_boxes(found, boxes.detect_in_tiles(folder, pictures[0], 220), 20)
+
+
+def test_a_fitted_detector_tells_the_same_objects(tmp_path: Path) -> None:
+    """With a threshold of its own for each class."""
+    from tests.tasks.detection.strategies.samples import shapes
+    from topwork.tasks.detection.strategies import ProbeOptions, probe_config
+
+    config: Any = probe_config(epochs=10, batch_size=4, learning_rate=1e-2, ema_decay=0.5)
+    options = ProbeOptions(channels=16, depth=1, views=2, cache=False, config=config)
+    data, backbone = shapes(tmp_path / "data", 24, val=4, test=4), load("lite0", size=96)
+    model = topwork.fit(data, task="detection", strategy="probe", backbone=backbone, options=options)
+    folder = model.save(tmp_path / "model", self_contained=True)
+    assert len(set(model.record.task.thresholds)) == 2
+    shapes(tmp_path / "new", 6, seed=5)
+    pictures = [decode(tmp_path / "new" / f"{number}.png")[:, :120] for number in range(6)]
+    told = model.predict(pictures)
+    assert sum(map(len, told)) > 1
+    for found, expected in zip(told, boxes.detect(folder, pictures), strict=True):
+        same_boxes(found, expected, 0)
 
 
 HEADS: tuple[dict[str, Any], ...] = (
