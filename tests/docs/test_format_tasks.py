@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.docs.format_readers import images
+from tests.docs.format_readers import boxes, images, masks
 from topwork.backbones import Backbone, load
 from topwork.tasks.segmentation.decoder import DecoderSpec
 from topwork.tasks.segmentation.instances import Splitting
@@ -69,3 +69,15 @@ def test_the_square_is_the_same(mode: Any, rules: Any) -> None:
             preprocessing = how.preprocessing
             np.testing.assert_array_equal(images.squared(pixels, preprocessing.to_dict()), preprocessing(pixels))
             assert images.view(height, width, preprocessing.to_dict()) == preprocessing.view(height, width)
+
+
+def test_parts_of_large_images_begin_at_the_same_pixels() -> None:
+    from topwork.tasks.detection.network import tiles
+    from topwork.tasks.segmentation.network import parts_of
+
+    for tile in (16, 17, 50, 100, 512):
+        for length in (1, 15, 16, 17, 99, 344, 1023, 1065, 4096):
+            assert boxes.tile_starts(length, tile) == [part.left for part in tiles(1, length, tile)]
+            for step in (1, 3, 16):
+                (row,) = parts_of(1, length, tile, step)
+                assert masks.starts(length, tile, step) == [part.left for part in row]

@@ -154,7 +154,7 @@ def tile_starts(length: int, tile: int) -> list[int]:
     if length <= tile:
         return [0]
     count = math.ceil((length - tile) / max(1, math.floor(0.75 * tile))) + 1
-    return [round(k * (length - tile) / (count - 1)) for k in range(count)]
+    return [round(k * ((length - tile) / (count - 1))) for k in range(count)]
 
 
 def _cut(corners: Any, part: tuple[int, int, int, int], height: int, width: int) -> Any:

@@ -183,7 +183,7 @@ def starts(length: int, tile: int, step: int) -> list[int]:
     if length <= tile:
         return [0]
     count = math.ceil((length - tile) / max(1, math.floor(0.75 * tile))) + 1
-    even = [math.floor(k * (length - tile) / (count - 1)) // step * step for k in range(count - 1)]
+    even = [math.floor(k * ((length - tile) / (count - 1))) // step * step for k in range(count - 1)]
     return [*even, length - tile]
 
 
