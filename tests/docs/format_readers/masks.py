@@ -156,7 +156,7 @@ def _joined(objects: Any, border: Any, least: float) -> Any:
     of = np.arange(objects.max() + 1)
     for (a, b), values in edges.items():
         if np.mean(values) < least:
-            of[of == of[b]] = of[a]
+            of[(of == of[a]) | (of == of[b])] = min(of[a], of[b])
     return of[objects]
 
 
