@@ -13,6 +13,7 @@ from tests.docs.format_readers import boxes
 from tests.tasks.detection.made import made as detector
 from topwork.backbones import Backbone, load
 from topwork.data import decode
+from topwork.model import EngineRecord
 from topwork.tasks.detection import Detector
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("float32")]
@@ -113,3 +114,24 @@ def made_of(head: Any, backbone: Backbone, thresholds: tuple[float, ...]) -> Det
     plain = detector(("cat", "dog"), backbone=backbone)
     task = plain.record.task.model_copy(update={"head": head.spec.to_dict(), "thresholds": thresholds})
     return Detector(plain.record.model_copy(update={"task": task}), head, backbone)
+
+
+@pytest.mark.parametrize("design", ["detr", "d_fine"])
+def test_a_detector_of_transformers_tells_the_same_objects(design: str, photos: list[Path], tmp_path: Path) -> None:
+    """With random numbers, its own classes and its own class layer."""
+    pytest.importorskip("transformers")
+    from tests.backbones.detectors import COCO, save
+    from topwork.backbones import load_detector, own_classes
+    from topwork.tasks.detection.network import QueryHead, QuerySpec
+
+    network = load_detector("someone/net", weights=save(design, tmp_path / "net"))
+    weight, bias = own_classes(network)
+    rows = tuple(place if place < len(COCO) else -1 for place in range(len(bias)))
+    head, plain = QueryHead(QuerySpec.of(network, len(COCO), rows), weight, bias), detector(COCO)
+    task = plain.record.task.model_copy(update={"head": head.spec.to_dict(), "thresholds": (0.05,) * len(COCO)})
+    engine = EngineRecord(name="torch-cpu", precision="f32", deviation=None)  # needs no conversion
+    changes = {"task": task, "backbone": network.to_dict(), "outputs": network.outputs(), "engine": engine}
+    model = Detector(plain.record.model_copy(update=changes), head, network)
+    folder, pictures = model.save(tmp_path / "model", self_contained=True), [decode(path) for path in photos[:2]]
+    for found, expected in zip(model.predict(pictures), boxes.detect(folder, pictures), strict=True):
+        same_boxes(found, expected, 3)

@@ -75,3 +75,20 @@ def test_faces_are_found_and_aligned_the_same(layout: str, photos: list[Path], t
         best, _ = look(finder, pixels)
         found = faces.crop(finder.facts(), pixels)
         assert np.abs(found.astype(int) - best.crop.astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("name", ["faces", "faces-arcface"])
+def test_faces_are_found_by_dlib_and_aligned_the_same(name: str) -> None:
+    pytest.importorskip("dlib")
+    from PIL import Image
+
+    from tests.tasks.recognition.faces.drawn import drawn_face
+    from topwork.tasks.recognition._finder import look, open_finder
+
+    finder, face = open_finder({"name": name}), Image.fromarray(drawn_face())
+    side = 60 if name == "faces" else 300  # which is enlarged first, and which is not
+    pixels = np.full((side, 2 * side, 3), 128, np.uint8)
+    pixels[:, :side] = face.resize((side, side))
+    best, _ = look(finder, pixels)
+    found = faces.crop(finder.facts(), pixels)
+    assert np.abs(found.astype(int) - best.crop.astype(int)).max() <= 1

@@ -114,3 +114,21 @@ def test_a_decoder_tells_the_same_masks_and_objects(design: Design, tmp_path: Pa
     folder, pictures = model.save(tmp_path / "model", self_contained=True), [drawn(5)[0], drawn(6)[0][:90]]
     for found, expected in zip(model.predict(pictures, certainty=True), masks.segment(folder, pictures), strict=True):
         same_masks(found, expected)
+
+
+@pytest.mark.parametrize("design", ["segformer", "mask2former"])
+def test_a_segmenter_of_transformers_says_the_same(design: str, tmp_path: Path) -> None:
+    """With random numbers, as it is: the user's classes are some of its own."""
+    pytest.importorskip("transformers")
+    from tests.backbones.segmenters import save
+    from tests.tasks.segmentation.test_untrained import data
+    from topwork.tasks.segmentation._load import load as load_network
+    from topwork.tasks.segmentation.strategies import AsIsOptions
+
+    network = load_network("someone/net", weights=save(design, tmp_path / "net"))
+    source = data(tmp_path / "data", ("background", "people", "dog"))
+    how: Any = {"strategy": "as-is", "backbone": network, "options": AsIsOptions(engine="torch-cpu")}
+    model = topwork.fit(source, task="segmentation", **how)
+    folder, pictures = model.save(tmp_path / "model", self_contained=True), [drawn(9)[0], drawn(8)[0][:70]]
+    for found, expected in zip(model.predict(pictures, certainty=True), masks.segment(folder, pictures), strict=True):
+        same_masks(found, expected)

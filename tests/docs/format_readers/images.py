@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from . import networks
 
 Rectangle = tuple[float, float, float, float]
 
@@ -87,36 +89,37 @@ def _resized(pixels: Any, box: Rectangle, size: tuple[int, int], how: Mapping[st
 
 def features(folder: Path, record: Mapping[str, Any], images: list[Any]) -> Any:
     """(N, D) of uint8 (H, W, 3): the columns of all ``outputs``."""
+    backbone, how = record["backbone"], record["backbone"]["preprocessing"]
+    pixels = np.stack([squared(each, how) for each in images]).astype(np.float32) / 255
+    normed = (pixels - np.array(how["mean"], np.float32)) / np.array(how["std"], np.float32)
+    given = np.ascontiguousarray(normed.transpose(0, 3, 1, 2))
+    if "reads" in backbone:
+        return networks.features(folder, backbone, given)
+    return np.concatenate(list(_of_timm(folder, backbone, record["outputs"], given)), axis=1)
+
+
+def _of_timm(folder: Path, backbone: Mapping[str, Any], outputs: list[str], images: Any) -> Iterator[Any]:
+    """The columns of each output."""
     import timm
     import torch
     from safetensors.torch import load_file
 
-    backbone, outputs = record["backbone"], record["outputs"]
     network: Any = timm.create_model(backbone["name"], pretrained=False, num_classes=0).eval()
     told = network.load_state_dict(load_file(folder / "backbone.safetensors"), strict=False)
     assert not told.missing_keys
-    how, given = backbone["preprocessing"], dict[str, Any]()
-    stages = {name.rpartition("/")[0] for name in outputs if "/" in name}
-    for stage in stages:
-        network.get_submodule(stage).register_forward_hook(
-            lambda module, taken, found, stage=stage: given.update({stage: found})
-        )
-    pixels = np.stack([squared(each, how) for each in images]).astype(np.float32) / 255
-    normed = (pixels - np.array(how["mean"], np.float32)) / np.array(how["std"], np.float32)
-    columns = []
+    found = dict[str, Any]()
+    for stage in {name.rpartition("/")[0] for name in outputs} - {""}:
+        module = network.get_submodule(stage)
+        module.register_forward_hook(lambda module, taken, given, stage=stage: found.update({stage: given}))
     with torch.no_grad():
-        last = network.forward_features(torch.from_numpy(normed.transpose(0, 3, 1, 2).copy()))
-        given["embedding"] = network.forward_head(last, pre_logits=True)
+        last = network.forward_features(torch.from_numpy(images))
+        embedding = network.forward_head(last, pre_logits=True).numpy()
     for name in outputs:
         stage, _, pool = name.rpartition("/")
-        found = given[stage or name].numpy()
-        flat = found.reshape(*found.shape[:2], -1)
-        columns.append(
-            {"mean": flat.mean(-1), "max": flat.max(-1), "map": flat.reshape(len(flat), -1)}.get(pool, found)
-            if stage
-            else found
-        )
-    return np.concatenate(columns, axis=1)
+        flat = found[stage].flatten(2).numpy() if stage else embedding
+        yield {"": lambda x: x, "mean": lambda x: x.mean(2), "max": lambda x: x.max(2)}.get(
+            pool if stage else "", lambda x: x.reshape(len(x), -1)
+        )(flat)
 
 
 def maps(row: Any, spec: Mapping[str, Any]) -> list[Any]:
