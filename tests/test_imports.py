@@ -37,6 +37,17 @@ def test_importing_the_package_loads_no_room() -> None:
     assert done.stdout.strip() == "['topwork._version']"
 
 
+def test_options_are_made_without_a_network() -> None:
+    """What a lesson needs for a training is at hand, and PyTorch comes with the training."""
+    code = (
+        "import sys, topwork; config = topwork.TrainConfig(epochs=1)\n"
+        "made = topwork.FinetuneOptions(config=config), topwork.ScratchOptions(config=config)\n"
+        f"print([each.config.epochs for each in made], sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[1, 1] []"
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["fit", "--help"], ["--version"]])
 def test_help_is_light(arguments: list[str]) -> None:
     code = (

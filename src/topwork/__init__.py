@@ -26,20 +26,24 @@ if TYPE_CHECKING:
     from topwork.model import Model
     from topwork.tasks import export, load
     from topwork.tasks.classification.ladder import AdviceOptions
-    from topwork.tasks.classification.strategies import AsIsOptions, ProbeOptions
+    from topwork.tasks.classification.strategies import AsIsOptions, FinetuneOptions, ProbeOptions, ScratchOptions
     from topwork.tasks.segmentation.promptable import Promptable
+    from topwork.train import TrainConfig
 
 # Public name -> the room it comes from and its name there. Loaded on first use, so that `import topwork` is light.
 _ROOMS = {
     "AdviceOptions": ("topwork.tasks.classification.ladder", "AdviceOptions"),
     "AsIsOptions": ("topwork.tasks.classification.strategies", "AsIsOptions"),
     "BoxDataset": ("topwork.data", "BoxDataset"),
+    "FinetuneOptions": ("topwork.tasks.classification.strategies", "FinetuneOptions"),
     "ImageDataset": ("topwork.data", "ImageDataset"),
     "Model": ("topwork.model", "Model"),
     "Promptable": ("topwork.tasks.segmentation.promptable", "Promptable"),
     "ProbeOptions": ("topwork.tasks.classification.strategies", "ProbeOptions"),
+    "ScratchOptions": ("topwork.tasks.classification.strategies", "ScratchOptions"),
     "TextDataset": ("topwork.data", "TextDataset"),
     "TopworkError": ("topwork.errors", "TopworkError"),
+    "TrainConfig": ("topwork.train", "TrainConfig"),
     "advise": ("topwork.fitting", "advise"),
     "check": ("topwork.checking", "check"),
     "export": ("topwork.tasks", "export"),
@@ -57,12 +61,15 @@ __all__ = [
     "AdviceOptions",
     "AsIsOptions",
     "BoxDataset",
+    "FinetuneOptions",
     "ImageDataset",
     "Model",
     "ProbeOptions",
     "Promptable",
+    "ScratchOptions",
     "TextDataset",
     "TopworkError",
+    "TrainConfig",
     "__version__",
     "advise",
     "check",

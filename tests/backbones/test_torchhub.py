@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from topwork._texts import Texts
 from topwork.backbones import Backbone, backbone_from_dict, load, trust
 from topwork.backbones._torchhub import parsed
 from topwork.errors import BackboneError
@@ -44,13 +45,26 @@ def tiny(pretrained=False, classes=10):
     return network
 
 def features():
-    return nn.Sequential(*list(tiny())[:-1])
+    return nn.Sequential(*list(tiny(pretrained=True))[:-1])
+
+def untrained():
+    return tiny()
+
+def half():
+    drawn, network = torch.randn(16, 8, 3, 3), tiny(pretrained=True)  # which sets the seed
+    network.body[0].weight.data = drawn
+    return network
+
+def new_head():
+    head, network = nn.Linear(16, 3), tiny(pretrained=True)
+    network.fc = head
+    return network
 
 def fetched(pretrained=False):
     return torch.hub.load_state_dict_from_url("http://localhost:1/weights.pth")
 
 
-def stem():
+def stem(pretrained=False):
     return nn.Sequential(block(3, 8), nn.AdaptiveAvgPool2d(1))
 
 
@@ -168,6 +182,22 @@ def test_a_network_without_a_linear_end_gives_its_own_output(published: Publishe
     assert backbone.embedding == 16
     with torch.inference_mode():
         assert backbone.module()(torch.zeros(1, 3, 32, 32)).shape == (1, 16)
+
+
+@pytest.mark.parametrize(("entry", "said"), [("untrained", "4 of its 14"), ("half", "1 of its 14")])
+def test_a_function_that_gives_random_weights_is_refused(published: Published, entry: str, said: str) -> None:
+    """One that takes no ``pretrained`` cannot be asked for trained ones, and would be used as if it had them."""
+    trust(named(entry))
+    with pytest.raises(BackboneError, match=f"takes no 'pretrained', and {said} tensors are random") as caught:
+        load(named(entry), size=64)
+    told = Texts("ko").said(f"error: {caught.value.message}"), Texts("ko").said(f"hint: {caught.value.hint}")
+    assert [text.isascii() for text in told] == [False, False]
+    assert load(named(entry), weights="random:3", size=64).weights.source == "random"
+
+
+def test_a_new_head_on_trained_features_is_no_matter(published: Published) -> None:
+    trust(named("new_head"))
+    assert load(named("new_head"), size=64).embedding == 16
 
 
 def test_an_engine_runs_it(published: Published, photos: list[Path]) -> None:

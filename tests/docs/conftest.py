@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -25,3 +26,11 @@ def tool(name: str) -> ModuleType:
 @pytest.fixture(scope="session")
 def lessons() -> ModuleType:
     return tool("lessons")
+
+
+@pytest.fixture(scope="module")
+def float32() -> Iterator[None]:
+    """Readers of the model folder compute in float32 or better; features in bfloat16 differ in the third digit."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TOPWORK_PRECISION", "f32")
+        yield

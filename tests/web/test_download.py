@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from topwork._web import RemoteFile, download, remember
+from topwork._texts import Texts
+from topwork._web import RemoteFile, _download, download, remember
 from topwork.errors import DataError
 
 from ..file_server import Server
@@ -130,7 +131,27 @@ def test_a_file_that_is_far_too_large_does_not_fill_the_disk(server: Server, fil
     for server.lengths in (True, False):
         with pytest.raises(DataError, match="where 1024000 were expected"):
             download(file, tmp_path / "data.bin")
-    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 3 * len(CONTENT)
+        assert list(tmp_path.iterdir()) == []  # what came of it is no beginning of the file
+
+
+@pytest.mark.parametrize("lengths", [True, False])
+def test_neither_does_one_whose_size_nobody_tells(
+    server: Server, lengths: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_download, "_UNTOLD", 2 * len(CONTENT))
+    file, place, server.lengths = RemoteFile(f"{server.url}/data.bin"), tmp_path / "data.bin", lengths
+    server.files["/data.bin"] = CONTENT * 4
+    with pytest.raises(DataError, match=f"at most {2 * len(CONTENT)} are taken of a file whose size nobody") as caught:
+        download(file, place)
+    assert list(tmp_path.iterdir()) == []
+    assert len(server.requests) == 1  # asking again does not help
+    assert Texts("ko").said(f"error: {caught.value.message}") != f"error: {caught.value.message}"
+    place.write_bytes(CONTENT * 4)  # as the hint says
+    assert caught.value.hint.endswith(f"put it at {place}")
+    download(file, place)
+    place.unlink()
+    server.files["/data.bin"] = CONTENT * 2
+    download(file, place)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")

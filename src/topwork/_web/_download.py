@@ -31,6 +31,7 @@ _SECONDS = 60.0  # without a byte
 _TRIES = 5  # one after another that bring nothing
 _PAUSES = (0.0, 1.0, 3.0, 10.0, 30.0)
 _SLACK = 2**20  # bytes that a file may have over what the catalogue says: sizes are published in round numbers too
+_UNTOLD = 2**30  # bytes that a file may have whose size nobody tells: the catalogue leaves out those of small files
 _YES = ("1", "ON", "YES", "TRUE")
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOENT)
 _FAULTS = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, OSError)
@@ -164,14 +165,14 @@ def _attempt(file: RemoteFile, part: Path, progress: Progress | None) -> bool:
             part.unlink(missing_ok=True)
         told = answer.headers.get("Content-Length", "")
         whole = here + int(told) if told.isdecimal() else None
-        _require_size(file, whole or 0)
+        _require_size(file, whole or 0, part)
         if etag := answer.headers.get("ETag", ""):
             tag.write_text(etag, "utf-8")
         with part.open("ab") as out:
             while piece := answer.read1(_PIECE):  # what has come, so that a stall loses nothing
                 out.write(piece)
                 here += len(piece)
-                _require_size(file, here)
+                _require_size(file, here, part)
                 if progress is not None:
                     progress(here, whole or file.bytes)
     return here >= file.bytes if whole is None else here == whole
@@ -185,13 +186,22 @@ def _start(answer: Any) -> int:
     return int(found[1]) if found else -1
 
 
-def _require_size(file: RemoteFile, size: int) -> None:
-    """Refuse an answer that is much larger than the file, before it fills the disk."""
-    if file.bytes and size > file.bytes + max(_SLACK, file.bytes // 50):
+def _require_size(file: RemoteFile, size: int, part: Path) -> None:
+    """Refuse an answer that is much larger than the file, before it fills the disk; what came of it is deleted."""
+    most = file.bytes + max(_SLACK, file.bytes // 50) if file.bytes else _UNTOLD
+    if size <= most:
+        return
+    for each in (part, part.with_name(f"{part.name}.etag")):
+        each.unlink(missing_ok=True)
+    if file.bytes:
         raise DataError(
             f"{file.address}: has {size} bytes or more, where {file.bytes} were expected",
             hint="its makers have published another file at this address",
         )
+    raise DataError(
+        f"{file.address}: has {size} bytes or more, where at most {most} are taken of a file whose size nobody tells",
+        hint=f"download it by other means and put it at {part.with_name(part.name.removesuffix('.part'))}",
+    )
 
 
 def _size(part: Path) -> int:

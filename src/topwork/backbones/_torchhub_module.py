@@ -115,27 +115,50 @@ def create(name: str, size: int = _SIZE) -> HubNetwork:
     Raises:
         BackboneError: Its code is not trusted, cannot be run, or gives no numbers for an image.
     """
-    return _wrapped(parsed(name), _called(name, pretrained=False), size)
+    return _wrapped(parsed(name), _called(name, pretrained=False)[0], size)
 
 
 def pretrained(name: str) -> Weights:
     """The weights with which a network's code fills it, kept as ``.safetensors`` in the cache.
 
+    A function that cannot be asked for trained weights may give others each time; such are of no use.
+
     Raises:
-        BackboneError: Its code is not trusted, cannot be run, or cannot get its weights.
+        BackboneError: Its code is not trusted, cannot be run, cannot get its weights, or draws them at random.
     """
     found = parsed(name)
     key = hashlib.sha256(found.name.encode()).hexdigest()[:32]
 
+    def filled(seed: int) -> tuple[HubNetwork, bool]:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network, asked = _called(name, pretrained=True)
+            return _wrapped(found, network, _SIZE), asked
+
     def make() -> Callable[[Path], object]:
         from safetensors.torch import save
 
-        network = _wrapped(found, _called(name, pretrained=True), _SIZE)
+        network, asked = filled(0)
+        if not asked:
+            _require_trained(found, network, filled(1)[0])
         state = {each: value.detach().clone().contiguous() for each, value in network.state_dict().items()}
         content = save(state)
         return lambda file: file.write_bytes(content)
 
     return from_path(cached(cache_dir() / "weights" / key, _FILE, make), found.name)
+
+
+def _require_trained(found: HubName, network: HubNetwork, other: HubNetwork) -> None:
+    """Refuse a network whose features depend on a seed; code that sets a seed of its own is not seen through."""
+    own, again = network.network.state_dict(), other.network.state_dict()
+    drawn = [name for name, value in own.items() if name not in again or not torch.equal(value, again[name])]
+    if drawn:
+        raise BackboneError(
+            f"{found.spelled} takes no 'pretrained', and {len(drawn)} of its {len(own)} tensors are random, so it is "
+            "not trained",
+            hint="name a function of the repository that takes pretrained, or give trained weights: "
+            "--weights FILE.safetensors",
+        )
 
 
 def _wrapped(found: HubName, network: nn.Module, size: int) -> HubNetwork:
@@ -159,8 +182,12 @@ def _wrapped(found: HubName, network: nn.Module, size: int) -> HubNetwork:
     return HubNetwork(network, next((name for output, name in linear if output is given), "")).eval()
 
 
-def _called(name: str, *, pretrained: bool) -> nn.Module:
-    """Run the function of the repository's ``hubconf.py``; one that takes no ``pretrained`` is called without."""
+def _called(name: str, *, pretrained: bool) -> tuple[nn.Module, bool]:
+    """Run the function of the repository's ``hubconf.py``; one that takes no ``pretrained`` is called without.
+
+    Returns:
+        The network, and whether the function was asked.
+    """
     found, folder = parsed(name), require_trusted(name)
     loaded: Any = torch.hub.load
     with torch.random.fork_rng(devices=[]), _source_alone(folder), _heeding_offline():
@@ -175,7 +202,7 @@ def _called(name: str, *, pretrained: bool) -> nn.Module:
                 raise _failed(found, error) from error
     if not isinstance(made, nn.Module):
         raise BackboneError(f"{found.spelled} gives no network but {type(made).__name__}")
-    return made.float().eval().requires_grad_(False)
+    return made.float().eval().requires_grad_(False), bool(given)
 
 
 @contextlib.contextmanager

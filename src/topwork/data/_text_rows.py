@@ -57,7 +57,7 @@ _FEW_ROWS = 4
 _WORDS = 4
 """So many words are a sentence rather than a class name, on average."""
 _UNIQUE = 0.9
-"""Of so many rows a label of its own each is no class."""
+"""Of so many rows a label of its own each is no class, where there is a column that looks more like one."""
 _SHOWN = 60  # characters of a text in a message
 
 
@@ -117,7 +117,8 @@ class TextRows:
             self.listing.notes.append(note)
 
     def require_classes(self, called: Mapping[str, str], likely: str = "") -> None:
-        """Refuse labels that are no classes: sentences, or one of its own for nearly every row.
+        """Refuse labels that are no classes: sentences, or one of its own for nearly every row where another column has
+        classes. Names of which each has one row are classes, as those of images are; the listing notes that.
 
         Args:
             called: Column -> what it is called in the table.
@@ -132,7 +133,7 @@ class TextRows:
             return  # whether numbers are classes is asked of every kind of rows
         if 2 * texts <= len(labels):
             likely = likely or called["text"]
-        elif mean(map(word_count, set(labels))) < _WORDS and count < _UNIQUE * len(labels):
+        elif mean(map(word_count, set(labels))) < _WORDS and (not likely or count < _UNIQUE * len(labels)):
             return
         name, longest = called["label"], max(labels, key=len)
         choose = f"--columns label={likely}" + (f",text={name}" if likely == called["text"] else "")

@@ -64,9 +64,9 @@ def read_texts(
 
     Raises:
         DataError: Nothing there or nothing that is understood, an unknown encoding, a missing column, a row without a
-            label, labels that are sentences or one for nearly every row, fewer than two classes to train on, no
-            training text, a class in ``val`` or ``test`` that is not in ``train`` (or not among ``classes``), a
-            group in two splits.
+            label, labels that are sentences, or one for nearly every row where another column has classes, fewer than
+            two classes to train on, no training text, a class in ``val`` or ``test`` that is not in ``train`` (or not
+            among ``classes``), a group in two splits.
         MissingExtraError: The package that reads this kind is not installed.
     """
     if isinstance(data, TextDataset):

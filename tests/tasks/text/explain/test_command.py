@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
+from tests.cli.test_language import korean
 from tests.report.pages import parsed
-from tests.tasks.text.explain.conftest import PLANTED
+from tests.tasks.text.explain.conftest import FILLER, PLANTED
 
 
 @pytest.fixture
@@ -48,6 +49,25 @@ def test_the_worst_mistakes_of_held_out_texts_are_explained(run: Run, folder: Pa
     assert all(each["truth"] != each["answer"] for each in told)
     assert told[0]["text"] in parsed(page.read_text("utf-8")).text
     assert run("explain", folder / "model", folder / "texts.csv", "--what", what).out.startswith(told[0]["headline"])
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [(), ("--what", "fewest"), ("--method", "occlusion"), ("--class",), ("--what", "neighbours", "--data")],
+    ids=["words", "fewest", "occlusion", "class", "neighbours"],
+)
+def test_it_is_said_in_korean_too(
+    run: Run, folder: Path, language: str, word: str, asked: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Of a text that was typed in, whose headline has no true class, and of one word alone."""
+    label, other = list(PLANTED[language])[1], next(iter(PLANTED[language]))
+    few = [f"{each} {label} {number},{label}" for number, each in enumerate([word] * 6)]
+    (tmp_path / "few.csv").write_text("\n".join(["text,label", *few]), "utf-8")
+    behind = {"--class": (other,), "--data": (tmp_path / "few.csv",)}.get(asked[-1] if asked else "", ())
+    filler = " ".join(FILLER[language].split()[:3]) if language == "ko" else "7 8 9"
+    for text in (f"{filler} {word}", word):
+        command = ("explain", folder / "model", "--text", text, *asked, *behind)
+        korean(run(*command), run(*command, "--lang", "ko"))
 
 
 def test_a_page_escapes_a_text_and_marks_its_words_without_colour(
