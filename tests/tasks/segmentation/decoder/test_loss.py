@@ -11,33 +11,68 @@ import torch
 
 from topwork.errors import TrainError
 from topwork.tasks.segmentation.decoder._loss import SegmentationLoss, weights_of
-from topwork.tasks.segmentation.decoder._targets import IGNORED
+from topwork.tasks.segmentation.decoder._targets import DEEPEST, IGNORED
 
-WEIGHTS = np.array([0.5, 2, 4], np.float32)
+WEIGHTS = np.array([0.5, 2], np.float32)
 
 
-def batch(seed: int = 0, images: int = 2, side: int = 12) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits for two classes and a border, and targets in which a third of the pixels are not labelled."""
+def batch(seed: int = 0, images: int = 2, side: int = 12, classes: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits for classes and a border; targets with depths, in which a third of the pixels are not labelled."""
     generator = torch.Generator().manual_seed(seed)
-    logits = torch.randn(images, 3, side, side, generator=generator, requires_grad=True)
-    targets = torch.randint(0, 3, (images, side, side), generator=generator).to(torch.uint8)
-    targets[:, : side // 3] = IGNORED
+    logits = torch.randn(images, classes + 1, side, side, generator=generator, requires_grad=True)
+    there = torch.randint(0, classes, (images, side, side), generator=generator)
+    depths = torch.randint(0, DEEPEST + 1, (images, side, side), generator=generator) * (there > 0)
+    targets = torch.stack([there, depths], dim=1).to(torch.uint8)
+    targets[:, 0, : side // 3] = IGNORED
     return logits, targets
 
 
-def test_it_is_cross_entropy_and_dice() -> None:
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+def test_it_is_cross_entropy_and_dice(weights: Any) -> None:
     logits, targets = batch(images=1)
+    logits, targets = logits[:, :2], targets[:, :1]
     dice: Any = smp.losses.DiceLoss("multiclass", smooth=0.5, ignore_index=IGNORED)
-    cross = torch.nn.functional.cross_entropy(
-        logits, targets.long(), torch.from_numpy(WEIGHTS), ignore_index=IGNORED, reduction="none"
-    )
-    expected = cross[targets != IGNORED].mean() + dice(logits, targets.long())
-    torch.testing.assert_close(SegmentationLoss(2, weights=WEIGHTS)(logits, targets), expected)
+    truth, scale = targets[:, 0].long(), None if weights is None else torch.from_numpy(weights)
+    cross = torch.nn.functional.cross_entropy(logits, truth, scale, ignore_index=IGNORED, reduction="none")
+    expected = cross[truth != IGNORED].mean() + dice(logits, truth)
+    torch.testing.assert_close(SegmentationLoss(2, weights=weights)(logits, targets), expected)
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+def test_depths_are_what_is_asked_of_a_class_and_its_border(weights: Any) -> None:
+    """Of one class of objects: the cross-entropy against background, class and border in the shares that are there."""
+    logits, targets = batch(images=1)
+    truth, deep = targets[:, 0].long(), targets[:, 1] / DEEPEST
+    seen, there = truth != IGNORED, truth == 1
+    asked = torch.stack([(truth == 0).float(), there * deep, there * (1 - deep)], dim=1)
+    scale = torch.ones(2) if weights is None else torch.from_numpy(weights)
+    cross = torch.nn.functional.cross_entropy(logits, asked, reduction="none") * scale[torch.where(seen, truth, 0)]
+    shares = logits.softmax(dim=1)
+    of_classes = torch.stack([shares[:, 0], shares[:, 1] + shares[:, 2]], dim=1).log()
+    dice: Any = smp.losses.DiceLoss("multiclass", smooth=0.5, ignore_index=IGNORED)
+    expected = cross[seen].mean() + dice(of_classes, truth)
+    torch.testing.assert_close(SegmentationLoss(2, weights=weights)(logits, targets), expected)
+
+
+def test_of_several_classes_a_border_is_shared_as_they_are() -> None:
+    """Whose an object's edge is counts: the third's logit is wrong, then right, and border takes nearly all."""
+    targets = torch.zeros(1, 2, 4, 4, dtype=torch.uint8)
+    targets[:, 0] = 2
+    logits = torch.zeros(1, 4, 4, 4)
+    logits[:, 3] = 20
+    right, wrong = logits.clone(), logits.clone()
+    right[:, 2], wrong[:, 1] = 5, 5
+    loss = SegmentationLoss(3)
+    asked = loss(logits, targets)
+    assert loss(right, targets) < asked - np.log(2) + 0.01
+    assert loss(wrong, targets) > asked + 4
+    np.testing.assert_allclose(loss.measured(right, targets)[1], [1])
+    np.testing.assert_allclose(loss.measured(wrong, targets)[1], [0])
 
 
 def test_pixels_that_are_not_labelled_give_no_gradient_and_no_loss() -> None:
-    logits, targets = batch()
-    loss = SegmentationLoss(2, weights=WEIGHTS)
+    logits, targets = batch(classes=3)
+    loss = SegmentationLoss(3, weights=np.array([0.5, 2, 4], np.float32))
     found = loss(logits, targets)
     found.backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None
@@ -64,9 +99,9 @@ def test_a_sum_over_images_that_may_be_of_coarser_maps() -> None:
 
 def test_how_right_an_image_is() -> None:
     """IoU of the object's class alone, a border being of it; 1 where none is there and none is found."""
-    targets = torch.zeros(3, 4, 4, dtype=torch.uint8)
-    targets[0, :2], targets[0, 1], targets[0, 3] = 1, 2, IGNORED
-    targets[1, 0] = 1
+    targets = torch.zeros(3, 2, 4, 4, dtype=torch.uint8)
+    targets[0, 0, :2], targets[0, 0, 3] = 1, IGNORED
+    targets[1, 0, 0] = 1
     told = torch.zeros(3, 4, 4, dtype=torch.long)
     told[0, :1], told[0, 1:3] = 1, 2
     logits = 9 * torch.nn.functional.one_hot(told, 3).permute(0, 3, 1, 2).float()

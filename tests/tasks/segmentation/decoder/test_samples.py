@@ -14,7 +14,7 @@ from topwork.data import UNLABELLED, Mask, read_masks
 from topwork.features import Squares
 from topwork.tasks.segmentation.decoder._augment import Augmentation, View
 from topwork.tasks.segmentation.decoder._samples import MaskSamples
-from topwork.tasks.segmentation.decoder._targets import IGNORED, targets_of
+from topwork.tasks.segmentation.decoder._targets import DEEPEST, IGNORED, targets_of
 
 
 def disc(side: int = 64) -> torch.Tensor:
@@ -32,7 +32,8 @@ def test_a_mask_moves_with_its_image(orient: str) -> None:
     for seed in range(60):
         view = augmentation.view(64, seed)
         assert view == augmentation.view(64, seed)
-        shown, moved = view.image(image, (0, 0, 0))[0], view.mask(mask)
+        shown, (moved, other) = view.image(image, (0, 0, 0))[0], view.mask(torch.stack([mask, 1 - mask]))
+        assert ((moved == IGNORED) == (other == IGNORED)).all()
         assert set(moved.unique().tolist()) <= {0, 1, IGNORED}
         known = moved != IGNORED
         apart = ((shown > 127) != (moved == 1)) & known
@@ -47,7 +48,8 @@ def test_parts_of_images_are_shown(tmp_path: Path) -> None:
     down, across = np.mgrid[:64, :64].astype(np.uint8)
     pixels = np.stack([down, across, np.zeros_like(down)], axis=-1)[None]
     place, dataset = np.zeros(1, np.int64), read_masks(written(tmp_path, 1, side=64))
-    given = Squares(pixels, ""), (down + across)[None], dataset, Preprocessing(64, "squash"), place.astype(np.intp)
+    masks, seen = (down + across)[None, None], Preprocessing(64, "squash")
+    given = Squares(pixels, ""), masks, dataset, seen, place.astype(np.intp)
     ways: dict[str | None, Augmentation | None] = {
         None: None,
         **{x: Augmentation(x, "none") for x in ("none", "light")},
@@ -58,11 +60,11 @@ def test_parts_of_images_are_shown(tmp_path: Path) -> None:
         for level, each in samples.items():
             images, masks = each.batch(epoch, place)
             assert images.shape == (1, 3, 32, 32)
-            assert masks.shape == (1, 32, 32)
+            assert masks.shape == (1, 1, 32, 32)
             if level != "light":
                 rows, columns = images[0, 0], images[0, 1]
                 assert (rows[1:] - rows[:-1] == 1).all()
-                np.testing.assert_array_equal(masks[0], rows + columns)
+                np.testing.assert_array_equal(masks[0, 0], rows + columns)
             corners[level].add((int(images[0, 0, 0, 0]), int(images[0, 1, 0, 0])))
     assert len(corners[None]) == 1
     assert len(corners["none"]) > 10
@@ -74,23 +76,25 @@ def test_parts_of_images_are_shown(tmp_path: Path) -> None:
 def test_a_quarter_turn_is_to_the_left() -> None:
     mask = torch.arange(16, dtype=torch.uint8).reshape(4, 4)
     view = View(4, (0, 0, 4, 4), 4, turns=1)
-    np.testing.assert_array_equal(view.mask(mask), np.rot90(mask.numpy()))
+    np.testing.assert_array_equal(view.mask(mask[None])[0], np.rot90(mask.numpy()))
     np.testing.assert_array_equal(view.image(mask[None].expand(3, -1, -1), (0, 0, 0))[1], np.rot90(mask.numpy()))
 
 
 def test_masks_in_the_square() -> None:
-    """Classes, borders where objects touch, nothing known where nothing is told or no image is."""
+    """Classes, depths in objects, nothing known where nothing is told or no image is."""
     labels, objects = np.zeros((40, 80), np.int32), np.zeros((40, 80), np.int32)
     objects[10:30, 10:40], objects[10:30, 40:70] = 1, 2
     labels[objects > 0], labels[:5] = 1, UNLABELLED
     mask = Mask(labels, objects)
-    squashed = targets_of(mask, Preprocessing(80, "squash"), 2, border=True)
-    assert (squashed[:10] == IGNORED).all()
-    assert squashed[40, 12] == 1
-    assert (squashed[30:50, 38:42] == 2).all()  # two pixels on either side
-    assert squashed[70, 40] == 0
-    assert not (targets_of(mask, Preprocessing(80, "squash"), 2, border=False) == 2).any()
-    padded = targets_of(mask, Preprocessing(80, "pad"), 2, border=True)
+    classes, depths = targets_of(mask, Preprocessing(80, "squash"), depths=True)
+    assert (classes[:10] == IGNORED).all()
+    assert (classes[20:60, 10:70] == 1).all()
+    assert classes[70, 40] == 0
+    assert depths[40, 25] == DEEPEST
+    assert (depths[20:60, [10, 39, 40, 69]] == 0).all()
+    np.testing.assert_array_equal(depths[40, 10:25], np.rint(DEEPEST * np.arange(15) / 14))
+    np.testing.assert_array_equal(targets_of(mask, Preprocessing(80, "squash"), depths=False), classes[None])
+    padded = targets_of(mask, Preprocessing(80, "pad"), depths=True)[0]
     assert (padded[:25] == IGNORED).all()
     assert (padded[60:] == IGNORED).all()
     np.testing.assert_array_equal(padded[20:60][5:] > 0, labels[5:] > 0)

@@ -101,6 +101,7 @@ def test_what_is_not_trained_stays_to_the_byte(
     """
     from topwork.tasks.segmentation.decoder import _finetune
 
+    monkeypatch.setenv("TOPWORK_PRECISION", "f32")  # what torch is compared with
     frozen = fitted(dataset, lite0, "decoder")
     assert frozen.strategy == "decoder"
     assert frozen.table.backbone.weights == lite0.weights
@@ -159,7 +160,7 @@ def test_small_objects_are_seen_larger_and_learnt_from_in_parts(tmp_path: Path) 
         )
         images, targets = given.samples(given.halves.learn, given.augmentation()).batch(0, np.arange(2))
         assert images.shape == (2, 3, 256, 256)
-        assert targets.shape == (2, 256, 256)
+        assert targets.shape == (2, 2, 256, 256)
     untold = dataclasses.replace(dataset, objects=np.full(len(dataset), -1, np.int32))
     with ready(untold, backbone, DecodingOptions(), lambda step: None) as given:
         assert (given.spec.size, given.learnt.size) == (256, 256)

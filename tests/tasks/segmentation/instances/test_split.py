@@ -5,6 +5,8 @@ import os
 
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt
+from skimage.segmentation import find_boundaries
 
 from topwork.data import Mask, read_masks
 from topwork.errors import DataError, MissingExtraError
@@ -12,6 +14,7 @@ from topwork.metrics import mask_counts, segmentation_report
 from topwork.tasks.segmentation.instances import (
     Splitting,
     border_targets,
+    depth_targets,
     fit_splitting,
     split_objects,
 )
@@ -41,6 +44,30 @@ def test_an_object_alone_has_no_border():
     assert not border_targets(discs([(20, 20, 10), (20, 60, 10)])).any()
     assert border_targets(np.array([[1, 0, 2]]), 5).tolist() == [[True, False, True]]  # nearly touching; a tiny image
     assert not border_targets(np.zeros((0, 4), np.int32)).any()
+
+
+def test_a_depth_is_a_share_of_each_object_s_own():
+    """Beside the distances in each object alone, by scikit-image's edge of it."""
+    objects = simulate(np.random.default_rng(0)).objects
+    expected = np.zeros(objects.shape)
+    for number in np.unique(objects[objects > 0]):
+        own = objects == number
+        inside = distance_transform_edt(own & ~find_boundaries(own, connectivity=2, mode="inner"))
+        expected[own] = inside[own] / inside.max()
+    np.testing.assert_allclose(depth_targets(objects), expected, atol=1e-6)
+
+
+def test_depths_of_odd_objects():
+    assert (depth_targets(np.ones((9, 9), np.int32)) == 1).all()
+    numbers = np.full((9, 9), 10**9)
+    numbers[4, 4] = 7  # all edge
+    assert depth_targets(numbers)[4, 4] == 1
+    assert depth_targets(numbers)[3, 4] == 0
+    assert depth_targets(numbers).max() == 1
+    assert depth_targets(np.zeros((0, 4), np.int32)).shape == (0, 4)
+    assert not depth_targets(np.zeros((3, 4), np.int32)).any()
+    with pytest.raises(DataError, match="objects must be integers"):
+        depth_targets(np.zeros((3, 4)))
 
 
 @pytest.mark.parametrize("border", [True, False])

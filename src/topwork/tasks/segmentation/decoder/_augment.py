@@ -40,8 +40,8 @@ class View(NamedTuple):
         return recoloured(self._moved(image, [*map(float, fill)], smooth=True), self.colours)
 
     def mask(self, mask: torch.Tensor) -> torch.Tensor:
-        """The same of targets, uint8 (shown, shown); beyond the edges is nothing known."""
-        return self._moved(mask[None], [float(IGNORED)], smooth=False)[0]
+        """The same of targets, uint8 (planes, shown, shown); beyond the edges is nothing known."""
+        return self._moved(mask, [float(IGNORED)] * len(mask), smooth=False)
 
     def _moved(self, given: torch.Tensor, fill: list[float], *, smooth: bool) -> torch.Tensor:
         from torchvision.transforms.v2 import InterpolationMode

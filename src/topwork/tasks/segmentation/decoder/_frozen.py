@@ -102,6 +102,6 @@ def loss_of(given: Ready) -> SegmentationLoss:
 
     counts = np.zeros(256, np.int64)
     for row in np.searchsorted(given.used, given.halves.learn).tolist():
-        counts += np.bincount(given.masks[row].ravel(), minlength=256)
-    has_background = given.seen.dataset.has_background
-    return SegmentationLoss(given.spec.n_classes, has_background, weights_of(counts[: given.spec.channels]))
+        counts += np.bincount(given.masks[row][0].ravel(), minlength=256)
+    has_background, n_classes = given.seen.dataset.has_background, given.spec.n_classes
+    return SegmentationLoss(n_classes, has_background, weights_of(counts[:n_classes]))

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from topwork._arrays import Float32Array, Int64Array
 from topwork.errors import TrainError
-from topwork.tasks.segmentation.decoder._targets import IGNORED
+from topwork.tasks.segmentation.decoder._targets import DEEPEST, IGNORED
 
 _EPSILON = 1.0  # pixels that are added to both sides of a Dice, so that a few pixels do not weigh as a whole class
 
@@ -20,12 +20,15 @@ _EPSILON = 1.0  # pixels that are added to both sides of a Dice, so that a few p
 class SegmentationLoss:
     """Cross-entropy with a weight for each class, and one less the soft Dice (Milletari et al., 2016), of each image.
 
-    The Dice is a mean over the classes that the image shows; an unlabelled pixel counts in neither.
+    The Dice is a mean over the classes that the image shows; an unlabelled pixel counts in neither. With a channel
+    behind the classes an object's pixel is of its class and of that channel together, and how they share it is how deep
+    it lies: the deepest is all of the class, one at the edge all of the border. That is one more cross-entropy.
 
     Attributes:
-        n_classes: C; outputs are logits (n, K, h, w), K the classes and perhaps one for borders between objects.
+        n_classes: C; outputs are logits (n, K, h, w), K the classes and perhaps one for borders of objects. Targets
+            are (n, planes, h, w), see ``targets_of``.
         has_background: Whether the first class is no object; it is not counted in how right an image is.
-        weights: (K,) of the classes in the cross-entropy, whose mean over all pixels is 1; None where all are 1.
+        weights: (C,) of the classes in the cross-entropy, whose mean over all pixels is 1; None where all are 1.
     """
 
     n_classes: int
@@ -36,7 +39,7 @@ class SegmentationLoss:
     def fingerprint(self) -> str:
         """Names the loss and its settings."""
         weights = None if self.weights is None else self.weights.tolist()
-        return f"cross-entropy and dice {self.n_classes} {self.has_background} {weights}"
+        return f"cross-entropy, dice and depth {self.n_classes} {self.has_background} {weights}"
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Sum over the images."""
@@ -47,12 +50,11 @@ class SegmentationLoss:
 
         A class that is neither there nor found is left out; where that is all, an image is right.
         """
-        logits = self._enlarged(outputs, targets)
+        logits, truth = self._enlarged(outputs, targets), targets[:, 0]
         losses = self._losses(logits, targets, None)
-        truth, found = _classes_only(targets, self.n_classes, self.has_background), self._found(logits)
-        seen = targets != IGNORED
+        found, seen = self._classes(logits).argmax(dim=1), truth != IGNORED
         values, counted = [], []
-        for each in range(int(self.has_background), self.n_classes):
+        for each in range(self._first, self.n_classes):
             there, told = (truth == each) & seen, (found == each) & seen
             both, either = ((there & told).sum(dim=(1, 2)), (there | told).sum(dim=(1, 2)))
             values.append(both / either.clamp(min=1))
@@ -61,20 +63,29 @@ class SegmentationLoss:
         return losses, torch.where(count > 0, value / count.clamp(min=1), 1.0)
 
     def _enlarged(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        if outputs.ndim != 4 or outputs.shape[1] not in (self.n_classes, self.n_classes + 1):
-            raise TrainError(f"a decoder for {self.n_classes} classes gives {tuple(outputs.shape)}")
-        size = (targets.shape[1], targets.shape[2])
+        planes = outputs.shape[1] - self.n_classes + 1 if outputs.ndim == 4 else 0
+        if planes not in (1, 2) or targets.ndim != 4 or targets.shape[1] != planes:
+            raise TrainError(
+                f"a decoder for {self.n_classes} classes gives {tuple(outputs.shape)} and learns {tuple(targets.shape)}"
+            )
+        size = (targets.shape[2], targets.shape[3])
         return functional.interpolate(outputs.float(), size=size, mode="bilinear", align_corners=False)
 
     def _losses(self, logits: Tensor, targets: Tensor, weights: Float32Array | None) -> Tensor:
         """(n,)."""
-        seen = targets != IGNORED
+        wanted, told = targets[:, 0].long(), self._classes(logits)
+        seen = wanted != IGNORED
         count = seen.sum(dim=(1, 2)).clamp(min=1)
-        scale = None if weights is None else torch.from_numpy(weights).to(logits.device)
-        wanted = targets.long()
-        cross = functional.cross_entropy(logits, wanted, scale, ignore_index=IGNORED, reduction="none")
-        shares = logits.softmax(dim=1) * seen[:, None]
-        asked = functional.one_hot(torch.where(seen, wanted, 0), logits.shape[1]).movedim(-1, 1) * seen[:, None]
+        cross = functional.nll_loss(told, wanted, ignore_index=IGNORED, reduction="none")
+        if logits.shape[1] > self.n_classes:
+            inner, border = self._inner(logits), logits[:, -1]
+            deep = targets[:, 1] / DEEPEST
+            sharing = functional.binary_cross_entropy_with_logits(inner - border, deep, reduction="none")
+            cross = cross + sharing * (seen & (wanted >= self._first))
+        if weights is not None:
+            cross = cross * torch.from_numpy(weights).to(logits.device)[torch.where(seen, wanted, 0)]
+        shares = told.exp() * seen[:, None]
+        asked = functional.one_hot(torch.where(seen, wanted, 0), self.n_classes).movedim(-1, 1) * seen[:, None]
         both, either = (shares * asked).sum(dim=(2, 3)), (shares + asked).sum(dim=(2, 3))
         dice = (2 * both + _EPSILON) / (either + _EPSILON)
         there = asked.sum(dim=(2, 3)) > 0
@@ -82,24 +93,26 @@ class SegmentationLoss:
         losses: Tensor = cross.sum(dim=(1, 2)) / count + missed
         return losses
 
-    def _found(self, logits: Tensor) -> Tensor:
-        """(n, h, w), the class of each pixel; a border is of the likeliest class that is an object."""
-        shares = logits.softmax(dim=1)
-        if logits.shape[1] > self.n_classes:
-            first, border = int(self.has_background), shares[:, -1:]
-            shares = shares[:, :-1].clone()
-            best = shares[:, first:].argmax(dim=1, keepdim=True) + first
-            shares.scatter_add_(1, best, border)
-        return shares.argmax(dim=1)
+    @property
+    def _first(self) -> int:
+        """The first class that has objects."""
+        return int(self.has_background)
 
+    def _inner(self, logits: Tensor) -> Tensor:
+        """(n, h, w), of the classes of objects together."""
+        return logits[:, self._first : self.n_classes].logsumexp(dim=1)
 
-def _classes_only(targets: Tensor, n_classes: int, has_background: bool) -> Tensor:
-    """Targets without borders; with several classes of objects it is not known whose a border is, so any fits."""
-    return torch.where(targets == n_classes, int(has_background), targets)
+    def _classes(self, logits: Tensor) -> Tensor:
+        """(n, C, h, w), logarithms of the classes' shares; the border's is shared among those that have objects."""
+        if logits.shape[1] == self.n_classes:
+            return logits.log_softmax(dim=1)
+        inner, border = self._inner(logits), logits[:, -1]
+        raised = logits[:, self._first : self.n_classes] + (torch.logaddexp(inner, border) - inner)[:, None]
+        return torch.cat([logits[:, : self._first], raised], dim=1).log_softmax(dim=1)
 
 
 def weights_of(counts: Int64Array) -> Float32Array:
-    """(K,) weights of classes with so many pixels: as the root of how rare they are, with a mean of 1 over pixels."""
+    """(C,) weights of classes with so many pixels: as the root of how rare they are, with a mean of 1 over pixels."""
     present = counts > 0
     weights = np.zeros(len(counts), np.float64)
     weights[present] = 1 / np.sqrt(counts[present])

@@ -47,7 +47,7 @@ class Ready(MapsReady):
         learner: The network as it is trained: it sees parts of the square, or the whole.
         halves: Rows to learn from, and to validate with.
         images: Those rows in the square, in the order of the data set.
-        masks: uint8 (n, size, size), of each its ``targets_of``.
+        masks: uint8 (n, planes, size, size), of each its ``targets_of``.
         options: How they are shown.
         notes: What the user should know.
     """
@@ -127,16 +127,16 @@ def ready(dataset: MaskDataset, backbone: Backbone, options: DecodingOptions, sa
     used = seen.dataset.select(np.sort(np.concatenate(halves)))
     with (
         squares(used, backbone.preprocessing, say("resizing images")) as images,
-        scratch(images.pixels.shape[:3], np.uint8) as masks,
+        scratch((len(used), 1 + spec.border, *images.pixels.shape[1:3]), np.uint8) as masks,
     ):
         for row in range(len(used)):
-            masks[row] = targets_of(used.mask(row), backbone.preprocessing, spec.n_classes, border=spec.border)
+            masks[row] = targets_of(used.mask(row), backbone.preprocessing, depths=spec.border)
         learner = backbone.replace(size=_part(seen.dataset, backbone, options))
         yield Ready(seen, spec, learner, halves, images, masks, options, notes)
 
 
 def tells_borders(dataset: MaskDataset) -> bool:
-    """Whether a decoder is to tell where objects touch."""
+    """Whether a decoder is to tell objects apart."""
     return dataset.tells_objects and dataset.has_background and bool((dataset.objects > 0).any())
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class MaskSamples(SquareSamples):
     """Images with masks, augmented in a thread of their own while the network trains.
 
-    ``masks``, uint8 (N, size, size), hold ``targets_of`` each image; SquareSamples tells the other arguments.
+    ``masks``, uint8 (N, planes, size, size), hold ``targets_of`` each image; SquareSamples tells the other arguments.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class MaskSamples(SquareSamples):
         self._masks = masks
 
     def targets(self, epoch: int, rows: Int64Array) -> torch.Tensor:
-        """uint8 (n, shown, shown), see ``targets_of``."""
+        """uint8 (n, planes, shown, shown), see ``targets_of``."""
         import torch
 
         masks = torch.from_numpy(self._masks[self.labels[rows]])

@@ -23,7 +23,7 @@ _WANTED: dict[Design, tuple[int, ...]] = {
 """Strides of the maps that each design reads."""
 
 MOST_CLASSES = 254
-"""Targets are bytes: the classes, a border, and what is not told."""
+"""Targets are bytes: the classes, and what is not told."""
 
 _NARROWEST = 16  # channels of a U-Net's finest blocks, at least
 _GROUPS = 32  # of the feature pyramid's group norms
@@ -45,7 +45,7 @@ class DecoderSpec:
         strides: Pixels per step of each.
         size: Side of the square that the backbone sees, in pixels.
         n_classes: C, at least two; the background is one of them.
-        border: Whether one more channel tells the edges at which objects touch.
+        border: Whether one more channel tells how near pixels are to the edges of their objects.
         width: Channels: of a U-Net's coarsest block, halved from block to block; of the other designs throughout.
         refine: Whether a U-Net goes one step finer than the finest map, to half of its stride.
 

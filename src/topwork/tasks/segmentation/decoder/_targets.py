@@ -1,4 +1,4 @@
-"""Masks in the network's square, as a decoder is trained on them: a class for each pixel, or borders, or nothing."""
+"""Masks in the network's square, as a decoder is trained on them: classes, and how deep pixels lie in objects."""
 
 from __future__ import annotations
 
@@ -9,18 +9,28 @@ import numpy as np
 from topwork._arrays import UInt8Array
 from topwork.backbones import Preprocessing
 from topwork.data import UNLABELLED, Mask
-from topwork.tasks.segmentation.instances import border_targets
+from topwork.tasks.segmentation.instances import depth_targets
 from topwork.tasks.segmentation.network import Grid, nearest, on_grid
 
 IGNORED: Final = 255
 """What a target says of a pixel of which nothing is told."""
 
+DEEPEST: Final = 255
+"""What a target says of the deepest pixel of an object."""
 
-def targets_of(mask: Mask, preprocessing: Preprocessing, n_classes: int, *, border: bool) -> UInt8Array:
-    """(size, size): places among the classes, ``n_classes`` for a border between objects, or ``IGNORED``."""
+
+def targets_of(mask: Mask, preprocessing: Preprocessing, *, depths: bool) -> UInt8Array:
+    """(1, size, size) places among the classes, or ``IGNORED``; (2, size, size) where ``depth_targets`` come behind.
+
+    Args:
+        mask: Of one image.
+        preprocessing: That makes the square.
+        depths: Whether it is told how deep pixels lie in their objects, from 0 to ``DEEPEST``.
+    """
     places = nearest(Grid(preprocessing.size, 1.0), preprocessing, *mask.labels.shape)
     labels = on_grid(mask.labels, *places, UNLABELLED)
-    found: UInt8Array = np.where(labels == UNLABELLED, IGNORED, labels).astype(np.uint8)
-    if border and mask.objects is not None:
-        found[border_targets(on_grid(mask.objects, *places, 0)) & (found != IGNORED)] = n_classes
-    return found
+    classes = np.where(labels == UNLABELLED, IGNORED, labels).astype(np.uint8)
+    if not depths:
+        return classes[None]
+    objects = np.zeros_like(labels) if mask.objects is None else on_grid(mask.objects, *places, 0)
+    return np.stack([classes, np.rint(DEEPEST * depth_targets(objects)).astype(np.uint8)])

@@ -18,7 +18,7 @@ from ._split import Splitting, foreground_of, split_objects
 from ._weighed import sureness
 
 THRESHOLDS = (0.35, 0.5, 0.65)
-MARKERS = (0.2, 0.5, 0.8)
+MARKERS = (-0.4, -0.1, 0.2, 0.5, 0.8)  # of depth lower ones, of borders where objects touch higher ones
 DEPTHS = (0.5, 1.0, 2.0)
 JOINS = (0.15, 0.25)  # after the highest marker, which starts most objects
 AREAS = (0.0, 0.1, 0.25, 0.5)  # of the median object's
@@ -78,8 +78,10 @@ def fit_splitting(
 
 def _tried(border: bool) -> list[Splitting]:
     """What is tried before objects are sifted, the nearest to the default first."""
-    starts = MARKERS if border else DEPTHS
-    given = sorted(itertools.product(THRESHOLDS, starts), key=lambda each: _far(each, starts))
+    usual = Splitting(border)
+    starts, own = (MARKERS, usual.marker) if border else (DEPTHS, usual.depth)
+    middle = THRESHOLDS.index(usual.threshold), starts.index(own)
+    given = sorted(itertools.product(THRESHOLDS, starts), key=lambda each: _far(each, starts, middle))
     if not border:
         return [Splitting(False, threshold, depth=start) for threshold, start in given]
     whole = [Splitting(True, threshold, marker=start) for threshold, start in given]
@@ -91,10 +93,10 @@ def _sifted(splitting: Splitting, median: float) -> Iterator[Splitting]:
         yield replace(splitting, least_area=round(share * median), sure=sure)
 
 
-def _far(given: tuple[float, float], starts: tuple[float, ...]) -> tuple[int, int]:
-    """How far thresholds and starts are from the middle of their lists."""
+def _far(given: tuple[float, float], starts: tuple[float, ...], middle: tuple[int, int]) -> tuple[int, int]:
+    """How far thresholds and starts are from the usual ones in their lists."""
     places = THRESHOLDS.index(given[0]), starts.index(given[1])
-    away = [abs(place - 1) for place in places]
+    away = [abs(place - usual) for place, usual in zip(places, middle, strict=True)]
     return sum(away), away[0]
 
 

@@ -23,7 +23,8 @@ class Splitting(Saved):
     """How objects are made of probabilities.
 
     Attributes:
-        border: Whether the last channel of probabilities is that of borders between objects.
+        border: Whether the last channel of probabilities is that of borders: where objects touch, or the nearer the
+            edge, the more.
         threshold: From which probability on a pixel belongs to an object; the border counts as the object.
         marker: With a border: by how much more probable inside than border is, where an object starts.
         depth: Without a border: how many pixels wider than its waist each half of a shape must be, to be two objects.

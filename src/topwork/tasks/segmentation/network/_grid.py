@@ -108,7 +108,7 @@ class Placed(NamedTuple):
 
     def __call__(self, maps: Float32Array, rows: slice = slice(None)) -> Float32Array:
         """Maps (K, side, side) at the image's pixels: (K, rows, width)."""
-        down = Between(*(each[rows] for each in self.rows))
+        down = Between(self.rows.low[rows], self.rows.high[rows], self.rows.share[rows])
         first, last = int(down.low.min()), int(down.high.max()) + 1
         wide = self.columns.rows_of(maps[:, first:last].swapaxes(1, 2)).swapaxes(1, 2)
         return Between(down.low - first, down.high - first, down.share).rows_of(wide)
