@@ -38,20 +38,20 @@ def test_it_is_cross_entropy_and_dice(weights: Any) -> None:
     torch.testing.assert_close(SegmentationLoss(2, weights=weights)(logits, targets), expected)
 
 
-@pytest.mark.parametrize("weights", [None, WEIGHTS])
-def test_depths_are_what_is_asked_of_a_class_and_its_border(weights: Any) -> None:
-    """Of one class of objects: the cross-entropy against background, class and border in the shares that are there."""
+def test_depths_are_how_class_and_border_share_a_pixel() -> None:
+    """Of one class of objects: what softmax gives to both is the object's, and the class's part of it is the depth."""
     logits, targets = batch(images=1)
     truth, deep = targets[:, 0].long(), targets[:, 1] / DEEPEST
     seen, there = truth != IGNORED, truth == 1
-    asked = torch.stack([(truth == 0).float(), there * deep, there * (1 - deep)], dim=1)
-    scale = torch.ones(2) if weights is None else torch.from_numpy(weights)
-    cross = torch.nn.functional.cross_entropy(logits, asked, reduction="none") * scale[torch.where(seen, truth, 0)]
     shares = logits.softmax(dim=1)
-    of_classes = torch.stack([shares[:, 0], shares[:, 1] + shares[:, 2]], dim=1).log()
+    inside = shares[:, 1] + shares[:, 2]
+    of_classes = torch.stack([shares[:, 0], inside], dim=1).log()
+    cross = torch.nn.functional.nll_loss(of_classes, truth, ignore_index=IGNORED, reduction="none")
+    away = (shares[:, 1] / inside - deep).abs()
+    smooth = torch.where(away < 0.1, 5 * away**2, away - 0.05)
     dice: Any = smp.losses.DiceLoss("multiclass", smooth=0.5, ignore_index=IGNORED)
-    expected = cross[seen].mean() + dice(of_classes, truth)
-    torch.testing.assert_close(SegmentationLoss(2, weights=weights)(logits, targets), expected)
+    expected = (cross + (4 + 12 * there) * smooth)[seen].mean() + dice(of_classes, truth)
+    torch.testing.assert_close(SegmentationLoss(2)(logits, targets), expected)
 
 
 def test_of_several_classes_a_border_is_shared_as_they_are() -> None:

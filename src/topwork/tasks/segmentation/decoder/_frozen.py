@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MEASURE = "IoU of an image"
 
+_TWO = 2  # classes
 _DISK = 16  # GB of kept maps, at most, but for one view
 
 
@@ -97,11 +98,16 @@ def _views(given: Ready, wanted: int) -> tuple[int, tuple[str, ...]]:
 
 
 def loss_of(given: Ready) -> SegmentationLoss:
-    """With weights by how often the classes are seen in the images that are learnt from."""
+    """With weights by how often the classes are seen in the images that are learnt from, where there are several.
+
+    Beside one alone they would only make it seem more probable than it is: the Dice balances both.
+    """
     from topwork.tasks.segmentation.decoder._loss import SegmentationLoss, weights_of
 
+    has_background, n_classes = given.seen.dataset.has_background, given.spec.n_classes
+    if n_classes == _TWO:
+        return SegmentationLoss(n_classes, has_background)
     counts = np.zeros(256, np.int64)
     for row in np.searchsorted(given.used, given.halves.learn).tolist():
         counts += np.bincount(given.masks[row][0].ravel(), minlength=256)
-    has_background, n_classes = given.seen.dataset.has_background, given.spec.n_classes
     return SegmentationLoss(n_classes, has_background, weights_of(counts[:n_classes]))

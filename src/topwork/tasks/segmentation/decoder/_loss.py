@@ -13,6 +13,8 @@ from topwork._arrays import Float32Array, Int64Array
 from topwork.errors import TrainError
 from topwork.tasks.segmentation.decoder._targets import DEEPEST, IGNORED
 
+_INSIDE, _OUTSIDE = 16.0, 4.0  # how much depths count, of objects' pixels and of others, where all of them are 0
+_SMOOTH = 0.1  # of a depth's difference, below which its square counts
 _EPSILON = 1.0  # pixels that are added to both sides of a Dice, so that a few pixels do not weigh as a whole class
 
 
@@ -21,8 +23,9 @@ class SegmentationLoss:
     """Cross-entropy with a weight for each class, and one less the soft Dice (Milletari et al., 2016), of each image.
 
     The Dice is a mean over the classes that the image shows; an unlabelled pixel counts in neither. With a channel
-    behind the classes an object's pixel is of its class and of that channel together, and how they share it is how deep
-    it lies: the deepest is all of the class, one at the edge all of the border. That is one more cross-entropy.
+    behind the classes, that of borders, an object's pixel is of its class and of the border together, and how they
+    share it is how deep it lies: the deepest is all of the class, one at the edge all of the border. How far the share
+    is from that is added, as a smooth L1 (Girshick, 2015): a cross-entropy would hardly be heard beside the others.
 
     Attributes:
         n_classes: C; outputs are logits (n, K, h, w), K the classes and perhaps one for borders of objects. Targets
@@ -76,14 +79,12 @@ class SegmentationLoss:
         wanted, told = targets[:, 0].long(), self._classes(logits)
         seen = wanted != IGNORED
         count = seen.sum(dim=(1, 2)).clamp(min=1)
-        cross = functional.nll_loss(told, wanted, ignore_index=IGNORED, reduction="none")
+        scale = None if weights is None else torch.from_numpy(weights).to(logits.device)
+        cross = functional.nll_loss(told, wanted, scale, ignore_index=IGNORED, reduction="none")
         if logits.shape[1] > self.n_classes:
-            inner, border = self._inner(logits), logits[:, -1]
-            deep = targets[:, 1] / DEEPEST
-            sharing = functional.binary_cross_entropy_with_logits(inner - border, deep, reduction="none")
-            cross = cross + sharing * (seen & (wanted >= self._first))
-        if weights is not None:
-            cross = cross * torch.from_numpy(weights).to(logits.device)[torch.where(seen, wanted, 0)]
+            told_depth = (self._inner(logits) - logits[:, -1]).sigmoid()
+            apart = functional.smooth_l1_loss(told_depth, targets[:, 1] / DEEPEST, beta=_SMOOTH, reduction="none")
+            cross = cross + apart * seen * torch.where(wanted >= self._first, _INSIDE, _OUTSIDE)
         shares = told.exp() * seen[:, None]
         asked = functional.one_hot(torch.where(seen, wanted, 0), self.n_classes).movedim(-1, 1) * seen[:, None]
         both, either = (shares * asked).sum(dim=(2, 3)), (shares + asked).sum(dim=(2, 3))
