@@ -137,6 +137,13 @@ def test_a_segmenter_is_fitted_without_what_was_left_out(
     assert "mean IoU" in rungs
 
 
+def test_only_exports_that_can_be_made_are_offered() -> None:
+    offered = {"segmentation": ["onnx", "openvino"], "classification": ["onnx", "openvino", "torch", "web"]}
+    for task, names in offered.items():
+        page = _views.page(State(data=Data(Path("data"), task)), "export")
+        assert [name for name in offered["classification"] if f'value="{name}"' in page] == names
+
+
 def test_no_page_has_the_texts_of_another_task() -> None:
     tasks = {"classification": "Accuracy", "text": "Accuracy", "segmentation": "mean IoU"}
     for task, header in tasks.items():

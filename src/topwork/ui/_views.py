@@ -196,7 +196,8 @@ def _try(state: State, t: Texts) -> dict[str, Any]:
 
 
 def _export(state: State, t: Texts) -> dict[str, Any]:
-    found = dict(state.exports)
+    found, exported = dict(state.exports), tasks.task(state.data.task).exported if state.data is not None else None
+    never = exported().never if exported is not None else ()
     return {
         "targets": [
             {
@@ -206,6 +207,7 @@ def _export(state: State, t: Texts) -> dict[str, Any]:
                 "file": found.get(name),
             }
             for name in targets(_thing(state))
+            if name not in never
         ]
     }
 
