@@ -21,11 +21,11 @@ GUIDE = (ROOT / "docs" / "serving.md").read_text()
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
 
-def examples() -> list[str]:
-    """Every curl of the guide, whole."""
+def examples(of: str = "") -> list[str]:
+    """Every curl of the guide, whole: of an address, or those of all that need no SAM (test_prompts.py)."""
     blocks = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    return [line for line in lines if line.startswith("curl ")]
+    return [line for line in lines if line.startswith("curl ") and (of in line if of else "/segment" not in line)]
 
 
 @pytest.fixture(scope="module")

@@ -45,11 +45,15 @@ def question(query: Mapping[str, str]) -> Question:
         "threshold": (float, lambda value: 0 <= value <= 1, "a number from 0 to 1"),
         "mask": (_flag, lambda value: True, "true or false"),
         "certainty": (_flag, lambda value: True, "true or false"),
-        "format": (str, lambda value: value in FORMATS, "json, png or geojson"),
     }
     given = {name: _read(query, name, *how) for name, how in read.items() if name in query}
-    asked = given.pop("format", None)
-    return Question(query.get("model"), Wanted(**given), asked)
+    return Question(query.get("model"), Wanted(**given), format_asked(query))
+
+
+def format_asked(query: Mapping[str, str]) -> str | None:
+    """The format that an address names, one of ``FORMATS``; a RefusedError (422) for another."""
+    is_one: tuple[Any, ...] = (str, lambda value: value in FORMATS, "json, png or geojson")
+    return _read(query, "format", *is_one) if "format" in query else None
 
 
 _SHARE = "a number above 0 and below 1, such as 0.95"
@@ -189,6 +193,7 @@ def form_of(**fields: Mapping[str, Any]) -> dict[str, Any]:
     return {"schema": {"type": "object", "properties": fields}}
 
 
+_FORMAT = _parameter("format", "Of the answer; otherwise Accept tells.", {"type": "string", "enum": [*FORMATS]})
 PREDICT: dict[str, Any] = {
     "parameters": [
         MODEL,
@@ -200,7 +205,7 @@ PREDICT: dict[str, Any] = {
         _parameter("threshold", "Score or similarity from which on.", {"type": "number", "minimum": 0, "maximum": 1}),
         _parameter("mask", "Whether with the mask, as a PNG.", {"type": "boolean"}),
         _parameter("certainty", "Whether with how sure the class of each pixel is.", {"type": "boolean"}),
-        _parameter("format", "Of the answer; otherwise Accept tells.", {"type": "string", "enum": [*FORMATS]}),
+        _FORMAT,
     ],
     "requestBody": {
         "required": True,
@@ -234,6 +239,17 @@ COLLECT: dict[str, Any] = {
 }
 
 _NAME = {"type": "string"}
+_TEXTS = {"type": "array", "items": _NAME}
+_MASK = {
+    "type": "object",
+    "required": ["score", "area", "bbox", "segmentation"],
+    "properties": {
+        "score": {"type": "number", "description": "The IoU that the network expects of it."},
+        "area": {"type": "integer"},
+        "bbox": _BOX,
+        "segmentation": _RUNS,
+    },
+}
 ENROLL: dict[str, Any] = {
     "parameters": [MODEL],
     "requestBody": {
@@ -275,12 +291,44 @@ OUTLINES = {
     "required": ["type", "features"],
     "properties": {"type": {"const": "FeatureCollection"}, "features": {"type": "array", "items": {"type": "object"}}},
 }
-ANSWERED: dict[int | str, dict[str, Any]] = {
-    200: {
+
+
+def _answered(schema: Mapping[str, Any]) -> dict[int | str, dict[str, Any]]:
+    """JSON of a schema, or a file in its place."""
+    kinds = {FORMATS["json"]: schema, FORMATS["png"]: FILE, FORMATS["geojson"]: OUTLINES}
+    return {200: {"content": {kind: {"schema": each} for kind, each in kinds.items()}}}
+
+
+ANSWERED = _answered(PREDICTED)
+
+_EACH = {"style": "form", "explode": True}
+SEGMENT: dict[str, Any] = {
+    "parameters": [
+        _parameter("point", "x,y of a pixel of the object, or x,y,- of one that is not.", _TEXTS) | _EACH,
+        _parameter("box", "left,top,right,bottom around an object.", _TEXTS) | _EACH,
+        _parameter("image", "What an earlier answer calls its image, which is then not sent again.", _NAME),
+        _FORMAT,
+    ],
+    "requestBody": {
+        "required": False,
         "content": {
-            FORMATS["json"]: {"schema": PREDICTED},
-            FORMATS["png"]: {"schema": FILE},
-            FORMATS["geojson"]: {"schema": OUTLINES},
-        }
-    }
+            "multipart/form-data": form_of(image=FILE),
+            "image/jpeg": {"schema": FILE},
+            "image/png": {"schema": FILE},
+            "application/octet-stream": {"schema": FILE},
+        },
+    },
 }
+SEGMENTED = _answered(
+    {
+        "type": "object",
+        "required": ["network", "image", "width", "height", "masks"],
+        "properties": {
+            "network": _NAME,
+            "image": {"type": "string", "description": "A name by which to ask about it again."},
+            "width": _COUNT,
+            "height": _COUNT,
+            "masks": {"type": "array", "items": _MASK},
+        },
+    }
+)

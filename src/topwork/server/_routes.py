@@ -115,7 +115,7 @@ def find(service: Service, name: str | None) -> Served:
     if served is None:
         names = ", ".join(each.name for each in service.models)
         raise RefusedError(
-            404, f"there is no model {name[:80]!r}" if name else "there is no model", f"there is {names}"
+            404, f"there is no model {name[:80]!r}" if name else "there is no model", f"there is {names or 'none'}"
         )
     if not served.ready:
         again = {"retry-after": "1"}

@@ -14,6 +14,7 @@ from topwork.tasks.segmentation.outlines._regions import Region, Ring, regions_o
 
 if TYPE_CHECKING:
     from topwork.tasks.segmentation._found import FoundMask
+    from topwork.tasks.segmentation.promptable import PromptedMask
 
 
 def features(found: FoundMask) -> Iterator[dict[str, Any]]:
@@ -41,6 +42,19 @@ def features(found: FoundMask) -> Iterator[dict[str, Any]]:
         colour = colours[place - found.foreground.start]
         kind = _properties("detection", found.classes[place], colour, name=str(number))
         yield _feature(regions, kind, sure, (left, top))
+
+
+def mask_features(masks: Sequence[PromptedMask]) -> Iterator[dict[str, Any]]:
+    """The same of masks that prompts gave, which may lie over each other: a detection each, with its score."""
+    colours = class_colours(max(1, len(masks))).tolist()
+    for number, each in enumerate(masks, start=1):
+        left, top, right, bottom = each.box
+        regions = [*regions_of(each.mask[top:bottom, left:right], 1)]
+        if regions:
+            kind = _properties("detection", each.label or "object", colours[number - 1], name=str(number))
+            feature = _feature(regions, kind, None, (left, top))
+            feature["properties"]["measurements"]["Score"] = round(each.score, 6)
+            yield feature
 
 
 def _properties(kind: str, category: str, colour: Sequence[int], **more: str) -> dict[str, Any]:
