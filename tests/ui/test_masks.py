@@ -27,8 +27,12 @@ __all__ = ["client"]
 
 @pytest.fixture
 def shapes(tmp_path: Path) -> Path:
+    return with_flaws(tmp_path / "shapes")
+
+
+def with_flaws(folder: Path) -> Path:
     """Ten images with masks of three classes, one of them twice, and one that cannot be read; the last has no disc."""
-    folder = written(tmp_path / "shapes", 10)
+    written(folder, 10)
     (folder / "classes.txt").write_text("ground\ndisc\nsquare\n", "utf-8")
     plain = np.where(drawn(9)[1] == 1, 0, drawn(9)[1]).astype(np.uint8)
     Image.fromarray(plain).save(folder / "masks" / "09.png")
