@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import json
@@ -9,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from tests.server.test_serving_docs import examples
 from tests.server.wire import PHOTO, Reply, Server, png_bomb, with_settings
 from tests.tasks.segmentation.made import segmenter
 from topwork._arrays import UInt8Array
+from topwork.errors import DataError
 from topwork.server import _prompting
 from topwork.server._decoder import Decoded
 from topwork.server._prompting import Prompting
@@ -140,14 +143,23 @@ def test_embeddings_are_made_once_and_the_oldest_goes(
     monkeypatch.setattr(Promptable, "image", lambda self, source: made.append(1) or before(self, source))  # type: ignore[func-returns-value]
     prompting = Prompting("someone/sam", str(network))
     picture = Decoded(pixels, *pixels.shape[:2])
-    first = prompting.see("a", picture)
-    assert prompting.see("a", picture) is first is prompting.known("a")
-    assert first.pixels.strides == (0, 0, 0)  # no pixel of it is kept
-    prompting.see("b", picture)
-    prompting.known("a")
-    prompting.see("c", picture)
+
+    async def asked() -> None:
+        ask = partial(prompting.masks, points=[(20, 11)], boxes=())
+        (first, one), (second, other) = await asyncio.gather(ask("a", picture), ask("a", picture))
+        assert second is first is prompting.known("a")
+        assert (one[0].mask == other[0].mask).all()
+        assert first.pixels.strides == (0, 0, 0)  # no pixel of it is kept
+        await ask("b", picture)
+        await ask("a", first)
+        with pytest.raises(DataError, match="lies outside"):
+            await prompting.masks("a", first, [(70, 4)], ())
+        await ask("c", picture)
+
+    asyncio.run(asked())
+    prompting.close()
     assert len(made) == 3
-    assert [prompting.known(key) is not None for key in "abc"] == [True, False, True]
+    assert [prompting.known(key) is not None for key in "abc"] == [False, True, True]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import numpy as np
 
 from topwork.errors import DataError, ImageError
 from topwork.server._answering import under_way, while_connected
-from topwork.server._decoder import whole
+from topwork.server._decoder import Decoded, whole
 from topwork.server._formats import FORMATS, JSON, format_of
 from topwork.server._forms import form_parts
 from topwork.server._intake import body_of
@@ -23,7 +23,7 @@ from topwork.server._service import Service
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from topwork.tasks.segmentation.promptable import PromptableImage, PromptedMask
+    from topwork.tasks.segmentation.promptable import PromptedMask
 
 _LONGEST = 4096  # pixels of a side that are decoded; the network sees 1,024
 _MOST_PIXELS = 2**24  # of an image whose masks are answered
@@ -50,8 +50,14 @@ def segment_routes(service: Service) -> "APIRouter":
         content = _image_of(await body_of(request.receive), request.headers.get("content-type", ""))
         key = _key(query.get("image"), content)
         async with while_connected(request.receive), under_way(service, 1):
-            image = await _seen(service, prompting, key, content)
-            answer = await asyncio.to_thread(_answer, prompting, key, image, points, boxes, kind)
+            known = prompting.known(key)
+            if known is None and not content:
+                raise RefusedError(404, "the image is not kept any more", "send it again")
+            try:
+                image, masks = await prompting.masks(key, known or await _picture(service, content), points, boxes)
+            except (DataError, ImageError) as error:
+                raise unusable(error.message, error.hint) from error
+            answer = await asyncio.to_thread(_answer, prompting.name, key, image.size, masks, kind)
         return Response(answer, media_type=kind)
 
     return router
@@ -119,38 +125,17 @@ def _key(given: str | None, content: bytes) -> str:
     return given
 
 
-async def _seen(service: Service, prompting: Prompting, key: str, content: bytes) -> "PromptableImage":
-    """The image with its embedding; that of a request which is given up meanwhile is there for the next."""
-    image = prompting.known(key)
-    if image is None and not content:
-        raise RefusedError(404, "the image is not kept any more", "send it again")
-    if image is None:
-        picture = await service.decoders(content, whole(_LONGEST))
-        pixels = picture.height * picture.width
-        if pixels > _MOST_PIXELS:
-            raise unusable(
-                f"the image has {pixels} pixels, and at most {_MOST_PIXELS} are answered with a mask at once"
-            )
-        image = await asyncio.to_thread(prompting.see, key, picture)
-    return image
+async def _picture(service: Service, content: bytes) -> Decoded:
+    picture = await service.decoders(content, whole(_LONGEST))
+    if (pixels := picture.height * picture.width) > _MOST_PIXELS:
+        raise unusable(f"the image has {pixels} pixels, and at most {_MOST_PIXELS} are answered with a mask at once")
+    return picture
 
 
-def _answer(
-    prompting: Prompting,
-    key: str,
-    image: "PromptableImage",
-    points: Sequence[Sequence[float]],
-    boxes: Sequence[Sequence[float]],
-    kind: str,
-) -> bytes:
-    try:
-        masks = prompting.masks(image, points, boxes)
-    except (DataError, ImageError) as error:
-        raise unusable(error.message, error.hint) from error
+def _answer(network: str, key: str, size: tuple[int, int], masks: "Sequence[PromptedMask]", kind: str) -> bytes:
     if kind != JSON:
         return _WRITTEN[kind](masks)
-    height, width = image.size
-    fields = {"network": prompting.name, "image": key, "width": width, "height": height}
+    fields = {"network": network, "image": key, "width": size[1], "height": size[0]}
     return as_json(fields | {"masks": [each.to_dict() for each in masks]})
 
 

@@ -99,7 +99,7 @@ class Service:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.decoders.close()
-            for each in self.models:
+            for each in (*self.models, *([self.prompting] if self.prompting is not None else [])):
                 each.close()
 
     async def add(self, path: Path) -> Served:
