@@ -54,20 +54,27 @@ class Texts:
         language: One of ``Language``.
         packages: Those whose texts are wanted; where several have a text, the last one's holds.
         thing: What a row is called in English.
+        named: More packages, what whose values say is looked up too.
 
     Raises:
         ReportError: There is no such language.
     """
 
-    def __init__(self, language: str, packages: Sequence[str] = (LIBRARY,), thing: str = "image") -> None:
+    def __init__(
+        self,
+        language: str,
+        packages: Sequence[str] = (LIBRARY,),
+        thing: str = "image",
+        named: Sequence[str] = (),
+    ) -> None:
         languages = get_args(Language)
         if language not in languages:
             raise ReportError(f"there is no page in {language!r}", hint=f"there are {', '.join(languages)}")
         self._language = language
-        self._packages = tuple(packages)
+        self._packages = (*named, *packages)
         self._rows = row_words(language, thing)
         self._texts: dict[str, str] = {}
-        for package in self._packages:
+        for package in packages:
             self._texts |= catalogue(package, language)["texts"]
 
     def __call__(self, key: str, **fields: Any) -> str:

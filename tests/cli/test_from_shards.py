@@ -36,6 +36,7 @@ def test_what_it_cannot_hear_is_refused(run: Run, shards: str, tmp_path: Path) -
         (("--cv", 5), "--cv cannot be used with --from"),
         (("--size", 64), "--size cannot be used with --from"),
         (("--stages", "all"), "--stages cannot be used with --from"),
+        (("--set", "class_weight=rare"), "class_weight"),
         (("--set", "stages=all"), "--set stages cannot be used with --from"),
         (("--set", "head.method=blend"), "head.method is"),
         (("--columns", "id=file"), "name it as DATA"),

@@ -95,6 +95,27 @@ def test_it_is_as_good_as_fit_on_the_images(model: Classifier, data: Path, recip
     assert model.metrics.log_loss.value == pytest.approx(memory.metrics.log_loss.value, abs=0.1)
 
 
+def test_rare_classes_are_weighed_as_fit_weighs_them(recipe: Embedding, tmp_path: Path) -> None:
+    """Classes of 48, 24 and 8 training pictures."""
+    data = pictures(tmp_path / "data", 240, ("train", "train", "test"))
+    for label, kept in (("b", 24), ("c", 8)):
+        for path in sorted((data / "train" / label).iterdir())[kept:]:
+            path.unlink()
+    out = filled(data, tmp_path / "out", recipe)
+    table = extract(read(data), recipe.backbone, outputs=recipe.outputs, choice=recipe.choice, cache=False)
+    train, test = table.split("train"), table.split("test")
+    fold_of = (row_keys(train.dataset.paths) % np.uint64(5)).astype(int)
+    values = train.values.astype(np.float16).astype(np.float32)
+    memory = fit_linear(values, train.dataset.labels, 3, fold_of=fold_of, method="logistic")
+    model = fitting.fit_shards(out)
+    assert model.record.options["class_weight"] == memory.class_weight
+    # What the solvers leave over weighs more of 80 rows than of thousands (tests/heads/test_streamed.py).
+    assert np.abs(model.head.probabilities(test.values) - memory.head.probabilities(test.values)).mean() < 0.005
+    plain, balanced = (fitting.fit_shards(out, class_weight=each).head for each in ("none", "balanced"))
+    values, rare = test.values, test.dataset.labels == 2
+    assert balanced.probabilities(values)[rare, 2].mean() > plain.probabilities(values)[rare, 2].mean() + 0.01
+
+
 def test_it_is_saved_and_predicts_images(model: Classifier, data: Path, tmp_path: Path) -> None:
     model.save(tmp_path / "model")
     again = topwork.load(tmp_path / "model")

@@ -134,6 +134,80 @@ def test_it_is_the_head_of_rows_in_memory(fitted):
     assert np.mean(ours == theirs) > 0.998
 
 
+@pytest.fixture(scope="module")
+def rare():
+    """Rows of four classes of which the last has a thirtieth of the first."""
+    features, labels = blobs(9000, 12, 4, apart=0.3)
+    kept = np.concatenate([np.flatnonzero(labels == each)[: 2100 // (1, 2, 6, 30)[each]] for each in range(4)])
+    kept = np.random.default_rng(0).permutation(kept)
+    return features[kept].astype(np.float16), labels[kept]
+
+
+@pytest.mark.parametrize("class_weight", ["auto", "none", "balanced"])
+def test_classes_are_weighed_as_in_memory(rare, class_weight):
+    features, labels = rare
+    fit = fit_streamed(Held(features, labels), 4, class_weight=class_weight)
+    fold_of = (Held(features, labels).keys % np.uint64(FOLDS)).astype(int)
+    memory = fit_linear(features.astype(np.float32), labels, 4, fold_of=fold_of, class_weight=class_weight)
+    assert memory.method == "logistic"
+    assert fit.class_weight == memory.class_weight == ("none" if class_weight == "none" else "balanced")
+    assert fit.strength == memory.strength
+    assert fit.cv_log_loss == pytest.approx(memory.cv_log_loss, abs=1e-3)
+    assert abs(fit.cv_accuracy - memory.cv_accuracy) <= 0.002
+    np.testing.assert_allclose(
+        fit.head.probabilities(features), memory.head.probabilities(features.astype(np.float32)), atol=0.01
+    )
+
+
+def test_equal_classes_are_not_weighed_and_cost_no_more_passes(fitted):
+    features, labels, fit = fitted
+    assert fit.class_weight == "none"
+    assert fit.passes == fit_streamed(Held(features, labels), 4, class_weight="none").passes
+
+
+def test_balanced_solutions_are_scikit_learns(rare):
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    features, labels = rare
+    weights = len(labels) / (4 * np.bincount(labels)[labels])
+    fits = {
+        method: fit_streamed(Held(features, labels), 4, method=method, class_weight="balanced")
+        for method in ("logistic", "lda", "ridge")
+    }
+    head = fits["logistic"].head
+    rows = (features.astype(np.float64) - head.mean) / head.scale
+    model = LogisticRegression(C=1 / fits["logistic"].strength, tol=1e-9, max_iter=20_000, class_weight="balanced")
+    np.testing.assert_allclose(softmax(head.logits(features)), model.fit(rows, labels).predict_proba(rows), atol=3e-3)
+    ridge, head = Ridge(alpha=fits["ridge"].strength), fits["ridge"].head
+    ridge.fit(rows, np.eye(4)[labels], sample_weight=weights)
+    np.testing.assert_allclose(head.weight.T, ridge.coef_, atol=1e-5)
+    np.testing.assert_allclose(head.bias, ridge.intercept_, atol=1e-5)
+    analysis, head = fits["lda"], fits["lda"].head
+    prior = np.full(4, 0.25)
+    expected = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=analysis.strength, priors=prior).fit(rows, labels)
+    np.testing.assert_allclose(head.weight.T, expected.coef_, atol=1e-4)
+    np.testing.assert_allclose(head.bias, expected.intercept_, atol=1e-4)
+
+
+def test_the_weighing_that_finds_rare_classes_is_taken(rare):
+    from sklearn.metrics import f1_score
+
+    features, labels = rare
+    for method in ("logistic", "lda", "ridge"):
+        fits = {
+            each: fit_streamed(Held(features, labels), 4, method=method, class_weight=each)
+            for each in ("none", "balanced", "auto")
+        }
+        scores = {
+            each: f1_score(fit.oof_labels, fit.oof_logits.argmax(axis=1), average="macro") for each, fit in fits.items()
+        }
+        better = "balanced" if scores["balanced"] > scores["none"] else "none"
+        assert fits["auto"].class_weight == better
+        assert scores["auto"] == scores[better]
+        np.testing.assert_array_equal(fits["auto"].head.weight, fits[better].head.weight)
+
+
 @pytest.mark.parametrize("method", ["logistic", "lda", "ridge"])
 def test_workers_and_their_order_change_no_bit(method):
     features, labels = blobs(600, 20, 3)
@@ -141,7 +215,7 @@ def test_workers_and_their_order_change_no_bit(method):
     for workers in (1, 2, 7):
         held = Held(features, labels, delays=workers > 1)
         np.random.default_rng(workers).shuffle(held.names)
-        heads.append(fit_streamed(held, 3, method=method, workers=workers).head)
+        heads.append(fit_streamed(held, 3, method=method, class_weight="balanced", workers=workers).head)
     assert len({each.weight.tobytes() + each.bias.tobytes() + str(each.temperature).encode() for each in heads}) == 1
     assert not [each for each in threading.enumerate() if each.name.startswith("topwork-shards")]
 
@@ -219,6 +293,7 @@ def test_what_cannot_be_is_refused():
     refused("must be floats", features=features.astype(int))
     refused("at least 2 classes and 2 folds", folds=1)
     refused("method must be one of", method="auto")
+    refused("class_weight must be none, balanced or auto", class_weight="rare")
     refused("too few", features=features[:3], labels=labels[:3])
     refused("no rows", features=features[:0], labels=labels[:0])
     twice = Held(features, labels)

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 import topwork
+from tests.cli.conftest import run
 from tests.model.samples import easy_folder
 from tests.server.wire import MOST, PARTS, PHOTO, QUEUE, SECONDS, Server, with_settings
 from topwork.tasks.classification.strategies import ProbeOptions
+
+__all__ = ["run"]
 
 
 @pytest.fixture(scope="session")

@@ -30,3 +30,20 @@ def test_images_and_limits_are_told_in_korean(server: Server) -> None:
     large = server.predict(("image", "a.jpg", bytes(MOST)), accept_language="ko")
     assert damaged.refused(422).startswith("손상된 JPEG")
     assert large.refused(413).startswith("요청이 1,048,576바이트보다 큽니다")
+
+
+@pytest.mark.parametrize(
+    ("accept", "refused", "none"),
+    [
+        ("en", "has no answers in the format geojson", "has no answers of a type that is accepted"),
+        ("ko", "모델은 geojson 형식으로 답하지 않습니다", "모델은 Accept에 적힌 형식으로 답하지 않습니다"),
+    ],
+)
+def test_a_model_of_classes_answers_in_json_alone(server: Server, accept: str, refused: str, none: str) -> None:
+    asked = server.predict(("image", "a.jpg", PHOTO), asked="?format=geojson", accept_language=accept)
+    assert refused in asked.refused(422)
+    accepted = server.predict(("image", "a.jpg", PHOTO), accept="image/png", accept_language=accept)
+    assert none in accepted.refused(406)
+    assert server.predict(("image", "a.jpg", PHOTO), asked="?format=json", accept="image/png").status == 200
+    certain = server.predict(("image", "a.jpg", PHOTO), asked="?certainty=true")
+    assert certain.refused(422).startswith("certainty cannot be asked of this model")

@@ -6,14 +6,17 @@ import base64
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
 from PIL import Image
 from pycocotools import mask as coco
 
+from tests.cli.conftest import Run
 from tests.server.test_objects import files
-from tests.server.wire import Server, alike, with_settings
+from tests.server.wire import Reply, Server, alike, with_settings
 from tests.tasks.segmentation.made import segmenter
 from topwork.data import rle_of
 from topwork.tasks._serving import Row, Wanted
@@ -127,10 +130,97 @@ def test_what_is_told_of_the_model(server: Server, classes: Segmenter) -> None:
     assert told["nuclei"]["threshold"] == 0.5
 
 
-@pytest.mark.parametrize("asked", ["coverage=0.9", "nearest=2", "map=true", "top=3", "threshold=0.5", "mask=perhaps"])
+def accepted(server: Server, name: str, image: bytes, accept: str, asked: str = "") -> Reply:
+    return server.ask("POST", f"/predict?model={name}{asked}", image, content_type="image/jpeg", accept=accept)
+
+
+@pytest.mark.parametrize("name", ["classes", "nuclei"])
+def test_files_are_those_that_predict_writes(
+    server: Server, run: Run, classes: Segmenter, nuclei: Segmenter, tmp_path: Path, name: str
+) -> None:
+    image = files()["turned.jpg"]
+    (tmp_path / "turned.jpg").write_bytes(image)
+    model = {"classes": classes, "nuclei": nuclei}[name].save(tmp_path / name)
+    folders = [each for kind in ("masks", "geojson", "certainty") for each in (f"--{kind}", tmp_path / kind)]
+    told = json.loads(run("predict", model, tmp_path / "turned.jpg", "--json", *folders).out)
+    mask, certainty = ((tmp_path / kind / "turned.png").read_bytes() for kind in ("masks", "certainty"))
+    outlines = (tmp_path / "geojson" / "turned.geojson").read_bytes()
+    for accept, asked, expected in (
+        ("image/png", "", mask),
+        ("", "&format=png", mask),
+        ("image/png", "&certainty=true", certainty),
+        ("application/geo+json", "&certainty=true", outlines),
+        ("application/json", "&format=geojson&certainty=true", outlines),
+    ):
+        said = accepted(server, name, image, accept, asked)
+        assert (said.status, said.body) == (200, expected)
+        assert said.headers["content-type"] == ("application/geo+json" if expected is outlines else "image/png")
+    (fields,) = accepted(server, name, image, "", "&certainty=true&mask=true").json["predictions"]
+    for key, expected in (("mask", mask), ("certainty_map", certainty)):
+        assert base64.b64decode(fields.pop(key).removeprefix("data:image/png;base64,")) == expected
+    assert {**fields, "source": told["source"]} == told
+    assert 0.3 < fields["certainty"] < 1
+    plain = accepted(server, name, image, "application/geo+json").json["features"]
+    features = json.loads(outlines)["features"]
+    assert len(plain) == len(features) > 1
+    for one, other in zip(plain, features, strict=True):
+        assert 0.3 < other["properties"]["measurements"].pop("Certainty") <= 1
+        assert one == other
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("", "application/json"),
+        ("*/*", "application/json"),
+        ("application/json, image/png", "application/json"),
+        ("image/avif,image/webp,image/png,*/*;q=0.8", "image/png"),
+        ("text/html, IMAGE/*;q=0.3", "image/png"),
+        ("image/png;q=0.2, application/geo+json;q=0.9, application/json;q=0.5", "application/geo+json"),
+        ("application/json;q=0, */*;q=0.1", "image/png"),
+        ("image/png;q=seven, application/geo+json", "application/geo+json"),
+    ],
+)
+def test_the_type_is_the_one_that_is_accepted_most(server: Server, accept: str, kind: str) -> None:
+    said = accepted(server, "classes", files()["small.png"], accept)
+    assert (said.status, said.headers["content-type"]) == (200, kind)
+
+
+@pytest.mark.parametrize(
+    "accept", ["text/html", "image/png;q=0", "application/json;q=nan", "png", ";;,,=", "image/tiff"]
+)
+def test_a_type_that_is_not_given_is_refused(server: Server, accept: str) -> None:
+    said = accepted(server, "classes", files()["small.png"], accept)
+    assert said.refused(406) == "classes has no answers of a type that is accepted"
+    assert said.json["hint"] == "accept application/json or image/png or application/geo+json"
+
+
+@pytest.mark.parametrize("name", ["xml", "PNG", "", "image/png", "png\n"])
+def test_a_format_that_is_none_is_refused_in_both_languages(server: Server, name: str) -> None:
+    target = f"/predict?model=classes&format={quote(name)}"
+    for language, text in (
+        ("en", "format is json, png or geojson, not "),
+        ("ko", "format은 json, png, geojson 가운데"),
+    ):
+        said = server.ask("POST", target, files()["small.png"], content_type="image/png", accept_language=language)
+        assert said.refused(422).startswith(text)
+
+
+def test_the_description_names_all_formats(server: Server) -> None:
+    told = server.ask("GET", "/openapi.json").json["paths"]["/predict"]["post"]
+    assert set(told["responses"]["200"]["content"]) == {"application/json", "image/png", "application/geo+json"}
+    assert "406" in told["responses"]
+    asked = {each["name"]: each["schema"] for each in told["parameters"]}
+    assert asked["format"]["enum"] == ["json", "png", "geojson"]
+    assert asked["certainty"] == {"type": "boolean"}
+
+
+@pytest.mark.parametrize(
+    "asked", ["coverage=0.9", "nearest=2", "map=true", "top=3", "threshold=0.5", "mask=perhaps", "certainty=perhaps"]
+)
 def test_what_makes_no_sense_is_refused(server: Server, asked: str) -> None:
     said = server.image(files()["small.png"], f"?model=classes&{asked}").refused(422)
-    assert "the class of each pixel" in said or "two classes" in said or "mask is true or false" in said
+    assert "the class of each pixel" in said or "two classes" in said or " is true or false" in said
 
 
 def test_a_threshold_is_heard(server: Server, nuclei: Segmenter) -> None:
@@ -140,10 +230,20 @@ def test_a_threshold_is_heard(server: Server, nuclei: Segmenter) -> None:
     assert told["shares"] == found.to_dict()["shares"] != nuclei.predict([odd])[0].to_dict()["shares"]
 
 
-def test_a_png_is_of_one_image(server: Server) -> None:
+@pytest.mark.parametrize("accept", ["image/png", "application/geo+json"])
+def test_a_file_is_of_one_image(server: Server, accept: str) -> None:
     small = files()["small.png"]
-    said = server.predict(("image", "a.png", small), ("image", "b.png", small), accept="image/png")
-    assert "one image" in said.refused(422)
+    said = server.predict(("image", "a.png", small), ("image", "b.png", small), accept=accept)
+    assert said.refused(422) == "PNG and GeoJSON answer one image"
+    korean = server.predict(("image", "a.png", small), ("image", "b.png", small), accept=accept, accept_language="ko")
+    assert korean.refused(422) == "PNG와 GeoJSON은 이미지 하나에만 답합니다"
+
+
+@pytest.mark.parametrize("accept", ["image/png", "application/geo+json"])
+def test_a_damaged_image_is_refused_whatever_is_accepted(server: Server, accept: str) -> None:
+    said = accepted(server, "classes", files()["small.png"][:90], accept)
+    assert "PNG" in said.refused(422)
+    assert said.headers["content-type"] == "application/json"
 
 
 def test_one_that_cannot_be_used_leaves_the_others_alone(server: Server) -> None:

@@ -14,17 +14,18 @@ from pathlib import Path
 import pytest
 
 from tests.server.wire import PHOTO, TEXTILE, Server, from_command_line
+from tests.tasks.segmentation.made import segmenter
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "serving.md").read_text()
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
 
-def examples() -> list[str]:
-    """Every curl of the guide, whole."""
+def examples(of: str = "") -> list[str]:
+    """Every curl of the guide, whole: of an address, or those of all that need no SAM (test_prompts.py)."""
     blocks = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    return [line for line in lines if line.startswith("curl ")]
+    return [line for line in lines if line.startswith("curl ") and (of in line if of else "/segment" not in line)]
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +34,12 @@ def named(model: Path, texts: Path, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("guide")
     shutil.copytree(model, folder / "insects")
     shutil.copytree(texts, folder / "reviews")
+    segmenter().save(folder / "cells")
     (folder / "photo.jpg").write_bytes(PHOTO)
     (folder / "other.jpg").write_bytes(TEXTILE)
-    with from_command_line(folder, folder / "insects", folder / "reviews", "--collect", folder / "found") as server:
+    with from_command_line(
+        folder, folder / "insects", folder / "reviews", folder / "cells", "--collect", folder / "found"
+    ) as server:
         yield server, folder
 
 
@@ -46,7 +50,10 @@ def test_an_example_of_the_guide_is_answered(named: tuple[Server, Path], example
     command = shlex.split(example.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}"), comments=True)
     done = subprocess.run([*command, "--silent", "--fail-with-body"], cwd=folder, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout
-    if "/metrics" not in example:
+    if " -o " in example:
+        file = folder / command[command.index("-o") + 1]
+        assert file.read_bytes().startswith(b"\x89PNG" if file.suffix == ".png" else b'{"type": "FeatureCollection"')
+    elif "/metrics" not in example:
         assert json.loads(done.stdout)
 
 

@@ -6,6 +6,8 @@ A program of its own: Ray reads its token when it is first imported, and what it
 from __future__ import annotations
 
 import json
+import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,10 +25,11 @@ NO_CLUSTER = 77
 """How the program ends where this machine is too busy for Ray's processes to find each other: no fault of ours."""
 
 
-def cluster_of(nodes: int) -> Any:
+def cluster_of(nodes: int, **head: Any) -> Any:
     """Machines of one core each, which are processes of this one; the program ends where they do not start."""
     try:
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        told = {"num_cpus": 1, "include_dashboard": False, **head}
+        cluster = Cluster(initialize_head=True, head_node_args=told)
         for _ in range(nodes - 1):
             cluster.add_node(num_cpus=1)
     except Exception as error:  # so Ray says it: its processes wait for each other no longer than they were built to
@@ -36,6 +39,8 @@ def cluster_of(nodes: int) -> Any:
 
 
 def main(loses: str, data: str, out: str, nodes: int) -> None:
+    if loses == "nothing":
+        return through_a_client(data, out, nodes)
     cluster = cluster_of(nodes)
     if loses == "driver":
         driven(cluster.address, data, out)
@@ -43,6 +48,23 @@ def main(loses: str, data: str, out: str, nodes: int) -> None:
         fill(cluster.address, data, out, lambda: lose(loses, cluster))
         ray.shutdown()
     cluster.shutdown()
+
+
+def through_a_client(data: str, out: str, nodes: int) -> None:
+    """By the address of a cluster that this program is no part of, on the command line; Ray's own port is refused."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    cluster = cluster_of(nodes, ray_client_server_port=port)
+    command = [sys.executable, "-m", "topwork", "embed", data, "-o", out, "--size", "64", "--shard-size", "2"]
+    command += ["--on", f"ray://127.0.0.1:{port}", "--json"]
+    precise = {**os.environ, "TOPWORK_PRECISION": "f32"}  # as ``fill`` computes
+    found = subprocess.run(command, env=precise, check=False, capture_output=True, text=True)
+    cluster.shutdown()
+    print(found.stderr, file=sys.stderr)
+    if "Starting Ray client server failed" in found.stderr:  # in the seconds that Ray gives it
+        sys.exit(NO_CLUSTER)
+    print(json.dumps({"told": json.loads(found.stdout)}))
 
 
 def driven(address: str, data: str, out: str) -> None:

@@ -24,6 +24,7 @@ from topwork.data import read
 from topwork.tasks import text
 
 from .conftest import pets_in
+from .test_masks import with_flaws
 
 DESKTOP, PHONE = 1280, 390  # pixels
 MESSAGES = Path(text.__file__).with_name("messages.csv")
@@ -171,6 +172,12 @@ def test_everybody_can_read_every_page(
 ) -> None:
     context = fitted.context(browser, width=width, color_scheme=scheme, bypass_csp=True)
     here = tab(context, f"{fitted.address}/data")
+    can_be_read(here, language, width)
+    context.close()
+
+
+def can_be_read(here: Tab, language: str, width: int) -> None:
+    """Every page, by everybody and in that language."""
     if here.page.locator("html").get_attribute("lang") != language:
         here.page.locator(f"footer [value={language}]").click()
     assert here.page.locator("html").get_attribute("lang") == language
@@ -184,7 +191,6 @@ def test_everybody_can_read_every_page(
             shown = here.page.locator("main").inner_text()
             assert re.search("[가-힣]", shown)
             assert not re.search(r"\b(the|and|your)\b", shown), path  # no English sentence is left
-    context.close()
 
 
 def test_every_tab_sees_it_and_any_may_stop_it(browser: Browser, fitted: Fitted) -> None:
@@ -272,5 +278,38 @@ def test_texts_go_the_same_way(browser: Browser, tmp_path: Path) -> None:
     assert here.told == []
     assert table.read_bytes() == before
     assert {path.name for path in tmp_path.iterdir()} == {"messages.csv", "messages-mended.csv", "messages-model"}
+    context.close()
+    served.end()
+
+
+def test_masks_go_the_same_way(browser: Browser, tmp_path: Path) -> None:
+    """A zip, a copy left out, a segmenter, held-out images with its masks, and one that it draws; all can be read."""
+    with_flaws(tmp_path / "shapes")
+    shutil.make_archive(str(tmp_path / "shapes"), "zip", tmp_path, "shapes")
+    served = Served(tmp_path / "work")
+    context = browser.new_context(viewport={"width": DESKTOP, "height": 900})
+    here = tab(context, served.address())
+    here.page.set_input_files("[data-file]", tmp_path / "shapes.zip")
+    here.page.wait_for_selector("#exact-duplicates")
+    here.page.get_by_label("Leave out images/copy.png").first.click()
+    here.page.get_by_text("1 left out").first.wait_for()
+    here.page.get_by_role("link", name="Go on to training").click()
+    here.page.get_by_label("60 s").check()
+    here.page.locator("[name=budget]:checked").evaluate("each => each.value = 1")
+    here.page.get_by_role("button", name="Train", exact=True).click()
+    here.page.wait_for_selector("iframe.report")
+    report = here.page.frame_locator("iframe.report")
+    expect(report.locator("#worst")).to_have_text("Worst masks", timeout=PATIENCE)
+    here.go("try")
+    tried = here.page.frame_locator("iframe")
+    tried.locator("#files").set_input_files(tmp_path / "shapes" / "images" / "04.png")
+    expect(tried.locator("#answer-title")).to_contain_text("classes", timeout=PATIENCE)
+    assert here.told == []
+    cookies: Any = context.storage_state()
+    for language, width, scheme in (("ko", PHONE, "dark"), ("en", DESKTOP, "light")):
+        size: Any = {"width": width, "height": 900}
+        reader = browser.new_context(viewport=size, storage_state=cookies, color_scheme=scheme, bypass_csp=True)  # type: ignore[arg-type]
+        can_be_read(tab(reader, here.page.url), language, width)
+        reader.close()
     context.close()
     served.end()

@@ -27,7 +27,7 @@ FromShards = Annotated[
 _HEARD = {"out", "data", "shards", "backbone", "weights", "allow_pickle", "test", "self_contained", "columns", "track"}
 _HEARD |= {"trust", "strategy", "settings", "seed", "task", "as_json", "quiet", "debug", "offline", "lang"}
 _METHODS = {"auto": "logistic", "logistic": "logistic", "lda": "lda"}
-_READ = ("seed", "method")  # fields of the probe's options
+_READ = ("seed", "method", "class_weight")  # fields of the probe's options
 
 
 def fit_from(
@@ -55,7 +55,8 @@ def fit_from(
         raise typer.BadParameter("--columns is for a table of labels: name it as DATA")
     model.require_free(out, room.model.block.files)
     with console.progress(), Tracking(trackers) as tracking:
-        asked = {"task": room.name, "strategy": "probe", "method": method, "test": how["test"], "seed": options.seed}
+        asked = {"task": room.name, "strategy": "probe", "method": method, "test": how["test"]}
+        asked |= {"class_weight": options.class_weight, "seed": options.seed}
         told_of = fitting.Tracked(tracking, out.resolve().name, asked)
         console.step("looking at the shards")
         made = fitting.fit_shards(
@@ -64,6 +65,7 @@ def fit_from(
             columns=columns,
             backbone=_network(shards, how),
             method=method,
+            class_weight=options.class_weight,
             test=how["test"],
             seed=options.seed,
             announce=console.step,

@@ -10,7 +10,10 @@ import typer
 from topwork.cli._console import Console
 
 Models = Annotated[
-    list[Path], typer.Argument(metavar="MODEL", help="Model folder; several are served side by side, each by its name.")
+    list[Path] | None,
+    typer.Argument(
+        metavar="MODEL", help="Model folder; several are served side by side, each by its name.", show_default=False
+    ),
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(help="Port to listen on; 0 for any that is free.", min=0, max=65535)]
@@ -27,6 +30,17 @@ Collect = Annotated[
     Path | None,
     typer.Option(help="Save corrected images or texts in this folder, for the next fit.", show_default=False),
 ]
+Prompts = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Also tell the masks of points and boxes on an image, by this network, such as sam-vit-b (POST /segment).",
+        show_default=False,
+    ),
+]
+Weights = Annotated[
+    str, typer.Option(help="Weights of that network: pretrained, or a folder (see `topwork segment --weights`).")
+]
 AllowEnrolling = Annotated[
     bool,
     typer.Option("--allow-enrolling", help="Let clients enrol people in a recogniser's gallery, list and forget them."),
@@ -40,7 +54,7 @@ Public = Annotated[bool, typer.Option("--public", help="Allow other machines to 
 
 def serve(
     console: Console,
-    models: Models,
+    models: Models = None,
     host: Host = "127.0.0.1",
     port: Port = 8000,
     token: Token = None,
@@ -48,16 +62,22 @@ def serve(
     deadline: Deadline = 10.0,
     max_bytes: MaxBytes = 32 * 2**20,
     collect: Collect = None,
+    prompts: Prompts = None,
+    weights: Weights = "pretrained",
     allow_enrolling: AllowEnrolling = False,
     allow_host: AllowHost = None,
     public: Public = False,
 ) -> None:
     """Serve models over HTTP, with a page to try them. Needs the extra `serve`."""
+    if not models and not prompts:
+        raise typer.BadParameter("name a model, or with --prompts a network that takes prompts")
+    if weights != "pretrained" and not prompts:
+        raise typer.BadParameter("--weights are those of the network of --prompts")
     from topwork.server import Settings, run
 
     console.be_still()  # it writes lines of its own
     settings = Settings(
-        models=tuple(models),
+        models=tuple(models or ()),
         host=host,
         port=port,
         token=token,
@@ -66,6 +86,8 @@ def serve(
         max_bytes=max_bytes,
         held_bytes=max(Settings.held_bytes, max_bytes),
         collect=collect,
+        prompts=prompts or "",
+        prompts_weights=weights,
         allow_enrolling=allow_enrolling,
         allow_hosts=tuple(allow_host or ()),
         public=public,

@@ -23,7 +23,15 @@ from topwork.explain._classifier import TorchClassifier
 from topwork.explain._evidence import Evidence, evidence_sheet
 from topwork.explain._ideal import FINE_STEPS, QUICK_STEPS, IdealImage, Painted, ideal_image
 from topwork.explain._overlay import Overlay, can_overlay, laid_over, overlay, overlay_needs_torch, overlay_of_square
-from topwork.explain._pictures import Explanation, Result, stored, write_numbers, write_picture, write_result
+from topwork.explain._pictures import (
+    Explanation,
+    Result,
+    picture_bytes,
+    stored,
+    write_numbers,
+    write_picture,
+    write_result,
+)
 from topwork.explain._robust import (
     CORRUPTIONS,
     CorruptionAccuracy,
@@ -79,6 +87,7 @@ __all__ = [
     "overlay",
     "overlay_needs_torch",
     "overlay_of_square",
+    "picture_bytes",
     "robust_accuracy",
     "space_of",
     "stored",

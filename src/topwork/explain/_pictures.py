@@ -132,17 +132,21 @@ def write_picture(pixels: AnyArray, path: str | os.PathLike[str], *, texts: Mapp
     Raises:
         ExplainError: The folder cannot be written, or ``path`` is something else of the user's.
     """
+    return _put(Path(path), picture_bytes(pixels, texts), is_own_picture)
+
+
+def picture_bytes(pixels: AnyArray, texts: Mapping[str, str] | None = None) -> bytes:
+    """The file that ``write_picture`` writes."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
-    final = Path(path)
     told = PngInfo()
     told.add_text("Software", PICTURE_MARK)
     for key, text in (texts or {}).items():
         told.add_itxt(key, text)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG", pnginfo=told)
-    return _put(final, file.getvalue(), is_own_picture)
+    return file.getvalue()
 
 
 def write_numbers(numbers: npt.NDArray[np.int32], path: str | os.PathLike[str]) -> Path:

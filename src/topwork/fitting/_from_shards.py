@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +52,7 @@ def fit_shards(
     columns: Mapping[str, str] | None = None,
     backbone: str | Backbone | None = None,
     method: StreamedMethod = "logistic",
+    class_weight: Literal["none", "balanced", "auto"] = "auto",
     test: float = 0.2,
     seed: int = 0,
     announce: Announce | None = None,
@@ -68,6 +69,8 @@ def fit_shards(
         columns: Column of the table -> what it is called there.
         backbone: The network that made the features, or its name; the one that the plan names when None.
         method: Which head (``heads.fit_streamed``).
+        class_weight: Whether rare classes get a larger weight (``heads.fit_linear``); "auto" measures it where the
+            classes are imbalanced.
         test: Share of the rows to hold out where they have no ``test`` or ``val`` split, drawn by a hash of their
             images' content, so that copies of an image stay together; 0 holds none out.
         seed: Of that draw and of intervals.
@@ -89,7 +92,7 @@ def fit_shards(
     rows = _rows(out, labels, columns, test, seed)
     network, outputs, choice = network_of(rows.train.recipe, backbone)
     say("training the head")
-    fit = fit_streamed(rows.train, len(rows.train.classes), method=method)
+    fit = fit_streamed(rows.train, len(rows.train.classes), method=method, class_weight=class_weight)
     say("measuring the model")
     sample = sampled(rows.train, [network.width(each) for each in outputs], seed)
     selective = _selective(fit)
@@ -116,7 +119,14 @@ def fit_shards(
         trials=(),
         data=_data(rows, sample, evaluation),
         seed=seed,
-        options={"strategy": "probe", "shards": len(rows.train.names), "method": method, "test": test, "seed": seed},
+        options={
+            "strategy": "probe",
+            "shards": len(rows.train.names),
+            "method": method,
+            "class_weight": fit.class_weight,
+            "test": test,
+            "seed": seed,
+        },
         versions=versions(),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )

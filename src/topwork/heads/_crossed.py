@@ -114,8 +114,12 @@ def _strengths(design: Design) -> list[float]:
 
 def row_weights(labels: IntpArray, class_weight: str) -> Float32Array:
     """(N,) weight of each image; their mean is 1."""
+    return class_weights(np.bincount(labels), class_weight)[labels]
+
+
+def class_weights(counts: AnyArray, class_weight: str) -> Float32Array:
+    """(C,) weight of each image of a class with so many images (C,), at least one each."""
     if class_weight == "none":
-        return np.ones(len(labels), np.float32)
-    counts = np.bincount(labels)
-    weights: Float64Array = len(labels) / (len(counts) * counts[labels])
+        return np.ones(len(counts), np.float32)
+    weights: Float64Array = counts.sum() / (len(counts) * counts)
     return weights.astype(np.float32)

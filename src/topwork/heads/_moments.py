@@ -43,9 +43,9 @@ class Moments(NamedTuple):
     """Of K folds and C classes.
 
     Attributes:
-        counts: (K, C) rows.
-        sums: (K, C, D) of the rows.
-        grams: (K, D, D) of the rows: the sum of x x'.
+        counts: (K, C) rows, or what they weigh.
+        sums: (K, C, D) of the rows, each times its weight.
+        grams: (K, D, D) of the rows: the sum of weight x x'.
     """
 
     counts: Float64Array
@@ -91,8 +91,10 @@ class Moments(NamedTuple):
         return Moments(self.counts, (self.sums - self.counts[..., None] * at) / by, grams)
 
 
-def moments_of(blocks: Iterable[Block], n_classes: int, folds: int) -> Moments | None:
-    """The moments of some rows, in float64; None of no rows.
+def moments_of(
+    blocks: Iterable[Block], n_classes: int, folds: int, by_class: Float64Array | None = None
+) -> Moments | None:
+    """The moments of some rows, in float64; None of no rows. A row weighs what its class does (C,); 1 when None.
 
     Raises:
         DataError: Features or labels that cannot be used.
@@ -107,13 +109,16 @@ def moments_of(blocks: Iterable[Block], n_classes: int, folds: int) -> Moments |
             found = Moments.zeros(folds, n_classes, rows.shape[1])
         for fold in range(folds):
             inside = rows[fold_of == fold]
-            found.grams[fold] += inside.T @ inside
+            weighed = inside if by_class is None else inside * by_class[labels[fold_of == fold], None]
+            found.grams[fold] += weighed.T @ inside
         cell = fold_of * n_classes + labels
         order = np.argsort(cell, kind="stable")
         which, starts = np.unique(cell[order], return_index=True)
         found.sums.reshape(-1, rows.shape[1])[which] += np.add.reduceat(rows[order], starts)
         found.counts.ravel()[:] += np.bincount(cell, minlength=folds * n_classes)
-    return found
+    if found is None or by_class is None:
+        return found
+    return Moments(found.counts * by_class, found.sums * by_class[:, None], found.grams)
 
 
 def folds_of(keys: AnyArray, folds: int) -> IntpArray:
@@ -143,7 +148,7 @@ def discriminant_of(moments: Moments, shrinkage: float = SHRINKAGE) -> Float64Ar
         shrinkage: Of the covariance towards a multiple of the identity of the same trace, above 0 and up to 1.
     """
     counts, sums, gram = (each[0] for each in moments)
-    means = sums / np.maximum(counts, 1)[:, None]
+    means = sums / np.where(counts > 0, counts, 1)[:, None]
     within = (gram - means.T @ sums) / counts.sum()
     level = max(float(np.trace(within)) / len(within), FLOOR)
     return gaussians(means, counts, within, level, shrinkage)
@@ -176,10 +181,15 @@ def squared_error(moments: Moments, weights: Float64Array) -> float:
     return float(fitted - 2 * wanted + counts.sum())
 
 
-def ridge_strength(moments: Moments, strengths: Sequence[float]) -> tuple[float, list[float]]:
-    """The strength with the lowest squared error on the folds left out, and the mean error a row of each."""
+def ridge_strength(
+    moments: Moments, strengths: Sequence[float], weighed: Moments | None = None
+) -> tuple[float, list[float]]:
+    """The strength with the lowest squared error on the folds left out, and the mean error a row of each.
+
+    Where classes are weighed, they train by the ``weighed`` moments, and are judged by the plain ones.
+    """
     errors = np.zeros(len(strengths))
     for fold in range(len(moments.counts)):
         held = Moments(*(each[fold : fold + 1] for each in moments))
-        errors += [squared_error(held, each) for each in ridge_of(moments.total(fold), strengths)]
+        errors += [squared_error(held, each) for each in ridge_of((weighed or moments).total(fold), strengths)]
     return float(strengths[int(errors.argmin())]), (errors / moments.rows).tolist()

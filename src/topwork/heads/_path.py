@@ -72,7 +72,7 @@ def run_path(
     """
     held = dealings[0] != ALWAYS_TRAINS
     judges = samples[held] / samples[held].mean()
-    errors = 1 if held.sum() >= _MANY else 0
+    errors = errors_for(int(held.sum()))
     weights = [_start(labels, row_weights, int(each.max()) + 1, design.rows.shape[1]) for each in dealings]
     before = [each.copy() for each in weights]
     candidates: list[Candidate] = []
@@ -98,6 +98,11 @@ def run_path(
 def dealings_for(images: int) -> int:
     """How often folds are dealt, so that many answers judge however few images are held out."""
     return max(1, min(_DEALINGS, _MANY // max(1, images)))
+
+
+def errors_for(images: int) -> int:
+    """By how many standard errors of so many held-out images a loss may be higher and still be called the same."""
+    return 1 if images >= _MANY else 0
 
 
 def row_losses_at_best(logits: Float32Array, labels: IntpArray, judges: Float32Array) -> Float64Array:

@@ -12,7 +12,7 @@ from topwork._system import Executor
 from topwork.errors import DataError
 from topwork.metrics import softmax
 
-from ._crossed import IMBALANCE
+from ._crossed import IMBALANCE, ClassWeight, class_weights
 from ._moments import Block, Moments, checked, folds_of, moments_of
 
 _JUDGING = 4_000_000  # logits that are kept to judge by: 16 MB
@@ -38,7 +38,7 @@ class Evaluated(NamedTuple):
     """What rows say of K sets of weights, each judged by the rows that train it.
 
     Attributes:
-        losses: (K,) summed log loss in nats.
+        losses: (K,) summed log loss in nats, each row's times its weight; so are the next two.
         gradient: (K, S, D + 1) of it.
         spread: (K, S) sum of p (1 - p), the curvature of each class.
         logits: (J, S) of the rows that judge, each by the weights that did not train on it; none where K is 1.
@@ -74,17 +74,34 @@ class Rows:
         moments = self._moments()
         self.seen: IntpArray = np.flatnonzero(moments.counts.sum(axis=0))
         self.moments = Moments(moments.counts[:, self.seen], moments.sums[:, self.seen], moments.grams)
-        counts = self.moments.counts.sum(axis=0)
-        self.mean, self.scale = self.moments.statistics(balanced=bool(counts.max() <= IMBALANCE * counts.min()))
+        self.counts: Float64Array = self.moments.counts.sum(axis=0)
+        self.mean, self.scale = self.moments.statistics(balanced=self.balanced)
         # As where images are in memory: a class whose rows are all in one fold trains in all, and judges in none.
         self._held: BoolArray = (self.moments.counts > 0).sum(axis=0) > 1
         judges = min(_JUDGES, _JUDGING // len(self.seen))
         self._last_judge = np.uint64(min(1.0, judges / self.moments.rows) * (2**64 - 2**11))
         self.passes = 1
 
-    def _moments(self) -> Moments:
+    @property
+    def balanced(self) -> bool:
+        """Whether no class has many more rows than another."""
+        return bool(self.counts.max() <= IMBALANCE * self.counts.min())
+
+    def standardised(self, weighting: ClassWeight) -> Moments:
+        """The moments of the standardised rows; those of weighed classes take one more pass."""
+        found = self.moments
+        if weighting != "none":
+            by_class = np.zeros(self._n_classes)
+            by_class[self.seen] = class_weights(self.counts, weighting)
+            weighed = self._moments(by_class)
+            found = Moments(weighed.counts[:, self.seen], weighed.sums[:, self.seen], weighed.grams)
+            self.passes += 1
+        return found.standardised(self.mean, self.scale)
+
+    def _moments(self, by_class: Float64Array | None = None) -> Moments:
         total: Moments | None = None
-        work = self._in_order(lambda name: moments_of(self._shards.blocks(name), self._n_classes, self._folds))
+        how = (self._n_classes, self._folds, by_class)
+        work = self._in_order(lambda name: moments_of(self._shards.blocks(name), *how))
         for found in work:
             if found is None:
                 continue
@@ -115,10 +132,11 @@ class Rows:
         logits = np.concatenate([piece[0] for piece in pieces])
         return list(np.moveaxis(logits, 1, 0)), np.concatenate([piece[1] for piece in pieces])
 
-    def evaluate(self, weights: Float32Array) -> Evaluated:
+    def evaluate(self, weights: Float32Array, weighting: ClassWeight = "none") -> Evaluated:
         """What the rows say of weights (K, S, D + 1), each set without a fold; or of one (1, S, D + 1) on all rows."""
         self.passes += 1
-        pieces = iter(self._in_order(lambda name: self._evaluate(name, weights)))
+        by_class = class_weights(self.counts, weighting)
+        pieces = iter(self._in_order(lambda name: self._evaluate(name, weights, by_class)))
         first = next(pieces)
         logits, labels = [first.logits], [first.labels]
         for piece in pieces:
@@ -156,7 +174,7 @@ class Rows:
             out.append((logits, labels[judges]))
         return out
 
-    def _evaluate(self, name: str, weights: Float32Array) -> Evaluated:
+    def _evaluate(self, name: str, weights: Float32Array, by_class: Float32Array) -> Evaluated:
         total = Evaluated(
             np.zeros(len(weights)),
             np.zeros(weights.shape),
@@ -175,6 +193,7 @@ class Rows:
                 trains = (np.arange(len(weights))[:, None] != fold_of).astype(np.float32)
             else:
                 trains = np.ones((1, len(labels)), np.float32)
+            trains *= by_class[labels]
             shares = softmax(found, out=found)
             losses = -np.log(np.maximum(shares[:, own, place], np.finfo(np.float32).tiny)) * trains
             total.losses[:] += losses.sum(axis=1, dtype=np.float64)

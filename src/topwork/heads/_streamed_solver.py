@@ -12,6 +12,7 @@ import numpy as np
 
 from topwork._arrays import Float32Array, Float64Array
 
+from ._crossed import ClassWeight
 from ._moments import Moments
 from ._solver import FLOOR, Memory, Metric, dots
 from ._streamed_rows import Evaluated, Rows
@@ -46,16 +47,24 @@ class Spectrum(NamedTuple):
 
 
 def minimise(
-    rows: Rows, spectrum: Spectrum, strength: float, start: Float32Array, *, tolerance: float
+    rows: Rows,
+    spectrum: Spectrum,
+    strength: float,
+    start: Float32Array,
+    weighting: ClassWeight = "none",
+    *,
+    tolerance: float,
 ) -> tuple[Float32Array, Evaluated]:
     """Minimise the log loss plus strength / 2 * |W|^2 for each of K sets of weights (K, S, D + 1) from a start.
+
+    Rows weigh what their classes do.
 
     It ends as ``_solver.minimise`` does.
 
     Returns:
         The weights, and what the last pass said.
     """
-    weights, found = start.copy(), rows.evaluate(start)
+    weights, found = start.copy(), rows.evaluate(start, weighting)
     metric, memory = spectrum.metric(found, strength), Memory()
     objective, gradient = _penalised(found, weights, strength)
     for _ in range(_MAX_ITERATIONS):
@@ -67,7 +76,7 @@ def minimise(
         step = active.astype(np.float64)
         for _trial in range(_MAX_TRIALS):
             tried = weights + (step[:, None, None] * direction).astype(np.float32)
-            found = rows.evaluate(tried)
+            found = rows.evaluate(tried, weighting)
             reached, following = _penalised(found, tried, strength)
             short = reached > objective + _SUFFICIENT * step * slope + 1e-9 * objective
             if not short.any():

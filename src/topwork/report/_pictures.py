@@ -106,21 +106,33 @@ class Album:
         dataset, side = self._dataset, self._side
         try:
             if isinstance(dataset, MaskDataset):
-                self._uris[row] = _masked(dataset, row, side)
+                self._uris[row] = _as_uri(_masked(dataset, row, side))
             else:
                 self._uris[row] = thumbnail(dataset.source(row), side)
         except (ImageError, DataError) as error:
             self._reasons[row] = error.message
 
 
-def _masked(dataset: MaskDataset, row: int, side: int) -> str:
+def row_file(dataset: Dataset, row: int) -> bytes:
+    """A small picture of one row's image, where it has a mask with that upon it, as a WebP file.
+
+    Raises:
+        ImageError: It cannot be decoded.
+        DataError: Its mask cannot be read any more.
+    """
+    return (
+        _masked(dataset, row, BOXED_SIDE) if isinstance(dataset, MaskDataset) else thumbnail_file(dataset.source(row))
+    )
+
+
+def _masked(dataset: MaskDataset, row: int, side: int) -> bytes:
     """A small picture of an image with its mask upon it."""
     image, mask = decode(dataset.source(row)), dataset.mask(row)
     if image.shape[:2] != mask.labels.shape:  # it was changed since it was read
-        return thumbnail(image, side)
+        return thumbnail_file(image, side)
     names = {place: dataset.classes[place] for place in dataset.foreground}
     shown = painted(image, mask.labels, names, mask.objects, side=side, legend=False)
-    return webp(shown)
+    return sheet_file(shown)
 
 
 def outlined(picture: Picture, dataset: BoxDataset | MaskDataset, row: int, over: Sequence[Outline] = ()) -> Picture:
@@ -252,9 +264,14 @@ def thumbnail_file(source: Source, side: int = SIDE) -> bytes:
 
 def webp(pixels: npt.NDArray[np.uint8]) -> str:
     """A sheet, uint8 (H, W, 3), as a ``data:`` URI; what is written on it stays sharp."""
+    return _as_uri(sheet_file(pixels))
+
+
+def sheet_file(pixels: npt.NDArray[np.uint8]) -> bytes:
+    """The same as a WebP file."""
     from PIL import Image
 
-    return _as_uri(_as_file(Image.fromarray(pixels), _SHEET_QUALITY))
+    return _as_file(Image.fromarray(pixels), _SHEET_QUALITY)
 
 
 def _as_file(image: Image.Image, quality: int) -> bytes:

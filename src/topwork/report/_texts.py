@@ -19,8 +19,10 @@ KIT = "topwork.report"
 class Texts(Plain):
     """The kit's texts, what the library says, and the texts of other packages whose sections the page has."""
 
-    def __init__(self, language: str, packages: Sequence[str] = (), thing: str = "image") -> None:
-        super().__init__(language, (LIBRARY, KIT, *packages), thing)
+    def __init__(
+        self, language: str, packages: Sequence[str] = (), thing: str = "image", named: Sequence[str] = ()
+    ) -> None:
+        super().__init__(language, (LIBRARY, KIT, *packages), thing, named)
 
     @property
     def english(self) -> Markup:

@@ -96,6 +96,12 @@ async def told(
     return [await asyncio.to_thread(_told, served, *each, accept) for each in pairs]
 
 
+async def written(served: Served, found: Answer | RefusedError, kind: str) -> bytes:
+    """The answer to the only input, as the file of a media type that the model gives."""
+    assert isinstance(found, Answer)  # of one alone, a refusal is raised
+    return await asyncio.to_thread(served.serving.formats[kind], found.prediction, found.row)
+
+
 def _told(served: Served, given: Input, found: Answer | RefusedError, accept: str) -> dict[str, Any]:
     if isinstance(found, RefusedError):
         return {"source": given.name, "error": said(found.error, accept)}

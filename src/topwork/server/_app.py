@@ -15,6 +15,7 @@ from topwork.server._metrics import Watched
 from topwork.server._page import page_routes
 from topwork.server._refusal import RefusedError
 from topwork.server._routes import health_routes, model_routes
+from topwork.server._segmenting import segment_routes
 from topwork.server._service import Service
 from topwork.server._settings import Settings
 
@@ -45,6 +46,7 @@ def app_of(service: Service) -> FastAPI:
     answer_errors(app)
     app.include_router(model_routes(service))  # first: the route that matters is found at once
     app.include_router(enrolling_routes(service))
+    app.include_router(segment_routes(service))
     app.include_router(health_routes(service))
     app.include_router(inference_routes(service))
     app.include_router(page_routes(service))

@@ -30,6 +30,8 @@ def page_routes(service: Service) -> "APIRouter":
     async def start() -> Response:
         """The page; it asks for all else with the token, where one is needed, so it holds no more than names."""
         names = [{"name": each.name} for each in service.models]
+        if not names:
+            raise RefusedError(404, "this server has no model to try", "POST /segment answers to prompts")
         html = page.page_html(names, answers="server", language=service.settings.language)
         return Response(html, headers=_HEADERS, media_type="text/html; charset=utf-8")
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from topwork.server._formats import FORMATS
 from topwork.server._refusal import unusable
 from topwork.tasks import Wanted
 
@@ -25,10 +26,12 @@ class Question:
     Attributes:
         model: By name; the first one when None.
         wanted: Of its answers.
+        format: Of its answers, one of ``FORMATS``; what the request accepts when None.
     """
 
     model: str | None
     wanted: Wanted
+    format: str | None = None
 
 
 def question(query: Mapping[str, str]) -> Question:
@@ -41,9 +44,16 @@ def question(query: Mapping[str, str]) -> Question:
         "nearest": (int, lambda value: 0 <= value <= _MOST_NEAREST, f"a number, 0 to {_MOST_NEAREST}"),
         "threshold": (float, lambda value: 0 <= value <= 1, "a number from 0 to 1"),
         "mask": (_flag, lambda value: True, "true or false"),
+        "certainty": (_flag, lambda value: True, "true or false"),
     }
     given = {name: _read(query, name, *how) for name, how in read.items() if name in query}
-    return Question(query.get("model"), Wanted(**given))
+    return Question(query.get("model"), Wanted(**given), format_asked(query))
+
+
+def format_asked(query: Mapping[str, str]) -> str | None:
+    """The format that an address names, one of ``FORMATS``; a RefusedError (422) for another."""
+    is_one: tuple[Any, ...] = (str, lambda value: value in FORMATS, "json, png or geojson")
+    return _read(query, "format", *is_one) if "format" in query else None
 
 
 _SHARE = "a number above 0 and below 1, such as 0.95"
@@ -115,6 +125,7 @@ _OBJECT = {
         "bbox": _BOX,
         "area": {"type": "integer", "description": "Pixels of its mask."},
         "segmentation": _RUNS,
+        "certainty": {"type": "number", "description": "The mean of its pixels'."},
     },
 }
 _OF_CLASS = {
@@ -146,6 +157,8 @@ _PREDICTION = {
         "shares": {"type": "object", "additionalProperties": {"type": "number"}},
         "masks": {"type": "array", "items": _OF_CLASS},
         "mask": {"type": "string", "description": "The class, or the object, of each pixel: a PNG."},
+        "certainty": {"type": "number", "description": "The probability that the class of a pixel is right; a mean."},
+        "certainty_map": {"type": "string", "description": "255 times that probability of each pixel: a PNG."},
         "name": {"type": ["string", "null"], "description": "Who it is; null for nobody whom the model knows."},
         "similarity": {"type": ["number", "null"], "description": "To the most similar one that it knows, -1 to 1."},
         "matches": {"type": "array", "items": _MATCH, "description": "Whom it is like, the most similar first."},
@@ -161,6 +174,7 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     said = {
         400: "Not valid HTTP, or not what the protocol asks for.",
         404: "There is no such model.",
+        406: "The model has no answer of a type that is accepted.",
         408: "The body took too long.",
         413: "Too large, or too many.",
         415: "A type of body that is not taken.",
@@ -179,6 +193,7 @@ def form_of(**fields: Mapping[str, Any]) -> dict[str, Any]:
     return {"schema": {"type": "object", "properties": fields}}
 
 
+_FORMAT = _parameter("format", "Of the answer; otherwise Accept tells.", {"type": "string", "enum": [*FORMATS]})
 PREDICT: dict[str, Any] = {
     "parameters": [
         MODEL,
@@ -189,6 +204,8 @@ PREDICT: dict[str, Any] = {
         _parameter("nearest", "Nearest training images.", {"type": "integer", "minimum": 0, "maximum": _MOST_NEAREST}),
         _parameter("threshold", "Score or similarity from which on.", {"type": "number", "minimum": 0, "maximum": 1}),
         _parameter("mask", "Whether with the mask, as a PNG.", {"type": "boolean"}),
+        _parameter("certainty", "Whether with how sure the class of each pixel is.", {"type": "boolean"}),
+        _FORMAT,
     ],
     "requestBody": {
         "required": True,
@@ -222,6 +239,17 @@ COLLECT: dict[str, Any] = {
 }
 
 _NAME = {"type": "string"}
+_TEXTS = {"type": "array", "items": _NAME}
+_MASK = {
+    "type": "object",
+    "required": ["score", "area", "bbox", "segmentation"],
+    "properties": {
+        "score": {"type": "number", "description": "The IoU that the network expects of it."},
+        "area": {"type": "integer"},
+        "bbox": _BOX,
+        "segmentation": _RUNS,
+    },
+}
 ENROLL: dict[str, Any] = {
     "parameters": [MODEL],
     "requestBody": {
@@ -257,3 +285,50 @@ PREDICTED = {
     "required": ["model", "predictions"],
     "properties": {"model": {"type": "string"}, "predictions": {"type": "array", "items": _PREDICTION}},
 }
+OUTLINES = {
+    "type": "object",
+    "description": "GeoJSON: a polygon of each object or region, in pixels of the image as it is shown.",
+    "required": ["type", "features"],
+    "properties": {"type": {"const": "FeatureCollection"}, "features": {"type": "array", "items": {"type": "object"}}},
+}
+
+
+def _answered(schema: Mapping[str, Any]) -> dict[int | str, dict[str, Any]]:
+    """JSON of a schema, or a file in its place."""
+    kinds = {FORMATS["json"]: schema, FORMATS["png"]: FILE, FORMATS["geojson"]: OUTLINES}
+    return {200: {"content": {kind: {"schema": each} for kind, each in kinds.items()}}}
+
+
+ANSWERED = _answered(PREDICTED)
+
+_EACH = {"style": "form", "explode": True}
+SEGMENT: dict[str, Any] = {
+    "parameters": [
+        _parameter("point", "x,y of a pixel of the object, or x,y,- of one that is not.", _TEXTS) | _EACH,
+        _parameter("box", "left,top,right,bottom around an object.", _TEXTS) | _EACH,
+        _parameter("image", "What an earlier answer calls its image, which is then not sent again.", _NAME),
+        _FORMAT,
+    ],
+    "requestBody": {
+        "required": False,
+        "content": {
+            "multipart/form-data": form_of(image=FILE),
+            "image/jpeg": {"schema": FILE},
+            "image/png": {"schema": FILE},
+            "application/octet-stream": {"schema": FILE},
+        },
+    },
+}
+SEGMENTED = _answered(
+    {
+        "type": "object",
+        "required": ["network", "image", "width", "height", "masks"],
+        "properties": {
+            "network": _NAME,
+            "image": {"type": "string", "description": "A name by which to ask about it again."},
+            "width": _COUNT,
+            "height": _COUNT,
+            "masks": {"type": "array", "items": _MASK},
+        },
+    }
+)

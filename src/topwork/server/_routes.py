@@ -2,13 +2,12 @@
 
 # Annotations are read by FastAPI where the routes are made, so that it is imported there and not with this module.
 import asyncio
-import base64
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from topwork.server._answering import answer_all, require, told, under_way, while_connected
+from topwork.server._answering import answer_all, require, told, under_way, while_connected, written
+from topwork.server._formats import JSON, format_of
 from topwork.server._intake import body_of, correction_of, inputs_of
-from topwork.server._question import COLLECT, COLLECTED, FILE, PREDICT, PREDICTED, question, refusals
+from topwork.server._question import ANSWERED, COLLECT, COLLECTED, PREDICT, question, refusals
 from topwork.server._refusal import RefusedError, unusable
 from topwork.server._served import Answer, Served
 from topwork.server._service import Service
@@ -51,28 +50,25 @@ def model_routes(service: Service) -> "APIRouter":
 
     router = APIRouter(tags=["models"])
     kept: dict[int | str, Any] = {201: {"content": {"application/json": {"schema": COLLECTED}}}}
-    kinds: Any = {"application/json": {"schema": PREDICTED}, "image/png": {"schema": FILE}}
-    answered: dict[int | str, Any] = {200: {"content": kinds}}
 
     @router.post(
-        "/predict", openapi_extra=PREDICT, responses=answered | refusals(404, 408, 413, 415, 422, 500, 503, 504)
+        "/predict", openapi_extra=PREDICT, responses=ANSWERED | refusals(404, 406, 408, 413, 415, 422, 500, 503, 504)
     )
     async def predict(request: Request) -> Response:
         """What a model says of one or several images or texts: classes, objects with their boxes, or masks."""
         asked = question(request.query_params)
-        served, accepts = find(service, asked.model), request.headers.get("accept", "")
-        if as_png := "image/png" in accepts and "application/json" not in accepts:
-            asked = dataclasses.replace(asked, wanted=dataclasses.replace(asked.wanted, mask=True))
+        served, accepts = find(service, asked.model), ", ".join(request.headers.getlist("accept"))
+        answer_kind = format_of(asked.format, accepts, served.name, served.serving.formats)
         require(served, asked.wanted)
         body, kind = await body_of(request.receive), request.headers.get("content-type", "")
         inputs = inputs_of(body, kind, served, service.settings.max_parts)
-        if as_png and len(inputs) > 1:
-            raise unusable("a PNG answers one image", "send one, or ask for JSON with ?mask=true")
+        if answer_kind != JSON and len(inputs) > 1:
+            raise unusable("PNG and GeoJSON answer one image", "send one, or ask for JSON")
         async with while_connected(request.receive), under_way(service, len(inputs)):
             found = await answer_all(service, served, inputs, asked.wanted)
+            if answer_kind != JSON:
+                return Response(await written(served, found[0], answer_kind), media_type=answer_kind)
             predictions = await told(served, inputs, found, asked.wanted, request.headers.get("accept-language", ""))
-        if as_png:
-            return Response(base64.b64decode(predictions[0]["mask"].partition(",")[2]), media_type="image/png")
         return JSONResponse({"model": served.name, "predictions": predictions})
 
     @router.post(
@@ -119,7 +115,7 @@ def find(service: Service, name: str | None) -> Served:
     if served is None:
         names = ", ".join(each.name for each in service.models)
         raise RefusedError(
-            404, f"there is no model {name[:80]!r}" if name else "there is no model", f"there is {names}"
+            404, f"there is no model {name[:80]!r}" if name else "there is no model", f"there is {names or 'none'}"
         )
     if not served.ready:
         again = {"retry-after": "1"}

@@ -12,6 +12,7 @@ from topwork.server._collect import Collection
 from topwork.server._decoder import Decoded, Decoders
 from topwork.server._log import log
 from topwork.server._metrics import Metrics
+from topwork.server._prompting import Prompting
 from topwork.server._refusal import too_busy
 from topwork.server._served import Models, Served
 from topwork.server._settings import Settings
@@ -50,6 +51,7 @@ class Service:
         admission: What may be under way.
         metrics: What is counted.
         collection: Where corrections go; None where none are taken.
+        prompting: What tells masks by prompts; None where none are taken.
         draining: Whether it takes its leave: it still answers, and says that it is not ready.
         failure: Why a model cannot be prepared: the server is of no use then, and ends.
     """
@@ -72,13 +74,15 @@ class Service:
         self.collection = None if settings.collect is None else Collection(settings.collect)
         for path in settings.models:
             self.models.add(path)
+        self.prompting = Prompting(settings.prompts, settings.prompts_weights) if settings.prompts else None
 
     def lacking(self) -> list[str]:
         """Why it is not ready, in plain words; nothing where it is."""
         found = ["it is about to end"] if self.draining else []
         if self.decoders.alive < self.decoders.count:
             found.append(f"{self.decoders.alive} of {self.decoders.count} decoders are up")
-        found += [f"the model {each.name} is being prepared" for each in self.models if not each.ready]
+        networks = [*self.models, *([self.prompting] if self.prompting is not None else [])]
+        found += [f"the model {each.name} is being prepared" for each in networks if not each.ready]
         return found
 
     @contextlib.asynccontextmanager
@@ -95,7 +99,7 @@ class Service:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.decoders.close()
-            for each in self.models:
+            for each in (*self.models, *([self.prompting] if self.prompting is not None else [])):
                 each.close()
 
     async def add(self, path: Path) -> Served:
@@ -114,7 +118,7 @@ class Service:
         return await self.decoders(image, served.preprocessing)
 
     def _open_decoders(self) -> None:
-        if any(each.kind == "image" for each in self.models):
+        if self.prompting is not None or any(each.kind == "image" for each in self.models):
             self.decoders.open()
 
     async def _prepare(self) -> None:
@@ -126,6 +130,13 @@ class Service:
                 self.failure = error
                 return
             log("model ready", model=each.name)
+        if self.prompting is not None:
+            try:
+                await asyncio.to_thread(self.prompting.warm)
+            except Exception as error:
+                self.failure = error
+                return
+            log("model ready", model=self.prompting.name)
         for each in self.models:  # a request for a map need not wait for it; none without one waits for this
             await asyncio.to_thread(each.serving.warm)
 

@@ -27,6 +27,8 @@ class Settings:
         public: Whether it may listen beyond this machine without a token.
         allow_hosts: Names under which it may be called, beside its own address and this machine's.
         collect: Folder into which labelled images and texts are written; None where none are taken.
+        prompts: A network that takes prompts (``Promptable.load``), which answers ``POST /segment``; none when empty.
+        prompts_weights: Its weights.
         allow_enrolling: Whether whoever may ask may enrol people, and let the model forget them.
         queue: Images or texts that may be under way at once; more are refused with 503.
         deadline: Seconds until an answer; then the work is dropped and 504 is the answer.
@@ -54,6 +56,8 @@ class Settings:
     public: bool = False
     allow_hosts: tuple[str, ...] = ()
     collect: Path | None = None
+    prompts: str = ""
+    prompts_weights: str = "pretrained"
     allow_enrolling: bool = False
     queue: int = 128
     deadline: float = 10.0

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from topwork._system import available_cores, optional
 from topwork.data import printable
@@ -25,7 +27,13 @@ _CORES = 4  # of a worker, where the machines have so many: its decoders and cal
 _IN_HAND = 2  # shards of a worker: the next is there when one is done
 _DEATHS = 3  # of workers that had a shard in hand, after which the shard is to blame
 _LOOK = 5.0  # seconds until it is looked again whether the cluster has grown
+_REACHED = 10.0  # seconds in which the machine of an address answers; Ray itself would try for 30, whatever is wrong
 _PATIENCE = 600.0  # seconds without any worker, after which nobody will come
+
+
+_CLIENT, _CLIENT_PORT = "ray://", 10_001
+_HINT = "start it with ray start, or name its address: --on ray://HOST:10001"
+_CLIENT_HINT = "name the port of Ray's client server (10001, not the cluster's own), and use the cluster's token"
 
 
 def work_on(on: str, plan: Plan, shards: Sequence[Shard], progress: Progress | None = None) -> Iterator[Done]:
@@ -60,15 +68,18 @@ def in_ray(ray: Any, on: str) -> Iterator[None]:
     """In a cluster; one that this program has joined before is left as it is.
 
     Raises:
-        TopworkError: None can be reached.
+        TopworkError: None can be reached, or the address is none.
+        MissingExtraError: ``ray://`` needs a package that is not installed.
     """
     if ray.is_initialized():
         yield
         return
+    if on.startswith(_CLIENT):
+        _require_listening(on)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody
     quiet: Any = {"log_to_driver": False, "configure_logging": False, "logging_level": "ERROR"}
     try:
-        if on.startswith("ray://"):
+        if on.startswith(_CLIENT):
             ray.init(on, **quiet)
         else:
             try:
@@ -78,13 +89,39 @@ def in_ray(ray: Any, on: str) -> Iterator[None]:
                 ray.init(num_cpus=available_cores(), include_dashboard=False, **quiet)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise TopworkError(
-            f"Ray cannot be reached: {printable(str(error)) or type(error).__name__}",
-            hint="start it with ray start, or name its address: --on ray://HOST:10001",
+            f"Ray cannot be reached: {_reason(error)}",
+            hint=_CLIENT_HINT if on.startswith(_CLIENT) else _HINT,
         ) from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _reason(error: Exception) -> str:
+    """What Ray says of itself in one line: the last one that says something, where there is a traceback in it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return printable(lines[-1]) if lines else type(error).__name__
+
+
+def _require_listening(on: str) -> None:
+    """Refuse an address at once where nothing answers at all."""
+    optional("grpc", extra="ray", what="--on ray://HOST:PORT")
+    try:
+        told = urlsplit(on)
+        host, port = told.hostname, told.port or _CLIENT_PORT
+    except ValueError:
+        host, port = None, 0
+    if not host:
+        raise TopworkError(f"--on takes local, ray or ray://HOST:PORT, not {printable(on)}")
+    try:
+        socket.create_connection((host, port), timeout=_REACHED).close()
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise TopworkError(
+            f"Ray cannot be reached: {printable(host)}:{port}: {printable(reason)}",
+            hint=_HINT,
+        ) from error
 
 
 class _Worker:

@@ -65,9 +65,9 @@ def names() -> list[str]:
     return sorted({*_ROOMS, *_REGISTERED})
 
 
-def packages() -> tuple[str, ...]:
-    """The rooms of the tasks, whose texts are what their words say in other languages."""
-    return tuple(_ROOMS.values())
+def packages(*names: str) -> tuple[str, ...]:
+    """The rooms of the tasks, or of those named, whose texts are what their words say in other languages."""
+    return tuple(room for name, room in _ROOMS.items() if not names or name in names)
 
 
 def task(name: str | Task) -> Task:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ class Wanted:
         nearest: How many of the training images that are nearest.
         threshold: Score from which on an object is told of.
         mask: Whether with the class of each pixel, as a picture.
+        certainty: Whether with the probability that the class of a pixel is right.
     """
 
     top: int = 5
@@ -32,6 +33,7 @@ class Wanted:
     nearest: int = 0
     threshold: float | None = None
     mask: bool = False
+    certainty: bool = False
 
     def require_only(self, names: Sequence[str], said: str) -> None:
         """Refuse what makes no sense for a model.
@@ -119,6 +121,7 @@ class Serving(Protocol):
         looking: What looks at whole pictures first; None where the network's square is made of the picture itself.
         enrolling: What it knows by name; None where it knows its classes and no more.
         slow: Whether telling an answer takes so long that nothing else should wait for it.
+        formats: Media types in which one answer is given beside JSON, each with what writes it.
         tensors: Outputs of the Open Inference Protocol: name to datatype and shape, in which -1 is any length.
     """
 
@@ -130,6 +133,8 @@ class Serving(Protocol):
     def looking(self) -> Looking | None: ...
     @property
     def enrolling(self) -> Enrolling | None: ...
+    @property
+    def formats(self) -> Mapping[str, Callable[[Any, Row], bytes]]: ...
     @property
     def tensors(self) -> Mapping[str, tuple[str, tuple[int, ...]]]: ...
 

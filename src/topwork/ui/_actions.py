@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
+from topwork.data import LabelledDataset
 from topwork.errors import DataError
 from topwork.ui import _views
 from topwork.ui._mending import Mending
@@ -73,7 +74,7 @@ def add_actions(app: FastAPI, session: Session) -> None:
         state = session.state
         if not request.headers.get("accept", "").startswith("application/json"):
             return RedirectResponse("/check", 303)
-        changes = _views.part(state, "changes", fresh=state.mending == state.checked)
+        changes = _views.part(state, "changes", **_views.mendable(state))
         row_html = _views.part(state, "row", **_views.of_row(state, row))
         return JSONResponse({"row": row_html, "changes": changes, "version": state.version})
 
@@ -89,7 +90,7 @@ def _mended(state: State, row: int, form: Form) -> Mending:
         return state.mending.without(name)
     if form.get("do") == "with":
         return state.mending.with_again(name)
-    if label not in dataset.classes:
+    if not isinstance(dataset, LabelledDataset) or label not in dataset.classes:
         raise DataError("there is no such class", hint="choose one of the classes of these data")
     given = dataset.classes[int(dataset.labels[row])]
     return state.mending.labelled(name, label, "" if name in state.checked.labels else given)

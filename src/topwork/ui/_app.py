@@ -17,9 +17,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from topwork.errors import ImageError, TopworkError
+from topwork.errors import DataError, ImageError, TopworkError
 from topwork.fitting import PAGE
-from topwork.report import STYLE, thumbnail_file
+from topwork.report import STYLE, row_file
 from topwork.ui import _views
 from topwork.ui._actions import add_actions, add_uploads
 from topwork.ui._door import Door
@@ -174,7 +174,7 @@ def _add_pictures(app: FastAPI, session: Session) -> None:
         if state.checkup is None or check != state.checks or not 0 <= row < len(state.checkup.dataset):
             return Response(status_code=404)
         try:
-            content = thumbnail_file(state.checkup.dataset.source(row))
-        except ImageError:
+            content = row_file(state.checkup.dataset, row)
+        except (ImageError, DataError):
             return Response(status_code=404)
         return Response(content, media_type="image/webp", headers={"Cache-Control": "private, max-age=3600"})

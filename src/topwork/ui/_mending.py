@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
-from topwork.data import LabelledDataset, TextDataset, write_manifest
+from topwork.data import Dataset, LabelledDataset, MaskDataset, TextDataset, write_manifest
+
+Kind = TypeVar("Kind", bound=Dataset)
 
 
 @dataclass(frozen=True)
@@ -40,20 +43,27 @@ class Mending:
         others = {each: other for each, other in self.labels.items() if each != name}
         return replace(self, labels=others if label == given else {**others, name: label})
 
-    def applied(self, dataset: LabelledDataset) -> LabelledDataset:
+    def applied(self, dataset: Kind) -> Kind:
         """The data set with these changes, as far as they are of its rows."""
-        labels = dataset.labels.copy()
-        for row, name in enumerate(dataset.paths):
-            if name in self.labels:
-                labels[row] = dataset.classes.index(self.labels[name])
+        if isinstance(dataset, LabelledDataset):
+            labels = dataset.labels.copy()
+            for row, name in enumerate(dataset.paths):
+                if name in self.labels:
+                    labels[row] = dataset.classes.index(self.labels[name])
+            dataset = replace(dataset, labels=labels)
         kept = [row for row, name in enumerate(dataset.paths) if name not in self.gone]
-        return replace(dataset, labels=labels).select(kept)
+        return dataset.select(kept)
 
 
 UNCHANGED = Mending()
 
 
 def can_be_mended(dataset: object) -> bool:
+    """Whether rows can be left out: a manifest can hold the others, or they have masks, whose changes no file holds."""
+    return has_manifest(dataset) or isinstance(dataset, MaskDataset)
+
+
+def has_manifest(dataset: object) -> bool:
     """Whether a manifest can hold the rows: images that are files, or texts, with one class each."""
     return isinstance(dataset, LabelledDataset) and (isinstance(dataset, TextDataset) or dataset.store is None)
 

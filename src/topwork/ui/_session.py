@@ -19,7 +19,7 @@ from topwork.errors import DataError, TopworkError
 from topwork.model import Classifier
 from topwork.tasks import task, told_by
 from topwork.ui._jobs import Done, Failure, Job, Message, Progress, Work
-from topwork.ui._mending import UNCHANGED, Mending, can_be_mended, write
+from topwork.ui._mending import UNCHANGED, Mending, can_be_mended, has_manifest, write
 from topwork.ui._work import CheckWork, ExportWork, FitWork
 
 if TYPE_CHECKING:
@@ -152,7 +152,8 @@ class Session:
         if not os.path.exists(path):  # which takes any name
             raise DataError(f"{printable(str(path))}: there is no such folder or file", hint="check the path")
         kind = told_by(path)
-        if not issubclass(task(kind).model, Classifier):  # rows are shown, mended and counted by their class
+        room = task(kind)
+        if not issubclass(room.model, Classifier) and room.masks is None:  # rows are shown and counted by their classes
             raise DataError(
                 f"these data are for {kind}, which this page cannot show yet",
                 hint="run `topwork check DATA`, `topwork fit DATA -o MODEL` and `topwork serve MODEL` instead",
@@ -186,7 +187,8 @@ class Session:
             if not can_be_mended(state.checkup.dataset):
                 raise DataError("data of this kind cannot be changed here", hint="change them where they are")
             mending = change(state)
-            write(mending.applied(state.checkup.dataset), state.data.manifest)
+            if has_manifest(state.checkup.dataset):
+                write(mending.applied(state.checkup.dataset), state.data.manifest)
             self._change(mending=mending)
 
     def forget_changes(self) -> None:
@@ -226,8 +228,11 @@ class Session:
             DataError: A job is running, or there are no data.
         """
         data, state = self._data, self._state
-        path = data.manifest if state.mending else data.path
-        work = FitWork(path, data.task, data.model, budget, allow, critical, state.language)
+        if critical is not None and task(data.task).decision is None:
+            raise DataError("these data have no class to decide on", hint="train without one")
+        written = state.checkup is not None and has_manifest(state.checkup.dataset)
+        path, mending = (data.manifest, UNCHANGED) if written and state.mending else (data.path, state.mending)
+        work = FitWork(path, data.task, data.model, budget, allow, critical, state.language, mending)
 
         def fitted(lines: tuple[str, ...]) -> dict[str, Any]:
             assert self._state.job is not None

@@ -10,11 +10,12 @@ import numpy as np
 
 from topwork import tasks
 from topwork.checking import Checkup
-from topwork.data import LabelledDataset, TextDataset
+from topwork.data import LabelledDataset, MaskDataset, TextDataset
 from topwork.exporting import names as targets
+from topwork.model import Classifier
 from topwork.report import Excerpts, Picture, Shown, Texts, checkup_values, render, shown_findings
 from topwork.ui._jobs import Progress
-from topwork.ui._mending import can_be_mended
+from topwork.ui._mending import can_be_mended, has_manifest
 from topwork.ui._session import PAGES, State
 
 PACKAGE = "topwork.ui"
@@ -45,7 +46,8 @@ class Linked:
 
 def texts(state: State) -> Texts:
     """The texts of a page, in the session's language and about its kind of rows."""
-    return Texts(state.language, (*tasks.packages(), PACKAGE), _thing(state))
+    own = tasks.packages(state.data.task) if state.data is not None else ()
+    return Texts(state.language, (*own, PACKAGE), _thing(state), named=tasks.packages())
 
 
 def _thing(state: State) -> str:
@@ -118,7 +120,7 @@ def _check(state: State, t: Texts) -> dict[str, Any]:
         "findings": shown_findings(checkup.findings, checkup, shows, most=_CASES),
         "rows": {name: row for row, name in enumerate(checkup.dataset.paths)},
         "superfluous": len(copies),
-        **_mendable(state),
+        **mendable(state),
     }
 
 
@@ -126,31 +128,39 @@ def _is_text(checkup: Checkup) -> bool:
     return isinstance(checkup.dataset, TextDataset)
 
 
-def _mendable(state: State) -> dict[str, Any]:
+def mendable(state: State) -> dict[str, Any]:
     """What the controls beside a row need."""
     checkup = state.checkup
-    mendable = checkup is not None and can_be_mended(checkup.dataset)
+    dataset = None if checkup is None else checkup.dataset
     listed = checkup.classes if checkup is not None and len(checkup.classes) <= _LISTED else ()
-    return {"mendable": mendable, "listed": listed, "fresh": state.mending == state.checked}
+    return {
+        "mendable": can_be_mended(dataset),
+        "written": has_manifest(dataset),  # then a row has a class too, which may be another
+        "listed": listed,
+        "fresh": state.mending == state.checked,
+    }
 
 
 def of_class(state: State, label: int, start: int) -> dict[str, Any]:
     """Some rows of one class."""
     checkup = state.checkup
     assert checkup is not None
-    found = np.flatnonzero(checkup.dataset.labels == label)
+    dataset = checkup.dataset
+    masked = isinstance(dataset, MaskDataset)
+    found = np.flatnonzero(dataset.pixels[:, label] if masked else dataset.labels == label)
     shows = Excerpts(checkup.dataset, checkup.unusable) if _is_text(checkup) else Linked(checkup, state.checks)
     shown = shows.pictures(found[start : start + _PAGE].tolist())
     places = zip(found[start : start + _PAGE].tolist(), shown, strict=True)
     return {
         "label": label,
         "title": checkup.classes[label],
+        "colours": checkup_values(checkup, texts(state))["colours"],
         "shown": list(places),
         "start": start,
         "before": max(start - _PAGE, 0) if start else None,
         "after": start + _PAGE if start + _PAGE < len(found) else None,
         "count": len(found),
-        **_mendable(state),
+        **mendable(state),
     }
 
 
@@ -161,8 +171,8 @@ def of_row(state: State, row: int) -> dict[str, Any]:
     return {
         "row": row,
         "path": dataset.paths[row],
-        "given": dataset.classes[int(dataset.labels[row])],
-        **_mendable(state),
+        "given": dataset.classes[int(dataset.labels[row])] if isinstance(dataset, LabelledDataset) else "",
+        **mendable(state),
     }
 
 
@@ -170,7 +180,8 @@ def _fit(state: State, t: Texts) -> dict[str, Any]:
     checkup = state.checkup
     values = checkup_values(checkup, t) if checkup is not None else {}
     budgets = [{"seconds": each, "words": duration(each, t), "usual": each == _USUAL} for each in BUDGETS]
-    return {**values, "budgets": budgets, "fresh": state.mending == state.checked}
+    decides = state.data is not None and tasks.task(state.data.task).decision is not None
+    return {**values, "budgets": budgets, "decides": decides, "fresh": state.mending == state.checked}
 
 
 def _report(state: State, t: Texts) -> dict[str, Any]:
@@ -180,8 +191,13 @@ def _report(state: State, t: Texts) -> dict[str, Any]:
     return {"lines": [t.said(line) for line in fitted.lines], "rungs": fitted.rungs}
 
 
+def _try(state: State, t: Texts) -> dict[str, Any]:
+    return {"corrects": state.data is not None and issubclass(tasks.task(state.data.task).model, Classifier)}
+
+
 def _export(state: State, t: Texts) -> dict[str, Any]:
-    found = dict(state.exports)
+    found, exported = dict(state.exports), tasks.task(state.data.task).exported if state.data is not None else None
+    never = exported().never if exported is not None else ()
     return {
         "targets": [
             {
@@ -191,8 +207,9 @@ def _export(state: State, t: Texts) -> dict[str, Any]:
                 "file": found.get(name),
             }
             for name in targets(_thing(state))
+            if name not in never
         ]
     }
 
 
-_VALUES: Mapping[str, Any] = {"check": _check, "fit": _fit, "report": _report, "export": _export}
+_VALUES: Mapping[str, Any] = {"check": _check, "fit": _fit, "report": _report, "try": _try, "export": _export}

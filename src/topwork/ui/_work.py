@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from topwork.errors import TopworkError
 from topwork.ui._jobs import Voice
-from topwork.ui._mending import Mending
+from topwork.ui._mending import UNCHANGED, Mending
 
 if TYPE_CHECKING:
     from topwork._texts import Language
@@ -54,6 +54,7 @@ class FitWork:
         allow: Findings in spite of which it goes on.
         critical: A class that must not be missed, and the share of it that is to be found; None where there is none.
         language: Of the page.
+        mending: A person's changes that no file at ``path`` holds.
     """
 
     path: Path
@@ -63,6 +64,7 @@ class FitWork:
     allow: tuple[str, ...] = ()
     critical: tuple[str, float] | None = None
     language: Language = "en"
+    mending: Mending = UNCHANGED
 
     def run(self, voice: Voice) -> tuple[str, ...]:
         """What the task says of the model, line by line."""
@@ -74,14 +76,14 @@ class FitWork:
         decision: Any = {"min_recall": dict([self.critical])} if self.critical else {}
         checkups: list[Checkup] = []
         made = fitting.fit(
-            self.path,
+            self.mending.applied(room.read(self.path)) if self.mending else self.path,
             task=room,
             options=options,
             allow=self.allow,
             announce=voice.step,
             vetted=checkups.append,
             climbed=voice.say,
-            thumbnails=True,
+            thumbnails=issubclass(room.model, model.Classifier),
             **decision,
         )
         voice.step("saving the model and its page")

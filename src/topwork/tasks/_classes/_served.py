@@ -23,6 +23,7 @@ class ClassServing:
     collects = True
     slow = False
     looking = enrolling = None
+    formats: Mapping[str, Any] = {}
 
     def __init__(self, model: Classifier) -> None:
         self._model = model

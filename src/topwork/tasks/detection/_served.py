@@ -26,6 +26,7 @@ class DetectorServing:
     slow = False
     collects = False  # a box is no folder's name: a corrected one is drawn in another program
     looking = enrolling = None
+    formats: Mapping[str, Any] = {}
     tensors: Mapping[str, tuple[str, tuple[int, ...]]] = {
         "boxes": ("FP32", (-1, 4)),
         "scores": ("FP32", (-1,)),

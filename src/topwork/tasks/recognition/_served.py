@@ -68,6 +68,7 @@ class RecognizerServing:
     """Who an image shows, and whom it is like; ``Serving`` tells the rest."""
 
     slow = False
+    formats: Mapping[str, Any] = {}
     collects = False  # a class of the next training is no name in a gallery
     tensors: Mapping[str, tuple[str, tuple[int, ...]]] = {"names": ("BYTES", (-1,)), "similarities": ("FP32", (-1,))}
     """Of each image: who it is, empty for nobody, and how similar to the most similar one; -1 in an empty gallery."""

@@ -124,6 +124,7 @@ EXPORTED = Answers(
     least_same=1.0,
     features=False,
     require=_require,
+    never=tuple(_REFUSED),
     metadata=_how,
     files=_files,
     about={

@@ -123,14 +123,15 @@ class FoundMask:
         found = []
         for number, (top, bottom, left, right) in self.boxes().items():
             there = self.objects[top:bottom, left:right] == number
-            found.append(
-                {
-                    "category": self.classes[self.class_of(there, (top, left))],
-                    "area": int(there.sum()),
-                    "bbox": [left, top, right - left, bottom - top],
-                    "segmentation": rle_of(there, (top, left), self.size),
-                }
-            )
+            fields = {
+                "category": self.classes[self.class_of(there, (top, left))],
+                "area": int(there.sum()),
+                "bbox": [left, top, right - left, bottom - top],
+                "segmentation": rle_of(there, (top, left), self.size),
+            }
+            if self.certainty is not None:
+                fields["certainty"] = round(float(self.certainty[top:bottom, left:right][there].mean()) / SURE, 4)
+            found.append(fields)
         return found
 
 

@@ -101,6 +101,25 @@ def test_a_large_mask_read_in_strips_says_the_same(monkeypatch: pytest.MonkeyPat
     assert len(whole) > 1
 
 
+@pytest.mark.parametrize("name", masks())
+def test_the_certainty_of_a_region_is_the_mean_of_its_pixels(name: str) -> None:
+    measure = pytest.importorskip("skimage.measure")
+    labels = masks()[name].astype(np.uint8)
+    certainty = np.random.default_rng(1).integers(85, 256, labels.shape).astype(np.uint8)
+    regions = measure.regionprops(measure.label(labels, connectivity=1), certainty)
+    expected = sorted(round(float(each.intensity_mean) / 255, 3) for each in regions)
+    found = FoundMask("a.png", labels, ("ground", "cell"), certainty=certainty)
+    told = [each["properties"]["measurements"]["Certainty"] for each in found.features()]
+    assert sorted(told) == pytest.approx(expected, abs=1e-3)
+    objects = labels.astype(np.int32) * 7  # in pieces
+    whole = FoundMask("a.png", labels, ("ground", "cell"), objects=objects, certainty=certainty)
+    mean = certainty[objects > 0].mean() / 255 if objects.any() else 0
+    for each in whole.features():
+        assert each["properties"]["measurements"]["Certainty"] == pytest.approx(mean, abs=1e-4)
+    for one in whole.to_dict()["objects"]:
+        assert one["certainty"] == pytest.approx(mean, abs=1e-4)
+
+
 def test_features_are_of_regions_or_of_objects() -> None:
     pytest.importorskip("skimage")
     labels = np.zeros((8, 9), np.uint8)

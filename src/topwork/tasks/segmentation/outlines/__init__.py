@@ -1,7 +1,7 @@
 """Outlines of regions and objects: masks in, polygons along the edges of pixels out, and GeoJSON of them."""
 
-from topwork.tasks.segmentation.outlines._features import features
+from topwork.tasks.segmentation.outlines._features import features, mask_features
 from topwork.tasks.segmentation.outlines._regions import Region, regions_of
-from topwork.tasks.segmentation.outlines._written import write_outlines
+from topwork.tasks.segmentation.outlines._written import outlines_lines, write_outlines
 
-__all__ = ["Region", "features", "regions_of", "write_outlines"]
+__all__ = ["Region", "features", "mask_features", "outlines_lines", "regions_of", "write_outlines"]

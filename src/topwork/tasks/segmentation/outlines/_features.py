@@ -7,28 +7,33 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topwork._arrays import UInt8Array
 from topwork.drawing import class_colours
+from topwork.tasks.segmentation._certainty import SURE
 from topwork.tasks.segmentation.outlines._regions import Region, Ring, regions_of
 
 if TYPE_CHECKING:
     from topwork.tasks.segmentation._found import FoundMask
+    from topwork.tasks.segmentation.promptable import PromptedMask
 
 
 def features(found: FoundMask) -> Iterator[dict[str, Any]]:
     """What is found in an image, one feature after another: objects where they are told apart, else regions.
 
     Each is a polygon (several where an object lies in pieces) with its class, that class's colour and its area in
-    pixels; an object is a ``detection`` and has its number, a region is an ``annotation``. Background has none.
+    pixels; an object is a ``detection`` and has its number, a region is an ``annotation``. Background has none. Where
+    certainty was asked for, each has the mean of its pixels', from 0 to 1.
 
     Args:
         found: What a model says of an image that could be read.
     """
     colours = class_colours(max(1, len(found.foreground))).tolist()
+    sure = None if found.certainty is None else _Means(found.certainty)
     if found.objects is None:
         for place in found.foreground:
             for region in regions_of(found.labels, place):
                 kind = _properties("annotation", found.classes[place], colours[place - found.foreground.start])
-                yield _feature([region], kind)
+                yield _feature([region], kind, sure)
         return
     for number, (top, bottom, left, right) in found.boxes().items():
         there = found.objects[top:bottom, left:right] == number
@@ -36,20 +41,56 @@ def features(found: FoundMask) -> Iterator[dict[str, Any]]:
         regions = [*regions_of(there, 1)]
         colour = colours[place - found.foreground.start]
         kind = _properties("detection", found.classes[place], colour, name=str(number))
-        yield _feature(regions, kind, (left, top))
+        yield _feature(regions, kind, sure, (left, top))
+
+
+def mask_features(masks: Sequence[PromptedMask]) -> Iterator[dict[str, Any]]:
+    """The same of masks that prompts gave, which may lie over each other: a detection each, with its score."""
+    colours = class_colours(max(1, len(masks))).tolist()
+    for number, each in enumerate(masks, start=1):
+        left, top, right, bottom = each.box
+        regions = [*regions_of(each.mask[top:bottom, left:right], 1)]
+        if regions:
+            kind = _properties("detection", each.label or "object", colours[number - 1], name=str(number))
+            feature = _feature(regions, kind, None, (left, top))
+            feature["properties"]["measurements"]["Score"] = round(each.score, 6)
+            yield feature
 
 
 def _properties(kind: str, category: str, colour: Sequence[int], **more: str) -> dict[str, Any]:
     return {"objectType": kind, **more, "classification": {"name": category, "color": [*colour]}}
 
 
-def _feature(regions: Sequence[Region], properties: dict[str, Any], corner: tuple[int, int] = (0, 0)) -> dict[str, Any]:
+class _Means:
+    """The mean certainty inside of outlines, by their corners alone (Green's theorem on sums of the pixels before)."""
+
+    def __init__(self, certainty: UInt8Array) -> None:
+        self._before = np.zeros([side + 1 for side in certainty.shape], np.int64)
+        certainty.cumsum(axis=0, dtype=np.int64, out=self._before[1:, 1:])
+        self._before[1:, 1:].cumsum(axis=1, out=self._before[1:, 1:])
+
+    def __call__(self, regions: Sequence[Region], corner: tuple[int, int]) -> float:
+        rings = (ring + np.asarray(corner, np.int32) for each in regions for ring in (each.outline, *each.holes))
+        return sum(map(self._inside, rings)) / sum(each.area for each in regions) / SURE
+
+    def _inside(self, ring: Ring) -> int:
+        (x, y), (then, below) = ring.T, np.roll(ring, -1, axis=0).T
+        upright = x == then
+        return int((self._before[below, then] - self._before[y, x])[upright].sum())
+
+
+def _feature(
+    regions: Sequence[Region], properties: dict[str, Any], sure: _Means | None, corner: tuple[int, int] = (0, 0)
+) -> dict[str, Any]:
+    measured: dict[str, float] = {"Area px^2": sum(each.area for each in regions)}
+    if sure is not None:
+        measured["Certainty"] = round(sure(regions, corner), 4)
     pieces = [[_closed(ring, corner) for ring in (each.outline, *each.holes)] for each in regions]
     one = len(pieces) == 1
     return {
         "type": "Feature",
         "geometry": {"type": "Polygon" if one else "MultiPolygon", "coordinates": pieces[0] if one else pieces},
-        "properties": {**properties, "measurements": {"Area px^2": sum(each.area for each in regions)}},
+        "properties": {**properties, "measurements": measured},
     }
 
 

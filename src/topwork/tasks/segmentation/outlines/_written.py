@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +27,22 @@ def write_outlines(features: Iterable[Mapping[str, Any]], path: Path) -> int:
     Raises:
         ExplainError: The folder cannot be written, or ``path`` is something of the user's.
     """
-    count = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if fault := fault_of_place(path, lambda head: head.startswith(_HEAD), "file of outlines by topwork"):
             raise ExplainError(f"{printable(str(path))}: {fault}", hint="choose another folder")
         with file_written_whole(path) as file:
-            file.write(_HEAD)
-            for count, each in enumerate(features, 1):
-                file.write((b"\n" if count == 1 else b",\n") + json.dumps(each).encode())
-            file.write(b"\n]}\n")
+            pieces = sum(1 for piece in outlines_lines(features) if file.write(piece))
     except OSError as error:
         raise ExplainError(
             f"{printable(str(path))}: cannot be written: {error.strerror or error}", hint="choose a writable folder"
         ) from error
-    return count
+    return pieces - 2  # what is first and last is no feature
+
+
+def outlines_lines(features: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+    """The file that ``write_outlines`` writes, piece by piece: what stands before the features, each, and the end."""
+    yield _HEAD
+    for count, each in enumerate(features):
+        yield (b",\n" if count else b"\n") + json.dumps(each).encode()
+    yield b"\n]}\n"
