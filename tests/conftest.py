@@ -97,3 +97,9 @@ def browser() -> Iterator[Browser]:
     camera = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=found, args=["--no-sandbox", *camera], timeout=60_000)
+
+
+@pytest.fixture
+def in_f32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is compared with another library's float32 is computed in float32, also where the processor has bfloat16."""
+    monkeypatch.setenv("TOPWORK_PRECISION", "f32")

@@ -38,6 +38,7 @@ def fitted(source: Path, strategy: str, network: Any) -> Segmenter:
     return model
 
 
+@pytest.mark.usefixtures("in_f32")
 def test_classes_meet_by_name_and_the_rest_is_background(tmp_path: Path, empty_cache: Path) -> None:
     pytest.importorskip("transformers")
     network = load_network("someone/net", weights=save("segformer", tmp_path / "net"))

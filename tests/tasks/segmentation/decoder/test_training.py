@@ -92,6 +92,7 @@ def _broken(batches: Any, samples: Any, epoch: int, rows: Any) -> Any:
     return batches(samples, epoch, rows)
 
 
+@pytest.mark.usefixtures("in_f32")
 def test_what_is_not_trained_stays_to_the_byte(
     dataset: MaskDataset, lite0: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,7 +102,6 @@ def test_what_is_not_trained_stays_to_the_byte(
     """
     from topwork.tasks.segmentation.decoder import _finetune
 
-    monkeypatch.setenv("TOPWORK_PRECISION", "f32")  # what torch is compared with
     frozen = fitted(dataset, lite0, "decoder")
     assert frozen.strategy == "decoder"
     assert frozen.table.backbone.weights == lite0.weights

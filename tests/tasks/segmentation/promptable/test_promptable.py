@@ -44,6 +44,7 @@ def same(found: Any, logits: Any, score: Any) -> None:
     assert 0 < found.area < found.mask.size
 
 
+@pytest.mark.usefixtures("in_f32")
 def test_masks_are_those_of_transformers(sam: Promptable, picture: Any) -> None:
     image = sam.image(picture)
     points, labels = [[[20.0, 11.0], [60.0, 40.0]]], [[1, 0]]
@@ -84,6 +85,7 @@ def test_a_second_prompt_needs_no_encoder(
     assert calls == [1, 0]
 
 
+@pytest.mark.usefixtures("in_f32")
 def test_everything_is_what_transformers_own_pipeline_finds(sam: Promptable, picture: Any) -> None:
     from transformers import pipeline
 
