@@ -15,7 +15,7 @@ import pytest
 
 import topwork
 
-from .conftest import DOCS, ROOT, tool
+from .conftest import DOCS, tool
 
 LESSONS = sorted(page for page in (DOCS / "lessons").glob("[0-9]*.md") if not page.name.endswith(".ko.md"))
 
@@ -116,20 +116,28 @@ def test_the_grader_gives_nothing_for_the_test_in_the_training(handed_in: dict[s
     assert (mark.points, mark.possible) == (0, 100)
 
 
-def translated() -> list[Path]:
-    """English pages that have a Korean one."""
-    return [page for page in sorted(DOCS.rglob("*.md")) if page.with_name(f"{page.stem}.ko.md").exists()]
+def english() -> list[Path]:
+    return [page for page in sorted(DOCS.rglob("*.md")) if not page.name.endswith(".ko.md")]
 
 
-@pytest.mark.parametrize("page", translated(), ids=lambda page: str(page.relative_to(DOCS)))
-def test_the_korean_page_has_the_same_code(page: Path) -> None:
-    """Comments may be in Korean; nothing else differs, and neither does what is run."""
-    tools = tool("lessons")
-    english, korean = (
-        [_meant(block.kind, block.code, bool(block.why_not)) for block in tools.blocks(file.read_text("utf-8"))]
-        for file in (page, page.with_name(f"{page.stem}.ko.md"))
-    )
-    assert korean == english
+def korean(page: Path) -> Path:
+    return page.with_name(f"{page.stem}.ko.md")
+
+
+@pytest.mark.parametrize("page", english(), ids=lambda page: str(page.relative_to(DOCS)))
+def test_the_korean_page_has_the_same_code_links_and_rows(page: Path) -> None:
+    """Comments may be in Korean; nothing else of the code differs, and neither does what is run."""
+    assert _shared(korean(page)) == _shared(page)
+
+
+def _shared(page: Path) -> dict[str, object]:
+    """What a page has in every language; a link or a row of a table too few shows what was not translated."""
+    text = page.read_text("utf-8")
+    return {
+        "code": [_meant(block.kind, block.code, bool(block.why_not)) for block in tool("lessons").blocks(text)],
+        "links": sorted(re.findall(r"\]\((?!https?:)([^)]+)\)", text)),
+        "rows": len(re.findall(r"^\|", text, re.MULTILINE)),
+    }
 
 
 def _meant(kind: str, code: str, left_out: bool) -> tuple[str, str, bool]:
@@ -138,7 +146,5 @@ def _meant(kind: str, code: str, left_out: bool) -> tuple[str, str, bool]:
     return kind, re.sub(r"\s+#.*$", "", code, flags=re.MULTILINE), left_out
 
 
-def test_every_korean_page_has_an_english_one() -> None:
-    alone = [page for page in DOCS.rglob("*.ko.md") if not page.with_name(page.name.replace(".ko.md", ".md")).exists()]
-    assert alone == []
-    assert ROOT / "mkdocs.yml"
+def test_every_page_is_in_both_languages() -> None:
+    assert sorted(DOCS.rglob("*.ko.md")) == sorted(korean(page) for page in english())
