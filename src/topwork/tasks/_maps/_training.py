@@ -6,7 +6,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -58,6 +58,8 @@ class MapsReady:
     options: Any
     what: ClassVar[str]
     """Is trained, such as ``a decoder``."""
+    precision: ClassVar[Literal["auto", "f32"]] = "auto"
+    """In which a processor trains it: ``f32`` where gradients take longer in bfloat16, though the processor has it."""
 
     @property
     def backbone(self) -> Backbone:
@@ -75,7 +77,7 @@ class MapsReady:
         return "cuda" if self.reads.choice.name == "torch-cuda" else "cpu"
 
     def config(self, given: TrainConfig) -> TrainConfig:
-        """With what the options leave open: on a processor float32, which is faster there.
+        """With what the options leave open: the seed, and the precision on a processor.
 
         Raises:
             DataError: A setting that only classes of images have.
@@ -85,7 +87,7 @@ class MapsReady:
             raise DataError(f"{self.what}'s training does not know {unheard[0]}", hint=f"leave out --set {unheard[0]}")
         changes: dict[str, Any] = {"seed": self.options.seed}
         if given.precision == "auto" and self.device == "cpu":
-            changes["precision"] = "f32"
+            changes["precision"] = self.precision
         return given.model_copy(update=changes)
 
     def engine(self, images: int) -> Callable[[UInt8Array], Tensor]:

@@ -46,6 +46,7 @@ class Ready(MapsReady):
     options: HeadOptions
     notes: tuple[str, ...] = ()
     what: ClassVar[str] = "a detector"
+    precision = "f32"
 
     @property
     def backbone(self) -> Backbone:
