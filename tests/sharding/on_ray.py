@@ -5,6 +5,7 @@ A program of its own: Ray reads its token when it is first imported, and what it
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -35,13 +36,14 @@ def cluster_of(nodes: int) -> Any:
     return cluster
 
 
-def main(loses: str, data: str, out: str, nodes: int) -> None:
-    cluster = cluster_of(nodes)
-    if loses == "driver":
-        driven(cluster.address, data, out)
-    else:
-        fill(cluster.address, data, out, lambda: lose(loses, cluster))
+def main(data: str, out: str) -> None:
+    """On one cluster of two machines: a worker is lost, then a driver, and last a machine, which stays away."""
+    cluster = cluster_of(2)
+    for loses in ("worker", "node"):
+        fill(cluster.address, data, f"{out}/{loses}", functools.partial(lose, loses, cluster))
         ray.shutdown()
+        if loses == "worker":
+            driven(cluster.address, data, f"{out}/driver")
     cluster.shutdown()
 
 
@@ -66,7 +68,7 @@ def fill(address: str, data: str, out: str, after_two: Callable[[], None]) -> No
         done.append((each.shard.name, str(each.failure)))
         if len(done) == 2:
             after_two()
-    print(json.dumps({"done": done, "seen": seen, "missing": len(made.missing())}))
+    print(json.dumps({"done": done, "seen": seen, "missing": len(made.missing())}), flush=True)
 
 
 def wait() -> None:
@@ -87,4 +89,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "drive":
         fill(sys.argv[4], sys.argv[2], sys.argv[3], wait)
         sys.exit()
-    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    main(sys.argv[1], sys.argv[2])

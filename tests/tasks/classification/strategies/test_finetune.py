@@ -32,7 +32,7 @@ from topwork.tasks.classification.strategies._tunable import cpu_precision, stag
 from topwork.tasks.classification.strategies._tuned import _kept_weights
 from topwork.train import TrainError
 
-EPOCHS, TAIL = 6, {"epochs": 8, "learning_rate": 1e-2}  # of a training of all stages, and of one of the last stages alone
+EPOCHS, TAIL = 6, {"epochs": 8, "learning_rate": 1e-2}  # of all stages, and of the last ones alone
 QUICK = ProbeOptions(stages="last", crop_mode="squash", engine="torch-cpu")  # nothing is converted
 
 
