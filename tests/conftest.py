@@ -39,11 +39,11 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def ready_networks() -> Iterator[None]:
-    """Tests ask in turn for networks that a run asks for once; compiled, four of them stay in the process, not one."""
+    """Tests ask in turn for networks that a run asks for once; compiled, eight of them stay in the process, not one."""
     from topwork.engines import _openvino
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_openvino, "_compiled", functools.lru_cache(maxsize=4)(_openvino._compiled.__wrapped__))
+        patch.setattr(_openvino, "_compiled", functools.lru_cache(maxsize=8)(_openvino._compiled.__wrapped__))
         yield
 
 

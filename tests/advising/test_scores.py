@@ -23,14 +23,14 @@ def features(request: pytest.FixtureRequest) -> tuple[Doubles, npt.NDArray[np.in
 def plain_evidence(rows: Doubles, target: Doubles) -> float:
     """The largest log evidence of Bayesian linear regression over a grid of precisions, by its Gaussian marginal."""
     count = len(rows)
+    noise = np.eye(count) / (10.0 ** np.arange(-1, 3, 0.05))[:, None, None]
     best = -np.inf
     for alpha in 10.0 ** np.arange(-3, 5, 0.05):
-        for beta in 10.0 ** np.arange(-1, 3, 0.05):
-            covariance = np.eye(count) / beta + rows @ rows.T / alpha
-            sign, determinant = np.linalg.slogdet(covariance)
-            assert sign > 0
-            fit = float(target @ np.linalg.solve(covariance, target))
-            best = max(best, -(fit + determinant + count * np.log(2 * np.pi)) / 2)
+        covariances = noise + rows @ rows.T / alpha
+        signs, determinants = np.linalg.slogdet(covariances)
+        assert (signs > 0).all()
+        fits = np.linalg.solve(covariances, np.broadcast_to(target[:, None], (len(noise), count, 1)))[..., 0] @ target
+        best = max(best, float(-(fits + determinants + count * np.log(2 * np.pi)).min() / 2))
     return best / count
 
 

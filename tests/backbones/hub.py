@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -67,7 +67,7 @@ class Hub:
         self.short = False
         self.status = 0
         self.redirect = ""
-        self._server = _Server(("127.0.0.1", 0), partial(self.handler, self))
+        self._server = _Server(("127.0.0.1", 0), functools.partial(self.handler, self))
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
 
@@ -188,8 +188,9 @@ class Handler(BaseHTTPRequestHandler):
 Hub.handler = Handler
 
 
+@functools.lru_cache(maxsize=4)
 def etag(file: str, content: bytes) -> str:
-    """What the hub names a file's content by."""
+    """What the hub names a file's content by; every request asks for it, and a whole network's takes a second."""
     if file.endswith(LARGE):
         return hashlib.sha256(content).hexdigest()
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
@@ -217,6 +218,7 @@ def serving(cache: Path, kind: type[Hub] = Hub) -> Iterator[Any]:
             yield hub
         finally:
             hub.close()
+            etag.cache_clear()  # it holds the contents
 
 
 def network_of(name: str, seed: int) -> Any:

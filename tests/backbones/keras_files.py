@@ -1,10 +1,10 @@
 """Networks of ``keras.applications`` with random numbers, written by Keras itself, and what Keras says they compute.
 
-    python tests/backbones/keras_files.py FOLDER NAME[:SIZE] …
+    python tests/backbones/keras_files.py FOLDER NAME[:SIZE[:weights]] …
 
 Run as a program of its own: Keras takes its backend from the environment when it is imported. For each NAME (such as
-``MobileNet``) it writes NAME.keras, NAME.h5, NAME.weights.h5 and NAME.npz with ``pixels`` (0 to 255), ``maps`` and
-``logits``.
+``MobileNet``) it writes NAME.keras, NAME.h5, NAME.weights.h5 (with ``:weights`` that alone) and NAME.npz with
+``pixels`` (0 to 255), ``maps`` and ``logits``.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def randomised(network: Any) -> Any:
     return network
 
 
-def write(folder: Path, name: str, size: int) -> None:
-    """One network's files."""
+def write(folder: Path, name: str, size: int, *, whole: bool) -> None:
+    """One network's files; the two formats of whole models only where they are asked for."""
     import keras
     from keras.src.applications.imagenet_utils import preprocess_input
 
@@ -61,8 +61,8 @@ def write(folder: Path, name: str, size: int) -> None:
         "logits": np.asarray(network(given, training=False).detach()) if top else np.zeros((2, 0)),
     }
     np.savez(folder / f"{name}.npz", pixels=pixels, **answers)
-    network.save(folder / f"{name}.keras")
-    network.save(folder / f"{name}.h5")
+    for suffix in ("keras", "h5") if whole else ():
+        network.save(folder / f"{name}.{suffix}")
     network.save_weights(folder / f"{name}.weights.h5")
 
 
@@ -70,8 +70,8 @@ def main() -> None:
     os.environ["KERAS_BACKEND"] = "torch"
     warnings.simplefilter("ignore")
     for each in sys.argv[2:]:
-        name, _, size = each.partition(":")
-        write(Path(sys.argv[1]), name, int(size or 64))
+        name, size, what, *_ = [*each.split(":"), "", ""]
+        write(Path(sys.argv[1]), name, int(size or 64), whole=what != "weights")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ PROGRAM = Path(__file__).with_name("keras_files.py")
 SIZE = 64
 TOLERANCE = 1e-4  # of the largest number
 SMALL = "MobileNet"
+DESIGNS = {"ResNet50V2": 64, "Xception": 96, "EfficientNetB0": 64}
+"""Those whose layers, borders or pixels are named and read most unlike ours; ``bench/keras_parity.py`` has all."""
 
 Written = Callable[..., Path]
 
@@ -78,15 +80,16 @@ def test_a_file_alone_says_whose_it_is_and_a_record_finds_it_again(small: Path) 
     require_equal(again, small, SMALL)
 
 
+@pytest.fixture(scope="module")
+def designs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of each design, from one process: importing Keras takes as long as making a network."""
+    return written(tmp_path_factory.mktemp("designs"), *(f"{name}:{size}:weights" for name, size in DESIGNS.items()))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "size"),
-    [("ResNet50V2", 64), ("Xception", 96), ("EfficientNetB0", 64)],
-)
-def test_other_designs_compute_what_keras_says(tmp_path: Path, name: str, size: int) -> None:
-    """Those whose layers, borders or pixels are named and read most unlike ours; ``bench/keras_parity.py`` has all."""
-    folder = written(tmp_path, f"{name}:{size}")
-    require_equal(load(str(folder / f"{name}.weights.h5"), size=size), folder, name)
+@pytest.mark.parametrize("name", DESIGNS)
+def test_other_designs_compute_what_keras_says(designs: Path, name: str) -> None:
+    require_equal(load(str(designs / f"{name}.weights.h5"), size=DESIGNS[name]), designs, name)
 
 
 def test_keras_2_names_layers_with_slashes_and_starts_its_numbers_anywhere(small: Path, tmp_path: Path) -> None:

@@ -227,8 +227,11 @@ def test_nothing_is_drawn_from_the_callers_random_numbers(clip: clips.Clip, tmp_
     ("alias", "published"),
     [("clip-b32", "ViT-B-32-quickgelu"), ("clip-rn50", "RN50-quickgelu"), ("siglip2-b16", "ViT-B-16-SigLIP2")],
 )
-def test_a_rows_own_image_tower_is_open_clips(hub: Hub, alias: str, published: str) -> None:
+def test_a_rows_own_image_tower_is_open_clips(
+    hub: Hub, alias: str, published: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """At its full size, with random numbers, from where the catalogue looks; timm's own converter makes its weights."""
+    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 10 * 2**20)  # as it is outside tests
     entry = row(alias)
     assert entry is not None
     model, files = _full_size(published)
@@ -244,9 +247,14 @@ def _full_size(published: str) -> tuple[Any, dict[str, bytes]]:
     settings: dict[str, Any] = open_clip.get_model_config(published)
     settings["text_cfg"].update(layers=1, width=64, heads=2, vocab_size=49408, hf_tokenizer_name=None)
     made = open_clip.CustomTextCLIP if settings.get("custom_text") else open_clip.CLIP
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = made(**{name: value for name, value in settings.items() if name != "custom_text"}).eval()
+    with torch.device("meta"):  # drawing each layer's numbers as it is made takes seconds
+        model = made(**{name: value for name, value in settings.items() if name != "custom_text"})
+    model, draw = model.to_empty(device="cpu").eval(), torch.Generator().manual_seed(0)
+    for name, value in model.state_dict().items():
+        if value.is_floating_point():
+            value.normal_(0, value[0].numel() ** -0.5 if value.ndim > 1 else 0.1, generator=draw)
+            if value.ndim == 1 and name.endswith(("weight", "running_var")):  # of norms
+                value += 1
     state = {name: tensor.contiguous().clone() for name, tensor in model.state_dict().items()}
     config = json.dumps({"model_cfg": settings, "preprocess_cfg": {}}).encode()
     return model, {"open_clip_config.json": config, "open_clip_model.safetensors": save(state)}
@@ -256,7 +264,8 @@ def _converted(name: str, model: Any) -> bytes:
     from timm import create_model
     from timm.models import byobnet, vision_transformer
 
-    network = create_model(name)
+    with torch.device("meta"):
+        network = create_model(name)
     convert = byobnet.checkpoint_filter_fn if "resnet" in name else vision_transformer.checkpoint_filter_fn
-    network.load_state_dict(convert(model.state_dict(), network))
+    network.load_state_dict(convert(model.state_dict(), network), assign=True)
     return save({key: tensor.contiguous().clone() for key, tensor in network.state_dict().items()})

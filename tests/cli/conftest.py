@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer import testing
 from typer.testing import CliRunner
 
 import topwork
@@ -62,7 +64,7 @@ def done_with(code: int, out: str, err: str) -> Done:
 
 
 @pytest.fixture(scope="session")
-def run(shared_cache: Path) -> Run:
+def run(shared_cache: Path) -> Iterator[Run]:
     """The program in this process: a second a run less."""
 
     def run(*given: object, stdin: bytes = b"", **environment: str) -> Done:
@@ -73,7 +75,9 @@ def run(shared_cache: Path) -> Run:
             raise found.exception
         return done_with(found.exit_code, found.stdout, found.stderr)
 
-    return run
+    with pytest.MonkeyPatch.context() as patch:  # the commands are made once, not for each of a thousand runs
+        patch.setattr(testing, "_get_command", functools.cache(testing._get_command))
+        yield run
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Fits on a cluster of machines, which are processes of this one, and loses one once there is a checkpoint.
+"""Fits on a cluster of two machines, which are processes of this one, and loses one once there is a checkpoint.
 
 A program of its own: Ray reads its token when it is first imported, and what it starts must be gone at the end.
 """
@@ -27,21 +27,19 @@ def lose(cluster: Any, training: Path, done: threading.Event) -> None:
         time.sleep(0.05)
 
 
-def main(nodes: int, loses: bool, model: Path, args: list[str]) -> int:
-    cluster = cluster_of(nodes)
+def main(model: Path, args: list[str]) -> int:
+    cluster = cluster_of(2)
     ray.init(cluster.address, log_to_driver=False, configure_logging=False, logging_level="ERROR")
     done = threading.Event()
     losing = threading.Thread(target=lose, args=(cluster, model.with_name(f"{model.name}.training"), done))
-    if loses:
-        losing.start()
+    losing.start()
     code: int = app(["fit", "-o", str(model), "--on", "ray", *args], standalone_mode=False) or 0
     done.set()
-    if loses:
-        losing.join()
+    losing.join()
     ray.shutdown()
     cluster.shutdown()
     return code
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), sys.argv[2] == "loses", Path(sys.argv[3]), sys.argv[4:]))
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))

@@ -239,7 +239,7 @@ def _surest(detector: Detector, image: Path) -> float:
 
 def test_what_a_box_rests_on_is_drawn_and_checked(run: Run, model: Path, unseen: Path, tmp_path: Path) -> None:
     surest = {each: _surest(load(model), each) for each in unseen.glob("*.jpg")}
-    images = sorted(surest, key=lambda each: (-surest[each], each))[:2]  # of a doubtful one nothing has to hold
+    images = sorted(surest, key=lambda each: (-surest[each], each))[:1]  # of a doubtful one nothing has to hold
     done = run("explain", model, *images, "-o", tmp_path / "out", "--json")
     assert done.code == 0, done
     told = done.json["pictures"]
@@ -249,7 +249,7 @@ def test_what_a_box_rests_on_is_drawn_and_checked(run: Run, model: Path, unseen:
         assert picture.width > 1000
     by_chance = np.mean([each["bbox"][2] * each["bbox"][3] for each in told]) / (96 * 128)
     assert np.mean([each["inside"] for each in told]) > 2 * by_chance
-    assert any(each["checked"]["holds"] for each in told)
+    assert told[0]["checked"]["holds"]
     kept = run("explain", model, images[0], "--class", told[0]["label"], "--box", 1, "--keep")
     first, second, _ = kept.out.splitlines()
     assert first.endswith("% of it in the box")

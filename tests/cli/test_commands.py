@@ -445,12 +445,12 @@ def test_doctor_of_an_unwritable_cache(run: Run, tmp_path: Path) -> None:
 def test_demo_does_the_whole_job(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With fewer images and less time for the ladder than a person would be shown, who has a minute."""
     shown = sample()
-    fewer = shown.dataset.select(np.arange(0, len(shown.dataset), 8))
+    fewer = shown.dataset.select(np.arange(0, len(shown.dataset), 10))
     module = sys.modules[sample.__module__]  # its package has a function of that name
-    monkeypatch.setattr(module, "sample", lambda: dataclasses.replace(shown, budget=4.0, dataset=fewer))
+    monkeypatch.setattr(module, "sample", lambda: dataclasses.replace(shown, budget=1.0, dataset=fewer))
     done = run("demo", "-o", tmp_path / "demo", "--json")
     assert done.code == 0
-    assert done.json["data"]["held_out"] == (fewer.splits == "test").sum() > 50
+    assert done.json["data"]["held_out"] == (fewer.splits == "test").sum() > 40
     assert done.json["task"]["metrics"]["accuracy"]["value"] > 0.6
     assert len(done.json["predictions"]) == 3
     assert load(tmp_path / "demo").classes == CLASSES

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.cli.conftest import Run
+from tests.model.samples import textile_folder
 from tests.report.pages import parsed
 from topwork._arrays import UInt8Array
 from topwork.backbones import load
@@ -71,15 +72,21 @@ def test_a_class_that_is_none_is_one_error(run: Run, photos: list[Path], tmp_pat
     assert "zebra" in hint
 
 
-def test_every_picture_can_be_asked_for(run: Run, model: Path, textile: Path, tmp_path: Path) -> None:
-    image = sorted((textile / "local").iterdir())[0]
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four images of a class: how many are drawn is not what is asked about."""
+    return textile_folder(tmp_path_factory.mktemp("data") / "few", per_class=4)
+
+
+def test_every_picture_can_be_asked_for(run: Run, model: Path, few: Path, tmp_path: Path) -> None:
+    image = sorted((few / "local").iterdir())[0]
     asked = {
         f"{image.stem}-features.png": ["--what", "features", image],
         f"{image.stem}-attack.png": ["--what", "attack", "--norm", "l2", image],
         "filters.png": ["--what", "filters"],
-        "channels.png": ["--what", "channels", "--data", textile, "--stage", "blocks.3"],
-        "space.png": ["--what", "space", "--data", textile, "--projection", "pca"],
-        "corruptions.png": ["--what", "corruptions", "--data", textile, "--most", "2"],
+        "channels.png": ["--what", "channels", "--data", few, "--stage", "blocks.3"],
+        "space.png": ["--what", "space", "--data", few, "--projection", "pca"],
+        "corruptions.png": ["--what", "corruptions", "--data", few, "--most", "2"],
     }
     for file, given in asked.items():
         options = [each for each in given if each != image]
@@ -235,10 +242,10 @@ def test_ideal_images_of_a_model_are_of_each_of_its_classes(
 
 @pytest.mark.parametrize("what", ["filters", "features", "channels", "space"])
 def test_a_network_without_classes_is_seen_into(
-    run: Run, what: str, photos: list[Path], textile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, what: str, photos: list[Path], few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("topwork.backbones.load", functools.partial(load, size=56))
-    given = {"features": [photos[0]], "filters": []}.get(what, ["--data", textile])
+    given = {"features": [photos[0]], "filters": []}.get(what, ["--data", few])
     done = run(
         "explain", "--backbone", "dinov2-s", "--weights", "random:1", *given, "--what", what, "-o", tmp_path / "out"
     )

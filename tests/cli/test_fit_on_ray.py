@@ -15,7 +15,7 @@ from tests.model.samples import textile_folder
 from topwork import load
 from topwork.model import Classifier
 
-from .conftest import TOPWORK, Run
+from .conftest import Run
 from .test_torchrun import FIT, NETWORK, PROBE
 
 ENVIRON = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
@@ -29,11 +29,11 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def alone(given: list[str], tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Classifier:
+def alone(run: Run, given: list[str], tmp_path_factory: pytest.TempPathFactory) -> Classifier:
     """What one process makes."""
     model = tmp_path_factory.mktemp("alone") / "model"
-    done = subprocess.run([*TOPWORK, "fit", "-o", str(model), *given], env=ENVIRON, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = run("fit", "-o", model, *given)
+    assert done.code == 0, done
     return load(model)
 
 
@@ -65,7 +65,8 @@ def test_a_lost_machine_changes_nothing(given: list[str], alone: Classifier, tmp
     pytest.importorskip("ray")
     model, said = tmp_path / "model", tmp_path / "said.txt"
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_raylet_start_wait_time_s": "300"}
-    command = [sys.executable, "-m", "tests.cli.fit_on_ray", "3", "loses", str(model), *given]
+    token |= {"RAY_health_check_period_ms": "1000"}  # of three seconds: a machine that is lost is missed sooner
+    command = [sys.executable, "-m", "tests.cli.fit_on_ray", str(model), *given]
     with said.open("w") as to:  # a pipe stays open as long as any of Ray's processes lives
         done = subprocess.run(command, env=ENVIRON | token, stdout=to, stderr=to, check=False, timeout=580)
     if done.returncode == 77:  # as the program ends then

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -190,11 +191,14 @@ NO_HINTS = {
 """What is an option of the whole program, or of another."""
 
 
-def texts() -> Iterator[tuple[str, str, str]]:
+@functools.cache
+def texts() -> list[tuple[str, str, str]]:
     """File, innermost function, and every string in it that is no docstring."""
-    for file in sorted(SOURCE.rglob("*.py")):
-        tree = ast.parse(file.read_text("utf-8"))
-        yield from _strings(tree, file.relative_to(SOURCE).as_posix(), "")
+    return [
+        found
+        for file in sorted(SOURCE.rglob("*.py"))
+        for found in _strings(ast.parse(file.read_text("utf-8")), file.relative_to(SOURCE).as_posix(), "")
+    ]
 
 
 def _strings(node: ast.AST, file: str, function: str) -> Iterator[tuple[str, str, str]]:

@@ -116,7 +116,7 @@ def test_every_step_of_a_command_is_told_and_stdout_stays_clean(run: Run, tmp_pa
 
 @pytest.mark.slow
 def test_the_ladder_tells_the_rung_and_the_budget(run: Run, tmp_path: Path, often: None) -> None:
-    data = easy_folder(tmp_path / "data", count=12)
+    data = easy_folder(tmp_path / "data", count=6)
     done = run("advise", data, "--budget", "60", "--no-cache")
     assert done.code == 0, done
     told = "\n".join(done.progress)

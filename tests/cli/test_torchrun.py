@@ -12,7 +12,7 @@ import pytest
 from tests.model.samples import textile_folder
 from topwork import load
 
-from .conftest import TOPWORK
+from .conftest import TOPWORK, Run
 
 # Without batch norms, which would see their own process's half of a batch.
 NETWORK = ("--backbone", "test_vit", "--weights", "random:1", "--engine", "torch-cpu")
@@ -22,16 +22,15 @@ TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 
 
 @pytest.mark.slow
-def test_two_processes_make_the_model_that_one_makes(tmp_path: Path, shared_cache: Path) -> None:
+def test_two_processes_make_the_model_that_one_makes(run: Run, tmp_path: Path) -> None:
     data = textile_folder(tmp_path / "data", per_class=20)
     environ = {**os.environ, "OMP_NUM_THREADS": "1"}
-    outputs = []
-    for name, program in (("one", TOPWORK), ("two", TORCHRUN)):
-        given = [*program, "fit", str(data), "-o", str(tmp_path / name), *NETWORK, *FIT, *PROBE]
-        done = subprocess.run(given, capture_output=True, text=True, env=environ, check=False, timeout=300)
-        assert done.returncode == 0, done.stderr
-        outputs.append(done.stdout)
-    assert outputs[1].count("topwork predict") == outputs[0].count("topwork predict") == 1  # the first one tells
+    given = ("fit", str(data), *NETWORK, *FIT, *PROBE, "-o")
+    alone = run(*given, tmp_path / "one")
+    command = [*TORCHRUN, *given, str(tmp_path / "two")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False, timeout=300)
+    assert (alone.code, done.returncode) == (0, 0), done.stderr
+    assert done.stdout.count("topwork predict") == alone.out.count("topwork predict") == 1  # the first one tells
     one, two = load(tmp_path / "one"), load(tmp_path / "two")
     assert [epoch["step"] for epoch in two.history] == [epoch["step"] for epoch in one.history]
     for ours, theirs in zip(two.history, one.history, strict=True):

@@ -97,17 +97,17 @@ def test_the_backbones_are_listed_and_a_default_one_shows_its_facts(light: Run) 
 
 @pytest.mark.slow
 def test_the_whole_job(light: Run, tmp_path: Path) -> None:
-    data, model = textile_folder(tmp_path / "data", 30), tmp_path / "model"
+    data, model = textile_folder(tmp_path / "data", 12), tmp_path / "model"
     assert "images in 3 classes can be used" in whole(light("check", data, "--report", tmp_path / "check.html"))
     assert "Choice: " in whole(light("advise", data))
     assert "Strategies tried: " in whole(light("fit", data, "-o", model, "--self-contained"))
     assert "Accuracy" in whole(light("evaluate", model, data))
     assert "Page: " in whole(light("report", model, "--data", data, "--check"))
     whole(light("embed", data, "-o", tmp_path / "features.npz"))
-    assert np.load(tmp_path / "features.npz", allow_pickle=False)["values"].shape == (90, 1280)
+    assert np.load(tmp_path / "features.npz", allow_pickle=False)["values"].shape == (36, 1280)
     assert "not installed: pip install 'topwork[torch]'" in whole(light("doctor"))
     lines = whole(light("predict", model, data / "local")).splitlines()
-    assert len(lines) == 30
+    assert len(lines) == 12
 
 
 @pytest.mark.slow
@@ -184,7 +184,8 @@ def test_the_ladder_tells_what_fine_tuning_would_gain_and_how_to_get_it(
 
     hopeful = ExpectedGain(0.05, 0.01, "of the errors", "that can be measured")
     monkeypatch.setattr(Ladder, "expected_gain", lambda ladder, seconds, *, again: hopeful)
-    done = run("fit", textile_folder(tmp_path / "data", 12), "-o", tmp_path / "model")
+    asked = ("fit", textile_folder(tmp_path / "data", 12), "-o", tmp_path / "model", "--size", 64)
+    done = run(*asked)
     line = next(line for line in done.out.splitlines() if line.startswith("Not tried: "))
     assert line == (
         "Not tried: fine-tuning, last stages: expected gain 5.0 points, more than the 1.0 points that can be measured "
@@ -195,7 +196,7 @@ def test_the_ladder_tells_what_fine_tuning_would_gain_and_how_to_get_it(
     monkeypatch.undo()  # installed since: it is thought of again
     monkeypatch.setenv("TOPWORK_CACHE", str(empty_cache))
     monkeypatch.setattr(Ladder, "finetuning", lambda ladder, name, stages, *, again: ladder.end(name, "thought again"))
-    assert "Not tried" not in run("fit", tmp_path / "data", "-o", tmp_path / "model").out
+    assert "Not tried" not in run(*asked).out
     assert len([*(empty_cache / "advice").glob("*/advice.json")]) == len(kept) + 1
 
 

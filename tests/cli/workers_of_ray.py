@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import torch
+import torch._dynamo  # each process would import it at its first step: a second of its core
 import torch.distributed as dist
 
 from topwork.cli._on_ray import _work

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from tests.backbones.conftest import backbone, lite0, pixels, resnet18, vit_tiny
+from tests.backbones.conftest import backbone, lite0, pixels
+from topwork.backbones import Backbone, load
 
-__all__ = ["backbone", "lite0", "pixels", "resnet18", "vit_tiny"]
+__all__ = ["backbone", "lite0", "pixels"]
+
+SMALL = 96  # pixels a side: untrained networks are the same at any size, and a fifth of the work
+
+
+@pytest.fixture(scope="session")
+def resnet18() -> Backbone:
+    return load("resnet18", weights="random:1", size=SMALL)
+
+
+@pytest.fixture(scope="session")
+def vit_tiny() -> Backbone:
+    return load("vit_tiny_patch16_224", weights="random:1", size=SMALL)
 
 
 @pytest.fixture

@@ -39,7 +39,6 @@ def lengths(changed: npt.NDArray[np.float32], images: Pixels, norm: Norm) -> npt
     ("name", "norm", "size"),
     [
         ("fgsm", "linf", 2 / 255),
-        ("fgsm", "l2", 1.0),
         ("pgd", "linf", 0.5 / 255),
         ("pgd", "l2", 0.25),
     ],
@@ -54,7 +53,6 @@ def test_success_is_as_frequent_as_foolboxs(
     ours = (small.probabilities(found).argmax(axis=1) != labels).mean()
     theirs_by_name = {
         ("fgsm", "linf"): foolbox.attacks.LinfFastGradientAttack(),
-        ("fgsm", "l2"): foolbox.attacks.L2FastGradientAttack(),
         ("pgd", "linf"): foolbox.attacks.LinfPGD(rel_stepsize=0.4, steps=4),
         ("pgd", "l2"): foolbox.attacks.L2PGD(rel_stepsize=0.4, steps=4),
     }
@@ -178,12 +176,12 @@ def test_a_change_is_as_small_as_foolboxs(small: TorchClassifier, images: Pixels
     """Its DDN, with as many steps; it need not end in whole numbers as ours does, which costs half as much again."""
     import foolbox
 
-    answers = torch.from_numpy(small.probabilities(images[:5]).argmax(axis=1))
+    answers = torch.from_numpy(small.probabilities(images[:3]).argmax(axis=1))
     model = foolbox.PyTorchModel(small.module, bounds=(0, 1), device="cpu")
     run = foolbox.attacks.DDNAttack(init_epsilon=0.2, steps=40)
-    _, changed, success = run(model, small.tensor(images[:5]), answers, epsilons=None)
-    theirs = (changed - small.tensor(images[:5])).flatten(1).norm(dim=1)
-    ours = [fool(small, image, norm="l2", steps=40) for image in images[:5]]
+    _, changed, success = run(model, small.tensor(images[:3]), answers, epsilons=None)
+    theirs = (changed - small.tensor(images[:3])).flatten(1).norm(dim=1)
+    ours = [fool(small, image, norm="l2", steps=40) for image in images[:3]]
     assert all(each.success for each in ours)
     assert success.all()
     assert np.mean([each.size for each in ours]) < 1.8 * theirs.mean().item()

@@ -208,15 +208,17 @@ def test_without_captum_the_extra_is_named(small: TorchClassifier) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
-def test_deletion_and_insertion_beat_a_random_map(lite0: TorchClassifier, squares: Pixels, method: str) -> None:
+def test_deletion_and_insertion_beat_a_random_map(request: pytest.FixtureRequest, method: str) -> None:
     """Of pictures that it names right; a method that points at nothing does not pass.
 
     Single pixels, put back first, show nothing of a picture: integrated gradients are asked for deletion alone.
     """
-    found = METHODS[method](lite0, squares[:6] if method == "grad-cam" else squares[:2], None)
-    curves = [faithfulness(lite0, each, steps=6) for each in found]
+    names = ("lite0", "squares") if method == "grad-cam" else ("small", "small_squares")  # a small map of it is coarse
+    classifier, images = map(request.getfixturevalue, names)
+    found = METHODS[method](classifier, images[: 6 if method == "grad-cam" else 2], None)
+    curves = [faithfulness(classifier, each, steps=6) for each in found]
     chance = [
-        faithfulness(lite0, dataclasses.replace(each, map=random_map(224, seed=seed)), steps=6)
+        faithfulness(classifier, dataclasses.replace(each, map=random_map(classifier.size, seed=seed)), steps=6)
         for seed, each in enumerate(found)
     ]
     assert np.mean([each.deletion_area for each in curves]) < np.mean([each.deletion_area for each in chance]) - 0.03

@@ -84,7 +84,6 @@ def test_no_images_give_no_maps(lite0: TorchClassifier, squares: np.ndarray) -> 
     ("name", "size"),
     [
         ("resnet18", 64),
-        ("vgg11", 64),
         ("densenet121", 64),
         ("convnext_atto", 64),
         ("mobilenetv3_small_050", 64),

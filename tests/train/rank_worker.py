@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import torch
+import torch._dynamo  # each process would import it at its first step: a second of its core
 import torch.distributed as dist
 
 from tests.train.samples import PLAIN, Wrapped, digest, layers_of, network, part

@@ -1,10 +1,7 @@
 """A resumed training is the unbroken one, to the bit."""
 
 import itertools
-import random
 import resource
-import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -222,40 +219,43 @@ def test_a_budget_counts_the_time_before(tmp_path, monkeypatch):
     assert next(looks) - before < 40  # what was used before the crash is not given again
 
 
-_VICTIM = """
-import sys
+_VICTIMS = """
+import os, random, signal, sys, time
 from pathlib import Path
-import torch
+import torch, torch._dynamo  # each victim would import that at its first step
 torch.set_num_threads(1)
-from tests.train.samples import BUSY, digest, part
-from tests.train.test_resume import EVERY_STEP, run
-model, result = run(BUSY.model_copy(update=EVERY_STEP | {"epochs": 8}), checkpoint=Path(sys.argv[1]), resume=True,
-    progress=lambda event: print(event.step, flush=True))
-print("done", digest(model), flush=True)
+from tests.train.test_resume import LONG, run
+chance, kills, said = random.Random(0), -1, ""
+while "done" not in said:
+    kills += 1
+    reading, writing = os.pipe()
+    if not (victim := os.fork()):
+        try:
+            run(LONG, checkpoint=Path(sys.argv[1]), resume=True, progress=lambda event: os.write(writing, b"a step\\n"))
+            os.write(writing, b"done\\n")
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        said = told.readline()
+        assert said, "it came to no step"
+        # The first one never comes to its end; each may live longer than the last, so a slow machine comes to it too.
+        time.sleep(chance.random() * (0.4 * 2**kills if kills else 0.02))
+        os.kill(victim, signal.SIGKILL)
+        said += told.read()
+    os.waitpid(victim, 0)
+print(kills)
 """
-
-
-def _lives(folder, chance, longest):
-    """Let it live for a random while after its first new step; all it said: "done" at once where no step was left."""
-    arguments = [sys.executable, "-c", _VICTIM, str(folder)]
-    with subprocess.Popen(arguments, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True) as victim:
-        first = victim.stdout.readline()
-        time.sleep(chance.random() * longest)
-        victim.send_signal(signal.SIGKILL)
-        return first + victim.stdout.read()
+LONG = BUSY.model_copy(update=EVERY_STEP | {"epochs": 8})
 
 
 @pytest.mark.slow
 def test_killed_again_and_again_it_is_the_unbroken_one(tmp_path):  # FAULTS 31, 34
-    config = BUSY.model_copy(update=EVERY_STEP | {"epochs": 8})
-    model, whole = run(config)
-    chance = random.Random(0)
-    kills = 0
-    # The first one never comes to its end; each may live longer than the last, so a slow machine comes to it too.
-    while "done" not in _lives(tmp_path, chance, 0.4 * 2**kills if kills else 0.02):
-        kills += 1
-    assert kills >= 1
-    resumed, result = run(config, checkpoint=tmp_path, resume=True)
+    """Each lives for a random while after its first new step; torch is imported once, in what they are forked from."""
+    model, whole = run(LONG)
+    arguments = [sys.executable, "-c", _VICTIMS, str(tmp_path)]
+    done = subprocess.run(arguments, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    assert int(done.stdout) >= 1
+    resumed, result = run(LONG, checkpoint=tmp_path, resume=True)
     assert digest(resumed) == digest(model)
     assert timeless(result) == timeless(whole)
-    shutil.rmtree(tmp_path)

@@ -34,12 +34,12 @@ FOUND = Transfer(
 def test_it_measures_all_ways_on_the_same_images_within_the_budget(
     digits: ImageDataset, shared_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of an ample budget each training has its share; two epochs are enough to see who was asked for what."""
+    """Of an ample budget each training has its share; an epoch is enough to see who was asked for what."""
     backbone, told, given = load("test_resnet", weights="random:1", size=32), list[str](), list[float]()
 
     def short(**fields: Any) -> TrainConfig:
         given.append(fields["budget_seconds"])
-        return default_config(**{**fields, "epochs": 2})
+        return default_config(**{**fields, "epochs": 1})
 
     module = sys.modules[transfer.__module__]  # its package has a function of that name
     monkeypatch.setattr(module, "default_config", short)

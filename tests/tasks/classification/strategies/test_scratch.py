@@ -30,7 +30,7 @@ QUICK = ProbeOptions(engine="torch-cpu")
 
 
 def options(**changes: Any) -> ScratchOptions:
-    config = default_config(**{"epochs": 12, "learning_rate": 1e-2, **changes.pop("config", {})})
+    config = default_config(**{"epochs": 8, "learning_rate": 1e-2, **changes.pop("config", {})})
     return ScratchOptions(**{"probe": QUICK, "config": config, **changes})
 
 
@@ -62,7 +62,7 @@ def test_every_layer_learns_and_the_model_is_like_any(
     assert right.mean() > 0.5  # of ten classes
     assert found.out_of_fold is not None
     assert found.out_of_fold.source == "validation"
-    assert len(found.history) == 12
+    assert len(found.history) == 8
 
 
 def test_the_seed_alone_decides(digits: ImageDataset, network: Backbone, shared_cache: Path) -> None:

@@ -14,7 +14,14 @@ class ProbeOptions:
     """How to train a head on pixels of a frozen backbone's maps."""
 
     crop_mode: Annotated[Literal["squash", "pad"], CROP_MODE] = "squash"
-    pixels: Annotated[int, Option("Pixels of each training image that a head learns from, at most.", None, ge=16)] = 400
+    pixels: Annotated[
+        int | None,
+        Option(
+            "Pixels of each training image that a head learns from; if not given, 120,000 of all images together.",
+            None,
+            ge=16,
+        ),
+    ] = None
     validation: Annotated[float, VALIDATION] = 0.15
     engine: Annotated[EngineName | None, ENGINE] = None
     cache: Annotated[bool, CACHE] = True

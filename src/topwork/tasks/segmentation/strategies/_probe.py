@@ -49,7 +49,8 @@ def fit_probe(
     rows = dataset.splits == "train"
     if dataset.held_out_split == "test":
         rows = rows | (dataset.splits == "val")
-    count = max(16, min(options.pixels, _MOST_PIXELS // max(1, int(rows.sum()))))
+    most = _MOST_PIXELS // max(1, int(rows.sum()))
+    count = max(16, min(options.pixels or most, most))
     draw = sampler(dataset, spec, backbone.preprocessing, count, options.seed)
     seen, drawn = look(
         dataset,
