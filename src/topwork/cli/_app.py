@@ -168,7 +168,9 @@ def models(
     ] = None,
     domain: Annotated[
         str | None,
-        typer.Option(help="Show the networks that learnt from one field's data instead: satellite, medical or legal."),
+        typer.Option(
+            help="Show the networks that learnt from one field's data instead: satellite, medical, microscopy or legal."
+        ),
     ] = None,
     trust: Trust = False,
 ) -> None:
