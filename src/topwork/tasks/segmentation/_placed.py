@@ -22,7 +22,7 @@ def told(path: Any, logits: Any, how: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         path: Of the image.
-        logits: float32 (K, side, side), of each place of the grid for each class, and of borders between objects.
+        logits: float32 (K, side, side), of each place of the grid for each class, and of borders of objects.
         how: ``masks.json``.
     """
     mask = found(logits, *shown_size(path), how)
@@ -56,7 +56,7 @@ def found(logits: Any, height: int, width: int, how: Mapping[str, Any]) -> Any:
 
 
 def _decided(probabilities: Any, count: int, threshold: float | None) -> Any:
-    """A border between objects is of the foreground's most probable class there."""
+    """An object's border is of the foreground's most probable class there."""
     told = probabilities[:count].copy()
     if len(probabilities) > count:
         best = told[1:].argmax(axis=0)[None] + 1
