@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Prompt = Sequence[float]
 IMAGES = 32
-"""Whose embeddings are kept, 4 MB each for SAM and 17 MB for SAM 2, by their shapes; of more, those asked about last."""
+"""Whose embeddings are kept, 4 MB each for SAM and 17 MB for SAM 2; of more, those asked about last."""
 
 _PICTURES = 4  # that are decoded before their turn comes, up to 50 MB each; the others wait as they were sent
 
