@@ -54,7 +54,7 @@ class Texts:
         language: One of ``Language``.
         packages: Those whose texts are wanted; where several have a text, the last one's holds.
         thing: What a row is called in English.
-        named: More packages, what whose values say is looked up too.
+        named: More packages; what is said is looked up in them too, and none of their texts are on the page.
 
     Raises:
         ReportError: There is no such language.

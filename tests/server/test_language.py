@@ -46,4 +46,7 @@ def test_a_model_of_classes_answers_in_json_alone(server: Server, accept: str, r
     assert none in accepted.refused(406)
     assert server.predict(("image", "a.jpg", PHOTO), asked="?format=json", accept="image/png").status == 200
     certain = server.predict(("image", "a.jpg", PHOTO), asked="?certainty=true")
-    assert certain.refused(422).startswith("certainty cannot be asked of this model")
+    assert certain.refused(422) == "certainty cannot be asked of this model: it answers with classes"
+    certain = server.predict(("image", "a.jpg", PHOTO), asked="?certainty=true", accept_language="ko")
+    assert certain.refused(422) == "이 모델에는 certainty을(를) 요청할 수 없습니다. 클래스를 답하는 모델입니다"
+    assert certain.json["hint"] == "요청할 수 있는 것: top, coverage, accuracy, map, nearest"

@@ -192,7 +192,7 @@ def test_the_type_is_the_one_that_is_accepted_most(server: Server, accept: str, 
 def test_a_type_that_is_not_given_is_refused(server: Server, accept: str) -> None:
     said = accepted(server, "classes", files()["small.png"], accept)
     assert said.refused(406) == "classes has no answers of a type that is accepted"
-    assert said.json["hint"] == "accept application/json or image/png or application/geo+json"
+    assert said.json["hint"] == "its types: application/json, image/png, application/geo+json"
 
 
 @pytest.mark.parametrize("name", ["xml", "PNG", "", "image/png", "png\n"])

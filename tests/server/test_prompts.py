@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from topwork.errors import DataError
 from topwork.server import _prompting
 from topwork.server._decoder import Decoded
 from topwork.server._prompting import Prompting
+from topwork.server._segmenting import _asked
 from topwork.tasks.segmentation.promptable import Promptable
 
 pytest.importorskip("transformers")
@@ -162,24 +164,50 @@ def test_embeddings_are_made_once_and_the_oldest_goes(
     assert [prompting.known(key) is not None for key in "abc"] == [False, True, True]
 
 
+def test_few_images_are_decoded_before_their_turn() -> None:
+    """However many are sent: a decoded one takes many times the memory of its file."""
+    held: list[int] = []
+    now = 0
+
+    async def decoded(content: bytes, how: bytes) -> Decoded:
+        nonlocal now
+        now += 1
+        held.append(now)
+        return Decoded(np.zeros((4, 4, 3), np.uint8), 4, 4)
+
+    async def masks(*asked: object) -> tuple[None, tuple[()]]:
+        nonlocal now
+        await asyncio.sleep(0)
+        now -= 1
+        return None, ()
+
+    async def all_at_once() -> None:
+        service: Any = SimpleNamespace(decoders=decoded)
+        prompting: Any = SimpleNamespace(known=lambda key: None, masks=masks, pictures=asyncio.Semaphore(2))
+        await asyncio.gather(*(_asked(service, prompting, str(each), b"a file", [(1, 1)], ()) for each in range(9)))
+
+    asyncio.run(all_at_once())
+    assert (len(held), max(held)) == (9, 2)
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
         ("", "no prompt was given"),
-        ("point=3", "point is across,down, and perhaps ,-, in pixels, not '3'"),
+        ("point=3", "point is across,down or across,down,- in pixels, not '3'"),
         ("point=3,x", "point is across,down"),
         ("point=nan,3", "a point is two numbers"),
         ("point=inf,3,-", "a point is two numbers"),
         ("point=70,4", "lies outside of the image"),
         ("point=3,4,-", "all points lie outside of what is meant"),
-        ("box=1,2,3", "box is left,top,right,bottom, in pixels"),
+        ("box=1,2,3", "box is left,top,right,bottom in pixels"),
         ("box=30,4,20,9", "is swapped"),
         ("box=1,2,30,40&box=1,2,30,40&point=3,4", "which box the points belong to"),
         ("point=" + "1" * 300 + ",2", "point is across,down"),
         ("&".join(["point=3,4"] * 65), "more than 64 points or 16 boxes"),
         ("&".join(["box=1,2,30,40"] * 17), "more than 64 points or 16 boxes"),
         ("point=3,4&format=tiff", "format is json, png or geojson"),
-        ("point=3,4&image=" + "0" * 64, "an image was sent, and another one named"),
+        ("point=3,4&image=" + "0" * 64, "an image was sent, and one was named too"),
     ],
 )
 def test_prompts_that_mean_nothing_are_refused(server: Server, image: bytes, asked: str, said: str) -> None:
@@ -196,6 +224,9 @@ def test_what_is_no_image_is_refused(server: Server, image: bytes) -> None:
     assert ask(server, ONE, b"never an image").refused(422)
     kind = server.ask("POST", f"/segment?{ONE}", b"{}", content_type="application/json")
     assert "is not taken" in kind.refused(415)
+    kind = server.ask("POST", f"/segment?{ONE}", b"{}", content_type="application/json", accept_language="ko")
+    assert kind.refused(415) == "본문의 형식 'application/json'은(는) 받지 않습니다"
+    assert kind.json["hint"] == "이미지를 그대로 보내거나 폼에 담아 보내세요"
     assert ask(server, ONE, image, accept="text/html").refused(406)
     assert server.ask("GET", f"/segment?{ONE}").refused(405)
 

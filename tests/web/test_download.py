@@ -141,7 +141,7 @@ def test_neither_does_one_whose_size_nobody_tells(
     monkeypatch.setattr(_download, "_UNTOLD", 2 * len(CONTENT))
     file, place, server.lengths = RemoteFile(f"{server.url}/data.bin"), tmp_path / "data.bin", lengths
     server.files["/data.bin"] = CONTENT * 4
-    with pytest.raises(DataError, match=f"at most {2 * len(CONTENT)} are taken of a file whose size nobody") as caught:
+    with pytest.raises(DataError, match=f"at most {2 * len(CONTENT)} are taken of a file of unknown size") as caught:
         download(file, place)
     assert list(tmp_path.iterdir()) == []
     assert len(server.requests) == 1  # asking again does not help

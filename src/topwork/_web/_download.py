@@ -31,7 +31,7 @@ _SECONDS = 60.0  # without a byte
 _TRIES = 5  # one after another that bring nothing
 _PAUSES = (0.0, 1.0, 3.0, 10.0, 30.0)
 _SLACK = 2**20  # bytes that a file may have over what the catalogue says: sizes are published in round numbers too
-_UNTOLD = 2**30  # bytes that a file may have whose size nobody tells: the catalogue leaves out those of small files
+_UNTOLD = 2**30  # bytes of a file whose size the catalogue leaves out, as it does of small ones, whatever a server says
 _YES = ("1", "ON", "YES", "TRUE")
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOENT)
 _FAULTS = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, OSError)
@@ -199,7 +199,7 @@ def _require_size(file: RemoteFile, size: int, part: Path) -> None:
             hint="its makers have published another file at this address",
         )
     raise DataError(
-        f"{file.address}: has {size} bytes or more, where at most {most} are taken of a file whose size nobody tells",
+        f"{file.address}: has {size} bytes or more, where at most {most} are taken of a file of unknown size",
         hint=f"download it by other means and put it at {part.with_name(part.name.removesuffix('.part'))}",
     )
 

@@ -27,12 +27,12 @@ def format_of(name: str | None, accept: str, model: str, others: Collection[str]
     given = (JSON, *(each for each in others if each != JSON))
     if name is not None:
         if FORMATS[name] not in given:
-            names = " or ".join(_NAMES[each] for each in given)
-            raise unusable(f"{model} has no answers in the format {name}", f"ask for the format {names}")
+            names = ", ".join(_NAMES[each] for each in given)
+            raise unusable(f"{model} has no answers in the format {name}", f"its formats: {names}")
         return FORMATS[name]
     best = max(given, key=lambda kind: _wish(kind, accept))  # the first of several: JSON
     if accept.strip() and _wish(best, accept)[0] <= 0:
-        raise RefusedError(406, f"{model} has no answers of a type that is accepted", f"accept {' or '.join(given)}")
+        raise RefusedError(406, f"{model} has no answers of a type that is accepted", f"its types: {', '.join(given)}")
     return best
 
 

@@ -11,7 +11,7 @@ from topwork.server._limits import Receive
 from topwork.server._refusal import RefusedError, gone, unusable
 from topwork.server._served import Served
 
-_IMAGE_TYPES = ("image/", "application/octet-stream")
+IMAGE_TYPES = ("image/", "application/octet-stream")
 _LONGEST = 1_000_000  # characters of a text; more says nothing to a network that reads a few hundred words
 
 
@@ -60,7 +60,7 @@ def inputs_of(body: bytes, content_type: str, served: Served, most: int) -> list
         found = _of_json(body, served)
     elif kind == "text/plain":
         found = [Input("#0", _decoded(body))]
-    elif not kind or kind.startswith(_IMAGE_TYPES):
+    elif not kind or kind.startswith(IMAGE_TYPES):
         found = [Input("#0", body)]
     else:
         hint = "send an image as it is, a form with the field image or text, text/plain, or JSON"

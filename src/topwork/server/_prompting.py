@@ -5,6 +5,7 @@ Nothing that is sent is written to disk, so the embeddings are not those of the 
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import threading
 from collections import OrderedDict
@@ -23,11 +24,16 @@ if TYPE_CHECKING:
 
 Prompt = Sequence[float]
 IMAGES = 32
-"""Whose embeddings are kept, 4 MB each for SAM; of more, those asked about last."""
+"""Whose embeddings are kept, 4 MB each for SAM and 17 MB for SAM 2; of more, those asked about last."""
+
+_PICTURES = 4  # that are decoded before their turn comes, up to 50 MB each; the others wait as they were sent
 
 
 class Prompting:
     """A network that takes prompts, and the images that it has seen. It works on a thread of its own, one at a time.
+
+    Attributes:
+        pictures: Is held by whoever has a decoded image that has no embedding yet.
 
     Args:
         name: As ``Promptable.load`` takes it.
@@ -43,6 +49,7 @@ class Prompting:
         self._network = Promptable.load(name, weights=weights, cache=False)
         self.name = self._network.backbone.name
         self.ready = False
+        self.pictures = asyncio.Semaphore(_PICTURES)
         self._images: OrderedDict[str, PromptableImage] = OrderedDict()
         self._lock = threading.Lock()  # of the images alone: nobody waits for it while the network works
         self._batcher: Batcher[Callable[[], Asked], Asked] = Batcher(lambda works: [works[0]()], size=1, callers=1)

@@ -2,6 +2,7 @@
 
 # Annotations are read by FastAPI where the routes are made, so that it is imported there and not with this module.
 import asyncio
+import contextlib
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +15,8 @@ from topwork.server._answering import under_way, while_connected
 from topwork.server._decoder import Decoded, whole
 from topwork.server._formats import FORMATS, JSON, format_of
 from topwork.server._forms import form_parts
-from topwork.server._intake import body_of
-from topwork.server._prompting import Prompting
+from topwork.server._intake import IMAGE_TYPES, body_of
+from topwork.server._prompting import Prompt, Prompting
 from topwork.server._question import SEGMENT, SEGMENTED, format_asked, refusals
 from topwork.server._refusal import RefusedError, as_json, unusable
 from topwork.server._service import Service
@@ -23,13 +24,12 @@ from topwork.server._service import Service
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from topwork.tasks.segmentation.promptable import PromptedMask
+    from topwork.tasks.segmentation.promptable import PromptableImage, PromptedMask
 
 _LONGEST = 4096  # pixels of a side that are decoded; the network sees 1,024
 _MOST_PIXELS = 2**24  # of an image whose masks are answered
 _POINTS, _BOXES = 64, 16  # of a request
 _KEY = re.compile("[0-9a-f]{64}")
-_IMAGE_TYPES = ("image/", "application/octet-stream")
 
 
 def segment_routes(service: Service) -> "APIRouter":
@@ -50,11 +50,10 @@ def segment_routes(service: Service) -> "APIRouter":
         content = _image_of(await body_of(request.receive), request.headers.get("content-type", ""))
         key = _key(query.get("image"), content)
         async with while_connected(request.receive), under_way(service, 1):
-            known = prompting.known(key)
-            if known is None and not content:
+            if prompting.known(key) is None and not content:
                 raise RefusedError(404, "the image is not kept any more", "send it again")
             try:
-                image, masks = await prompting.masks(key, known or await _picture(service, content), points, boxes)
+                image, masks = await _asked(service, prompting, key, content, points, boxes)
             except (DataError, ImageError) as error:
                 raise unusable(error.message, error.hint) from error
             answer = await asyncio.to_thread(_answer, prompting.name, key, image.size, masks, kind)
@@ -78,7 +77,7 @@ def _prompts(points: Sequence[str], boxes: Sequence[str]) -> tuple[list[list[flo
     return [_point(each) for each in points], [_numbers("box", _BOX, each, 4) for each in boxes]
 
 
-_POINT, _BOX = "across,down, and perhaps ,-", "left,top,right,bottom"
+_POINT, _BOX = "across,down or across,down,-", "left,top,right,bottom"
 
 
 def _point(text: str) -> list[float]:
@@ -94,7 +93,7 @@ def _numbers(name: str, form: str, text: str, count: int) -> list[float]:
     except ValueError:
         found = []
     if len(found) != count:
-        raise unusable(f"{name} is {form}, in pixels, not {text[:40]!r}")
+        raise unusable(f"{name} is {form} in pixels, not {text[:40]!r}")
     return found
 
 
@@ -106,7 +105,7 @@ def _image_of(body: bytes, content_type: str) -> bytes:
         if [part.field for part in parts] != ["image"] or not parts[0].content:
             raise unusable("the form has to hold one field, image")
         return parts[0].content
-    if body and kind and not kind.startswith(_IMAGE_TYPES):
+    if body and kind and not kind.startswith(IMAGE_TYPES):
         raise RefusedError(
             415, f"a body of the type {kind[:80]!r} is not taken", "send an image as it is, or in a form"
         )
@@ -119,10 +118,18 @@ def _key(given: str | None, content: bytes) -> str:
     if given is None:
         return hashlib.sha256(content).hexdigest()
     if content:
-        raise unusable("an image was sent, and another one named", "send it, or name one that was sent before")
+        raise unusable("an image was sent, and one was named too", "send it, or name one that was sent before")
     if not _KEY.fullmatch(given):
         raise unusable("image is what an earlier answer calls its image", "send the image itself")
     return given
+
+
+async def _asked(
+    service: Service, prompting: Prompting, key: str, content: bytes, points: Sequence[Prompt], boxes: Sequence[Prompt]
+) -> "tuple[PromptableImage, tuple[PromptedMask, ...]]":
+    async with prompting.pictures if prompting.known(key) is None else contextlib.nullcontext():
+        image = prompting.known(key) or await _picture(service, content)  # another request may have brought it since
+        return await prompting.masks(key, image, points, boxes)
 
 
 async def _picture(service: Service, content: bytes) -> Decoded:

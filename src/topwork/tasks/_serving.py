@@ -49,7 +49,7 @@ class Wanted:
             if each.name not in names and getattr(self, each.name) != each.default:
                 raise DataError(
                     f"{each.name} cannot be asked of this model: {said}",
-                    hint=f"ask with {' or '.join(names)}, or without {each.name}",
+                    hint=f"it takes: {', '.join(names)}",
                 )
 
 

@@ -18,7 +18,7 @@ Labels = npt.NDArray[Any]
 
 
 def semantic(probabilities: Float32Array, n_classes: int) -> Float32Array:
-    """(C, …) of (K, …): a border between objects is of the foreground's most probable class there.
+    """(C, …) of (K, …): an object's border is of the foreground's most probable class there.
 
     Args:
         probabilities: Those of C classes, the first of them background where there is a border, and of the border.

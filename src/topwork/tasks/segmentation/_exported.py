@@ -116,7 +116,7 @@ EXPORTED = Answers(
     tolerances={"probabilities": _PROBABILITY},
     outputs={
         "logits": "float32 [batch, channels, side, side]: what is said of each place of a grid over the square that "
-        "the network sees, for each class and, where objects are told apart, of borders between them; `masks.py` "
+        "the network sees, for each class and, where objects are told apart, of their borders; `masks.py` "
         "places it in the image",
         "probabilities": "the same as probabilities, which sum to one over the channels",
     },

@@ -118,6 +118,13 @@ class FoundMask:
         labels = self.labels[top : top + height, left : left + width][there]
         return int(np.bincount(labels, minlength=len(self.classes))[first:].argmax()) + first
 
+    def certainty_of(self, there: np.ndarray[Any, np.dtype[np.bool_]], corner: tuple[int, int]) -> float | None:
+        """The mean certainty of an object's pixels, given as for ``class_of``; None where it was not asked for."""
+        if self.certainty is None:
+            return None
+        (top, left), (height, width) = corner, there.shape
+        return round(float(self.certainty[top : top + height, left : left + width][there].mean()) / SURE, 4)
+
     def _objects(self) -> list[dict[str, Any]]:
         assert self.objects is not None
         found = []
@@ -129,8 +136,8 @@ class FoundMask:
                 "bbox": [left, top, right - left, bottom - top],
                 "segmentation": rle_of(there, (top, left), self.size),
             }
-            if self.certainty is not None:
-                fields["certainty"] = round(float(self.certainty[top:bottom, left:right][there].mean()) / SURE, 4)
+            if (certainty := self.certainty_of(there, (top, left))) is not None:
+                fields["certainty"] = certainty
             found.append(fields)
         return found
 

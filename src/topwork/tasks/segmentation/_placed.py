@@ -22,7 +22,7 @@ def told(path: Any, logits: Any, how: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         path: Of the image.
-        logits: float32 (K, side, side), of each place of the grid for each class, and of borders between objects.
+        logits: float32 (K, side, side), of each place of the grid for each class, and of borders of objects.
         how: ``masks.json``.
     """
     mask = found(logits, *shown_size(path), how)
@@ -44,11 +44,14 @@ def shown_size(path: Any) -> tuple[int, int]:
 def found(logits: Any, height: int, width: int, how: Mapping[str, Any]) -> Any:
     """The class of each pixel, uint8 (height, width), or uint16 beyond 256 classes."""
     count = len(how["classes"])
-    down, across = _matrices(logits.shape[1], height, width, how)
+    (above, below, share), across = _neighbours(logits.shape[1], height, width, how)
     mask = np.zeros((height, width), np.uint8 if count <= 256 else np.uint16)
     rows = max(1, _NUMBERS // (len(logits) * width))
     for top in range(0, height, rows):
-        raised = np.asarray(down[top : top + rows] @ logits @ across.T, np.float32)
+        strip = slice(top, top + rows)
+        first, last = above[strip].min(), below[strip].max() + 1
+        wide = _between(logits[:, first:last].swapaxes(1, 2), *across).swapaxes(1, 2)
+        raised = _between(wide, above[strip] - first, below[strip] - first, share[strip])
         raised = np.exp(raised - raised.max(axis=0))
         raised /= raised.sum(axis=0)
         mask[top : top + rows] = _decided(raised, count, how["threshold"])
@@ -56,7 +59,7 @@ def found(logits: Any, height: int, width: int, how: Mapping[str, Any]) -> Any:
 
 
 def _decided(probabilities: Any, count: int, threshold: float | None) -> Any:
-    """A border between objects is of the foreground's most probable class there."""
+    """An object's border is of the foreground's most probable class there."""
     told = probabilities[:count].copy()
     if len(probabilities) > count:
         best = told[1:].argmax(axis=0)[None] + 1
@@ -64,22 +67,30 @@ def _decided(probabilities: Any, count: int, threshold: float | None) -> Any:
     return told.argmax(axis=0) if threshold is None else told[1] >= threshold
 
 
-def _matrices(side: int, height: int, width: int, how: Mapping[str, Any]) -> tuple[Any, Any]:
-    """What brings rows, and columns, of the grid to those of the image: bilinear, the outermost beyond the ends."""
+def _between(maps: Any, low: Any, high: Any, share: Any) -> Any:
+    """(K, P, width) of maps (K, rows, width): between two of their rows each, by how much the higher one counts."""
+    maps = np.ascontiguousarray(maps)
+    between, lower = maps[:, high], maps[:, low]
+    between -= lower
+    between *= share[:, None]
+    between += lower
+    return between
+
+
+def _neighbours(side: int, height: int, width: int, how: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Of the image's rows, and columns, the two of the grid around each and how much the higher one counts.
+
+    Beyond the ends the outermost one stays.
+    """
     seen, placed = _view(height, width, how)
-    matrices = []
+    found = []
     for first, last, length in ((1, 3, height), (0, 2, width)):
         scale = (placed[last] - placed[first]) / (seen[last] - seen[first])
         pixels = (np.arange(length, dtype=np.float64) + 0.5 - seen[first]) * scale + placed[first]
         steps = np.clip(pixels / how["stride"] - 0.5, 0, side - 1)
         low = np.minimum(steps.astype(np.intp), max(side - 2, 0))
-        share = (steps - low).astype(np.float32)
-        matrix = np.zeros((length, side), np.float32)
-        matrix[np.arange(length), low] = 1 - share
-        if side > 1:
-            matrix[np.arange(length), low + 1] += share
-        matrices.append(matrix)
-    return matrices[0], matrices[1]
+        found.append((low, np.minimum(low + 1, side - 1), (steps - low).astype(np.float32)))
+    return found[0], found[1]
 
 
 def _view(height: int, width: int, how: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[int, ...]]:

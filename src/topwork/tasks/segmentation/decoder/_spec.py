@@ -120,7 +120,7 @@ class DecoderSpec:
 
     @property
     def channels(self) -> int:
-        """K, what is told of each place: the classes, and the border between objects where that is told."""
+        """K, what is told of each place: the classes, and the border of objects where that is told."""
         return self.n_classes + self.border
 
     @property

@@ -14,8 +14,8 @@ __all__ = [
     "MeasuredObject",
     "Splitting",
     "border_targets",
-    "fit_splitting",
     "depth_targets",
+    "fit_splitting",
     "measured",
     "split_objects",
 ]

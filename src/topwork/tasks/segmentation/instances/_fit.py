@@ -46,7 +46,7 @@ def fit_splitting(
 
     Args:
         images: Probabilities, as `split_objects` takes them, and what is there, with objects told apart.
-        border: Whether the last channel is that of borders.
+        border: Whether the last channel is that of borders (``Splitting.border``).
         has_background: Whether the first class is no object.
 
     Raises:

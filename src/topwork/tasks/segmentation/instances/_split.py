@@ -92,7 +92,7 @@ def split_objects(probabilities: Float32Array, splitting: Splitting, *, has_back
 
 
 def foreground_of(probabilities: Float32Array, splitting: Splitting, has_background: bool) -> Float32Array:
-    """(H, W), how probable the most probable class of objects is; a border between objects counts as it."""
+    """(H, W), how probable the most probable class of objects is; an object's border counts as it."""
     classes = probabilities[int(has_background) : len(probabilities) - splitting.border]
     most: Float32Array = classes.max(axis=0)
     return most + probabilities[-1] if splitting.border else most

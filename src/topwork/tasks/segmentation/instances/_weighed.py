@@ -19,7 +19,7 @@ def joined(objects: Objects, border: Float32Array, least: float) -> Objects:
 
     Args:
         objects: (H, W), 0 where none is.
-        border: (H, W), how probable a border between objects is, of the pixels that are of an object.
+        border: (H, W), how probable a border is, of the pixels that are of an object.
         least: From which mean on an edge is a border.
     """
     sparse = optional("scipy.sparse", extra="segmentation", what="telling objects apart")

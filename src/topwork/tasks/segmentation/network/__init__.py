@@ -42,7 +42,7 @@ class HeadSpec(Protocol):
 
     Attributes:
         n_classes: C.
-        border: Whether a channel behind the classes tells where one object touches another.
+        border: Whether a channel behind the classes tells objects apart: where they touch, or how near their edges are.
         channels: K, C and the border's.
         n_features: D, numbers that it reads for each image.
         grid: Where the places lie of which it tells.

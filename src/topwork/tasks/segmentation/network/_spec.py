@@ -64,7 +64,7 @@ class PixelSpec:
 
     @property
     def channels(self) -> int:
-        """K, what the head says of each place: the classes, and the border between objects where that is told."""
+        """K, what the head says of each place: the classes, and the border of objects where that is told."""
         return self.n_classes + self.border
 
     @property
