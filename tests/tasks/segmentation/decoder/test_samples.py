@@ -94,6 +94,10 @@ def test_masks_in_the_square() -> None:
     assert (depths[20:60, [10, 39, 40, 69]] == 0).all()
     np.testing.assert_array_equal(depths[40, 10:25], np.rint(DEEPEST * np.arange(15) / 14))
     np.testing.assert_array_equal(targets_of(mask, Preprocessing(80, "squash"), depths=False), classes[None])
+    stuff = Mask(np.where(np.arange(80) > 72, 2, labels), objects)  # a class without objects has no border
+    deep = targets_of(stuff, Preprocessing(80, "squash"), depths=True)[1]
+    assert (deep[:, 73:] == DEEPEST).all()
+    np.testing.assert_array_equal(deep[:, :73], depths[:, :73])
     padded = targets_of(mask, Preprocessing(80, "pad"), depths=True)[0]
     assert (padded[:25] == IGNORED).all()
     assert (padded[60:] == IGNORED).all()

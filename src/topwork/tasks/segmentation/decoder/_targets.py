@@ -33,4 +33,6 @@ def targets_of(mask: Mask, preprocessing: Preprocessing, *, depths: bool) -> UIn
     if not depths:
         return classes[None]
     objects = np.zeros_like(labels) if mask.objects is None else on_grid(mask.objects, *places, 0)
-    return np.stack([classes, np.rint(DEEPEST * depth_targets(objects)).astype(np.uint8)])
+    found = np.rint(DEEPEST * depth_targets(objects)).astype(np.uint8)
+    found[(objects == 0) & (labels > 0)] = DEEPEST  # of a class that is not counted in objects: it has no border
+    return np.stack([classes, found])
