@@ -90,7 +90,7 @@ class Ours:
 def joined(backbone: Backbone, head: DecoderHead) -> Callable[[Any], list[Any]]:
     """Backbone and decoder as one network."""
     network: Any = _built(backbone)
-    maps = [_map_of(network, backbone, stage) for stage in head.spec.stages]
+    maps = [_map_of(network, backbone, stage).get_node() for stage in head.spec.stages]
     found = decoded(head.spec, head.arrays, maps)
     network = openvino().Model([openvino().opset13.result(found)], network.get_parameters())
     settings = _settings(precisions("openvino")[0], available_cores(), streams=1)

@@ -145,6 +145,7 @@ def test_words_tell_clipseg_what_transformers_is_told(folders: dict[str, Path], 
         load(folders, "segformer").answering(words=(("a dog",),))
 
 
+@pytest.mark.usefixtures("in_f32")
 def test_a_segmenter_comes_from_the_hub_pinned(hub: Hub, tmp_path: Path, empty_cache: Path) -> None:
     """SAM 2 as the hub has it: a network of videos, whose part for images is used."""
     folder = save("sam2", tmp_path / "sam2")

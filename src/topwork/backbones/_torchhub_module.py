@@ -157,7 +157,7 @@ def _require_trained(found: HubName, network: HubNetwork, other: HubNetwork) -> 
             f"{found.spelled} takes no 'pretrained', and {len(drawn)} of its {len(own)} tensors are random, so it is "
             "not trained",
             hint="name a function of the repository that takes pretrained, or give trained weights: "
-            "--weights FILE.safetensors",
+            "fit --weights FILE.safetensors",
         )
 
 

@@ -106,6 +106,11 @@ class Placed(NamedTuple):
         across = _moved(np.arange(width, dtype=np.float64) + 0.5, (seen[0], seen[2]), (placed[0], placed[2]))
         return cls(Between.of(grid.steps(down), grid.side), Between.of(grid.steps(across), grid.side))
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the image."""
+        return len(self.rows.low), len(self.columns.low)
+
     def __call__(self, maps: Float32Array, rows: slice = slice(None)) -> Float32Array:
         """Maps (K, side, side) at the image's pixels: (K, rows, width)."""
         down = Between(self.rows.low[rows], self.rows.high[rows], self.rows.share[rows])

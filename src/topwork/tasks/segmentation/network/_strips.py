@@ -27,7 +27,7 @@ class Strip(NamedTuple):
 
 def strips(logits: Float32Array, placed: Placed) -> Iterator[Strip]:
     """Probabilities of each pixel of an image, from the top, of a grid's logits (K, side, side)."""
-    height, width = len(placed.rows), len(placed.columns)
+    height, width = placed.size
     count = max(1, _NUMBERS // (len(logits) * width))
     for top in range(0, height, count):
         yield Strip(top, softmax_of(placed(logits, slice(top, top + count))))
