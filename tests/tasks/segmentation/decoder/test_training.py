@@ -198,3 +198,24 @@ def test_discs_are_learnt_saved_and_told_without_torch(tmp_path: Path) -> None:
     told = "[*topwork.load(sys.argv[1]).predict_each([sys.argv[2]])]"
     code = f"import sys, topwork; {told}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "model"), str(picture)], check=True)
+
+
+def test_a_budget_is_for_both_trainings(dataset: MaskDataset, lite0: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The frozen decoder has a part of it, fine-tuning what is left."""
+    from topwork.tasks.segmentation.decoder import _finetune
+
+    given: list[float] = []
+    for name, place in (("trained", 1), ("tuned", 2)):
+        monkeypatch.setattr(_finetune, name, _budgeted(getattr(_finetune, name), place, given))
+    config = finetune_config(**SHORT, budget_seconds=30.0)
+    fit_finetuned(dataset, lite0, FinetuneOptions(2, config, DecodingOptions(**SMALL)))
+    assert given[0] == 9
+    assert 1 <= given[1] < 30
+
+
+def _budgeted(work: Any, place: int, given: list[float]) -> Any:
+    def noted(*args: Any) -> Any:
+        given.append(args[place].config.budget_seconds)
+        return work(*args)
+
+    return noted

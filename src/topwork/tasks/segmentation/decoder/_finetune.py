@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from topwork.tasks.segmentation.decoder._network import Network
     from topwork.train import TrainResult
 
+_FIRST = 0.3  # of the time, at most, for the frozen decoder
+
 
 @freed_memory_kept()
 def fit_finetuned(
@@ -43,13 +46,22 @@ def fit_finetuned(
     say = announce or (lambda text: None)
     with ready(dataset, backbone, options.frozen, say) as given:
         given.stages_to_train(options.unfreeze)
-        return tuned(given, trained(given, frozen_options(options), say), options, say)
+        began, budget = time.monotonic(), options.config.budget_seconds
+        start = trained(given, frozen_options(options), say)
+        if budget is not None:
+            left = max(1.0, budget - (time.monotonic() - began))
+            options = dataclasses.replace(options, config=options.config.model_copy(update={"budget_seconds": left}))
+        return tuned(given, start, options, say)
 
 
 def frozen_options(options: FinetuneOptions) -> DecoderOptions:
-    """Of the training that a fine-tuning starts from."""
+    """Of the training that a fine-tuning starts from; of a budget for both it has a part."""
     shared = {each.name: getattr(options.frozen, each.name) for each in dataclasses.fields(options.frozen)}
-    return DecoderOptions(**shared, config=decoder_config(precision=options.config.precision))
+    budget = options.config.budget_seconds
+    config = decoder_config(
+        precision=options.config.precision, budget_seconds=None if budget is None else _FIRST * budget
+    )
+    return DecoderOptions(**shared, config=config)
 
 
 def tuned(given: Ready, start: Trained, options: FinetuneOptions, say: Announce) -> Fitted:
