@@ -68,7 +68,8 @@ class Executor:
         source = iter(items)
         try:
             while some := list(islice(source, chunk)):
-                pending.append(self._pool.submit(_each, function, some))
+                with _held_back_interrupts():  # inside submit, it would leave a thread that the pool never waits for
+                    pending.append(self._pool.submit(_each, function, some))
                 if len(pending) * chunk >= in_flight:
                     yield from pending.popleft().result()
             while pending:
