@@ -13,7 +13,7 @@ from tests.tasks.segmentation.made import drawn
 from topwork._arrays import AnyArray, BoolArray
 from topwork.tasks.segmentation import FoundMask
 from topwork.tasks.segmentation._table import object_rows
-from topwork.tasks.segmentation.outlines import Region, _corners, regions_of
+from topwork.tasks.segmentation.outlines import Region, _corners, _features, regions_of
 
 
 def filled(regions: list[Region], shape: tuple[int, ...]) -> BoolArray:
@@ -101,8 +101,12 @@ def test_a_large_mask_read_in_strips_says_the_same(monkeypatch: pytest.MonkeyPat
     assert len(whole) > 1
 
 
+@pytest.mark.parametrize("cells", [1, 70, 1 << 24])
 @pytest.mark.parametrize("name", masks())
-def test_the_certainty_of_a_region_is_the_mean_of_its_pixels(name: str) -> None:
+def test_the_certainty_of_a_region_is_the_mean_of_its_pixels(
+    name: str, cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_features, "_CELLS", cells)  # strips of a row, of a few, and the whole
     measure = pytest.importorskip("skimage.measure")
     labels = masks()[name].astype(np.uint8)
     certainty = np.random.default_rng(1).integers(85, 256, labels.shape).astype(np.uint8)

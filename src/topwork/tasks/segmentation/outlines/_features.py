@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from topwork.tasks.segmentation._found import FoundMask
     from topwork.tasks.segmentation.promptable import PromptedMask
 
+_CELLS = 1 << 24
+"""Pixels whose sums are held at once; eight bytes each."""
+
 
 def features(found: FoundMask) -> Iterator[dict[str, Any]]:
     """What is found in an image, one feature after another: objects where they are told apart, else regions.
@@ -29,19 +32,22 @@ def features(found: FoundMask) -> Iterator[dict[str, Any]]:
     """
     colours = class_colours(max(1, len(found.foreground))).tolist()
     if found.objects is None:
-        means = None if found.certainty is None else _Means(found.certainty)
         for place in found.foreground:
-            for region in regions_of(found.labels, place):
-                kind = _properties("annotation", found.classes[place], colours[place - found.foreground.start])
-                yield _feature([region], kind, None if means is None else means(region))
+            kind = _properties("annotation", found.classes[place], colours[place - found.foreground.start])
+            if found.certainty is None:
+                yield from (_feature([region], kind, None) for region in regions_of(found.labels, place))
+                continue
+            regions = [*regions_of(found.labels, place)]
+            means = _certainties(regions, found.certainty)
+            yield from (_feature([region], kind, mean) for region, mean in zip(regions, means, strict=True))
         return
     for number, (top, bottom, left, right) in found.boxes().items():
         there = found.objects[top:bottom, left:right] == number
         place = found.class_of(there, (top, left))
-        regions = [*regions_of(there, 1)]
+        pieces = [*regions_of(there, 1)]
         colour = colours[place - found.foreground.start]
         kind = _properties("detection", found.classes[place], colour, name=str(number))
-        yield _feature(regions, kind, found.certainty_of(there, (top, left)), (left, top))
+        yield _feature(pieces, kind, found.certainty_of(there, (top, left)), (left, top))
 
 
 def mask_features(masks: Sequence[PromptedMask]) -> Iterator[dict[str, Any]]:
@@ -61,24 +67,28 @@ def _properties(kind: str, category: str, colour: Sequence[int], **more: str) ->
     return {"objectType": kind, **more, "classification": {"name": category, "color": [*colour]}}
 
 
-class _Means:
-    """The mean certainty of regions, by their corners alone (Green's theorem on sums of the pixels before).
-
-    It holds eight bytes for each pixel of the image.
-    """
-
-    def __init__(self, certainty: UInt8Array) -> None:
-        self._before = np.zeros([side + 1 for side in certainty.shape], np.int64)
-        certainty.cumsum(axis=0, dtype=np.int64, out=self._before[1:, 1:])
-        self._before[1:, 1:].cumsum(axis=1, out=self._before[1:, 1:])
-
-    def __call__(self, region: Region) -> float:
-        return round(sum(map(self._inside, (region.outline, *region.holes))) / region.area / SURE, 4)
-
-    def _inside(self, ring: Ring) -> int:
-        (x, y), (then, below) = ring.T, np.roll(ring, -1, axis=0).T
-        upright = x == then
-        return int((self._before[below, then] - self._before[y, x])[upright].sum())
+def _certainties(regions: Sequence[Region], certainty: UInt8Array) -> list[float]:
+    """The mean certainty of each region, by its corners alone (Green's theorem on sums of the pixels before)."""
+    if not regions:
+        return []
+    rings = [(place, ring) for place, each in enumerate(regions) for ring in (each.outline, *each.holes)]
+    of = np.repeat([place for place, _ in rings], [len(ring) for _, ring in rings])
+    x, y = np.concatenate([ring for _, ring in rings]).T
+    then, below = np.concatenate([np.roll(ring, -1, axis=0) for _, ring in rings]).T
+    upright = x == then
+    of, x, y, below = of[upright], x[upright], y[upright], below[upright]
+    sums = np.zeros(len(regions))
+    height, width = certainty.shape
+    rows = max(1, _CELLS // (width + 1))
+    for top in range(0, height, rows):  # the sums of a whole slide would hold eight bytes for each of its pixels
+        strip = certainty[top : top + rows]
+        before = np.zeros((len(strip) + 1, width + 1), np.int64)
+        strip.cumsum(axis=0, dtype=np.int64, out=before[1:, 1:])
+        before[1:, 1:].cumsum(axis=1, out=before[1:, 1:])
+        here = np.flatnonzero((np.maximum(y, below) > top) & (np.minimum(y, below) < top + len(strip)))
+        first, last = (np.clip(each[here] - top, 0, len(strip)) for each in (y, below))
+        sums += np.bincount(of[here], before[last, x[here]] - before[first, x[here]], len(regions))
+    return [round(total / each.area / SURE, 4) for total, each in zip(sums.tolist(), regions, strict=True)]
 
 
 def _feature(
