@@ -71,6 +71,7 @@ from topwork.backbones._text_files import (
 )
 from topwork.backbones._torch_file import Arrays
 from topwork.backbones._torchhub import is_torchhub, trust
+from topwork.backbones._transformers import TransformersBackbone
 from topwork.backbones._vectors import Vectors
 from topwork.backbones._weights import (
     Weights,
@@ -170,6 +171,7 @@ __all__ = [
     "Rules",
     "Stage",
     "TextTower",
+    "TransformersBackbone",
     "Vectors",
     "Weights",
     "blocks_of",
@@ -207,8 +209,10 @@ def backbone_from_dict(fields: Mapping[str, Any]) -> AnyBackbone:
         "objects": DetectorNetwork,
         "prompts": PromptableNetwork,
         "pixels": SegmenterNetwork,
+        "transformers": TransformersBackbone,
     }
-    found: AnyBackbone = kinds.get(fields.get("reads"), Backbone).from_dict(dict(fields))
+    kind = fields.get("reads", fields.get("library"))
+    found: AnyBackbone = kinds.get(kind, Backbone).from_dict(dict(fields))
     return found
 
 

@@ -199,9 +199,11 @@ def load(
 
     Args:
         name: A catalogue name or alias (``lite0``), any name that timm knows, a ``.keras`` or ``.h5`` file of a
-            network of ``keras.applications``, or ``torchhub:OWNER/REPO:ENTRY@COMMIT`` once it is trusted (``trust``).
+            network of ``keras.applications``, ``torchhub:OWNER/REPO:ENTRY@COMMIT`` once it is trusted (``trust``), or
+            a repository of the hub, ``owner/name``, that transformers classifies images with, or a folder like it.
         weights: ``pretrained``; a ``.safetensors`` file; a folder that holds ``model.safetensors``; a ``.h5`` or
             ``.keras`` file of the network as Keras has it; or ``random`` / ``random:SEED`` for shape and speed alone.
+            Of a repository, a folder as transformers saves it.
         size: Side of the square image in pixels, where it should not be the network's own.
         offline: Whether to use no network, only what is on this machine; ``HF_HUB_OFFLINE=1`` says so too.
         allow_pickle: Whether a ``.pth``, ``.pt`` or ``.bin`` file will do as well. Its weights alone are read, and
@@ -222,6 +224,11 @@ def load(
         return _as_in_keras(name, weights, size, preprocessing)
     if _torchhub.is_torchhub(name):
         _torchhub.require_trusted(name)  # told before anything is imported
+    elif "/" in name:
+        from topwork.backbones._transformers import load_of_transformers
+
+        found = load_of_transformers(name, weights=weights, size=size, offline=offline)
+        return _at_size(found, size, preprocessing)
     row = _catalogue.row(name)
     if not has_torch() and (row is None or not row.package or str(weights).startswith("random")):
         raise MissingExtraError(
@@ -268,9 +275,10 @@ def _as_in_keras(
 
 
 def is_timms(backbone: Backbone) -> bool:
-    """Whether timm builds the network by its name, as it does none of Keras's, of torch.hub's, and of faces."""
+    """Whether timm builds the network by its name, as it does none of faces and none of another library."""
     name = backbone.name
-    return not (name in _keras.ROWS or _torchhub.is_torchhub(name) or _faces.is_face(backbone))
+    others = name in _keras.ROWS or _torchhub.is_torchhub(name) or _faces.is_face(backbone)
+    return not others and type(backbone) is Backbone
 
 
 def _face(row: _faces.FaceRow, weights: str | Path, size: int | None) -> Backbone:

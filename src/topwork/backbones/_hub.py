@@ -54,9 +54,15 @@ def fetch(
     Raises:
         BackboneError: It is not available, or not what it must be; then it is deleted from the cache.
     """
-    from huggingface_hub import constants
+    from huggingface_hub import constants, errors
 
-    path = cached_file(repository, file, revision)
+    try:
+        path = cached_file(repository, file, revision)
+    except errors.HFValidationError as error:
+        raise BackboneError(
+            f"{repository}: there is no such folder, and it is no name of a repository",
+            hint="a repository of the hub is called owner/name",
+        ) from error
     if path is None:
         if offline or constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "") in _YES:
             raise BackboneError(

@@ -206,7 +206,8 @@ def _require_weights(backbone: Backbone, network: Any) -> None:
     """Refuse weights that left the classifier out: ``module`` allows that, and fills it with random numbers."""
     layer = network.get_classifier()
     name = next(name for name, module in network.named_modules() if module is layer)
-    given = _weights.read_state(backbone.weights).get(f"{name}.weight")
+    state = _weights.read_state(backbone.weights)
+    given = (network.adopted(state) if hasattr(network, "adopted") else state).get(f"{name}.weight")
     if given is None or given.shape != layer.weight.shape:
         raise _without_classifier(backbone, name, tuple(layer.weight.shape))
 

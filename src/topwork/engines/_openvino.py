@@ -14,6 +14,7 @@ import hashlib
 import io
 import json
 import queue
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topwork._arrays import Float32Array, UInt8Array
-from topwork._system import available_cores, cache_dir, cached, delete_file, make_room, use, write_whole
+from topwork._system import available_cores, cache_dir, cached, delete_file, make_room, quiet, use, write_whole
 from topwork.backbones import MAP, Backbone, SegmenterNetwork, blocks_of, has_blocks, is_face, is_onnx
 from topwork.engines._engine import BATCH, EngineName, Precision, batches, last_line, openvino_core
 from topwork.engines._faces import face_graph
@@ -125,8 +126,10 @@ def converted(module: nn.Module, backbone: Backbone) -> Any:
     size = backbone.preprocessing.size
     example = torch.zeros(1, 3, size, size)
     frontend = FrontEndManager().load_by_framework("pytorch")
+    transformers = sys.modules.get("transformers")  # where it has built the network
     try:
-        with torch.no_grad(), warnings.catch_warnings():
+        silence = quiet(transformers) if transformers else contextlib.nullcontext()
+        with torch.no_grad(), warnings.catch_warnings(), silence:
             warnings.simplefilter("ignore")  # the tracer's notes on shapes that are constant here
             traced = torch.jit.trace(module.eval(), example, check_trace=False)  # type: ignore[no-untyped-call]
             decoder = TorchScriptPythonDecoder(traced, example_input=(example,))

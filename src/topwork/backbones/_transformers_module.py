@@ -1,0 +1,196 @@
+"""The torch side of a network of images that transformers builds: its weights, its features and its stages."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from topwork._system import optional, quiet
+from topwork.backbones import _weights
+from topwork.backbones._catalogue import Stage
+from topwork.backbones._network import fill
+from topwork.backbones._torchhub_module import HubNetwork
+from topwork.backbones._transformers import TransformersBackbone
+from topwork.backbones._transformers_files import parsed_config
+from topwork.errors import BackboneError
+
+_OURS = ("network.", "head.")  # how names begin in a file that a model of topwork holds
+_ALIEN = ("timm_wrapper", "timm_backbone")  # which build timm's networks
+
+
+class _Logits(nn.Module):
+    """A classifier of transformers that takes and gives tensors.
+
+    Args:
+        model: The classifier.
+        size: Side of its images in pixels, which a ViT's positions are resampled to.
+    """
+
+    def __init__(self, model: Any, size: int) -> None:
+        super().__init__()
+        pooler = getattr(model.base_model, "pooler", None)
+        if isinstance(pooler, nn.AvgPool2d):  # EfficientNet's, of a window larger than the map, which is not converted
+            model.base_model.pooler = nn.AdaptiveAvgPool2d(1)
+        self.model = model
+        resamples = "interpolate_pos_encoding" in inspect.signature(model.forward).parameters
+        other = size != getattr(model.config, "image_size", size)
+        self._how: dict[str, Any] = {"interpolate_pos_encoding": True} if resamples and other else {}
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(n, classes), of normalised images (n, 3, size, size)."""
+        logits: Tensor = self.model(pixel_values=images, **self._how).logits
+        return logits
+
+
+class _Network(HubNetwork):
+    """Such a classifier as our networks are."""
+
+    def adopted(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Tensors by transformers' names as this network calls them."""
+        ours = all(name.startswith(_OURS) for name in state)
+        return state if ours else super().adopted({f"model.{name}": value for name, value in state.items()})
+
+
+def build(backbone: TransformersBackbone) -> nn.Module:
+    """The network with its weights, in evaluation mode on the CPU, float32.
+
+    Raises:
+        BackboneError: The weights are missing, changed, or do not fit the network.
+        MissingExtraError: transformers is not installed.
+    """
+    network: nn.Module = _built(backbone)[0]
+    return network
+
+
+def seen(backbone: TransformersBackbone) -> dict[str, Any]:
+    """What is seen of a network when it runs once, as fields of a backbone.
+
+    Raises:
+        BackboneError: The weights do not fit the network, or it has no last linear layer.
+        MissingExtraError: transformers is not installed.
+    """
+    network, shapes = _built(backbone)
+    size = backbone.preprocessing.size
+    with torch.inference_mode():
+        features = network.forward_features(torch.zeros(1, 3, size, size))
+    stages = _stages(shapes, size, network.num_prefix_tokens)
+    tokens = any(len(shape) == 3 for shape in shapes.values())
+    return {"stages": stages, "embedding": features.shape[1], "fixed_size": tokens}
+
+
+def _built(backbone: TransformersBackbone) -> tuple[Any, dict[str, torch.Size]]:
+    """The network, and the shape of what each of its parts that stand in a row gives."""
+    random = backbone.weights.source == "random"
+    state = {} if random else _weights.read_state(backbone.weights)
+    ours = bool(state) and all(name.startswith(_OURS) for name in state)
+    network = _created(backbone, {} if ours else state)
+    last, shapes = _run(network, backbone)
+    wrapped: Any = _Network(network, last)
+    if ours:
+        fill(wrapped, state, by_order=False)
+    tokens = next((shape[1] for shape in shapes.values() if len(shape) == 3), 0)
+    wrapped.num_prefix_tokens = tokens - math.isqrt(tokens) ** 2  # a class token, and registers
+    return wrapped.eval().requires_grad_(False), shapes
+
+
+def _run(network: nn.Module, backbone: TransformersBackbone) -> tuple[str, dict[str, torch.Size]]:
+    """The name of the layer whose output is the network's, and shapes."""
+    size = backbone.preprocessing.size
+    linear: list[tuple[Tensor, str]] = []
+    shapes: dict[str, torch.Size] = {}
+    try:
+        with contextlib.ExitStack() as stack, torch.inference_mode():
+            for name, module in network.named_modules():
+                if isinstance(module, nn.Linear):
+                    stack.callback(module.register_forward_hook(_noting(linear, name)).remove)
+                if _stands_in_a_row(network, name):
+                    stack.callback(module.register_forward_hook(_measuring(shapes, f"network.{name}")).remove)
+            given = network(torch.zeros(1, 3, size, size))
+    except Exception as error:  # of a hostile configuration anything may be raised
+        reason = str(error).strip().split("\n", maxsplit=1)[0]
+        raise BackboneError(f"{backbone.name} cannot be run at {size} pixels: {reason}") from error
+    last = next((name for output, name in linear if output is given), None)
+    if last is None:
+        raise BackboneError(f"{backbone.name} does not end in a linear layer, whose inputs are features")
+    return last, shapes
+
+
+def _noting(linear: list[tuple[Tensor, str]], name: str) -> Callable[[nn.Module, Any, Any], None]:
+    return lambda module, inputs, output: linear.append((output, name))
+
+
+def _measuring(shapes: dict[str, torch.Size], name: str) -> Callable[[nn.Module, Any, Any], None]:
+    def measure(module: nn.Module, inputs: Any, output: Any) -> None:
+        if isinstance(output, Tensor):
+            shapes[name] = output.shape
+
+    return measure
+
+
+def _stands_in_a_row(network: nn.Module, name: str) -> bool:
+    """Whether a module is one of an outermost list of modules: a stage, a block or a layer."""
+    owner, _, place = name.rpartition(".")
+    inside = any(part.isdigit() for part in owner.split("."))
+    return place.isdigit() and not inside and isinstance(network.get_submodule(owner), nn.ModuleList)
+
+
+def _stages(shapes: dict[str, torch.Size], size: int, prefix: int) -> tuple[Stage, ...]:
+    """Of maps the last part at each width and resolution; of tokens every part, as timm has it."""
+    found: dict[Any, Stage] = {}
+    for name, shape in shapes.items():
+        if len(shape) == 4 and shape[2] == shape[3] > 1:
+            found[shape[1:]] = Stage(name, shape[1], 2 ** round(math.log2(size / shape[2])))
+        elif len(shape) == 3 and (side := math.isqrt(shape[1] - prefix)) > 1 and side**2 == shape[1] - prefix:
+            found[name] = Stage(name, shape[2], round(size / side))
+    return tuple(found.values())
+
+
+def _created(backbone: TransformersBackbone, state: dict[str, Tensor]) -> nn.Module:
+    """The classifier of transformers; where there are weights, a file may leave out the last layer alone."""
+    transformers = optional("transformers", extra="detectors", what=f"the network {backbone.name}")
+    kind, size = str(backbone.config.get("model_type")), backbone.preprocessing.size
+    config = parsed_config(kind, dict(backbone.config), backbone.name, "a network of transformers")
+    designs = transformers.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING
+    if kind in _ALIEN or type(config) not in designs:
+        raise BackboneError(f"{backbone.name}: {kind!r} is no design that transformers classifies images with")
+    config._attn_implementation = "eager"  # which every network has
+    design = designs[type(config)]
+    design = design[0] if isinstance(design, list | tuple) else design
+    try:
+        with quiet(transformers), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(backbone.weights.location) if backbone.weights.source == "random" else 0)
+            if not state:
+                return _Logits(design(config).float(), size).eval()
+            network, told = design.from_pretrained(
+                None,
+                config=config,
+                state_dict=state,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                dtype=torch.float32,
+            )
+    except Exception as error:  # of a hostile configuration anything may be raised
+        reason = str(error).strip().split("\n", maxsplit=1)[0]
+        raise BackboneError(f"{backbone.name}: transformers cannot build it: {reason}") from error
+    _require_loaded(backbone, network, told)
+    return _Logits(network, size).eval()
+
+
+def _require_loaded(backbone: TransformersBackbone, network: nn.Module, told: Any) -> None:
+    """Refuse a file in which anything is missing but the layers behind the network itself."""
+    inside = f"{getattr(network, 'base_model_prefix', '')}."
+    missing = sorted(name for name in told["missing_keys"] if name.startswith(inside))
+    unequal = sorted(each for each in told["mismatched_keys"] if each[0].startswith(inside))
+    if missing or unequal:
+        lines = [f"network has {name}, file has none" for name in missing[:3]]
+        lines += [f"{name}: network {tuple(own)}, file {tuple(given)}" for name, given, own in unequal[:3]]
+        raise BackboneError(
+            f"the weights do not fit the network ({len(missing) + len(unequal)} tensors differ): {'; '.join(lines)}",
+            hint="are weights and config.json of one network?",
+        )
