@@ -26,7 +26,8 @@ PROGRAM = Path(__file__).with_name("keras_files.py")
 SIZE = 64
 TOLERANCE = 1e-4  # of the largest number
 SMALL = "MobileNet"
-DESIGNS = {"ResNet50V2": 64, "Xception": 96, "EfficientNetB0": 64}
+OWN = "EfficientNetB0"
+DESIGNS = {"ResNet50V2": 64, "Xception": 96, OWN: 64}
 """Those whose layers, borders or pixels are named and read most unlike ours; ``bench/keras_parity.py`` has all."""
 
 Written = Callable[..., Path]
@@ -82,14 +83,19 @@ def test_a_file_alone_says_whose_it_is_and_a_record_finds_it_again(small: Path) 
 
 @pytest.fixture(scope="module")
 def designs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of each design, from one process: importing Keras takes as long as making a network."""
-    return written(tmp_path_factory.mktemp("designs"), *(f"{name}:{size}:weights" for name, size in DESIGNS.items()))
+    """Weights of each design, from one process: importing Keras takes as long as making a network.
+
+    EfficientNet's come in every format: it has numbers that are no weights.
+    """
+    wanted = (f"{name}:{size}{'' if name == OWN else ':weights'}" for name, size in DESIGNS.items())
+    return written(tmp_path_factory.mktemp("designs"), *wanted)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", DESIGNS)
-def test_other_designs_compute_what_keras_says(designs: Path, name: str) -> None:
-    require_equal(load(str(designs / f"{name}.weights.h5"), size=DESIGNS[name]), designs, name)
+@pytest.mark.parametrize("file", [*(f"{name}.weights.h5" for name in DESIGNS), f"{OWN}.h5", f"{OWN}.keras"])
+def test_other_designs_compute_what_keras_says(designs: Path, file: str) -> None:
+    name = file.partition(".")[0]
+    require_equal(load(str(designs / file), size=DESIGNS[name]), designs, name)
 
 
 def test_keras_2_names_layers_with_slashes_and_starts_its_numbers_anywhere(small: Path, tmp_path: Path) -> None:
@@ -97,18 +103,23 @@ def test_keras_2_names_layers_with_slashes_and_starts_its_numbers_anywhere(small
     from topwork.backbones._keras._file import read_keras_file
 
     with h5py.File(tmp_path / "old.h5", "w") as file:
-        file.attrs["layer_names"] = [b"conv1/bn", b"conv2d_10", b"conv2d_9", b"flatten"]
+        file.attrs["layer_names"] = [b"conv1/bn", b"conv2d_10", b"conv2d_9", b"flatten", b"normalization"]
         for number, layer in enumerate(("conv1/bn", "conv2d_10", "conv2d_9", "flatten")):
             group = file.create_group(layer)
             names = [f"{layer}/kernel:0".encode()] if layer != "flatten" else []
             group.attrs["weight_names"] = names
             for name in names:
                 group.create_dataset(name.decode(), data=np.full((2,), number, np.float16))
+        seen = [b"normalization/mean:0", b"normalization/count:0"]
+        file.create_group("normalization").attrs["weight_names"] = seen
+        for name, kind in zip(seen, (np.float32, np.int64), strict=True):
+            file["normalization"].create_dataset(name.decode(), data=np.full((), 4, kind))
     found = by_place(read_keras_file(tmp_path / "old.h5"))
-    assert {name: float(arrays[0][0]) for name, arrays in found.items()} == {
+    assert {name: float(arrays[0].flat[0]) for name, arrays in found.items()} == {
         "conv1_bn": 0,
         "conv2d#0": 2,
         "conv2d#1": 1,
+        "normalization#0": 4,  # and not how many images it was counted from
     }
 
 

@@ -33,6 +33,7 @@ _CONFIG_BYTES = 2**26  # of a network's description; EfficientNet-B7's has 3 MB
 _OBJECTS = 100_000  # of a file; EfficientNet-B7 with its optimizer has 8,000
 _TIMES = 4  # what a file may unpack to over its own size: weights hardly shrink
 _SPARE = 2**24  # bytes that it may unpack to anyhow
+_COUNT = "count"  # of the images that a normalisation is from: a whole number, and no weight
 _CODE = ("Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
 _KEPT_OUT = ("optimizer", "optimizer_weights", "metrics", "compile_metrics")
 
@@ -140,6 +141,8 @@ def _listed(weights: Any, datasets: Mapping[str, Any]) -> dict[str, list[Float32
         for name in names:
             owner = layer if len(owners) == 1 else name.rpartition("/")[0].rpartition("/")[2]
             path = f"{weights[layer].name}/{name}"
+            if name.rpartition("/")[2].partition(":")[0] == _COUNT:
+                continue
             if path not in datasets:
                 raise BackboneError(f"{name} of the layer {layer} is missing or a link")
             found.setdefault(_plain(owner), []).append(_array(datasets[path]))
