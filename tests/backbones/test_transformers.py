@@ -76,6 +76,7 @@ def test_a_model_holds_all_that_builds_its_network(folders: dict[str, Path], emp
     again = backbone_from_dict(json.loads(json.dumps(backbone.to_dict())))
     assert again == backbone
     assert isinstance(again, TransformersBackbone)
+    assert (again.config["num_labels"], "id2label" in again.config) == (5, False)  # names may be a megabyte
     other = load(str(saved(tmp_path / "my convnext", "resnet")))
     assert other.name != backbone.name or other.identity != backbone.identity
     with pytest.raises(BackboneError, match="record is not as expected"):

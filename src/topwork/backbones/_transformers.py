@@ -41,7 +41,7 @@ class TransformersBackbone(Backbone):
 
     Attributes:
         library: ``transformers``.
-        config: Its ``config.json``.
+        config: Its ``config.json``, with how many classes it has instead of their names.
     """
 
     library: Literal["transformers"] = "transformers"
@@ -134,12 +134,19 @@ def _described(name: str, weights: Weights | None, folder: Path, size: int | Non
         embedding=0,
         preprocessing=preprocessing,
         licence=licence_of(folder / _README) or "unknown",
-        config=config,
+        config=_without_names(config),
     )
     require_torch(f"the network {name}")
     from topwork.backbones import _transformers_module
 
     return dataclasses.replace(bare, **_transformers_module.seen(bare))
+
+
+def _without_names(config: dict[str, Any]) -> dict[str, Any]:
+    """The same without the names of its classes, which may be a megabyte and are not asked for."""
+    names = config.get("id2label")
+    counted = {"num_labels": len(names)} if isinstance(names, dict) else {}
+    return {**{key: value for key, value in config.items() if key not in ("id2label", "label2id")}, **counted}
 
 
 def _require_transformers(config: dict[str, Any], place: Path) -> None:
