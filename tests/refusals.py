@@ -31,6 +31,9 @@ TEXTS_OF = {name: 1 for name, kind in vars(errors).items() if isinstance(kind, t
 CONSOLE = {"fail": 2, "failure": 1, "note": 1}
 """The same of what the command line calls its console with."""
 
+NEEDS = ("optional", "require_torch")
+"""Who is told what needs a package, and says that it is not installed."""
+
 _MOST = 200  # texts of one expression
 _DEEPEST = 10  # names behind names
 
@@ -42,7 +45,8 @@ class Marked(Texts):
 
     def _found(self, kind: str, text: str, *, whole: bool = True) -> str | None:
         found = super()._found(kind, text, whole=whole)
-        return None if found == text else found
+        weak = found == text and MARK in text and not text.startswith("pip install")  # such as "{script}", of anything
+        return None if weak else found
 
     def _field(self, name: str, value: str, whole: bool) -> str | None:
         anything = MARK in value and not any(map(str.isalpha, value))
@@ -51,7 +55,7 @@ class Marked(Texts):
     def lacks(self, text: str) -> bool:
         """Whether a text has words and stays English."""
         text = text.removeprefix("note: ")
-        return any(map(str.isalpha, text)) and self.said(text) == text
+        return any(map(str.isalpha, text)) and self._said(text) is None
 
 
 class Module:
@@ -65,6 +69,11 @@ class Module:
         """Line, who is given it, and text, of all that may be said."""
         for node in self._nodes:
             name = _called(node)
+            if name in NEEDS and isinstance(node, ast.Call):
+                needs = next((each.value for each in node.keywords if each.arg == "what"), node.args[0])
+                missing = f"needs {MARK}, which is not installed"
+                yield from ((node.lineno, name, f"{text} {missing}") for text in sorted(self._texts(needs)))
+                continue
             console = isinstance(node, ast.Call) and _called_on(node) == "console"
             most = CONSOLE.get(name) if console else TEXTS_OF.get(name)
             if most is None or not isinstance(node, ast.Call):
@@ -113,7 +122,7 @@ class Module:
             case ast.Constant(value=str(text)):
                 return {text}
             case ast.Constant(value=None):
-                return {""}
+                return set()
             case ast.Constant(value=int(number)):
                 return {str(number)}
             case ast.JoinedStr(values=values):
@@ -153,7 +162,8 @@ class Module:
             values = [*values, *self._given(function, name)]
         elif not values:
             values = self._values.get((None, name), [])
-        return set().union(*(self._texts(each, depth) for each in values)) or {MARK}
+        found = set().union(*(self._texts(each, depth) for each in values))
+        return found - {""} or {MARK}  # what is empty at first is filled before it is said
 
     def _given(self, function: Function, name: str) -> list[ast.expr]:
         """What a function is called with in this module, where all calls tell it plainly."""

@@ -58,6 +58,8 @@ def said(source: str, folder: Path) -> list[str]:
         ("A = {1: 'a', 2: 'b'}\nraise DataError(A[c])", ["a", "b"]),
         ("def f():\n    a = b = 'c'\n    raise DataError(a + 'd')", ["cd"]),
         ("self._console.note('a')\nself.note('b')", ["a"]),
+        ("optional('a', extra='b', what='c')", [f"c needs {MARK}, which is not installed"]),
+        ("require_torch('a')", [f"a needs {MARK}, which is not installed"]),
         ("raise ValueError('a')", []),
         ("", []),
     ],
