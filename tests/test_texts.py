@@ -125,6 +125,11 @@ KOREAN = Texts("ko", PACKAGES)
          "이 90장 중 60장은 학습에 썼고 30장은 쓰지 않았습니다"),
         ("its head is not linear but of the kind knn", "헤드가 선형이 아니라 knn 종류입니다"),
         ("--columns path=NAME takes one of these names", "--columns path=이름에는 이 이름들 가운데 하나를 씁니다"),
+        ("a TIFF of this kind needs tifffile, which is not installed",
+         "이런 종류의 TIFF에 필요한 tifffile이(가) 설치되어 있지 않습니다"),
+        ("the network resnet18 needs PyTorch, which is not installed",
+         "네트워크 resnet18에 필요한 PyTorch가 설치되어 있지 않습니다"),
+        ("something new needs tifffile, which is not installed", "something new needs tifffile, which is not installed"),
         ("red, box", "red, box"),  # the name of a class, not a count
         ("Nothing that topwork says.", "Nothing that topwork says."),
         ("note: nothing that topwork says", "note: nothing that topwork says"),
