@@ -66,6 +66,11 @@ def test_an_option_of_another_strategy_is_2_and_names_whose_it_is(run: Run, give
     assert f"{option} is for --strategy {whose}" in done.err
 
 
+def test_a_value_that_is_none_of_several_is_told_in_our_words_alone(run: Run) -> None:
+    err = run("fit", "DATA", "-o", "OUT", "--strategy", "nope").err
+    assert "Invalid value for '--strategy': 'nope' is not one of 'auto', 'probe'" in err
+
+
 def test_predict_says_what_it_wants(run: Run, model: Path) -> None:
     done = run("predict", model)
     assert (done.code, done.out) == (2, "")
