@@ -66,6 +66,11 @@ def test_an_option_of_another_strategy_is_2_and_names_whose_it_is(run: Run, give
     assert f"{option} is for --strategy {whose}" in done.err
 
 
+def test_a_value_that_is_none_of_several_is_told_in_our_words_alone(run: Run) -> None:
+    err = run("fit", "DATA", "-o", "OUT", "--strategy", "nope").err
+    assert "Invalid value for '--strategy': 'nope' is not one of 'auto', 'probe'" in err
+
+
 def test_predict_says_what_it_wants(run: Run, model: Path) -> None:
     done = run("predict", model)
     assert (done.code, done.out) == (2, "")
@@ -292,6 +297,23 @@ def test_ctrl_c_while_python_ends_changes_no_exit_code() -> None:
         out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, b"")
     assert json.loads(out)["alias"] == "lite0"
+
+
+def test_ctrl_c_while_the_program_is_imported_leaves_no_traceback() -> None:
+    code = (
+        "import signal, sys\n"
+        "class Impatient:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'topwork.cli._fit':\n"
+        "            signal.raise_signal(signal.SIGINT)\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "sys.meta_path.insert(0, Impatient())\n"
+        "from topwork.cli import main\n"
+        "sys.argv = ['topwork', '--version']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 def test_the_program_as_a_function_leaves_ctrl_c_as_it_is() -> None:

@@ -164,6 +164,11 @@ def test_help_is_in_korean(run: Run, name: str) -> None:
     ("given", "said"),
     [
         (["fit", "x"], "오류: 옵션 '-o' / '--out'이(가) 없습니다."),
+        (
+            ["fit", "x", "-o", "m", "--strategy", "y"],
+            "오류: '--strategy'의 값이 잘못되었습니다: 'y'은(는) 다음 중 하나가 아닙니다: "
+            "'auto', 'probe', 'finetune', 'scratch', 'as-is', 'zero-shot'.",
+        ),
         (["frob"], "오류: 그런 명령이 없습니다: 'frob'."),
         (["fit", "x", "-o", "m", "--test", "2"], "오류: '--test'의 값이 잘못되었습니다: 0.9 이하여야 합니다"),
         (["evaluate", "m"], "오류: 잘못된 값: 모델 폴더를 하나나 둘 주고, 그다음에 라벨 있는 데이터를 주세요"),

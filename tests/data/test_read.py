@@ -39,7 +39,7 @@ def test_a_missing_path_is_named(tmp_path: Path, name: str) -> None:
         read(tmp_path / name)
 
 
-@pytest.mark.parametrize("name", ["set.json", "picture.jpg", "set"])
+@pytest.mark.parametrize("name", ["set.xml", "picture.jpg", "set"])
 def test_a_file_of_another_kind_is_refused_with_what_is_understood(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"path,label\n")
     with pytest.raises(DataError, match=r"neither a folder nor a file of a supported kind") as caught:

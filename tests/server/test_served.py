@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -183,7 +184,9 @@ def test_two_models_of_one_name_are_refused(careful: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nowhere"], "nowhere"),
+        (["nowhere"], "nowhere: there is no such model folder"),
+        (["."], ".: is not a topwork model (it has no model.json)"),
+        (["MODEL", "--host", "192.0.2.1", "--public", "--lang", "ko"], "192.0.2.1"),
         (["MODEL", "--host", "0.0.0.0"], "anybody"),
         (["MODEL", "--token", "short"], "too easily"),
         (["MODEL", "--host", "192.0.2.1", "--public"], "cannot listen"),
@@ -195,8 +198,20 @@ def test_the_command_says_what_is_wrong_before_it_listens(texts: Path, arguments
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert said in done.stderr.splitlines()[-2]
-    assert done.stderr.splitlines()[-2].startswith("error: ")
-    assert done.stderr.splitlines()[-1].startswith("hint: ")
+    begins = ("오류: ", "해결 방법: ") if "ko" in arguments else ("error: ", "hint: ")
+    assert all(map(str.startswith, done.stderr.splitlines()[-2:], begins))
+
+
+def test_a_port_that_is_taken_is_told_in_korean_too(texts: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, "-m", "topwork", "serve", str(texts), "--port", port, "--lang", "ko"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    error, hint = done.stderr.splitlines()[-2:]
+    assert done.returncode == 1
+    assert error.startswith("오류: 127.0.0.1")
+    assert f"{port}을(를) 사용할 수 없음: 이미 쓰이는 주소임" in error
+    assert hint.startswith("해결 방법: ")
 
 
 def test_a_model_that_cannot_be_prepared_ends_the_server_with_the_reason(careful: Path, tmp_path: Path) -> None:

@@ -1,5 +1,14 @@
 """The command line: parse, call the library, print. ``main`` is the program ``topwork``."""
 
-from topwork.cli._app import main
+import sys
 
 __all__ = ["main"]
+
+
+def main() -> None:
+    """Run the program ``topwork``; a Ctrl-C while its commands are still being imported ends it without a word."""
+    try:
+        from topwork.cli._app import main as run
+    except KeyboardInterrupt:
+        sys.exit(130)  # what a shell expects of a program that a Ctrl-C ended
+    run()

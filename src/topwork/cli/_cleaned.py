@@ -25,7 +25,8 @@ def require_cleaned(dataset: Any, path: Path, task: str) -> None:
     if not isinstance(dataset, BoxDataset):
         raise typer.BadParameter(f"--write needs a class for each image, and data of the task {task} have none")
     if path.suffix.lower() != ".csv":
-        raise DataError(f"{printable(str(path))}: the name of a manifest must end in .csv")
+        name = printable(str(path))
+        raise DataError(f"{name}: the name of a manifest must end in .csv", hint=f"call it {name}.csv")
     if os.path.lexists(path):
         raise DataError(f"{printable(str(path))}: it is there already", hint="choose another name")
     if os.path.relpath(os.path.realpath(dataset.root), os.path.realpath(path.parent)).startswith(".."):

@@ -184,7 +184,7 @@ def fit(
     from topwork.tracking import Tracking, tracker
     from topwork.train import joined, remove_checkpoints, require_own
 
-    beside = out.resolve().with_name(f"{out.resolve().name}.training")
+    beside = out.resolve().parent / f"{out.resolve().name}.training"
     options = fit_options(given["task"]).options(console, context, given, checkpoint=beside)
     training = getattr(options, "checkpoint", None)
     room = task(given["task"])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _EXTRA = re.compile(r"(.*?)(?:  )?(?:\[([^\[\]]*(?:\[[^\]]*\])?[^\[\]]*)\])?", re.DOTALL)  # a help, and what follows it
 
 _INVALID = "Invalid value: "
+_PYDANTIC = "Value error, "  # what checks a value puts before what we say of it
 
 
 def speak(ctx: Any, language: Language) -> None:
@@ -29,10 +30,11 @@ def speak(ctx: Any, language: Language) -> None:
 
 @contextlib.contextmanager
 def spoken_usage(language: Language) -> Iterator[None]:
-    """Say in a language why a command line cannot be read, where it is not English."""
+    """Say in a language why a command line cannot be read; in English as typer does, but for pydantic's own words."""
     try:
         yield
     except typer.TyperException as error:
+        error.message = error.message.removeprefix(_PYDANTIC)
         context = getattr(error, "ctx", None)
         if language == "en" or context is None or type(error).__name__ == "NoArgsIsHelpError":
             raise

@@ -6,9 +6,11 @@ import contextlib
 import csv
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from topwork._text import csv_cell, encodable
+from topwork.cli._text import printable
+from topwork.errors import TopworkError
 
 Row = Mapping[str, Any]
 Write = Callable[[Row], None]
@@ -18,8 +20,12 @@ _ROWS = 1_000  # of a Parquet file that are written at once
 
 @contextlib.contextmanager
 def csv_table(path: Path) -> Iterator[Write]:
-    """Gives what writes a row to a CSV file; all rows have the columns of the first."""
-    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+    """Gives what writes a row to a CSV file; all rows have the columns of the first.
+
+    Raises:
+        TopworkError: The file cannot be written.
+    """
+    with _opened(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         writer: csv.DictWriter[str] | None = None
 
         def write(row: Row) -> None:
@@ -37,6 +43,7 @@ def parquet_table(path: Path) -> Iterator[Write]:
     """Gives what writes a row to a Parquet file; all rows have the columns of the first.
 
     Raises:
+        TopworkError: The file cannot be written.
         MissingExtraError: pyarrow is not installed.
     """
     from topwork._system import optional
@@ -44,14 +51,14 @@ def parquet_table(path: Path) -> Iterator[Write]:
     arrow = optional("pyarrow", extra="parquet", what="a Parquet file")
     parquet = optional("pyarrow.parquet", extra="parquet", what="a Parquet file")
     rows: list[dict[str, Any]] = []
-    with contextlib.ExitStack() as stack:
+    with _opened(path, "wb") as file, contextlib.ExitStack() as stack:
         writer: Any = None
 
         def flush() -> None:
             nonlocal writer
             if rows:
                 schema = _schema(arrow, rows) if writer is None else writer.schema
-                writer = writer or stack.enter_context(parquet.ParquetWriter(path, schema))
+                writer = writer or stack.enter_context(parquet.ParquetWriter(file, schema))
                 writer.write_table(arrow.Table.from_pylist(rows, schema=schema))
                 rows.clear()
 
@@ -62,6 +69,17 @@ def parquet_table(path: Path) -> Iterator[Write]:
 
         yield write
         flush()
+
+
+def _opened(path: Path, mode: str, **how: Any) -> IO[Any]:
+    """The file, opened before any row is there: a place that cannot be written costs no work."""
+    try:
+        return path.open(mode, **how)
+    except OSError as error:
+        raise TopworkError(
+            f"{printable(str(path))}: cannot be written: {error.strerror or error}",
+            hint="choose a file in an existing, writable folder",
+        ) from error
 
 
 def _schema(arrow: Any, rows: list[dict[str, Any]]) -> Any:

@@ -247,7 +247,9 @@ def _training_classes(listing: Listing, identities: bool) -> tuple[str, ...]:
     root = listing.name
     names = listing.found.get(listing.training_split, set())
     if not names:
-        hint = _left_out_hint(listing.left_out) or "where there are splits, one must be 'train'"
+        none = f"it has no rows at all: each {listing.what} needs one"
+        other = "where there are splits, one must be 'train'" if any(listing.found.values()) else none
+        hint = _left_out_hint(listing.left_out) or other
         raise DataError(f"no training rows in {root}", hint=hint)
     for split, found in listing.found.items():
         if identities:
@@ -293,6 +295,10 @@ def _check_rows(dataset: LabelledDataset, listing: Listing, *, saved: bool) -> N
         raise DataError(f"no usable {listing.what} in the training split of {root}", hint=hint)
     if np.count_nonzero(training) < 2:
         only = dataset.classes[int(np.argmax(training))]
+        if set(dataset.classes) == {"images", "masks"}:
+            hint = "if these are images and their masks, put a mask of the same name into masks/ for each image"
+        elif not dataset.left_out:
+            hint = f"add {listing.what}s of another class"
         raise DataError(f"only class '{printable(only)}' has training {listing.what}s in {root}", hint=hint)
 
 

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from topwork.data._annotations._coco import is_coco
 from topwork.data._arrays import from_arrays
 from topwork.data._dataset import ImageDataset
 from topwork.data._folder import IDENTITIES, IMAGES, Files, list_folder
@@ -96,6 +97,11 @@ def _list(
     if is_compressed(path.name):
         raise DataError(f"{printable(str(path))} is compressed", hint=COMPRESSED_HINT)
     suffix = path.suffix.lower()
+    if suffix == ".json" and stat.S_ISREG(mode) and not is_coco(path):
+        raise DataError(
+            f"{printable(str(path))}: not COCO JSON, which is what topwork reads of .json files",
+            hint='it names "images", "annotations" and "categories"; JSON with one object a line is called .jsonl',
+        )
     if suffix not in SUFFIXES or not stat.S_ISREG(mode):
         raise DataError(
             f"{printable(str(path))} is neither a folder nor a file of a supported kind ({', '.join(SUFFIXES)})",

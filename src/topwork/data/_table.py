@@ -23,6 +23,8 @@ _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 
 
 UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_MARKS = (b"", codecs.BOM_UTF8, *UTF_16_MARKS)
+"""All that stands in a file without a text."""
 
 
 class Place(NamedTuple):
@@ -58,7 +60,11 @@ def table_rows(table: Path, columns: Columns, opened: Opened | None = None) -> R
         OSError: It cannot be read.
         MissingExtraError: The package that reads this kind is not installed.
     """
-    return TABLES[table.suffix.lower()](table, columns, opened or open_names)
+    suffix = table.suffix.lower()
+    with open(table, "rb") as file:
+        if file.read(len(codecs.BOM_UTF8) + 1) in _MARKS:
+            raise DataError(f"{printable(str(table))}: the file is empty", hint=columns.schema.hints[suffix])
+    return TABLES[suffix](table, columns, opened or open_names)
 
 
 def frame_cells(frame: Any, columns: Columns) -> dict[str, list[Any]]:

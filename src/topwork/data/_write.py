@@ -73,7 +73,8 @@ def require_free(dataset: LabelledDataset, path: str | os.PathLike[str]) -> None
 
 def _check_place(dataset: LabelledDataset, final: Path) -> None:
     if final.suffix.lower() != ".csv":
-        raise DataError(f"{printable(str(final))}: the name of a manifest must end in .csv")
+        name = printable(str(final))
+        raise DataError(f"{name}: the name of a manifest must end in .csv", hint=f"call it {name}.csv")
     required = _required(dataset)
     try:
         fault = fault_of_place(final, lambda head: _is_manifest(head, required), "manifest")

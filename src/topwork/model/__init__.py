@@ -17,7 +17,7 @@ from topwork.model._classifier import Classifier
 from topwork.model._classifier_parts import DIGESTS, head_in, require_fit, trained_of
 from topwork.model._decision import CostsRecord, CriticalRecord, images_needed
 from topwork.model._evaluated import Compared, Evaluated, compare, decided, measure
-from topwork.model._folder import EXPLAINED, RECORD, Parts, require_free
+from topwork.model._folder import EXPLAINED, RECORD, Parts, no_model, require_free
 from topwork.model._hub import PREFIX, Pushed, hub_folder, push
 from topwork.model._kind import IMAGES, TEXTS, Kind
 from topwork.model._methods import Methods, cited, methods
@@ -90,6 +90,7 @@ __all__ = [
     "push",
     "quoted_yaml",
     "require_fit",
+    "no_model",
     "require_free",
     "trained_of",
     "versions",

@@ -248,11 +248,16 @@ def _history(path: Path) -> tuple[dict[str, Any], ...]:
     return tuple(epochs) if all(isinstance(epoch, dict) for epoch in epochs) else ()
 
 
+def no_model(folder: Path) -> ModelError:
+    """What is to be raised where a folder holds no model, or is none."""
+    what = "is not a topwork model (it has no model.json)" if folder.is_dir() else "there is no such model folder"
+    return ModelError(f"{folder}: {what}", hint="create one with `topwork fit DATA -o MODEL`")
+
+
 def _read_text(folder: Path) -> str:
     path = folder / RECORD
     if not path.is_file():
-        what = "is not a topwork model (it has no model.json)" if folder.is_dir() else "there is no such model folder"
-        raise ModelError(f"{folder}: {what}", hint="create one with `topwork fit DATA -o MODEL`")
+        raise no_model(folder)
     try:
         if path.stat().st_size > _RECORD_BYTES:
             raise ModelError(f"{path}: {path.stat().st_size} bytes is no model.json")

@@ -14,7 +14,7 @@ from typing import Any
 from topwork._system import optional
 from topwork.data import printable
 from topwork.errors import ModelError
-from topwork.model._folder import BACKBONE, CARD, EXPLAINED, HISTORY, METHODS, NGRAMS, RECORD, REFERENCES
+from topwork.model._folder import BACKBONE, CARD, EXPLAINED, HISTORY, METHODS, NGRAMS, RECORD, REFERENCES, no_model
 
 PREFIX = "hf:"
 """How the name of a model begins that is on the hub."""
@@ -71,7 +71,7 @@ def push(
     """
     place = Path(folder)
     if not (place / RECORD).is_file():
-        raise ModelError(f"{place}: is not a topwork model (it has no model.json)")
+        raise no_model(place)
     _require_online("nothing is uploaded with --offline")
     hub: Any = optional("huggingface_hub", extra="hub", what="pushing to the hub")
     files = _files_in(place)

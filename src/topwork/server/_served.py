@@ -17,6 +17,7 @@ from topwork._system import available_cores
 from topwork.backbones import TextBackbone
 from topwork.engines import Engine, open_engine
 from topwork.errors import ImageError, ModelError
+from topwork.model import no_model
 from topwork.server._batcher import Batcher
 from topwork.server._decoder import Decoded, as_bytes, whole
 from topwork.tasks import Looking, Row, Wanted, load, task
@@ -191,7 +192,7 @@ def stamp_of(path: Path) -> Stamp:
     try:
         found = (path / "model.json").stat()
     except OSError as error:
-        raise ModelError(f"{path}: no model is there: {error.strerror}") from error
+        raise no_model(path) from error
     return found.st_mtime_ns, found.st_ino, found.st_size
 
 

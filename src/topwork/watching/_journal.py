@@ -56,10 +56,11 @@ class Journal:
 
     def __init__(self, table: Path, folder: str) -> None:
         self.table = table
-        self.file = table.with_name(f"{table.name}.watch")
+        self.file = table.parent / f"{table.name}.watch"
         self.seen: dict[str, Seen] = {}
         with self._told():
-            if table.exists() and not (self.file.exists() and self.file.stat().st_size):
+            begun = self.file.exists() and self.file.stat().st_size
+            if table.is_dir() or (table.exists() and not begun):
                 raise WatchError(
                     f"{printable(str(table))}: already exists and was not made by `topwork watch`", hint=_ELSEWHERE
                 )
