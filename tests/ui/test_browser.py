@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from topwork.data import read
 from topwork.tasks import text
 
 from .conftest import pets_in
+from .test_boxes import boxes_with_flaws
 from .test_masks import with_flaws
 
 DESKTOP, PHONE = 1280, 390  # pixels
@@ -282,16 +283,38 @@ def test_texts_go_the_same_way(browser: Browser, tmp_path: Path) -> None:
     served.end()
 
 
-def test_masks_go_the_same_way(browser: Browser, tmp_path: Path) -> None:
-    """A zip, a copy left out, a segmenter, held-out images with its masks, and one that it draws; all can be read."""
-    with_flaws(tmp_path / "shapes")
+@dataclass(frozen=True)
+class Marked:
+    """Images in which something is marked, and what the pages say of it.
+
+    Attributes:
+        written: Writes them, one twice.
+        copy: The second name of that one.
+        section: Of the report, and its title.
+        image: One to try, and what the answer says.
+    """
+
+    written: Callable[[Path], Path]
+    copy: str
+    section: tuple[str, str]
+    image: tuple[str, str]
+
+
+MASKS = Marked(with_flaws, "images/copy.png", ("worst", "Worst masks"), ("images/04.png", "classes"))
+BOXES = Marked(boxes_with_flaws, "copy.png", ("errors", "Kinds of error"), ("04.png", "object"))
+
+
+@pytest.mark.parametrize("marked", [MASKS, BOXES], ids=["masks", "boxes"])
+def test_what_is_marked_in_images_goes_the_same_way(browser: Browser, tmp_path: Path, marked: Marked) -> None:
+    """A zip, a copy left out, a model, held-out images with its answers, and one that it draws; all can be read."""
+    marked.written(tmp_path / "shapes")
     shutil.make_archive(str(tmp_path / "shapes"), "zip", tmp_path, "shapes")
     served = Served(tmp_path / "work")
     context = browser.new_context(viewport={"width": DESKTOP, "height": 900})
     here = tab(context, served.address())
     here.page.set_input_files("[data-file]", tmp_path / "shapes.zip")
     here.page.wait_for_selector("#exact-duplicates")
-    here.page.get_by_label("Leave out images/copy.png").first.click()
+    here.page.get_by_label(f"Leave out {marked.copy}").first.click()
     here.page.get_by_text("1 left out").first.wait_for()
     here.page.get_by_role("link", name="Go on to training").click()
     here.page.get_by_label("60 s").check()
@@ -299,11 +322,13 @@ def test_masks_go_the_same_way(browser: Browser, tmp_path: Path) -> None:
     here.page.get_by_role("button", name="Train", exact=True).click()
     here.page.wait_for_selector("iframe.report")
     report = here.page.frame_locator("iframe.report")
-    expect(report.locator("#worst")).to_have_text("Worst masks", timeout=PATIENCE)
+    name, title = marked.section
+    expect(report.locator(f"#{name}")).to_have_text(title, timeout=PATIENCE)
     here.go("try")
     tried = here.page.frame_locator("iframe")
-    tried.locator("#files").set_input_files(tmp_path / "shapes" / "images" / "04.png")
-    expect(tried.locator("#answer-title")).to_contain_text("classes", timeout=PATIENCE)
+    image, answer = marked.image
+    tried.locator("#files").set_input_files(tmp_path / "shapes" / image)
+    expect(tried.locator("#answer-title")).to_contain_text(answer, timeout=PATIENCE)
     assert here.told == []
     cookies: Any = context.storage_state()
     for language, width, scheme in (("ko", PHONE, "dark"), ("en", DESKTOP, "light")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ import topwork
 from tests.tasks.segmentation.made import drawn, written
 from topwork.ui import _views
 from topwork.ui._mending import Mending
-from topwork.ui._session import Data, Session, State
-from topwork.ui._work import FitWork
+from topwork.ui._session import Data, Fitted, Session, State
+from topwork.ui._work import FitWork, Made
 
 from .conftest import idle
 from .test_app import AS_JSON, client
@@ -129,10 +130,11 @@ def test_a_segmenter_is_fitted_without_what_was_left_out(
     gone = frozenset({"images/copy.png", "images/broken.png"})
     said: Any = Said()
     work = FitWork(shapes, "segmentation", shapes.parent / "shapes-model", budget=1, mending=Mending(gone))
-    lines = work.run(said)
+    made = work.run(said)
     model: Any = topwork.load(work.out)
     assert model.record.data.training + model.record.data.held_out == 10
-    assert any("IoU" in line for line in lines)
+    assert any("IoU" in line for line in made.lines)
+    assert made.targets == ("onnx", "openvino")
     report = (work.out / "report.html").read_text("utf-8")
     assert "Worst masks" in report  # held-out images, with the model's masks beside those of the data
     assert report.count("data:image/webp") > 1
@@ -142,10 +144,11 @@ def test_a_segmenter_is_fitted_without_what_was_left_out(
 
 
 def test_only_exports_that_can_be_made_are_offered() -> None:
-    offered = {"segmentation": ["onnx", "openvino"], "classification": ["onnx", "openvino", "torch", "web"]}
-    for task, names in offered.items():
-        page = _views.page(State(data=Data(Path("data"), task)), "export")
-        assert [name for name in offered["classification"] if f'value="{name}"' in page] == names
+    for offered in ((), ("onnx", "openvino"), ("onnx", "torch", "web")):
+        fitted = Fitted(Path("model"), Made((), offered), ())
+        page = _views.page(State(data=Data(Path("data"), "segmentation"), fitted=fitted), "export")
+        assert tuple(re.findall(r'name="target" value="(\w+)"', page)) == offered
+        assert ("cannot be exported" in page) == (not offered)
 
 
 def test_no_page_has_the_texts_of_another_task() -> None:

@@ -14,7 +14,6 @@ import pytest
 
 from topwork.data import read, read_texts
 from topwork.errors import DataError, TopworkError
-from topwork.exporting import names
 from topwork.ui._jobs import Failure, Job, Message, Step, Voice
 from topwork.ui._mending import Mending
 from topwork.ui._session import Session
@@ -82,15 +81,6 @@ def test_what_is_not_there_is_no_data(session: Session, tmp_path: Path, path: st
     with pytest.raises(DataError, match="no such folder or file"):
         session.give(tmp_path / path)
     assert (session.state.data, session.state.at) == (None, "data")
-
-
-def test_data_of_a_task_that_the_page_cannot_show_are_refused_plainly(session: Session, tmp_path: Path) -> None:
-    table = tmp_path / "boxes.csv"
-    table.write_text("path,label,xmin,ymin,xmax,ymax\na.jpg,cat,0,0,4,4\n")
-    with pytest.raises(DataError, match="for detection, which this page cannot show yet") as raised:
-        session.give(table)
-    assert "topwork fit" in raised.value.hint
-    assert session.state.data is None
 
 
 def test_data_without_images_or_with_one_class_say_so(session: Session, tmp_path: Path, photos: list[Path]) -> None:
@@ -184,8 +174,3 @@ def test_an_export_writes_over_no_other_zip(tmp_path: Path) -> None:
     with ours, theirs, pytest.raises(TopworkError, match="is not an export; it was not changed"):
         ExportWork(tmp_path / "model", tmp_path, "onnx", tmp_path / "pets-onnx").run(Voice(theirs))
     assert other.read_bytes() == before
-
-
-def test_models_of_texts_are_offered_no_page_in_the_browser() -> None:
-    assert names("image") == ["onnx", "openvino", "torch", "web"]
-    assert names("text") == ["onnx", "openvino", "torch"]

@@ -161,6 +161,10 @@ class BoxDataset(Dataset):
         """As many as there are classes, and one of images without a box."""
         return len(self.classes) + 1
 
+    def rows_of_class(self, label: int) -> npt.NDArray[np.intp]:
+        """The rows with a box of a class, in order; a crowd is one too."""
+        return np.unique(self.rows_of_boxes[self.labels == label])
+
     def _targets_at(self, rows: npt.NDArray[np.intp]) -> dict[str, Any]:
         starts, counts = self.starts[rows], self.counts[rows]
         first = np.repeat(starts - np.concatenate([[0], np.cumsum(counts)[:-1]])[: len(rows)], counts)

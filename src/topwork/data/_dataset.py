@@ -102,6 +102,10 @@ class Dataset:
         """How many strata there can be, empty ones included."""
         return 1
 
+    def rows_of_class(self, label: int) -> npt.NDArray[np.intp]:
+        """The rows that show a class, in order; none here, where there are no classes."""
+        return np.zeros(0, np.intp)
+
     def __len__(self) -> int:
         return len(self.paths)
 
@@ -227,6 +231,10 @@ class LabelledDataset(Dataset):
     def n_strata(self) -> int:
         """As many as there are classes."""
         return len(self.classes)
+
+    def rows_of_class(self, label: int) -> npt.NDArray[np.intp]:
+        """The rows of a class, in order."""
+        return np.flatnonzero(self.labels == label)
 
     def relabelled(self, classes: Sequence[str]) -> Self:
         """The same rows with the same class names in another order.

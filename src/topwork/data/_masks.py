@@ -148,6 +148,10 @@ class MaskDataset(Dataset):
         """As many as there are classes, and one of images that show none."""
         return len(self.classes) + 1
 
+    def rows_of_class(self, label: int) -> npt.NDArray[np.intp]:
+        """The rows with a pixel of a class, in order."""
+        return np.flatnonzero(self.pixels[:, label])
+
     def _targets_at(self, rows: npt.NDArray[np.intp]) -> dict[str, Any]:
         of_rows = {name: getattr(self, name)[rows] for name in ("mask_keys", "pixels", "objects", "digests", "sizes")}
         names = {self.paths[row] for row in rows.tolist()} if self.flaws else set()

@@ -13,7 +13,7 @@ from topwork.exporting._int8 import Int8, Speed
 from topwork.exporting._nodes import Nodes, Value
 from topwork.exporting._onnx import onnx_model
 from topwork.exporting._parity import Agreement, Parity
-from topwork.exporting._targets import Target, names, target_called
+from topwork.exporting._targets import Target, possible, target_called
 
 __all__ = [
     "Agreement",
@@ -29,8 +29,8 @@ __all__ = [
     "export",
     "inputs_of",
     "label_of",
-    "names",
     "onnx_model",
+    "possible",
     "probabilities_of",
     "require_free",
     "target_called",

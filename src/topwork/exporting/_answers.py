@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,6 @@ class Answers:
         label_code: Model to a Python expression in ``probabilities``, an array, that gives the labels: for targets
             whose graph ends there.
         require: Model and name of a target; refuses, before any work, what cannot be exported so.
-        never: Targets to which none of the task's models is exported; ``require`` says why.
         features: Whether what the head reads is an output too.
         same: Where no output is a label: whether ``predict.py`` answers a row as ``predict`` does. Takes the model, the
             script as a module, the row, and twice its outputs without their first axis: as ``predict`` has them, with
@@ -52,7 +51,6 @@ class Answers:
     files: Callable[[Any], Mapping[str, str]] = lambda model: {}
     about: Mapping[str, str] = field(default_factory=dict)
     require: Callable[[Any, str], None] = lambda model, to: None
-    never: Collection[str] = ()
     features: bool = True
     same: Callable[[Any, Any, Any, Outputs, Outputs], bool] | None = None
     least_same: float = 0.0

@@ -20,7 +20,7 @@ from topwork.exporting._answers import Answers
 from topwork.exporting._inputs import Inputs, inputs_of
 from topwork.exporting._int8 import Int8, in_int8
 from topwork.exporting._parity import Expected, Parity, loaded
-from topwork.exporting._targets import Target, target_called
+from topwork.exporting._targets import Target, require
 from topwork.exporting._templates import filled, rendered
 from topwork.model import Model
 
@@ -85,10 +85,9 @@ def export(
     began, folder = time.perf_counter(), Path(path)
     say = announce or (lambda step: None)
     inputs = inputs_of(model.backbone)
-    kind = target_called(to, inputs.thing)
+    kind = require(model, answers, to)
     if strange := sorted(options.keys() - set(kind.options)):
         raise TopworkError(f"an export to {to} has no option {strange[0]}")
-    answers.require(model, to)
     require_free(folder)
     made, measured = model, None
     if int8 is not None:

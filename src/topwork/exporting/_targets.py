@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
 from abc import ABC, abstractmethod
@@ -11,7 +12,7 @@ from typing import ClassVar
 
 from topwork.errors import TopworkError
 from topwork.exporting._answers import Answers
-from topwork.exporting._inputs import Inputs
+from topwork.exporting._inputs import Inputs, inputs_of
 from topwork.model import Model
 
 _TARGETS = {
@@ -24,9 +25,6 @@ _TARGETS = {
 
 _OF_TEXTS = {"torch": "topwork.exporting._transformers:TransformersTarget"}
 """The same of models of texts, where that is another."""
-
-_OF_IMAGES = ("web",)
-"""Names of those that models of texts do not have."""
 
 
 class Target(ABC):
@@ -52,6 +50,14 @@ class Target(ABC):
     options: ClassVar[tuple[str, ...]] = ()
     told: ClassVar[str] = ""
 
+    @classmethod  # noqa: B027 - most take every model
+    def require(cls, model: Model, answers: Answers) -> None:
+        """Refuse, before any work, a model that cannot be exported so.
+
+        Raises:
+            TopworkError: With the reason.
+        """
+
     @abstractmethod
     def __init__(self, model: Model, inputs: Inputs, answers: Answers) -> None:
         """Make the network.
@@ -71,9 +77,28 @@ class Target(ABC):
         return f"{self.runtime} {importlib.metadata.version(self.runtime)}"
 
 
-def names(thing: str = "image") -> list[str]:
-    """The targets of models of images, or of texts."""
-    return [name for name in _TARGETS if thing == "image" or name not in _OF_IMAGES]
+def require(model: Model, answers: Answers, to: str) -> type[Target]:
+    """The target of that name, which takes the model as far as is known before any work.
+
+    Raises:
+        TopworkError: There is none, or it does not.
+    """
+    kind = target_called(to, inputs_of(model.backbone).thing)
+    answers.require(model, to)
+    kind.require(model, answers)
+    return kind
+
+
+def possible(model: Model, answers: Answers) -> tuple[str, ...]:
+    """The names of those that take a model, as far as is known before any work."""
+
+    def takes(name: str) -> bool:
+        with contextlib.suppress(TopworkError):
+            require(model, answers, name)
+            return True
+        return False
+
+    return tuple(filter(takes, _TARGETS))
 
 
 def target_called(name: str, thing: str = "image") -> type[Target]:

@@ -33,13 +33,14 @@ class TorchTarget(Target):
     runtime = "timm"
     packages = ("timm", "safetensors")
 
-    def __init__(self, model: Model, inputs: Inputs, answers: Answers) -> None:
-        require_torch("an export for timm")
-        backbone, head = inputs.backbone, answers.head(model)
+    @classmethod
+    def require(cls, model: Model, answers: Answers) -> None:
+        """Refuse a head, or a network, that timm has not."""
+        backbone, head = model.backbone, answers.head(model)
         if not isinstance(backbone, Backbone) or not isinstance(head, LinearHead | MLPHead):
             kind = getattr(head, "kind", "none")
             raise TopworkError(
-                f"timm has no network for a model of {inputs.thing}s with a head of the kind {kind}: linear and mlp "
+                f"timm has no network for a model of {model.thing}s with a head of the kind {kind}: linear and mlp "
                 "heads of images alone can be exported so",
                 hint="`topwork export --to onnx` takes every head",
             )
@@ -48,6 +49,10 @@ class TorchTarget(Target):
                 f"timm has no network {backbone.name}, which is not its own",
                 hint="`topwork export --to onnx` takes every network",
             )
+
+    def __init__(self, model: Model, inputs: Inputs, answers: Answers) -> None:
+        require_torch("an export for timm")
+        backbone, head = inputs.backbone, answers.head(model)
         self.inputs = inputs.outside()
         network = backbone.module()
         plain = _classifier(network, backbone, model.record.outputs, head)

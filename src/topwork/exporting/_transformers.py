@@ -40,9 +40,13 @@ class TransformersTarget(Target):
         _HEAD: "weight (features, classes) and bias (classes) of the head, on features that `predict.py` makes",
     }
 
+    @classmethod
+    def require(cls, model: Model, answers: Answers) -> None:
+        """Refuse what would not be one linear head on a network that transformers has."""
+        _require_linear(answers.head(model), model.backbone, model.record.outputs)
+
     def __init__(self, model: Model, inputs: Inputs, answers: Answers) -> None:
         head, backbone = answers.head(model), model.backbone
-        _require_linear(head, backbone, model.record.outputs)
         self.inputs = inputs
         self._backbone: TextBackbone = backbone
         self._head = {

@@ -35,6 +35,15 @@ class WebTarget(OnnxTarget):
         "host can serve this folder, also below a path; over HTTPS the camera works too. Images stay in the browser."
     )
 
+    @classmethod
+    def require(cls, model: Model, answers: Answers) -> None:
+        """Refuse what the page does not show."""
+        if model.thing != "image" or not isinstance(model, Classifier):
+            raise TopworkError(
+                f"--to web is for models that classify images, and this one reads {model.thing}s",
+                hint="`topwork serve MODEL` gives the same page for every model",
+            )
+
     def __init__(
         self,
         model: Model,
@@ -45,13 +54,9 @@ class WebTarget(OnnxTarget):
         name: str = "model",
         language: Language = "en",
     ) -> None:
-        if inputs.thing != "image" or not isinstance(model, Classifier):
-            raise TopworkError(
-                f"--to web is for models that classify images, and this one reads {inputs.thing}s",
-                hint="`topwork serve MODEL` gives the same page for every model",
-            )
         self._runtime = runtime_files(runtime)  # asked for before the work
         super().__init__(model, inputs, answers)
+        assert isinstance(model, Classifier)
         self._model, self._name, self._language = model, name, language
 
     def write(self, folder: Path, metadata: Mapping[str, str]) -> None:

@@ -17,7 +17,7 @@ from topwork.report._explained import explained_page
 from topwork.report._figures import PrintFigure, letters, require_matplotlib, write_figures
 from topwork.report._model import Missing, PageContext, Section, in_order, model_page
 from topwork.report._page import STYLE, brief, isolated, percent, render, require_free, write_page
-from topwork.report._pictures import Picture, row_file, webp
+from topwork.report._pictures import Picture, picture_of, row_file, webp
 from topwork.report._texts import Language, Texts
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "model_page",
     "percent",
     "reliability_points",
+    "picture_of",
     "render",
     "require_free",
     "require_matplotlib",

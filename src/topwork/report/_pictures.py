@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topwork._system import Executor, available_cores, kept
-from topwork.data import BoxDataset, Dataset, ImageDataset, MaskDataset, Source, decode, read_source
+from topwork.data import BoxDataset, Dataset, ImageDataset, MaskDataset, Source, decode, image_size, read_source
 from topwork.drawing import Outline, overlay, painted
 from topwork.errors import DataError, ExplainError, ImageError
 
@@ -72,7 +72,6 @@ class Album:
         self._reasons = dict(unusable or {})
         self._uris: dict[int, str] = {}
         self._room = room
-        self._side = BOXED_SIDE if isinstance(dataset, BoxDataset | MaskDataset) else SIDE
 
     def pictures(self, rows: Sequence[int]) -> tuple[Picture, ...]:
         """The images of several rows, a few at a time on all cores."""
@@ -93,24 +92,24 @@ class Album:
             uri, reason = "", _NO_ROOM
             self._room = 0  # a smaller one that still fits would make the choice look arbitrary
         self._room -= len(uri)
-        dataset = self._dataset
-        label = dataset.classes[int(dataset.labels[row])] if isinstance(dataset, ImageDataset) else ""
-        found = Picture(dataset.paths[row], label, str(dataset.splits[row]), uri, reason or "")
-        return outlined(found, dataset, row) if isinstance(dataset, BoxDataset) else found
+        return picture_of(self._dataset, row, uri, reason or "")
 
     def _is_missing(self, row: int) -> bool:
         """Whether it was not decoded yet, and there is room for it."""
         return row not in self._uris and row not in self._reasons and self._room > 0
 
     def _decode(self, row: int) -> None:
-        dataset, side = self._dataset, self._side
         try:
-            if isinstance(dataset, MaskDataset):
-                self._uris[row] = _as_uri(_masked(dataset, row, side))
-            else:
-                self._uris[row] = thumbnail(dataset.source(row), side)
+            self._uris[row] = _as_uri(row_file(self._dataset, row))
         except (ImageError, DataError) as error:
             self._reasons[row] = error.message
+
+
+def picture_of(dataset: Dataset, row: int, uri: str, reason: str = "") -> Picture:
+    """A row as a page shows it: the picture at ``uri`` with its class, or with its boxes upon it."""
+    label = dataset.classes[int(dataset.labels[row])] if isinstance(dataset, ImageDataset) else ""
+    found = Picture(dataset.paths[row], label, str(dataset.splits[row]), uri, reason)
+    return outlined(found, dataset, row) if isinstance(dataset, BoxDataset) else found
 
 
 def row_file(dataset: Dataset, row: int) -> bytes:
@@ -120,19 +119,25 @@ def row_file(dataset: Dataset, row: int) -> bytes:
         ImageError: It cannot be decoded.
         DataError: Its mask cannot be read any more.
     """
-    return (
-        _masked(dataset, row, BOXED_SIDE) if isinstance(dataset, MaskDataset) else thumbnail_file(dataset.source(row))
-    )
+    if isinstance(dataset, MaskDataset):
+        return _masked(dataset, row, BOXED_SIDE)
+    return thumbnail_file(dataset.source(row), BOXED_SIDE if isinstance(dataset, BoxDataset) else SIDE)
 
 
 def _masked(dataset: MaskDataset, row: int, side: int) -> bytes:
     """A small picture of an image with its mask upon it."""
-    image, mask = decode(dataset.source(row)), dataset.mask(row)
-    if image.shape[:2] != mask.labels.shape:  # it was changed since it was read
-        return thumbnail_file(image, side)
+    source, mask = dataset.source(row), dataset.mask(row)
+    if image_size(source) != mask.labels.shape:  # it was changed since it was read
+        return thumbnail_file(source, side)
+    image = decode(source, min_side=side, rough=True)
+    down, across = (
+        ((np.arange(few) + 0.5) * all_ / few).astype(np.intp)
+        for few, all_ in zip(image.shape, mask.labels.shape, strict=False)
+    )
+    at = np.ix_(down, across)  # the pixel of the mask that each of the image's shows
     names = {place: dataset.classes[place] for place in dataset.foreground}
-    shown = painted(image, mask.labels, names, mask.objects, side=side, legend=False)
-    return sheet_file(shown)
+    objects = None if mask.objects is None else mask.objects[at]
+    return sheet_file(painted(image, mask.labels[at], names, objects, side=side, legend=False))
 
 
 def outlined(picture: Picture, dataset: BoxDataset | MaskDataset, row: int, over: Sequence[Outline] = ()) -> Picture:

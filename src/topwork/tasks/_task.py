@@ -329,11 +329,14 @@ class Task:
             TypeError: A name is none of its fields.
             DataError: A value cannot be used.
         """
-        known = [] if self.decision is None else [each.name for each in fields(self.decision)]
         for name in given:
-            if name not in known:
+            if not self.decides_on(name):
                 raise TypeError(f"fit() got an unexpected keyword argument {name!r}")
         return () if self.decision is None else (self.decision(**given),)
+
+    def decides_on(self, name: str) -> bool:
+        """Whether the task's ``decision`` has a field of that name."""
+        return self.decision is not None and name in [each.name for each in fields(self.decision)]
 
     def strategy(self, name: str) -> Strategy:
         """The strategy of that name.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from topwork.data import Dataset, LabelledDataset, MaskDataset, TextDataset, write_manifest
+from topwork.data import Dataset, LabelledDataset, TextDataset, write_manifest
 
 Kind = TypeVar("Kind", bound=Dataset)
 
@@ -58,13 +58,11 @@ class Mending:
 UNCHANGED = Mending()
 
 
-def can_be_mended(dataset: object) -> bool:
-    """Whether rows can be left out: a manifest can hold the others, or they have masks, whose changes no file holds."""
-    return has_manifest(dataset) or isinstance(dataset, MaskDataset)
-
-
 def has_manifest(dataset: object) -> bool:
-    """Whether a manifest can hold the rows: images that are files, or texts, with one class each."""
+    """Whether a manifest can hold the rows: images that are files, or texts, with one class each.
+
+    Of other data no file says what was left out, and no row gets another class.
+    """
     return isinstance(dataset, LabelledDataset) and (isinstance(dataset, TextDataset) or dataset.store is None)
 
 

@@ -16,11 +16,10 @@ from topwork.advising import Rung
 from topwork.checking import Checkup
 from topwork.data import printable
 from topwork.errors import DataError, TopworkError
-from topwork.model import Classifier
 from topwork.tasks import task, told_by
 from topwork.ui._jobs import Done, Failure, Job, Message, Progress, Work
-from topwork.ui._mending import UNCHANGED, Mending, can_be_mended, has_manifest, write
-from topwork.ui._work import CheckWork, ExportWork, FitWork
+from topwork.ui._mending import UNCHANGED, Mending, has_manifest, write
+from topwork.ui._work import CheckWork, ExportWork, FitWork, Made
 
 if TYPE_CHECKING:
     from topwork._texts import Language
@@ -65,10 +64,16 @@ class Data:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model on disk: its folder, what its task says of it in lines, and the ladder that was climbed."""
+    """A model on disk.
+
+    Attributes:
+        model: Its folder.
+        made: What is known of it.
+        rungs: The ladder that was climbed.
+    """
 
     model: Path
-    lines: tuple[str, ...]
+    made: Made
     rungs: tuple[Rung, ...]
 
 
@@ -147,20 +152,13 @@ class Session:
         """Take data, and check them.
 
         Raises:
-            DataError: There is nothing at that path, it is of a task that this page cannot show, or a job is running.
+            DataError: There is nothing at that path, or a job is running.
         """
         if not os.path.exists(path):  # which takes any name
             raise DataError(f"{printable(str(path))}: there is no such folder or file", hint="check the path")
-        kind = told_by(path)
-        room = task(kind)
-        if not issubclass(room.model, Classifier) and room.masks is None:  # rows are shown and counted by their classes
-            raise DataError(
-                f"these data are for {kind}, which this page cannot show yet",
-                hint="run `topwork check DATA`, `topwork fit DATA -o MODEL` and `topwork serve MODEL` instead",
-            )
+        data = Data(path, told_by(path))
         with self._lock:
             self._require_idle()
-            data = Data(path, kind)
             fresh = State(self._state.version, self._state.language, data, checks=self._state.checks)
             self._change(**{**vars(fresh), "version": self._state.version})
             self.check()
@@ -184,8 +182,6 @@ class Session:
             state = self._state
             if state.checkup is None or state.data is None or check != state.checks:
                 raise DataError("the data were checked again meanwhile", hint="reload the page")
-            if not can_be_mended(state.checkup.dataset):
-                raise DataError("data of this kind cannot be changed here", hint="change them where they are")
             mending = change(state)
             if has_manifest(state.checkup.dataset):
                 write(mending.applied(state.checkup.dataset), state.data.manifest)
@@ -228,15 +224,15 @@ class Session:
             DataError: A job is running, or there are no data.
         """
         data, state = self._data, self._state
-        if critical is not None and task(data.task).decision is None:
+        if critical is not None and not task(data.task).decides_on("min_recall"):
             raise DataError("these data have no class to decide on", hint="train without one")
         written = state.checkup is not None and has_manifest(state.checkup.dataset)
         path, mending = (data.manifest, UNCHANGED) if written and state.mending else (data.path, state.mending)
         work = FitWork(path, data.task, data.model, budget, allow, critical, state.language, mending)
 
-        def fitted(lines: tuple[str, ...]) -> dict[str, Any]:
+        def fitted(made: Made) -> dict[str, Any]:
             assert self._state.job is not None
-            return {"fitted": Fitted(data.model, lines, self._state.job.rungs), "exports": ()}
+            return {"fitted": Fitted(data.model, made, self._state.job.rungs), "exports": ()}
 
         self._begin(work, Progress("fit", budget), fitted)
 

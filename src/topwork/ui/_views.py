@@ -6,16 +6,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from topwork import tasks
 from topwork.checking import Checkup
-from topwork.data import LabelledDataset, MaskDataset, TextDataset
-from topwork.exporting import names as targets
+from topwork.data import LabelledDataset, TextDataset
 from topwork.model import Classifier
-from topwork.report import Excerpts, Picture, Shown, Texts, checkup_values, render, shown_findings
+from topwork.report import Excerpts, Picture, Shown, Texts, checkup_values, picture_of, render, shown_findings
 from topwork.ui._jobs import Progress
-from topwork.ui._mending import can_be_mended, has_manifest
+from topwork.ui._mending import has_manifest
 from topwork.ui._session import PAGES, State
 
 PACKAGE = "topwork.ui"
@@ -38,10 +35,9 @@ class Linked:
         return [self._picture(row) for row in rows]
 
     def _picture(self, row: int) -> Picture:
-        dataset, reason = self._checkup.dataset, self._checkup.unusable.get(row, "")
-        label = dataset.classes[int(dataset.labels[row])] if isinstance(dataset, LabelledDataset) else ""
+        reason = self._checkup.unusable.get(row, "")
         uri = "" if reason else f"/picture/{self._check}/{row}"
-        return Picture(dataset.paths[row], label, str(dataset.splits[row]), uri, reason)
+        return picture_of(self._checkup.dataset, row, uri, reason)
 
 
 def texts(state: State) -> Texts:
@@ -134,7 +130,6 @@ def mendable(state: State) -> dict[str, Any]:
     dataset = None if checkup is None else checkup.dataset
     listed = checkup.classes if checkup is not None and len(checkup.classes) <= _LISTED else ()
     return {
-        "mendable": can_be_mended(dataset),
         "written": has_manifest(dataset),  # then a row has a class too, which may be another
         "listed": listed,
         "fresh": state.mending == state.checked,
@@ -145,9 +140,7 @@ def of_class(state: State, label: int, start: int) -> dict[str, Any]:
     """Some rows of one class."""
     checkup = state.checkup
     assert checkup is not None
-    dataset = checkup.dataset
-    masked = isinstance(dataset, MaskDataset)
-    found = np.flatnonzero(dataset.pixels[:, label] if masked else dataset.labels == label)
+    found = checkup.dataset.rows_of_class(label)
     shows = Excerpts(checkup.dataset, checkup.unusable) if _is_text(checkup) else Linked(checkup, state.checks)
     shown = shows.pictures(found[start : start + _PAGE].tolist())
     places = zip(found[start : start + _PAGE].tolist(), shown, strict=True)
@@ -180,7 +173,7 @@ def _fit(state: State, t: Texts) -> dict[str, Any]:
     checkup = state.checkup
     values = checkup_values(checkup, t) if checkup is not None else {}
     budgets = [{"seconds": each, "words": duration(each, t), "usual": each == _USUAL} for each in BUDGETS]
-    decides = state.data is not None and tasks.task(state.data.task).decision is not None
+    decides = state.data is not None and tasks.task(state.data.task).decides_on("min_recall")
     return {**values, "budgets": budgets, "decides": decides, "fresh": state.mending == state.checked}
 
 
@@ -188,7 +181,7 @@ def _report(state: State, t: Texts) -> dict[str, Any]:
     fitted = state.fitted
     if fitted is None:
         return {}
-    return {"lines": [t.said(line) for line in fitted.lines], "rungs": fitted.rungs}
+    return {"lines": [t.said(line) for line in fitted.made.lines], "rungs": fitted.rungs}
 
 
 def _try(state: State, t: Texts) -> dict[str, Any]:
@@ -196,8 +189,7 @@ def _try(state: State, t: Texts) -> dict[str, Any]:
 
 
 def _export(state: State, t: Texts) -> dict[str, Any]:
-    found, exported = dict(state.exports), tasks.task(state.data.task).exported if state.data is not None else None
-    never = exported().never if exported is not None else ()
+    found = dict(state.exports)
     return {
         "targets": [
             {
@@ -206,8 +198,7 @@ def _export(state: State, t: Texts) -> dict[str, Any]:
                 "what": t.of(f"target_{name}_what", ""),
                 "file": found.get(name),
             }
-            for name in targets(_thing(state))
-            if name not in never
+            for name in (state.fitted.made.targets if state.fitted is not None else ())
         ]
     }
 

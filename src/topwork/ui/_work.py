@@ -43,6 +43,14 @@ class CheckWork:
 
 
 @dataclass(frozen=True)
+class Made:
+    """A model that was fitted: what its task says of it, line by line, and what it can be exported to."""
+
+    lines: tuple[str, ...]
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class FitWork:
     """Fit, save the model, and write its page.
 
@@ -66,9 +74,9 @@ class FitWork:
     language: Language = "en"
     mending: Mending = UNCHANGED
 
-    def run(self, voice: Voice) -> tuple[str, ...]:
-        """What the task says of the model, line by line."""
-        from topwork import fitting, model, tasks
+    def run(self, voice: Voice) -> Made:
+        """What is known of the model, which lies in its folder."""
+        from topwork import exporting, fitting, model, tasks
 
         room = tasks.task(self.task)
         model.require_free(self.out, room.model.block.files)
@@ -89,7 +97,8 @@ class FitWork:
         voice.step("saving the model and its page")
         made.save(self.out)
         fitting.write_report(made, self.out, data=str(self.path), checkup=checkups[0], language=self.language)
-        return tuple(room.words.fitted(made))
+        targets = exporting.possible(made, room.exported()) if room.exported is not None else ()
+        return Made(tuple(room.words.fitted(made)), targets)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from topwork.data._masks import UNLABELLED, Mask
 NEAR = 64.0
 """A colour farther than this from every colour of the legend (of 442) is none of them."""
 _SURE = 3.0  # how many times nearer it must be to one than to any other
+_TABLE = 2**16  # numbers that are looked up once for all pixels that have them
 _FEW = 8  # so many colours that are none of the legend are colours of their own, more are mixtures
 
 
@@ -51,6 +52,10 @@ class Meaning:
         if self.kind == "objects":
             labels = np.where(values > 0, np.int32(self.object_class), np.int32(0))
             return np.where(values < 0, np.int32(UNLABELLED), labels), np.ones(values.shape, np.bool_)
+        most = int(values.max(initial=0))
+        if values.min(initial=0) >= 0 and most < min(_TABLE, values.size - 1):  # a number is looked up, not each pixel
+            labels, known = self.labels_of(np.arange(most + 1))
+            return labels[values], known[values]
         at = np.minimum(np.searchsorted(self.keys, values), len(self.keys) - 1)
         exact = self.keys[at] == values
         labels = np.where(exact, self.places[at], np.int32(UNLABELLED))

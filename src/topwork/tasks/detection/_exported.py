@@ -149,7 +149,6 @@ EXPORTED = Answers(
     same=_same,
     features=False,
     require=_require,
-    never=tuple(_REFUSED),
     metadata=_how,
     files=_files,
     about={

@@ -124,7 +124,6 @@ EXPORTED = Answers(
     least_same=1.0,
     features=False,
     require=_require,
-    never=tuple(_REFUSED),
     metadata=_how,
     files=_files,
     about={
