@@ -28,7 +28,7 @@ def finetune_config(**changes: Any) -> TrainConfig:
     Raises:
         TrainError: There is no such setting, or its value is out of range.
     """
-    return config_of(**{"batch_size": 8, "epochs": 32, "learning_rate": 1e-3, "layer_decay": 0.8, **changes})
+    return config_of(**{"batch_size": 8, "epochs": 24, "learning_rate": 1e-3, "layer_decay": 0.8, **changes})
 
 
 @dataclass(frozen=True)

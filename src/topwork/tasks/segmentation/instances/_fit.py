@@ -18,11 +18,11 @@ from ._split import Splitting, foreground_of, split_objects
 from ._weighed import sureness
 
 THRESHOLDS = (0.35, 0.5, 0.65)
-MARKERS = (-0.4, -0.1, 0.2, 0.5, 0.8)  # of depth lower ones, of borders where objects touch higher ones
+MARKERS = (-0.4, -0.25, -0.1, 0.2, 0.5, 0.8)  # of depth lower ones, of borders where objects touch higher ones
 DEPTHS = (0.5, 1.0, 2.0)
 JOINS = (0.15, 0.25)  # after the highest marker, which starts most objects
 AREAS = (0.0, 0.1, 0.25, 0.5)  # of the median object's
-SURES = (0.0, 0.6, 0.7, 0.75, 0.8)
+SURES = (0.0, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9)
 SAME = 1e-9
 
 
