@@ -55,6 +55,8 @@ class Marked(Texts):
     def lacks(self, text: str) -> bool:
         """Whether a text has words and stays English."""
         text = text.removeprefix("note: ")
+        if text.endswith(f": {MARK}") and " " not in text.removesuffix(f": {MARK}"):  # a name, and what another says
+            return False
         return any(map(str.isalpha, text)) and self._said(text) is None
 
 
@@ -131,15 +133,27 @@ class Module:
             case ast.FormattedValue(format_spec=ast.JoinedStr()):
                 return {MARK}
             case ast.FormattedValue(value=value, conversion=conversion):
-                return {repr(each) if conversion == ord("r") else each for each in self._texts(value, depth)}
+                found = self._texts(value, depth)
+                found = {MARK} if found == {MARK, ""} else found
+                return {repr(each) if conversion == ord("r") else each for each in found}
+            case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(between)), attr="join")):
+                return {MARK + between + MARK}
             case ast.BinOp(left=left, op=ast.Add(), right=right):
                 return {one + other for one in self._texts(left, depth) for other in self._texts(right, depth)}
             case ast.IfExp(body=body, orelse=orelse):
                 return self._texts(body, depth) | self._texts(orelse, depth)
+            case ast.BoolOp(op=ast.And(), values=values):
+                return self._texts(values[-1], depth) | {""}
             case ast.BoolOp(values=values):
                 return set().union(*(self._texts(each, depth) for each in values))
-            case ast.Name(id="thing") | ast.Attribute(attr="thing"):
-                return {"image"}  # a text that names texts is found where the same of images is
+            case ast.Attribute(attr="thing", value=ast.Name(id="finder" | "seen")):
+                return {"face"}
+            case ast.Name(id="thing" | "things" as word) | ast.Attribute(attr="thing" | "things" as word):
+                return {word.replace("thing", "image")}  # what names texts is found where the same of images is
+            case ast.Call(func=ast.Name(id="article")):
+                return {"an image"}
+            case ast.Attribute(attr="what"):
+                return {"image"}
             case ast.Attribute(attr="kind", value=ast.Name(id="served")):
                 return {"image", "text"}
             case ast.Name(id=name):

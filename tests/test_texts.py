@@ -129,7 +129,7 @@ KOREAN = Texts("ko", PACKAGES)
          "이런 종류의 TIFF에 필요한 tifffile이(가) 설치되어 있지 않습니다"),
         ("the network resnet18 needs PyTorch, which is not installed",
          "네트워크 resnet18에 필요한 PyTorch가 설치되어 있지 않습니다"),
-        ("something new needs tifffile, which is not installed", "something new needs tifffile, which is not installed"),
+        ("a new thing needs tifffile, which is not installed", "a new thing needs tifffile, which is not installed"),
         ("red, box", "red, box"),  # the name of a class, not a count
         ("Nothing that topwork says.", "Nothing that topwork says."),
         ("note: nothing that topwork says", "note: nothing that topwork says"),

@@ -145,4 +145,6 @@ def require_classes(dataset: MaskDataset, when: str = "") -> None:
         for x in train.left_out
     ]
     shown = f"show only {printable(dataset.classes[seen[0]])}" if len(seen) else "have no labelled pixel"
-    raise DataError(f"the {len(train)} training images {shown}{when and ' '}{when}", hint=lost[0] if lost else _MORE)
+    raise DataError(
+        f"the {len(train)} training images {shown}{f' {when}' if when else ''}", hint=lost[0] if lost else _MORE
+    )
