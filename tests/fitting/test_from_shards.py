@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import simplejpeg
 
 import topwork
 from topwork import fitting
+from topwork._texts import Texts
 from topwork.backbones import Backbone, load
 from topwork.data import read
 from topwork.engines import EngineChoice
@@ -167,6 +169,7 @@ def test_a_table_says_the_classes(out: str, model: Classifier, tmp_path: Path) -
     for lines, said in (
         ([("id", "label"), *some[:9], (some[0][0], "z")], "one id has two classes"),
         ([("id", "label")], "no row has a class"),
+        ([("id", "label"), ("nowhere.jpg", "b")], "none of the table's ids is in "),
         ([("id", "species name"), *some], "label"),
         ([("id", "label", "split"), (*some[0], "train"), (*some[1], "sometimes")], "line 3: split 'sometimes'"),
         ([("id", "label", "split"), *[(id, "new" if split == "test" else label, split) for id, label, split in rows]],
@@ -175,6 +178,17 @@ def test_a_table_says_the_classes(out: str, model: Classifier, tmp_path: Path) -
         made = table("wrong.csv", lines)
         with pytest.raises(DataError, match=said):
             fitting.fit_shards(out, made)
+
+
+def test_a_table_of_other_ids_is_told_how_ids_look(out: str, tmp_path: Path) -> None:
+    (tmp_path / "other.csv").write_text("id,label\nnowhere.jpg,b\n")
+    with pytest.raises(DataError) as caught:
+        fitting.fit_shards(out, str(tmp_path / "other.csv"))
+    first = next(iter(Parts(out))).ids[0]
+    assert caught.value.message == f"none of the table's ids is in {out}"
+    assert caught.value.hint == f"write ids as the column id of the parts does, such as {first}"
+    texts = Texts("ko")
+    assert all(re.search("[가-힣]", texts.said(each)) for each in (caught.value.message, caught.value.hint))
 
 
 def test_more_rows_than_are_kept(out: str, model: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:

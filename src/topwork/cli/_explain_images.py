@@ -49,6 +49,8 @@ def explain_boxes(
     if method not in (None, MethodName.occlusion):
         raise ExplainError(f"--method {method} is not for models that find objects", hint="use --method occlusion")
     assert room.evidence is not None
+    if len(images) == 1:
+        console.step("evidence")
     where = {} if options.point is None else {"point": options.point}
     explain = room.evidence(model, label=options.label, number=options.box or 1, seed=options.seed, **where)
 

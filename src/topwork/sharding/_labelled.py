@@ -54,6 +54,7 @@ class LabelledShards:
     ) -> None:
         self._out, self._splits, self._parts = out, frozenset(splits), Parts(out)
         self._labels, self._split_of = labels or (lambda part: part.labels), split_of or (lambda part: part.splits)
+        self._are_told = labels is not None
         self.names, self.recipe = self._parts.names, self._parts.recipe
         if self.recipe["command"] != "embed":
             raise DataError(
@@ -65,6 +66,12 @@ class LabelledShards:
 
     def _name_classes(self) -> None:
         of_these = {label for split, label in self._cells if split in self._splits and label is not None}
+        if self._are_told and not any(self.told.values()):
+            id = next((id for part in self._parts for id in part.ids), "")
+            raise DataError(
+                f"none of the table's ids is in {printable(self._out)}",
+                hint=f"write ids as the column id of the parts does, such as {printable(id)}",
+            )
         if not of_these:
             raise DataError(
                 f"{printable(self._out)}: no row has a class", hint="embed folders of classes, or shards that name them"
