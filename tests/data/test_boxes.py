@@ -107,3 +107,10 @@ def test_a_split_keeps_each_class() -> None:
 def test_what_is_no_data_set_of_boxes_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         dataset(**changes)
+
+
+def test_a_class_is_shown_by_the_rows_that_have_a_box_of_it() -> None:
+    found = dataset()
+    for label in range(len(found.classes)):
+        rows = [row for row in range(len(found)) if label in found.boxes(row).labels]
+        assert found.rows_of_class(label).tolist() == rows

@@ -17,6 +17,7 @@ import topwork
 from tests.tasks.detection.made import SIZE, made
 from topwork.backbones import Preprocessing, blocks_of
 from topwork.errors import TopworkError
+from topwork.exporting import possible
 from topwork.exporting._parity import Expected, loaded
 from topwork.tasks.detection import Detector, _objects
 from topwork.tasks.detection._exported import EXPORTED
@@ -189,6 +190,8 @@ def test_what_cannot_be_exported_says_why(detector: Detector, photographs: list[
     queries = QueryHead(spec, np.zeros((8, 3), np.float32), np.zeros(3, np.float32))
     with pytest.raises(TopworkError, match="was trained as a detector elsewhere"):
         topwork.export(Detector(detector.record, queries, detector.backbone), **how)
+    assert possible(detector, EXPORTED) == ("onnx", "openvino")
+    assert possible(Detector(detector.record, queries, detector.backbone), EXPORTED) == ()
     assert list(tmp_path.iterdir()) == []
 
 

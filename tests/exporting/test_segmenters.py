@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from PIL import Image
 import topwork
 from tests.tasks.segmentation.made import drawn, segmenter
 from topwork.errors import TopworkError
+from topwork.exporting import possible
 from topwork.exporting._nodes import Nodes
 from topwork.exporting._parity import Expected, loaded
 from topwork.tasks.segmentation import Segmenter, _placed
@@ -144,6 +146,12 @@ def test_what_cannot_be_exported_says_why(to: str, why: str, pictures: list[Path
     with pytest.raises(TopworkError, match=why):
         topwork.export(segmenter(SIZE), to, tmp_path / "out", images=pictures)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_segmenter_that_was_trained_elsewhere_has_no_target() -> None:
+    elsewhere: Any = SimpleNamespace(spec=None)
+    assert possible(segmenter(SIZE), EXPORTED) == ("onnx", "openvino")
+    assert possible(Segmenter(segmenter(SIZE).record, elsewhere, segmenter(SIZE).backbone), EXPORTED) == ()
 
 
 @pytest.mark.slow

@@ -19,9 +19,10 @@ from topwork.backbones import RELU, TextBackbone, files_of, load_text
 from topwork.data import TextDataset, read_texts, split
 from topwork.engines import EngineChoice, Tokens, open_engine
 from topwork.errors import TopworkError
-from topwork.exporting import Nodes, inputs_of
+from topwork.exporting import Nodes, inputs_of, possible
 from topwork.features import extract
 from topwork.heads import fit_linear
+from topwork.tasks._classes._exported import EXPORTED
 from topwork.tasks.text.strategies import NgramOptions, ProbeOptions, ZeroShotOptions
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -206,6 +207,7 @@ def test_what_the_torch_folder_cannot_hold_is_refused_with_the_way_out(
     for model, why in refused:
         with pytest.raises(TopworkError, match=why) as caught:
             topwork.export(model, "torch", tmp_path / "out", images=texts)
+        assert possible(model, EXPORTED) == ("onnx", "openvino")
         assert "--to onnx" in caught.value.hint
         assert not (tmp_path / "out").exists()
 

@@ -12,10 +12,11 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from topwork.data import ImageDataset, Source, decode, from_arrays, read
+from topwork.data import ImageDataset, Source, decode, from_arrays, read, read_masks
+from topwork.drawing import painted
 from topwork.errors import ImageError
-from topwork.report import checkup_page
-from topwork.report._pictures import SIDE, Album, thumbnail
+from topwork.report import checkup_page, row_file
+from topwork.report._pictures import BOXED_SIDE, SIDE, Album, thumbnail
 from topwork.report._texts import Texts
 
 from .conftest import checkup, each
@@ -190,3 +191,32 @@ def test_the_room_is_kept_and_nothing_is_decoded_once_it_is_gone(
     assert [bool(picture.uri) for picture in shown] == [True, True, False, False, False]
     assert {picture.reason for picture in shown[2:]} == {"left out to keep this page small"}
     assert {Texts("ko").named("picture", picture.reason) for picture in shown[2:]} == {"페이지 크기를 줄이기 위해 생략"}
+
+
+@pytest.mark.parametrize("turned", [1, 6])
+def test_a_mask_lies_on_its_image_however_large_that_is(tmp_path: Path, turned: int) -> None:
+    """Large images are decoded small: compared with the whole image, painted and made small then."""
+    height, width = 1501, 2003
+    mask = np.zeros((height, width), np.uint8)
+    mask[200:900, 300:1500] = 1
+    image = np.where(mask[:, :, None] == 1, 200, 60).repeat(3, axis=2).astype(np.uint8)
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    exif = Image.Exif()
+    exif[274] = turned
+    Image.fromarray(image).save(tmp_path / "images" / "1.jpg", exif=exif)
+    Image.fromarray(image if turned == 1 else np.rot90(image, -1)).save(tmp_path / "images" / "2.jpg")
+    for number in (1, 2):
+        Image.fromarray(mask if turned == 1 else np.rot90(mask, -1)).save(tmp_path / "masks" / f"{number}.png")
+    (tmp_path / "classes.txt").write_text("background\nthing\n")
+    dataset = read_masks(tmp_path)
+    for row in range(2):
+        whole, told = decode(dataset.source(row)), dataset.mask(row)
+        right = painted(whole, told.labels, {1: "thing"}, told.objects, side=BOXED_SIDE, legend=False)
+        shown = np.asarray(Image.open(io.BytesIO(row_file(dataset, row))).convert("RGB"), np.int32)
+        assert shown.shape == right.shape
+        assert (np.abs(shown - right).max(axis=2) > 60).mean() < 0.01  # but for the line around it
+
+    Image.fromarray(image[:800]).save(tmp_path / "images" / "1.jpg")  # since it was read
+    shown = np.asarray(Image.open(io.BytesIO(row_file(dataset, 0))).convert("RGB"), np.int32)
+    assert np.ptp(shown, axis=2).max() < 20  # without the mask's colour

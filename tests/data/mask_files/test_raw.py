@@ -10,7 +10,8 @@ import numpy.typing as npt
 import PIL.Image
 import pytest
 
-from topwork.data import read_masks
+from topwork.data import UNLABELLED, read_masks
+from topwork.data._mask_files._meaning import Meaning
 from topwork.data._mask_files._raw import raw_of, raw_of_array
 from topwork.errors import DataError, ImageError
 
@@ -112,3 +113,15 @@ def test_a_path_may_not_leave_the_folder(tmp_path: Path) -> None:
 def test_arrays_that_do_not_fit(masks: Any) -> None:
     with pytest.raises(DataError, match=r"3 images, but 2 masks|no mask in the arrays can be used"):
         read_masks(([picture(0)] * 3, masks))
+
+
+@pytest.mark.parametrize("values", [(0, 1, 7, 200, 65_535), (0, 1, 7, 70_000), (-1, 0, 1, 7), (7,)])
+def test_what_a_number_means_is_the_same_for_all_of_its_pixels(values: tuple[int, ...]) -> None:
+    """Against a dictionary, pixel by pixel; numbers that are looked up once, and those that are too large for that."""
+    meaning = Meaning("indices", np.array([1, 7, 200]), np.array([0, 2, UNLABELLED], np.int32), ("a", "b", "c"), False)
+    told = {1: 0, 7: 2, 200: UNLABELLED}
+    pixels = np.random.default_rng(0).choice(np.array(values, np.int32), (300, 300))
+    labels, known = meaning.labels_of(pixels)
+    assert labels.dtype == np.int32
+    assert labels.tolist() == [[told.get(value, UNLABELLED) for value in row] for row in pixels.tolist()]
+    assert known.tolist() == [[value in told or value < 0 for value in row] for row in pixels.tolist()]
