@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from topwork.backbones import Backbone, TransformersBackbone, backbone_from_dict, classifier, load
+from topwork.backbones.layers import layers_of
 from topwork.engines import EngineChoice, open_engine
 from topwork.errors import BackboneError
 
@@ -61,6 +63,8 @@ def test_features_are_what_the_last_layer_of_transformers_reads(
     if design in TOKENS:
         skipped = {"dinov2_with_registers": 5}.get(design, 1)
         maps = [each[:, skipped:].mean(dim=1) for each in told.hidden_states[1:]]
+    elif design == "swin":
+        maps = [each.mean(dim=1) for each in told.hidden_states[1:]]
     elif design in ("convnext", "resnet"):
         maps = [each.mean(dim=(2, 3)) for each in told.hidden_states[1:]]
     else:
@@ -218,3 +222,14 @@ def test_what_is_missing_is_said(hub: Hub, folders: dict[str, Path], empty_cache
         with pytest.raises(BackboneError, match="no such folder") as caught:
             load(name)
         assert caught.value.hint == "a repository of the hub is called owner/name"
+
+
+def test_a_network_without_stages_is_trained_as_one(folders: dict[str, Path], empty_cache: Path) -> None:
+    known = load(str(folders["swin"]))
+    network = known.module()
+    ((name, whole),) = layers_of(network, dataclasses.replace(known, stages=()))
+    assert name == "network"
+    head = {id(each) for each in network.head.parameters()}  # type: ignore[union-attr]
+    assert {id(each) for each in whole.parameters()} == {id(each) for each in network.parameters()} - head
+    parts = layers_of(network, known)
+    assert [each for each, _ in parts] == [stage.name for stage in known.stages]

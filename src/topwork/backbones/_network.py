@@ -164,11 +164,12 @@ def map_reader(network: Any, module: str) -> Callable[[torch.Tensor], torch.Tens
     return lambda output: _channels_first(output, channels, prefix, last)
 
 
-def _channels_first(output: torch.Tensor, channels: int | None, prefix: int, last: bool) -> torch.Tensor:
+def _channels_first(given: Any, channels: int | None, prefix: int, last: bool) -> torch.Tensor:
     """A stage's output as (N, channels, ...): tokens lose the class token; Swin and SAM hold their channels last.
 
-    Swin says so (``last``); SAM does not, and its widths tell.
+    Swin says so (``last``); SAM does not, and its widths tell. Of several outputs the first is the map.
     """
+    output: torch.Tensor = given[0] if isinstance(given, tuple) else given
     if output.ndim == 3:
         return output[:, prefix:].transpose(1, 2)
     told = channels is not None and output.shape[1] != channels and output.shape[-1] == channels

@@ -127,8 +127,9 @@ def _noting(linear: list[tuple[Tensor, str]], name: str) -> Callable[[nn.Module,
 
 def _measuring(shapes: dict[str, torch.Size], name: str) -> Callable[[nn.Module, Any, Any], None]:
     def measure(module: nn.Module, inputs: Any, output: Any) -> None:
-        if isinstance(output, Tensor):
-            shapes[name] = output.shape
+        first = output[0] if isinstance(output, tuple) else output
+        if isinstance(first, Tensor):
+            shapes[name] = first.shape
 
     return measure
 

@@ -38,7 +38,8 @@ def layers_of(network: nn.Module, backbone: Backbone) -> list[tuple[str, nn.Modu
     """What each stage is made of, nearest the pixels first: all modules that run after the stage before it.
 
     Which those are is seen while the network runs, so this holds for any network whose stages are known. What runs
-    after the last stage belongs to it. Parameters of the network itself (a ViT's class token) belong to the first.
+    after the last stage belongs to it. Parameters of the network itself (a ViT's class token) belong to the first. A
+    network whose stages are not known is one, ``network``.
 
     Args:
         network: ``backbone.module()``, or a copy that was trained.
@@ -58,6 +59,8 @@ def layers_of(network: nn.Module, backbone: Backbone) -> list[tuple[str, nn.Modu
         if module in names:
             groups.append((names[module], nn.ModuleList(current)))
             current = []
+    if not groups:
+        groups, current = [("network", nn.ModuleList(current))], []
     own = nn.ParameterList(network.parameters(recurse=False))
     if len(own):
         name, first = groups[0]

@@ -12,7 +12,7 @@ from topwork._arrays import Float32Array, IntegerArray, UInt8Array
 from topwork.data import ImageDataset
 from topwork.drawing import Cell, heat, overlay, sheet, stretched
 from topwork.errors import ExplainError
-from topwork.explain._classifier import TorchClassifier, require_uint8, watched
+from topwork.explain._classifier import TorchClassifier, require_maps, require_uint8, watched
 from topwork.features import Progress, extract
 
 _FILTERS = 96  # shown; a ViT has up to 1,024
@@ -200,6 +200,7 @@ def exciting(
         ExplainError: There is no such stage or channel, no image was asked for, or none can be read.
     """
     backbone = classifier.backbone
+    require_maps(backbone)
     known = {each.name: each.channels for each in backbone.stages}
     stage = stage or backbone.stages[-1].name
     if count < 1:

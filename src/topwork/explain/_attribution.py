@@ -11,7 +11,7 @@ from topwork._arrays import UInt8Array
 from topwork._system import optional
 from topwork.backbones import EMBEDDING
 from topwork.errors import ExplainError
-from topwork.explain._classifier import BATCH, Label, TorchClassifier, grid, watched
+from topwork.explain._classifier import BATCH, Label, TorchClassifier, grid, require_maps, watched
 from topwork.explain._evidence import Evidence, asked, chosen, collected, enlarged
 from topwork.features import Progress
 
@@ -45,9 +45,10 @@ def grad_cam(
         progress: Called with (images done, images in all).
 
     Raises:
-        ExplainError: There is no such class, or an image's maps have no gradient (as with a nearest-neighbour head and
-            a class that no neighbour has).
+        ExplainError: There is no such class, the network gives no maps, or an image's maps have no gradient (as with a
+            nearest-neighbour head and a class that no neighbour has).
     """
+    require_maps(classifier.backbone)
     return collected(
         "Grad-CAM", classifier, images, label, lambda pixels, place: _cams(classifier, pixels, place), progress
     )
@@ -189,9 +190,11 @@ def _weighed(classifier: TorchClassifier, pixels: torch.Tensor, place: int | Non
 
     leaves: list[torch.Tensor] = []
 
-    def cut(module: nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:
-        leaves.append(output.detach().requires_grad_(True))
-        return leaves[0].clone()  # the next layer may overwrite it
+    def cut(module: nn.Module, inputs: Any, output: Any) -> Any:
+        first, *others = output if isinstance(output, tuple) else (output,)
+        leaves.append(first.detach().requires_grad_(True))
+        again = leaves[0].clone()  # the next layer may overwrite it
+        return (again, *others) if isinstance(output, tuple) else again
 
     with torch.enable_grad(), hooked([(classifier.network.get_submodule(stage), cut)]):
         pooled = classifier.module.pooled(pixels)

@@ -199,6 +199,19 @@ def averages_of(backbone: Backbone, outputs: tuple[str, ...], head: Head | None)
 _SQUARES = "classifier.squares(files) makes them"
 
 
+def require_maps(backbone: Backbone) -> None:
+    """Refuse a network of which no stage is known.
+
+    Raises:
+        ExplainError: It is one.
+    """
+    if not backbone.stages:
+        raise ExplainError(
+            f"{backbone.name} gives no maps on which evidence could be drawn",
+            hint="--method occlusion needs none",
+        )
+
+
 def require_uint8(images: UInt8Array) -> None:
     """Refuse, by an ExplainError, images that a result could not show beside its own."""
     if images.dtype != np.uint8:

@@ -25,7 +25,7 @@ from topwork.data import as_source, decode
 from topwork.drawing import heat
 from topwork.engines import open_maps
 from topwork.errors import ExplainError
-from topwork.explain._classifier import Label, TorchClassifier, averages_of
+from topwork.explain._classifier import Label, TorchClassifier, averages_of, require_maps
 from topwork.explain._slopes import has_slope, slope
 from topwork.metrics import decide
 
@@ -131,6 +131,7 @@ class _Drawer:
         backbone, outputs = model.backbone, model.record.outputs
         self._head, self._rule, self._outputs = model.head, model.rule, outputs
         self._size = backbone.preprocessing.size
+        require_maps(backbone)
         last = backbone.stages[-1].name
         self._stage_of = {name: last if name == EMBEDDING else name.rpartition("/")[0] for name in outputs}
         self._stages = tuple(dict.fromkeys(self._stage_of.values()))

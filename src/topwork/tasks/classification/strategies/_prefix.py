@@ -67,7 +67,7 @@ def kept_prefix(
     image as it is, and 0 cuts nothing.
     """
     frozen = len(backbone.stages) - (len(layers) - 1)
-    if frozen == 0 or views == 0:
+    if frozen <= 0 or views == 0:  # one without stages is trained as a whole
         return None
     stage, size = backbone.stages[frozen - 1].name, backbone.preprocessing.size
     network = tail_of(model.network, backbone, stage)

@@ -78,7 +78,7 @@ def _cut(
     model: Tunable, layers: Layers, backbone: Backbone, stages: int, inputs: torch.Tensor, *, cut: bool
 ) -> tuple[Tunable, Layers, torch.Tensor]:
     """What is trained, and what it takes: maps where the network can be cut, else images."""
-    frozen = len(backbone.stages) - stages
+    frozen = max(0, len(backbone.stages) - stages)  # one without stages is trained as a whole
     stage = backbone.stages[frozen - 1].name if frozen else ""
     network = tail_of(model.network, backbone, stage) if frozen and cut else None
     if network is None:

@@ -116,7 +116,7 @@ def stages_to_train(backbone: Backbone, unfreeze: Unfreeze) -> int:
     Raises:
         BackboneError: The network has fewer.
     """
-    count = len(backbone.stages)
+    count = max(1, len(backbone.stages))  # as ``layers_of`` has it
     if unfreeze == "all":
         return count
     if unfreeze == "auto":
