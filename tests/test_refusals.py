@@ -19,7 +19,7 @@ KNOWN = {
     "server": (*EVERYWHERE, "topwork.server"),
     "cli": SCREEN,
     "report": SCREEN,
-    "ui": (*SCREEN, "topwork.ui"),
+    "ui": (*EVERYWHERE, "topwork.ui"),
 }
 """The catalogues in which the texts of a room are looked up, where it is one of these."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 import uvicorn
 from PIL import Image
 from playwright.sync_api import Browser, expect
+from starlette.testclient import TestClient
 
 from tests.backbones.segmenters import save
 from topwork.data import read_masks
@@ -78,6 +80,20 @@ def test_two_of_one_name_and_none_are_refused(network: Promptable, images: list[
     for given, why in (([], "no image"), ([images[0], tmp_path / "0.jpg"], "two images are called 0")):
         with pytest.raises(DataError, match=why):
             LabellingSession(network, given, ["cell"], tmp_path)
+
+
+def test_the_page_in_korean_is_told_in_korean_what_the_library_refuses(
+    network: Promptable, images: list[Path], tmp_path: Path
+) -> None:
+    door = Door(8765)
+    app = labelling_app(LabellingSession(network, images, ["cell"], tmp_path / "kept"), door, "ko")
+    with TestClient(app, base_url="http://127.0.0.1:8765") as client:
+        client.get(door.address())
+        headers = {"Origin": "http://127.0.0.1:8765"}
+        none = client.post("/ask", json={"image": 9}, headers=headers)
+        outside = client.post("/ask", json={"image": 0, "points": [[999, 9, 1]]}, headers=headers)
+    assert none.json()["error"] == "그런 이미지가 없습니다"
+    assert re.search("[가-힣]", outside.json()["error"]), outside.json()
 
 
 @pytest.fixture

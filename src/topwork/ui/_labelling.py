@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from topwork import page
+from topwork import page, tasks
 from topwork._system import optional
-from topwork._texts import Texts, catalogue
+from topwork._texts import LIBRARY, Texts, catalogue
 from topwork.data import printable
 from topwork.drawing import class_colours
 from topwork.errors import DataError, TopworkError
@@ -149,7 +149,8 @@ def labelling_app(session: LabellingSession, door: Door, language: Language = "e
     from fastapi import FastAPI, Request, Response
     from fastapi.responses import HTMLResponse, JSONResponse
 
-    app, t = FastAPI(title="topwork", docs_url=None, redoc_url=None, openapi_url=None), Texts(language, (_PACKAGE,))
+    app = FastAPI(title="topwork", docs_url=None, redoc_url=None, openapi_url=None)
+    t = Texts(language, (_PACKAGE,), named=(LIBRARY, *tasks.packages()))
 
     async def told(error: Any, status: int = 409) -> Response:
         return JSONResponse({"error": t.said(error.message), "hint": t.said(error.hint)}, status)
