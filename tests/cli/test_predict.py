@@ -91,6 +91,13 @@ def test_a_spreadsheets_manifest_is_read_where_it_lies(
     assert "error: none\\d.jpg: no such file" in done.err
 
 
+def test_a_table_with_a_row_for_each_object_names_each_image_once(run: Run, model: Path, images: Path) -> None:
+    """As `predict --csv` writes it of boxes and objects."""
+    (images / "found.csv").write_text("file,class,score\na.jpg,x,0.9\na.jpg,y,0.8\nb.jpg,x,0.7\na.jpg,x,0.6\n")
+    done = run("predict", model, images / "found.csv")
+    assert [Path(each).name for each in files(done.out)] == ["a.jpg", "b.jpg", "a.jpg"]
+
+
 def test_a_manifest_without_a_path_column_is_an_error(run: Run, model: Path, tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("label\nx\n")
     done = run("predict", model, tmp_path / "d.csv")

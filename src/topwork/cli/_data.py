@@ -10,7 +10,7 @@ import typer
 
 from topwork._text import facts, table
 from topwork.cli._console import Console
-from topwork.cli._text import printable
+from topwork.cli._text import in_shell, printable
 
 if TYPE_CHECKING:
     from topwork.datasets import DataRow
@@ -54,7 +54,7 @@ def data(
         found = get(row, out or Path(row.name), console.step)
     place = printable(str(found.data))
     of_task = "" if row.task == "classification" else f" --task {row.task}"  # a folder may hold masks beside its boxes
-    console.result(found.to_dict(), [f"Data:  {place}", f"Next:  topwork fit {place} -o MODEL{of_task}"])
+    console.result(found.to_dict(), [f"Data:  {place}", f"Next:  topwork fit {in_shell(found.data)} -o MODEL{of_task}"])
 
 
 def _size(count: int) -> str:

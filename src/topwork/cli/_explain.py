@@ -27,7 +27,7 @@ from topwork.cli._fit import Pickle, Rules, Weights
 from topwork.cli._options import CacheOption, Columns, FollowLinks, SeedOption, reading, require_heard, require_network
 from topwork.cli._progress import Progress
 from topwork.cli._shelf import Shelf
-from topwork.cli._text import no_model, printable
+from topwork.cli._text import in_shell, no_model, printable
 from topwork.errors import ExplainError
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def explain(
         report.write_page(report.explained_page(shelf.results, name=backbone or model or "", dataset=dataset), page)
     if keep:
         shelf.lines.append(
-            f"Next:  topwork report {printable(model or '')} --data DATA    (shows it on the model's page)"
+            f"Next:  topwork report {in_shell(Path(model or ''))} --data DATA    (shows it on the model's page)"
         )
     console.result(shelf.to_dict(), shelf.lines)
     console.require_none_failed(failed)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from topwork.cli._console import Console
-from topwork.cli._text import printable
+from topwork.cli._text import in_shell, printable
 
 if TYPE_CHECKING:
     from topwork.exporting import Agreement, Exported, Int8
@@ -89,10 +89,14 @@ def _told(found: Exported, thing: str) -> list[str]:
         lines.append("For a model that answers the same in both, fit it with TOPWORK_PRECISION=f32")
     if parity.unread:
         lines.append(f"{parity.unread} {thing}s can be read by topwork and not by predict.py")
-    script = f"{folder}/predict.py {thing.upper()}"
+    web = f"-m http.server --directory {in_shell(found.folder)}"
+    script = web if found.to == "web" else f"{in_shell(found.folder / 'predict.py')} {thing.upper()}"
     if found.int8 is not None:
         lines += _gained(found.int8)
-    return [*lines, f"Next:   python {f'-m http.server --directory {folder}' if found.to == 'web' else script}"]
+    return [
+        *lines,
+        f"Next:   python {script}",
+    ]
 
 
 def _gained(found: Int8) -> list[str]:

@@ -25,7 +25,8 @@ Data = Annotated[
     typer.Argument(
         help="Labelled images or texts: a folder with one folder per class (optionally under train/, val/, test/), or "
         "a table (CSV, TSV, JSONL, Parquet) of image paths or texts with their labels. For objects: COCO JSON, a "
-        "folder in the form of Pascal VOC or YOLO, or a table of image paths with labels and boxes."
+        "folder in the form of Pascal VOC or YOLO, or a table of image paths with labels and boxes. For masks: the "
+        "folders images/ and masks/, COCO JSON with outlines, or a table of image paths with masks."
     ),
 ]
 DataOrLabels = Annotated[
@@ -33,7 +34,8 @@ DataOrLabels = Annotated[
     typer.Argument(
         help="Labelled images or texts: a folder with one folder per class (optionally under train/, val/, test/), or "
         "a table (CSV, TSV, JSONL, Parquet) of image paths or texts with their labels. For objects: COCO JSON, a "
-        "folder in the form of Pascal VOC or YOLO, or a table of image paths with labels and boxes. Not needed for "
+        "folder in the form of Pascal VOC or YOLO, or a table of image paths with labels and boxes. For masks: the "
+        "folders images/ and masks/, COCO JSON with outlines, or a table of image paths with masks. Not needed for "
         "zero-shot with --labels.",
         show_default=False,
     ),

@@ -116,8 +116,11 @@ def segment(
     if page and collect is None:
         raise typer.BadParameter("--page needs --collect, the folder into which it saves")
     of_points, of_boxes = [_point(each) for each in points or ()], [_box(each) for each in boxes or ()]
+    from topwork.errors import DataError
     from topwork.tasks.segmentation.promptable import EverythingOptions, Promptable, written_masks
 
+    if not image.exists():
+        raise DataError(f"{printable(str(image))}: no such file", hint="check the path")
     known = None if detector is None else _boxes_of(detector, image)
     network = Promptable.load(backbone, weights=weights, cache=cache)
     if page:

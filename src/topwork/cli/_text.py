@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,11 @@ def printable(name: str) -> str:
     return data.printable(name)
 
 
+def in_shell(path: Path) -> str:
+    """A name from the disk as it stands in a command that is to be copied."""
+    return shlex.quote(printable(str(path)))
+
+
 def unlike(shift: Shift | None, thing: str = "image") -> list[str]:
     """A note where images, or what else ``thing`` says, are unlike those that the model was trained on."""
     if shift is None or not shift.alarm:
@@ -44,7 +50,7 @@ def saved(out: Path, argument: str) -> list[str]:
     """Where a model lies, and what to do next; ``argument`` is one of what it predicts, on the command line."""
     name = printable(str(out))
     page = printable(str(out / "report.html"))
-    return [f"Model: {name}", f"Page:  {page}", f"Next:  topwork predict {name} {argument}"]
+    return [f"Model: {name}", f"Page:  {page}", f"Next:  topwork predict {in_shell(out)} {argument}"]
 
 
 def checked(found: Checkup, *, manifest: Path | None, page: Path | None) -> list[str]:

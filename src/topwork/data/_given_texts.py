@@ -88,7 +88,10 @@ def _files(folder: Path) -> Iterator[tuple[str, str]]:
         found = True
         yield os.path.relpath(path, folder).replace(os.sep, "/"), text
     if not found:
-        raise DataError(f"no .txt file in {printable(str(folder))}")
+        raise DataError(
+            f"no .txt file in {printable(str(folder))}",
+            hint="give a table of texts, a .txt file with a text in each line, or a folder of .txt files",
+        )
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:

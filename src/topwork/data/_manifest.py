@@ -89,17 +89,22 @@ def is_manifest(name: str) -> bool:
 def manifest_paths(manifest: Path, columns: Mapping[str, str] | None = None) -> Iterator[str]:
     """The images that a manifest names, without their labels; a relative path starts at the manifest's folder.
 
+    Of rows of one image that follow each other, as a table of boxes or objects has them, the first alone counts.
+
     Raises:
         DataError: It cannot be read, or has no column of paths.
         MissingExtraError: The package that reads this kind is not installed.
     """
     hint = SCHEMA.hints[manifest.suffix.lower()]
-    folder = "" if manifest.parent == Path() else manifest.parent
+    folder, last = "" if manifest.parent == Path() else manifest.parent, None
     try:
         for _, row in table_rows(manifest, Columns(columns, hint, SCHEMA, ("path",))):
-            path = os.path.join(folder, row["path"])
+            if row["path"] == last:
+                continue
+            last = row["path"]
+            path = os.path.join(folder, last)
             with contextlib.suppress(UnicodeError):
-                other = path if os.path.lexists(path) else os.path.join(folder, path_here(row["path"]))
+                other = path if os.path.lexists(path) else os.path.join(folder, path_here(last))
                 path = other if os.path.lexists(other) else path
             yield path
     except OSError as error:

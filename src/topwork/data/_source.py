@@ -161,7 +161,7 @@ def opened(name: str) -> Iterator[tuple[BinaryIO, os.stat_result]]:
             _check_regular(info, name)
             yield file, info
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise ImageError(f"{printable(name)}: {why(error)}") from error
+        raise ImageError(f"{printable(name)}: {why(error)}", hint=hint_of(error)) from error
 
 
 def _check_regular(info: os.stat_result, name: str) -> None:
@@ -187,6 +187,11 @@ def why(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read: {error.strerror.lower()}"
     return f"cannot be read: {printable(str(error))}"
+
+
+def hint_of(error: Exception) -> str:
+    """What to do about it, where that is plain."""
+    return "check the path" if isinstance(error, FileNotFoundError) else ""
 
 
 def readable(path: str) -> bool:

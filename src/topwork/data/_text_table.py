@@ -13,7 +13,7 @@ from topwork.data._columns import Columns, Schema, is_called
 from topwork.data._encoding import UTF_8, encoding_of
 from topwork.data._listing import Listing
 from topwork.data._names import printable
-from topwork.data._source import why
+from topwork.data._source import hint_of, why
 from topwork.data._table import Cells, Place, csv_reader, table_rows
 from topwork.data._text_rows import SCHEMA, TextRows
 from topwork.errors import DataError
@@ -176,7 +176,7 @@ def told_as_data_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DataError(f"{printable(str(path))}: {why(error)}") from error
+        raise DataError(f"{printable(str(path))}: {why(error)}", hint=hint_of(error)) from error
     except UnicodeDecodeError as error:
         raise DataError(
             f"{printable(str(path))}: not {error.encoding} throughout: {error.reason}",

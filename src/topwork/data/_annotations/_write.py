@@ -74,7 +74,7 @@ def write_boxes(
     """
     final = Path(out)
     if form not in BOX_FORMATS:
-        raise DataError(f"no format '{printable(form)}'", hint=f"there are {', '.join(BOX_FORMATS)}")
+        raise DataError(f"no format '{printable(form)}'", hint=f"formats: {', '.join(BOX_FORMATS)}")
     if final.suffix.lower() in _SUFFIXES.values() and final.suffix.lower() != _SUFFIXES.get(form):
         raise DataError(
             f"{printable(str(final))}: such a file cannot hold {form}",

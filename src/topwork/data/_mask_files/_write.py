@@ -66,7 +66,7 @@ def write_masks(
     """
     final = Path(out)
     if form not in MASK_FORMATS:
-        raise DataError(f"no format '{printable(form)}'", hint=f"there are {', '.join(MASK_FORMATS)}")
+        raise DataError(f"no format '{printable(form)}'", hint=f"formats: {', '.join(MASK_FORMATS)}")
     if os.path.lexists(final):
         raise DataError(f"{printable(str(final))}: it is there already", hint="choose another name")
     if len(dataset.classes) > _VOID:

@@ -108,11 +108,13 @@ def test_what_cannot_be_asked(segmenter: Segmenter) -> None:
         Explain(segmenter)(b"no image")
 
 
-def test_a_point_on_the_command_line(run: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_point_on_the_command_line(run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("topwork.cli._progress.EVERY", 0.02)
     model, image = segmenter_of(64).save(tmp_path / "model"), tmp_path / "a.png"
     Image.fromarray(IMAGE).save(image)
     done = run("explain", model, image, "--point", "64,70", "-o", tmp_path / "out", "--json")
     assert done.code == 0
+    assert any("evidence" in line for line in done.progress)
     (told,) = json.loads(done.out)["pictures"]
     assert told["point"] == [64, 70]
     assert Path(told["picture"]) == tmp_path / "out" / "a-point-64-70.png"
