@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -212,23 +212,23 @@ class Session:
 
         self._begin(work, Progress("check"), checked)
 
-    def fit(self, budget: float, allow: tuple[str, ...] = (), critical: tuple[str, float] | None = None) -> None:
+    def fit(self, budget: float, allow: tuple[str, ...] = (), decision: Mapping[str, Any] | None = None) -> None:
         """Fit a model to the data with all changes; an earlier one of these data is replaced.
 
         Args:
             budget: Seconds.
             allow: Findings in spite of which it goes on.
-            critical: A class, and the share of it that is to be found.
+            decision: How the model is to decide, by the names that its task has for that.
 
         Raises:
             DataError: A job is running, or there are no data.
         """
         data, state = self._data, self._state
-        if critical is not None and not task(data.task).decides_on("min_recall"):
-            raise DataError("these data have no class to decide on", hint="train without one")
+        if not all(map(task(data.task).decides_on, decision or {})):
+            raise DataError("for these data nothing of that kind can be decided", hint="train without it")
         written = state.checkup is not None and has_manifest(state.checkup.dataset)
         path, mending = (data.manifest, UNCHANGED) if written and state.mending else (data.path, state.mending)
-        work = FitWork(path, data.task, data.model, budget, allow, critical, state.language, mending)
+        work = FitWork(path, data.task, data.model, budget, allow, decision or {}, state.language, mending)
 
         def fitted(made: Made) -> dict[str, Any]:
             assert self._state.job is not None

@@ -173,7 +173,8 @@ def _fit(state: State, t: Texts) -> dict[str, Any]:
     checkup = state.checkup
     values = checkup_values(checkup, t) if checkup is not None else {}
     budgets = [{"seconds": each, "words": duration(each, t), "usual": each == _USUAL} for each in BUDGETS]
-    decides = state.data is not None and tasks.task(state.data.task).decides_on("min_recall")
+    room = tasks.task(state.data.task) if state.data is not None else None
+    decides = {name: room is not None and room.decides_on(name) for name in ("min_recall", "recall")}
     return {**values, "budgets": budgets, "decides": decides, "fresh": state.mending == state.checked}
 
 
