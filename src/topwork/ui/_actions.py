@@ -53,7 +53,7 @@ def add_actions(app: FastAPI, session: Session) -> None:
 
     def give(form: Form) -> None:
         try:
-            session.give(_path(form.get("path", "")))
+            session.give(_path(form.get("path", "")), form.get("meant", ""))
         except DataError as error:
             session.refuse("check", error)  # told on the page where the path is
 

@@ -59,7 +59,7 @@ class FitWork:
         path: Of the data.
         task: Its task.
         out: The model's folder.
-        budget: Seconds.
+        budget: Seconds, where the task's way to a model takes any.
         allow: Findings in spite of which it goes on.
         decision: How the model is to decide, by the names that its task has for that.
         language: Of the page.
@@ -81,11 +81,13 @@ class FitWork:
 
         room = tasks.task(self.task)
         model.require_free(self.out, room.model.block.files)
-        options = room.strategies()[0].options(budget_seconds=self.budget)
+        way = room.strategies()[0]
+        options = way.options(**({"budget_seconds": self.budget} if way.takes_budget else {}))
         checkups: list[Checkup] = []
         made = fitting.fit(
             self.mending.applied(room.read(self.path)) if self.mending else self.path,
             task=room,
+            strategy=way.name,
             options=options,
             allow=self.allow,
             announce=voice.step,
