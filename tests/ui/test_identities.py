@@ -48,16 +48,18 @@ def test_folders_are_classes_until_a_person_says_that_they_are_identities(
     assert state.data is not None
     assert (state.data.task, state.failure) == ("recognition", None)
     page = client.get("/check").text
-    assert "Images of each identity" in page
+    assert "<dt>Identities</dt><dd>8</dd>" in page
     assert "A fifth of the identities" in page
     assert 'name="meant" value="classification"' in page  # the way back
     assert "selected>Identities" in client.get("/data").text
-    assert client.get("/class/3").text.count("<figure") == 4
+    shown = client.get("/class/3").text
+    assert "4 images of this identity" in shown
+    assert shown.count("<figure") == 4
     form = client.get("/fit").text
     assert 'type="radio"' not in form  # it takes as long as it takes
     assert 'name="critical"' not in form
     session.speak("ko")
-    assert "대상별 이미지" in client.get("/check").text
+    assert "<dt>대상</dt><dd>8</dd>" in client.get("/check").text
 
 
 @pytest.mark.parametrize("meant", ["detection", "text", "nothing", "../x"])
