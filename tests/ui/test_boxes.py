@@ -117,9 +117,11 @@ def test_what_boxes_have_not_is_refused(client: TestClient, session: Session, pa
     for form in ({"row": "0", "label": "nut"}, {"row": "0"}, {"row": "99999", "do": "without"}):
         assert client.post("/mend", data={"check": "1", **form}, headers=AS_JSON).status_code == 409
     assert session.state.mending == Mending()
-    assert 'name="critical"' not in client.get("/fit").text
-    asked = client.post("/fit", data={"budget": "60", "critical": "nut", "recall": "95"}, headers=AS_JSON)
-    assert asked.json()["error"] == "these data have no class to decide on"
+    form = client.get("/fit").text
+    assert 'name="critical"' not in form  # thresholds are chosen by what is to be found of every class
+    assert 'name="every"' in form
+    for wrong in ({"critical": "nut", "recall": "95"}, {"every": "1", "recall": "x"}, {"every": "1"}):
+        assert client.post("/fit", data={"budget": "60", **wrong}, headers=AS_JSON).status_code == 409
     assert session.state.job is None
     assert client.get("/class/2").url.path == "/check"
 
@@ -155,10 +157,13 @@ def test_boxes_that_cannot_be_read_say_so(session: Session, parts: Path, damage:
 def test_a_detector_is_fitted_without_what_was_left_out(parts: Path, shared_cache: Path) -> None:
     gone = frozenset({"copy.png", "broken.png"})
     said: Any = Said()
-    work = FitWork(parts, "detection", parts.parent / "parts-model", budget=1, mending=Mending(gone))
+    work = FitWork(
+        parts, "detection", parts.parent / "parts-model", budget=1, decision={"recall": 0.9}, mending=Mending(gone)
+    )
     made = work.run(said)
     model: Any = topwork.load(work.out)
     assert model.record.task.name == "detection"
+    assert model.record.task.choice["recall"] == 0.9
     assert model.record.data.training + model.record.data.held_out == 12
     assert any("AP50" in line for line in made.lines)
     assert made.targets == ("onnx", "openvino")

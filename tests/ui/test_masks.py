@@ -88,10 +88,10 @@ def test_what_masks_have_not_is_refused(client: TestClient, session: Session, sh
     assert session.state.mending == Mending()
     assert 'name="critical"' not in client.get("/fit").text
     asked = client.post("/fit", data={"budget": "60", "critical": "disc", "recall": "95"}, headers=AS_JSON)
-    assert asked.json()["error"] == "these data have no class to decide on"
+    assert asked.json()["error"] == "for these data nothing of that kind can be decided"
     session.speak("ko")
     asked = client.post("/fit", data={"budget": "60", "critical": "disc", "recall": "95"}, headers=AS_JSON)
-    assert "결정 규칙을 둘 클래스가 없습니다" in asked.json()["error"]
+    assert "그런 것을 정할 수 없습니다" in asked.json()["error"]
     assert session.state.job is None
     assert client.get("/class/3").url.path == "/check"
 

@@ -34,6 +34,7 @@ __all__ = [
     "Wanted",
     "Words",
     "Written",
+    "alike",
     "caches",
     "export",
     "load",
@@ -92,6 +93,12 @@ def task(name: str | Task) -> Task:
 def told_by(data: Any) -> str:
     """The task whose kind of data this is, by a quick look; the default one where no other knows them."""
     return next((name for name in names() if name != DEFAULT and task(name).told_by(data)), DEFAULT)
+
+
+def alike(name: str) -> tuple[str, ...]:
+    """The tasks whose data look as this one's do, itself among them; the one that ``told_by`` names comes first."""
+    first = task(name).alike or name
+    return (first, *(each for each in names() if task(each).alike == first))
 
 
 def register(new: Task) -> None:

@@ -104,6 +104,11 @@ class Strategy:
     distributed: bool = False
     broken_off: str = ""
 
+    @property
+    def takes_budget(self) -> bool:
+        """Whether it can be told how long it may take."""
+        return any(each.name == "budget_seconds" for each in fields(self.options))
+
     def checked(self, options: Any) -> Any:
         """These options, or the defaults.
 
@@ -247,6 +252,8 @@ class Task:
         backbone: The name of its default backbone.
         load: A backbone of its kind by name; takes what ``backbones.load`` does, as far as it makes sense.
         told_by: Whether data are of this task's kind, by a look that is quick; the default task's are what is left.
+        alike: The task whose data look the same, so that a person has to say which of the two is meant; empty where the
+            data tell.
         written: How its sources are given on a command line; None where they are files, named there.
         sample: Gives the data of its demo; None where it has none.
         compare: Two of its models and a data set to what both say of it and the comparison (``first``, ``second``,
@@ -293,6 +300,7 @@ class Task:
     backbone: str = "lite0"
     load: Callable[..., Any] = load_backbone
     told_by: Callable[[Any], bool] = lambda data: False
+    alike: str = ""
     split: Callable[[Any, float, int], Any] = lambda dataset, share, seed: split_rows(dataset, test=share, seed=seed)
     written: Written | None = None
     sample: Callable[[], Sample] | None = None

@@ -53,7 +53,7 @@ def add_actions(app: FastAPI, session: Session) -> None:
 
     def give(form: Form) -> None:
         try:
-            session.give(_path(form.get("path", "")))
+            session.give(_path(form.get("path", "")), form.get("meant", ""))
         except DataError as error:
             session.refuse("check", error)  # told on the page where the path is
 
@@ -118,11 +118,15 @@ def _path(given: str) -> Path:
 
 
 def _fit_options(form: Form) -> dict[str, Any]:
-    critical, recall = form.get("critical", ""), _number(form, "recall") if form.get("critical") else 0
+    decision: dict[str, Any] = {}
+    if critical := form.get("critical", ""):
+        decision["min_recall"] = {critical: _number(form, "recall") / 100}
+    elif form.get("every"):
+        decision["recall"] = _number(form, "recall") / 100
     return {
         "budget": float(_number(form, "budget")),
         "allow": tuple(name for name in form.get("allow", "").split(",") if name),
-        "critical": (critical, recall / 100) if critical else None,
+        "decision": decision,
     }
 
 

@@ -19,10 +19,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from topwork.errors import DataError, ImageError, TopworkError
 from topwork.fitting import PAGE
-from topwork.report import STYLE, row_file
+from topwork.report import STYLE
 from topwork.ui import _views
 from topwork.ui._actions import add_actions, add_uploads
 from topwork.ui._door import Door
+from topwork.ui._pictures import Pictures
 from topwork.ui._session import PAGES, Session, State
 from topwork.ui._try import BELOW, Trying
 
@@ -159,6 +160,8 @@ def _snapshot(state: State) -> str:
 
 
 def _add_pictures(app: FastAPI, session: Session) -> None:
+    pictures = Pictures()
+
     @app.get("/ui/{file}")
     def static(file: str) -> Response:
         shared = {"report.css": STYLE, "colours.css": resources.files("topwork.drawing") / "colours.css"}
@@ -174,7 +177,7 @@ def _add_pictures(app: FastAPI, session: Session) -> None:
         if state.checkup is None or check != state.checks or not 0 <= row < len(state.checkup.dataset):
             return Response(status_code=404)
         try:
-            content = row_file(state.checkup.dataset, row)
+            content = pictures.picture(state.checkup.dataset, row)
         except (ImageError, DataError):
             return Response(status_code=404)
         return Response(content, media_type="image/webp", headers={"Cache-Control": "private, max-age=3600"})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from topwork.advising import Rung
 from topwork.checking import Checkup
 from topwork.data import printable
 from topwork.errors import DataError, TopworkError
-from topwork.tasks import task, told_by
+from topwork.tasks import alike, task, told_by
 from topwork.ui._jobs import Done, Failure, Job, Message, Progress, Work
 from topwork.ui._mending import UNCHANGED, Mending, has_manifest, write
 from topwork.ui._work import CheckWork, ExportWork, FitWork, Made
@@ -148,15 +148,22 @@ class Session:
         """Change the page's language."""
         self._change(language=language)
 
-    def give(self, path: Path) -> None:
+    def give(self, path: Path, meant: str = "") -> None:
         """Take data, and check them.
 
+        Args:
+            path: Where they are.
+            meant: Their task, where data of several look as these do; the first of these where it is empty.
+
         Raises:
-            DataError: There is nothing at that path, or a job is running.
+            DataError: There is nothing at that path, data of the task meant look otherwise, or a job is running.
         """
         if not os.path.exists(path):  # which takes any name
             raise DataError(f"{printable(str(path))}: there is no such folder or file", hint="check the path")
-        data = Data(path, told_by(path))
+        tasks = alike(told_by(path))
+        if meant and meant not in tasks:
+            raise DataError(f"data for {printable(meant)} look otherwise", hint="let the data tell what they are for")
+        data = Data(path, meant or tasks[0])
         with self._lock:
             self._require_idle()
             fresh = State(self._state.version, self._state.language, data, checks=self._state.checks)
@@ -212,29 +219,30 @@ class Session:
 
         self._begin(work, Progress("check"), checked)
 
-    def fit(self, budget: float, allow: tuple[str, ...] = (), critical: tuple[str, float] | None = None) -> None:
+    def fit(self, budget: float, allow: tuple[str, ...] = (), decision: Mapping[str, Any] | None = None) -> None:
         """Fit a model to the data with all changes; an earlier one of these data is replaced.
 
         Args:
-            budget: Seconds.
+            budget: Seconds, where the task's way to a model takes any.
             allow: Findings in spite of which it goes on.
-            critical: A class, and the share of it that is to be found.
+            decision: How the model is to decide, by the names that its task has for that.
 
         Raises:
             DataError: A job is running, or there are no data.
         """
         data, state = self._data, self._state
-        if critical is not None and not task(data.task).decides_on("min_recall"):
-            raise DataError("these data have no class to decide on", hint="train without one")
+        if not all(map(task(data.task).decides_on, decision or {})):
+            raise DataError("for these data nothing of that kind can be decided", hint="train without it")
         written = state.checkup is not None and has_manifest(state.checkup.dataset)
         path, mending = (data.manifest, UNCHANGED) if written and state.mending else (data.path, state.mending)
-        work = FitWork(path, data.task, data.model, budget, allow, critical, state.language, mending)
+        work = FitWork(path, data.task, data.model, budget, allow, decision or {}, state.language, mending)
 
         def fitted(made: Made) -> dict[str, Any]:
             assert self._state.job is not None
             return {"fitted": Fitted(data.model, made, self._state.job.rungs), "exports": ()}
 
-        self._begin(work, Progress("fit", budget), fitted)
+        timed = task(data.task).strategies()[0].takes_budget
+        self._begin(work, Progress("fit", budget if timed else None), fitted)
 
     def export(self, to: str) -> None:
         """Write the model as something else, and pack it.

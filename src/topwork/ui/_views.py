@@ -43,7 +43,7 @@ class Linked:
 def texts(state: State) -> Texts:
     """The texts of a page, in the session's language and about its kind of rows."""
     own = tasks.packages(state.data.task) if state.data is not None else ()
-    return Texts(state.language, (*own, PACKAGE), _thing(state), named=tasks.packages())
+    return Texts(state.language, (PACKAGE, *own), _thing(state), named=tasks.packages())  # a room's own words win
 
 
 def _thing(state: State) -> str:
@@ -94,6 +94,7 @@ def moved(job: Progress, t: Texts) -> dict[str, Any]:
         "total": job.total,
         "times": " · ".join(filter(None, (f"{spent_words}{budget}", words))),
         "rungs": job.rungs,
+        "timed": job.budget is not None,
     }
 
 
@@ -105,9 +106,14 @@ def duration(seconds: float, t: Texts) -> str:
     return t("minutes_words", n=round(whole / 60))
 
 
+def _data(state: State, t: Texts) -> dict[str, Any]:
+    meant = state.data.task if state.data is not None else ""
+    return {"meant": meant, "alike": [name for name in tasks.names() if tasks.task(name).alike]}
+
+
 def _check(state: State, t: Texts) -> dict[str, Any]:
     checkup = state.checkup
-    if checkup is None:
+    if checkup is None or state.data is None:
         return {}
     shows = Excerpts(checkup.dataset, checkup.unusable) if _is_text(checkup) else Linked(checkup, state.checks)
     copies = set(checkup.dataset.paths).difference(checkup.clean().paths, state.mending.gone)
@@ -116,6 +122,7 @@ def _check(state: State, t: Texts) -> dict[str, Any]:
         "findings": shown_findings(checkup.findings, checkup, shows, most=_CASES),
         "rows": {name: row for row, name in enumerate(checkup.dataset.paths)},
         "superfluous": len(copies),
+        "others": [name for name in tasks.alike(state.data.task) if name != state.data.task],
         **mendable(state),
     }
 
@@ -173,8 +180,16 @@ def _fit(state: State, t: Texts) -> dict[str, Any]:
     checkup = state.checkup
     values = checkup_values(checkup, t) if checkup is not None else {}
     budgets = [{"seconds": each, "words": duration(each, t), "usual": each == _USUAL} for each in BUDGETS]
-    decides = state.data is not None and tasks.task(state.data.task).decides_on("min_recall")
-    return {**values, "budgets": budgets, "decides": decides, "fresh": state.mending == state.checked}
+    if state.data is None:
+        return {}
+    room = tasks.task(state.data.task)
+    return {
+        **values,
+        "budgets": budgets,
+        "timed": room.strategies()[0].takes_budget,
+        "decides": {name: room.decides_on(name) for name in ("min_recall", "recall")},
+        "fresh": state.mending == state.checked,
+    }
 
 
 def _report(state: State, t: Texts) -> dict[str, Any]:
@@ -203,4 +218,11 @@ def _export(state: State, t: Texts) -> dict[str, Any]:
     }
 
 
-_VALUES: Mapping[str, Any] = {"check": _check, "fit": _fit, "report": _report, "try": _try, "export": _export}
+_VALUES: Mapping[str, Any] = {
+    "data": _data,
+    "check": _check,
+    "fit": _fit,
+    "report": _report,
+    "try": _try,
+    "export": _export,
+}

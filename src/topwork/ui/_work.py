@@ -6,7 +6,8 @@ import contextlib
 import os
 import shutil
 import zipfile
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,9 +59,9 @@ class FitWork:
         path: Of the data.
         task: Its task.
         out: The model's folder.
-        budget: Seconds.
+        budget: Seconds, where the task's way to a model takes any.
         allow: Findings in spite of which it goes on.
-        critical: A class that must not be missed, and the share of it that is to be found; None where there is none.
+        decision: How the model is to decide, by the names that its task has for that.
         language: Of the page.
         mending: A person's changes that no file at ``path`` holds.
     """
@@ -70,7 +71,7 @@ class FitWork:
     out: Path
     budget: float
     allow: tuple[str, ...] = ()
-    critical: tuple[str, float] | None = None
+    decision: Mapping[str, Any] = field(default_factory=dict)
     language: Language = "en"
     mending: Mending = UNCHANGED
 
@@ -80,19 +81,20 @@ class FitWork:
 
         room = tasks.task(self.task)
         model.require_free(self.out, room.model.block.files)
-        options = room.strategies()[0].options(budget_seconds=self.budget)
-        decision: Any = {"min_recall": dict([self.critical])} if self.critical else {}
+        way = room.strategies()[0]
+        options = way.options(**({"budget_seconds": self.budget} if way.takes_budget else {}))
         checkups: list[Checkup] = []
         made = fitting.fit(
             self.mending.applied(room.read(self.path)) if self.mending else self.path,
             task=room,
+            strategy=way.name,
             options=options,
             allow=self.allow,
             announce=voice.step,
             vetted=checkups.append,
             climbed=voice.say,
             thumbnails=issubclass(room.model, model.Classifier),
-            **decision,
+            **self.decision,
         )
         voice.step("saving the model and its page")
         made.save(self.out)

@@ -25,6 +25,7 @@ def _model_of(*args: Any) -> Recognizer:
 TASK = Task(
     name="recognition",
     read=read_identities,
+    alike="classification",
     split=hold_out,
     checks=later("topwork.tasks.recognition.checks:CHECKS"),
     quick_checks=later("topwork.tasks.recognition.checks:QUICK_CHECKS"),
