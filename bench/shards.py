@@ -1,12 +1,15 @@
 """A folder of shards beside one run: what shards cost, what they hold in memory, and what is left after kills.
 
     python bench/shards.py cost [--images 20000] [--shards 40] [--size 224] [--repeats 3]
+    python bench/shards.py beside [--images 5000] [--shards 10] [--size 224] [--repeats 6]
     python bench/shards.py memory [--images 20000] [--size 224]
     python bench/shards.py kills [--kills 50]
     python bench/shards.py ray [--images 20000] [--shards 40] [--size 224]
 
 The images are JPEGs of 160 x 120 from a seed. The plain run is ``extract`` without a cache, whose features are written
 as one ``.npz``. Cost is told in processor seconds too, which other jobs on the machine move less than the clock.
+``beside`` is the same with an engine that answers at once: what shards cost beside the network, which a busy machine
+hides otherwise, over what an image costs with it. A shard is a whole number of calls of the network.
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ from typing import Any
 import numpy as np
 
 from _report import header, table
+from topwork._system import available_cores
+from topwork.engines import BATCH
 
 
 def generate(folder: Path, count: int) -> Path:
@@ -72,6 +77,11 @@ def sharded(data: Path, out: Path, made: Any, size: int) -> None:
     assert all(each.failure is None for each in work_all(planned, planned.missing()))
 
 
+def each_shard(args: argparse.Namespace) -> int:
+    """Images a shard: a multiple of what a call of the network takes, so that every call is full."""
+    return -(-args.images // args.shards // BATCH) * BATCH
+
+
 def cost(args: argparse.Namespace, root: Path) -> None:
     data, made = generate(root / "data", args.images), recipe(args.size)
     few = generate(root / "few", 64)
@@ -86,7 +96,7 @@ def cost(args: argparse.Namespace, root: Path) -> None:
             if name == "plain":
                 plain(data, root / f"{repeat}.npz", made)
             else:
-                sharded(data, root / f"out{repeat}", made, -(-args.images // args.shards))
+                sharded(data, root / f"out{repeat}", made, each_shard(args))
             taken.append([now - then for now, then in zip(_seconds(), before, strict=True)])
         (wall, busy), (wall2, busy2) = taken
         ratios.append((wall2 / wall, busy2 / busy))
@@ -94,6 +104,43 @@ def cost(args: argparse.Namespace, root: Path) -> None:
     for place, what in enumerate(("clock", "processor")):
         found = sorted(each[place] for each in ratios)
         print(f"\nshards / plain, {what}: {statistics.median(found):.3f} ({found[0]:.3f} to {found[-1]:.3f})")
+
+
+class Answering:
+    """An engine that answers at once, with numbers as compressible as features are."""
+
+    batch_size, callers = BATCH, available_cores()
+    _features = np.maximum(np.random.default_rng(0).normal(0.2, 0.5, (BATCH, 1280)), 0).astype(np.float32)
+
+    def __call__(self, images: Any) -> Any:
+        return self._features[: len(images)].copy()
+
+
+def beside(args: argparse.Namespace, root: Path) -> None:
+    import topwork.features._extract as extracting
+    from topwork.sharding import plan, work_all
+
+    data, made = generate(root / "data", args.images), recipe(args.size)
+    few = generate(root / "few", 512)
+    plain(few, root / "few.npz", made)  # the network is converted and every module loaded
+    before = _seconds()
+    plain(few, root / "few.npz", made)
+    whole = (_seconds()[1] - before[1]) / 512
+    vars(extracting)["open_engine"] = lambda *given, **named: Answering()
+    each, ratios, rows = each_shard(args), [], []
+    for repeat in range(args.repeats):
+        start = _seconds()[1]
+        plain(data, root / f"{repeat}.npz", made)
+        middle = _seconds()[1]
+        planned = plan(str(data), str(root / f"out{repeat}"), made, size=each)
+        assert all(done.failure is None for done in work_all(planned, planned.missing(), engine=Answering()))
+        one, other = ((b - a) / args.images for a, b in ((start, middle), (middle, _seconds()[1])))
+        ratios.append((other - one) / whole)
+        rows.append([str(repeat + 1), *(f"{1e3 * value:.3f}" for value in (one, other, other - one))])
+    print(table(["repeat", "plain, ms of a core an image", "shards", "difference"], rows))
+    found = sorted(ratios)
+    print(f"\nan image with the network: {1e3 * whole:.2f} ms of a core")
+    print(f"beside the network: {statistics.median(found):+.2%} ({found[0]:+.2%} to {found[-1]:+.2%}) of that")
 
 
 def memory(args: argparse.Namespace, root: Path) -> None:
@@ -180,7 +227,7 @@ def on_ray(args: argparse.Namespace, root: Path) -> None:
     from topwork.sharding import plan, work_all, work_on
 
     data, made = generate(root / "data", args.images), recipe(args.size)
-    each = -(-args.images // args.shards)
+    each = each_shard(args)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     cluster.add_node(num_cpus=1)
     ray.init(cluster.address, log_to_driver=False, configure_logging=False)
@@ -207,7 +254,7 @@ def main() -> None:
     if sys.argv[1:2] == ["child"]:
         return child(*sys.argv[2:])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("cost", "memory", "kills", "ray"))
+    parser.add_argument("part", choices=("cost", "beside", "memory", "kills", "ray"))
     parser.add_argument("--images", type=int, default=20_000)
     parser.add_argument("--shards", type=int, default=40)
     parser.add_argument("--size", type=int, default=224)
@@ -216,7 +263,7 @@ def main() -> None:
     args = parser.parse_args()
     print(header(f"Shards: {args.part}"), "\n")
     with tempfile.TemporaryDirectory() as root:
-        {"cost": cost, "memory": memory, "kills": kills, "ray": on_ray}[args.part](args, Path(root))
+        {"cost": cost, "beside": beside, "memory": memory, "kills": kills, "ray": on_ray}[args.part](args, Path(root))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,12 @@ ShardOption = Annotated[
 ]
 ShardSize = Annotated[
     int | None,
-    typer.Option("--shard-size", help="Images per shard of the folder; 4096 if not given.", min=1, show_default=False),
+    typer.Option(
+        "--shard-size",
+        help="Images per shard of the folder; 4096 if not given. A multiple of 16 fills every call of the network.",
+        min=1,
+        show_default=False,
+    ),
 ]
 On = Annotated[
     str,
