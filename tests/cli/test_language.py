@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from tests.cli.conftest import Done, Run
-from topwork.cli._language import language_of
+from topwork import tasks
+from topwork.cli._language import language_of, screen_texts
+from topwork.cli._options import settings, strategies
 
 ENGLISH = re.compile(r"\b[a-z]{2,}(?: [a-z]{2,}){2,}")  # three words one after the other
 COMMANDS = ("check", "advise", "fit", "evaluate", "embed", "report", "predict", "explain", "models", "doctor", "demo")
@@ -188,3 +190,20 @@ def test_a_command_line_that_cannot_be_read_is_refused_in_korean(run: Run, given
 
 def test_an_unknown_language_is_refused(run: Run) -> None:
     assert run("check", "x", "--lang", "fr").code == 2
+
+
+def test_what_an_option_takes_is_said_in_korean() -> None:
+    korean = screen_texts("ko")
+    taken = {
+        each.takes
+        for task in tasks.names()
+        for strategy in strategies(task)
+        if strategy.options is not None
+        for each in settings(strategy.options(), strategy.unused)
+    }
+    assert len(taken) > 20
+    for takes in taken:
+        said = korean.said(f"--set x takes {takes}, not 'y'")
+        assert not re.search(r"\b(or|and|a|whole|number|words|such)\b", said), said
+    told = korean.said("--set epochs takes a whole number, 1 or more, or none, not 'many'")
+    assert told.endswith("줄 수 있는 값: 정수(1 이상) 또는 none")
