@@ -150,7 +150,7 @@ class Session:
             DataError: There is nothing at that path, it is of a task that this page cannot show, or a job is running.
         """
         if not os.path.exists(path):  # which takes any name
-            raise DataError(f"{printable(str(path))}: there is no such folder or file", hint="check the path")
+            raise DataError(f"{printable(str(path))}: no such folder or file", hint="check the path")
         kind = told_by(path)
         room = task(kind)
         if not issubclass(room.model, Classifier) and room.masks is None:  # rows are shown and counted by their classes
