@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Run
 from tests.model.samples import easy_folder
+from topwork.cli._console import Console
 
 
 @pytest.mark.parametrize("lang", ["en", "ko"])
@@ -39,3 +41,52 @@ def test_every_task_in_the_list_of_data_is_in_korean(run: Run) -> None:
     assert all(word in told for word in ("분류", "검출", "분할", "텍스트"))
     assert "classification" not in told
     assert "detection" not in told
+
+
+SAVED = (
+    "a folder with model.safetensors, config.json and preprocessor_config.json, "
+    "as transformers' save_pretrained makes it"
+)
+URL = "https://huggingface.co/o/n/resolve/main/config.json"
+MASKS = (
+    "topwork reads images/ and masks/ with files of the same names (PNG or TIFF of indices, of colours with a "
+    "legend, of 16-bit labels of objects, .npy), X_mask.png beside X.png, a folder of masks for each class or image, "
+    "COCO JSON with polygons or RLE, a table with the columns path,mask, and a Hugging Face data set "
+    "with two images a row"
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"hint: download {URL} on another machine and pass with --weights {SAVED}",
+        f"hint: give with --weights {SAVED}",
+        "error: no segmenter is called 'nope'",
+        "error: no detector is called 'nope'",
+        "hint: `topwork models --task segmentation` lists those that work",
+        "hint: `topwork models --task detection` lists those that work",
+        f"hint: {MASKS}",
+        "error: a.html: already exists and is not a page of topwork's; it was not changed",
+        "error: a.csv: already exists and is not a manifest; it was not changed",
+        "error: a.geojson: already exists and is not a file of outlines by topwork; it was not changed",
+        "hint: choose a writable folder with -o",
+        "error: nothing was enrolled as 'Anna': a.png: an empty file (0 bytes)",
+        "error: nothing was enrolled as 'Anna': no image was given",
+        "error: there is no setting 'foo'; see --set help",
+        "error: tf_efficientnet_lite0 needs a text model for this, and none is known that was trained with it",
+        "hint: these have one: clip-rn50; for others give --text with a folder or repository that contains a",
+        "error: a segmenter cannot be exported to web: "
+        "the page that answers in a browser tells classes and draws no masks",
+        "error: a segmenter cannot be exported to torch: timm's networks end in classes and draw no masks",
+        "error: Invalid value: --int8 needs --data, and --data is for --int8 alone",
+        "hint: choose another folder for --collect",
+        "error: nope: no such folder or file",
+        "error: zero-shot needs a trained segmenter, and tf_efficientnet_lite0 is a network that only sees",
+        "hint: --backbone segformer-b0, or another of `topwork models --task segmentation`",
+    ],
+)
+def test_what_a_hurry_ends_in_is_said_in_korean(text: str) -> None:
+    console = Console(as_json=False, quiet=False, language="ko")
+    told = console.said(text.replace("Invalid value: ", ""))
+    assert told.startswith(("오류: ", "해결 방법: "))
+    assert not re.search(r"\b[a-z]{2,}(?: [a-z]{2,}){2,}", re.sub("`[^`]*`", "", told))

@@ -30,6 +30,14 @@ def test_a_table_without_a_byte_of_text_is_empty(tmp_path: Path, name: str, cont
     assert refused(path)[0] == "X: the file is empty"
 
 
+def test_of_many_columns_a_few_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text(",".join(f"f{number}" for number in range(1280)) + "\n")
+    assert (
+        refused(path)[0] == "X: no column 'path', 'label' among 'f0', 'f1', 'f2', 'f3', 'f4', 'f5', … (1,280 columns)"
+    )
+
+
 def test_a_table_of_names_alone_has_no_rows(tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
     path.write_text("path,label\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -97,6 +98,7 @@ def test_objects_are_counted_lined_and_saved(
 ) -> None:
     page = opened(browser, address)
     choose(page, "nuclei")
+    expect(page.locator("#facts")).to_have_text(re.compile("^1 class of pixels"))
     give(page, files[0])
     page.locator("canvas.mask").wait_for()
     (found,) = models["nuclei"].predict([files[0]])

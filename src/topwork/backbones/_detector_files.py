@@ -138,11 +138,11 @@ def _in_folder(folder: Path, row: DetectorRow | None, name: str) -> DetectorNetw
     if not folder.is_dir():
         raise BackboneError(
             f"{folder}: {'a file, and a detector of transformers is several' if folder.exists() else 'no such folder'}",
-            hint=f"give it {_OPTION}",
+            hint=f"give {_OPTION}",
         )
     missing = [each for each in (WEIGHTS, CONFIG, _PROCESSOR) if not (folder / each).is_file()]
     if missing:
-        raise BackboneError(f"{folder}: has no {missing[0]}", hint=f"give it {_OPTION}")
+        raise BackboneError(f"{folder}: has no {missing[0]}", hint=f"give {_OPTION}")
     require_permissive(str(folder), licence_of(folder / _README))
     weights = _weights.from_path(folder / WEIGHTS, name)
     return _of_transformers(row.alias if row else name.rpartition("/")[2], weights, folder, row)

@@ -129,10 +129,10 @@ def _of_hub(repository: str, row: SegmenterRow | None, *, offline: bool) -> Trai
 def _in_folder(folder: Path, row: SegmenterRow | None, name: str) -> Trained:
     if not folder.is_dir():
         why = "a file, and a segmenter of transformers is several" if folder.exists() else "no such folder"
-        raise BackboneError(f"{folder}: {why}", hint=f"give it {_OPTION}")
+        raise BackboneError(f"{folder}: {why}", hint=f"give {_OPTION}")
     missing = [each for each in (WEIGHTS, CONFIG) if not (folder / each).is_file()]
     if missing or not any((folder / each).is_file() for each in _PROCESSORS):
-        raise BackboneError(f"{folder}: has no {(*missing, _PROCESSORS[0])[0]}", hint=f"give it {_OPTION}")
+        raise BackboneError(f"{folder}: has no {(*missing, _PROCESSORS[0])[0]}", hint=f"give {_OPTION}")
     kind = _require_known(read_json(folder / CONFIG), folder / CONFIG)
     if row is not None and not kind.startswith(row.family.lower().replace(" 2.1", "2").replace(" 2", "2")):
         raise BackboneError(

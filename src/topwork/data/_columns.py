@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from topwork.data._names import printable, quoted
 from topwork.errors import DataError
 
+_FEW = 6  # of many columns that a message names
+
 
 @dataclass(frozen=True)
 class Schema:
@@ -92,7 +94,7 @@ class Columns:
                     f"{where}: unknown column '{printable(name)}'; nearest: {quoted(near)}", hint=self._hint
                 )
         if missing:
-            raise DataError(f"{where}: no column {quoted(missing)} among {quoted(names)}", hint=self._hint)
+            raise DataError(f"{where}: no column {quoted(missing)} among {_few(names)}", hint=self._hint)
         self.unused |= dict.fromkeys(name for name in rest if name and not name.startswith("Unnamed: "))  # an index
         self.called = {column: names[place] for column, place in found.items()}
         return found
@@ -103,7 +105,7 @@ class Columns:
                 return self._asked[column]
             shown = printable(self._asked[column])
             raise DataError(
-                f"{where}: no column '{shown}' for the {column}; there are {quoted(names)}",
+                f"{where}: no column '{shown}' for the {column}; there are {_few(names)}",
                 hint=f"--columns {column}=NAME takes one of these names",
             )
         if column in names:
@@ -115,6 +117,13 @@ class Columns:
                 f"{where}: which is the {column}: {quoted(usual)}?", hint=f"--columns {column}={usual[0]} says so"
             )
         return usual[0] if usual else None
+
+
+def _few(names: Sequence[str]) -> str:
+    """The names, the first of them where they are many, as in a table of features."""
+    if len(names) <= 2 * _FEW:
+        return quoted(names)
+    return f"{quoted(names[:_FEW])}, … ({len(names):,} columns)"
 
 
 def is_called(name: str, column: str, schema: Schema) -> bool:

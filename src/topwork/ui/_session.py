@@ -159,7 +159,7 @@ class Session:
             DataError: There is nothing at that path, data of the task meant look otherwise, or a job is running.
         """
         if not os.path.exists(path):  # which takes any name
-            raise DataError(f"{printable(str(path))}: there is no such folder or file", hint="check the path")
+            raise DataError(f"{printable(str(path))}: no such folder or file", hint="check the path")
         tasks = alike(told_by(path))
         if meant and meant not in tasks:
             raise DataError(f"data for {printable(meant)} look otherwise", hint="let the data tell what they are for")

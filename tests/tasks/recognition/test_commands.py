@@ -81,6 +81,9 @@ def test_its_page_shows_pictures_only_of_data_that_are_shown(fitted: Recognizer,
     names = [node.attributes["id"] for node in plain.all("h2")]
     assert names[:4] == ["answer", "use", "data", "misuse"]
     assert {"roc", "thresholds", "trials", "repeat"} <= set(names)
+    (chart,) = (node for node in plain.all("svg") if "plot" in node.attributes.get("class", ""))
+    heights = sorted(float(node.attributes["y"]) for node in chart.all("text"))
+    assert heights[1] - heights[0] >= 12, "what goes up is written above the highest mark"
     judged = fitted.evaluate(people)
     assert judged.seen_in_training
     html = model_page(fitted, "m", sections, judged, language=language)  # type: ignore[arg-type]

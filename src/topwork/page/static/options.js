@@ -40,7 +40,9 @@ function facts({ kind, answer, classes, background, accuracy, ap50, eer, iou }) 
   }
   if (answer === "masks") {
     const shares = iou && Object.fromEntries(Object.entries(iou).map(([each, value]) => [each, percent(value)]));
-    return [t("facts_masks", { classes: classes.length - Number(background) }), ...(iou ? [t("facts_iou", shares)] : [])];
+    const count = classes.length - Number(background);
+    const told = t(count === 1 ? "facts_one_mask" : "facts_masks", { classes: count });
+    return [told, ...(iou ? [t("facts_iou", shares)] : [])];
   }
   if (answer === "objects") {
     const shares = ap50 && Object.fromEntries(Object.entries(ap50).map(([each, value]) => [each, percent(value)]));

@@ -74,7 +74,7 @@ def roc(page: PageContext) -> dict[str, Any] | None:
     if found is None:
         return None
     verified = found.verification
-    axes = Axes(440.0, 300.0, 44.0, 424.0, 16.0, 256.0, logarithmic_axis([_LEAST, 1.0]), share_axis(5), digits=1)
+    axes = Axes(440.0, 300.0, 44.0, 424.0, 20.0, 256.0, logarithmic_axis([_LEAST, 1.0]), share_axis(5), digits=1)
     points = [axes.at(false, true) for false, true in verified.curve if false >= _LEAST]
     at = verified.promised
     mark = axes.at(max(at.false_accept.value, _LEAST), at.true_accept.value) if at else None
