@@ -3,8 +3,8 @@
     python bench/thumbnails.py [--images 12] [--width 4000] [--height 3000]
 
 Photographs are drawn by a seed and written as JPEG, with a PNG mask and COCO's boxes beside them. ``whole`` decodes the
-whole image, and paints the whole mask; ``reduced`` is what the page does; ``again`` is the same rows after another check,
-whose numbers differ. Reading the mask is in all of them but ``again``.
+whole image, and paints the whole mask; ``reduced`` is what the page does; ``again`` is the same rows after another
+check, whose numbers differ. Reading the mask is in all of them but ``again``.
 """
 
 from __future__ import annotations
