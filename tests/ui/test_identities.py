@@ -47,6 +47,9 @@ def test_folders_are_classes_until_a_person_says_that_they_are_identities(
     state = idle(session)
     assert state.data is not None
     assert (state.data.task, state.failure) == ("recognition", None)
+    assert (
+        state.data.model == tags.parent / "tags-recognition-model"
+    )  # beside that of classes, which it is not to replace
     page = client.get("/check").text
     assert "<dt>Identities</dt><dd>8</dd>" in page
     assert "A fifth of the identities" in page

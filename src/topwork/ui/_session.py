@@ -43,14 +43,19 @@ class Data:
         return self.path.stem if self.path.is_file() else self.path.name
 
     @property
+    def kind(self) -> str:
+        """The name, and the task where a person had to say it: its model replaces none of the other task's."""
+        return self.name if alike(self.task)[0] == self.task else f"{self.name}-{self.task}"
+
+    @property
     def manifest(self) -> Path:
         """Where the data stand as a person has mended them."""
-        return self.path.with_name(f"{self.name}-mended.csv")
+        return self.path.with_name(f"{self.kind}-mended.csv")
 
     @property
     def model(self) -> Path:
         """Where its model goes."""
-        return self.path.with_name(f"{self.name}-model")
+        return self.path.with_name(f"{self.kind}-model")
 
     @property
     def corrected(self) -> Path:
@@ -59,7 +64,7 @@ class Data:
 
     def exported(self, to: str) -> Path:
         """Where the model goes as something else; beside it lies the same as a zip."""
-        return self.path.with_name(f"{self.name}-{to}")
+        return self.path.with_name(f"{self.kind}-{to}")
 
 
 @dataclass(frozen=True)
