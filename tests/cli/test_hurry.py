@@ -25,6 +25,13 @@ def test_segment_looks_for_the_image_before_it_loads_a_network(run: Run, tmp_pat
     assert said == (f"{tmp_path}/none.png: no such file", "check the path")
 
 
+def test_a_command_that_made_nothing_prints_nothing(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    done = run("explain", "--backbone", "lite0", tmp_path / "empty.png", "-o", tmp_path / "out")
+    assert (done.code, done.out) == (1, "")
+    assert f"{tmp_path}/empty.png: an empty file (0 bytes)" in done.err
+
+
 def test_help_says_how_masks_are_given(run: Run) -> None:
     for command in ("fit", "check"):
         assert "For masks: the folders images/ and masks/" in " ".join(run(command, "--help").out.split())
@@ -81,6 +88,7 @@ MASKS = (
         "error: Invalid value: --int8 needs --data, and --data is for --int8 alone",
         "hint: choose another folder for --collect",
         "error: nope: no such folder or file",
+        "hint: take another image, or copy this one again",
         "error: zero-shot needs a trained segmenter, and tf_efficientnet_lite0 is a network that only sees",
         "hint: --backbone segformer-b0, or another of `topwork models --task segmentation`",
     ],
