@@ -38,6 +38,12 @@ def test_help_says_how_masks_are_given(run: Run) -> None:
         assert "images/와 masks/ 폴더" in " ".join(run(command, "--help", "--lang", "ko").out.split())
 
 
+def test_help_names_no_task_as_the_default_where_the_data_tell_it(run: Run) -> None:
+    told = " ".join(run("fit", "--help").out.split())
+    assert "Task to learn; told by the data if not given." in told
+    assert "[default: classification]" not in told
+
+
 def test_a_field_that_is_none_is_answered_with_fields_in_korean(run: Run) -> None:
     told = run("models", "--domain", "medica", "--lang", "ko").err.splitlines()
     assert told[1] == "해결 방법: 다음 중에서 고르세요: satellite, medical, legal, microscopy"
