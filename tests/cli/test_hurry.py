@@ -94,7 +94,7 @@ MASKS = (
         "error: Invalid value: --int8 needs --data, and --data is for --int8 alone",
         "hint: choose another folder for --collect",
         "error: nope: no such folder or file",
-        "hint: take another image, or copy this one again",
+        "hint: check that the file is there and whole",
         "error: zero-shot needs a trained segmenter, and tf_efficientnet_lite0 is a network that only sees",
         "hint: --backbone segformer-b0, or another of `topwork models --task segmentation`",
     ],

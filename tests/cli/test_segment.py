@@ -90,7 +90,7 @@ def test_an_image_that_cannot_be_used_comes_with_what_would_help(run: Run, netwo
     (tmp_path / "empty.png").touch()
     given = ("--point", "3,4", "--backbone", "someone/sam", "--weights", network)
     said = run("segment", tmp_path / "empty.png", *given).failed()
-    assert said == (f"{tmp_path}/empty.png: an empty file (0 bytes)", "take another image, or copy this one again")
+    assert said == (f"{tmp_path}/empty.png: an empty file (0 bytes)", "check that the file is there and whole")
 
 
 @pytest.mark.parametrize(

@@ -199,7 +199,7 @@ def _told(error: BaseException) -> tuple[str, str]:
     """What went wrong, and what to do."""
     match error:
         case ImageError():
-            return error.message, error.hint or "take another image, or copy this one again"
+            return error.message, error.hint or "check that the file is there and whole"
         case TopworkError():
             return error.message, error.hint or "--help lists the options, --debug shows where it failed"
         case KeyboardInterrupt():
