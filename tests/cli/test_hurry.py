@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,3 +106,27 @@ def test_what_a_hurry_ends_in_is_said_in_korean(text: str) -> None:
     told = console.said(text.replace("Invalid value: ", ""))
     assert told.startswith(("오류: ", "해결 방법: "))
     assert not re.search(r"\b[a-z]{2,}(?: [a-z]{2,}){2,}", re.sub("`[^`]*`", "", told))
+
+
+IMPORTED = (
+    "class Impatient:\n"
+    "    def find_spec(self, name, path, target=None):\n"
+    "        if name == 'topwork.cli._fit':\n"
+    "            signal.raise_signal(signal.SIGINT)\n"
+    "sys.meta_path.insert(0, Impatient())\n"
+)
+MADE = "import topwork.cli._app\ntopwork.cli._app.app = lambda: signal.raise_signal(signal.SIGINT)\n"
+
+
+@pytest.mark.parametrize("when", [IMPORTED, MADE], ids=["imported", "made"])
+def test_ctrl_c_before_a_command_has_begun_leaves_no_traceback(when: str) -> None:
+    code = (
+        "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"{when}"
+        "from topwork.cli import main\n"
+        "sys.argv = ['topwork', '--version']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
