@@ -299,23 +299,6 @@ def test_ctrl_c_while_python_ends_changes_no_exit_code() -> None:
     assert json.loads(out)["alias"] == "lite0"
 
 
-def test_ctrl_c_while_the_program_is_imported_leaves_no_traceback() -> None:
-    code = (
-        "import signal, sys\n"
-        "class Impatient:\n"
-        "    def find_spec(self, name, path, target=None):\n"
-        "        if name == 'topwork.cli._fit':\n"
-        "            signal.raise_signal(signal.SIGINT)\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "sys.meta_path.insert(0, Impatient())\n"
-        "from topwork.cli import main\n"
-        "sys.argv = ['topwork', '--version']\n"
-        "main()\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
-
-
 def test_the_program_as_a_function_leaves_ctrl_c_as_it_is() -> None:
     code = (
         "import signal, sys, threading\n"

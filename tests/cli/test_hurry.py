@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,10 +27,23 @@ def test_segment_looks_for_the_image_before_it_loads_a_network(run: Run, tmp_pat
     assert said == (f"{tmp_path}/none.png: no such file", "check the path")
 
 
+def test_a_command_that_made_nothing_prints_nothing(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    done = run("explain", "--backbone", "lite0", tmp_path / "empty.png", "-o", tmp_path / "out")
+    assert (done.code, done.out) == (1, "")
+    assert f"{tmp_path}/empty.png: an empty file (0 bytes)" in done.err
+
+
 def test_help_says_how_masks_are_given(run: Run) -> None:
     for command in ("fit", "check"):
         assert "For masks: the folders images/ and masks/" in " ".join(run(command, "--help").out.split())
         assert "images/와 masks/ 폴더" in " ".join(run(command, "--help", "--lang", "ko").out.split())
+
+
+def test_help_names_no_task_as_the_default_where_the_data_tell_it(run: Run) -> None:
+    told = " ".join(run("fit", "--help").out.split())
+    assert "Task to learn; told by the data if not given." in told
+    assert "[default: classification]" not in told
 
 
 def test_a_field_that_is_none_is_answered_with_fields_in_korean(run: Run) -> None:
@@ -81,6 +96,7 @@ MASKS = (
         "error: Invalid value: --int8 needs --data, and --data is for --int8 alone",
         "hint: choose another folder for --collect",
         "error: nope: no such folder or file",
+        "hint: check that the file is there and whole",
         "error: zero-shot needs a trained segmenter, and tf_efficientnet_lite0 is a network that only sees",
         "hint: --backbone segformer-b0, or another of `topwork models --task segmentation`",
     ],
@@ -90,3 +106,27 @@ def test_what_a_hurry_ends_in_is_said_in_korean(text: str) -> None:
     told = console.said(text.replace("Invalid value: ", ""))
     assert told.startswith(("오류: ", "해결 방법: "))
     assert not re.search(r"\b[a-z]{2,}(?: [a-z]{2,}){2,}", re.sub("`[^`]*`", "", told))
+
+
+IMPORTED = (
+    "class Impatient:\n"
+    "    def find_spec(self, name, path, target=None):\n"
+    "        if name == 'topwork.cli._fit':\n"
+    "            signal.raise_signal(signal.SIGINT)\n"
+    "sys.meta_path.insert(0, Impatient())\n"
+)
+MADE = "import topwork.cli._app\ntopwork.cli._app.app = lambda: signal.raise_signal(signal.SIGINT)\n"
+
+
+@pytest.mark.parametrize("when", [IMPORTED, MADE], ids=["imported", "made"])
+def test_ctrl_c_before_a_command_has_begun_leaves_no_traceback(when: str) -> None:
+    code = (
+        "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"{when}"
+        "from topwork.cli import main\n"
+        "sys.argv = ['topwork', '--version']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.cli.conftest import Run
 from tests.model.samples import easy_folder, textiles
@@ -29,6 +30,27 @@ def test_a_table_that_cannot_be_written_is_told_before_any_image_is_read(
     told = run(*given, "--lang", "ko").err
     assert told.startswith("오류: ")
     assert "해결 방법: " in told
+
+
+def test_watch_in_a_folder_that_is_not_there_is_told_to_go_elsewhere(run: Run, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "none" / "w.csv"
+    said = run("watch", model, tmp_path, "--csv", out, "--once", "--quiet").failed()
+    assert said == (f"{out}: cannot be written: No such file or directory", "choose another file with --csv")
+
+
+@pytest.mark.parametrize("to", ["coco", "png"])
+def test_masks_that_cannot_be_written_come_with_a_hint(run: Run, tmp_path: Path, to: str) -> None:
+    for name, mode in (("images", "RGB"), ("masks", "L")):
+        (tmp_path / "cells" / name).mkdir(parents=True)
+        for number in range(2):
+            picture = Image.new(mode, (16, 16), 0 if mode == "L" else (9, 9, 90))
+            picture.paste(1 if mode == "L" else (200, 9, 9), (2, 2, 8, 8))
+            picture.save(tmp_path / "cells" / name / f"{number}.png")
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / "out"
+    error, hint = run("convert", tmp_path / "cells", "-o", out, "--to", to).failed()
+    assert error.startswith(f"{out}: cannot be written: ")
+    assert hint == "choose a writable folder"
 
 
 @pytest.mark.parametrize("out", ["/", "folder"])

@@ -79,8 +79,18 @@ def test_a_decoder_is_trained_and_used(run: Run, network: Path, image: Path, tmp
     done = run("segment", str(data), "--learn", "-o", str(out), *given)
     assert done.code == 0, done.err
     assert "validation prompts" in done.out
+    assert "note: note: " not in done.err
+    written_at = {True: f"Written: {out}", False: f"Nothing was written: {out} would be the network as it was"}
+    assert done.out.splitlines()[-1] == written_at[out.exists()]
     if out.exists():  # one epoch on random numbers may be no better
         assert run("segment", str(image), "--point", "20,11", "--weights", str(out)).code == 0
+
+
+def test_an_image_that_cannot_be_used_comes_with_what_would_help(run: Run, network: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    given = ("--point", "3,4", "--backbone", "someone/sam", "--weights", network)
+    said = run("segment", tmp_path / "empty.png", *given).failed()
+    assert said == (f"{tmp_path}/empty.png: an empty file (0 bytes)", "check that the file is there and whole")
 
 
 @pytest.mark.parametrize(
@@ -95,6 +105,7 @@ def test_a_decoder_is_trained_and_used(run: Run, network: Path, image: Path, tmp
         (("--page", "--collect", "kept", "--class", "background"), 1, "'background' is no name of a class"),
         (("--point", "3"), 2, "--point takes across,down"),
         (("--box", "1,2,3,x"), 2, "--box takes left,top,right,bottom"),
+        (("--point", "3,4", "-o", "/dev/null/x"), 1, "choose a writable folder with -o"),
         (("--point", "70,4"), 1, "lies outside of the image"),
         (("--box", "30,4,20,9"), 1, "is swapped"),
         (("--point", "nan,4"), 1, "a point is two numbers"),

@@ -23,7 +23,7 @@ from pycocotools import mask as coco
 from tests.backbones.segmenters import save
 from tests.cli.conftest import Run
 from tests.server.test_serving_docs import examples
-from tests.server.wire import PHOTO, Reply, Server, png_bomb, with_settings
+from tests.server.wire import FORM, PHOTO, Reply, Server, form, png_bomb, with_settings
 from tests.tasks.segmentation.made import segmenter
 from topwork._arrays import UInt8Array
 from topwork.errors import DataError
@@ -218,6 +218,8 @@ def test_prompts_that_mean_nothing_are_refused(server: Server, image: bytes, ask
 
 def test_what_is_no_image_is_refused(server: Server, image: bytes) -> None:
     assert ask(server, ONE).refused(422) == "the image is empty"
+    sent = form(("image", "a.png", b""))
+    assert server.ask("POST", f"/segment?{ONE}", sent, content_type=FORM).refused(422) == "the image is empty"
     assert ask(server, f"{ONE}&image=../../etc/passwd").refused(422).startswith("image is what an earlier answer")
     assert "PNG" in ask(server, ONE, image[:200]).refused(422)
     assert ask(server, ONE, png_bomb(20_000)).refused(422)

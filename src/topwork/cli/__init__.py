@@ -6,9 +6,12 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the program ``topwork``; a Ctrl-C while its commands are still being imported ends it without a word."""
+    """Run the program ``topwork``; a Ctrl-C before a command has begun ends it without a word."""
     try:
         from topwork.cli._app import main as run
+
+        run()
     except KeyboardInterrupt:
+        if "--debug" in sys.argv:
+            raise
         sys.exit(130)  # what a shell expects of a program that a Ctrl-C ended
-    run()

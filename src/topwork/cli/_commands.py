@@ -23,7 +23,7 @@ from topwork.cli._help import speak, spoken_usage
 from topwork.cli._language import LanguageName, language_of
 from topwork.cli._options import parameter
 from topwork.cli._tasks import task_in, task_parameter
-from topwork.errors import TopworkError
+from topwork.errors import ImageError, TopworkError
 
 _COMMON: dict[str, Any] = {
     "as_json": typer.Option("--json", is_eager=True, help="Print one JSON object instead of text."),
@@ -198,6 +198,8 @@ def _failing_plainly(console: Console, *, debug: bool) -> Iterator[None]:
 def _told(error: BaseException) -> tuple[str, str]:
     """What went wrong, and what to do."""
     match error:
+        case ImageError():
+            return error.message, error.hint or "check that the file is there and whole"
         case TopworkError():
             return error.message, error.hint or "--help lists the options, --debug shows where it failed"
         case KeyboardInterrupt():

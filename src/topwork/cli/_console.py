@@ -45,7 +45,8 @@ class Console:
         if self.as_json:
             print_line(json.dumps(self._for_people(fields), ensure_ascii=not utf8), sys.stdout)
             return
-        print_line("\n".join(map(self.said, [lines] if isinstance(lines, str) else lines)), sys.stdout)
+        for line in [lines] if isinstance(lines, str) else lines:
+            print_line(self.said(line), sys.stdout)
 
     def said(self, text: str) -> str:
         """A line or a table in the user's language."""

@@ -196,7 +196,7 @@ def _learnt(console: Console, network: Promptable, data: Path, out: Path, epochs
     dataset = read_masks(data)
     with console.progress():
         found = tuned(network, dataset, TuneOptions(epochs=epochs), announce=console.step)
-    console.notes([f"note: {each}" for each in found.notes])
+    console.notes(found.notes)
     start, best = found.result.start, found.result.best
     fields = {
         "data": str(data),
@@ -211,6 +211,8 @@ def _learnt(console: Console, network: Promptable, data: Path, out: Path, epochs
     if found.result.best_epoch:
         fields["written"] = str(found.promptable.save(out))
         lines.append(f"Written: {printable(str(out))}")
+    else:
+        lines.append(f"Nothing was written: {printable(str(out))} would be the network as it was")
     console.result(fields, lines)
 
 

@@ -20,7 +20,9 @@ def task_parameter(told: str) -> inspect.Parameter:
     from topwork.tasks import names
 
     choices: Any = _LITERAL[tuple(names())]
-    option: Any = typer.Option(help="Task to learn; told by the data if not given.", hidden=len(names()) == 1)
+    option: Any = typer.Option(
+        help="Task to learn; told by the data if not given.", hidden=len(names()) == 1, show_default=False
+    )
     return parameter("task", Annotated[choices, option], told)
 
 

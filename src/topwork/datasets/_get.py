@@ -82,7 +82,8 @@ def get(row: DataRow, folder: Path, announce: Announce | None = None) -> Prepare
             draft.rename(folder)
             shutil.rmtree(kept, ignore_errors=True)  # while nobody else can begin in it
     except OSError as error:
-        raise DataError(f"{folder}: cannot be written: {error.strerror or error}") from error
+        told = f"{folder}: cannot be written: {error.strerror or error}"
+        raise DataError(told, hint="choose a writable folder") from error
     return Prepared(row, folder, folder / inner, sha256)
 
 

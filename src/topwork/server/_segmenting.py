@@ -102,8 +102,10 @@ def _image_of(body: bytes, content_type: str) -> bytes:
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "multipart/form-data" and body:
         parts = form_parts(body, content_type, 1)
-        if [part.field for part in parts] != ["image"] or not parts[0].content:
+        if [part.field for part in parts] != ["image"]:
             raise unusable("the form has to hold one field, image")
+        if not parts[0].content:
+            raise unusable("the image is empty")
         return parts[0].content
     if body and kind and not kind.startswith(IMAGE_TYPES):
         raise RefusedError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import io
 import json
 import os
@@ -215,6 +216,8 @@ class Journal:
         try:
             yield
         except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # it may pass
             raise WatchError(
-                f"{printable(str(self.table))}: cannot be written: {error.strerror or error}", hint=_GO_ON
+                f"{printable(str(self.table))}: cannot be written: {error.strerror or error}",
+                hint=_GO_ON if full else _ELSEWHERE,
             ) from error

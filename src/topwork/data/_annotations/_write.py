@@ -92,8 +92,8 @@ def write_boxes(
             with written_whole(final, replace=False) as folder:
                 _write_folder(kept, folder, form, copy=copy)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise DataError(f"{printable(str(final))}: cannot be written: {reason}") from error
+        what = f"{printable(str(final))}: cannot be written: {error.strerror or error}"
+        raise DataError(what, hint="choose a writable folder") from error
     return WrittenBoxes(final, len(kept), len(kept.labels), tuple(_lost(dataset, form)))
 
 

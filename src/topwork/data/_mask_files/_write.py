@@ -79,8 +79,8 @@ def write_masks(
                 put_image(dataset, row, folder / "images" / name, copy=copy)
             (_write_png if form == "png" else _write_coco)(dataset, folder, names)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise DataError(f"{printable(str(final))}: cannot be written: {reason}") from error
+        what = f"{printable(str(final))}: cannot be written: {error.strerror or error}"
+        raise DataError(what, hint="choose a writable folder") from error
     lost = form == "coco" and any(dataset.groups)
     told = int(dataset.objects.sum()) if dataset.tells_objects else 0
     return WrittenMasks(final, len(dataset), told, ("this format cannot say groups",) if lost else ())
