@@ -186,9 +186,17 @@ def test_a_network_comes_from_the_hub_pinned(
         ({"config": {"hidden_size": "wide"}}, "cannot build it|cannot use it"),
         ({"config": {"num_attention_heads": 5}}, "cannot build it|do not fit"),
         ({"config": b"{"}, "cannot be read"),
+        ({"config": {"model_type": None}}, "names no design"),
+        ({"config": {"intermediate_size": 10**9}}, "numbers, and the weights hold"),
+        ({"config": {"num_labels": 10**9, "id2label": None}}, "cannot use it: num_labels"),
         ({"preprocessor": {"size": {"height": 64, "width": 32}}}, "not square"),
         ({"preprocessor": {"rescale_factor": 1 / 127.5}}, "pixels are scaled"),
+        ({"preprocessor": {"do_rescale": False}}, "pixels are scaled"),
         ({"preprocessor": {"do_flip_channel_order": True}}, "channels ordered"),
+        ({"preprocessor": {"size": None}}, "says no size"),
+        ({"preprocessor": {"size": {"shortest_edge": float("inf")}}}, "size must be|cannot convert"),
+        ({"preprocessor": {"size": {"shortest_edge": 48}, "crop_pct": "most"}}, "preprocessor_config.json: could not"),
+        ({"preprocessor": {"size": {"shortest_edge": 48}, "crop_pct": [1]}}, "preprocessor_config.json: float"),
         ({"preprocessor": {"image_std": [0.0, 0.5, 0.5]}}, "std must be positive"),
         ({"preprocessor": {"image_mean": "grey"}}, "preprocessor_config.json: could not convert"),
         ({"model": b"cut off"}, "not a readable"),
@@ -222,6 +230,42 @@ def test_what_is_missing_is_said(hub: Hub, folders: dict[str, Path], empty_cache
         with pytest.raises(BackboneError, match="no such folder") as caught:
             load(name)
         assert caught.value.hint == "a repository of the hub is called owner/name"
+
+
+@pytest.mark.parametrize(
+    ("design", "blocks"),
+    [("poolformer", ["0.0", "1.0", "2.1", "3.0"]), ("pvt", ["0.0", "1.0", "2.0", "2.1"])],
+)
+def test_stages_that_are_lists_of_blocks_give_the_maps_of_their_blocks(
+    design: str, blocks: list[str], empty_cache: Path, tmp_path: Path
+) -> None:
+    known = load(str(saved(tmp_path / design, design)))
+    assert [each.name.partition(".block.")[2] for each in known.stages if ".block." in each.name] == blocks
+
+
+@pytest.mark.parametrize("design", ["deit", "levit"])
+def test_a_distilled_network_gives_features_and_no_answers_of_one_of_its_two_layers(
+    design: str, empty_cache: Path, tmp_path: Path
+) -> None:
+    folder = saved(tmp_path / design, design, classes=1000)
+    known = load(str(folder))
+    assert known.module()(torch.zeros(1, 3, SIDE, SIDE)).shape == (1, 1000)
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(folder)
+    name = config.architectures[0] + "WithTeacher"
+    network = getattr(transformers, name)(config).eval()
+    network.save_pretrained(folder)
+    distilled = load(str(folder))
+    with pytest.raises(BackboneError, match="no linear classifier"):
+        classifier(distilled)
+    images = torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+    seen: list[torch.Tensor] = []
+    first = network.cls_classifier if design == "deit" else network.classifier.linear
+    first.register_forward_hook(lambda module, given, output: seen.append(given[0]))
+    with torch.inference_mode():
+        network(pixel_values=images)
+        torch.testing.assert_close(distilled.module()(images), seen[0])
 
 
 def test_a_network_without_stages_is_trained_as_one(folders: dict[str, Path], empty_cache: Path) -> None:

@@ -156,18 +156,21 @@ def _require_transformers(config: dict[str, Any], place: Path) -> None:
             f"{place}: these are weights of timm's {architecture}",
             hint=f"download {WEIGHTS} and give --backbone {architecture} --weights {WEIGHTS}",
         )
+    if not isinstance(config.get("model_type"), str):
+        raise BackboneError(f"{place}: names no design (model_type)")
 
 
 def _preprocessing(told: dict[str, Any], place: Path) -> Preprocessing:
     """What a ``preprocessor_config.json`` says; see transformers' image processors."""
     factor = told.get("rescale_factor", _SCALE)
-    if told.get("do_flip_channel_order") or not isinstance(factor, float) or not math.isclose(factor, _SCALE):
+    scaled = told.get("do_rescale", True) and isinstance(factor, float) and math.isclose(factor, _SCALE)
+    if told.get("do_flip_channel_order") or not scaled:
         raise BackboneError(f"{place}: its pixels are scaled, or its channels ordered, otherwise than topwork does")
-    size, crop_mode, crop = _size(told, place)
     mean: Any
     std: Any
     mean, std = (told.get(each) or usual for each, usual in zip(("image_mean", "image_std"), IMAGENET, strict=True))
     try:
+        size, crop_mode, crop = _size(told)
         mean, std = (tuple(map(float, each)) for each in (mean, std))
         if not told.get("do_normalize", True):
             mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
@@ -175,11 +178,11 @@ def _preprocessing(told: dict[str, Any], place: Path) -> Preprocessing:
             std = tuple(each**2 for each in std)  # EfficientNet's processor divides twice
         interpolation: Any = RESAMPLING.get(told.get("resample", 2), "bilinear")
         return Preprocessing(size, crop_mode, crop, interpolation, mean, std, "timm")
-    except (BackboneError, TypeError, ValueError) as error:
+    except (BackboneError, ArithmeticError, TypeError, ValueError) as error:
         raise BackboneError(f"{place}: {error}") from error
 
 
-def _size(told: dict[str, Any], place: Path) -> tuple[int, CropMode, float]:
+def _size(told: dict[str, Any]) -> tuple[int, CropMode, float]:
     """Side of the square, how an image fills it, and the square's side over that of the resized image."""
     size, whole = told.get("size"), _side(told.get("size"))
     cut = _side(told.get("crop_size")) if told.get("do_center_crop") else None
@@ -192,7 +195,9 @@ def _size(told: dict[str, Any], place: Path) -> tuple[int, CropMode, float]:
     if isinstance(shortest, int | float) and shortest > 0:
         return (cut, "crop", min(1.0, cut / shortest)) if cut else (int(shortest), "crop", 1.0)
     if whole is None:
-        raise BackboneError(f"{place}: images of the size {size!r} are not square, which topwork's are")
+        if size is None:
+            raise BackboneError("says no size")
+        raise BackboneError(f"images of the size {size!r} are not square, which topwork's are")
     return (cut, "squash", min(1.0, cut / whole)) if cut else (whole, "squash", 1.0)
 
 
