@@ -268,6 +268,16 @@ def test_a_distilled_network_gives_features_and_no_answers_of_one_of_its_two_lay
         torch.testing.assert_close(distilled.module()(images), seen[0])
 
 
+def test_a_folder_without_a_slash_is_told_how_it_is_given(
+    empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my-vit").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BackboneError, match="no backbone is called") as caught:
+        load("my-vit")
+    assert caught.value.hint == "a folder is given as ./my-vit"
+
+
 def test_a_network_without_stages_is_trained_as_one(folders: dict[str, Path], empty_cache: Path) -> None:
     known = load(str(folders["swin"]))
     network = known.module()
