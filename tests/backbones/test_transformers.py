@@ -268,6 +268,18 @@ def test_a_distilled_network_gives_features_and_no_answers_of_one_of_its_two_lay
         torch.testing.assert_close(distilled.module()(images), seen[0])
 
 
+def test_modules_that_another_version_of_transformers_calls_otherwise_are_refused(
+    folders: dict[str, Path], empty_cache: Path
+) -> None:
+    known = load(str(folders["vit"]))
+    open_engine(known, known.outputs("all", "mean"), F32)
+    stage = dataclasses.replace(known.stages[0], name="network.model.vit.encoder.layer.0")
+    other = dataclasses.replace(known, stages=(stage,))
+    assert other.identity != known.identity  # so that it is converted anew
+    with pytest.raises(BackboneError, match=r"has no network\.model\.vit\.encoder\.layer\.0 in this network"):
+        open_engine(other, other.outputs("all", "mean"), F32)
+
+
 def test_a_folder_without_a_slash_is_told_how_it_is_given(
     empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,8 +49,11 @@ class TransformersBackbone(Backbone):
 
     @property
     def identity(self) -> str:
-        """Its name and what it is built from, shortened: weights alone do not tell the network."""
-        told = json.dumps(dict(self.config), sort_keys=True)
+        """Its name and what it is built from, shortened: weights alone do not tell the network.
+
+        Stages are called as transformers calls its modules, which another version may do otherwise.
+        """
+        told = json.dumps([dict(self.config), [each.name for each in self.stages]], sort_keys=True)
         return f"{self.name}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
 
     def module(self) -> nn.Module:

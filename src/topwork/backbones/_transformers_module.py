@@ -65,10 +65,18 @@ def build(backbone: TransformersBackbone) -> nn.Module:
     """The network with its weights, in evaluation mode on the CPU, float32.
 
     Raises:
-        BackboneError: The weights are missing, changed, or do not fit the network.
+        BackboneError: The weights are missing, changed, or do not fit the network, or transformers calls its modules
+            otherwise than the version with which it was described.
         MissingExtraError: transformers is not installed.
     """
     network: nn.Module = _built(backbone)[0]
+    known = {name for name, _ in network.named_modules()}
+    if gone := [each.name for each in backbone.stages if each.name not in known]:
+        version = optional("transformers", extra="detectors", what=f"the network {backbone.name}").__version__
+        raise BackboneError(
+            f"{backbone.name}: transformers {version} has no {gone[0]} in this network",
+            hint="install the version of transformers with which the model was made",
+        )
     return network
 
 
