@@ -117,24 +117,29 @@ def test_a_network_without_its_last_layer_will_do(tmp_path: Path, folders: dict[
 
 
 CROPPED = {"shortest_edge": 48}
-PROCESSORS: dict[str, dict[str, Any]] = {
-    "ViTImageProcessor": {"size": {"height": SIDE, "width": SIDE}},
-    "BitImageProcessor": {"size": CROPPED, "do_center_crop": True, "crop_size": {"height": 40, "width": 40}},
-    "ConvNextImageProcessor": {"size": CROPPED, "crop_pct": 0.75},
-    "MobileNetV2ImageProcessor": {"size": CROPPED, "do_center_crop": True, "crop_size": {"height": 32, "width": 32}},
-    "DeiTImageProcessor": {
-        "size": {"height": 48, "width": 48},
-        "do_center_crop": True,
-        "crop_size": {"height": 40, "width": 40},
-    },
-    "EfficientNetImageProcessor": {"size": {"height": SIDE, "width": SIDE}, "include_top": True},
+CUT = {"do_center_crop": True, "crop_size": {"height": 40, "width": 40}}
+PROCESSORS: dict[str, tuple[str, dict[str, Any]]] = {
+    "square": ("ViTImageProcessor", {"size": {"height": SIDE, "width": SIDE}}),
+    "shorter side": ("BitImageProcessor", {"size": CROPPED, **CUT}),
+    "share": ("ConvNextImageProcessor", {"size": CROPPED, "crop_pct": 0.75}),
+    "share untold": ("ConvNextImageProcessor", {"size": CROPPED}),
+    "large": ("ConvNextImageProcessor", {"size": {"shortest_edge": 384}, "crop_pct": None}),
+    "mobile": ("MobileNetV2ImageProcessor", {"size": CROPPED, **CUT}),
+    "square, cut": ("DeiTImageProcessor", {"size": {"height": 48, "width": 48}, **CUT}),
+    "divided twice": ("EfficientNetImageProcessor", {"size": {"height": SIDE, "width": SIDE}, "include_top": True}),
+    "enlarged": ("LevitImageProcessor", {"size": CROPPED, "do_center_crop": True, "crop_size": 48}),
+    "pool": ("PoolFormerImageProcessor", {"size": CROPPED, "crop_pct": 0.8, "do_center_crop": True, "crop_size": 48}),
+    "old square": ("ViTImageProcessor", {"size": SIDE}),
+    "old clip": ("CLIPImageProcessor", {"size": 48, "do_center_crop": True, "crop_size": 48}),
+    "old share": ("ConvNextImageProcessor", {"size": 48}),
+    "old square, cut": ("DeiTImageProcessor", {"size": 48, "do_center_crop": True, "crop_size": 40}),
 }
 
 
 @pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")  # by the processor itself
-@pytest.mark.parametrize("kind", PROCESSORS)
+@pytest.mark.parametrize("case", PROCESSORS)
 def test_images_become_what_the_processor_of_transformers_makes(
-    kind: str, folders: dict[str, Path], tmp_path: Path
+    case: str, folders: dict[str, Path], tmp_path: Path
 ) -> None:
     import transformers
     from PIL import Image
@@ -142,8 +147,15 @@ def test_images_become_what_the_processor_of_transformers_makes(
     rng = np.random.default_rng(2)
     coarse = Image.fromarray(rng.integers(0, 256, (5, 7, 3), dtype=np.uint8))
     image = coarse.resize((150, 100), Image.Resampling.BICUBIC)
-    told = {"image_processor_type": kind, "resample": 2, "image_mean": [0.4, 0.5, 0.6], "image_std": [0.5, 0.4, 0.3]}
-    folder = saved(tmp_path / "network", "convnext", told | PROCESSORS[kind])
+    kind, given = PROCESSORS[case]
+    key = "feature_extractor_type" if case.startswith("old") else "image_processor_type"
+    told = {
+        key: kind.replace("ImageProcessor", "FeatureExtractor") if case.startswith("old") else kind,
+        "resample": 2,
+        "image_mean": [0.4, 0.5, 0.6],
+        "image_std": [0.5, 0.4, 0.3],
+    }
+    folder = saved(tmp_path / "network", "convnext", told | given)
     processor = getattr(transformers, kind).from_pretrained(folder)
     expected = processor(image, return_tensors="np")["pixel_values"]
     backbone = load(str(folder), preprocessing="timm")
@@ -192,6 +204,7 @@ def test_a_network_comes_from_the_hub_pinned(
         ({"preprocessor": {"size": {"height": 64, "width": 32}}}, "not square"),
         ({"preprocessor": {"rescale_factor": 1 / 127.5}}, "pixels are scaled"),
         ({"preprocessor": {"do_rescale": False}}, "pixels are scaled"),
+        ({"preprocessor": {"rescale_offset": True}}, "pixels are scaled"),
         ({"preprocessor": {"do_flip_channel_order": True}}, "channels ordered"),
         ({"preprocessor": {"size": None}}, "says no size"),
         ({"preprocessor": {"size": {"shortest_edge": float("inf")}}}, "size must be|cannot convert"),
