@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from topwork.backbones import Backbone, TransformersBackbone, backbone_from_dict, classifier, load
+from topwork.backbones._weights import from_path
 from topwork.backbones.layers import layers_of
 from topwork.engines import EngineChoice, open_engine
 from topwork.errors import BackboneError
@@ -291,6 +293,19 @@ def test_modules_that_another_version_of_transformers_calls_otherwise_are_refuse
     assert other.identity != known.identity  # so that it is converted anew
     with pytest.raises(BackboneError, match=r"has no network\.model\.vit\.encoder\.layer\.0 in this network"):
         open_engine(other, other.outputs("all", "mean"), F32)
+
+
+def test_a_model_whose_network_is_far_larger_than_its_weights_is_refused(
+    folders: dict[str, Path], empty_cache: Path, tmp_path: Path
+) -> None:
+    known = load(str(folders["vit"]))
+    assert isinstance(known, TransformersBackbone)
+    save_file(known.module().state_dict(), tmp_path / "trained.safetensors")  # by topwork's names
+    own = known.with_weights(from_path(tmp_path / "trained.safetensors", "vit"))
+    assert own.module()
+    large = dataclasses.replace(own, config={**known.config, "intermediate_size": 10**9})
+    with pytest.raises(BackboneError, match="numbers, and the weights hold"):
+        large.module()
 
 
 def test_a_folder_without_a_slash_is_told_how_it_is_given(

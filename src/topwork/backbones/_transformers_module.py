@@ -101,7 +101,7 @@ def _built(backbone: TransformersBackbone) -> tuple[Any, dict[str, torch.Size]]:
     random = backbone.weights.source == "random"
     state = {} if random else _weights.read_state(backbone.weights)
     ours = bool(state) and all(name.startswith(_OURS) for name in state)
-    network = _created(backbone, {} if ours else state)
+    network = _created(backbone, state, filled=not ours)
     last, shapes = _run(network, backbone)
     wrapped: Any = _Network(network, last)
     if network.distilled:
@@ -151,9 +151,9 @@ def _measuring(shapes: dict[str, torch.Size], name: str) -> Callable[[nn.Module,
 def _stands_in_a_row(network: nn.Module, name: str) -> bool:
     """Whether a module is one of an outermost list of modules, or of lists in it: a stage, a block or a layer."""
     parts = name.split(".")
-    *above, owner = [".".join(parts[:depth]) for depth in range(len(parts))]
-    inside = any(each.rpartition(".")[2].isdigit() and not _is_list(network, each) for each in (*above, owner))
-    return parts[-1].isdigit() and not inside and _is_list(network, owner)
+    above = [".".join(parts[:depth]) for depth in range(len(parts))]
+    inside = any(each.rpartition(".")[2].isdigit() and not _is_list(network, each) for each in above)
+    return parts[-1].isdigit() and not inside and _is_list(network, above[-1])
 
 
 def _is_list(network: nn.Module, name: str) -> bool:
@@ -171,8 +171,8 @@ def _stages(shapes: dict[str, torch.Size], size: int, prefix: int) -> tuple[Stag
     return tuple(found.values())
 
 
-def _created(backbone: TransformersBackbone, state: dict[str, Tensor]) -> _Logits:
-    """The classifier of transformers; where there are weights, a file may leave out the last layer alone."""
+def _created(backbone: TransformersBackbone, state: dict[str, Tensor], *, filled: bool) -> _Logits:
+    """The classifier of transformers, filled or to be filled; a file may leave out the last layer alone."""
     transformers = optional("transformers", extra="detectors", what=f"the network {backbone.name}")
     kind, size = str(backbone.config.get("model_type")), backbone.preprocessing.size
     config = parsed_config(kind, dict(backbone.config), backbone.name, "a network of transformers")
@@ -187,7 +187,7 @@ def _created(backbone: TransformersBackbone, state: dict[str, Tensor]) -> _Logit
             if state:
                 _require_numbers(backbone.name, design, config, state)
             torch.manual_seed(int(backbone.weights.location) if backbone.weights.source == "random" else 0)
-            if not state:
+            if not (state and filled):
                 return _Logits(design(config).float(), size, distilled).eval()
             network, told = design.from_pretrained(
                 None,
