@@ -29,6 +29,21 @@ DESIGNS: dict[str, dict[str, Any]] = {
     "efficientnet": {"image_size": SIDE, "width_coefficient": 0.25, "depth_coefficient": 0.2, "hidden_dim": 320},
     "mobilenet_v2": {"image_size": SIDE, "depth_multiplier": 0.35},
 }
+OTHERS: dict[str, dict[str, Any]] = {
+    "poolformer": {**_STAGES},
+    "pvt": {**_STAGES, "num_attention_heads": [1, 2, 3, 4], "image_size": SIDE},
+    "deit": {**_LAYERS, "intermediate_size": 64, "patch_size": 16, "architectures": ["DeiTForImageClassification"]},
+    "levit": {
+        "image_size": SIDE,
+        "hidden_sizes": [16, 24, 32],
+        "num_attention_heads": [1, 2, 2],
+        "depths": [1, 1, 1],
+        "key_dim": [8, 8, 8],
+        "architectures": ["LevitForImageClassification"],
+    },
+}
+"""Designs whose stages, or last layers, are not as the others have theirs."""
+
 PROCESSOR: dict[str, Any] = {
     "image_processor_type": "ViTImageProcessor",
     "size": {"height": SIDE, "width": SIDE},
@@ -42,7 +57,7 @@ def network_of(design: str, classes: int = 5) -> Any:
     """A network whose normalisations are no default's."""
     import transformers
 
-    config = transformers.CONFIG_MAPPING[design].from_dict({**DESIGNS[design], "num_labels": classes})
+    config = transformers.CONFIG_MAPPING[design].from_dict({**(DESIGNS | OTHERS)[design], "num_labels": classes})
     torch.manual_seed(3)
     network = transformers.AutoModelForImageClassification.from_config(config).eval()
     for name, value in network.state_dict().items():

@@ -175,6 +175,18 @@ def _without_epsilon(network: Any) -> None:
             module.weight.data.fill_(1e-3**0.5)
 
 
+def test_a_folder_is_a_name_too(folders: dict[str, Path], empty_cache: Path, tmp_path: Path) -> None:
+    place = tmp_path / "my detr"
+    place.symlink_to(folders["detr"])
+    assert load_detector(str(place)) == load_detector("someone/my-detr", weights=place)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "config.json").write_text("{}")
+    with pytest.raises(BackboneError, match=r"has no model\.safetensors"):
+        load_detector(str(tmp_path / "other"))
+    with pytest.raises(BackboneError, match="there is no such folder"):
+        load_detector(str(tmp_path / "none"))
+
+
 def test_a_detector_comes_from_the_hub_pinned(hub: Hub, folders: dict[str, Path], empty_cache: Path) -> None:
     files = {path.name: path.read_bytes() for path in folders["detr"].iterdir()}
     commit = hub.publish("someone/tiny", files)

@@ -178,6 +178,11 @@ def test_a_segmenter_comes_from_the_hub_pinned(hub: Hub, tmp_path: Path, empty_c
         load_segmenter("someone/pickled")
 
 
+def test_a_folder_is_a_name_too(folders: dict[str, Path], empty_cache: Path) -> None:
+    place = folders["segformer"]
+    assert load_segmenter(str(place)) == load_segmenter(f"someone/{place.name}", weights=place)
+
+
 def test_weights_that_are_damaged_or_of_another_network_are_refused(folders: dict[str, Path], tmp_path: Path) -> None:
     folder = tmp_path / "net"
     folder.mkdir()

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from topwork.backbones import Backbone, TransformersBackbone, backbone_from_dict, classifier, load
+from topwork.backbones._weights import from_path
 from topwork.backbones.layers import layers_of
 from topwork.engines import EngineChoice, open_engine
 from topwork.errors import BackboneError
@@ -117,24 +119,29 @@ def test_a_network_without_its_last_layer_will_do(tmp_path: Path, folders: dict[
 
 
 CROPPED = {"shortest_edge": 48}
-PROCESSORS: dict[str, dict[str, Any]] = {
-    "ViTImageProcessor": {"size": {"height": SIDE, "width": SIDE}},
-    "BitImageProcessor": {"size": CROPPED, "do_center_crop": True, "crop_size": {"height": 40, "width": 40}},
-    "ConvNextImageProcessor": {"size": CROPPED, "crop_pct": 0.75},
-    "MobileNetV2ImageProcessor": {"size": CROPPED, "do_center_crop": True, "crop_size": {"height": 32, "width": 32}},
-    "DeiTImageProcessor": {
-        "size": {"height": 48, "width": 48},
-        "do_center_crop": True,
-        "crop_size": {"height": 40, "width": 40},
-    },
-    "EfficientNetImageProcessor": {"size": {"height": SIDE, "width": SIDE}, "include_top": True},
+CUT = {"do_center_crop": True, "crop_size": {"height": 40, "width": 40}}
+PROCESSORS: dict[str, tuple[str, dict[str, Any]]] = {
+    "square": ("ViTImageProcessor", {"size": {"height": SIDE, "width": SIDE}}),
+    "shorter side": ("BitImageProcessor", {"size": CROPPED, **CUT}),
+    "share": ("ConvNextImageProcessor", {"size": CROPPED, "crop_pct": 0.75}),
+    "share untold": ("ConvNextImageProcessor", {"size": CROPPED}),
+    "large": ("ConvNextImageProcessor", {"size": {"shortest_edge": 384}, "crop_pct": None}),
+    "mobile": ("MobileNetV2ImageProcessor", {"size": CROPPED, **CUT}),
+    "square, cut": ("DeiTImageProcessor", {"size": {"height": 48, "width": 48}, **CUT}),
+    "divided twice": ("EfficientNetImageProcessor", {"size": {"height": SIDE, "width": SIDE}, "include_top": True}),
+    "enlarged": ("LevitImageProcessor", {"size": CROPPED, "do_center_crop": True, "crop_size": 48}),
+    "pool": ("PoolFormerImageProcessor", {"size": CROPPED, "crop_pct": 0.8, "do_center_crop": True, "crop_size": 48}),
+    "old square": ("ViTImageProcessor", {"size": SIDE}),
+    "old clip": ("CLIPImageProcessor", {"size": 48, "do_center_crop": True, "crop_size": 48}),
+    "old share": ("ConvNextImageProcessor", {"size": 48}),
+    "old square, cut": ("DeiTImageProcessor", {"size": 48, "do_center_crop": True, "crop_size": 40}),
 }
 
 
 @pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")  # by the processor itself
-@pytest.mark.parametrize("kind", PROCESSORS)
+@pytest.mark.parametrize("case", PROCESSORS)
 def test_images_become_what_the_processor_of_transformers_makes(
-    kind: str, folders: dict[str, Path], tmp_path: Path
+    case: str, folders: dict[str, Path], tmp_path: Path
 ) -> None:
     import transformers
     from PIL import Image
@@ -142,8 +149,15 @@ def test_images_become_what_the_processor_of_transformers_makes(
     rng = np.random.default_rng(2)
     coarse = Image.fromarray(rng.integers(0, 256, (5, 7, 3), dtype=np.uint8))
     image = coarse.resize((150, 100), Image.Resampling.BICUBIC)
-    told = {"image_processor_type": kind, "resample": 2, "image_mean": [0.4, 0.5, 0.6], "image_std": [0.5, 0.4, 0.3]}
-    folder = saved(tmp_path / "network", "convnext", told | PROCESSORS[kind])
+    kind, given = PROCESSORS[case]
+    key = "feature_extractor_type" if case.startswith("old") else "image_processor_type"
+    told = {
+        key: kind.replace("ImageProcessor", "FeatureExtractor") if case.startswith("old") else kind,
+        "resample": 2,
+        "image_mean": [0.4, 0.5, 0.6],
+        "image_std": [0.5, 0.4, 0.3],
+    }
+    folder = saved(tmp_path / "network", "convnext", told | given)
     processor = getattr(transformers, kind).from_pretrained(folder)
     expected = processor(image, return_tensors="np")["pixel_values"]
     backbone = load(str(folder), preprocessing="timm")
@@ -186,9 +200,18 @@ def test_a_network_comes_from_the_hub_pinned(
         ({"config": {"hidden_size": "wide"}}, "cannot build it|cannot use it"),
         ({"config": {"num_attention_heads": 5}}, "cannot build it|do not fit"),
         ({"config": b"{"}, "cannot be read"),
+        ({"config": {"model_type": None}}, "names no design"),
+        ({"config": {"intermediate_size": 10**9}}, "numbers, and the weights hold"),
+        ({"config": {"num_labels": 10**9, "id2label": None}}, "cannot use it: num_labels"),
         ({"preprocessor": {"size": {"height": 64, "width": 32}}}, "not square"),
         ({"preprocessor": {"rescale_factor": 1 / 127.5}}, "pixels are scaled"),
+        ({"preprocessor": {"do_rescale": False}}, "pixels are scaled"),
+        ({"preprocessor": {"rescale_offset": True}}, "pixels are scaled"),
         ({"preprocessor": {"do_flip_channel_order": True}}, "channels ordered"),
+        ({"preprocessor": {"size": None}}, "says no size"),
+        ({"preprocessor": {"size": {"shortest_edge": float("inf")}}}, "size must be|cannot convert"),
+        ({"preprocessor": {"size": {"shortest_edge": 48}, "crop_pct": "most"}}, "preprocessor_config.json: could not"),
+        ({"preprocessor": {"size": {"shortest_edge": 48}, "crop_pct": [1]}}, "preprocessor_config.json: float"),
         ({"preprocessor": {"image_std": [0.0, 0.5, 0.5]}}, "std must be positive"),
         ({"preprocessor": {"image_mean": "grey"}}, "preprocessor_config.json: could not convert"),
         ({"model": b"cut off"}, "not a readable"),
@@ -222,6 +245,77 @@ def test_what_is_missing_is_said(hub: Hub, folders: dict[str, Path], empty_cache
         with pytest.raises(BackboneError, match="no such folder") as caught:
             load(name)
         assert caught.value.hint == "a repository of the hub is called owner/name"
+
+
+@pytest.mark.parametrize(
+    ("design", "blocks"),
+    [("poolformer", ["0.0", "1.0", "2.1", "3.0"]), ("pvt", ["0.0", "1.0", "2.0", "2.1"])],
+)
+def test_stages_that_are_lists_of_blocks_give_the_maps_of_their_blocks(
+    design: str, blocks: list[str], empty_cache: Path, tmp_path: Path
+) -> None:
+    known = load(str(saved(tmp_path / design, design)))
+    assert [each.name.partition(".block.")[2] for each in known.stages if ".block." in each.name] == blocks
+
+
+@pytest.mark.parametrize("design", ["deit", "levit"])
+def test_a_distilled_network_gives_features_and_no_answers_of_one_of_its_two_layers(
+    design: str, empty_cache: Path, tmp_path: Path
+) -> None:
+    folder = saved(tmp_path / design, design, classes=1000)
+    known = load(str(folder))
+    assert known.module()(torch.zeros(1, 3, SIDE, SIDE)).shape == (1, 1000)
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(folder)
+    name = config.architectures[0] + "WithTeacher"
+    network = getattr(transformers, name)(config).eval()
+    network.save_pretrained(folder)
+    distilled = load(str(folder))
+    with pytest.raises(BackboneError, match="no linear classifier"):
+        classifier(distilled)
+    images = torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+    seen: list[torch.Tensor] = []
+    first = network.cls_classifier if design == "deit" else network.classifier.linear
+    first.register_forward_hook(lambda module, given, output: seen.append(given[0]))
+    with torch.inference_mode():
+        network(pixel_values=images)
+        torch.testing.assert_close(distilled.module()(images), seen[0])
+
+
+def test_modules_that_another_version_of_transformers_calls_otherwise_are_refused(
+    folders: dict[str, Path], empty_cache: Path
+) -> None:
+    known = load(str(folders["vit"]))
+    open_engine(known, known.outputs("all", "mean"), F32)
+    stage = dataclasses.replace(known.stages[0], name="network.model.vit.encoder.layer.0")
+    other = dataclasses.replace(known, stages=(stage,))
+    assert other.identity != known.identity  # so that it is converted anew
+    with pytest.raises(BackboneError, match=r"has no network\.model\.vit\.encoder\.layer\.0 in this network"):
+        open_engine(other, other.outputs("all", "mean"), F32)
+
+
+def test_a_model_whose_network_is_far_larger_than_its_weights_is_refused(
+    folders: dict[str, Path], empty_cache: Path, tmp_path: Path
+) -> None:
+    known = load(str(folders["vit"]))
+    assert isinstance(known, TransformersBackbone)
+    save_file(known.module().state_dict(), tmp_path / "trained.safetensors")  # by topwork's names
+    own = known.with_weights(from_path(tmp_path / "trained.safetensors", "vit"))
+    assert own.module()
+    large = dataclasses.replace(own, config={**known.config, "intermediate_size": 10**9})
+    with pytest.raises(BackboneError, match="numbers, and the weights hold"):
+        large.module()
+
+
+def test_a_folder_without_a_slash_is_told_how_it_is_given(
+    empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my-vit").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BackboneError, match="no backbone is called") as caught:
+        load("my-vit")
+    assert caught.value.hint == "a folder is given as ./my-vit"
 
 
 def test_a_network_without_stages_is_trained_as_one(folders: dict[str, Path], empty_cache: Path) -> None:

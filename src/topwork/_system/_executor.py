@@ -87,8 +87,8 @@ def _held_back_interrupts() -> Iterator[None]:
         yield
         return
     pressed: list[tuple[int, FrameType | None]] = []
-    signal.signal(signal.SIGINT, lambda number, frame: pressed.append((number, frame)))
     try:
+        signal.signal(signal.SIGINT, lambda number, frame: pressed.append((number, frame)))
         yield
     finally:
         signal.signal(signal.SIGINT, before)

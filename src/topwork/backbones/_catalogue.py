@@ -369,4 +369,6 @@ def unknown(name: str, known: list[str]) -> BackboneError:
         name.lower(), names, n=3, cutoff=0.5
     )
     hint = f"did you mean {', '.join(nearest)}?" if nearest else "`topwork models` lists some that work"
+    if Path(name).is_dir():
+        hint = f"a folder is given as ./{name}"
     return BackboneError(f"no backbone is called {name!r}", hint=hint)

@@ -56,7 +56,7 @@ def load_detector(
 
     Args:
         name: A name or alias of the catalogue of detectors (``rtdetr-r18``), ``torchvision:NAME``, or a repository of
-            the hub, ``owner/name``, that transformers can build without code of its own.
+            the hub, ``owner/name``, that transformers can build without code of its own, or a folder like it.
         weights: ``pretrained``; of transformers a folder that holds ``model.safetensors``, ``config.json`` and
             ``preprocessor_config.json``; of torchvision a ``.safetensors`` file, or ``random`` / ``random:SEED`` for
             shape and speed alone.
@@ -80,6 +80,8 @@ def load_detector(
         raise BackboneError(f"no detector is called {name!r}", hint=hint)
     if row is not None and row.library == "torchvision":
         found = _of_torchvision(row, weights, allow_pickle=allow_pickle)
+    elif str(weights) == "pretrained" and row is None and Path(name).is_dir():
+        found = _in_folder(Path(name), None, plain_name(Path(name).name))
     elif str(weights) == "pretrained":
         found = _of_hub(row.repository if row else name, row, offline=offline)
     else:

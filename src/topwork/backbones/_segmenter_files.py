@@ -60,8 +60,8 @@ def load_segmenter(
 
     Args:
         name: An alias of the catalogue of segmenters (``sam-vit-b``), a repository of the hub, ``owner/name``, that
-            transformers can build without code of its own, or ``onnx:FILE``, a network of the user's that tells objects
-            from their background.
+            transformers can build without code of its own, a folder like it, or ``onnx:FILE``, a network of the user's
+            that tells objects from their background.
         weights: ``pretrained``; a folder that holds ``model.safetensors``, ``config.json`` and
             ``preprocessor_config.json``; an ``.onnx`` file; or of SAM ``random`` / ``random:SEED`` for shape and speed
             alone.
@@ -87,7 +87,9 @@ def load_segmenter(
             f"did you mean {', '.join(near)}?" if near else "`topwork models --task segmentation` lists those that work"
         )
         raise BackboneError(f"no segmenter is called {name!r}", hint=hint)
-    if str(weights) == "pretrained":
+    if str(weights) == "pretrained" and row is None and Path(name).is_dir():
+        found = _in_folder(Path(name), None, plain_name(Path(name).name))
+    elif str(weights) == "pretrained":
         found = _of_hub(row.repository if row else name, row, offline=offline)
     elif str(weights).partition(":")[0] == "random":
         found = _of_seed(name, row, weights)

@@ -31,6 +31,9 @@ _PROCESSOR, _README = "preprocessor_config.json", "README.md"
 _OPTION = (
     f"with --weights a folder with {WEIGHTS}, {CONFIG} and {_PROCESSOR}, as transformers' save_pretrained makes it"
 )
+_SHORTER = ("Bit", "CLIP", "ConvNext", "Levit", "MobileNet", "PoolFormer")
+"""Processors to which one number is the size of the shorter side; to others it is that of both."""
+_SHARE = 224 / 256  # of the resized image that ConvNeXt's and LeViT's processors show where nothing is said
 _WHOLE = 384  # pixels, from which on ConvNeXt's processor squashes the whole image instead of cutting its middle
 _SCALE = 1 / 255
 
@@ -49,8 +52,11 @@ class TransformersBackbone(Backbone):
 
     @property
     def identity(self) -> str:
-        """Its name and what it is built from, shortened: weights alone do not tell the network."""
-        told = json.dumps(dict(self.config), sort_keys=True)
+        """Its name and what it is built from, shortened: weights alone do not tell the network.
+
+        Stages are called as transformers calls its modules, which another version may do otherwise.
+        """
+        told = json.dumps([dict(self.config), [each.name for each in self.stages]], sort_keys=True)
         return f"{self.name}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
 
     def module(self) -> nn.Module:
@@ -156,18 +162,21 @@ def _require_transformers(config: dict[str, Any], place: Path) -> None:
             f"{place}: these are weights of timm's {architecture}",
             hint=f"download {WEIGHTS} and give --backbone {architecture} --weights {WEIGHTS}",
         )
+    if not isinstance(config.get("model_type"), str):
+        raise BackboneError(f"{place}: names no design (model_type)")
 
 
 def _preprocessing(told: dict[str, Any], place: Path) -> Preprocessing:
     """What a ``preprocessor_config.json`` says; see transformers' image processors."""
     factor = told.get("rescale_factor", _SCALE)
-    if told.get("do_flip_channel_order") or not isinstance(factor, float) or not math.isclose(factor, _SCALE):
+    scaled = told.get("do_rescale", True) and isinstance(factor, float) and math.isclose(factor, _SCALE)
+    if told.get("do_flip_channel_order") or told.get("rescale_offset") or not scaled:
         raise BackboneError(f"{place}: its pixels are scaled, or its channels ordered, otherwise than topwork does")
-    size, crop_mode, crop = _size(told, place)
     mean: Any
     std: Any
     mean, std = (told.get(each) or usual for each, usual in zip(("image_mean", "image_std"), IMAGENET, strict=True))
     try:
+        size, crop_mode, crop = _size(told)
         mean, std = (tuple(map(float, each)) for each in (mean, std))
         if not told.get("do_normalize", True):
             mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
@@ -175,24 +184,28 @@ def _preprocessing(told: dict[str, Any], place: Path) -> Preprocessing:
             std = tuple(each**2 for each in std)  # EfficientNet's processor divides twice
         interpolation: Any = RESAMPLING.get(told.get("resample", 2), "bilinear")
         return Preprocessing(size, crop_mode, crop, interpolation, mean, std, "timm")
-    except (BackboneError, TypeError, ValueError) as error:
+    except (BackboneError, ArithmeticError, TypeError, ValueError) as error:
         raise BackboneError(f"{place}: {error}") from error
 
 
-def _size(told: dict[str, Any], place: Path) -> tuple[int, CropMode, float]:
+def _size(told: dict[str, Any]) -> tuple[int, CropMode, float]:
     """Side of the square, how an image fills it, and the square's side over that of the resized image."""
+    kind = str(told.get("image_processor_type") or told.get("feature_extractor_type"))
     size, whole = told.get("size"), _side(told.get("size"))
     cut = _side(told.get("crop_size")) if told.get("do_center_crop") else None
-    shortest = size.get("shortest_edge") if isinstance(size, dict) else None
-    if told.get("crop_pct"):  # ConvNeXt's
-        shortest = shortest or whole
-        if isinstance(shortest, int) and shortest >= _WHOLE:
+    share = told.get("crop_pct") or (_SHARE if kind.startswith(("ConvNext", "Levit")) else None)
+    of_shorter = isinstance(size, int) and (share or kind.startswith(_SHORTER))  # as older files have it
+    shortest = size.get("shortest_edge") if isinstance(size, dict) else whole if of_shorter else None
+    if share and isinstance(shortest, int):
+        if shortest >= _WHOLE and kind.startswith("ConvNext"):
             return shortest, "squash", 1.0
-        cut, shortest = shortest, shortest / float(told["crop_pct"]) if isinstance(shortest, int) else None
+        cut, shortest = cut or shortest, shortest / float(share)
     if isinstance(shortest, int | float) and shortest > 0:
         return (cut, "crop", min(1.0, cut / shortest)) if cut else (int(shortest), "crop", 1.0)
     if whole is None:
-        raise BackboneError(f"{place}: images of the size {size!r} are not square, which topwork's are")
+        if size is None:
+            raise BackboneError("says no size")
+        raise BackboneError(f"images of the size {size!r} are not square, which topwork's are")
     return (cut, "squash", min(1.0, cut / whole)) if cut else (whole, "squash", 1.0)
 
 

@@ -18,6 +18,7 @@ WIDE = 4 / 3
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and deviation of the channels that most networks were trained with."""
 
+_MOST_LABELS = 2**20  # each of which transformers names; keeps a hostile configuration out of memory
 _SPDX = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause"}
 
 
@@ -50,6 +51,9 @@ def parsed_config(kind: str, config: dict[str, Any], place: Path | str, what: st
 def _alone(config: dict[str, Any]) -> dict[str, Any]:
     """A configuration by which no weights of a part are fetched: all are in the one file."""
     told = {name: _alone(value) if isinstance(value, dict) else value for name, value in config.items()}
+    labels = told.get("num_labels")
+    if isinstance(labels, int) and labels > _MOST_LABELS:
+        raise ValueError(f"num_labels is {labels}")
     return {**told, **({"use_pretrained_backbone": False} if "use_pretrained_backbone" in told else {})}
 
 

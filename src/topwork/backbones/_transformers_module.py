@@ -21,6 +21,8 @@ from topwork.backbones._transformers_files import parsed_config
 from topwork.errors import BackboneError
 
 _OURS = ("network.", "head.")  # how names begin in a file that a model of topwork holds
+_SPARE = 2**26  # numbers of layers behind the network, which a file may leave out: 21,841 classes of 2,048 features
+_FIT = "are weights and config.json of one network?"
 _ALIEN = ("timm_wrapper", "timm_backbone")  # which build timm's networks
 
 
@@ -30,10 +32,12 @@ class _Logits(nn.Module):
     Args:
         model: The classifier.
         size: Side of its images in pixels, which a ViT's positions are resampled to.
+        distilled: Whether it answers by a second layer, too, which is left out here.
     """
 
-    def __init__(self, model: Any, size: int) -> None:
+    def __init__(self, model: Any, size: int, distilled: bool) -> None:
         super().__init__()
+        self.distilled = distilled
         pooler = getattr(model.base_model, "pooler", None)
         if isinstance(pooler, nn.AvgPool2d):  # EfficientNet's, of a window larger than the map, which is not converted
             model.base_model.pooler = nn.AdaptiveAvgPool2d(1)
@@ -61,10 +65,18 @@ def build(backbone: TransformersBackbone) -> nn.Module:
     """The network with its weights, in evaluation mode on the CPU, float32.
 
     Raises:
-        BackboneError: The weights are missing, changed, or do not fit the network.
+        BackboneError: The weights are missing, changed, or do not fit the network, or transformers calls its modules
+            otherwise than the version with which it was described.
         MissingExtraError: transformers is not installed.
     """
     network: nn.Module = _built(backbone)[0]
+    known = {name for name, _ in network.named_modules()}
+    if gone := [each.name for each in backbone.stages if each.name not in known]:
+        version = optional("transformers", extra="detectors", what=f"the network {backbone.name}").__version__
+        raise BackboneError(
+            f"{backbone.name}: transformers {version} has no {gone[0]} in this network",
+            hint="install the version of transformers with which the model was made",
+        )
     return network
 
 
@@ -89,9 +101,11 @@ def _built(backbone: TransformersBackbone) -> tuple[Any, dict[str, torch.Size]]:
     random = backbone.weights.source == "random"
     state = {} if random else _weights.read_state(backbone.weights)
     ours = bool(state) and all(name.startswith(_OURS) for name in state)
-    network = _created(backbone, {} if ours else state)
+    network = _created(backbone, state, filled=not ours)
     last, shapes = _run(network, backbone)
     wrapped: Any = _Network(network, last)
+    if network.distilled:
+        wrapped.head = nn.Identity()  # it alone is not what the network answers
     if ours:
         fill(wrapped, state, by_order=False)
     tokens = next((shape[1] for shape in shapes.values() if len(shape) == 3), 0)
@@ -135,10 +149,15 @@ def _measuring(shapes: dict[str, torch.Size], name: str) -> Callable[[nn.Module,
 
 
 def _stands_in_a_row(network: nn.Module, name: str) -> bool:
-    """Whether a module is one of an outermost list of modules: a stage, a block or a layer."""
-    owner, _, place = name.rpartition(".")
-    inside = any(part.isdigit() for part in owner.split("."))
-    return place.isdigit() and not inside and isinstance(network.get_submodule(owner), nn.ModuleList)
+    """Whether a module is one of an outermost list of modules, or of lists in it: a stage, a block or a layer."""
+    parts = name.split(".")
+    above = [".".join(parts[:depth]) for depth in range(len(parts))]
+    inside = any(each.rpartition(".")[2].isdigit() and not _is_list(network, each) for each in above)
+    return parts[-1].isdigit() and not inside and _is_list(network, above[-1])
+
+
+def _is_list(network: nn.Module, name: str) -> bool:
+    return isinstance(network.get_submodule(name), nn.ModuleList)
 
 
 def _stages(shapes: dict[str, torch.Size], size: int, prefix: int) -> tuple[Stage, ...]:
@@ -152,8 +171,8 @@ def _stages(shapes: dict[str, torch.Size], size: int, prefix: int) -> tuple[Stag
     return tuple(found.values())
 
 
-def _created(backbone: TransformersBackbone, state: dict[str, Tensor]) -> nn.Module:
-    """The classifier of transformers; where there are weights, a file may leave out the last layer alone."""
+def _created(backbone: TransformersBackbone, state: dict[str, Tensor], *, filled: bool) -> _Logits:
+    """The classifier of transformers, filled or to be filled; a file may leave out the last layer alone."""
     transformers = optional("transformers", extra="detectors", what=f"the network {backbone.name}")
     kind, size = str(backbone.config.get("model_type")), backbone.preprocessing.size
     config = parsed_config(kind, dict(backbone.config), backbone.name, "a network of transformers")
@@ -161,13 +180,15 @@ def _created(backbone: TransformersBackbone, state: dict[str, Tensor]) -> nn.Mod
     if kind in _ALIEN or type(config) not in designs:
         raise BackboneError(f"{backbone.name}: {kind!r} is no design that transformers classifies images with")
     config._attn_implementation = "eager"  # which every network has
-    design = designs[type(config)]
-    design = design[0] if isinstance(design, list | tuple) else design
+    design, *others = _several(designs[type(config)])
+    distilled = any(each.__name__ in str(config.architectures) for each in others)
     try:
         with quiet(transformers), torch.random.fork_rng(devices=[]):
+            if state:
+                _require_numbers(backbone.name, design, config, state)
             torch.manual_seed(int(backbone.weights.location) if backbone.weights.source == "random" else 0)
-            if not state:
-                return _Logits(design(config).float(), size).eval()
+            if not (state and filled):
+                return _Logits(design(config).float(), size, distilled).eval()
             network, told = design.from_pretrained(
                 None,
                 config=config,
@@ -176,11 +197,29 @@ def _created(backbone: TransformersBackbone, state: dict[str, Tensor]) -> nn.Mod
                 ignore_mismatched_sizes=True,
                 dtype=torch.float32,
             )
+    except BackboneError:
+        raise
     except Exception as error:  # of a hostile configuration anything may be raised
         reason = str(error).strip().split("\n", maxsplit=1)[0]
         raise BackboneError(f"{backbone.name}: transformers cannot build it: {reason}") from error
     _require_loaded(backbone, network, told)
-    return _Logits(network, size).eval()
+    return _Logits(network, size, distilled).eval()
+
+
+def _several(found: Any) -> list[Any]:
+    """The classes of a design; behind the first come those of the distilled, which answer by two layers."""
+    return list(found) if isinstance(found, list | tuple) else [found]
+
+
+def _require_numbers(name: str, design: Any, config: Any, state: Mapping[str, Tensor]) -> None:
+    """Refuse, before it takes any memory, a network far larger than the weights that are to fill it."""
+    with torch.device("meta"):
+        needed = sum(each.numel() for each in design(config).parameters())
+    given = sum(each.numel() for each in state.values())
+    if needed > given + _SPARE:
+        raise BackboneError(
+            f"{name}: config.json describes a network of {needed:,} numbers, and the weights hold {given:,}", hint=_FIT
+        )
 
 
 def _require_loaded(backbone: TransformersBackbone, network: nn.Module, told: Any) -> None:
@@ -193,5 +232,5 @@ def _require_loaded(backbone: TransformersBackbone, network: nn.Module, told: An
         lines += [f"{name}: network {tuple(own)}, file {tuple(given)}" for name, given, own in unequal[:3]]
         raise BackboneError(
             f"the weights do not fit the network ({len(missing) + len(unequal)} tensors differ): {'; '.join(lines)}",
-            hint="are weights and config.json of one network?",
+            hint=_FIT,
         )

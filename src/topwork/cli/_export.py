@@ -93,10 +93,7 @@ def _told(found: Exported, thing: str) -> list[str]:
     script = web if found.to == "web" else f"{in_shell(found.folder / 'predict.py')} {thing.upper()}"
     if found.int8 is not None:
         lines += _gained(found.int8)
-    return [
-        *lines,
-        f"Next:   python {script}",
-    ]
+    return [*lines, f"Next:   python {script}"]
 
 
 def _gained(found: Int8) -> list[str]:

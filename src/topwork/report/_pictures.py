@@ -131,8 +131,8 @@ def _masked(dataset: MaskDataset, row: int, side: int) -> bytes:
         return thumbnail_file(source, side)
     image = decode(source, min_side=side, rough=True)
     down, across = (
-        ((np.arange(few) + 0.5) * all_ / few).astype(np.intp)
-        for few, all_ in zip(image.shape, mask.labels.shape, strict=False)
+        ((np.arange(few) + 0.5) * whole / few).astype(np.intp)
+        for few, whole in zip(image.shape, mask.labels.shape, strict=False)
     )
     at = np.ix_(down, across)  # the pixel of the mask that each of the image's shows
     names = {place: dataset.classes[place] for place in dataset.foreground}

@@ -88,6 +88,6 @@ def test_weights_of_the_users_are_refused(digits: ImageDataset, network: Backbon
     given = network.with_weights(dataclasses.replace(network.weights, source="file"))
     with pytest.raises(DataError, match="starts from random weights") as caught:
         fit_scratch(digits, given, options())
-    assert caught.value.hint == "leave out --weights"
+    assert caught.value.hint == "give --weights random"
     with pytest.raises(DataError, match="takes one backbone"):
         topwork.fit(digits, backbone=[network, network.replace(size=64)], strategy="scratch")

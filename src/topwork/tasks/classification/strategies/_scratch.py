@@ -62,7 +62,7 @@ def fit_scratch(
     from topwork.train import train
 
     if backbone.weights.source == "file":
-        raise DataError("strategy scratch starts from random weights, not from a file", hint="leave out --weights")
+        raise DataError("strategy scratch starts from random weights, not from a file", hint="give --weights random")
     say = announce or (lambda text: None)
     fresh = _untrained(backbone, options)
     with first_alone():
