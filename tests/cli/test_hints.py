@@ -66,6 +66,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "backbones/_segmenter_module.py": ("fit",),
     "backbones/_text.py": ("fit",),
     "backbones/_text_files.py": ("fit", "advise", "check", "embed"),
+    "backbones/_transformers.py": ("fit",),
     "backbones/_weights.py": NETWORKS,
     "checking/_pictures.py": ("fit",),  # what the network's user may set, told by the doctor
     "cli/_app.py:check": ("check",),

@@ -74,6 +74,10 @@ def fill(address: str, data: str, out: str, after_two: Callable[[], None]) -> No
     print(json.dumps({"done": done, "seen": seen, "missing": len(made.missing())}), flush=True)
 
 
+_NOT_STARTED = ("Starting Ray client server failed", "psutil.ZombieProcess")
+"""What Ray says of a client's server that did not come up in the seconds that it gives it, or ended meanwhile."""
+
+
 def through_a_client(data: str, out: str) -> None:
     """By the address of a cluster that this program is no part of, on the command line; Ray's own port is refused."""
     with socket.socket() as free:
@@ -86,7 +90,7 @@ def through_a_client(data: str, out: str) -> None:
     found = subprocess.run(command, env=precise, check=False, capture_output=True, text=True)
     cluster.shutdown()
     print(found.stderr, file=sys.stderr)
-    if "Starting Ray client server failed" in found.stderr:  # in the seconds that Ray gives it
+    if any(each in found.stderr for each in _NOT_STARTED):
         sys.exit(NO_CLUSTER)
     print(json.dumps({"told": json.loads(found.stdout)}))
 
