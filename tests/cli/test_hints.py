@@ -180,6 +180,7 @@ WHERE: dict[str, tuple[str, ...]] = {
 """The commands whose user may read a text: by the file, by the file and function, or by the folder."""
 
 NO_HINTS = {
+    "cli/__init__.py:main": ("--debug",),
     "cli/_app.py:_main": ("--version",),
     "backbones/_transformers_files.py:parsed_config": ("--upgrade",),
     "data/_listing.py:class_texts": ("--notest",),
