@@ -122,6 +122,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "data/_text_rows.py": (*DATA, "predict"),
     "explain/_attention.py": ("explain",),
     "exporting": ("export",),
+    "explain/_classifier.py": ("explain",),
     "exporting/_texts.py": ("fit",),
     "features/_squares.py": ("fit",),
     "features/_store.py": COMMANDS,
