@@ -91,7 +91,9 @@ def cost(args: argparse.Namespace, root: Path) -> None:
     print(table(["repeat", "plain s", "shards s", "plain cpu s", "shards cpu s"], []), flush=True)
     for repeat in range(args.repeats):
         taken = {}
-        for name in ("plain", "shards") if repeat % 2 else ("shards", "plain"):  # who is first has the cooler machine
+        for name in (
+            ("plain", "shards") if repeat % 2 else ("shards", "plain")
+        ):  # the second may find the machine slower
             before = _seconds()
             if name == "plain":
                 plain(data, root / f"{repeat}.npz", made)
