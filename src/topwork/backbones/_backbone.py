@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,12 @@ _WITHOUT = "lite0, which needs none"
 
 # What a row of the catalogue tells of a backbone, beside its weights.
 _FACTS = ("name", "stages", "embedding", "preprocessing", "pretrained_on", "licence", "fixed_size", "mean_embedding")
+
+
+def told_apart(name: str, built_from: Any) -> str:
+    """A name, and what the network is built from (JSON-ready), shortened: of some, weights alone do not tell it."""
+    told = json.dumps(built_from, sort_keys=True)
+    return f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)

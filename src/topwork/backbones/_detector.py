@@ -8,14 +8,12 @@ COCO's own rows of it, words as OWLv2 understands them, or rows that were learnt
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from topwork._system import require_torch
-from topwork.backbones._backbone import Backbone, Pooling
+from topwork.backbones._backbone import Backbone, Pooling, told_apart
 from topwork.backbones._detector_catalogue import Library
 from topwork.backbones._preprocessing import Preprocessing
 from topwork.backbones._weights import Weights
@@ -89,9 +87,8 @@ class DetectorNetwork(Backbone):
 
     @property
     def identity(self) -> str:
-        """Its name and what it is built from, shortened: weights alone do not tell the network."""
-        told = json.dumps(dict(self.config), sort_keys=True)
-        return f"{self.name}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+        """Its name and what it is built from."""
+        return told_apart(self.name, dict(self.config))
 
     def module(self) -> nn.Module:
         """The network with its weights: normalised images (N, 3, size, size) to a tuple of one (N, ``width``).

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from topwork._arrays import Float32Array
-from topwork._system import optional, quiet
+from topwork._system import optional
 from topwork.backbones import _weights
 from topwork.backbones._detector import DetectorNetwork
 from topwork.backbones._detector_files import built_config
 from topwork.backbones._network import linear_arrays
+from topwork.backbones._transformers_files import loaded
 from topwork.errors import BackboneError
 
 _LEAST = -30.0  # the logit of what is not there
@@ -206,26 +207,4 @@ def whole_network(backbone: DetectorNetwork) -> Any:
         if backbone.scoring == "best"
         else transformers.AutoModelForObjectDetection._model_mapping[type(config)]
     )
-    with quiet(transformers):
-        network, told = kind.from_pretrained(
-            None,
-            config=config,
-            state_dict=_weights.read_state(backbone.weights),
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-            dtype=torch.float32,
-        )
-    require_loaded(told)
-    return network.eval().requires_grad_(False)
-
-
-def require_loaded(told: Mapping[str, Any]) -> None:
-    missing, unequal = sorted(told["missing_keys"]), sorted(told["mismatched_keys"])
-    if not missing and not unequal:
-        return
-    lines = [f"network has {name}, file has none" for name in missing[:3]]
-    lines += [f"{name}: network {tuple(own)}, file {tuple(given)}" for name, given, own in unequal[:3]]
-    raise BackboneError(
-        f"the weights do not fit the network ({len(missing) + len(unequal)} tensors differ): {'; '.join(lines)}",
-        hint="are weights and config.json of one detector, and the classes as many as it says?",
-    )
+    return loaded(kind, config, _weights.read_state(backbone.weights))

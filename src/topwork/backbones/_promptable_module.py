@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from topwork._system import optional, quiet
+from topwork._system import optional
 from topwork.backbones import _weights
-from topwork.backbones._detector_module import require_loaded
 from topwork.backbones._preprocessing import Preprocessing
 from topwork.backbones._segmenter import PromptableNetwork
 from topwork.backbones._segmenter_files import segmenter_config
+from topwork.backbones._transformers_files import loaded
 
 _ENCODER = "vision_encoder."
 _NEAR = 1e-3  # a grey level is 17 times that far from the next
@@ -155,17 +155,7 @@ def whole_network(backbone: PromptableNetwork, *, with_encoder: bool = True) -> 
     state = _weights.read_state(backbone.weights)
     if not with_encoder and config.model_type == "sam":
         config.vision_config.num_hidden_layers = 0  # most of the network; its stem and neck are loaded all the same
-    with quiet(transformers):
-        network, told = kind.from_pretrained(
-            None,
-            config=config,
-            state_dict=state,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-            dtype=torch.float32,
-        )
-    require_loaded(told)
-    return network.eval().requires_grad_(False)
+    return loaded(kind, config, state)
 
 
 def _random(kind: Any, config: Any, seed: int, *, with_encoder: bool) -> Any:

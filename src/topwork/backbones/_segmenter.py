@@ -7,8 +7,6 @@ or one that is told words, ends in a map of logits for the user's classes: the o
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from topwork._system import require_torch
 from topwork.backbones import _weights
-from topwork.backbones._backbone import Backbone, Pooling
+from topwork.backbones._backbone import Backbone, Pooling, told_apart
 from topwork.backbones._catalogue import MAP, Stage
 from topwork.backbones._preprocessing import Preprocessing
 from topwork.backbones._torch_file import Arrays
@@ -66,9 +64,8 @@ class TrainedNetwork(Backbone):
 
     @property
     def identity(self) -> str:
-        """Its name and what it is built from, shortened: weights alone do not tell the network."""
-        told = json.dumps(self._built_from(), sort_keys=True)
-        return f"{self.name}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+        """Its name and what it is built from."""
+        return told_apart(self.name, self._built_from())
 
     def _built_from(self) -> dict[str, Any]:
         return dict(self.config)

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from topwork._arrays import Float32Array
 from topwork._system import optional, quiet
 from topwork.backbones import _weights
-from topwork.backbones._detector_module import require_loaded
 from topwork.backbones._detector_words import with_tokenizer
 from topwork.backbones._segmenter import MEANINGS, SegmenterNetwork
 from topwork.backbones._segmenter_files import segmenter_config
+from topwork.backbones._transformers_files import loaded
 from topwork.errors import BackboneError
 
 _LEAST = 1e-6  # of a probability whose logarithm is taken
@@ -113,17 +113,8 @@ def whole_network(backbone: SegmenterNetwork) -> Any:
         "clipseg": transformers.CLIPSegForImageSegmentation,
     }
     state = _weights.read_state(backbone.weights)
-    with quiet(transformers):
-        network, told = kinds[config.model_type].from_pretrained(
-            None,
-            config=config,
-            state_dict={name: value for name, value in state.items() if name != MEANINGS},
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-            dtype=torch.float32,
-        )
-    require_loaded(told)
-    return network.eval().requires_grad_(False)
+    kept = {name: value for name, value in state.items() if name != MEANINGS}
+    return loaded(kinds[config.model_type], config, kept)
 
 
 def meanings(backbone: SegmenterNetwork) -> Float32Array:

@@ -6,8 +6,6 @@ No code of a repository runs. The configuration travels with the model, so that 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from topwork._system import optional, require_torch
 from topwork.backbones import _hub, _weights
-from topwork.backbones._backbone import Backbone
+from topwork.backbones._backbone import Backbone, told_apart
 from topwork.backbones._detector_catalogue import require_permissive
 from topwork.backbones._preprocessing import CropMode, Preprocessing
 from topwork.backbones._text_files import CONFIG, WEIGHTS, plain_name, read_json
@@ -52,12 +50,11 @@ class TransformersBackbone(Backbone):
 
     @property
     def identity(self) -> str:
-        """Its name and what it is built from, shortened: weights alone do not tell the network.
+        """Its name and what it is built from.
 
         Stages are called as transformers calls its modules, which another version may do otherwise.
         """
-        told = json.dumps([dict(self.config), [each.name for each in self.stages]], sort_keys=True)
-        return f"{self.name}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+        return told_apart(self.name, [dict(self.config), [each.name for each in self.stages]])
 
     def module(self) -> nn.Module:
         """The network with its weights, in evaluation mode on the CPU, float32; imports torch and transformers.

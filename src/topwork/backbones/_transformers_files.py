@@ -1,8 +1,9 @@
-"""A trained network as transformers and the hub keep it: what detectors and segmenters read alike of its files."""
+"""A trained network as transformers and the hub keep it: what all kinds of them read alike of its files."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ WIDE = 4 / 3
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and deviation of the channels that most networks were trained with."""
+
+MISFIT = "are weights and config.json of one network, and the classes as many as it says?"
+"""What to look at where weights do not fit a network."""
 
 _MOST_LABELS = 2**20  # each of which transformers names; keeps a hostile configuration out of memory
 _SPDX = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause"}
@@ -55,6 +59,42 @@ def _alone(config: dict[str, Any]) -> dict[str, Any]:
     if isinstance(labels, int) and labels > _MOST_LABELS:
         raise ValueError(f"num_labels is {labels}")
     return {**told, **({"use_pretrained_backbone": False} if "use_pretrained_backbone" in told else {})}
+
+
+def loaded(design: Any, config: Any, state: Mapping[str, Any], *, within: str = "") -> Any:
+    """A network of transformers with its weights, in evaluation mode on the CPU, float32; imports torch.
+
+    Args:
+        design: transformers' class.
+        config: Its configuration.
+        state: Tensors by name; names of older versions are known.
+        within: How the names begin of what must be there; whatever is behind it may be missing.
+
+    Raises:
+        BackboneError: Tensors are missing or misshapen.
+        MissingExtraError: transformers is not installed.
+    """
+    import torch
+
+    with quiet(optional("transformers", extra="detectors", what="a network of transformers")):
+        network, told = design.from_pretrained(
+            None,
+            config=config,
+            state_dict=state,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            dtype=torch.float32,
+        )
+    missing = sorted(name for name in told["missing_keys"] if name.startswith(within))
+    unequal = sorted(each for each in told["mismatched_keys"] if each[0].startswith(within))
+    if missing or unequal:
+        lines = [f"network has {name}, file has none" for name in missing[:3]]
+        lines += [f"{name}: network {tuple(own)}, file {tuple(given)}" for name, given, own in unequal[:3]]
+        raise BackboneError(
+            f"the weights do not fit the network ({len(missing) + len(unequal)} tensors differ): {'; '.join(lines)}",
+            hint=MISFIT,
+        )
+    return network.eval().requires_grad_(False)
 
 
 def licence_of(readme: Path | None) -> str:

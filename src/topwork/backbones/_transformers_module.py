@@ -17,12 +17,11 @@ from topwork.backbones._catalogue import Stage
 from topwork.backbones._network import fill
 from topwork.backbones._torchhub_module import HubNetwork
 from topwork.backbones._transformers import TransformersBackbone
-from topwork.backbones._transformers_files import parsed_config
+from topwork.backbones._transformers_files import MISFIT, loaded, parsed_config
 from topwork.errors import BackboneError
 
 _OURS = ("network.", "head.")  # how names begin in a file that a model of topwork holds
 _SPARE = 2**26  # numbers of layers behind the network, which a file may leave out: 21,841 classes of 2,048 features
-_FIT = "are weights and config.json of one network?"
 _ALIEN = ("timm_wrapper", "timm_backbone")  # which build timm's networks
 
 
@@ -189,21 +188,13 @@ def _created(backbone: TransformersBackbone, state: dict[str, Tensor], *, filled
             torch.manual_seed(int(backbone.weights.location) if backbone.weights.source == "random" else 0)
             if not (state and filled):
                 return _Logits(design(config).float(), size, distilled).eval()
-            network, told = design.from_pretrained(
-                None,
-                config=config,
-                state_dict=state,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,
-                dtype=torch.float32,
-            )
+            within = f"{getattr(design, 'base_model_prefix', '')}."  # the layers behind it may be missing
+            return _Logits(loaded(design, config, state, within=within), size, distilled).eval()
     except BackboneError:
         raise
     except Exception as error:  # of a hostile configuration anything may be raised
         reason = str(error).strip().split("\n", maxsplit=1)[0]
         raise BackboneError(f"{backbone.name}: transformers cannot build it: {reason}") from error
-    _require_loaded(backbone, network, told)
-    return _Logits(network, size, distilled).eval()
 
 
 def _several(found: Any) -> list[Any]:
@@ -218,19 +209,6 @@ def _require_numbers(name: str, design: Any, config: Any, state: Mapping[str, Te
     given = sum(each.numel() for each in state.values())
     if needed > given + _SPARE:
         raise BackboneError(
-            f"{name}: config.json describes a network of {needed:,} numbers, and the weights hold {given:,}", hint=_FIT
-        )
-
-
-def _require_loaded(backbone: TransformersBackbone, network: nn.Module, told: Any) -> None:
-    """Refuse a file in which anything is missing but the layers behind the network itself."""
-    inside = f"{getattr(network, 'base_model_prefix', '')}."
-    missing = sorted(name for name in told["missing_keys"] if name.startswith(inside))
-    unequal = sorted(each for each in told["mismatched_keys"] if each[0].startswith(inside))
-    if missing or unequal:
-        lines = [f"network has {name}, file has none" for name in missing[:3]]
-        lines += [f"{name}: network {tuple(own)}, file {tuple(given)}" for name, given, own in unequal[:3]]
-        raise BackboneError(
-            f"the weights do not fit the network ({len(missing) + len(unequal)} tensors differ): {'; '.join(lines)}",
-            hint=_FIT,
+            f"{name}: config.json describes a network of {needed:,} numbers, and the weights hold {given:,}",
+            hint=MISFIT,
         )
